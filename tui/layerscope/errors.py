@@ -1,0 +1,47 @@
+"""The errors a user can meet. Each message is one sentence that can be acted on; `cli.main` prints it and exits."""
+
+from __future__ import annotations
+
+
+class LayerscopeError(Exception):
+    """Something could not be done. `exit_code` is the command's exit code (2: could not do it)."""
+
+    exit_code = 2
+
+
+class NotAnImage(LayerscopeError):
+    """What was named is there, but it is no container image; the message says what it looks like instead."""
+
+
+class NotFound(LayerscopeError):
+    """No such file, image, tag, platform, layer or path; the message lists what there is."""
+
+
+class AmbiguousImage(LayerscopeError):
+    """The reference fits several images; the message lists them and says how to choose."""
+
+
+class BadDocument(LayerscopeError):
+    """A JSON document of an image (manifest, index, config) is not what the OCI specification says it is."""
+
+
+class CorruptLayer(LayerscopeError):
+    """A layer or the archive around it is truncated, damaged or absurd at the offset that the message names."""
+
+
+class UsageError(LayerscopeError):
+    """The command's own arguments do not make sense together."""
+
+
+class WouldOverwrite(LayerscopeError):
+    """Extracting would replace something that is already there."""
+
+
+class CannotWrite(LayerscopeError):
+    """The place the user named cannot be written (full disk, no permission)."""
+
+
+class VerificationFailed(LayerscopeError):
+    """A digest or diff_id does not match its bytes."""
+
+    exit_code = 1

@@ -1,0 +1,59 @@
+"""Stored bytes: a region of a memory-mapped file."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from layerscope.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """`size` bytes from `start` on in a memory-mapped file (None: the file is empty, which cannot be mapped)."""
+
+    map: mmap.mmap | None
+    start: int
+    size: int
+
+    @classmethod
+    def of_file(cls, path: Path) -> Blob:
+        """Map a whole file. Raises NotFound when it cannot be read."""
+        try:
+            with path.open("rb") as file:
+                return cls.of_open_file(file)
+        except OSError as error:
+            raise NotFound(f"{path}: {error.strerror or error}") from error
+
+    @classmethod
+    def of_open_file(cls, file: BinaryIO) -> Blob:
+        """Map a whole open file; the map stays valid after the file is closed."""
+        size = file.seek(0, 2)
+        return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else None, 0, size)
+
+    def region(self, start: int, size: int) -> Blob:
+        """A part of this blob, `start` counted from its own first byte; cut short where this blob ends."""
+        start = min(start, self.size)
+        return Blob(self.map, self.start + start, min(size, self.size - start))
+
+    def read(self, start: int = 0, size: int | None = None) -> bytes:
+        """A copy of `size` bytes from `start` on (all the rest by default); shorter where the blob ends."""
+        if self.map is None:
+            return b""
+        end = self.size if size is None else min(self.size, start + size)
+        return self.map[self.start + start : self.start + end]
+
+    def forget(self, start: int, end: int) -> None:
+        """Let go of the pages between two of this blob's offsets.
+
+        They stay in the page cache but no longer count as this process's memory: a walk over a 20 GB image must not look like
+        20 GB of it.
+        """
+        if self.map is None:
+            return
+        first = -(-(self.start + start) // mmap.PAGESIZE) * mmap.PAGESIZE
+        last = (self.start + end) // mmap.PAGESIZE * mmap.PAGESIZE
+        if last > first:
+            self.map.madvise(mmap.MADV_DONTNEED, first, last - first)

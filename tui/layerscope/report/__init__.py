@@ -1,0 +1,1 @@
+"""What the core found, written for people and for programs: one module a format."""

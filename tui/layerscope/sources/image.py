@@ -1,0 +1,60 @@
+"""What a source hands on: an image's documents, and for each layer the way to its bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from layerscope.layers.blob import Blob
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import Config, HistoryStep
+from layerscope.oci.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLayer:
+    """One layer as it is stored, before any of its bytes are read.
+
+    `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic
+    `docker save`). `blob` is None when the bytes are not there; `absent` then says why, and `is_foreign` whether the image itself
+    says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers).
+    """
+
+    number: int
+    digest: Digest | None
+    diff_id: Digest | None
+    chain_id: Digest | None
+    media_type: str
+    blob: Blob | None
+    history: HistoryStep | None = None
+    absent: str = ""
+    is_foreign: bool = False
+
+    @property
+    def created_by(self) -> str:
+        """The instruction that made the layer, as the history has it; empty when the history does not say."""
+        return self.history.created_by if self.history else ""
+
+    @property
+    def wire_bytes(self) -> int:
+        """Bytes as stored: what a pull of exactly this blob moves. 0 when it is not there."""
+        return self.blob.size if self.blob else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An opened image. `reference` is what the user typed; `name` the tag that was chosen, or empty.
+
+    `config_digest` is the image's id, `manifest_digest` is None for archives without an OCI manifest. `notes` are sentences about
+    the documents (odd history, ...) that the user should see.
+    """
+
+    reference: str
+    name: str
+    platform: Platform
+    config_digest: Digest
+    manifest_digest: Digest | None
+    config: Config
+    raw_config: bytes
+    layers: tuple[StoredLayer, ...]
+    annotations: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

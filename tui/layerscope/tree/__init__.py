@@ -1,0 +1,1 @@
+"""The merged tree: nodes, versions, and the view after each layer."""

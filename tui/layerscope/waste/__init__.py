@@ -1,0 +1,1 @@
+"""What is wasted, by cause, and the scores."""
