@@ -57,3 +57,21 @@ class Blob:
         last = (self.start + end) // mmap.PAGESIZE * mmap.PAGESIZE
         if last > first:
             self.map.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+class Feed:
+    """Reads a blob from front to back, letting go of the pages behind."""
+
+    STRIDE = 4 << 20
+
+    def __init__(self, blob: Blob) -> None:
+        self.size = blob.size
+        self._blob = blob
+        self._kept = 0
+
+    def read(self, start: int, size: int) -> bytes:
+        """A copy of `size` bytes from `start` on; shorter where the blob ends."""
+        if start - self._kept >= self.STRIDE:
+            self._blob.forget(self._kept, start)
+            self._kept = start
+        return self._blob.read(start, size)

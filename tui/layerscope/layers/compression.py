@@ -1,0 +1,204 @@
+"""Compressed bytes in, unpacked bytes out, in bounded pieces, with points from which to start again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import zstandard
+
+try:
+    from zlib_ng import zlib_ng as zlib
+except ImportError:  # no wheel for this machine: the standard library is slower and otherwise the same
+    import zlib  # type: ignore[no-redef]
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.blob import Blob, Feed
+from layerscope.layers.frames import Frame, frames_of, is_zstd_magic
+
+PIECE = 256 * 1024
+"""Bytes of output at a time: small enough to be hashed while still in the processor's cache."""
+SEEK_DISTANCE = 16 << 20
+"""Unpacked bytes between two seek points: about 2 MB of state per 600 MB layer."""
+MAX_WINDOW = 512 << 20
+"""The largest zstd window we give memory to; the format allows 3.75 TiB (RFC 8878, 3.1.1.1.2)."""
+GENEROUS_UNPACKED = 16 << 30
+GENEROUS_RATIO = 100
+FIRST_INPUT = 8 * 1024
+LARGEST_INPUT = 256 * 1024
+
+
+class Compression(StrEnum):
+    """How a blob is stored."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class SeekPoint:
+    """Where unpacking can start again: `unpacked` and `stored` offsets, and gzip's state there (None: a fresh member or frame)."""
+
+    unpacked: int
+    stored: int
+    state: Any = None
+
+
+Remember = Callable[[SeekPoint], None]
+
+
+def forget_it(_point: SeekPoint) -> None:
+    """The default for `remember`: no seek points are wanted."""
+
+
+def compression_of(head: bytes) -> Compression:
+    """Tell the compression from a blob's first four bytes (RFC 1952 2.3.1, RFC 8878 3.1.1 and 3.1.2), never from its name."""
+    if head[:2] == b"\x1f\x8b":
+        return Compression.GZIP
+    return Compression.ZSTD if is_zstd_magic(head[:4]) else Compression.NONE
+
+
+def unpack(blob: Blob, *, start: SeekPoint | None = None, remember: Remember = forget_it) -> Iterator[bytes]:
+    """The unpacked bytes of `blob` from `start` on, in pieces of at most PIECE bytes.
+
+    `remember` is called with a seek point every SEEK_DISTANCE bytes. All members and frames are read, up to the blob's end.
+    Raises CorruptLayer, with the stored offset in its sentence, after the last piece that could be read; also when the blob
+    unpacks to more than a bomb's worth (`unpacked_limit`).
+    """
+    start = start or SeekPoint(0, 0)
+    pieces = {Compression.NONE: _copy, Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}[compression_of(blob.read(0, 4))]
+    return _limited(pieces(Feed(blob), start, remember), blob, start.unpacked)
+
+
+def unpacked_limit(stored_bytes: int) -> int:
+    """The most that a blob of this size may unpack to, in bytes: 16 GiB or a hundred times its size, whichever is more.
+
+    Real layers stay under a ratio of 50. LAYERSCOPE_MAX_UNPACKED (bytes) replaces the limit.
+    """
+    own = os.environ.get("LAYERSCOPE_MAX_UNPACKED", "")
+    return int(own) if own.isdecimal() else max(GENEROUS_UNPACKED, GENEROUS_RATIO * stored_bytes)
+
+
+def _limited(pieces: Iterator[bytes], blob: Blob, done: int) -> Iterator[bytes]:
+    limit = unpacked_limit(blob.size)
+    for piece in pieces:
+        done += len(piece)
+        if done > limit:
+            raise CorruptLayer(
+                f"its {blob.size} stored bytes unpack to more than {limit} (set LAYERSCOPE_MAX_UNPACKED to allow more)"
+            )
+        yield piece
+
+
+def _copy(feed: Feed, start: SeekPoint, _remember: Remember) -> Iterator[bytes]:
+    for offset in range(start.stored, feed.size, PIECE):
+        yield feed.read(offset, PIECE)
+
+
+def _gunzip(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]:
+    """Every member of a gzip blob (RFC 1952 2.2); eStargz writes a member for each file."""
+    stored, unpacked, state = start.stored, start.unpacked, start.state
+    while state is not None or _another_member(feed, stored):
+        member = _Member(feed, stored, unpacked, state, remember)
+        yield from member.pieces()
+        stored, unpacked, state = member.stored, member.unpacked, None
+
+
+def _another_member(feed: Feed, stored: int) -> bool:
+    """True when a member starts at `stored`. Zeros up to the end are padding, as gzip(1) has it."""
+    head = feed.read(stored, 2)
+    if head == b"\x1f\x8b":
+        return True
+    while stored < feed.size:
+        if feed.read(stored, PIECE).strip(b"\0"):
+            raise CorruptLayer(f"not valid gzip: bytes that are no gzip member follow at stored offset {stored}")
+        stored += PIECE
+    return False
+
+
+class _Member:
+    """One gzip member being inflated; `stored` and `unpacked` are the blob's offsets reached so far."""
+
+    def __init__(self, feed: Feed, stored: int, unpacked: int, state: Any, remember: Remember) -> None:
+        self._feed, self.stored, self.unpacked = blob, stored, unpacked
+        self._state = state.copy() if state is not None else zlib.decompressobj(31)
+        self._remember = remember
+        self._next_point = unpacked - unpacked % SEEK_DISTANCE + SEEK_DISTANCE
+
+    def pieces(self) -> Iterator[bytes]:
+        # Input grows from small to large: what follows a member's end is copied by zlib, which costs with a member per file.
+        state, tail, length = self._state, b"", FIRST_INPUT
+        while not state.eof:
+            data = tail or self._feed.read(self.stored, length)
+            piece = self._inflate(data)
+            tail = state.unconsumed_tail
+            self.stored += len(data) - len(tail) - len(state.unused_data)
+            length = min(2 * length, LARGEST_INPUT)
+            if piece:
+                self.unpacked += len(piece)
+                yield piece
+            elif not data and not state.eof:
+                raise CorruptLayer(f"truncated gzip: the bytes end at stored offset {self.stored}, inside a member")
+            if self.unpacked >= self._next_point and not state.eof:
+                self._remember(SeekPoint(self.unpacked, self.stored, state.copy()))
+                self._next_point = self.unpacked + SEEK_DISTANCE
+
+    def _inflate(self, data: bytes) -> bytes:
+        try:
+            return self._state.decompress(data, PIECE)  # type: ignore[no-any-return]
+        except zlib.error as error:
+            raise CorruptLayer(f"not valid gzip near stored offset {self.stored}: {error}") from error
+
+
+class _Source:
+    """A feed as the file that zstandard's stream_reader wants."""
+
+    def __init__(self, feed: Feed, start: int, end: int) -> None:
+        self._feed, self._offset, self._end = feed, start, end
+
+    def read(self, size: int) -> bytes:
+        data = self._feed.read(self._offset, min(size, self._end - self._offset))
+        self._offset += len(data)
+        return data
+
+
+def _unzstd(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]:
+    """Every frame of a zstd blob. The frame walk comes first: zstandard takes a truncated blob for a whole one."""
+    walk = frames_of(feed)
+    _remember_frames(walk.frames, remember)
+    wide = next((frame for frame in walk.frames if frame.window > MAX_WINDOW), None)
+    if wide:
+        raise CorruptLayer(f"the zstd frame at stored offset {wide.stored} asks for a window of {wide.window} bytes")
+    yield from _zstd_pieces(feed, start.stored, walk.end)
+    if walk.damage:
+        raise CorruptLayer(walk.damage)
+
+
+def _zstd_pieces(feed: Feed, start: int, end: int) -> Iterator[bytes]:
+    if start >= end:
+        return
+    buffer = bytearray(PIECE)
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(
+            _Source(feed, start, end), read_size=LARGEST_INPUT, read_across_frames=True
+        ) as reader:
+            while length := reader.readinto(buffer):
+                yield bytes(memoryview(buffer)[:length])
+    except zstandard.ZstdError as error:
+        raise CorruptLayer(f"not valid zstd after stored offset {start}: {error}") from error
+
+
+def _remember_frames(frames: list[Frame], remember: Remember) -> None:
+    """Frames that say their size are seek points for free: zstd:chunked has one for each file."""
+    unpacked = last = 0
+    for frame in frames:
+        if unpacked >= last + SEEK_DISTANCE // 16:
+            remember(SeekPoint(unpacked, frame.stored))
+            last = unpacked
+        if frame.unpacked is None:
+            return
+        unpacked += frame.unpacked

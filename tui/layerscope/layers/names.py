@@ -1,0 +1,85 @@
+"""Names in a layer's tar -> normalised paths, whiteouts and opaque directories (OCI image-spec `layer.md`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+WHITEOUT = b".wh."
+META = b".wh..wh."
+OPAQUE = b".wh..wh..opq"
+SLASH, DOT = 0x2F, 0x2E
+
+
+@dataclass(slots=True)
+class Markers:
+    """Whiteouts and opaque directories, as normalised paths, and (name, sentence) for markers that make no sense."""
+
+    whiteouts: list[bytes] = field(default_factory=list)
+    opaques: list[bytes] = field(default_factory=list)
+    problems: list[tuple[bytes, str]] = field(default_factory=list)
+
+
+def normalise(name: bytes) -> bytes:
+    """`./a`, `/a`, `a//` and `b/../a` are `a`; `..` never leaves the root, which is the empty path."""
+    parts: list[bytes] = []
+    for part in name.split(b"/"):
+        if part == b"..":
+            del parts[-1:]
+        elif part not in (b"", b"."):
+            parts.append(part)
+    return b"/".join(parts)
+
+
+def sort_out(names: list[bytes], markers: Markers) -> npt.NDArray[np.bool_]:
+    """Normalise `names` in place and move whiteouts and opaque markers to `markers`; returns which names are entries."""
+    keep = np.ones(len(names), bool)
+    for row in _odd_rows(names):
+        name = names[row]
+        path = name.rstrip(b"/") if _is_plain_directory(name) else normalise(name)
+        names[row] = path
+        if WHITEOUT in path:
+            keep[row] = not _is_marker(path, markers)
+    return keep
+
+
+def _odd_rows(names: list[bytes]) -> list[int]:
+    """The rows that may need normalising or hold a marker: a `/` before `/`, `.` or the end; a first byte `/` or `.`; empty names."""
+    if not names:
+        return []
+    text = np.frombuffer(b"\0".join(names) + b"\0", np.uint8)
+    starts = np.zeros(len(names), np.int64)
+    np.cumsum(np.fromiter(map(len, names[:-1]), np.int64, len(names) - 1) + 1, out=starts[1:])
+    following = text[1:]
+    is_odd = (text[:-1] == SLASH) & ((following == SLASH) | (following == DOT) | (following == 0))
+    inside = np.searchsorted(starts, np.flatnonzero(is_odd), side="right") - 1
+    first = text[starts]
+    outside = np.flatnonzero((first == SLASH) | (first == DOT) | (first == 0))
+    rows: list[int] = np.union1d(inside, outside).tolist()
+    return rows
+
+
+def _is_plain_directory(name: bytes) -> bool:
+    return name[:1] not in (b"/", b".", b"") and b"/." not in name and b"//" not in name
+
+
+def _is_marker(path: bytes, markers: Markers) -> bool:
+    """Take a marker apart. Also true for what lies below aufs's own directories (`.wh..wh.plnk/...`): no files of the image."""
+    directory, _, base = path.rpartition(b"/")
+    if base == OPAQUE:
+        markers.opaques.append(directory)
+    elif not base.startswith(WHITEOUT):
+        return any(part.startswith(META) for part in path.split(b"/"))
+    elif not base.startswith(META):
+        _take_whiteout(directory, base[len(WHITEOUT) :], markers)
+    return True
+
+
+def _take_whiteout(directory: bytes, hidden: bytes, markers: Markers) -> None:
+    if hidden in (b"", b".", b".."):
+        name = WHITEOUT + hidden
+        markers.problems.append((directory + b"/" + name if directory else name, "a whiteout that names nothing; it hides nothing"))
+    else:
+        markers.whiteouts.append(directory + b"/" + hidden if directory else hidden)

@@ -1,0 +1,194 @@
+"""A blob -> its LayerTable, by the cheapest way there is: hopping over a memory map, or one pass through the decompressor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import xxhash
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.blob import Blob
+from layerscope.layers.compression import Compression, SeekPoint, compression_of, unpack
+from layerscope.layers.headers import BLOCK
+from layerscope.layers.table import LayerTable
+from layerscope.layers.walk import HeaderWalk
+
+STRIDE = 64 << 20
+"""Mapped bytes walked over before their pages are let go."""
+NO_DIGEST = bytes(16)
+
+OnBytes = Callable[[int], None]
+
+
+def uncounted(_length: int) -> None:
+    """The default for `on_bytes`: nobody watches the progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLayer:
+    """A layer that was read: its table, how it is stored, and where unpacking can start again to read one file of it."""
+
+    table: LayerTable
+    compression: Compression
+    seek_points: tuple[SeekPoint, ...] = ()
+
+
+def read_layer(blob: Blob, *, layer: int, on_bytes: OnBytes = uncounted) -> ReadLayer:
+    """Read every entry of a stored layer, plain or compressed (told by its first bytes).
+
+    `layer` is the number that problems will name; `on_bytes` is called with the stored bytes got through since the last call. Damage
+    does not raise: it is a fatal problem of the table, which then holds the entries before it. Contents of compressed layers are
+    hashed in passing; those of plain layers are not touched.
+    """
+    compression = compression_of(blob.read(0, 4))
+    if compression is Compression.NONE:
+        return ReadLayer(read_plain(blob, layer=layer, on_bytes=on_bytes), compression)
+    return _read_compressed(blob, compression, layer, on_bytes)
+
+
+def read_plain(blob: Blob, *, layer: int = 0, on_bytes: OnBytes = uncounted) -> LayerTable:
+    """Read every entry of an uncompressed tar in a memory map, without touching contents. 0.1 s for 117,000 entries."""
+    walk = HeaderWalk(layer)
+    damage = ""
+    try:
+        position = _walk_map(walk, blob, on_bytes)
+        _check_end(walk, position, blob.read(position, BLOCK) if position < blob.size else b"", blob.size)
+    except CorruptLayer as error:
+        damage = str(error)
+    damage = _flush(walk) or damage
+    return walk.table(unpacked_bytes=blob.size, damage=damage)
+
+
+def _walk_map(walk: HeaderWalk, blob: Blob, on_bytes: OnBytes) -> int:
+    position = reached = 0
+    if blob.map is None:
+        return 0
+    while position < blob.size and not walk.is_done:
+        stop = min(blob.size, position + STRIDE)
+        following = walk.advance(blob.map, blob.start + position, blob.start + stop, blob.start + blob.size, -blob.start)
+        following -= blob.start
+        if following == position:
+            break
+        position = following
+        walk.keep_whole(position, blob.size)
+        walk.flush()
+        blob.forget(reached, min(position, blob.size))
+        on_bytes(min(position, blob.size) - reached)
+        reached = min(position, blob.size)
+    on_bytes(blob.size - reached)
+    return position
+
+
+def _check_end(walk: HeaderWalk, position: int, rest: bytes, size: int) -> None:
+    """A tar may end without an end marker, but only between two entries."""
+    if not walk.is_done and rest.strip(b"\0"):
+        raise CorruptLayer(f"truncated: the bytes end at offset {size}, inside the header at offset {position}")
+
+
+def _flush(walk: HeaderWalk) -> str:
+    try:
+        walk.flush()
+    except CorruptLayer as error:
+        return str(error)
+    return ""
+
+
+def _read_compressed(blob: Blob, compression: Compression, layer: int, on_bytes: OnBytes) -> ReadLayer:
+    points: list[SeekPoint] = []
+    stream = _StreamWalk(HeaderWalk(layer))
+    damage = ""
+    try:
+        for piece in unpack(blob, remember=points.append):
+            stream.take(piece)
+            on_bytes(len(piece))
+        stream.finish()
+    except CorruptLayer as error:
+        damage = str(error)
+    stream.drop_open()
+    damage = _flush(stream.walk) or damage
+    return ReadLayer(stream.walk.table(unpacked_bytes=stream.length, damage=damage), compression, tuple(points))
+
+
+class _StreamWalk:
+    """Feeds a HeaderWalk from a stream, hashing contents as they pass by; holds one piece and an unfinished header at most."""
+
+    def __init__(self, walk: HeaderWalk) -> None:
+        self.walk = walk
+        self.length = 0
+        self._carry = b""
+        self._content = 0  # bytes to come of the content that the last piece broke off
+        self._skip = 0  # bytes to come before the next header, that content included
+        self._hash = xxhash.xxh3_128()
+
+    def take(self, piece: bytes) -> None:
+        self.length += len(piece)
+        if self.walk.is_done:
+            return
+        if self._skip:
+            piece = self._pass_content(piece)
+        if piece:
+            window = self._carry + piece if self._carry else piece
+            self._walk_window(window)
+
+    def _pass_content(self, piece: bytes) -> bytes:
+        passed = min(self._skip, len(piece))
+        if self._content:
+            content = min(self._content, passed)
+            self._hash.update(memoryview(piece)[:content])
+            self._content -= content
+            if not self._content:
+                self._close()
+        self._skip -= passed
+        return piece[passed:]
+
+    def _walk_window(self, window: bytes) -> None:
+        shift = self.length - len(window)
+        position, before = 0, -1
+        while position != before and position < len(window) and not self.walk.is_done:
+            before = position
+            position = self.walk.advance(window, position, len(window), len(window), shift)
+            self._hash_new(window, shift)
+            if not self._content:
+                self.walk.flush_when_full()
+        self._carry = window[position:] if not self.walk.is_done else b""
+        self._skip = max(0, position - len(window))
+
+    def _hash_new(self, window: bytes, shift: int) -> None:
+        rows = self.walk.rows
+        view = memoryview(window)
+        add, digest = rows.digests.append, xxhash.xxh3_128_digest
+        for row in range(len(rows.digests), len(rows.sizes)):
+            size = rows.sizes[row]
+            start = rows.offsets[row] - shift
+            if not size or row in rows.sparse:
+                add(NO_DIGEST)
+            elif start + size <= len(window):
+                add(digest(view[start : start + size]))
+            else:
+                self._open(view[start:], size)
+
+    def _open(self, head: memoryview, size: int) -> None:
+        self._hash.reset()
+        self._hash.update(head)
+        self._content = size - len(head)
+
+    def _close(self) -> None:
+        self.walk.rows.digests.append(self._hash.digest())
+        self.walk.flush_when_full()
+
+    def finish(self) -> None:
+        """Raises CorruptLayer when the stream ended inside a content or a header."""
+        if self._content or self._skip >= BLOCK:
+            raise CorruptLayer(f"truncated: the bytes end at offset {self.length}, inside a content")
+        _check_end(self.walk, self.length - len(self._carry), self._carry, self.length)
+
+    def drop_open(self) -> None:
+        """Forget the entry whose content did not arrive whole."""
+        if self._content:
+            self.walk.rows.drop_from(len(self.walk.rows.sizes) - 1)
+
+
+def pieces_of(blob: Blob) -> Iterator[bytes]:
+    """All unpacked bytes of a stored layer, for digests. Raises CorruptLayer."""
+    return unpack(blob)
