@@ -124,7 +124,7 @@ class _Member:
     """One gzip member being inflated; `stored` and `unpacked` are the blob's offsets reached so far."""
 
     def __init__(self, feed: Feed, stored: int, unpacked: int, state: Any, remember: Remember) -> None:
-        self._feed, self.stored, self.unpacked = blob, stored, unpacked
+        self._feed, self.stored, self.unpacked = feed, stored, unpacked
         self._state = state.copy() if state is not None else zlib.decompressobj(31)
         self._remember = remember
         self._next_point = unpacked - unpacked % SEEK_DISTANCE + SEEK_DISTANCE

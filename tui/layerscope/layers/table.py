@@ -64,6 +64,10 @@ class Strings:
     def __getitem__(self, index: int) -> bytes:
         return self.buffer[self.offsets[index] : self.offsets[index + 1]]
 
+    def translated(self, old: bytes, new: bytes) -> Strings:
+        """The same strings with one byte replaced by another everywhere."""
+        return Strings(self.buffer.replace(old, new), self.offsets)
+
     def tolist(self) -> list[bytes]:
         """Every string as a `bytes` object: 0.12 s per million, so only where a whole layer is needed at once."""
         bounds = self.offsets.tolist()

@@ -1,0 +1,172 @@
+"""The JSON documents of an image, as frozen structs (OCI image-spec `manifest.md`, `image-index.md`, `config.md`).
+
+Strings are untrusted text as the document has them; escape them when they are shown. Unknown fields are ignored, and a
+null means the same as a field that is missing: real tools write both.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from layerscope.errors import BadDocument
+from layerscope.oci.digest import Digest
+from layerscope.oci.platform import Platform
+from layerscope.text import escape
+
+MAX_DOCUMENT = 8 << 20
+"""The longest document we read, in bytes; registries stop at 4 MiB, and the index of 10,000 images takes 3."""
+
+T = TypeVar("T")
+
+
+class PlatformFields(msgspec.Struct, frozen=True):
+    """`platform` as an index has it."""
+
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+
+    @property
+    def platform(self) -> Platform:
+        """The same as a value of ours."""
+        return Platform(self.os, self.architecture, self.variant)
+
+
+class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
+    """Names content by its digest (OCI image-spec `descriptor.md`); `size` is in bytes, `data` the content itself in base64."""
+
+    digest: Digest
+    media_type: str = ""
+    size: int = -1
+    urls: tuple[str, ...] = ()
+    annotations: dict[str, str] = {}
+    platform: PlatformFields | None = None
+    artifact_type: str = ""
+    data: bytes = b""
+
+
+class Index(msgspec.Struct, frozen=True, rename="camel"):
+    """A list of manifests, and of further indexes."""
+
+    manifests: tuple[Descriptor, ...] = ()
+    media_type: str = ""
+    artifact_type: str = ""
+    annotations: dict[str, str] = {}
+
+
+class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+    """One image for one platform: its config and its layers, base first. Docker's schema 2 has the same fields."""
+
+    config: Descriptor
+    schema_version: int = 2
+    media_type: str = ""
+    artifact_type: str = ""
+    layers: tuple[Descriptor, ...] = ()
+    annotations: dict[str, str] = {}
+
+
+class HistoryStep(msgspec.Struct, frozen=True):
+    """One step of the build. With `empty_layer` it made no layer."""
+
+    created: str = ""
+    created_by: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+
+class RuntimeConfig(msgspec.Struct, frozen=True, rename="pascal"):
+    """What a container is started with."""
+
+    user: str = ""
+    env: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    working_dir: str = ""
+    labels: dict[str, str] = {}
+    exposed_ports: dict[str, Any] = {}
+    volumes: dict[str, Any] = {}
+
+
+class RootFs(msgspec.Struct, frozen=True):
+    """The diff_ids of the layers, base first."""
+
+    diff_ids: tuple[Digest, ...] = ()
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The image's own description; its digest is the image's id."""
+
+    architecture: str = ""
+    os: str = ""
+    variant: str = ""
+    created: str = ""
+    config: RuntimeConfig = RuntimeConfig()
+    rootfs: RootFs = RootFs()
+    history: tuple[HistoryStep, ...] = ()
+
+    @property
+    def platform(self) -> Platform:
+        """What the image runs on; linux where it does not say."""
+        return Platform(self.os or "linux", self.architecture, self.variant)
+
+
+class ArchiveManifest(msgspec.Struct, frozen=True, rename="pascal"):
+    """One image in `manifest.json` of a `docker save` archive: names of members, base layer first; sources by diff_id."""
+
+    config: str
+    repo_tags: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    layer_sources: dict[str, Descriptor] = {}
+
+
+class LegacyImage(msgspec.Struct, frozen=True):
+    """`ID/json` of an archive from before Docker 1.10: one layer, and the id of the layer below."""
+
+    id: str = ""
+    parent: str = ""
+    created: str = ""
+    comment: str = ""
+    architecture: str = ""
+    os: str = ""
+    config: RuntimeConfig = RuntimeConfig()
+    container_config: RuntimeConfig = RuntimeConfig()
+
+
+def decode(raw: bytes, document: type[T], *, what: str) -> T:
+    """Decode JSON. Raises BadDocument, whose sentence starts with `what`, for one too long, too deep or misshapen."""
+    if len(raw) > MAX_DOCUMENT:
+        raise BadDocument(f"{what} is longer than {MAX_DOCUMENT >> 20} MiB, which no image needs")
+    try:
+        value = msgspec.json.decode(raw)
+        _drop_nulls(value)
+        return msgspec.convert(value, document, dec_hook=_convert_own)
+    except RecursionError as error:
+        raise BadDocument(f"{what} is nested too deeply") from error
+    except msgspec.ValidationError as error:
+        raise BadDocument(f"{what} is not what the OCI specification says: {escape(str(error))}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadDocument(f"{what} is not JSON: {escape(str(error))}") from error
+
+
+def _drop_nulls(value: Any) -> None:
+    """Take the fields that are null out of every object below `value`. A loop, so that depth costs no stack."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            for key in [key for key, field in item.items() if field is None]:
+                del item[key]
+            todo += [field for field in item.values() if isinstance(field, dict | list)]
+        elif isinstance(item, list):
+            todo += [field for field in item if isinstance(field, dict | list)]
+
+
+def _convert_own(wanted: type, value: Any) -> Digest:
+    if wanted is not Digest or not isinstance(value, str):
+        raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+    try:
+        return Digest.parse(value)
+    except BadDocument as error:
+        raise ValueError(str(error)) from error

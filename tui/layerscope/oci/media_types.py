@@ -1,0 +1,48 @@
+"""Media types (OCI image-spec `media-types.md`, and Docker's schema 2 names for the same things)."""
+
+from __future__ import annotations
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+
+INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
+CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+
+_LAYERS = (
+    "application/vnd.oci.image.layer.",
+    "application/vnd.docker.image.rootfs.",
+    "application/vnd.docker.container.image.rootfs.",
+)
+_FOREIGN = (".nondistributable.", ".rootfs.foreign.")
+_ARTIFACTS = {
+    "application/vnd.cncf.helm.config.v1+json": "a Helm chart",
+    "application/vnd.docker.plugin.v1+json": "a Docker plugin",
+    "application/vnd.wasm.config.v0+json": "a WebAssembly module",
+    "application/vnd.buildkit.cacheconfig.v0": "a BuildKit cache",
+    "application/vnd.in-toto+json": "an attestation",
+}
+
+
+def is_layer(media_type: str) -> bool:
+    """True for a layer's media type in any compression; an empty one is given the benefit of the doubt."""
+    return not media_type or media_type.startswith(_LAYERS)
+
+
+def is_foreign_layer(media_type: str) -> bool:
+    """True for layers that registries must not serve (OCI image-spec `layer.md`, Non-Distributable Layers)."""
+    return is_layer(media_type) and any(mark in media_type for mark in _FOREIGN)
+
+
+def is_encrypted_layer(media_type: str) -> bool:
+    """True for layers encrypted as ocicrypt does."""
+    return media_type.endswith("+encrypted")
+
+
+def artifact_kind(media_type: str) -> str:
+    """An artifact in words: `a Helm chart`; its media type where we know no word."""
+    return _ARTIFACTS.get(media_type, f"an artifact of type {media_type or 'unknown'}")

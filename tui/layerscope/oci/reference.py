@@ -1,0 +1,67 @@
+"""References: `alpine` and `docker.io/library/alpine:latest` name the same tag (the grammar of `distribution/reference`)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+DEFAULT_DOMAIN = "docker.io"
+OFFICIAL = "library/"
+DEFAULT_TAG = "latest"
+
+
+def normalise(name: str) -> str:
+    """The full form of a name: with registry, Docker Hub's `library/`, and the tag or digest it has, else `latest`."""
+    name, at, digest = name.partition("@")
+    domain, slash, path = name.partition("/")
+    if not slash or not ("." in domain or ":" in domain or domain == "localhost"):
+        domain, path = DEFAULT_DOMAIN, name
+    if domain == "index.docker.io":
+        domain = DEFAULT_DOMAIN
+    if domain == DEFAULT_DOMAIN and "/" not in path:
+        path = OFFICIAL + path
+    if at:
+        return f"{domain}/{_without_tag(path)}@{digest}"
+    return f"{domain}/{path}" if tag_of(path) else f"{domain}/{path}:{DEFAULT_TAG}"
+
+
+def familiar(name: str) -> str:
+    """The short form that engines show: without `docker.io/` and `library/`. The tag stays."""
+    for prefix in ("index.docker.io/", "docker.io/"):
+        name = name.removeprefix(prefix)
+    return name.removeprefix(OFFICIAL)
+
+
+def tag_of(name: str) -> str:
+    """The tag in a name, or empty: what follows a colon after the last slash."""
+    return name.rpartition("/")[2].partition("@")[0].partition(":")[2]
+
+
+def _without_tag(path: str) -> str:
+    tag = tag_of(path)
+    return path.removesuffix(":" + tag) if tag else path
+
+
+def best_match(wanted: str, names: Iterable[str]) -> set[str]:
+    """The names that `wanted` means, by the strictest reading that fits any.
+
+    In this order: letter by letter; the same full form; the end of a full form (`app:1` for `localhost/app:1`); a bare tag
+    for a name with that tag, and a name for a bare tag.
+    """
+    known = set(names)
+    full = normalise(wanted)
+    tail = "/" + (wanted if tag_of(wanted) else f"{wanted}:{DEFAULT_TAG}")
+    readings = (
+        {name for name in known if name == wanted},
+        {name for name in known if normalise(name) == full},
+        {name for name in known if normalise(name).endswith(tail)},
+        {name for name in known if tag_of(name) == wanted},
+    )
+    return next(filter(None, readings), set())
+
+
+def near_matches(wanted: str, names: Sequence[str]) -> list[str]:
+    """At most three names that someone who typed `wanted` may have meant."""
+    by_spelling = {spelling: name for name in names for spelling in (tag_of(name) or name, familiar(name), name)}
+    close = difflib.get_close_matches(wanted, by_spelling, n=6, cutoff=0.6)
+    return list(dict.fromkeys(by_spelling[spelling] for spelling in close))[:3]

@@ -1,0 +1,66 @@
+"""An image that a place holds, before one is chosen: all that its documents say, none of its layers' bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from layerscope.errors import LayerscopeError
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import Config, HistoryStep
+from layerscope.oci.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One layer as a manifest names it. `media_type` is empty and `size` (bytes) is -1 where it does not say."""
+
+    file: str
+    digest: Digest | None = None
+    media_type: str = ""
+    size: int = -1
+    urls: tuple[str, ...] = ()
+    history: HistoryStep | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An image that can be opened. `names` are its tags, the most familiar first; `indexes` the digests of indexes that list it."""
+
+    platform: Platform
+    config_digest: Digest
+    config: Config
+    raw_config: bytes
+    parts: tuple[Part, ...]
+    manifest_digest: Digest | None = None
+    names: tuple[str, ...] = ()
+    indexes: frozenset[Digest] = frozenset()
+    annotations: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> Digest:
+        """What tells this image from others."""
+        return self.manifest_digest or self.config_digest
+
+    def named(self, names: Iterable[str]) -> Candidate:
+        """The same image with `names` added before its own."""
+        return replace(self, names=tuple(dict.fromkeys([*names, *self.names])))
+
+    def noted(self, *notes: str) -> Candidate:
+        """The same image with `notes` added."""
+        return replace(self, notes=(*self.notes, *notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something that a place lists and that cannot be opened as an image; `error` says why, to whoever asks for it."""
+
+    error: LayerscopeError
+    names: tuple[str, ...] = ()
+    platform: Platform | None = None
+    digest: Digest | None = None
+    indexes: frozenset[Digest] = frozenset()
+
+
+Stored = Candidate | Refused

@@ -1,0 +1,66 @@
+"""All images that a place holds, by whichever of its documents say most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from layerscope.errors import BadDocument
+from layerscope.oci.reference import normalise
+from layerscope.sources.candidate import Candidate, Refused, Stored
+from layerscope.sources.files import Files
+from layerscope.sources.layout import INDEX, layout_images
+from layerscope.sources.legacy import REPOSITORIES, legacy_images
+from layerscope.sources.saved import MANIFEST, saved_images
+
+
+def stored_images(files: Files) -> list[Stored]:
+    """The images in `files`; empty when no document lists any, so that this may be no image at all.
+
+    Docker 25 and later write `index.json` and `manifest.json` side by side. The index comes first: it gives manifest digests and
+    platforms. An image of `manifest.json` with the same config as one of the index is the same image and only adds its tags,
+    which are spelled as users know them; one that the index lacks (its `manifests` may be null) is an image of its own. A document
+    that is damaged is passed over, with a note, as long as the other one lists an image. `repositories` is read only without both.
+    Raises BadDocument when all there are, are damaged.
+    """
+    listed, damage = _listed(files, INDEX, layout_images)
+    saved, saved_damage = _listed(files, MANIFEST, saved_images)
+    images = _merge(listed, saved)
+    if not images and not files.has(INDEX) and not files.has(MANIFEST):
+        images, damage = _listed(files, REPOSITORIES, legacy_images)
+    notes = [f"passed over: {error}" for error in (damage, saved_damage) if error]
+    if notes and not any(isinstance(image, Candidate) for image in images):
+        raise damage or saved_damage or AssertionError
+    return [image.noted(*notes) if isinstance(image, Candidate) else image for image in images]
+
+
+def _listed(files: Files, name: str, read: Callable[[Files], list[Stored]]) -> tuple[list[Stored], BadDocument | None]:
+    if not files.has(name):
+        return [], None
+    try:
+        return read(files), None
+    except BadDocument as error:
+        return [], error
+
+
+def _merge(listed: list[Stored], saved: list[Stored]) -> list[Stored]:
+    images = list(listed)
+    known = {normalise(name) for image in listed for name in image.names}
+    for image in saved:
+        twins = [row for row, each in enumerate(images) if isinstance(each, Candidate) and _is_same(each, image)]
+        for row in twins:
+            images[row] = _with_names(images[row], image.names, known)
+        if not twins:
+            images.append(image)
+    return images
+
+
+def _is_same(one: Candidate, other: Stored) -> bool:
+    return isinstance(other, Candidate) and one.config_digest == other.config_digest
+
+
+def _with_names(image: Stored, names: tuple[str, ...], known: set[str]) -> Stored:
+    """Add the names that are new, and spell the image's own as `names` do."""
+    if isinstance(image, Refused):
+        return image
+    own = {normalise(name) for name in image.names}
+    return image.named(name for name in names if normalise(name) in own or normalise(name) not in known)

@@ -1,0 +1,70 @@
+"""Archives from before Docker 1.10 (2016): no `manifest.json`, but `repositories`, and `ID/json` with the id of the layer below.
+
+See `image/spec/v1.md` of that time. There are no diff_ids and no config; the config is put together from the chain.
+"""
+
+from __future__ import annotations
+
+import re
+
+from layerscope.errors import BadDocument, NotFound
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import Config, HistoryStep, LegacyImage, decode
+from layerscope.sources.candidate import Candidate, Part, Refused, Stored
+from layerscope.sources.files import Files, decode_document, read_document
+from layerscope.text import escape
+
+REPOSITORIES = "repositories"
+MAX_CHAIN = 1000
+"""Layers in a chain; aufs stopped at 127."""
+NOTE = "saved by a Docker older than 1.10: it has no config of its own and no diff_ids"
+_ID = re.compile(r"[a-f0-9]{64}")
+
+
+def legacy_images(files: Files) -> list[Stored]:
+    """Every image that `repositories` names. Raises NotFound or BadDocument for that file itself."""
+    repositories = decode_document(files, REPOSITORIES, dict[str, dict[str, str]])
+    names: dict[str, list[str]] = {}
+    for repository, tags in repositories.items():
+        for tag, identity in tags.items():
+            names.setdefault(identity, []).append(f"{repository}:{tag}")
+    return [_stored(files, identity, tuple(tags)) for identity, tags in names.items()]
+
+
+def _stored(files: Files, identity: str, names: tuple[str, ...]) -> Stored:
+    try:
+        return _read(files, identity, names)
+    except (NotFound, BadDocument) as error:
+        return Refused(error, names)
+
+
+def _read(files: Files, identity: str, names: tuple[str, ...]) -> Candidate:
+    chain = _chain(files, identity)
+    top = chain[-1][1]
+    history = tuple(_history(image) for _, image in chain)
+    config = Config(top.architecture, top.os, created=top.created, config=top.config, history=history)
+    return Candidate(
+        platform=config.platform,
+        config_digest=Digest.parse(f"sha256:{identity}"),
+        config=config,
+        raw_config=read_document(files, f"{identity}/json"),
+        parts=tuple(Part(f"{layer}/layer.tar") for layer, _ in chain),
+        names=names,
+        notes=(NOTE,),
+    )
+
+
+def _chain(files: Files, identity: str) -> list[tuple[str, LegacyImage]]:
+    """The layers down from `identity`, base first, as (id, its json)."""
+    chain: dict[str, LegacyImage] = {}
+    while identity:
+        if not _ID.fullmatch(identity) or identity in chain or len(chain) >= MAX_CHAIN:
+            raise BadDocument(f"{files.place}: the chain of layers is broken at '{escape(identity[:80])}'")
+        name = f"{identity}/json"
+        chain[identity] = decode(read_document(files, name), LegacyImage, what=f"{files.place}: {name}")
+        identity = chain[identity].parent
+    return list(reversed(chain.items()))
+
+
+def _history(image: LegacyImage) -> HistoryStep:
+    return HistoryStep(image.created, " ".join(image.container_config.cmd), image.comment)

@@ -1,0 +1,66 @@
+"""Archives of `docker save` and all that write like it: from `manifest.json` to the images it lists.
+
+There is no specification but Docker's `image/spec/v1.2.md`; kaniko, bazel, podman and skopeo each name the members differently, so
+only `manifest.json` says what is what.
+"""
+
+from __future__ import annotations
+
+import re
+
+from layerscope.errors import BadDocument, NotFound
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode
+from layerscope.sources.candidate import Candidate, Part, Refused, Stored
+from layerscope.sources.files import Files, decode_document, read_document
+from layerscope.text import escape
+
+MANIFEST = "manifest.json"
+_BLOB = re.compile(r"blobs/([a-z0-9+._-]+)/([a-zA-Z0-9=_-]+)")
+
+
+def saved_images(files: Files) -> list[Stored]:
+    """Every image in `manifest.json`, in its order. Raises NotFound or BadDocument for `manifest.json` itself."""
+    return [_stored(files, item) for item in decode_document(files, MANIFEST, tuple[ArchiveManifest, ...])]
+
+
+def _stored(files: Files, item: ArchiveManifest) -> Stored:
+    try:
+        raw = read_document(files, item.config)
+        config = decode(raw, Config, what=f"{files.place}: the config {escape(item.config)}")
+    except (NotFound, BadDocument) as error:
+        return Refused(error, item.repo_tags)
+    return Candidate(
+        platform=config.platform,
+        config_digest=Digest.of(raw),
+        config=config,
+        raw_config=raw,
+        parts=_parts(item, config),
+        names=item.repo_tags,
+    )
+
+
+def _parts(item: ArchiveManifest, config: Config) -> tuple[Part, ...]:
+    diff_ids = config.rootfs.diff_ids
+    sources = [item.layer_sources.get(diff_id) for diff_id in diff_ids[: len(item.layers)]]
+    sources += [None] * (len(item.layers) - len(sources))
+    return tuple(_part(file, source) for file, source in zip(item.layers, sources, strict=True))
+
+
+def _part(file: str, source: Descriptor | None) -> Part:
+    """A layer. Its source says where it once came from: only where the member bears that digest is it about these bytes."""
+    digest = digest_in(file)
+    if source is None:
+        return Part(file, digest)
+    if source.digest == digest:
+        return Part(file, digest, source.media_type, source.size, source.urls)
+    return Part(file, digest, urls=source.urls)
+
+
+def digest_in(file: str) -> Digest | None:
+    """The digest that `blobs/ALGORITHM/ENCODED` states; None for names of any other form, which promise nothing."""
+    match = _BLOB.fullmatch(file.removeprefix("./"))
+    try:
+        return Digest.parse(f"{match[1]}:{match[2]}") if match else None
+    except BadDocument:
+        return None

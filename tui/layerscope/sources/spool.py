@@ -1,0 +1,98 @@
+"""What cannot be mapped as it is (a pipe, a compressed archive) goes to an unnamed temporary file, and is mapped from there."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import BinaryIO
+
+from layerscope.errors import CannotWrite, CorruptLayer, NotAnImage, NotFound
+from layerscope.layers.blob import Blob
+from layerscope.layers.compression import Compression, compression_of, unpack
+from layerscope.sources.looks import HEAD, describe_head, is_tar
+
+CHUNK = 1 << 20
+REPORT_EVERY = 0.1
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, the bytes done, and the bytes to do (0: unknown), ten times a second at most."""
+
+
+def nothing(_stage: str, _done: int, _total: int) -> None:
+    """The default for `progress`: nobody watches."""
+
+
+def spool_stream(stream: BinaryIO, place: str, progress: Progress) -> Blob:
+    """Copy a stream to a temporary file. Raises NotAnImage after its first bytes when it is neither a tar nor compressed."""
+    pieces = _chunks(stream, place)
+    head = next(pieces, b"")
+    if not is_tar(head) and compression_of(head) is Compression.NONE:
+        raise NotAnImage(f"{place} is not a container image: {describe_head(head)}")
+    return _spool(chain([head], pieces), place, f"reading {place}", progress)
+
+
+def unpack_archive(blob: Blob, place: str, progress: Progress) -> Blob:
+    """The archive in `blob` without the gzip or zstd around it, if any.
+
+    Raises NotAnImage when it is no tar that is compressed, CorruptLayer for damage, CannotWrite when there is no room for it.
+    """
+    compression = compression_of(blob.read(0, 4))
+    if compression is Compression.NONE:
+        return blob
+    pieces = _named_damage(unpack(blob), place)
+    head = _head(pieces)
+    if not is_tar(head):
+        raise NotAnImage(f"{place} is not a container image: {describe_head(head)}, compressed with {compression}")
+    return _spool(chain([head], pieces), place, f"unpacking {place}", progress)
+
+
+def _chunks(stream: BinaryIO, place: str) -> Iterator[bytes]:
+    try:
+        while piece := stream.read(CHUNK):
+            yield piece
+    except OSError as error:
+        raise NotFound(f"{place} cannot be read: {error.strerror}") from error
+
+
+def _named_damage(pieces: Iterator[bytes], place: str) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    except CorruptLayer as error:
+        raise CorruptLayer(f"{place}: {error}") from error
+
+
+def _head(pieces: Iterator[bytes]) -> bytes:
+    """Pieces from the front until they can be told apart; a decompressor's first may be short."""
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= HEAD:
+            break
+    return head
+
+
+def _spool(pieces: Iterator[bytes], place: str, stage: str, progress: Progress) -> Blob:
+    done, reported = 0, time.monotonic()
+    try:
+        with tempfile.TemporaryFile(prefix="layerscope-", buffering=0) as file:
+            for piece in pieces:
+                _write(file, piece)
+                done += len(piece)
+                if time.monotonic() - reported >= REPORT_EVERY:
+                    reported = time.monotonic()
+                    progress(stage, done, 0)
+            return Blob.of_open_file(file)
+    except OSError as error:
+        directory = tempfile.tempdir or "the temporary directory"
+        raise CannotWrite(
+            f"{place} cannot be spooled to {directory}: {error.strerror} after {done} bytes; set TMPDIR to a directory with room for it"
+        ) from error
+
+
+def _write(file: BinaryIO, piece: bytes) -> None:
+    """Write all of it: an unbuffered file may take less at a time."""
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[file.write(rest) :]

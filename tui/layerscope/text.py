@@ -1,0 +1,34 @@
+"""Text from images, made safe to show: no control character of an image reaches a terminal, a log or a report."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_UNUSUAL = re.compile(r"[^ -~]")
+_HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""Unicode categories that are escaped: control, format (bidi, zero width), unassigned, private, surrogate, line separator."""
+
+
+def escape(text: str | bytes) -> str:
+    r"""Printable `text`: what could act on a terminal or cannot be seen becomes an escape, all else stays.
+
+    `\xNN` is always one byte: an ASCII control character, or a byte that is not UTF-8 (also as a `surrogateescape` character).
+    `\uNNNN` and `\UNNNNNNNN` are code points: C1 controls, bidi and zero-width characters, separators, unassigned and
+    private ones, other lone surrogates. A backslash stays as it is, so the result is for reading, not for parsing.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    if not _UNUSUAL.search(text):
+        return text
+    return _UNUSUAL.sub(_escape_one, text)
+
+
+def _escape_one(match: re.Match[str]) -> str:
+    character = match[0]
+    if unicodedata.category(character) not in _HIDDEN:
+        return character
+    code = ord(character)
+    if code < 0x80 or 0xDC80 <= code <= 0xDCFF:  # PEP 383: U+DC80 and up stand for bytes that could not be decoded
+        return f"\\x{code & 0xFF:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,115 @@
+"""All paths of all layers -> nodes in depth-first order, with their parents and the ends of their subtrees."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import compress
+from operator import ne
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.layers.table import Strings
+from layerscope.tree.keys import SEPARATOR
+from layerscope.tree.stack import LayerPaths
+
+Ints = npt.NDArray[np.int32]
+IMPLIED = -1
+"""The entry number of a directory that only its children's paths name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """The `n` nodes in depth-first order, children sorted by name's bytes; node 0 is the root.
+
+    `paths` are their paths, `name_start` where each one's last component begins in its path; `depth` is 0 for the root; the subtree of
+    node i is the slice [i, end[i]). All int32.
+    """
+
+    paths: Strings
+    name_start: Ints
+    depth: Ints
+    parent: Ints
+    end: Ints
+
+    def __len__(self) -> int:
+        return len(self.depth)
+
+    def name(self, node: int) -> bytes:
+        """The last component of a node's path."""
+        return self.paths[node][self.name_start[node] :]
+
+    def find(self, path: bytes) -> int | None:
+        """The node of a normalised path, by binary search."""
+        key = path.replace(b"/", SEPARATOR)
+        node = bisect_left(range(len(self)), key, key=lambda index: self.paths[index].replace(b"/", SEPARATOR))
+        return node if node < len(self) and self.paths[node] == path else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Every (path, layer) there is, sorted by path, then layer, then order in the tar; `entry` is IMPLIED for implied directories.
+
+    `keys` are the nodes' sort keys, for looking up others.
+    """
+
+    node: Ints
+    layer: npt.NDArray[np.int16]
+    entry: Ints
+    keys: list[bytes]
+
+    def find(self, key: bytes) -> int | None:
+        """The node of a sort key."""
+        node = bisect_left(self.keys, key)
+        return node if node < len(self.keys) and self.keys[node] == key else None
+
+
+def sort_rows(layers: list[LayerPaths]) -> Rows:
+    """Sort all paths. Tars are mostly in this order already, which Python's sort makes use of: 0.3 s for a million."""
+    keys: list[bytes] = [b""]
+    numbers, entries = [np.ones(1, np.int16)], [np.full(1, IMPLIED, np.int32)]
+    for layer in layers:
+        keys += layer.implied
+        keys += layer.keys
+        numbers.append(np.full(len(layer.implied) + len(layer.keys), layer.number, np.int16))
+        entries.append(np.full(len(layer.implied), IMPLIED, np.int32))
+        entries.append(np.arange(layer.first, layer.first + len(layer.keys), dtype=np.int32))
+    order_list = sorted(range(len(keys)), key=keys.__getitem__)
+    keys = [keys[index] for index in order_list]
+    order = np.array(order_list, np.int32)
+    is_first = np.fromiter(map(ne, keys, [None, *keys[:-1]]), bool, len(keys))
+    return Rows(
+        node=np.cumsum(is_first, dtype=np.int32) - np.int32(1),
+        layer=np.concatenate(numbers)[order],
+        entry=np.concatenate(entries)[order],
+        keys=list(compress(keys, is_first.tolist())),
+    )
+
+
+def nodes_of(keys: list[bytes]) -> Nodes:
+    """The tree of sorted, unique keys in which every parent is present."""
+    paths = Strings.of(keys)
+    separators = np.flatnonzero(np.frombuffer(paths.buffer, np.uint8) == 0)
+    starts = paths.offsets[:-1]
+    upto = np.searchsorted(separators, paths.offsets)
+    count = upto[1:] - upto[:-1]
+    depth = (count + 1).astype(np.int32)
+    depth[0] = 0
+    last = separators[np.maximum(upto[1:] - 1, 0)] if len(separators) else starts
+    name_start = np.where(count > 0, last + 1 - starts, 0).astype(np.int32)
+    parent, end = _family(depth)
+    return Nodes(paths.translated(b"\0", b"/"), name_start, depth, parent, end)
+
+
+def _family(depth: Ints) -> tuple[Ints, Ints]:
+    """Parents and subtree ends from depths alone, a level at a time: each level costs its own nodes only."""
+    size = len(depth)
+    parent, end = np.zeros(size, np.int32), np.full(size, size, np.int32)
+    by_depth = np.argsort(depth, kind="stable").astype(np.int32)
+    levels = np.split(by_depth, np.flatnonzero(np.diff(depth[by_depth])) + 1)
+    for above, level in zip(levels, levels[1:], strict=False):
+        parent[level] = above[np.searchsorted(above, level) - 1]
+        following = np.append(level[1:], np.int32(size))
+        end[level] = np.minimum(following, end[parent[level]])
+    return parent, end

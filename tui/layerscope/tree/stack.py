@@ -1,0 +1,113 @@
+"""The layers' paths as they are merged: sort keys that can be rewritten (by symlinks) and entries that can fall (shadowed)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.layers.table import Kind, LayerTable, Problem
+from layerscope.tree.keys import directories_above, key_of
+
+
+@dataclass(slots=True)
+class LayerPaths:
+    """One layer's part in the merge. `keys[i]` is entry `first + i`'s; `targets` are hard links' target keys by the same index.
+
+    `implied` are the directories that the layer's paths need and no entry names; `shadowed` the indexes of entries that a later entry
+    of the same tar removes though its path is another one.
+    """
+
+    number: int
+    first: int
+    keys: list[bytes]
+    kind: npt.NDArray[np.uint8]
+    links: dict[int, bytes]
+    targets: dict[int, bytes]
+    whiteouts: list[bytes]
+    opaques: list[bytes]
+    implied: set[bytes] = field(default_factory=set)
+    shadowed: set[int] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+    def directory_keys(self) -> set[bytes]:
+        """The keys of the entries that are directories."""
+        keys = self.keys
+        return {keys[index] for index in np.flatnonzero(self.kind == Kind.DIRECTORY).tolist()}
+
+
+def stack_of(tables: Sequence[LayerTable]) -> list[LayerPaths]:
+    """The layers' paths, base first, nothing resolved yet."""
+    layers = []
+    first = 0
+    for number, table in enumerate(tables, 1):
+        layers.append(_layer_paths(number, first, table))
+        first += len(table.entries)
+    return layers
+
+
+def _layer_paths(number: int, first: int, table: LayerTable) -> LayerPaths:
+    entries = table.entries
+    symlinks = np.flatnonzero(entries.kind == Kind.SYMLINK).tolist()
+    hard = np.flatnonzero(entries.kind == Kind.HARDLINK).tolist()
+    return LayerPaths(
+        number=number,
+        first=first,
+        keys=entries.paths.translated(b"/", b"\0").tolist(),
+        kind=entries.kind,
+        links={index: entries.links[index] for index in symlinks},
+        targets={index: key_of(entries.links[index]) for index in hard},
+        whiteouts=[key_of(path) for path in table.whiteouts],
+        opaques=[key_of(path) for path in table.opaques],
+    )
+
+
+def settle(layer: LayerPaths) -> None:
+    """Find the layer's implied directories, and settle what stands below a path that is no directory in the same tar."""
+    needed = directories_above(layer.keys)
+    missing = needed - layer.directory_keys()
+    names = set(layer.keys)
+    layer.implied = missing - names
+    contested = missing & names
+    if len(names) != len(layer.keys):
+        contested |= needed & {layer.keys[index] for index in np.flatnonzero(layer.kind != Kind.DIRECTORY).tolist()}
+    if contested:
+        _settle_contested(layer, contested)
+
+
+def _settle_contested(layer: LayerPaths, contested: set[bytes]) -> None:
+    """Replay the tar's order where a path is a parent and something else than a directory in one tar.
+
+    A non-directory buries what came before it below its path; what comes after it below its path makes it an implied directory.
+    """
+    before: dict[bytes, list[int]] = {key: [] for key in contested}
+    standing: dict[bytes, int] = {}
+    for index, key in enumerate(layer.keys):
+        for ancestor in _contested_above(key, contested):
+            before[ancestor].append(index)
+            if ancestor in standing:
+                layer.shadowed.add(standing.pop(ancestor))
+        if key in contested:
+            if key in standing:
+                layer.shadowed.add(standing.pop(key))
+            if layer.kind[index] == Kind.DIRECTORY:
+                before[key].append(index)
+            else:
+                layer.shadowed.update(before[key])
+                before[key].clear()
+                standing[key] = index
+    left = [index for index in range(len(layer.keys)) if index not in layer.shadowed]
+    directories = {layer.keys[index] for index in left if layer.kind[index] == Kind.DIRECTORY}
+    layer.implied = directories_above(layer.keys[index] for index in left) - directories
+
+
+def _contested_above(key: bytes, contested: set[bytes]) -> list[bytes]:
+    end = key.rfind(b"\0")
+    found = []
+    while end > 0:
+        if (ancestor := key[:end]) in contested:
+            found.append(ancestor)
+        end = key.rfind(b"\0", 0, end)
+    return found

@@ -1,0 +1,175 @@
+"""The merged tree of a whole image, and what is seen of it after a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.layers.table import Entries, Kind, Problem
+from layerscope.tree.nodes import IMPLIED, Ints, Nodes
+from layerscope.tree.versions import Layers, Versions
+
+Longs = npt.NDArray[np.int64]
+
+
+class Change(IntEnum):
+    """What a range of layers did to a node. The numbers are the column's values."""
+
+    UNCHANGED = 0
+    ADDED = 1
+    MODIFIED = 2
+    REMOVED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """All nodes of an image with all their versions, merged once.
+
+    `entries` are those of all layers, one after the other; `entry_layer` their layer (int16, from 1); `entry_node` the node each one
+    names; `origin` the entry that brought what it shows: itself, a hard link's target, or -1. `entry_until` is the layer that buries
+    the entry's name (its own layer for one that its own tar buries; `layers` + 1 when it is seen at the end).
+    """
+
+    layers: int
+    nodes: Nodes
+    versions: Versions
+    entries: Entries
+    entry_layer: Layers
+    entry_node: Ints
+    entry_until: Layers
+    origin: Ints
+    problems: tuple[Problem, ...]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def versions_of(self, node: int) -> range:
+        """The numbers of a node's versions, oldest first."""
+        start, stop = np.searchsorted(self.versions.node, [node, node + 1]).tolist()
+        return range(start, stop)
+
+    def content_size(self, entry: Longs | Ints) -> Longs:
+        """The content bytes that each entry shows; 0 for what is no file and for IMPLIED."""
+        if not len(self.entries):
+            return np.zeros(len(entry), np.int64)
+        origin = np.where(entry >= 0, self.origin[entry], -1)
+        return np.where(origin >= 0, self.entries.size[origin], 0)
+
+    def view(self, first: int, last: int | None = None) -> View:
+        """What is seen after layer `last`, and the changes of the layers `first` to `last` against what was below them.
+
+        `view(k)` is layer k's own. Layers count from 1; no tree is copied, only columns over versions are compared.
+        """
+        last = first if last is None else last
+        if not 1 <= first <= last <= max(self.layers, 1):
+            raise IndexError(f"no layers {first} to {last} in {self.layers}")
+        return View(self, first, last, self._seen_after(first - 1), self._seen_after(last))
+
+    def _seen_after(self, layer: int) -> Ints:
+        versions = self.versions
+        seen = np.full(len(self.nodes), -1, np.int32)
+        shown = np.flatnonzero((versions.layer <= layer) & (versions.until > layer))
+        seen[versions.node[shown]] = shown
+        return seen
+
+
+@dataclass(frozen=True)
+class View:
+    """The nodes seen after layer `last`: `seen[node]` is the version, -1 for none; `before` the same below layer `first`."""
+
+    tree: Tree
+    first: int
+    last: int
+    before: Ints
+    seen: Ints
+
+    @cached_property
+    def is_visible(self) -> npt.NDArray[np.bool_]:
+        """Which nodes are there, the root among them."""
+        return self.seen >= 0
+
+    @cached_property
+    def change(self) -> npt.NDArray[np.uint8]:
+        """A Change for each node; UNCHANGED also for nodes that are not there at all."""
+        change = np.zeros(len(self.seen), np.uint8)
+        was_there = self.before >= 0
+        change[self.is_visible & ~was_there] = Change.ADDED
+        change[~self.is_visible & was_there] = Change.REMOVED
+        change[self.is_visible & was_there & (self.before != self.seen)] = Change.MODIFIED
+        return change
+
+    @cached_property
+    def entry(self) -> Ints:
+        """The entry seen at each node; IMPLIED (-1) for parents that no entry names and for nodes that are not there."""
+        return self._entries_of(self.seen)
+
+    @cached_property
+    def size(self) -> Longs:
+        """Content bytes of each node that is seen, 0 for all but files; every name of a content shows its size."""
+        return self.tree.content_size(self.entry)
+
+    @cached_property
+    def removed_size(self) -> Longs:
+        """Content bytes of each REMOVED node as they were below layer `first`; 0 for all others."""
+        before = np.where(self.change == Change.REMOVED, self.before, -1)
+        return self.tree.content_size(self._entries_of(before))
+
+    @cached_property
+    def counted_size(self) -> Longs:
+        """`size` with each content counted at its first name only, so that sums are what a disk would hold."""
+        size = self.size.copy()
+        linked = np.flatnonzero(self._linked)
+        origin = self.tree.origin[self.entry[linked]]
+        first = np.unique(origin, return_index=True)[1]
+        is_repeat = np.ones(len(linked), bool)
+        is_repeat[first] = False
+        size[linked[is_repeat]] = 0
+        return size
+
+    @cached_property
+    def subtree_bytes(self) -> Longs:
+        """Content bytes below and at each node, each content once: a difference of two prefix sums."""
+        return self._subtree(self.counted_size)
+
+    @cached_property
+    def subtree_files(self) -> Longs:
+        """How many nodes below and at each one are seen and no directories."""
+        kind = self.tree.versions.kind[self.seen] if len(self.tree.versions) else np.zeros(len(self.seen), np.uint8)
+        return self._subtree((self.is_visible & (kind != Kind.DIRECTORY)).astype(np.int64))
+
+    @cached_property
+    def subtree_changed_bytes(self) -> Longs:
+        """Content bytes below and at each node that these layers added, modified or removed."""
+        return self._subtree(np.where(self.change != Change.UNCHANGED, self.counted_size, 0) + self.removed_size)
+
+    @cached_property
+    def subtree_changes(self) -> Longs:
+        """How many nodes below and at each one changed."""
+        return self._subtree((self.change != Change.UNCHANGED).astype(np.int64))
+
+    @cached_property
+    def _linked(self) -> npt.NDArray[np.bool_]:
+        """Nodes whose content has, or is, a hard link."""
+        entry, tree = self.entry, self.tree
+        if not len(tree.entries):
+            return np.zeros(len(entry), bool)
+        has_links = np.zeros(len(tree.entries), bool)
+        links = np.flatnonzero((tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0))
+        has_links[links] = True
+        has_links[tree.origin[links]] = True
+        return (entry >= 0) & has_links[entry]
+
+    def _entries_of(self, versions: Ints) -> Ints:
+        entries = np.full(len(versions), IMPLIED, np.int32)
+        there = versions >= 0
+        entries[there] = self.tree.versions.entry[versions[there]]
+        return entries
+
+    def _subtree(self, column: Longs) -> Longs:
+        sums = np.zeros(len(column) + 1, np.int64)
+        np.cumsum(column, out=sums[1:])
+        return sums[self.tree.nodes.end] - sums[:-1]
