@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -59,19 +60,35 @@ class Blob:
             self.map.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
+OnBytes = Callable[[int], None]
+
+
+def uncounted(_length: int) -> None:
+    """The default for `on_bytes`: nobody watches the progress."""
+
+
 class Feed:
-    """Reads a blob from front to back, letting go of the pages behind."""
+    """Reads a blob from front to back, letting go of the pages behind; `on_bytes` is called with the bytes got through since."""
 
     STRIDE = 4 << 20
 
-    def __init__(self, blob: Blob) -> None:
+    def __init__(self, blob: Blob, on_bytes: OnBytes = uncounted) -> None:
         self.size = blob.size
         self._blob = blob
         self._kept = 0
+        self._counted = 0
+        self._on_bytes = on_bytes
+
+    def again(self) -> Feed:
+        """Another feed of the same blob, not counted."""
+        return Feed(self._blob)
 
     def read(self, start: int, size: int) -> bytes:
         """A copy of `size` bytes from `start` on; shorter where the blob ends."""
         if start - self._kept >= self.STRIDE:
             self._blob.forget(self._kept, start)
             self._kept = start
+        if start > self._counted:
+            self._on_bytes(start - self._counted)
+            self._counted = start
         return self._blob.read(start, size)

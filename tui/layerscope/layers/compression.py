@@ -16,7 +16,7 @@ except ImportError:  # no wheel for this machine: the standard library is slower
     import zlib  # type: ignore[no-redef]
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import Blob, Feed
+from layerscope.layers.blob import Blob, Feed, OnBytes, uncounted
 from layerscope.layers.frames import Frame, frames_of, is_zstd_magic
 
 PIECE = 256 * 1024
@@ -62,16 +62,18 @@ def compression_of(head: bytes) -> Compression:
     return Compression.ZSTD if is_zstd_magic(head[:4]) else Compression.NONE
 
 
-def unpack(blob: Blob, *, start: SeekPoint | None = None, remember: Remember = forget_it) -> Iterator[bytes]:
+def unpack(
+    blob: Blob, *, start: SeekPoint | None = None, remember: Remember = forget_it, on_bytes: OnBytes = uncounted
+) -> Iterator[bytes]:
     """The unpacked bytes of `blob` from `start` on, in pieces of at most PIECE bytes.
 
-    `remember` is called with a seek point every SEEK_DISTANCE bytes. All members and frames are read, up to the blob's end.
+    `remember` is called with a seek point every SEEK_DISTANCE bytes, `on_bytes` with the stored bytes got through. All members and frames are read, up to the blob's end.
     Raises CorruptLayer, with the stored offset in its sentence, after the last piece that could be read; also when the blob
     unpacks to more than a bomb's worth (`unpacked_limit`).
     """
     start = start or SeekPoint(0, 0)
     pieces = {Compression.NONE: _copy, Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}[compression_of(blob.read(0, 4))]
-    return _limited(pieces(Feed(blob), start, remember), blob, start.unpacked)
+    return _limited(pieces(Feed(blob, on_bytes), start, remember), blob, start.unpacked)
 
 
 def unpacked_limit(stored_bytes: int) -> int:
@@ -168,7 +170,7 @@ class _Source:
 
 def _unzstd(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]:
     """Every frame of a zstd blob. The frame walk comes first: zstandard takes a truncated blob for a whole one."""
-    walk = frames_of(feed)
+    walk = frames_of(feed.again())
     _remember_frames(walk.frames, remember)
     wide = next((frame for frame in walk.frames if frame.window > MAX_WINDOW), None)
     if wide:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import xxhash
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import Blob
+from layerscope.layers.blob import Blob, OnBytes, uncounted
 from layerscope.layers.compression import Compression, SeekPoint, compression_of, unpack
 from layerscope.layers.headers import BLOCK
 from layerscope.layers.table import LayerTable
@@ -17,13 +17,6 @@ from layerscope.layers.walk import HeaderWalk
 STRIDE = 64 << 20
 """Mapped bytes walked over before their pages are let go."""
 NO_DIGEST = bytes(16)
-
-OnBytes = Callable[[int], None]
-
-
-def uncounted(_length: int) -> None:
-    """The default for `on_bytes`: nobody watches the progress."""
-
 
 @dataclass(frozen=True, slots=True)
 class ReadLayer:
@@ -99,9 +92,8 @@ def _read_compressed(blob: Blob, compression: Compression, layer: int, on_bytes:
     stream = _StreamWalk(HeaderWalk(layer))
     damage = ""
     try:
-        for piece in unpack(blob, remember=points.append):
+        for piece in unpack(blob, remember=points.append, on_bytes=on_bytes):
             stream.take(piece)
-            on_bytes(len(piece))
         stream.finish()
     except CorruptLayer as error:
         damage = str(error)

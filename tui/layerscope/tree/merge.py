@@ -40,6 +40,7 @@ def merge(tables: Sequence[LayerTable]) -> Tree:
         entry_node=_entry_nodes(rows, len(entries)),
         entry_until=_entry_until(versions, entry_layer),
         origin=origin,
+        xattrs={layer.first + entry: found for layer, table in zip(layers, tables, strict=True) for entry, found in table.xattrs.items()},
         problems=(*(problem for table in tables for problem in table.problems), *problems),
     )
 

@@ -31,7 +31,8 @@ class Tree:
 
     `entries` are those of all layers, one after the other; `entry_layer` their layer (int16, from 1); `entry_node` the node each one
     names; `origin` the entry that brought what it shows: itself, a hard link's target, or -1. `entry_until` is the layer that buries
-    the entry's name (its own layer for one that its own tar buries; `layers` + 1 when it is seen at the end).
+    the entry's name (its own layer for one that its own tar buries; `layers` + 1 when it is seen at the end). `xattrs` are those of
+    the few entries that have any.
     """
 
     layers: int
@@ -42,6 +43,7 @@ class Tree:
     entry_node: Ints
     entry_until: Layers
     origin: Ints
+    xattrs: dict[int, dict[bytes, bytes]]
     problems: tuple[Problem, ...]
 
     def __len__(self) -> int:

@@ -1,8 +1,8 @@
 """dive's figures, digit for digit as dive 0.13.1 prints them, for those who have limits written for it.
 
-Measured on dive 0.13.1 (`CI=true dive --source docker-archive`), on random stacks and real images; `tests/dive_model.py` restates it
-plainly and this module says the same with whole-array operations. In short: each layer is a tree in which `.wh.NAME` is a name like
-any other; every leaf of every layer adds to the record of its path, a whiteout the bytes of the directory it removes.
+Measured on dive 0.13.1 (`CI=true dive --source docker-archive`), on random stacks and real images. `tests/dive_model.py` says
+plainly what it does, this module the same with whole-array operations. In short: each layer is a tree in which `.wh.NAME` is a
+name like any other; every leaf of every layer adds to the record of its path, a whiteout the bytes of the directory it removes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class DiveFigures:
-    """`user_wasted_percent` is a ratio, as in dive's own rules: 0.1 is 10 %. `note` says what is odd about them, or is empty."""
+    """`user_wasted_percent` is a ratio, as in dive's own rules: 0.1 is 10 %. `note`: sentences on what is odd, or empty."""
 
     efficiency_score: float
     inefficient_bytes: int
@@ -65,7 +65,7 @@ class _Names:
 class _Paths:
     """All paths of an image, numbered; 0 is the root.
 
-    `hides` is the path that a `.wh.` name hides, -1 for all other names; `takes_own` whether that path sorts before the `.wh.` name.
+    `hides` is the path that a `.wh.` name hides, -1 for all other names; `takes_own` whether that path sorts before the name.
     """
 
     texts: list[bytes]
@@ -90,7 +90,7 @@ def _number(tables: Sequence[LayerTable]) -> _Paths:
 
 
 def _names(table: LayerTable, numbers: defaultdict[bytes, int]) -> _Names:
-    """An opaque marker makes no node in dive's tree, but its directory; first, so that the directory's own entry replaces it."""
+    """Of an opaque marker dive's tree has the directory only; it comes first, so that the directory's own entry replaces it."""
     entries = table.entries
     texts = [*table.opaques, *map(_with_prefix, table.whiteouts), *entries.paths.tolist()]
     size, is_directory = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
@@ -127,7 +127,10 @@ def _without_prefix(path: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """The tree dive makes of one layer: each node once, without the root. A parent that nothing names has no size and is no directory."""
+    """The tree dive makes of one layer: each node once, without the root.
+
+    A parent that nothing names is there too, without a size, and for dive it is no directory.
+    """
 
     path: Numbers
     size: Numbers
@@ -251,7 +254,7 @@ class _Lower:
         return self.is_present[place], removed
 
     def stack(self, layer: _Layer) -> None:
-        """Put a layer on top, in dive's order: siblings by name, so that `.wh.-x` takes its own layer's `-x` away, but not its `x`."""
+        """Put a layer on top, siblings by name as dive does: `.wh.-x` comes after `-x` and takes its own layer's away too."""
         self._remove(layer.hides[layer.hides >= 0])
         self.add(layer)
         self._remove(layer.hides[layer.takes_own])
@@ -303,7 +306,7 @@ def _notes(tables: Sequence[LayerTable], abandoned: list[int], efficiency: float
     if any(problem.is_fatal for table in tables for problem in table.problems):
         yield "dive itself refuses this image, because a layer is damaged; these figures are of what could be read."
     for number in abandoned:
-        yield f"In layer {number}, dive stops at a whiteout of a path that it cannot find, and leaves out the rest of that layer."
+        yield f"In layer {number}, dive stops at a whiteout of a path that it cannot find; the rest of that layer is left out."
     if efficiency < 0:
         yield "dive's efficiencyScore is negative: it counts -1 for each path it did not find, and the rest is nearly nothing."
     if math.isnan(user_wasted):

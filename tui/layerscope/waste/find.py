@@ -1,0 +1,191 @@
+"""Every wasted byte, once: its cause, the layer that wrote it and the layer that buried it (DESIGN.md, "Waste, defined")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.layers.table import Kind
+from layerscope.tree.nodes import Ints
+from layerscope.tree.tree import Longs, Tree
+from layerscope.tree.versions import Layers
+from layerscope.waste.identity import ContentIdentity
+
+
+class Cause(IntEnum):
+    """Why a content is wasted. The numbers are the column's values; `name.lower()` is the word that reports use."""
+
+    OVERWRITTEN = 0
+    METADATA = 1
+    IDENTICAL = 2
+    DELETED = 3
+    MOVED = 4
+    SHADOWED = 5
+
+    @property
+    def word(self) -> str:
+        """The cause as the design names it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """The wasted contents of an image as columns of one length, biggest first; `content_bytes` = `live_bytes` + sum of `size`.
+
+    `entry` is the regular-file entry that brought the content, `node` the path of its last name, `size` its bytes, `cause` a Cause,
+    `written_by` and `buried_by` layer numbers.
+    """
+
+    entry: Ints
+    node: Ints
+    size: Longs
+    cause: npt.NDArray[np.uint8]
+    written_by: Layers
+    buried_by: Layers
+    content_bytes: int
+    live_bytes: int
+
+    def __len__(self) -> int:
+        return len(self.entry)
+
+    @property
+    def wasted_bytes(self) -> int:
+        """The sum of `size`."""
+        return int(self.size.sum())
+
+    @property
+    def efficiency(self) -> float:
+        """Live by content bytes; 1 for an image without content."""
+        return self.live_bytes / self.content_bytes if self.content_bytes else 1.0
+
+    def by_cause(self) -> dict[Cause, int]:
+        """Wasted bytes of each cause, all causes."""
+        return {cause: int(self.size[self.cause == cause].sum()) for cause in Cause}
+
+    def by_layer(self, layers: int, *, column: str = "written_by") -> Longs:
+        """Wasted bytes of each layer (index 0 is layer 1), as its writer or, with `buried_by`, as what buried them."""
+        numbers = self.written_by if column == "written_by" else self.buried_by
+        sums = np.zeros(layers, np.int64)
+        np.add.at(sums, numbers.astype(np.int64) - 1, self.size)
+        return sums
+
+
+def find(tree: Tree, identity: ContentIdentity) -> Waste:
+    """Find all waste of a merged tree. Contents are compared (and, in plain layers, read) only where the cause depends on it."""
+    contents = np.flatnonzero(tree.entries.kind == Kind.FILE)
+    sizes = tree.entries.size[contents]
+    death, name = _last_names(tree, contents)
+    dead = (death <= tree.layers) & (sizes > 0)
+    content_bytes, live_bytes = int(sizes.sum()), int(sizes[death > tree.layers].sum())
+    content, name, buried_by = contents[dead], name[dead], death[dead]
+    cause = _causes(tree, identity, content, name, buried_by)
+    written_by, node, size = tree.entry_layer[content], tree.entry_node[name], sizes[dead]
+    order = np.lexsort((written_by, node, -size))
+    return Waste(
+        entry=content[order].astype(np.int32),
+        node=node[order],
+        size=size[order],
+        cause=cause[order],
+        written_by=written_by[order],
+        buried_by=buried_by[order],
+        content_bytes=content_bytes,
+        live_bytes=live_bytes,
+    )
+
+
+def _last_names(tree: Tree, contents: Longs) -> tuple[Layers, Longs]:
+    """For each content the layer that buries its last name, and the entry of that name.
+
+    Of several names that go at once it is the content's own entry, if it is among them, else the first path.
+    """
+    death, name = tree.entry_until.copy(), np.arange(len(tree.entries))
+    links = np.flatnonzero((tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0))
+    links = links[tree.entries.kind[tree.origin[links]] == Kind.FILE]
+    # First path last, so that of equals it is the one that stays.
+    links = links[np.lexsort((-tree.entry_node[links], tree.entry_until[links]))]
+    origin, until = tree.origin[links], tree.entry_until[links]
+    is_later = until > death[origin]
+    links, origin, until = links[is_later], origin[is_later], until[is_later]
+    death[origin], name[origin] = until, links
+    return death[contents], name[contents]
+
+
+def _causes(tree: Tree, identity: ContentIdentity, content: Longs, name: Longs, buried_by: Layers) -> npt.NDArray[np.uint8]:
+    cause = np.full(len(content), Cause.OVERWRITTEN, np.uint8)
+    successor = tree.versions.at(tree.entry_node[name], buried_by)
+    is_replaced = successor >= 0
+    _judge_replaced(tree, identity, cause, np.flatnonzero(is_replaced), content, name, successor)
+    gone = np.flatnonzero(~is_replaced)
+    cause[gone] = Cause.DELETED
+    cause[gone[_is_moved(tree, identity, content[gone], buried_by[gone])]] = Cause.MOVED
+    cause[tree.entry_layer[content] == buried_by] = Cause.SHADOWED
+    return cause
+
+
+def _judge_replaced(
+    tree: Tree,
+    identity: ContentIdentity,
+    cause: npt.NDArray[np.uint8],
+    at: Longs,
+    content: Longs,
+    name: Longs,
+    successor: Longs,
+) -> None:
+    """Contents whose path the burying layer holds again: is it the same content there, and what else differs?"""
+    new = tree.versions.entry[successor[at]]
+    is_file = new >= 0
+    is_file[is_file] = tree.origin[new[is_file]] >= 0
+    is_file[is_file] = tree.entries.kind[tree.origin[new[is_file]]] == Kind.FILE
+    at, new = at[is_file], new[is_file]
+    same = identity.is_same(content[at], tree.origin[new].astype(np.int64))
+    at, new = at[same], new[same]
+    cause[at] = np.where(_has_same_metadata(tree, name[at], new), Cause.IDENTICAL, Cause.METADATA)
+
+
+def _has_same_metadata(tree: Tree, old: Longs, new: Ints) -> npt.NDArray[np.bool_]:
+    entries = tree.entries
+    same = np.ones(len(old), bool)
+    for column in (entries.mode, entries.uid, entries.gid, entries.mtime):
+        same &= column[old] == column[new]
+    if tree.xattrs:
+        for index, (left, right) in enumerate(zip(old.tolist(), new.tolist(), strict=True)):
+            same[index] &= tree.xattrs.get(left) == tree.xattrs.get(right)
+    return same
+
+
+def _is_moved(tree: Tree, identity: ContentIdentity, content: Longs, buried_by: Layers) -> npt.NDArray[np.bool_]:
+    """Which deleted contents the deleting layer holds under another path: pairs of one size in one layer, compared by content."""
+    versions, sizes = tree.versions, tree.entries.size
+    fresh = np.flatnonzero((versions.kind == Kind.FILE) & (versions.until > versions.layer) & np.isin(versions.layer, buried_by))
+    entry = versions.entry[fresh].astype(np.int64)
+    entry = entry[np.isin(sizes[entry], sizes[content])]
+    moved = np.zeros(len(content), bool)
+    old_group, new_group = _groups(buried_by, sizes[content], tree.entry_layer[entry], sizes[entry])
+    candidates = np.flatnonzero(np.isin(old_group, new_group))
+    arrivals = np.flatnonzero(np.isin(new_group, old_group))
+    if len(candidates):
+        arrived = _tagged(new_group[arrivals], identity.ids(entry[arrivals]))
+        ids = identity.ids(content[candidates])
+        moved[candidates] = np.isin(_tagged(old_group[candidates], ids), arrived) & ids.any(axis=1)
+    return moved
+
+
+def _groups(old_layer: Layers, old_size: Longs, new_layer: Layers, new_size: Longs) -> tuple[Longs, Longs]:
+    """Number the (layer, size) pairs of two sides alike."""
+    layer, size = np.concatenate([old_layer, new_layer]), np.concatenate([old_size, new_size])
+    order = np.lexsort((size, layer))
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = (np.diff(layer[order]) != 0) | (np.diff(size[order]) != 0)
+    groups = np.empty(len(order), np.int64)
+    groups[order] = np.cumsum(is_new)
+    return groups[: len(old_layer)], groups[len(old_layer) :]
+
+
+def _tagged(group: Longs, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.void]:
+    """Group and identity as one value that can be looked up whole."""
+    table = np.empty((len(group), 3), np.uint64)
+    table[:, 0], table[:, 1:] = group, ids
+    return table.view("V24").reshape(-1)
