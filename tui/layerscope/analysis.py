@@ -7,13 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from threading import Lock
 
 from layerscope.layers.compression import Compression
 from layerscope.layers.content import LayerContent
 from layerscope.layers.read import ReadLayer, read_layer
-from layerscope.layers.table import LayerTable, Problem
-from layerscope.layers.walk import NO_ENTRIES
+from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.tree.merge import merge
 from layerscope.tree.tree import Tree
@@ -37,17 +37,14 @@ class Contents:
     """
 
     image: Image
-    tables: tuple[LayerTable, ...]
+    stack: LayerStack
     layers: tuple[LayerContent | None, ...]
     tree: Tree
 
-    @cached_property
-    def first_entries(self) -> list[int]:
-        """The number of each layer's first entry in `tree.entries`, and the count of all at the end."""
-        firsts = [0]
-        for table in self.tables:
-            firsts.append(firsts[-1] + len(table.entries))
-        return firsts
+    def compression(self, number: int) -> Compression | None:
+        """How layer `number` is stored; None when its bytes are not there."""
+        layer = self.layers[number - 1]
+        return layer.compression if layer else None
 
     @property
     def is_complete(self) -> bool:
@@ -81,6 +78,30 @@ class Analysis:
         return (*self.tree.problems, *self.identity.problems)
 
     @cached_property
+    def layer_content_bytes(self) -> list[int]:
+        """Content bytes of each layer's regular-file entries (index 0 is layer 1)."""
+        first = self.contents.stack.first
+        return [int(self.tree.entries.size[start:stop].sum()) for start, stop in pairwise(first)]
+
+    @cached_property
+    def wire_bytes_wasted(self) -> list[int]:
+        """Each layer's wasted bytes as they go over the wire, estimated (≈) by the layer's own ratio of stored to unpacked bytes."""
+        wasted = self.waste.by_layer(self.tree.layers).tolist()
+        tables = self.contents.stack.tables
+        return [
+            round(size * layer.wire_bytes / table.unpacked_bytes) if table.unpacked_bytes else 0
+            for size, layer, table in zip(wasted, self.image.layers, tables, strict=True)
+        ]
+
+    @property
+    def own_and_base_waste(self) -> tuple[int, int | None]:
+        """Wasted bytes that the user's layers and the base's buried; all are the user's, and the base's None, where it is unknown."""
+        if self.base_layers is None:
+            return self.waste.wasted_bytes, None
+        base = int(self.waste.size[self.waste.buried_by <= self.base_layers].sum())
+        return self.waste.wasted_bytes - base, base
+
+    @cached_property
     def duplicates(self) -> Duplicates:
         """Identical contents alive at several paths; computed when first asked for."""
         return find_duplicates(self.tree, self.identity)
@@ -88,18 +109,19 @@ class Analysis:
     @cached_property
     def dive(self) -> DiveFigures:
         """dive's three figures; computed when first asked for."""
-        return dive_figures(self.contents.tables)
+        return dive_figures(self.contents.stack.tables)
 
 
 def read_image(image: Image, *, progress: Progress = unwatched) -> Contents:
     """Read every layer, compressed ones side by side on the cores there are, and merge them. Damage becomes a problem."""
-    reads = _read_layers(image, progress)
-    tables = tuple(read.table for read in reads)
-    layers = tuple(
-        LayerContent.of(layer.blob, read) if layer.blob is not None else None for layer, read in zip(image.layers, reads, strict=True)
-    )
+    stack, layers = _stack_layers(image, _read_layers(image, progress))
     progress("merging layers", 0, 0)
-    return Contents(image, tables, layers, merge(tables))
+    return Contents(image, stack, layers, merge(stack))
+
+
+def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tuple[LayerContent | None, ...]]:
+    layers = (LayerContent.of(layer.blob, read) if layer.blob else None for layer, read in zip(image.layers, reads, strict=True))
+    return LayerStack.of([read.table for read in reads]), tuple(layers)
 
 
 def analyse(contents: Contents, *, base_layers: int | None = None, base_name: str = "") -> Analysis:
@@ -126,7 +148,7 @@ def _read(layer: StoredLayer, counter: _Counter) -> ReadLayer:
     if layer.blob is None:
         text = f"its bytes are not there ({layer.absent})" if layer.absent else "its bytes are not there"
         problem = Problem(layer.number, b"", text, is_fatal=not layer.is_foreign)
-        return ReadLayer(LayerTable(NO_ENTRIES, problems=(problem,)), Compression.NONE)
+        return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
     return read_layer(layer.blob, layer=layer.number, on_bytes=counter.add)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +41,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Strings:
-    """`n` byte strings in one buffer: string `i` is `buffer[offsets[i]:offsets[i + 1]]`; `offsets` is int64, n + 1 long."""
+    """`n` byte strings in one buffer: string `i` is `buffer[offsets[i]:offsets[i + 1]]`; `offsets` is int64, n + 1 long.
+
+    The buffer may hold other strings before and after these.
+    """
 
     buffer: bytes
     offsets: npt.NDArray[np.int64]
@@ -54,9 +59,14 @@ class Strings:
     @classmethod
     def concatenate(cls, parts: list[Strings]) -> Strings:
         """All strings of `parts`, in order."""
-        starts = np.cumsum([0, *(len(part.buffer) for part in parts)])
-        offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts[:-1], strict=True)]
-        return cls(b"".join(part.buffer for part in parts), np.concatenate([*offsets, starts[-1:]]).astype(np.int64))
+        buffers = [part.buffer[part.offsets[0] : part.offsets[-1]] for part in parts]
+        starts = np.cumsum([0, *map(len, buffers)])
+        offsets = [part.offsets[:-1] - part.offsets[0] + start for part, start in zip(parts, starts[:-1], strict=True)]
+        return cls(b"".join(buffers), np.concatenate([*offsets, starts[-1:]]).astype(np.int64))
+
+    def part(self, first: int, last: int) -> Strings:
+        """The strings `first` to `last` - 1, in the same buffer."""
+        return Strings(self.buffer, self.offsets[first : last + 1])
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -72,7 +82,7 @@ class Strings:
         """Every string as a `bytes` object: 0.12 s per million, so only where a whole layer is needed at once."""
         bounds = self.offsets.tolist()
         buffer = self.buffer
-        return [buffer[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+        return [buffer[start:end] for start, end in pairwise(bounds)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,13 @@ class Entries:
         return len(self.kind)
 
     @classmethod
+    def none(cls) -> Entries:
+        """No entries at all."""
+        longs, strings = np.zeros(0, np.int64), Strings.of([])
+        small, ids = np.zeros(0, np.uint16), np.zeros((0, 2), np.uint64)
+        return cls(strings, small.astype(np.uint8), small, longs, longs, longs, longs, longs, ids, strings)
+
+    @classmethod
     def concatenate(cls, parts: list[Entries]) -> Entries:
         """The entries of `parts` one after the other. Never called with an empty list."""
         columns: dict[str, Strings | Column] = {}
@@ -109,6 +126,15 @@ class Entries:
             values = [getattr(part, column.name) for part in parts]
             columns[column.name] = Strings.concatenate(values) if isinstance(values[0], Strings) else np.concatenate(values)
         return cls(**columns)  # type: ignore[arg-type]
+
+
+    def part(self, first: int, last: int) -> Entries:
+        """The entries `first` to `last` - 1, as views of the same columns."""
+        columns: dict[str, Strings | Column] = {}
+        for column in fields(self):
+            value = getattr(self, column.name)
+            columns[column.name] = value.part(first, last) if isinstance(value, Strings) else value[first:last]
+        return Entries(**columns)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +160,23 @@ class LayerTable:
     sparse: dict[int, SparseMap] = field(default_factory=dict)
     xattrs: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
     unpacked_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStack:
+    """All layers of an image, base first, over one set of columns: each table's entries are a view of `entries`.
+
+    `first[k]` is the number in `entries` of table k's first entry; the count of all comes last.
+    """
+
+    entries: Entries
+    tables: tuple[LayerTable, ...]
+    first: tuple[int, ...]
+
+    @classmethod
+    def of(cls, tables: Sequence[LayerTable]) -> LayerStack:
+        """Put tables on each other. The tables themselves can be dropped then, and their memory with them."""
+        first = tuple(np.cumsum([0, *(len(table.entries) for table in tables)]).tolist())
+        entries = Entries.concatenate([table.entries for table in tables] or [Entries.none()])
+        parts = (replace(table, entries=entries.part(*bounds)) for table, bounds in zip(tables, pairwise(first), strict=True))
+        return cls(entries, tuple(parts), first)

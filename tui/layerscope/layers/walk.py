@@ -282,7 +282,7 @@ class HeaderWalk:
         if damage:
             problems.append(Problem(self.layer, b"", damage, is_fatal=True))
         return LayerTable(
-            entries=Entries.concatenate(self._parts) if self._parts else NO_ENTRIES,
+            entries=Entries.concatenate(self._parts) if self._parts else Entries.none(),
             whiteouts=tuple(self._markers.whiteouts),
             opaques=tuple(self._markers.opaques),
             problems=tuple(problems),
@@ -290,9 +290,6 @@ class HeaderWalk:
             xattrs=self._xattrs,
             unpacked_bytes=unpacked_bytes,
         )
-
-
-NO_ENTRIES = decode(Rows(), header_table([])).entries(np.zeros(0, bool), [])
 
 
 def _size_field(block: bytes, offset: int) -> int:

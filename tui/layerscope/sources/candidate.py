@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from layerscope.errors import LayerscopeError
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import Config, HistoryStep
+from layerscope.oci.documents import Config
 from layerscope.oci.platform import Platform
 
 
@@ -20,12 +20,11 @@ class Part:
     media_type: str = ""
     size: int = -1
     urls: tuple[str, ...] = ()
-    history: HistoryStep | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An image that can be opened. `names` are its tags, the most familiar first; `indexes` the digests of indexes that list it."""
+    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it."""
 
     platform: Platform
     config_digest: Digest

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from layerscope.errors import BadDocument
+from layerscope.errors import BadDocument, NotAnImage
 from layerscope.oci.reference import normalise
 from layerscope.sources.candidate import Candidate, Refused, Stored
 from layerscope.sources.files import Files
-from layerscope.sources.layout import INDEX, layout_images
+from layerscope.sources.index import INDEX
+from layerscope.sources.layout import layout_images
 from layerscope.sources.legacy import REPOSITORIES, legacy_images
 from layerscope.sources.saved import MANIFEST, saved_images
 
@@ -16,21 +17,30 @@ from layerscope.sources.saved import MANIFEST, saved_images
 def stored_images(files: Files) -> list[Stored]:
     """The images in `files`; empty when no document lists any, so that this may be no image at all.
 
-    Docker 25 and later write `index.json` and `manifest.json` side by side. The index comes first: it gives manifest digests and
-    platforms. An image of `manifest.json` with the same config as one of the index is the same image and only adds its tags,
-    which are spelled as users know them; one that the index lacks (its `manifests` may be null) is an image of its own. A document
-    that is damaged is passed over, with a note, as long as the other one lists an image. `repositories` is read only without both.
-    Raises BadDocument when all there are, are damaged.
+    Docker 25 and later write `index.json` and `manifest.json` side by side. The index comes first: it gives manifest digests
+    and platforms. An image of `manifest.json` with the same config as one of the index is the same image and only adds its
+    tags, which are spelled as users know them; one that the index lacks (its `manifests` may be null) is an image of its own.
+    A document that is damaged is passed over, with a note, as long as the other one lists an image. `repositories` is read
+    only where both are missing. Raises BadDocument when all of them are damaged, NotAnImage when
+    they list nothing.
     """
     listed, damage = _listed(files, INDEX, layout_images)
     saved, saved_damage = _listed(files, MANIFEST, saved_images)
     images = _merge(listed, saved)
-    if not images and not files.has(INDEX) and not files.has(MANIFEST):
-        images, damage = _listed(files, REPOSITORIES, legacy_images)
-    notes = [f"passed over: {error}" for error in (damage, saved_damage) if error]
-    if notes and not any(isinstance(image, Candidate) for image in images):
-        raise damage or saved_damage or AssertionError
+    damages = [each for each in (damage, saved_damage) if each]
+    if damages and not any(isinstance(image, Candidate) for image in images):
+        raise damages[0]
+    if not images:
+        return _without_images(files)
+    notes = [f"passed over: {each}" for each in damages]
     return [image.noted(*notes) if isinstance(image, Candidate) else image for image in images]
+
+
+def _without_images(files: Files) -> list[Stored]:
+    for name in (INDEX, MANIFEST):
+        if files.has(name):
+            raise NotAnImage(f"{files.place}: its {name} lists no image")
+    return legacy_images(files) if files.has(REPOSITORIES) else []
 
 
 def _listed(files: Files, name: str, read: Callable[[Files], list[Stored]]) -> tuple[list[Stored], BadDocument | None]:

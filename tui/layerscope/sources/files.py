@@ -10,7 +10,7 @@ from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob
 from layerscope.layers.names import normalise
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import MAX_DOCUMENT, decode
+from layerscope.oci.documents import MAX_DOCUMENT, Descriptor, decode
 from layerscope.text import escape
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Directory:
     def names(self) -> list[bytes]:
         """See Files."""
         try:
-            return sorted(os.listdir(os.fsencode(self._root)))
+            return sorted(os.fsencode(path.name) for path in self._root.iterdir())
         except OSError as error:
             raise NotFound(f"{self.place} cannot be read: {error.strerror}") from error
 
@@ -106,6 +106,13 @@ def read_document(files: Files, name: str) -> bytes:
         return files.blob(name).read(0, MAX_DOCUMENT + 1)
     except NotFound as error:
         raise NotFound(f"{files.place}: {error}{because(files)}") from error
+
+
+def read_content(files: Files, descriptor: Descriptor) -> bytes:
+    """A document's bytes by its digest; the descriptor itself may embed them (OCI image-spec `descriptor.md`, `data`)."""
+    if descriptor.data and descriptor.digest.matches(descriptor.data):
+        return descriptor.data
+    return read_document(files, blob_name(descriptor.digest))
 
 
 def decode_document(files: Files, name: str, document: type[T]) -> T:

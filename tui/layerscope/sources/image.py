@@ -15,8 +15,8 @@ class StoredLayer:
     """One layer as it is stored, before any of its bytes are read.
 
     `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic
-    `docker save`). `blob` is None when the bytes are not there; `absent` then says why, and `is_foreign` whether the image itself
-    says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers).
+    `docker save`). `blob` is None when the bytes are not there; `absent` then says why, and `is_foreign` whether the image
+    itself says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers).
     """
 
     number: int
@@ -44,8 +44,8 @@ class StoredLayer:
 class Image:
     """An opened image. `reference` is what the user typed; `name` the tag that was chosen, or empty.
 
-    `config_digest` is the image's id, `manifest_digest` is None for archives without an OCI manifest. `notes` are sentences about
-    the documents (odd history, ...) that the user should see.
+    `config_digest` is the image's id, `manifest_digest` is None for archives without an OCI manifest. `notes` are sentences
+    about the documents (odd history, ...) that the user should see.
     """
 
     reference: str

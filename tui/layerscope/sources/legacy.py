@@ -1,4 +1,4 @@
-"""Archives from before Docker 1.10 (2016): no `manifest.json`, but `repositories`, and `ID/json` with the id of the layer below.
+"""Archives from before Docker 1.10 (2016): `repositories`, and in `ID/json` the id of the layer below.
 
 See `image/spec/v1.md` of that time. There are no diff_ids and no config; the config is put together from the chain.
 """
@@ -12,6 +12,7 @@ from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config, HistoryStep, LegacyImage, decode
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
 from layerscope.sources.files import Files, decode_document, read_document
+from layerscope.sources.presence import refuse_absent
 from layerscope.text import escape
 
 REPOSITORIES = "repositories"
@@ -41,6 +42,8 @@ def _stored(files: Files, identity: str, names: tuple[str, ...]) -> Stored:
 def _read(files: Files, identity: str, names: tuple[str, ...]) -> Candidate:
     chain = _chain(files, identity)
     top = chain[-1][1]
+    parts = tuple(Part(f"{layer}/layer.tar") for layer, _ in chain)
+    refuse_absent(files, parts, f"{files.place}: {escape(names[0][:200])}")
     history = tuple(_history(image) for _, image in chain)
     config = Config(top.architecture, top.os, created=top.created, config=top.config, history=history)
     return Candidate(
@@ -48,7 +51,7 @@ def _read(files: Files, identity: str, names: tuple[str, ...]) -> Candidate:
         config_digest=Digest.parse(f"sha256:{identity}"),
         config=config,
         raw_config=read_document(files, f"{identity}/json"),
-        parts=tuple(Part(f"{layer}/layer.tar") for layer, _ in chain),
+        parts=parts,
         names=names,
         notes=(NOTE,),
     )

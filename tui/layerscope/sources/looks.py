@@ -67,12 +67,12 @@ def _describe_text(head: bytes) -> str:
     return "text"
 
 
-def describe_tar(names: Sequence[bytes], *, has_whiteouts: bool) -> str:
-    """What a tar with these members looks like."""
+def describe_tar(names: Sequence[bytes], *, is_layer: bool) -> str:
+    """What a tar with these members looks like; `is_layer` when it has whiteouts besides."""
     if not names:
-        return "it is an empty tar" if not has_whiteouts else "it looks like a single layer"
+        return "it is an empty tar" if not is_layer else "it looks like a single layer"
     count = "one entry" if len(names) == 1 else f"{len(names)} entries"
-    if has_whiteouts:
+    if is_layer:
         return f"it looks like a single layer of {count}, not a whole image"
     nested = _nested_image(names)
     if nested:

@@ -1,7 +1,7 @@
 """Archives of `docker save` and all that write like it: from `manifest.json` to the images it lists.
 
-There is no specification but Docker's `image/spec/v1.2.md`; kaniko, bazel, podman and skopeo each name the members differently, so
-only `manifest.json` says what is what.
+There is no specification but Docker's `image/spec/v1.2.md`; kaniko, bazel, podman and skopeo each name the members
+differently, so only `manifest.json` says what is what.
 """
 
 from __future__ import annotations
@@ -12,22 +12,31 @@ from layerscope.errors import BadDocument, NotFound
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
-from layerscope.sources.files import Files, decode_document, read_document
+from layerscope.sources.files import Files, read_document
+from layerscope.sources.presence import refuse_absent
 from layerscope.text import escape
 
 MANIFEST = "manifest.json"
+_HASH = re.compile(r"([a-f0-9]{64})(?:\.json)?$")
 _BLOB = re.compile(r"blobs/([a-z0-9+._-]+)/([a-zA-Z0-9=_-]+)")
 
 
 def saved_images(files: Files) -> list[Stored]:
     """Every image in `manifest.json`, in its order. Raises NotFound or BadDocument for `manifest.json` itself."""
-    return [_stored(files, item) for item in decode_document(files, MANIFEST, tuple[ArchiveManifest, ...])]
+    raw = read_document(files, MANIFEST)
+    what = f"{files.place}: {MANIFEST}"
+    if raw.lstrip().startswith(b"{"):
+        hint = "; if skopeo wrote it, make a layout of it: skopeo copy dir:PATH oci:PATH" if b'"layers"' in raw else ""
+        raise BadDocument(f"{what} is no list of images{hint}")
+    return [_stored(files, item) for item in decode(raw, tuple[ArchiveManifest, ...], what=what)]
 
 
 def _stored(files: Files, item: ArchiveManifest) -> Stored:
     try:
         raw = read_document(files, item.config)
-        config = decode(raw, Config, what=f"{files.place}: the config {escape(item.config)}")
+        config = decode(raw, Config, what=f"{files.place}: the config {escape(item.config[:200])}")
+        parts = _parts(item, config)
+        refuse_absent(files, parts, _what(files, item))
     except (NotFound, BadDocument) as error:
         return Refused(error, item.repo_tags)
     return Candidate(
@@ -35,9 +44,22 @@ def _stored(files: Files, item: ArchiveManifest) -> Stored:
         config_digest=Digest.of(raw),
         config=config,
         raw_config=raw,
-        parts=_parts(item, config),
+        parts=parts,
         names=item.repo_tags,
+        notes=_mismatch(item.config, raw),
     )
+
+
+def _what(files: Files, item: ArchiveManifest) -> str:
+    return f"{files.place}: {escape(item.repo_tags[0][:200])}" if item.repo_tags else files.place
+
+
+def _mismatch(name: str, raw: bytes) -> tuple[str, ...]:
+    """A note when the config is named for another hash than its own; all tools name it for its own."""
+    stated = _HASH.search(name)
+    if stated is None or stated[1] == Digest.of(raw).encoded:
+        return ()
+    return (f"the config does not match its name {escape(name[:200])}",)
 
 
 def _parts(item: ArchiveManifest, config: Config) -> tuple[Part, ...]:

@@ -27,7 +27,7 @@ def nothing(_stage: str, _done: int, _total: int) -> None:
 def spool_stream(stream: BinaryIO, place: str, progress: Progress) -> Blob:
     """Copy a stream to a temporary file. Raises NotAnImage after its first bytes when it is neither a tar nor compressed."""
     pieces = _chunks(stream, place)
-    head = next(pieces, b"")
+    head = _head(pieces)
     if not is_tar(head) and compression_of(head) is Compression.NONE:
         raise NotAnImage(f"{place} is not a container image: {describe_head(head)}")
     return _spool(chain([head], pieces), place, f"reading {place}", progress)
@@ -64,7 +64,7 @@ def _named_damage(pieces: Iterator[bytes], place: str) -> Iterator[bytes]:
 
 
 def _head(pieces: Iterator[bytes]) -> bytes:
-    """Pieces from the front until they can be told apart; a decompressor's first may be short."""
+    """Pieces from the front until they can be told apart; the first may be short."""
     head = b""
     for piece in pieces:
         head += piece
@@ -87,7 +87,7 @@ def _spool(pieces: Iterator[bytes], place: str, stage: str, progress: Progress) 
     except OSError as error:
         directory = tempfile.tempdir or "the temporary directory"
         raise CannotWrite(
-            f"{place} cannot be spooled to {directory}: {error.strerror} after {done} bytes; set TMPDIR to a directory with room for it"
+            f"{place} cannot be copied to {directory}: {error.strerror} after {done} bytes; set TMPDIR to a directory with room"
         ) from error
 
 

@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from layerscope.layers.table import Entries, LayerTable
-from layerscope.layers.walk import NO_ENTRIES
+from layerscope.layers.table import LayerStack
 from layerscope.tree.contents import origins_of
 from layerscope.tree.nodes import Ints, Rows, nodes_of, sort_rows
-from layerscope.tree.stack import settle, stack_of
+from layerscope.tree.stack import paths_of, settle
 from layerscope.tree.symlinks import follow_symlinks
 from layerscope.tree.tree import Tree
 from layerscope.tree.versions import Layers, Versions, versions_of
 
 
-def merge(tables: Sequence[LayerTable]) -> Tree:
+def merge(stack: LayerStack) -> Tree:
     """Merge the layers, base first, by the rules of OCI image-spec `layer.md`; where that is silent, as containerd does.
 
     117,000 entries take 0.15 s, a million 1.5 s.
     """
-    layers = stack_of(tables)
+    layers = paths_of(stack)
     follow_symlinks(layers)
     for layer in layers:
         settle(layer)
     rows = sort_rows(layers)
     nodes = nodes_of(rows.keys)
-    entries = Entries.concatenate([table.entries for table in tables]) if tables else NO_ENTRIES
-    versions = versions_of(rows, nodes, layers, entries.kind)
-    origin, problems = origins_of(entries, layers, rows, versions)
-    entry_layer = np.repeat(np.arange(1, len(tables) + 1, dtype=np.int16), [len(table.entries) for table in tables])
+    versions = versions_of(rows, nodes, layers, stack.entries.kind)
+    origin, problems = origins_of(stack.entries, layers, rows, versions)
+    entry_layer = np.repeat(np.arange(1, len(layers) + 1, dtype=np.int16), np.diff(stack.first))
     return Tree(
-        layers=len(tables),
+        layers=len(layers),
         nodes=nodes,
         versions=versions,
-        entries=entries,
+        entries=stack.entries,
         entry_layer=entry_layer,
-        entry_node=_entry_nodes(rows, len(entries)),
+        entry_node=_entry_nodes(rows, len(stack.entries)),
         entry_until=_entry_until(versions, entry_layer),
         origin=origin,
-        xattrs={layer.first + entry: found for layer, table in zip(layers, tables, strict=True) for entry, found in table.xattrs.items()},
-        problems=(*(problem for table in tables for problem in table.problems), *problems),
+        xattrs=_xattrs(stack),
+        problems=(*(problem for table in stack.tables for problem in table.problems), *problems),
     )
+
+
+def _xattrs(stack: LayerStack) -> dict[int, dict[bytes, bytes]]:
+    return {
+        first + entry: found
+        for first, table in zip(stack.first[:-1], stack.tables, strict=True)
+        for entry, found in table.xattrs.items()
+    }
 
 
 def _entry_nodes(rows: Rows, count: int) -> Ints:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.layers.table import Kind, LayerTable, Problem
+from layerscope.layers.table import Kind, LayerStack, LayerTable
 from layerscope.tree.keys import directories_above, key_of
 
 
@@ -30,7 +29,6 @@ class LayerPaths:
     opaques: list[bytes]
     implied: set[bytes] = field(default_factory=set)
     shadowed: set[int] = field(default_factory=set)
-    problems: list[Problem] = field(default_factory=list)
 
     def directory_keys(self) -> set[bytes]:
         """The keys of the entries that are directories."""
@@ -38,24 +36,23 @@ class LayerPaths:
         return {keys[index] for index in np.flatnonzero(self.kind == Kind.DIRECTORY).tolist()}
 
 
-def stack_of(tables: Sequence[LayerTable]) -> list[LayerPaths]:
+def paths_of(stack: LayerStack) -> list[LayerPaths]:
     """The layers' paths, base first, nothing resolved yet."""
-    layers = []
-    first = 0
-    for number, table in enumerate(tables, 1):
-        layers.append(_layer_paths(number, first, table))
-        first += len(table.entries)
-    return layers
+    keys = stack.entries.paths.translated(b"/", b"\0").tolist()
+    return [
+        _layer_paths(number, table, stack.first[number - 1], keys[slice(*stack.first[number - 1 : number + 1])])
+        for number, table in enumerate(stack.tables, 1)
+    ]
 
 
-def _layer_paths(number: int, first: int, table: LayerTable) -> LayerPaths:
+def _layer_paths(number: int, table: LayerTable, first: int, keys: list[bytes]) -> LayerPaths:
     entries = table.entries
     symlinks = np.flatnonzero(entries.kind == Kind.SYMLINK).tolist()
     hard = np.flatnonzero(entries.kind == Kind.HARDLINK).tolist()
     return LayerPaths(
         number=number,
         first=first,
-        keys=entries.paths.translated(b"/", b"\0").tolist(),
+        keys=keys,
         kind=entries.kind,
         links={index: entries.links[index] for index in symlinks},
         targets={index: key_of(entries.links[index]) for index in hard},

@@ -12,15 +12,17 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from itertools import count, islice
+from itertools import chain, count, islice
 
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.layers.table import Kind, LayerTable
+from layerscope.layers.table import Kind, LayerTable, Strings
 
 WHITEOUT = b".wh."
 UNSIGNED = 1 << 64
+BATCH = 1 << 13
+"""Paths handled at a time as Python objects."""
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
@@ -77,42 +79,58 @@ class _Paths:
 
 def _number(tables: Sequence[LayerTable]) -> _Paths:
     numbers: defaultdict[bytes, int] = defaultdict(count().__next__)
-    parents: list[int] = [numbers[b""]]
+    parents = [np.array([numbers[b""]])]
     layers = [_names(table, numbers) for table in tables]
     _close(numbers, parents)
     hidden = {marker: _without_prefix(marker) for marker in _markers(tables, numbers)}
     marks, targets = ([numbers[path] for path in side] for side in (hidden, hidden.values()))
     _close(numbers, parents)
-    hides, takes_own = np.full(len(parents), -1, np.int64), np.zeros(len(parents), bool)
+    hides, takes_own = np.full(len(numbers), -1, np.int64), np.zeros(len(numbers), bool)
     hides[marks] = targets
     takes_own[marks] = [path < marker for marker, path in hidden.items()]
-    return _Paths(list(numbers), np.array(parents, np.int64), hides, takes_own, layers)
+    return _Paths(list(numbers), np.concatenate(parents), hides, takes_own, layers)
 
 
 def _names(table: LayerTable, numbers: defaultdict[bytes, int]) -> _Names:
     """Of an opaque marker dive's tree has the directory only; it comes first, so that the directory's own entry replaces it."""
     entries = table.entries
-    texts = [*table.opaques, *map(_with_prefix, table.whiteouts), *entries.paths.tolist()]
-    size, is_directory = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
-    if len(entries):
-        size[-len(entries) :] = entries.size
-        is_directory[-len(entries) :] = entries.kind == Kind.DIRECTORY
-    return _Names(np.fromiter(map(numbers.__getitem__, texts), np.int64, len(texts)), size, is_directory)
+    markers = [*table.opaques, *map(_with_prefix, table.whiteouts)]
+    path = np.empty(len(markers) + len(entries), np.int64)
+    size, is_directory = np.zeros(len(path), np.int64), np.zeros(len(path), bool)
+    path[: len(markers)] = [numbers[marker] for marker in markers]
+    path[len(markers) :] = np.fromiter(map(numbers.__getitem__, _each(entries.paths)), np.int64, len(entries))
+    size[len(markers) :] = entries.size
+    is_directory[len(markers) :] = entries.kind == Kind.DIRECTORY
+    return _Names(path, size, is_directory)
 
 
-def _close(numbers: defaultdict[bytes, int], parents: list[int]) -> None:
-    """Number the parents of all paths that have none in `parents` yet, and theirs."""
-    while len(parents) < len(numbers):
-        texts = list(islice(numbers, len(parents), None))
-        parents += map(numbers.__getitem__, [text.rpartition(b"/")[0] for text in texts])
+def _each(strings: Strings) -> Iterator[bytes]:
+    """All strings, a batch at a time: a million at once would take 100 MB."""
+    batches = (strings.offsets[start : start + BATCH + 1] for start in range(0, len(strings), BATCH))
+    return chain.from_iterable(Strings(strings.buffer, offsets).tolist() for offsets in batches)
+
+
+def _close(numbers: defaultdict[bytes, int], parents: list[Numbers]) -> None:
+    """Number the parents of all paths after those that `parents` is of, and theirs."""
+    known = sum(map(len, parents))
+    while fresh := list(islice(numbers, known, None)):
+        known += len(fresh)
+        for start in range(0, len(fresh), BATCH):
+            above = [path.rpartition(b"/")[0] for path in fresh[start : start + BATCH]]
+            parents.append(np.fromiter(map(numbers.__getitem__, above), np.int64, len(above)))
 
 
 def _markers(tables: Sequence[LayerTable], numbers: Iterable[bytes]) -> list[bytes]:
     """Paths whose last name starts with `.wh.`: the whiteouts, and directories so called that other names lie in."""
     known = [path for table in tables for path in (*table.whiteouts, *table.opaques)]
-    if any(WHITEOUT in table.entries.paths.buffer for table in tables) or any(WHITEOUT in path for path in known):
+    if any(_may_hold(table.entries.paths, WHITEOUT) for table in tables) or any(WHITEOUT in path for path in known):
         return [path for path in numbers if path.rpartition(b"/")[2].startswith(WHITEOUT) and not path.endswith(WHITEOUT)]
     return [_with_prefix(path) for table in tables for path in table.whiteouts]
+
+
+def _may_hold(strings: Strings, part: bytes) -> bool:
+    """Whether `part` is in the strings' bytes, be it across two of them."""
+    return strings.buffer.find(part, int(strings.offsets[0]), int(strings.offsets[-1])) >= 0
 
 
 def _with_prefix(path: bytes) -> bytes:
@@ -305,8 +323,9 @@ def _ratio(part: int, whole: int) -> float:
 def _notes(tables: Sequence[LayerTable], abandoned: list[int], efficiency: float, user_wasted: float) -> Iterator[str]:
     if any(problem.is_fatal for table in tables for problem in table.problems):
         yield "dive itself refuses this image, because a layer is damaged; these figures are of what could be read."
-    for number in abandoned:
-        yield f"In layer {number}, dive stops at a whiteout of a path that it cannot find; the rest of that layer is left out."
+    if abandoned:
+        layers = f"layer{'s' * (len(abandoned) > 1)} {', '.join(map(str, abandoned))}"
+        yield f"dive stops at a whiteout of a path that it cannot find, and leaves out the rest, in {layers}."
     if efficiency < 0:
         yield "dive's efficiencyScore is negative: it counts -1 for each path it did not find, and the rest is nearly nothing."
     if math.isnan(user_wasted):

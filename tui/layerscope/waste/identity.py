@@ -13,6 +13,9 @@ from layerscope.layers.table import Problem
 from layerscope.tree.tree import Longs, Tree
 
 STRIDE = 64 << 20
+"""Mapped bytes read before their pages are let go."""
+FAULT = 64 << 10
+"""What the kernel maps around one touched byte."""
 
 
 class ContentIdentity:
@@ -56,7 +59,7 @@ class ContentIdentity:
         columns = (wanted, layers, entries.content_offset[wanted], entries.size[wanted])
         for entry, layer, offset, size in zip(*(column.tolist() for column in columns), strict=True):
             digests.append(self._digest(entry, layer, offset, size))
-            walked += size
+            walked += max(size, FAULT)
             if walked > STRIDE:
                 self._forget()
                 walked = 0

@@ -1,0 +1,39 @@
+"""What all tests share: how hypothesis runs, and what happens to tests of real components where there are none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Textual reads this when it is imported.
+os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", parent=settings.get_profile("ci"), derandomize=False)
+settings.register_profile("long", parent=settings.get_profile("dev"), max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def requires(program: str) -> None:
+    """Skip the running test where `program` is missing; fail instead where LAYERSCOPE_REQUIRE_COMPONENTS=1 is set."""
+    if shutil.which(program) is None:
+        _do_without(f"{program} is not installed")
+
+
+def _do_without(reason: str) -> None:
+    if os.environ.get("LAYERSCOPE_REQUIRE_COMPONENTS") == "1":
+        pytest.fail(f"{reason}, and LAYERSCOPE_REQUIRE_COMPONENTS=1")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def images() -> Path:
+    """The directory of sample images that LAYERSCOPE_IMAGES names."""
+    path = Path(os.environ.get("LAYERSCOPE_IMAGES", "none"))
+    if not path.is_dir():
+        _do_without("LAYERSCOPE_IMAGES names no directory")
+    return path

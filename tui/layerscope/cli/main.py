@@ -1,0 +1,128 @@
+"""The command line as a whole: which command is meant, and what an error becomes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from difflib import get_close_matches
+
+import click
+
+from layerscope import __version__
+from layerscope.errors import LayerscopeError
+
+REPORT = "report"
+COMMANDS = {
+    REPORT: "layerscope.cli.report",
+    "ls": "layerscope.cli.files",
+    "find": "layerscope.cli.files",
+    "cat": "layerscope.cli.contents",
+    "extract": "layerscope.cli.contents",
+    "blame": "layerscope.cli.files",
+    "waste": "layerscope.cli.waste",
+    "verify": "layerscope.cli.contents",
+    "demo": "layerscope.cli.report",
+    "completion": "layerscope.cli.completion",
+}
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+HELP = """What is in this container image, and why is it so big?
+
+\b
+  layerscope IMAGE                     the report: layers, waste, the worst paths
+  layerscope IMAGE --json -            all of it for a program
+
+IMAGE is a file or directory (an archive of `docker save` or `podman save`, an OCI archive or layout, compressed or
+not), `-` for standard input, or one of docker-archive:FILE[:REF], oci-archive:FILE[:REF], oci:DIR[:REF]. An image that
+is one of several in a file is chosen by its tag: FILE:TAG.
+
+\b
+Examples:
+  docker save myimage:latest | layerscope -
+  layerscope image.tar --base 3
+  layerscope ls image.tar /etc --layer 2
+  layerscope blame image.tar /etc/passwd
+  layerscope waste image.tar --by directory
+  layerscope cat image.tar /etc/os-release
+
+Exit codes: 0 done, 1 a verification failed, 2 could not do it, 130 interrupted.
+"""
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is called; anything that is no command is an image to report on."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for name in COMMANDS if name != REPORT]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name])
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {"--help", "-h", "--version"}
+        if args and args[0] not in own and args[0] not in self.list_commands(ctx):
+            args = [REPORT, *args]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])
+
+
+SUMMARIES = {
+    "ls": "List the files seen after a layer.",
+    "find": "Find paths by glob or /regex/, removed ones too.",
+    "cat": "Print a file as it is after a layer.",
+    "extract": "Copy a file or directory out of the image.",
+    "blame": "Show every version of a path, and what made it.",
+    "waste": "List wasted bytes by path, cause, layer or directory.",
+    "verify": "Check the digests and diff_ids of all blobs.",
+    "demo": "Show a small built-in image.",
+    "completion": "Print the completion script for a shell.",
+}
+
+
+@click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def commands() -> None:
+    """The group itself does nothing; its commands do."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code. The only place where errors are caught."""
+    try:
+        code = commands.main(arguments or ["--help"], prog_name="layerscope", standalone_mode=False)
+        sys.stdout.flush()
+    except LayerscopeError as error:
+        click.echo(f"layerscope: {error}{_meant_command(arguments)}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("layerscope: interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except OSError as error:
+        click.echo(f"layerscope: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""), err=True)
+        return 2
+    return code if isinstance(code, int) else 0
+
+
+def _meant_command(arguments: list[str]) -> str:
+    """A hint for a mistyped command, which was taken for an image."""
+    from layerscope.errors import NotFound
+
+    if not arguments or not isinstance(sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1], NotFound):
+        return ""
+    near = get_close_matches(arguments[0], SUMMARIES, n=1)
+    return f" (or did you mean the command `{near[0]}`?)" if near and arguments[0] not in SUMMARIES else ""

@@ -1,0 +1,44 @@
+"""Progress on standard error: only on a terminal, only after half a second, and gone when it is done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+PATIENCE = 0.5
+INTERVAL = 0.1
+
+
+class Progress:
+    """Call it with what is being done, how much of it is, and of how much (0: unknown); it draws at most ten times a second."""
+
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr.isatty()
+        self._started = self._drawn = time.monotonic()
+        self._is_drawn = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._is_drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if not self._is_shown or now - self._started < PATIENCE or now - self._drawn < INTERVAL:
+            return
+        self._drawn, self._is_drawn = now, True
+        sys.stderr.write(f"\r\x1b[K{_line(stage, done, total, now - self._started)}")
+        sys.stderr.flush()
+
+
+def _line(stage: str, done: int, total: int, seconds: float) -> str:
+    from layerscope.units import size_text
+
+    if not done:
+        return f"{stage} …"
+    share = f" of {size_text(total)} ({100 * done // total}%)" if total else ""
+    return f"{stage}: {size_text(done)}{share}, {size_text(int(done / seconds))}/s"

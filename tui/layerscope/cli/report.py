@@ -1,0 +1,69 @@
+"""`layerscope IMAGE` and `layerscope demo`: the report, or all of it as JSON."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from layerscope.cli.options import analyse_image, base_option, damage_exit_code, image_argument, platform_option
+from layerscope.cli.output import STDOUT, output_style, write_bytes
+
+if TYPE_CHECKING:
+    from layerscope.analysis import Analysis
+
+json_option = click.option("--json", "json_file", metavar="FILE", help="Write everything as JSON to FILE (`-`: standard output).")
+
+
+@click.command(hidden=True, context_settings={"help_option_names": ["-h", "--help"]})
+@image_argument
+@platform_option
+@base_option
+@json_option
+def report(reference: str, platform: str | None, base: str | None, json_file: str | None) -> int:
+    """Report on IMAGE: its layers, what it wastes, the worst paths."""
+    return _show(analyse_image(reference, platform, base), json_file)
+
+
+@click.command()
+@json_option
+@click.option("--save", metavar="FILE", help="Write the sample image to FILE instead, to try the other commands on.")
+def demo(json_file: str | None, save: str | None) -> int:
+    """Report on a small built-in image that makes the mistakes people make.
+
+    \b
+    Example:
+      layerscope demo --save demo.tar
+      layerscope blame demo.tar /app/config.json
+    """
+    from layerscope.analysis import analyse, read_image
+    from layerscope.sources.demo import open_demo
+
+    if save:
+        return _save(save)
+    return _show(analyse(read_image(open_demo())), json_file)
+
+
+def _save(name: str) -> int:
+    import io
+
+    from layerscope.sources.demo import write_demo
+
+    archive = io.BytesIO()
+    write_demo(archive)
+    write_bytes(name, archive.getvalue())
+    return 0
+
+
+def _show(analysis: Analysis, json_file: str | None) -> int:
+    if json_file:
+        from layerscope.report.json import analysis_json
+
+        write_bytes(json_file, analysis_json(analysis))
+    if json_file != STDOUT:
+        from layerscope.report.text import report_text
+
+        sys.stdout.write(report_text(analysis, output_style()))
+        sys.stdout.flush()
+    return damage_exit_code(analysis.contents)

@@ -1,0 +1,75 @@
+"""Versions of paths as lines: what `blame` and `find` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from layerscope.analysis import Contents
+from layerscope.report.instructions import clean_instruction
+from layerscope.report.listing import MARKS, Describer
+from layerscope.report.paths import path_fields
+from layerscope.report.style import Style, cut_end
+from layerscope.text import escape
+from layerscope.tree.history import Event, history_of
+
+
+def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
+    """Two lines a version: what the layer did and how the path looked then, and the instruction that did it."""
+    describe = Describer(contents.tree).entry
+    for event in history_of(contents.tree, node):
+        version = describe(event.entry)
+        is_removal = event.change.name == "REMOVED"
+        link = f" -> {escape(version.link)}" if version.link else ""
+        look = "" if is_removal else f"  {version.columns().rstrip()}{link}{_ending(contents, event)}"
+        yield f"{MARKS[event.change]} layer {event.layer:<3} {event.change.name.lower():<8}{look}"
+        instruction = clean_instruction(contents.image.layers[event.layer - 1].created_by)
+        if instruction:
+            yield style.paint(cut_end(f"      {instruction}", style.width, mark=style.plain("…")), "dim")
+
+
+def blame_json_lines(contents: Contents, node: int) -> Iterator[bytes]:
+    """One object a version, oldest first."""
+    encode = msgspec.json.Encoder().encode
+    for event in history_of(contents.tree, node):
+        yield encode(_fields(contents, node, event)) + b"\n"
+
+
+def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
+    """One line a version of each node; what no longer is seen says which layer buried it."""
+    describe, paths = Describer(contents.tree).entry, contents.tree.nodes.paths
+    for node in nodes:
+        for event in _with_content(contents, node):
+            version = describe(event.entry)
+            link = f" -> {escape(version.link)}" if version.link else ""
+            yield f"layer {event.layer:<3} {version.columns()} /{escape(paths[node])}{link}{_ending(contents, event)}"
+
+
+def find_json_lines(contents: Contents, nodes: list[int]) -> Iterator[bytes]:
+    """One object a version of each node."""
+    encode = msgspec.json.Encoder().encode
+    for node in nodes:
+        for event in _with_content(contents, node):
+            yield encode(_fields(contents, node, event)) + b"\n"
+
+
+def _with_content(contents: Contents, node: int) -> list[Event]:
+    return [event for event in history_of(contents.tree, node) if event.change.name != "REMOVED"]
+
+
+def _fields(contents: Contents, node: int, event: Event) -> dict[str, object]:
+    is_removal = event.change.name == "REMOVED"
+    fields: dict[str, object] = dict(path_fields(contents.tree.nodes.paths[node]))
+    if not is_removal:
+        fields |= Describer(contents.tree).entry(event.entry).fields()
+    fields |= {"layer": event.layer, "change": event.change.name.lower(), "is_shadowed": event.is_shadowed}
+    fields["buried_by"] = event.until if event.until <= contents.tree.layers and not is_removal else None
+    fields["instruction"] = clean_instruction(contents.image.layers[event.layer - 1].created_by)
+    return fields
+
+
+def _ending(contents: Contents, event: Event) -> str:
+    if event.is_shadowed:
+        return "  (shadowed: the same layer holds the path again)"
+    return f"  (until layer {event.until})" if event.until <= contents.tree.layers else ""

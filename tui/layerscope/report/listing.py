@@ -1,0 +1,118 @@
+"""Nodes of the merged tree as lines: for people as `ls -l` has them, for programs one JSON object a line."""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from layerscope.layers.table import Kind
+from layerscope.report.paths import path_fields
+from layerscope.text import escape
+from layerscope.tree.tree import Change, Tree, View
+from layerscope.units import size_text
+
+TYPES = {
+    Kind.FILE: "file",
+    Kind.HARDLINK: "file",
+    Kind.SYMLINK: "symlink",
+    Kind.CHAR: "char",
+    Kind.BLOCK: "block",
+    Kind.DIRECTORY: "directory",
+    Kind.FIFO: "fifo",
+}
+_LETTERS = {"file": "-", "symlink": "l", "char": "c", "block": "b", "directory": "d", "fifo": "p"}
+MARKS = {Change.UNCHANGED: " ", Change.ADDED: "+", Change.MODIFIED: "~", Change.REMOVED: "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """How a node looks in one version; all None but `type`, `size` and `link` where no entry names a parent directory."""
+
+    type: str
+    mode: int | None
+    uid: int | None
+    gid: int | None
+    mtime: int | None
+    layer: int | None
+    size: int
+    link: bytes
+
+    def fields(self) -> dict[str, object]:
+        """The JSON fields, in the contract's order."""
+        link = path_fields(self.link, field="linkname", root=b"")
+        mode = None if self.mode is None else f"{self.mode:04o}"
+        owner = {"uid": self.uid, "gid": self.gid}
+        return {"type": self.type, "mode": mode, **owner, "size": self.size, "mtime": self.mtime, **link, "layer": self.layer}
+
+    def columns(self) -> str:
+        """Mode, owner, size and time, aligned; dashes for what no entry says."""
+        letter = _LETTERS[self.type]
+        mode = f"{letter}---------" if self.mode is None else letter + stat.filemode(self.mode)[1:]
+        owner = "-:-" if self.uid is None else f"{self.uid}:{self.gid}"
+        size = size_text(self.size) if self.type == "file" else ""
+        return f"{mode} {owner:<11} {size:>8}  {_time_text(self.mtime):<16}"
+
+
+class Describer:
+    """Describes versions of a tree; columns are taken out of numpy once, for a listing asks for every one of them."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        entries = tree.entries
+        self._columns = (entries.kind, entries.mode, entries.uid, entries.gid, entries.mtime, tree.entry_layer)
+
+    def entry(self, entry: int) -> Version:
+        """What an entry shows; IMPLIED is a directory without any fields. A hard link shows its target's type, size and link."""
+        if entry < 0:
+            return Version("directory", None, None, None, None, None, 0, b"")
+        tree = self._tree
+        kind, mode, uid, gid, mtime, layer = (int(column[entry]) for column in self._columns)
+        origin = int(tree.origin[entry])
+        shown = kind if origin < 0 else int(tree.entries.kind[origin])
+        size = 0 if origin < 0 else int(tree.entries.size[origin])
+        link = tree.entries.links[origin] if shown == Kind.SYMLINK else b""
+        return Version(TYPES[Kind(shown)], mode, uid, gid, mtime, layer, size, link)
+
+
+def nodes_below(view: View, node: int) -> list[int]:
+    """The visible nodes below a directory, or the node itself when it has none below it and is no directory."""
+    end = int(view.tree.nodes.end[node])
+    is_directory = view.tree.versions.kind[view.seen[node]] == Kind.DIRECTORY if view.is_visible[node] else False
+    first = node + 1 if is_directory else node
+    nodes: list[int] = (first + np.flatnonzero(view.is_visible[first:end])).tolist()
+    return nodes
+
+
+def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
+    """One object a line for each of `nodes`."""
+    describe, encode = Describer(view.tree).entry, msgspec.json.Encoder().encode
+    paths, entries, changes = view.tree.nodes.paths, view.entry, view.change
+    words = [change.name.lower() for change in Change]
+    for node in nodes:
+        fields = describe(int(entries[node])).fields()
+        yield encode({**path_fields(paths[node]), **fields, "change": words[changes[node]]}) + b"\n"
+
+
+def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:
+    """One line for each of `nodes`: change mark, mode, owner, size, time, path."""
+    describe, paths = Describer(view.tree).entry, view.tree.nodes.paths
+    entries, changes = view.entry, view.change
+    for node in nodes:
+        version = describe(int(entries[node]))
+        link = f" -> {escape(version.link)}" if version.link else ""
+        yield f"{MARKS[Change(changes[node])]} {version.columns()} /{escape(paths[node])}{link}\n"
+
+
+def _time_text(mtime: int | None) -> str:
+    """UTC, so that a report is the same everywhere."""
+    if mtime is None:
+        return "-"
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.gmtime(mtime))
+    except (OverflowError, ValueError, OSError):
+        return str(mtime)

@@ -1,0 +1,14 @@
+"""Names of an image in JSON: exact where they are UTF-8, escaped and in base64 beside it where they are not."""
+
+from __future__ import annotations
+
+import base64
+
+
+def path_fields(path: bytes, *, field: str = "path", root: bytes = b"/") -> dict[str, str]:
+    r"""`{"path": "/etc/passwd"}`; with `\xNN` for each byte that is not UTF-8, and `path_base64`, where there are such bytes."""
+    full = root + path
+    try:
+        return {field: full.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {field: full.decode("utf-8", "backslashreplace"), f"{field}_base64": base64.b64encode(full).decode()}

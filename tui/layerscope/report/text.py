@@ -1,0 +1,169 @@
+"""The report that people read: the image, its layers, what it wastes and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from layerscope.analysis import Analysis
+from layerscope.layers.compression import Compression
+from layerscope.report.instructions import clean_instruction
+from layerscope.report.problems import problem_place
+from layerscope.report.style import Style, cells, cut_end, cut_middle
+from layerscope.text import escape
+from layerscope.units import bar, count_text, percent_text, size_text
+from layerscope.waste.find import Cause
+from layerscope.waste.group import by_layer_pair
+
+WORST = 10
+PAIRS = 6
+BAR = 10
+EXPLANATIONS = {
+    Cause.DELETED: "removed later; every pull still carries it",
+    Cause.OVERWRITTEN: "replaced later by other content",
+    Cause.METADATA: "same bytes; mode, owner or times differ",
+    Cause.IDENTICAL: "same bytes again; nothing differs",
+    Cause.MOVED: "removed, and added again at another path",
+    Cause.SHADOWED: "its own layer holds the path twice",
+}
+
+
+def report_text(analysis: Analysis, style: Style) -> str:
+    """The whole report, each line within `style.width` cells."""
+    parts = (_heading, _layers, _causes, _pairs, _worst, _verdict, _problems)
+    blocks = ["\n".join(part(analysis, style)) for part in parts]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _heading(analysis: Analysis, style: Style) -> Iterator[str]:
+    image = analysis.image
+    name = escape(image.name or image.reference)
+    rest = style.plain(f" · {escape(str(image.platform))} · {image.config_digest.short}")
+    yield style.paint(cut_middle(name, max(style.width - cells(rest), 20)), "bold") + rest
+    facts = [
+        f"{size_text(analysis.waste.content_bytes)} on disk",
+        _wire(analysis),
+        count_text(len(image.layers), "layer"),
+        f"{size_text(analysis.waste.wasted_bytes)} wasted",
+        f"{percent_text(analysis.waste.efficiency)} efficient",
+    ]
+    yield from _wrapped(facts, style)
+
+
+def _wire(analysis: Analysis) -> str:
+    stored = sum(layer.wire_bytes for layer in analysis.image.layers)
+    compressions = {analysis.contents.compression(layer.number) for layer in analysis.image.layers}
+    if compressions <= {Compression.NONE, None}:
+        return f"{size_text(stored)} stored, not compressed"
+    return f"{size_text(stored)} on the wire"
+
+
+def _wrapped(facts: list[str], style: Style) -> Iterator[str]:
+    line = ""
+    for fact in facts:
+        longer = f"{line}{style.plain(' · ')}{fact}" if line else fact
+        if line and cells(longer) > style.width:
+            yield line
+            longer = fact
+        line = longer
+    yield line
+
+
+def _layers(analysis: Analysis, style: Style) -> Iterator[str]:
+    sizes = analysis.layer_content_bytes
+    if not sizes:
+        yield "The image has no layers."
+        return
+    wasted = analysis.waste.by_layer(len(sizes)).tolist()
+    largest = max(*sizes, 1)
+    yield style.paint(f"{'#':>3}  {'size':>8}  {'':{BAR}}  {'wasted':>8}  instruction", "dim")
+    for layer, size, waste in zip(analysis.image.layers, sizes, wasted, strict=True):
+        is_base = analysis.base_layers is not None and layer.number <= analysis.base_layers
+        figures = f"{layer.number:>3}  {size_text(size):>8}  {bar(size / largest, BAR, is_ascii=style.is_ascii):{BAR}}  "
+        room = style.width - cells(figures) - 10
+        instruction = cut_end(clean_instruction(layer.created_by) or "(no history)", room, mark=style.plain("…"))
+        lost = f"{size_text(waste) if waste else '':>8}"
+        yield figures + style.paint(lost, "magenta") + "  " + (style.paint(instruction, "dim") if is_base else instruction)
+        if layer.number == analysis.base_layers and layer.number < len(sizes):
+            yield style.paint(style.plain("     ─── the base's layers above, yours below ───"), "dim")
+
+
+def _causes(analysis: Analysis, style: Style) -> Iterator[str]:
+    causes = sorted(analysis.waste.by_cause().items(), key=lambda item: -item[1])
+    largest = causes[0][1]
+    if not largest:
+        return
+    yield style.paint("Waste by cause", "bold")
+    for cause, size in causes:
+        if size:
+            start = f"  {cause.word:<11}  {size_text(size):>8}  {bar(size / largest, BAR, is_ascii=style.is_ascii):{BAR}}  "
+            yield start + cut_end(EXPLANATIONS[cause], style.width - cells(start), mark=style.plain("…"))
+
+
+def _pairs(analysis: Analysis, style: Style) -> Iterator[str]:
+    pairs = by_layer_pair(analysis.waste)
+    if not pairs:
+        return
+    yield style.paint("Where it comes from", "bold") + style.paint("  (written by > buried by)", "dim")
+    for pair in pairs[:PAIRS]:
+        start = style.plain(f"  {size_text(pair.size):>8}  {pair.cause.word:<11}  {pair.written_by:>3} → {pair.buried_by:<3}  ")
+        start += f"{count_text(pair.count, 'file'):>13}  "
+        instruction = clean_instruction(analysis.image.layers[pair.buried_by - 1].created_by)
+        yield start + cut_end(instruction, style.width - cells(start), mark=style.plain("…"))
+    if len(pairs) > PAIRS:
+        rest = sum(pair.size for pair in pairs[PAIRS:])
+        yield style.paint(f"  {size_text(rest):>8}  in {count_text(len(pairs) - PAIRS, 'more pair')}", "dim")
+
+
+def _worst(analysis: Analysis, style: Style) -> Iterator[str]:
+    waste, paths = analysis.waste, analysis.tree.nodes.paths
+    if not len(waste):
+        return
+    yield style.paint("Worst paths", "bold")
+    for index in range(min(WORST, len(waste))):
+        start = style.plain(
+            f"  {size_text(int(waste.size[index])):>8}  {Cause(waste.cause[index]).word:<11}"
+            f"  {waste.written_by[index]:>3} → {waste.buried_by[index]:<3}  "
+        )
+        path = "/" + escape(paths[int(waste.node[index])])
+        yield start + cut_middle(path, style.width - cells(start), mark=style.plain("…"))
+    if len(waste) > WORST:
+        rest = int(np.sum(waste.size[WORST:]))
+        yield style.paint(f"  {size_text(rest):>8}  in {count_text(len(waste) - WORST, 'more file')}", "dim")
+
+
+def _verdict(analysis: Analysis, style: Style) -> Iterator[str]:
+    waste = analysis.waste
+    efficiency = percent_text(waste.efficiency)
+    if waste.wasted_bytes:
+        share = max(round(100 * waste.wasted_bytes / waste.content_bytes), 1)
+        yield f"{efficiency} efficient: of every 100 bytes of files in the layers, a container never sees {share}."
+        wire = sum(analysis.wire_bytes_wasted)
+        yield style.plain(f"{size_text(waste.wasted_bytes)} wasted on disk, ≈{size_text(wire)} of what is stored.")
+    else:
+        yield f"{efficiency} efficient: a container sees every byte that the layers carry."
+    yield from _base(analysis)
+
+
+def _base(analysis: Analysis) -> Iterator[str]:
+    own, base = analysis.own_and_base_waste
+    name = escape(analysis.base_name)
+    if base is not None:
+        yield f"Yours: {size_text(own)}. The base's ({name or f'the first {analysis.base_layers} layers'}): {size_text(base)}."
+    elif name:
+        yield f"The image says that its base is {name}, whose layers are not known here (--base N or --base IMAGE)."
+    else:
+        yield "Which layers are the base's is not known (--base N or --base IMAGE sets them apart)."
+
+
+def _problems(analysis: Analysis, style: Style) -> Iterator[str]:
+    sentences = [escape(note) for note in analysis.image.notes]
+    sentences += [problem_place(analysis.image, problem) + escape(problem.text) for problem in analysis.problems]
+    if not sentences:
+        return
+    yield style.paint("Problems", "bold", "red")
+    for sentence in sentences[:WORST]:
+        yield f"  {sentence}"
+    if len(sentences) > WORST:
+        yield f"  and {len(sentences) - WORST} more (--json lists all)"

@@ -1,0 +1,82 @@
+"""Which layers came with the base image: what the author of the image did not write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from layerscope.errors import BadDocument, LayerscopeError, UsageError
+from layerscope.oci.digest import Digest
+from layerscope.sources.image import Image
+from layerscope.sources.location import locate
+from layerscope.text import escape
+
+BASE_NAME = "org.opencontainers.image.base.name"
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+
+
+def base_layers(image: Image, base: Image) -> int:
+    """The number of leading layers that both images share, by diff_id: all of `base`'s if it is the base."""
+    for number, (mine, theirs) in enumerate(zip(image.layers, base.layers, strict=False)):
+        if mine.diff_id is None or mine.diff_id != theirs.diff_id:
+            return number
+    return min(len(image.layers), len(base.layers))
+
+
+def annotated_base(image: Image) -> tuple[str, Digest | None]:
+    """The name and manifest digest of the base that the image states; empty and None where it does not.
+
+    From the manifest's annotations, or the config's labels where builders put them (OCI image-spec `annotations.md`).
+    """
+    stated = {**image.config.config.labels, **image.annotations}
+    try:
+        digest = Digest.parse(stated[BASE_DIGEST]) if BASE_DIGEST in stated else None
+    except BadDocument:
+        digest = None
+    return stated.get(BASE_NAME, ""), digest
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What is known of an image's base: how many layers are its (None: not known) and what it is called (may be empty)."""
+
+    layers: int | None = None
+    name: str = ""
+
+
+def find_base(image: Image, given: str | None, *, open_base: Callable[[str], Image]) -> Base:
+    """The base that the user named (a number of layers, or an image), else the one that the image itself states.
+
+    A stated base is looked for where the image is, by digest, then by name; its layers are unknown when it is not there.
+    Raises UsageError when what the user named is no base of this image, and what `open_base` raises for it.
+    """
+    if given is None:
+        return _stated_base(image, open_base)
+    if given.isdecimal():
+        if int(given) > len(image.layers):
+            raise UsageError(f"--base {given}: the image has only {len(image.layers)} layers")
+        return Base(int(given))
+    return Base(_shared(image, open_base(given), given), given)
+
+
+def _shared(image: Image, base: Image, given: str) -> int:
+    shared = base_layers(image, base)
+    if shared < len(base.layers):
+        raise UsageError(f"--base {escape(given)}: not this image's base; they share {shared} of its {len(base.layers)} layers")
+    return shared
+
+
+def _stated_base(image: Image, open_base: Callable[[str], Image]) -> Base:
+    name, digest = annotated_base(image)
+    if not name and not digest:
+        return Base()
+    location = locate(image.reference)
+    for tag in (digest, name):
+        if tag and location.path is not None:
+            try:
+                base = open_base(f"{location.typed}:{tag}")
+            except LayerscopeError:
+                continue  # most images are stored without their base
+            if (shared := base_layers(image, base)) == len(base.layers):
+                return Base(shared, name or str(digest))
+    return Base(None, name or str(digest or ""))

@@ -1,0 +1,84 @@
+"""OCI layouts, in a directory or in a tar: the manifests that `index.json` leads to (OCI image-spec `image-index.md`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from layerscope.errors import BadDocument, LayerscopeError
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import Descriptor, Index, decode
+from layerscope.oci.media_types import INDEXES
+from layerscope.sources.files import Files, decode_document, read_content
+
+INDEX = "index.json"
+MAX_DEPTH = 8
+"""Indexes within indexes; real ones stop at two."""
+MAX_LISTED = 10_000
+"""Descriptors looked at; an index may list another one many times over."""
+REF_NAME = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME = "io.containerd.image.name"
+
+_Found = tuple[Descriptor, tuple[str, ...], tuple[Digest, ...]]
+"""A descriptor, the names it was given on the way to it, and the indexes on that way."""
+
+
+@dataclass(slots=True)
+class Leaf:
+    """A manifest that an index lists, and all that was said about it; `names` and `indexes` keep their order."""
+
+    descriptor: Descriptor
+    names: dict[str, None] = field(default_factory=dict)
+    indexes: dict[Digest, None] = field(default_factory=dict)
+
+
+def leaves(files: Files) -> list[Leaf]:
+    """Every manifest that `index.json` leads to, once, in its order; nested indexes are followed.
+
+    An index that cannot be read is a leaf itself. Raises NotFound or BadDocument for `index.json`, and BadDocument where the
+    indexes do not end.
+    """
+    found: dict[Digest, Leaf] = {}
+    for descriptor, names, indexes in _walk(files, decode_document(files, INDEX, Index)):
+        leaf = found.setdefault(descriptor.digest, Leaf(descriptor))
+        leaf.names |= dict.fromkeys(names)
+        leaf.indexes |= dict.fromkeys(indexes)
+        if descriptor.platform and not leaf.descriptor.platform:
+            leaf.descriptor = descriptor
+    return list(found.values())
+
+
+def _walk(files: Files, top: Index) -> Iterator[_Found]:
+    """Depth first. Each index is decoded once, however often it is listed."""
+    known: dict[Digest, Index | None] = {}
+    todo: list[_Found] = [(each, _names(each), ()) for each in reversed(top.manifests)]
+    listed = len(todo)
+    while todo and listed <= MAX_LISTED:
+        descriptor, names, above = todo.pop()
+        if descriptor.digest in above or len(above) >= MAX_DEPTH:
+            raise BadDocument(f"{files.place}: its indexes are nested without end, at {descriptor.digest}")
+        if descriptor.digest not in known:
+            known[descriptor.digest] = _nested(files, descriptor)
+        inner = known[descriptor.digest]
+        if inner is None:
+            yield descriptor, names, above
+            continue
+        listed += len(inner.manifests)
+        todo += [(each, (*names, *_names(each)), (*above, descriptor.digest)) for each in reversed(inner.manifests)]
+    if listed > MAX_LISTED:
+        raise BadDocument(f"{files.place}: {INDEX} leads to more than {MAX_LISTED} manifests")
+
+
+def _names(descriptor: Descriptor) -> tuple[str, ...]:
+    """The tag of a descriptor: the full name that containerd and Docker write, or else the standard annotation."""
+    name = descriptor.annotations.get(CONTAINERD_NAME) or descriptor.annotations.get(REF_NAME)
+    return (name,) if name else ()
+
+
+def _nested(files: Files, descriptor: Descriptor) -> Index | None:
+    if descriptor.media_type not in INDEXES:
+        return None
+    try:
+        return decode(read_content(files, descriptor), Index, what=f"{files.place}: the index {descriptor.digest}")
+    except LayerscopeError:
+        return None

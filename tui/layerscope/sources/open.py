@@ -1,0 +1,93 @@
+"""Opening an image from what the user typed: a file, a directory, or standard input."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import BinaryIO
+
+from layerscope.errors import CorruptLayer, LayerscopeError, NotAnImage, NotFound
+from layerscope.layers.blob import Blob
+from layerscope.oci.platform import Platform
+from layerscope.sources.archive import Archive
+from layerscope.sources.assemble import assemble
+from layerscope.sources.catalogue import stored_images
+from layerscope.sources.choose import choose
+from layerscope.sources.files import Directory, Files
+from layerscope.sources.image import Image
+from layerscope.sources.location import Location, locate
+from layerscope.sources.looks import HEAD, describe_directory, describe_head, describe_tar, is_tar
+from layerscope.sources.spool import Progress, nothing, spool_stream, unpack_archive
+
+
+def open_image(
+    reference: str, *, platform: Platform | None = None, stdin: BinaryIO | None = None, progress: Progress = nothing
+) -> Image:
+    """Open the image that `reference` names; no byte of a layer is read.
+
+    `reference` is PATH[:TAG] or -[:TAG], perhaps after skopeo's `docker-archive:`, `oci-archive:` or `oci:`. PATH is an
+    archive (plain, gzip or zstd), a pipe, an OCI layout or an unpacked `docker save`. `platform` chooses among several
+    (default: the host's, else the only one). `stdin` is read for `-` (default: this process's).
+
+    Raises NotFound (no such path, tag, platform), NotAnImage, AmbiguousImage, BadDocument, CorruptLayer (a damaged archive
+    without a readable manifest), CannotWrite (no room to unpack) and UsageError, each with a sentence.
+    """
+    location = locate(reference)
+    files = _files(location, stdin, progress)
+    return open_files(files, location, reference=reference, platform=platform)
+
+
+def open_files(files: Files, location: Location, *, reference: str, platform: Platform | None) -> Image:
+    """The image among `files` that `location.tag` and `platform` choose. Raises as `open_image` does."""
+    stored = stored_images(files)
+    if not stored:
+        raise _refusal(files)
+    candidate, name = choose(stored, location, platform)
+    return assemble(files, candidate, reference=reference, name=name)
+
+
+def _files(location: Location, stdin: BinaryIO | None, progress: Progress) -> Files:
+    if location.path is None:
+        return _of_stream(stdin or sys.stdin.buffer, location.place, progress)
+    if location.path.is_dir():
+        return Directory(location.path, location.place)
+    try:
+        with location.path.open("rb") as file:
+            return _of_stream(file, location.place, progress)
+    except OSError as error:
+        raise NotFound(f"{location.place} cannot be read: {error.strerror}") from error
+
+
+def _of_stream(stream: BinaryIO, place: str, progress: Progress) -> Archive:
+    """An archive that is an open file: mapped where that can be done, else copied first."""
+    if stream.isatty():
+        raise NotFound(f"{place} is a terminal; pipe an image into it, such as: docker save IMAGE | layerscope -")
+    mode = _mode(stream)
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise NotFound(f"{place} is a device, not an image; give a file, a directory or a pipe")
+    is_mappable = stat.S_ISREG(mode) and stream.tell() == 0
+    blob = Blob.of_open_file(stream) if is_mappable else spool_stream(stream, place, progress)
+    unpacked = unpack_archive(blob, place, progress)
+    head = unpacked.read(0, HEAD)
+    if not is_tar(head):
+        raise NotAnImage(f"{place} is not a container image: {describe_head(head)}")
+    return Archive.of(place, unpacked)
+
+
+def _mode(stream: BinaryIO) -> int:
+    """What sort of file is behind a stream; 0 when there is none, as behind io.BytesIO."""
+    try:
+        return os.fstat(stream.fileno()).st_mode
+    except OSError:
+        return 0
+
+
+def _refusal(files: Files) -> LayerscopeError:
+    """Why there is no image among `files`."""
+    if files.damage:
+        return CorruptLayer(f"{files.place} is a damaged archive, and what can be read of it has no manifest: {files.damage}")
+    names = files.names()
+    is_layer = isinstance(files, Archive) and files.has_whiteouts
+    words = describe_tar(names, is_layer=is_layer) if isinstance(files, Archive) else describe_directory(names)
+    return NotAnImage(f"{files.place} is not a container image: {words}")

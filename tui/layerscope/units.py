@@ -1,0 +1,37 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def size_text(size: int) -> str:
+    """Bytes in decimal units with three digits, as docker prints them: `1.02 GB`, `315 MB`, `12 B`."""
+    if abs(size) < 1000:
+        return f"{size} B"
+    value, unit = float(size), 0
+    while abs(value) >= 999.5 and unit < len(UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    return f"{value:.{digits}f} {UNITS[unit]}"
+
+
+def percent_text(share: float) -> str:
+    """A share as a percentage that never rounds up to 100% nor down to 0%: `62.8%`, `99.9%`."""
+    if share in (0.0, 1.0):
+        return f"{share:.0%}"
+    return f"{min(max(100 * share, 0.1), 99.9):.1f}%"
+
+
+def count_text(count: int, noun: str) -> str:
+    """`1 file`, `1,802 files`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def bar(share: float, width: int, *, is_ascii: bool = False) -> str:
+    """A bar of at most `width` cells for a share from 0 to 1, in eighths of a cell; `#` where only ASCII will do."""
+    share = min(max(share, 0.0), 1.0)
+    if is_ascii:
+        return "#" * max(round(share * width), int(share > 0))
+    eighths = max(round(share * width * 8), int(share > 0))
+    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
