@@ -120,7 +120,9 @@ def read_image(image: Image, *, progress: Progress = unwatched) -> Contents:
 
 
 def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tuple[LayerContent | None, ...]]:
-    layers = (LayerContent.of(layer.blob, read) if layer.blob else None for layer, read in zip(image.layers, reads, strict=True))
+    layers = (
+        LayerContent.of(layer.blob, read) if layer.blob else None for layer, read in zip(image.layers, reads, strict=True)
+    )
     return LayerStack.of([read.table for read in reads]), tuple(layers)
 
 
@@ -171,5 +173,3 @@ class _Counter:
         with self._lock:
             self._done += length
             self._progress("reading layers", self._done, self._total)
-
-

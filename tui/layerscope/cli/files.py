@@ -63,12 +63,12 @@ def find(reference: str, pattern: str, platform: str | None, as_json: bool) -> i
     """Find every version of the paths that fit PATTERN, in all layers, removed ones too.
 
     PATTERN is a glob (`*.pyc`, `/etc/**/*.conf`; without a slash it is for the last component) or a /regular expression/
-    for the whole path. Exit code 1 when nothing fits.
+    for the whole path.
 
     \b
     Examples:
       layerscope find image.tar '*.pem'
-      layerscope find image.tar '/(^|\\/)\\.git\\//' --json
+      layerscope find image.tar '/[.]git[/]/' --json
     """
     from layerscope.report.history import find_json_lines, find_lines
     from layerscope.tree.search import find_nodes
@@ -79,7 +79,7 @@ def find(reference: str, pattern: str, platform: str | None, as_json: bool) -> i
         sys.stdout.buffer.writelines(find_json_lines(contents, nodes))
     else:
         sys.stdout.writelines(line + "\n" for line in find_lines(contents, nodes))
-    return damage_exit_code(contents) or int(not nodes)
+    return damage_exit_code(contents)
 
 
 @click.command()

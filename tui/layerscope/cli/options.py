@@ -26,7 +26,9 @@ base_option = click.option(
     help="How many of the layers are the base's, or the base image itself; its waste is reported apart from yours.",
 )
 json_lines_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-layer_option = click.option("--layer", type=click.IntRange(min=1), metavar="N", help="As it is after layer N; default the last.")
+layer_option = click.option(
+    "--layer", type=click.IntRange(min=1), metavar="N", help="As it is after layer N; default the last."
+)
 
 
 def open_image(reference: str, platform: str | None, progress: Progress) -> Image:
@@ -48,7 +50,8 @@ def read_image(reference: str, platform: str | None) -> Contents:
 
 def analyse_image(reference: str, platform: str | None, base: str | None) -> Analysis:
     """Open, read and analyse an image, with progress."""
-    from layerscope.analysis import analyse, read_image as read
+    from layerscope.analysis import analyse
+    from layerscope.analysis import read_image as read
     from layerscope.sources.base import find_base
 
     with Progress() as progress:

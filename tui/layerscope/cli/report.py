@@ -13,7 +13,9 @@ from layerscope.cli.output import STDOUT, output_style, write_bytes
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
 
-json_option = click.option("--json", "json_file", metavar="FILE", help="Write everything as JSON to FILE (`-`: standard output).")
+json_option = click.option(
+    "--json", "json_file", metavar="FILE", help="Write everything as JSON to FILE (`-`: standard output)."
+)
 
 
 @click.command(hidden=True, context_settings={"help_option_names": ["-h", "--help"]})

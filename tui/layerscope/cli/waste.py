@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from layerscope.cli.options import analyse_image, base_option, damage_exit_code, image_argument, json_lines_option, platform_option
+from layerscope.cli.options import (
+    analyse_image,
+    base_option,
+    damage_exit_code,
+    image_argument,
+    json_lines_option,
+    platform_option,
+)
 from layerscope.cli.output import output_style
 
 if TYPE_CHECKING:

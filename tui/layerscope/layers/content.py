@@ -16,7 +16,7 @@ from layerscope.layers.table import SparseMap
 
 SMALL = 1 << 20
 HOLE = bytes(PIECE)
-"""What `pieces` gives for each whole PIECE of a sparse file's hole: this very object, so that a writer can leave the hole a hole."""
+"""What `pieces` gives for each whole PIECE of a sparse file's hole: this very object, so that a writer can leave it a hole."""
 Stretch = tuple[int, int, int]
 """An entry's number in its layer, and its columns `content_offset` and `size`."""
 
@@ -69,7 +69,7 @@ class LayerContent:
 class _Forward:
     """Reads stretches of the unpacked tar, cheaply as long as they lie ahead.
 
-    `_position` is the offset reached so far, `_held` what was unpacked right before it and not given yet.
+    `_position` is the offset reached so far, `_held` the piece that was unpacked last, which ends there.
     """
 
     STRIDE = 4 << 20
@@ -101,25 +101,23 @@ class _Forward:
                 self._position = end
 
     def _unpacked(self, offset: int, size: int) -> Iterator[bytes]:
-        if not size or not self._skip_to(offset):
+        if not size:
             return
-        while size and (self._held or self._advance()):
-            piece, self._held = self._held[:size], self._held[size:]
-            size -= len(piece)
-            yield piece
+        self._open_near(offset)
+        while size and (self._position > offset or self._advance()):
+            start = offset - self._position + len(self._held)
+            piece = self._held[start : start + size]
+            offset, size = offset + len(piece), size - len(piece)
+            if piece:
+                yield piece
 
-    def _skip_to(self, offset: int) -> bool:
-        """Bring `offset` to the front of `_held`; False when the stream ends before it."""
+    def _open_near(self, offset: int) -> None:
+        """Start at the nearest seek point before `offset`, if that is behind or the seek point is ahead."""
         nearest = bisect_right(self._points, offset, key=lambda point: point.unpacked) - 1
         start = self._points[nearest] if nearest >= 0 else SeekPoint(0, 0)
         is_behind = offset < self._position - len(self._held)
         if is_behind or start.unpacked > self._position:
             self._pieces, self._position, self._held = unpack(self._blob, start=start), start.unpacked, b""
-        while self._position <= offset:
-            if not self._advance():
-                return False
-        self._held = self._held[offset - self._position :]
-        return True
 
     def _advance(self) -> bool:
         self._held = next(self._pieces, b"")

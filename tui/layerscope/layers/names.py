@@ -80,6 +80,8 @@ def _is_marker(path: bytes, markers: Markers) -> bool:
 def _take_whiteout(directory: bytes, hidden: bytes, markers: Markers) -> None:
     if hidden in (b"", b".", b".."):
         name = WHITEOUT + hidden
-        markers.problems.append((directory + b"/" + name if directory else name, "a whiteout that names nothing; it hides nothing"))
+        markers.problems.append(
+            (directory + b"/" + name if directory else name, "a whiteout that names nothing; it hides nothing")
+        )
     else:
         markers.whiteouts.append(directory + b"/" + hidden if directory else hidden)

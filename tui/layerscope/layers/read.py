@@ -18,6 +18,7 @@ STRIDE = 64 << 20
 """Mapped bytes walked over before their pages are let go."""
 NO_DIGEST = bytes(16)
 
+
 @dataclass(frozen=True, slots=True)
 class ReadLayer:
     """A layer that was read: its table, how it is stored, and where unpacking can start again to read one file of it."""

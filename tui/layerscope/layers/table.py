@@ -127,7 +127,6 @@ class Entries:
             columns[column.name] = Strings.concatenate(values) if isinstance(values[0], Strings) else np.concatenate(values)
         return cls(**columns)  # type: ignore[arg-type]
 
-
     def part(self, first: int, last: int) -> Entries:
         """The entries `first` to `last` - 1, as views of the same columns."""
         columns: dict[str, Strings | Column] = {}

@@ -34,7 +34,7 @@ MAX_SIZE = 1 << 62
 MAX_SPARSE = 1 << 44
 """The largest sparse file we believe, in bytes: ext4's limit. Sums of many still fit a column."""
 ZERO_BLOCK = bytes(BLOCK)
-REGULAR = b"\x000" b"7"
+REGULAR = b"\x0007"
 HEADER_ONLY = b"123456"
 NO_OVERRIDES = Overrides()
 

@@ -26,5 +26,3 @@ def clean_instruction(created_by: str) -> str:
         text = "RUN " + text[shell.end() :]
     text = _CHECKSUM.sub(r"\1 \2… ", text)
     return escape(text)
-
-

@@ -22,7 +22,10 @@ def analysis_json(analysis: Analysis) -> bytes:
         "schema": SCHEMA,
         "image": _image(analysis),
         "layers": _layers(analysis),
-        "waste": {"by_cause": {cause.word: size for cause, size in analysis.waste.by_cause().items()}, "items": _items(analysis)},
+        "waste": {
+            "by_cause": {cause.word: size for cause, size in analysis.waste.by_cause().items()},
+            "items": _items(analysis),
+        },
         "duplicates": _duplicates(analysis),
         "duplicates_compared_from_bytes": analysis.duplicates.compared_from,
         "base": _base(analysis),

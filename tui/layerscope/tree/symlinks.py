@@ -74,7 +74,9 @@ class _Links:
     def _resolved(self, key: bytes) -> bytes:
         """`key` with its directory resolved; as it is when that directory is no link or a loop of them."""
         directory = parent_of(key)
-        if not directory or not (directory in self._targets or any(above in self._targets for above in ancestors_of(directory))):
+        if not directory or not (
+            directory in self._targets or any(above in self._targets for above in ancestors_of(directory))
+        ):
             return key
         found = self._walk(directory)
         if found is None:

@@ -74,7 +74,9 @@ def _winners(rows: Rows, layers: list[LayerPaths]) -> npt.NDArray[np.bool_]:
 class _Stack:
     """What is seen while the layers are put on one by one: `seen[node]` is the version, -1 for none."""
 
-    def __init__(self, nodes: Nodes, node: Ints, kind: npt.NDArray[np.uint8], is_implied: npt.NDArray[np.bool_], count: int) -> None:
+    def __init__(
+        self, nodes: Nodes, node: Ints, kind: npt.NDArray[np.uint8], is_implied: npt.NDArray[np.bool_], count: int
+    ) -> None:
         self._nodes, self._node, self._kind, self._is_implied = nodes, node, kind, is_implied
         self._seen = np.full(len(nodes), -1, np.int32)
         self.until = np.full(len(node), count + 1, np.int16)

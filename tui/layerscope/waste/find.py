@@ -159,7 +159,9 @@ def _has_same_metadata(tree: Tree, old: Longs, new: Ints) -> npt.NDArray[np.bool
 def _is_moved(tree: Tree, identity: ContentIdentity, content: Longs, buried_by: Layers) -> npt.NDArray[np.bool_]:
     """Which deleted contents the deleting layer holds under another path: pairs of one size in one layer, compared by content."""
     versions, sizes = tree.versions, tree.entries.size
-    fresh = np.flatnonzero((versions.kind == Kind.FILE) & (versions.until > versions.layer) & np.isin(versions.layer, buried_by))
+    fresh = np.flatnonzero(
+        (versions.kind == Kind.FILE) & (versions.until > versions.layer) & np.isin(versions.layer, buried_by)
+    )
     entry = versions.entry[fresh].astype(np.int64)
     entry = entry[np.isin(sizes[entry], sizes[content])]
     moved = np.zeros(len(content), bool)
