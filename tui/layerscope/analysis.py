@@ -85,7 +85,9 @@ class Analysis:
 
     @cached_property
     def wire_bytes_wasted(self) -> list[int]:
-        """Each layer's wasted bytes as they go over the wire, estimated (≈) by the layer's own ratio of stored to unpacked bytes."""
+        """Each layer's wasted bytes as they go over the wire, estimated (≈) by the layer's own ratio of stored to
+        unpacked bytes.
+        """
         wasted = self.waste.by_layer(self.tree.layers).tolist()
         tables = self.contents.stack.tables
         return [
@@ -95,7 +97,9 @@ class Analysis:
 
     @property
     def own_and_base_waste(self) -> tuple[int, int | None]:
-        """Wasted bytes that the user's layers and the base's buried; all are the user's, and the base's None, where it is unknown."""
+        """Wasted bytes that the user's layers and the base's buried; all are the user's, and the base's None, where it
+        is unknown.
+        """
         if self.base_layers is None:
             return self.waste.wasted_bytes, None
         base = int(self.waste.size[self.waste.buried_by <= self.base_layers].sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+PARTS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -34,4 +35,4 @@ def bar(share: float, width: int, *, is_ascii: bool = False) -> str:
     if is_ascii:
         return "#" * max(round(share * width), int(share > 0))
     eighths = max(round(share * width * 8), int(share > 0))
-    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+    return "█" * (eighths // 8) + PARTS[eighths % 8]

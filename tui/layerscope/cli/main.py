@@ -55,9 +55,11 @@ class Commands(click.Group):
     """Loads a command's module when it is called; anything that is no command is an image to report on."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All but the report, which has no name."""
         return [name for name in COMMANDS if name != REPORT]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command's module, and with it only what that command needs."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name])
@@ -65,12 +67,14 @@ class Commands(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `report` before anything that starts with no command."""
         own = {"--help", "-h", "--version"}
         if args and args[0] not in own and args[0] not in self.list_commands(ctx):
             args = [REPORT, *args]
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])
 

@@ -27,6 +27,7 @@ class Progress:
             sys.stderr.flush()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
+        """Draw a line, if it is time for one."""
         now = time.monotonic()
         if not self._is_shown or now - self._started < PATIENCE or now - self._drawn < INTERVAL:
             return

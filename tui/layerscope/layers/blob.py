@@ -68,7 +68,9 @@ def uncounted(_length: int) -> None:
 
 
 class Feed:
-    """Reads a blob from front to back, letting go of the pages behind; `on_bytes` is called with the bytes got through since."""
+    """Reads a blob from front to back, letting go of the pages behind; `on_bytes` is called with the bytes got through
+    since.
+    """
 
     STRIDE = 4 << 20
 

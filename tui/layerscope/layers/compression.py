@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import zstandard
 
 try:
-    from zlib_ng import zlib_ng as zlib
+    zlib: Any = importlib.import_module("zlib_ng.zlib_ng")
 except ImportError:  # no wheel for this machine: the standard library is slower and otherwise the same
-    import zlib  # type: ignore[no-redef]
+    zlib = importlib.import_module("zlib")
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, Feed, OnBytes, uncounted
@@ -41,7 +42,9 @@ class Compression(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SeekPoint:
-    """Where unpacking can start again: `unpacked` and `stored` offsets, and gzip's state there (None: a fresh member or frame)."""
+    """Where unpacking can start again: `unpacked` and `stored` offsets, and gzip's state there (None: a fresh member or
+    frame).
+    """
 
     unpacked: int
     stored: int
@@ -67,9 +70,9 @@ def unpack(
 ) -> Iterator[bytes]:
     """The unpacked bytes of `blob` from `start` on, in pieces of at most PIECE bytes.
 
-    `remember` is called with a seek point every SEEK_DISTANCE bytes, `on_bytes` with the stored bytes got through. All members and frames are read, up to the blob's end.
-    Raises CorruptLayer, with the stored offset in its sentence, after the last piece that could be read; also when the blob
-    unpacks to more than a bomb's worth (`unpacked_limit`).
+    `remember` is called with a seek point every SEEK_DISTANCE bytes, `on_bytes` with the stored bytes got through. All
+    members and frames are read, up to the blob's end. Raises CorruptLayer, with the stored offset in its sentence,
+    after the last piece that could be read; also when the blob unpacks to more than a bomb's worth (`unpacked_limit`).
     """
     start = start or SeekPoint(0, 0)
     pieces = {Compression.NONE: _copy, Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}[compression_of(blob.read(0, 4))]
@@ -151,9 +154,10 @@ class _Member:
 
     def _inflate(self, data: bytes) -> bytes:
         try:
-            return self._state.decompress(data, PIECE)  # type: ignore[no-any-return]
+            piece: bytes = self._state.decompress(data, PIECE)
         except zlib.error as error:
             raise CorruptLayer(f"not valid gzip near stored offset {self.stored}: {error}") from error
+        return piece
 
 
 class _Source:
@@ -162,7 +166,7 @@ class _Source:
     def __init__(self, feed: Feed, start: int, end: int) -> None:
         self._feed, self._offset, self._end = feed, start, end
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         data = self._feed.read(self._offset, min(size, self._end - self._offset))
         self._offset += len(data)
         return data
@@ -186,7 +190,7 @@ def _zstd_pieces(feed: Feed, start: int, end: int) -> Iterator[bytes]:
     buffer = bytearray(PIECE)
     try:
         with zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(
-            _Source(feed, start, end), read_size=LARGEST_INPUT, read_across_frames=True
+            cast("BinaryIO", _Source(feed, start, end)), read_size=LARGEST_INPUT, read_across_frames=True
         ) as reader:
             while length := reader.readinto(buffer):
                 yield bytes(memoryview(buffer)[:length])

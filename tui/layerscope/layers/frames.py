@@ -1,7 +1,7 @@
 """A walk over the frames of a zstd blob (RFC 8878, 3.1): their offsets and sizes, and whether the last one is whole.
 
-zstandard's readers report truncated input as a clean end, so this walk says where the bytes really end. It reads frame and block
-headers only: 0.06 s for 200 MB.
+zstandard's readers report truncated input as a clean end, so this walk says where the bytes really end. It reads frame
+and block headers only: 0.06 s for 200 MB.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ Headers = npt.NDArray[np.void]
 class Rows:
     """Headers as they are collected, one row an entry; the lists run side by side.
 
-    `offsets` and `sizes` are those of the content in the unpacked tar (size 0 for all but regular files), `digests` its xxh3_128
-    (empty list: not computed), `overrides` what extended headers said, by row; `sparse` likewise.
+    `offsets` and `sizes` are those of the content in the unpacked tar (size 0 for all but regular files), `digests` its
+    xxh3_128 (empty list: not computed), `overrides` what extended headers said, by row; `sparse` likewise.
     """
 
     blocks: list[bytes] = field(default_factory=list)
@@ -123,7 +123,8 @@ def _byte_sums(table: npt.NDArray[np.uint8]) -> Numbers:
     sums = (words & lanes).sum(axis=1) + ((words >> np.uint64(8)) & lanes).sum(axis=1)
     wide = np.uint64(0x0000FFFF0000FFFF)
     sums = (sums & wide) + ((sums >> np.uint64(16)) & wide)
-    return ((sums & np.uint64(0xFFFFFFFF)) + (sums >> np.uint64(32))).astype(np.int64)
+    total: Numbers = ((sums & np.uint64(0xFFFFFFFF)) + (sums >> np.uint64(32))).astype(np.int64)
+    return total
 
 
 def decode(rows: Rows, table: Headers) -> Batch:

@@ -46,7 +46,9 @@ def sort_out(names: list[bytes], markers: Markers) -> npt.NDArray[np.bool_]:
 
 
 def _odd_rows(names: list[bytes]) -> list[int]:
-    """The rows that may need normalising or hold a marker: a `/` before `/`, `.` or the end; a first byte `/` or `.`; empty names."""
+    """The rows that may need normalising or hold a marker: a `/` before `/`, `.` or the end; a first byte `/` or `.`;
+    empty names.
+    """
     if not names:
         return []
     text = np.frombuffer(b"\0".join(names) + b"\0", np.uint8)

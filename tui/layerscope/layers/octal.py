@@ -15,8 +15,8 @@ DIGITS = np.uint64(0x3030303030303030)
 def octal_8(column: npt.NDArray[np.void]) -> Parsed:
     """Values of an 8-byte field given as big-endian uint64, and which of them are plain.
 
-    Plain is seven digits and a space or NUL, or six digits and two of them (libarchive, and every checksum). The value of a row that
-    is not plain means nothing.
+    Plain is seven digits and a space or NUL, or six digits and two of them (libarchive, and every checksum). The value
+    of a row that is not plain means nothing.
     """
     words = column.astype(np.uint64)
     is_short = (words & np.uint64(0xDFDF)) == 0

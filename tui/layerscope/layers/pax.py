@@ -20,8 +20,8 @@ NUMBERS = {b"size": "size", b"uid": "uid", b"gid": "gid"}
 class Overrides:
     """What extended headers (PAX, or GNU's long names) say about the next entry; None where they say nothing.
 
-    `size` is the size of what the tar stores; `sparse_size` the size of the file when it is sparse. `map_in_content` says that the
-    content begins with GNU's sparse map, version 1.0.
+    `size` is the size of what the tar stores; `sparse_size` the size of the file when it is sparse. `map_in_content`
+    says that the content begins with GNU's sparse map, version 1.0.
     """
 
     path: bytes | None = None

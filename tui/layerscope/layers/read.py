@@ -31,9 +31,9 @@ class ReadLayer:
 def read_layer(blob: Blob, *, layer: int, on_bytes: OnBytes = uncounted) -> ReadLayer:
     """Read every entry of a stored layer, plain or compressed (told by its first bytes).
 
-    `layer` is the number that problems will name; `on_bytes` is called with the stored bytes got through since the last call. Damage
-    does not raise: it is a fatal problem of the table, which then holds the entries before it. Contents of compressed layers are
-    hashed in passing; those of plain layers are not touched.
+    `layer` is the number that problems will name; `on_bytes` is called with the stored bytes got through since the last
+    call. Damage does not raise: it is a fatal problem of the table, which then holds the entries before it. Contents of
+    compressed layers are hashed in passing; those of plain layers are not touched.
     """
     compression = compression_of(blob.read(0, 4))
     if compression is Compression.NONE:

@@ -56,7 +56,9 @@ def runs_of(numbers: list[int]) -> SparseMap:
 
 
 def parse_header_runs(block: bytes, start: int, count: int) -> list[int]:
-    """The offset and length fields of an old GNU sparse header (`start` 386, 4 runs) or extension block (0, 21). Raises ValueError."""
+    """The offset and length fields of an old GNU sparse header (`start` 386, 4 runs) or extension block (0, 21). Raises
+    ValueError.
+    """
     fields = [block[at : at + 12] for at in range(start, start + 24 * count, 12)]
     return [parse_field(field) for field in fields if field[0]]
 

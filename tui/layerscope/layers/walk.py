@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.headers import (
@@ -37,6 +38,8 @@ ZERO_BLOCK = bytes(BLOCK)
 REGULAR = b"\x0007"
 HEADER_ONLY = b"123456"
 NO_OVERRIDES = Overrides()
+
+Mask = npt.NDArray[np.bool_]
 
 
 class Buffer(Protocol):
@@ -70,8 +73,8 @@ class _Header:
 class HeaderWalk:
     """Collects the entries of one tar from buffers handed to `advance`, in order, and makes the table of them.
 
-    `is_done` says that the end marker was seen. Raises CorruptLayer, naming the offset in the unpacked tar, where the walk cannot go
-    on; what was collected before stays and `table` gives it.
+    `is_done` says that the end marker was seen. Raises CorruptLayer, naming the offset in the unpacked tar, where the
+    walk cannot go on; what was collected before stays and `table` gives it.
     """
 
     def __init__(self, layer: int) -> None:
@@ -90,8 +93,8 @@ class HeaderWalk:
     def advance(self, buffer: Buffer, position: int, stop: int, end: int, shift: int) -> int:
         """Take the headers that start before `stop`; `end` is how far `buffer` reaches, `shift` its offset in the tar.
 
-        Returns where the next header starts: at or after `stop`, or before it when the buffer does not hold all that belongs to that
-        header, or when a batch is full.
+        Returns where the next header starts: at or after `stop`, or before it when the buffer does not hold all that
+        belongs to that header, or when a batch is full.
         """
         while position < stop and not self.is_done and len(self.rows.blocks) < BATCH:
             if self._next is NO_OVERRIDES and self._globals is NO_OVERRIDES:
@@ -211,7 +214,9 @@ class HeaderWalk:
             self.rows.sparse[row] = sparse
 
     def keep_whole(self, position: int, total: int) -> None:
-        """Raises CorruptLayer, after forgetting the entry, when the content before `position` reaches beyond the tar's `total` bytes."""
+        """Raises CorruptLayer, after forgetting the entry, when the content before `position` reaches beyond the tar's
+        `total` bytes.
+        """
         if position <= total:
             return
         rows = self.rows
@@ -256,7 +261,7 @@ class HeaderWalk:
         self._take_rare(rows, keep)
         self._count += len(kept)
 
-    def _check_root(self, paths: list[bytes], kind: np.ndarray, keep: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _check_root(self, paths: list[bytes], kind: npt.NDArray[np.uint8], keep: Mask) -> None:
         """The root is a directory, whatever an entry says."""
         if b"" not in paths:
             return
@@ -265,7 +270,7 @@ class HeaderWalk:
                 keep[row] = False
                 self._problems.append(Problem(self.layer, b"/", "an entry that is no directory names the root; left out"))
 
-    def _take_rare(self, rows: Rows, keep: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _take_rare(self, rows: Rows, keep: Mask) -> None:
         if not rows.sparse and not any(override.xattrs for override in rows.overrides.values()):
             return
         numbers = self._count + np.cumsum(keep) - 1

@@ -62,6 +62,11 @@ def best_match(wanted: str, names: Iterable[str]) -> set[str]:
 
 def near_matches(wanted: str, names: Sequence[str]) -> list[str]:
     """At most three names that someone who typed `wanted` may have meant."""
-    by_spelling = {spelling: name for name in names for spelling in (tag_of(name) or name, familiar(name), name)}
+    by_spelling = {spelling: name for name in names for spelling in _spellings(name)}
     close = difflib.get_close_matches(wanted, by_spelling, n=6, cutoff=0.5)
     return list(dict.fromkeys(by_spelling[spelling] for spelling in close))[:3]
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    short = familiar(name)
+    return tag_of(name) or name, _without_tag(short), short, name

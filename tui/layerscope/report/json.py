@@ -17,7 +17,6 @@ SCHEMA = "layerscope.analysis/1"
 
 def analysis_json(analysis: Analysis) -> bytes:
     """The whole document, with a newline at its end. Sizes are bytes, layers count from 1, base first."""
-    tree = analysis.tree
     document = {
         "schema": SCHEMA,
         "image": _image(analysis),
@@ -32,7 +31,6 @@ def analysis_json(analysis: Analysis) -> bytes:
         "dive": _dive(analysis),
         "problems": _problems(analysis),
     }
-    document["image"]["entries"] = len(tree.entries)
     return msgspec.json.encode(document) + b"\n"
 
 
@@ -46,7 +44,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
         "platform": str(image.platform),
         "created": _text(image.config.created) or None,
         "layers": len(image.layers),
-        "entries": 0,
+        "entries": len(analysis.tree.entries),
         "files": int(analysis.tree.view(len(image.layers)).subtree_files[0]) if image.layers else 0,
         "content_bytes": waste.content_bytes,
         "live_bytes": waste.live_bytes,

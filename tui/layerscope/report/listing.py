@@ -67,7 +67,9 @@ class Describer:
         self._columns = (entries.kind, entries.mode, entries.uid, entries.gid, entries.mtime, tree.entry_layer)
 
     def entry(self, entry: int) -> Version:
-        """What an entry shows; IMPLIED is a directory without any fields. A hard link shows its target's type, size and link."""
+        """What an entry shows; IMPLIED is a directory without any fields. A hard link shows its target's type, size and
+        link.
+        """
         if entry < 0:
             return Version("directory", None, None, None, None, None, 0, b"")
         tree = self._tree

@@ -6,7 +6,9 @@ import base64
 
 
 def path_fields(path: bytes, *, field: str = "path", root: bytes = b"/") -> dict[str, str]:
-    r"""`{"path": "/etc/passwd"}`; with `\xNN` for each byte that is not UTF-8, and `path_base64`, where there are such bytes."""
+    r"""`{"path": "/etc/passwd"}`; with `\xNN` for each byte that is not UTF-8, and `path_base64`, where there are such
+    bytes.
+    """
     full = root + path
     try:
         return {field: full.decode("utf-8")}

@@ -56,7 +56,9 @@ def cut_end(text: str, width: int, *, mark: str = "…") -> str:
 
 
 def cut_middle(text: str, width: int, *, mark: str = "…") -> str:
-    """`text` in at most `width` cells, its middle replaced by a mark where it is longer: a path keeps its start and its name."""
+    """`text` in at most `width` cells, its middle replaced by a mark where it is longer: a path keeps its start and its
+    name.
+    """
     if cells(text) <= width:
         return text
     left = max((width - 1) // 3, 0)

@@ -64,7 +64,8 @@ def _by_layer(analysis: Analysis) -> Iterator[Line]:
     layers = analysis.image.layers
     for pair in by_layer_pair(analysis.waste):
         instruction = clean_instruction(layers[pair.buried_by - 1].created_by)
-        text = f"{pair.cause.word:<11}  {pair.written_by:>3} → {pair.buried_by:<3}  {count_text(pair.count, 'file'):>13}  {instruction}"
+        files = f"{count_text(pair.count, 'file'):>13}"
+        text = f"{pair.cause.word:<11}  {pair.written_by:>3} → {pair.buried_by:<3}  {files}  {instruction}"
         fields = {
             "written_by": pair.written_by,
             "buried_by": pair.buried_by,

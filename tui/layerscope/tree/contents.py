@@ -16,8 +16,8 @@ NONE = -1
 def origins_of(entries: Entries, layers: list[LayerPaths], rows: Rows, versions: Versions) -> tuple[Ints, list[Problem]]:
     """For each entry the entry that brought what it shows: itself, or what a hard link leads to (-1: nothing).
 
-    A hard link names what its target path held last in the same tar, else what it shows in the layers below, else what the same tar
-    brings later. A link that leads nowhere is a problem.
+    A hard link names what its target path held last in the same tar, else what it shows in the layers below, else what
+    the same tar brings later. A link that leads nowhere is a problem.
     """
     origin = np.arange(len(entries), dtype=np.int32)
     origin[entries.kind == Kind.HARDLINK] = NONE

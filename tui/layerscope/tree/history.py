@@ -12,10 +12,11 @@ from layerscope.tree.tree import Change, Tree
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What `layer` did to a path. `entry` is the tree's entry number of the new version, -1 for a removal or an implied directory.
+    """What `layer` did to a path. `entry` is the tree's entry number of the new version, -1 for a removal or an implied
+    directory.
 
-    `until` is the layer that ended the version: the image's layers + 1 while it is seen at the end, its own layer when the same tar
-    holds the path again; for a removal it is the layer itself.
+    `until` is the layer that ended the version: the image's layers + 1 while it is seen at the end, its own layer when
+    the same tar holds the path again; for a removal it is the layer itself.
     """
 
     layer: int

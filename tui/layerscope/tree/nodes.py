@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, pairwise
 from operator import ne
 
 import numpy as np
@@ -23,8 +23,8 @@ IMPLIED = -1
 class Nodes:
     """The `n` nodes in depth-first order, children sorted by name's bytes; node 0 is the root.
 
-    `paths` are their paths, `name_start` where each one's last component begins in its path; `depth` is 0 for the root; the subtree of
-    node i is the slice [i, end[i]). All int32.
+    `paths` are their paths, `name_start` where each one's last component begins in its path; `depth` is 0 for the root;
+    the subtree of node i is the slice [i, end[i]). All int32.
     """
 
     paths: Strings
@@ -49,7 +49,8 @@ class Nodes:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Every (path, layer) there is, sorted by path, then layer, then order in the tar; `entry` is IMPLIED for implied directories.
+    """Every (path, layer) there is, sorted by path, then layer, then order in the tar; `entry` is IMPLIED for implied
+    directories.
 
     `keys` are the nodes' sort keys, for looking up others.
     """
@@ -108,7 +109,7 @@ def _family(depth: Ints) -> tuple[Ints, Ints]:
     parent, end = np.zeros(size, np.int32), np.full(size, size, np.int32)
     by_depth = np.argsort(depth, kind="stable").astype(np.int32)
     levels = np.split(by_depth, np.flatnonzero(np.diff(depth[by_depth])) + 1)
-    for above, level in zip(levels, levels[1:], strict=False):
+    for above, level in pairwise(levels):
         parent[level] = above[np.searchsorted(above, level) - 1]
         following = np.append(level[1:], np.int32(size))
         end[level] = np.minimum(following, end[parent[level]])

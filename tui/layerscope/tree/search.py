@@ -11,8 +11,9 @@ from layerscope.tree.nodes import Nodes
 def find_nodes(nodes: Nodes, pattern: str) -> list[int]:
     """The nodes, in tree order, whose path fits `pattern`; the root never does.
 
-    `/regex/` is searched in the whole path, which starts with a slash. A glob with a slash must fit the whole path, one without it the
-    last component: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets. Raises UsageError for a bad pattern.
+    `/regex/` is searched in the whole path, which starts with a slash. A glob with a slash must fit the whole path, one
+    without it the last component: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets. Raises
+    UsageError for a bad pattern.
     """
     expression, is_regex = _regex_of(pattern)
     is_name = not is_regex and "/" not in pattern

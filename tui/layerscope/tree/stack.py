@@ -15,8 +15,8 @@ from layerscope.tree.keys import directories_above, key_of
 class LayerPaths:
     """One layer's part in the merge. `keys[i]` is entry `first + i`'s; `targets` are hard links' target keys by the same index.
 
-    `implied` are the directories that the layer's paths need and no entry names; `shadowed` the indexes of entries that a later entry
-    of the same tar removes though its path is another one.
+    `implied` are the directories that the layer's paths need and no entry names; `shadowed` the indexes of entries that
+    a later entry of the same tar removes though its path is another one.
     """
 
     number: int

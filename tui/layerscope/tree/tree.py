@@ -29,10 +29,10 @@ class Change(IntEnum):
 class Tree:
     """All nodes of an image with all their versions, merged once.
 
-    `entries` are those of all layers, one after the other; `entry_layer` their layer (int16, from 1); `entry_node` the node each one
-    names; `origin` the entry that brought what it shows: itself, a hard link's target, or -1. `entry_until` is the layer that buries
-    the entry's name (its own layer for one that its own tar buries; `layers` + 1 when it is seen at the end). `xattrs` are those of
-    the few entries that have any.
+    `entries` are those of all layers, one after the other; `entry_layer` their layer (int16, from 1); `entry_node` the
+    node each one names; `origin` the entry that brought what it shows: itself, a hard link's target, or -1.
+    `entry_until` is the layer that buries the entry's name (its own layer for one that its own tar buries; `layers` + 1
+    when it is seen at the end). `xattrs` are those of the few entries that have any.
     """
 
     layers: int

@@ -95,7 +95,9 @@ class _Stack:
         self._seen[node[is_new]] = versions[is_new]
 
     def _hidden(self, paths: LayerPaths, versions: npt.NDArray[np.int64], rows: Rows) -> npt.NDArray[np.int64]:
-        """The subtrees, as (start, end) pairs of nodes, that a layer hides: its whiteouts, opaques, and directories it replaces."""
+        """The subtrees, as (start, end) pairs of nodes, that a layer hides: its whiteouts, opaques, and directories it
+        replaces.
+        """
         end = self._nodes.end
         whiteouts = [node for key in paths.whiteouts if (node := rows.find(key)) is not None]
         opaques = [node for key in paths.opaques if (node := rows.find(key)) is not None]

@@ -35,8 +35,8 @@ class Cause(IntEnum):
 class Waste:
     """The wasted contents of an image as columns of one length, biggest first; `content_bytes` = `live_bytes` + sum of `size`.
 
-    `entry` is the regular-file entry that brought the content, `node` the path of its last name, `size` its bytes, `cause` a Cause,
-    `written_by` and `buried_by` layer numbers.
+    `entry` is the regular-file entry that brought the content, `node` the path of its last name, `size` its bytes,
+    `cause` a Cause, `written_by` and `buried_by` layer numbers.
     """
 
     entry: Ints
@@ -74,7 +74,9 @@ class Waste:
 
 
 def find(tree: Tree, identity: ContentIdentity) -> Waste:
-    """Find all waste of a merged tree. Contents are compared (and, in plain layers, read) only where the cause depends on it."""
+    """Find all waste of a merged tree. Contents are compared (and, in plain layers, read) only where the cause depends
+    on it.
+    """
     contents = np.flatnonzero(tree.entries.kind == Kind.FILE)
     sizes = tree.entries.size[contents]
     death, name = _last_names(tree, contents)
@@ -116,33 +118,25 @@ def _last_names(tree: Tree, contents: Longs) -> tuple[Layers, Longs]:
 def _causes(tree: Tree, identity: ContentIdentity, content: Longs, name: Longs, buried_by: Layers) -> npt.NDArray[np.uint8]:
     cause = np.full(len(content), Cause.OVERWRITTEN, np.uint8)
     successor = tree.versions.at(tree.entry_node[name], buried_by)
-    is_replaced = successor >= 0
-    _judge_replaced(tree, identity, cause, np.flatnonzero(is_replaced), content, name, successor)
-    gone = np.flatnonzero(~is_replaced)
+    replaced, gone = np.flatnonzero(successor >= 0), np.flatnonzero(successor < 0)
+    new = tree.versions.entry[successor[replaced]]
+    cause[replaced] = _judge_replaced(tree, identity, content[replaced], name[replaced], new)
     cause[gone] = Cause.DELETED
     cause[gone[_is_moved(tree, identity, content[gone], buried_by[gone])]] = Cause.MOVED
     cause[tree.entry_layer[content] == buried_by] = Cause.SHADOWED
     return cause
 
 
-def _judge_replaced(
-    tree: Tree,
-    identity: ContentIdentity,
-    cause: npt.NDArray[np.uint8],
-    at: Longs,
-    content: Longs,
-    name: Longs,
-    successor: Longs,
-) -> None:
-    """Contents whose path the burying layer holds again: is it the same content there, and what else differs?"""
-    new = tree.versions.entry[successor[at]]
-    is_file = new >= 0
-    is_file[is_file] = tree.origin[new[is_file]] >= 0
-    is_file[is_file] = tree.entries.kind[tree.origin[new[is_file]]] == Kind.FILE
-    at, new = at[is_file], new[is_file]
-    same = identity.is_same(content[at], tree.origin[new].astype(np.int64))
-    at, new = at[same], new[same]
-    cause[at] = np.where(_has_same_metadata(tree, name[at], new), Cause.IDENTICAL, Cause.METADATA)
+def _judge_replaced(tree: Tree, identity: ContentIdentity, content: Longs, name: Longs, new: Ints) -> npt.NDArray[np.uint8]:
+    """Contents whose path the burying layer holds again, as entry `new`: is it the same content, and what else differs?"""
+    cause = np.full(len(content), Cause.OVERWRITTEN, np.uint8)
+    origin = np.full(len(new), -1, np.int64)
+    origin[new >= 0] = tree.origin[new[new >= 0]]
+    at = np.flatnonzero(origin >= 0)
+    at = at[tree.entries.kind[origin[at]] == Kind.FILE]
+    at = at[identity.is_same(content[at], origin[at])]
+    cause[at] = np.where(_has_same_metadata(tree, name[at], new[at]), Cause.IDENTICAL, Cause.METADATA)
+    return cause
 
 
 def _has_same_metadata(tree: Tree, old: Longs, new: Ints) -> npt.NDArray[np.bool_]:
@@ -157,7 +151,9 @@ def _has_same_metadata(tree: Tree, old: Longs, new: Ints) -> npt.NDArray[np.bool
 
 
 def _is_moved(tree: Tree, identity: ContentIdentity, content: Longs, buried_by: Layers) -> npt.NDArray[np.bool_]:
-    """Which deleted contents the deleting layer holds under another path: pairs of one size in one layer, compared by content."""
+    """Which deleted contents the deleting layer holds under another path: pairs of one size in one layer, compared by
+    content.
+    """
     versions, sizes = tree.versions, tree.entries.size
     fresh = np.flatnonzero(
         (versions.kind == Kind.FILE) & (versions.until > versions.layer) & np.isin(versions.layer, buried_by)

@@ -43,7 +43,9 @@ def by_layer_pair(waste: Waste) -> list[LayerPair]:
 
 def by_directory(tree: Tree, waste: Waste) -> list[DirectoryWaste]:
     """Every directory with waste below it, the most bytes first; a prefix sum over the nodes."""
-    sizes, counts = (_prefix_sums(len(tree), waste.node, values) for values in (waste.size, np.ones(len(waste), np.int64)))
+    sizes, counts = (
+        _prefix_sums(len(tree), waste.node.astype(np.int64), values) for values in (waste.size, np.ones(len(waste), np.int64))
+    )
     end = tree.nodes.end
     nodes = np.arange(len(tree))
     below = sizes[end] - sizes[:-1]
@@ -56,7 +58,7 @@ def by_directory(tree: Tree, waste: Waste) -> list[DirectoryWaste]:
 
 def _prefix_sums(length: int, node: Longs, values: Longs) -> Longs:
     column = np.zeros(length + 1, np.int64)
-    np.add.at(column, node.astype(np.int64) + 1, values)
+    np.add.at(column, node + 1, values)
     return np.cumsum(column)
 
 

@@ -1,4 +1,6 @@
-"""Which contents are the same: their xxh3_128, from the table where reading gave it, else computed once when it is asked for."""
+"""Which contents are the same: their xxh3_128, from the table where reading gave it, else computed once when it is
+asked for.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from layerscope.errors import CorruptLayer
 from layerscope.layers.content import LayerContent
 from layerscope.layers.table import Problem
 from layerscope.tree.tree import Longs, Tree
+
+Mask = npt.NDArray[np.bool_]
 
 STRIDE = 64 << 20
 """Mapped bytes read before their pages are let go."""
@@ -28,12 +32,14 @@ class ContentIdentity:
         self._tree, self._contents = tree, contents
         self._first = np.searchsorted(tree.entry_layer, np.arange(1, tree.layers + 2))
         self._ids = tree.entries.content_id
-        self._is_known = self._ids.any(axis=1)
+        self._is_known: Mask = np.any(self._ids, axis=1)
         self._is_unreadable = np.zeros(len(tree.entries), bool)
         self.problems: list[Problem] = []
 
     def ids(self, entries: Longs) -> npt.NDArray[np.uint64]:
-        """Shape (n, 2): the identity of each entry's own content; reads those that are not known yet, in the order they are stored."""
+        """Shape (n, 2): the identity of each entry's own content; reads those that are not known yet, in the order they
+        are stored.
+        """
         wanted = np.unique(entries)
         wanted = wanted[~(self._is_known[wanted] | self._is_unreadable[wanted])]
         wanted = wanted[self._tree.entries.size[wanted] > 0]
@@ -41,15 +47,15 @@ class ContentIdentity:
             self._compute(wanted)
         return self._ids[entries]
 
-    def is_same(self, left: Longs, right: Longs) -> npt.NDArray[np.bool_]:
+    def is_same(self, left: Longs, right: Longs) -> Mask:
         """Whether the contents of each pair of entries are the same. Reads only where their sizes are."""
         sizes = self._tree.entries.size
         same = sizes[left] == sizes[right]
         compared = np.flatnonzero(same & (sizes[left] > 0))
         left, right = left[compared], right[compared]
-        equal = (self.ids(left) == self.ids(right)).all(axis=1)
+        equal = np.all(self.ids(left) == self.ids(right), axis=1)
         same[compared] = equal & self._is_known[left] & self._is_known[right]
-        return same
+        return np.asarray(same, bool)
 
     def _compute(self, wanted: Longs) -> None:
         # One content at a time: each is a slice of a map, or a stretch of a stream that a seek point opens.
@@ -69,9 +75,8 @@ class ContentIdentity:
 
     def _digest(self, entry: int, layer: int, offset: int, size: int) -> bytes:
         content = self._contents[layer - 1]
+        assert content is not None, "a layer with entries has bytes"
         try:
-            if content is None:
-                raise CorruptLayer("its bytes are not there")
             return content.digest(entry - int(self._first[layer - 1]), offset, size)
         except CorruptLayer as error:
             self._is_unreadable[entry] = True

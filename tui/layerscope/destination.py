@@ -1,0 +1,91 @@
+"""A directory on disk to write into: no name and no link, neither of an image nor one that lies there already, leads out of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+MAX_OPEN = 200
+"""Directories kept open: a tree is written nearly in its own order, so that most are found open."""
+
+
+class Destination:
+    """Paths are relative to the directory, as bytes without `.` and `..`; the directory itself is the empty one.
+
+    Every component is opened by itself and never through a link, so a link that is put there meanwhile leads nowhere either, and a
+    path may be longer than PATH_MAX. All methods raise OSError.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._open: OrderedDict[bytes, int] = OrderedDict()
+        self._numbers = count()
+
+    def __enter__(self) -> Destination:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+        os.close(self._root)
+
+    def status(self, path: bytes) -> os.stat_result | None:
+        """What lies at `path`, a link being a link; None when nothing does."""
+        if not path:
+            return os.fstat(self._root)
+        directory, name = split(path)
+        try:
+            return os.stat(name, dir_fd=self.directory(directory), follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def has_directory(self, path: bytes) -> bool:
+        """True for a real directory, not for a link to one."""
+        status = self.status(path)
+        return status is not None and stat.S_ISDIR(status.st_mode)
+
+    def directory(self, path: bytes) -> int:
+        """A descriptor of an existing directory, which stays this object's own and open until the next call at least."""
+        parts = path.split(b"/") if path else []
+        known = len(parts)
+        while known and b"/".join(parts[:known]) not in self._open:
+            known -= 1
+        found = self._root
+        for depth in range(max(known, 1), len(parts) + 1):
+            found = self._opened(b"/".join(parts[:depth]), parts[depth - 1], found)
+        return found
+
+    def _opened(self, path: bytes, name: bytes, parent: int) -> int:
+        found = self._open.get(path)
+        if found is None:
+            found = self._open[path] = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+            while len(self._open) > MAX_OPEN:
+                os.close(self._open.popitem(last=False)[1])
+        self._open.move_to_end(path)
+        return found
+
+    @contextmanager
+    def new(self, path: bytes) -> Iterator[tuple[bytes, int]]:
+        """A temporary name next to `path`, and its directory. What was made under that name is gone afterwards."""
+        directory = os.dup(self.directory(split(path)[0]))
+        temporary = b".layerscope-%d-%d" % (os.getpid(), next(self._numbers))
+        try:
+            yield temporary, directory
+        finally:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=directory)
+            os.close(directory)
+
+
+def split(path: bytes) -> tuple[bytes, bytes]:
+    """The directory of a path, and its last component."""
+    directory, _, name = path.rpartition(b"/")
+    return directory, name
