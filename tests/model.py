@@ -325,12 +325,11 @@ class _Image:
         return min(reversed(dying), key=lambda name: (name.path != content.path, name.path))
 
     def _cause(self, name: Version, content: Content, buried_by: int) -> Cause:
-        again = [version for version in self.written[buried_by] if version.path == name.path]
-        if again and again[-1].member and name.member:
-            return _cause_of_rewrite(again[-1], name.member, content)
-        if name.path in self.trees[buried_by]:
-            return "overwritten"  # by a parent that no entry names
-        return "moved" if self._is_elsewhere(content, name.path, buried_by) else "deleted"
+        """Decided: what counts is what the burying layer makes of the path in the end, not entries that its own tar buries."""
+        again = self.trees[buried_by].get(name.path)
+        if again is None:
+            return "moved" if self._is_elsewhere(content, name.path, buried_by) else "deleted"
+        return _cause_of_rewrite(again, name, content)
 
     def _is_elsewhere(self, content: Content, path: bytes, layer: int) -> bool:
         return any(
@@ -344,14 +343,15 @@ class _Image:
         )
 
 
-def _cause_of_rewrite(again: Version, old: Member, content: Content) -> Cause:
-    assert again.member
+def _cause_of_rewrite(again: Version, old: Version, content: Content) -> Cause:
     if again.content is None or again.content.data != content.data:
         return "overwritten"
-    return "identical" if _attributes(again.member) == _attributes(old) else "metadata"
+    return "identical" if _attributes(again) == _attributes(old) else "metadata"
 
 
-def _attributes(member: Member) -> tuple[object, ...]:
+def _attributes(version: Version) -> tuple[object, ...]:
+    member = version.member
+    assert member  # it has a content
     return member.mode, member.uid, member.gid, member.mtime, member.xattrs
 
 

@@ -31,7 +31,7 @@ def analysis_json(analysis: Analysis) -> bytes:
         "dive": _dive(analysis),
         "problems": _problems(analysis),
     }
-    return msgspec.json.encode(document) + b"\n"
+    return msgspec.json.encode(document, enc_hook=str) + b"\n"  # a Digest is a str that msgspec does not know
 
 
 def _image(analysis: Analysis) -> dict[str, Any]:

@@ -75,10 +75,15 @@ def _names(descriptor: Descriptor) -> tuple[str, ...]:
     return (name,) if name else ()
 
 
+def read_index(files: Files, descriptor: Descriptor) -> Index:
+    """The index behind a descriptor. Raises NotFound and BadDocument with whole sentences."""
+    return decode(read_content(files, descriptor), Index, what=f"{files.place}: the index {descriptor.digest.short}")
+
+
 def _nested(files: Files, descriptor: Descriptor) -> Index | None:
     if descriptor.media_type not in INDEXES:
         return None
     try:
-        return decode(read_content(files, descriptor), Index, what=f"{files.place}: the index {descriptor.digest}")
+        return read_index(files, descriptor)
     except LayerscopeError:
         return None

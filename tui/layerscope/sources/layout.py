@@ -8,13 +8,13 @@ from layerscope.oci.media_types import CONFIGS, DOCKER_MANIFEST, INDEXES, OCI_MA
 from layerscope.oci.platform import Platform
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
 from layerscope.sources.files import Files, blob_name, read_content
-from layerscope.sources.index import Leaf, leaves
+from layerscope.sources.index import Leaf, leaves, read_index
 from layerscope.sources.presence import refuse_absent
 from layerscope.text import escape
 
 REFERENCE_TYPE = "vnd.docker.reference.type"
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST, ""}) | INDEXES
-"""Media types to read as a manifest; some tools leave it out, and an index that could not be read shall say why."""
+"""Media types that may lead to an image; some tools leave it out."""
 
 
 def layout_images(files: Files) -> list[Stored]:
@@ -37,6 +37,8 @@ def _read(files: Files, leaf: Leaf) -> Candidate:
     name = escape(next(iter(leaf.names))[:200]) if leaf.names else f"the manifest {descriptor.digest.short}"
     what = f"{files.place}: {name}"
     _refuse_descriptor(descriptor, what)
+    if descriptor.media_type in INDEXES:  # only one that cannot be read is a leaf: let it say why
+        read_index(files, descriptor)
     raw = read_content(files, descriptor)
     manifest = _manifest(raw, what)
     _refuse_artifact(manifest, what)

@@ -69,7 +69,8 @@ def settle(layer: LayerPaths) -> None:
     layer.implied = missing - names
     contested = missing & names
     if len(names) != len(layer.keys):
-        contested |= needed & {layer.keys[index] for index in np.flatnonzero(layer.kind != Kind.DIRECTORY).tolist()}
+        others = {layer.keys[index] for index in np.flatnonzero(layer.kind != Kind.DIRECTORY).tolist()}
+        contested |= others & (needed | layer.directory_keys())
     if contested:
         _settle_contested(layer, contested)
 
@@ -77,27 +78,34 @@ def settle(layer: LayerPaths) -> None:
 def _settle_contested(layer: LayerPaths, contested: set[bytes]) -> None:
     """Replay the tar's order where a path is a parent and something else than a directory in one tar.
 
-    A non-directory buries what came before it below its path; what comes after it below its path makes it an implied directory.
+    A non-directory buries what came before it below its path; what comes after it below its path makes it an implied
+    directory. A directory that stands where its own tar had something else first has nothing of the layers below.
     """
     before: dict[bytes, list[int]] = {key: [] for key in contested}
     standing: dict[bytes, int] = {}
+    cleared: set[bytes] = set()
     for index, key in enumerate(layer.keys):
         for ancestor in _contested_above(key, contested):
             before[ancestor].append(index)
-            if ancestor in standing:
-                layer.shadowed.add(standing.pop(ancestor))
+            _fall(layer, ancestor, standing)
         if key in contested:
-            if key in standing:
-                layer.shadowed.add(standing.pop(key))
+            _fall(layer, key, standing)
             if layer.kind[index] == Kind.DIRECTORY:
                 before[key].append(index)
             else:
                 layer.shadowed.update(before[key])
                 before[key].clear()
                 standing[key] = index
+                cleared.add(key)
+    layer.whiteouts += cleared - standing.keys()
     left = [index for index in range(len(layer.keys)) if index not in layer.shadowed]
     directories = {layer.keys[index] for index in left if layer.kind[index] == Kind.DIRECTORY}
     layer.implied = directories_above(layer.keys[index] for index in left) - directories
+
+
+def _fall(layer: LayerPaths, key: bytes, standing: dict[bytes, int]) -> None:
+    if key in standing:
+        layer.shadowed.add(standing.pop(key))
 
 
 def _contested_above(key: bytes, contested: set[bytes]) -> list[bytes]:

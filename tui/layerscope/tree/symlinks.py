@@ -5,6 +5,8 @@ Rare, so it is exact and slow: one replay of all layers in order, keeping which 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from layerscope.layers.table import Kind
 from layerscope.tree.keys import SEPARATOR, ancestors_of, directories_above, parent_of
 from layerscope.tree.stack import LayerPaths
@@ -20,7 +22,7 @@ def follow_symlinks(layers: list[LayerPaths]) -> None:
         return
     named = (key for layer in layers for key in _parents_used(layer))
     if links & directories_above(named):
-        standing = _Links()
+        standing = _Links({}, set())
         for layer in layers:
             standing.apply(layer)
 
@@ -33,14 +35,25 @@ def _parents_used(layer: LayerPaths) -> list[bytes]:
 class _Links:
     """The symlinks that stand at one moment of the replay, by key, with their targets."""
 
-    def __init__(self) -> None:
-        self._targets: dict[bytes, bytes] = {}
-        self._above: set[bytes] = set()
+    def __init__(self, targets: dict[bytes, bytes], above: set[bytes]) -> None:
+        self._targets = targets
+        self._above = above
 
     def apply(self, layer: LayerPaths) -> None:
-        layer.whiteouts = [self._resolved(key) for key in layer.whiteouts]
-        layer.opaques = [self._resolved(key + SEPARATOR + b"x")[:-2] if key else b"" for key in layer.opaques]
-        self._hide(set(layer.whiteouts), set(layer.opaques))
+        """Rewrite a layer's paths and take its symlinks.
+
+        Markers are resolved as the tree will be with the layer's entries: where a directory replaces a link, an opaque marker
+        in it says nothing about what the link led to.
+        """
+        if layer.whiteouts or layer.opaques:
+            later = _Links(dict(self._targets), set(self._above))
+            later._resolve_entries(replace(layer, keys=list(layer.keys), targets=dict(layer.targets)))
+            layer.whiteouts = [later._resolved(key) for key in layer.whiteouts]
+            layer.opaques = [later._resolved(key + SEPARATOR + b"x")[:-2] if key else b"" for key in layer.opaques]
+            self._hide(set(layer.whiteouts), set(layer.opaques))
+        self._resolve_entries(layer)
+
+    def _resolve_entries(self, layer: LayerPaths) -> None:
         for index, key in enumerate(layer.keys):
             if index in layer.targets:
                 layer.targets[index] = self._resolved(layer.targets[index])

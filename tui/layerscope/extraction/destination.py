@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import OrderedDict
@@ -11,8 +12,9 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 
+from layerscope.text import escape
+
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 MAX_OPEN = 200
 """Directories kept open: a tree is written nearly in its own order, so that most are found open."""
 
@@ -25,6 +27,7 @@ class Destination:
     """
 
     def __init__(self, root: Path) -> None:
+        self._place = os.fsencode(root)
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._open: OrderedDict[bytes, int] = OrderedDict()
         self._numbers = count()
@@ -36,6 +39,15 @@ class Destination:
         while self._open:
             os.close(self._open.popitem()[1])
         os.close(self._root)
+
+    @property
+    def longest_name(self) -> int:
+        """Bytes in the longest name that can be written here."""
+        return os.fpathconf(self._root, "PC_NAME_MAX")
+
+    def shown(self, path: bytes) -> str:
+        """A path below this directory as it is shown: as the user wrote the directory, and escaped."""
+        return escape(os.path.join(self._place, path) if path else self._place)  # noqa: PTH118  pathlib knows no bytes
 
     def status(self, path: bytes) -> os.stat_result | None:
         """What lies at `path`, a link being a link; None when nothing does."""
@@ -72,16 +84,30 @@ class Destination:
         self._open.move_to_end(path)
         return found
 
+    def make_directory(self, path: bytes) -> None:
+        """Make a directory that only we may use until it is finished."""
+        directory, name = split(path)
+        os.mkdir(name, 0o700, dir_fd=self.directory(directory))
+
     @contextmanager
-    def new(self, path: bytes) -> Iterator[tuple[bytes, int]]:
-        """A temporary name next to `path`, and its directory. What was made under that name is gone afterwards."""
-        directory = os.dup(self.directory(split(path)[0]))
+    def new(self, path: bytes, *, overwrite: bool) -> Iterator[tuple[bytes, int]]:
+        """A temporary name next to `path`, and its directory's descriptor; what was made under it becomes `path`, or nothing stays.
+
+        Raises FileExistsError when `path` is there and not to be overwritten; a directory never is.
+        """
+        parent, name = split(path)
+        directory = os.dup(self.directory(parent))
         temporary = b".layerscope-%d-%d" % (os.getpid(), next(self._numbers))
         try:
             yield temporary, directory
-        finally:
+            if not overwrite and self.status(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=directory)
+            raise
+        finally:
             os.close(directory)
 
 

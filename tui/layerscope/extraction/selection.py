@@ -1,0 +1,141 @@
+"""The part of a view that is to be written to disk: which nodes, as what, where; and what is in their way there."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.extraction.destination import Destination
+from layerscope.errors import CannotWrite, WouldOverwrite
+from layerscope.layers.table import Kind
+from layerscope.text import escape
+from layerscope.tree.nodes import Ints
+from layerscope.tree.tree import Longs, View
+
+NOWHERE = -1
+"""The kind of a hard link that leads to nothing."""
+LONGEST_TARGET = 4095
+"""Bytes in a symlink's target: Linux's PATH_MAX without its NUL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One node and all that is seen below it, as columns of length n in depth-first order.
+
+    `nodes` are their numbers; `kind` is a Kind or NOWHERE, a hard link's being that of what it leads to; `shown` the entry that
+    says so (-1: none). `top` is the first one's path in the destination, empty for the destination itself.
+    """
+
+    view: View
+    nodes: Longs
+    kind: npt.NDArray[np.int8]
+    shown: Ints
+    top: bytes
+
+    @classmethod
+    def of(cls, view: View, node: int, top: bytes) -> Selection:
+        """Select the seen node `node` and what is below it."""
+        tree = view.tree
+        nodes = node + np.flatnonzero(view.is_visible[node : tree.nodes.end[node]])
+        kind = np.full(len(nodes), Kind.DIRECTORY, np.int8)
+        shown = np.full(len(nodes), NOWHERE, np.int32)
+        named = np.flatnonzero(view.entry[nodes] >= 0)
+        if len(named):
+            shown[named] = tree.origin[view.entry[nodes[named]]]
+            kind[named] = np.where(shown[named] >= 0, tree.entries.kind[shown[named]], NOWHERE)
+        return cls(view, nodes, kind, shown, top)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def of_kind(self, *kinds: int) -> list[int]:
+        """The indexes of what is of these kinds, in order."""
+        found: list[int] = np.flatnonzero(np.isin(self.kind, kinds)).tolist()
+        return found
+
+    def path(self, index: int) -> bytes:
+        """Where it goes, relative to the destination."""
+        nodes = self.view.tree.nodes
+        rest = nodes.paths[int(self.nodes[index])][len(nodes.paths[int(self.nodes[0])]) :].lstrip(b"/")
+        return self.top + b"/" + rest if self.top and rest else self.top or rest
+
+    def source(self, index: int) -> str:
+        """Its path in the image, escaped."""
+        return "/" + escape(self.view.tree.nodes.paths[int(self.nodes[index])])
+
+    def target(self, index: int) -> bytes:
+        """A symlink's target as it is written."""
+        return self.view.tree.entries.links[int(self.shown[index])]
+
+    def mode(self, index: int) -> int:
+        """Its permissions, without setuid, setgid and sticky bits."""
+        entry = int(self.view.entry[self.nodes[index]])
+        return int(self.view.tree.entries.mode[entry]) & 0o777 if entry >= 0 else 0o755
+
+    def mtime(self, index: int) -> int | None:
+        """Seconds since 1970; None for a directory that no entry names."""
+        entry = int(self.view.entry[self.nodes[index]])
+        return int(self.view.tree.entries.mtime[entry]) if entry >= 0 else None
+
+    def following(self, index: int) -> int:
+        """The index after all that is below."""
+        return int(np.searchsorted(self.nodes, self.view.tree.nodes.end[self.nodes[index]]))
+
+    def odd(self) -> list[int]:
+        """The indexes of what cannot be written, devices aside."""
+        return [index for index in self.of_kind(Kind.SYMLINK, NOWHERE, Kind.HARDLINK) if not self.can_be_written(index)]
+
+    def can_be_written(self, index: int) -> bool:
+        """False for devices, links that lead nowhere, and symlinks that no file system takes."""
+        if self.kind[index] == Kind.SYMLINK:
+            target = self.target(index)
+            return 0 < len(target) <= LONGEST_TARGET and b"\0" not in target
+        return self.kind[index] in (Kind.FILE, Kind.DIRECTORY, Kind.FIFO)
+
+
+def check_names(selection: Selection, longest: int) -> None:
+    """Raises CannotWrite when a name is longer than the destination's file system takes."""
+    nodes = selection.view.tree.nodes
+    lengths = np.diff(nodes.paths.offsets)[selection.nodes] - nodes.name_start[selection.nodes]
+    too_long = np.flatnonzero(lengths > longest)
+    if len(too_long):
+        shown = selection.source(int(too_long[0]))
+        raise CannotWrite(f"{shown[:200]}… has a name of {lengths[too_long[0]]} bytes, and {longest} is the most that can be written")
+
+
+def check_room(selection: Selection, destination: Destination, *, overwrite: bool) -> None:
+    """Raises WouldOverwrite when something is in the way, CannotWrite when it is so even with `overwrite`."""
+    taken, blocked = _in_the_way(selection, destination)
+    found = blocked if overwrite else sorted(taken + blocked)
+    if not found:
+        return
+    first = destination.shown(selection.path(found[0]))
+    others = f", and so {'is' if len(found) == 2 else 'are'} {len(found) - 1} more" if len(found) > 1 else ""
+    if not overwrite:
+        raise WouldOverwrite(f"{first} is already there{others}; nothing was written")
+    kind = "directory" if selection.kind[found[0]] == Kind.DIRECTORY else "file"
+    raise CannotWrite(f"{first} is in the way of a {kind} and is never replaced by one{others}; nothing was written")
+
+
+def _in_the_way(selection: Selection, destination: Destination) -> tuple[list[int], list[int]]:
+    """What could be replaced if told, and what never is: a directory, and anything that is none where one must be."""
+    taken, blocked = [], []
+    index = 0
+    while index < len(selection):
+        status = destination.status(selection.path(index)) if selection.can_be_written(index) else None
+        if status is None:
+            index = selection.following(index)
+            continue
+        is_wanted, is_there = selection.kind[index] == Kind.DIRECTORY, stat.S_ISDIR(status.st_mode)
+        if is_wanted or is_there:
+            if not (is_wanted and is_there):
+                blocked.append(index)
+                index = selection.following(index)
+                continue
+        else:
+            taken.append(index)
+        index += 1
+    return taken, blocked

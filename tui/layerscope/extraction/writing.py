@@ -1,0 +1,159 @@
+"""One selection being written to disk, file by file, each whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerscope.analysis import Contents, Progress
+from layerscope.extraction.destination import Destination
+from layerscope.extraction.reading import many_contents
+from layerscope.extraction.selection import Selection
+from layerscope.layers.compression import PIECE
+from layerscope.layers.content import HOLE
+from layerscope.layers.table import Kind
+
+CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+NO_HARD_LINK = {errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What a file system answers that cannot make this hard link."""
+
+
+@dataclass(slots=True)
+class Written:
+    """How far a writer came: `files` are all names but directories', `content_bytes` counts hard-linked content once."""
+
+    files: int = 0
+    directories: int = 0
+    content_bytes: int = 0
+    at: bytes = b""
+    """The path that was being written last."""
+
+
+class Writer:
+    """Writes a selection that was checked before; `files` is how many there are to write."""
+
+    def __init__(self, contents: Contents, selection: Selection, destination: Destination, *, overwrite: bool) -> None:
+        self.written = Written()
+        self._contents, self._selection, self._destination = contents, selection, destination
+        self._overwrite = overwrite
+        self._made: list[int] = []
+        self._others = [index for index in selection.of_kind(Kind.SYMLINK, Kind.FIFO) if selection.can_be_written(index)]
+        self.files = len(self._others) + len(selection.of_kind(Kind.FILE))
+
+    def write(self, progress: Progress) -> None:
+        """Write all of it. Raises OSError and CorruptLayer; what was written whole until then stays."""
+        try:
+            self._make_directories()
+            for index in self._others:
+                self._make_other(index)
+            self._write_files(progress)
+        finally:
+            self._finish_directories()
+
+    def _make_directories(self) -> None:
+        for index in self._selection.of_kind(Kind.DIRECTORY):
+            self.written.at = path = self._selection.path(index)
+            if not self._destination.has_directory(path):
+                self._destination.make_directory(path)
+                self._made.append(index)
+                self.written.directories += 1
+
+    def _finish_directories(self) -> None:
+        """Permissions and times last, the deepest first: a read-only directory takes no files, and every file changes its time."""
+        at = self.written.at
+        for index in reversed(self._made):
+            self.written.at = self._selection.path(index)
+            self._dress(self._destination.directory(self.written.at), index)
+        self.written.at = at
+
+    def _dress(self, descriptor: int, index: int) -> None:
+        mtime = self._selection.mtime(index)
+        if mtime is not None:
+            os.utime(descriptor, (mtime, mtime))
+        os.fchmod(descriptor, self._selection.mode(index))
+
+    def _make_other(self, index: int) -> None:
+        mtime = self._selection.mtime(index) or 0
+        with self._new(index) as (name, directory):
+            if self._selection.kind[index] == Kind.SYMLINK:
+                os.symlink(self._selection.target(index), name, dir_fd=directory)
+            else:
+                os.mkfifo(name, 0o600, dir_fd=directory)
+                os.chmod(name, self._selection.mode(index), dir_fd=directory)
+            os.utime(name, (mtime, mtime), dir_fd=directory, follow_symlinks=False)
+
+    def _write_files(self, progress: Progress) -> None:
+        """In the order in which the contents are stored, with all names of a content at once."""
+        files = np.array(self._selection.of_kind(Kind.FILE), np.int64)
+        names = files[np.argsort(self._selection.shown[files], kind="stable")]
+        entries, starts = np.unique(self._selection.shown[names], return_index=True)
+        ends = [*starts[1:].tolist(), len(names)]
+        sizes = self._contents.tree.entries.size[entries]
+        total = int(sizes.sum())
+        reading = many_contents(self._contents, entries.tolist())
+        for (_, pieces), start, end, size in zip(reading, starts.tolist(), ends, sizes.tolist(), strict=True):
+            self._write_content(pieces, *names[start:end].tolist())
+            self.written.content_bytes += size
+            progress("extracting", self.written.content_bytes, total)
+
+    def _write_content(self, pieces: Iterator[bytes], index: int, *others: int) -> None:
+        with self._new(index) as (name, directory):
+            descriptor = os.open(name, CREATE, 0o600, dir_fd=directory)
+            try:
+                _fill(descriptor, pieces)
+                self._dress(descriptor, index)
+                for other in others:
+                    self._add_name(name, directory, descriptor, other)
+            finally:
+                os.close(descriptor)
+
+    def _add_name(self, name: bytes, directory: int, descriptor: int, index: int) -> None:
+        """Give a file another name; a copy where the file system has no hard links."""
+        with self._new(index) as (new_name, new_directory):
+            try:
+                os.link(name, new_name, src_dir_fd=directory, dst_dir_fd=new_directory, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in NO_HARD_LINK:
+                    raise
+                self._copy(descriptor, new_name, new_directory, index)
+
+    def _copy(self, source: int, name: bytes, directory: int, index: int) -> None:
+        descriptor = os.open(name, CREATE, 0o600, dir_fd=directory)
+        try:
+            _fill(descriptor, _read(source))
+            self._dress(descriptor, index)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _new(self, index: int) -> Iterator[tuple[bytes, int]]:
+        self.written.at = path = self._selection.path(index)
+        with self._destination.new(path, overwrite=self._overwrite) as made:
+            yield made
+            self.written.at = path
+        self.written.files += 1
+
+
+def _fill(descriptor: int, pieces: Iterable[bytes]) -> None:
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if piece is HOLE:
+            os.lseek(descriptor, len(piece), os.SEEK_CUR)
+            continue
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    os.ftruncate(descriptor, length)
+
+
+def _read(descriptor: int) -> Iterator[bytes]:
+    offset = 0
+    while piece := os.pread(descriptor, PIECE, offset):
+        yield HOLE if piece == HOLE else piece
+        offset += len(piece)
