@@ -412,9 +412,11 @@ def pax(records: dict[str, bytes], member: Member) -> bytes:
     """A member whose extended header says `records`, true or not."""
     header = member.header()
     header.pax_headers = {key: text(value) for key, value in records.items()}
-    return header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape") + member.content.ljust(
-        -(-len(member.content) // BLOCK) * BLOCK, b"\0"
-    )
+    return header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape") + padded(member.content)
+
+
+def padded(content: bytes) -> bytes:
+    return content.ljust(-(-len(content) // BLOCK) * BLOCK, b"\0")
 
 
 LIES = {

@@ -308,7 +308,7 @@ def test_an_index_without_manifests_lists_no_image(tmp_path: Path, listed: Json)
 def test_an_index_that_contains_itself_is_refused(tmp_path: Path) -> None:
     """No hash can be made to do this, but a file need not match its name."""
     layout = Layout()
-    loop = {"mediaType": INDEX_TYPE, "digest": digest(b"loop"), "size": 1}
+    loop: Json = {"mediaType": INDEX_TYPE, "digest": digest(b"loop"), "size": 1}
     layout.blobs[loop["digest"]] = dump({"manifests": [loop]})
     with pytest.raises(BadDocument, match="nested without end"):
         opened(tmp_path, layout.files(loop))

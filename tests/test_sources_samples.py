@@ -133,4 +133,4 @@ def test_what_others_wrote_and_is_no_image_is_refused(images: Path, file: str, w
 def test_an_image_is_found_to_be_built_on_another(images: Path) -> None:
     layout = f"{images}/family-oci-layout.tar"
     assert base_layers(open_image(f"{layout}:v3"), open_image(f"{layout}:b1")) == 1
-    assert base_layers(open_image(f"{layout}:v3"), open_image(f"{layout}:b2")) == 0
+    assert base_layers(open_image(f"{layout}:v3"), open_image(f"{layout}:b3")) == 0

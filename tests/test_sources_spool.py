@@ -72,7 +72,7 @@ def test_standard_input_that_is_no_image_is_refused_after_its_first_bytes() -> N
         def read(self, size: int = -1) -> bytes:
             return b"y\n" * (size // 2)
 
-    with pytest.raises(NotAnImage, match="^standard input is not a container image: it looks like text"):
+    with pytest.raises(NotAnImage, match=r"^standard input is not a container image: it looks like text"):
         open_image("-", stdin=Endless())  # type: ignore[arg-type]
     with pytest.raises(NotAnImage, match="it is empty"):
         open_image("-", stdin=io.BytesIO())

@@ -25,38 +25,46 @@ from layerscope.layers.read import read_layer, read_plain
 from layerscope.layers.table import LayerTable
 from layerscope.waste.dive import DiveFigures, dive_figures
 
-NAMES = (b"a", b"b", b"-x", b".a", b".wh", b"\xff")
+NAMES = (b"a", b"b", b"-x", b".a", b".wh", b"a\x01", b"\xff")
 """`-x` and `.a` sort before `.wh.`, the others after it: dive's order of walking decides what a whiteout meets."""
 TIMEOUT = 60
 
-
-def below(parts: st.SearchStrategy[bytes], last: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    """Paths of up to three directories and a last name."""
-    return st.tuples(st.lists(parts, max_size=3), last).map(lambda path: b"/".join([*path[0], path[1]]))
-
-
 names = st.sampled_from(NAMES)
-hidden_names = names.map(lambda name: b".wh." + name)
+odd_names = st.one_of(names, names, names.map(lambda name: b".wh." + name))
+"""As a directory's name: one that looks like a whiteout."""
 contents = st.sampled_from((0, 0, 1, 7, 600)).map(bytes)
 prefixes = st.sampled_from((b"", b"", b"/", b"./", b".//"))
 
 
-def member_strategies(paths: st.SearchStrategy[bytes]) -> list[st.SearchStrategy[Member]]:
-    files = st.builds(file, paths, contents)
-    spelled = st.builds(lambda prefix, member: file(prefix + member.name, member.content), prefixes, files)
-    others = [paths.map(directory), paths.map(directory), paths.map(lambda path: hardlink(path, b"a"))]
-    return [files, spelled, *others, paths.map(whiteout), paths.map(whiteout), paths.map(opaque)]
+def members_at(path: bytes) -> st.SearchStrategy[Member]:
+    files = st.builds(lambda prefix, content: file(prefix + path, content), prefixes, contents)
+    rare = [st.just(hardlink(path, b"a")), st.just(whiteout(path)), st.just(opaque(path))]
+    return st.one_of(files, files, files, st.just(directory(path)), st.just(directory(path)), st.one_of(rare))
 
 
-def stack_strategy(parts: st.SearchStrategy[bytes]) -> st.SearchStrategy[list[Layer]]:
-    members = st.one_of(member_strategies(below(parts, names)))
-    layers = st.lists(members, max_size=8).map(lambda drawn: layer(*drawn, tar_format=tarfile.GNU_FORMAT))
-    return st.lists(layers, min_size=1, max_size=5)
+@st.composite
+def stacks_of(draw: st.DrawFn, parts: st.SearchStrategy[bytes], size: int) -> list[Layer]:
+    """Up to five layers of `size` members, with whiteouts mostly of what a layer below has, directories above all."""
+    paths = st.tuples(st.lists(parts, max_size=4), names).map(lambda path: b"/".join([*path[0], path[1]]))
+    there: set[bytes] = set()
+    layers = []
+    for _ in range(draw(st.integers(1, 5))):
+        hidden = draw(st.lists(st.sampled_from(sorted(there)), max_size=3, unique=True)) if there else []
+        written = draw(st.lists(paths, max_size=size))
+        members = [draw(members_at(path)) for path in written]
+        layers.append(layer(*map(whiteout, hidden), *members, tar_format=tarfile.GNU_FORMAT))
+        there |= {above for path in written for above in up(path) if not above.rpartition(b"/")[2].startswith(b".wh.")}
+    return layers
 
 
-stacks = stack_strategy(names)
-odd_stacks = stack_strategy(st.one_of(names, names, hidden_names))
-"""With names in directories that are called like a whiteout."""
+def up(path: bytes) -> list[bytes]:
+    """The path and all directories above it."""
+    parts = path.split(b"/")
+    return [b"/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
+stacks = stacks_of(names, 8)
+odd_stacks = stacks_of(odd_names, 8)
 
 
 def tables_of(layers: Sequence[Layer]) -> list[LayerTable]:

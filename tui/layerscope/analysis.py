@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from layerscope.layers.compression import Compression
 from layerscope.layers.content import LayerContent
@@ -17,10 +18,12 @@ from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.tree.merge import merge
 from layerscope.tree.tree import Tree
-from layerscope.waste.dive import DiveFigures, dive_figures
 from layerscope.waste.duplicates import Duplicates, find_duplicates
 from layerscope.waste.find import Waste, find
 from layerscope.waste.identity import ContentIdentity
+
+if TYPE_CHECKING:
+    from layerscope.waste.dive import DiveFigures
 
 Progress = Callable[[str, int, int], None]
 
@@ -113,6 +116,8 @@ class Analysis:
     @cached_property
     def dive(self) -> DiveFigures:
         """dive's three figures; computed when first asked for."""
+        from layerscope.waste.dive import dive_figures
+
         return dive_figures(self.contents.stack.tables)
 
 

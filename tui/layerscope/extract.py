@@ -41,7 +41,8 @@ def extract(
     image's, but for setuid, setgid and sticky bits; owners are not. Directories that are there already stay as they are.
 
     Raises, before anything is written, WouldOverwrite (unless `overwrite`, which replaces anything but directories) and
-    CannotWrite; later on CannotWrite (full disk, ...) and CorruptLayer, which say how much was written. No file is ever half there.
+    CannotWrite; later on CannotWrite (full disk, ...) and CorruptLayer, which say how much was written. No file is ever
+    half there.
     """
     try:
         root, top = _place(view, node, destination)
@@ -65,8 +66,7 @@ def _place(view: View, node: int, destination: Path) -> tuple[Path, bytes]:
 
 def _check(selection: Selection, destination: Destination, *, overwrite: bool) -> None:
     if not selection.can_be_written(0):
-        noun = noun_of(selection.view, int(selection.nodes[0]))
-        raise CannotWrite(f"{selection.source(0)} is {noun} that cannot be extracted")
+        raise CannotWrite(_refusal(selection, 0))
     check_names(selection, destination.longest_name)
     check_room(selection, destination, overwrite=overwrite)
 
@@ -90,11 +90,13 @@ def _so_far(writer: Writer) -> str:
     return f"; {writer.written.files:,} of {writer.files:,} files were written"
 
 
+def _refusal(selection: Selection, index: int) -> str:
+    noun = noun_of(selection.view, int(selection.nodes[index]))
+    return f"{selection.source(index)} is {noun} that cannot be extracted"
+
+
 def _notes(selection: Selection) -> tuple[str, ...]:
-    notes = [
-        f"{selection.source(index)} is {noun_of(selection.view, int(selection.nodes[index]))} that cannot be extracted; it was left out"
-        for index in selection.odd()
-    ]
+    notes = [f"{_refusal(selection, index)}; it was left out" for index in selection.odd()]
     if selection.kind[0] == Kind.SYMLINK:
         target = escape(selection.target(0))
         notes.append(f"{selection.source(0)} is a symlink to {target}: the link was extracted, not what it leads to")

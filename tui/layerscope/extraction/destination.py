@@ -1,4 +1,4 @@
-"""A directory on disk to write into: no name and no link, neither of an image nor one that lies there already, leads out of it."""
+"""A directory on disk to write into: no name and no link, an image's or one that lies there already, leads out of it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MAX_OPEN = 200
 class Destination:
     """Paths are relative to the directory, as bytes without `.` and `..`; the directory itself is the empty one.
 
-    Every component is opened by itself and never through a link, so a link that is put there meanwhile leads nowhere either, and a
-    path may be longer than PATH_MAX. All methods raise OSError.
+    Every component is opened by itself and never through a link, so a link that is put there meanwhile leads nowhere either,
+    and a path may be longer than PATH_MAX. All methods raise OSError.
     """
 
     def __init__(self, root: Path) -> None:
@@ -91,17 +91,17 @@ class Destination:
 
     @contextmanager
     def new(self, path: bytes, *, overwrite: bool) -> Iterator[tuple[bytes, int]]:
-        """A temporary name next to `path`, and its directory's descriptor; what was made under it becomes `path`, or nothing stays.
+        """A temporary name next to `path`, and its directory's descriptor.
 
-        Raises FileExistsError when `path` is there and not to be overwritten; a directory never is.
+        What was made under that name becomes `path` when all went well, else nothing of it stays. Raises FileExistsError when
+        `path` is there and not to be overwritten; a directory never is.
         """
         parent, name = split(path)
         directory = os.dup(self.directory(parent))
         temporary = b".layerscope-%d-%d" % (os.getpid(), next(self._numbers))
         try:
             yield temporary, directory
-            if not overwrite and self.status(path):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            self._check_free(path, overwrite=overwrite)
             os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
             with suppress(OSError):
@@ -109,6 +109,10 @@ class Destination:
             raise
         finally:
             os.close(directory)
+
+    def _check_free(self, path: bytes, *, overwrite: bool) -> None:
+        if not overwrite and self.status(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
 def split(path: bytes) -> tuple[bytes, bytes]:

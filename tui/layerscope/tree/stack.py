@@ -15,8 +15,8 @@ from layerscope.tree.keys import directories_above, key_of
 class LayerPaths:
     """One layer's part in the merge. `keys[i]` is entry `first + i`'s; `targets` are hard links' target keys by the same index.
 
-    `implied` are the directories that the layer's paths need and no entry names; `shadowed` the indexes of entries that
-    a later entry of the same tar removes though its path is another one.
+    `needed` are all directories above its entries, `implied` those of them that no entry names; `shadowed` the indexes of
+    entries that a later entry of the same tar removes though its path is another one.
     """
 
     number: int
@@ -27,6 +27,7 @@ class LayerPaths:
     targets: dict[int, bytes]
     whiteouts: list[bytes]
     opaques: list[bytes]
+    needed: set[bytes]
     implied: set[bytes] = field(default_factory=set)
     shadowed: set[int] = field(default_factory=set)
 
@@ -58,19 +59,19 @@ def _layer_paths(number: int, table: LayerTable, first: int, keys: list[bytes]) 
         targets={index: key_of(entries.links[index]) for index in hard},
         whiteouts=[key_of(path) for path in table.whiteouts],
         opaques=[key_of(path) for path in table.opaques],
+        needed=directories_above(keys),
     )
 
 
 def settle(layer: LayerPaths) -> None:
     """Find the layer's implied directories, and settle what stands below a path that is no directory in the same tar."""
-    needed = directories_above(layer.keys)
-    missing = needed - layer.directory_keys()
+    missing = layer.needed - layer.directory_keys()
     names = set(layer.keys)
     layer.implied = missing - names
     contested = missing & names
     if len(names) != len(layer.keys):
         others = {layer.keys[index] for index in np.flatnonzero(layer.kind != Kind.DIRECTORY).tolist()}
-        contested |= others & (needed | layer.directory_keys())
+        contested |= others & (layer.needed | layer.directory_keys())
     if contested:
         _settle_contested(layer, contested)
 

@@ -18,18 +18,17 @@ MAX_HOPS = 255
 def follow_symlinks(layers: list[LayerPaths]) -> None:
     """Rewrite, in place, every path whose parent is a symlink at its point in the stack."""
     links = {layer.keys[index] for layer in layers for index in layer.links}
-    if not links:
-        return
-    named = (key for layer in layers for key in _parents_used(layer))
-    if links & directories_above(named):
+    if links and any(not links.isdisjoint(_looked_up(layer)) for layer in layers):
         standing = _Links({}, set())
         for layer in layers:
             standing.apply(layer)
+            layer.needed = directories_above(layer.keys)
 
 
-def _parents_used(layer: LayerPaths) -> list[bytes]:
-    """Keys whose directories are looked up; a key below an opaque directory stands for its marker."""
-    return [*layer.keys, *layer.whiteouts, *layer.targets.values(), *(opaque + SEPARATOR for opaque in layer.opaques if opaque)]
+def _looked_up(layer: LayerPaths) -> set[bytes]:
+    """Every directory that the layer's paths lead through; an opaque directory holds its marker."""
+    others = (*layer.whiteouts, *layer.targets.values(), *(opaque + SEPARATOR for opaque in layer.opaques if opaque))
+    return layer.needed | directories_above(others)
 
 
 class _Links:

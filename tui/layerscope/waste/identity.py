@@ -5,21 +5,18 @@ asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.content import LayerContent
+from layerscope.layers.compression import Compression
+from layerscope.layers.content import LayerContent, Stretch
 from layerscope.layers.table import Problem
 from layerscope.tree.tree import Longs, Tree
 
 Mask = npt.NDArray[np.bool_]
-
-STRIDE = 64 << 20
-"""Mapped bytes read before their pages are let go."""
-FAULT = 64 << 10
-"""What the kernel maps around one touched byte."""
 
 
 class ContentIdentity:
@@ -40,7 +37,7 @@ class ContentIdentity:
         """Shape (n, 2): the identity of each entry's own content; reads those that are not known yet, in the order they
         are stored.
         """
-        wanted = np.unique(entries)
+        wanted = np.flatnonzero(np.bincount(entries, minlength=1))
         wanted = wanted[~(self._is_known[wanted] | self._is_unreadable[wanted])]
         wanted = wanted[self._tree.entries.size[wanted] > 0]
         if len(wanted):
@@ -58,33 +55,30 @@ class ContentIdentity:
         return np.asarray(same, bool)
 
     def _compute(self, wanted: Longs) -> None:
-        # One content at a time: each is a slice of a map, or a stretch of a stream that a seek point opens.
-        entries, layers = self._tree.entries, self._tree.entry_layer[wanted]
-        digests = []
-        walked = 0
-        columns = (wanted, layers, entries.content_offset[wanted], entries.size[wanted])
-        for entry, layer, offset, size in zip(*(column.tolist() for column in columns), strict=True):
-            digests.append(self._digest(entry, layer, offset, size))
-            walked += max(size, FAULT)
-            if walked > STRIDE:
-                self._forget()
-                walked = 0
-        self._forget()
-        self._ids[wanted] = np.frombuffer(b"".join(digests), ">u8").reshape(-1, 2)
+        entries = self._tree.entries
+        bounds = np.searchsorted(wanted, self._first)
+        for layer, (start, stop) in enumerate(pairwise(bounds.tolist()), 1):
+            if start < stop:
+                part = wanted[start:stop]
+                columns = (part - self._first[layer - 1], entries.content_offset[part], entries.size[part])
+                stretches = list(zip(*(column.tolist() for column in columns), strict=True))
+                digests = self._digests(layer, stretches)
+                self._ids[part] = np.frombuffer(b"".join(digests), ">u8").reshape(-1, 2)
         self._is_known[wanted] = ~self._is_unreadable[wanted]
 
-    def _digest(self, entry: int, layer: int, offset: int, size: int) -> bytes:
+    def _digests(self, layer: int, stretches: list[Stretch]) -> list[bytes]:
         content = self._contents[layer - 1]
         assert content is not None, "a layer with entries has bytes"
+        if content.compression is Compression.NONE and not content.sparse:
+            return content.digests(stretches)
+        return [self._digest(content, layer, stretch) for stretch in stretches]
+
+    def _digest(self, content: LayerContent, layer: int, stretch: Stretch) -> bytes:
         try:
-            return content.digest(entry - int(self._first[layer - 1]), offset, size)
+            return content.digest(*stretch)
         except CorruptLayer as error:
+            entry = int(self._first[layer - 1]) + stretch[0]
             self._is_unreadable[entry] = True
             text = f"a content that cannot be compared ({error}); it counts as overwritten"
             self.problems.append(Problem(layer, self._tree.entries.paths[entry], text))
             return bytes(16)
-
-    def _forget(self) -> None:
-        for content in self._contents:
-            if content is not None:
-                content.blob.forget(0, content.blob.size)

@@ -1,0 +1,158 @@
+"""`layerscope cat`, `extract` and `verify`: the bytes of an image."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from layerscope.cli.options import (
+    checked_layer,
+    damage_exit_code,
+    image_argument,
+    json_lines_option,
+    layer_option,
+    open_image,
+    platform_option,
+    read_image,
+)
+from layerscope.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from layerscope.analysis import Contents
+    from layerscope.extract import Extracted
+    from layerscope.tree.tree import View
+    from layerscope.verify import Check
+
+
+@click.command()
+@image_argument
+@click.argument("path")
+@layer_option
+@platform_option
+def cat(reference: str, path: str, layer: int | None, platform: str | None) -> int:
+    """Print the file at PATH as it is after a layer, byte for byte.
+
+    Symlinks are followed inside the image. On a terminal, characters that could act on it are shown as escapes.
+
+    \b
+    Examples:
+      layerscope cat image.tar /etc/os-release
+      layerscope cat image.tar /usr/bin/tool --layer 3 > tool
+    """
+    from layerscope.cli.terminal import write_to_terminal
+    from layerscope.errors import UsageError
+    from layerscope.extraction.reading import content_pieces
+    from layerscope.text import escape
+    from layerscope.tree.lookup import content_entry, noun_of, resolve
+
+    contents = read_image(reference, platform)
+    view = _view(contents, layer)
+    code = damage_exit_code(contents)
+    node = resolve(view, os.fsencode(path), follow_last=True)
+    entry = content_entry(view, node)
+    if entry is None:
+        raise UsageError(f"{escape(os.fsencode(path))} is {noun_of(view, node)}; only files can be printed")
+    pieces = content_pieces(contents, entry)
+    if sys.stdout.isatty():
+        write_to_terminal(pieces, path=path)
+    else:
+        sys.stdout.buffer.writelines(pieces)
+    return code
+
+
+@click.command()
+@image_argument
+@click.argument("path")
+@click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
+@layer_option
+@platform_option
+@click.option("--force", is_flag=True, help="Replace files that are there already; directories are never replaced.")
+def extract(reference: str, path: str, destination: Path, layer: int | None, platform: str | None, *, force: bool) -> int:
+    """Copy the file or directory at PATH out of the image, as it is after a layer.
+
+    As with `cp -r`, it goes into DEST where that is a directory and becomes DEST where nothing is. Links are copied as links
+    and never followed, devices are left out, and permissions and times are kept, owners are not. Nothing is overwritten
+    unless --force says so.
+
+    \b
+    Examples:
+      layerscope extract image.tar /etc/nginx .
+      layerscope extract image.tar / rootfs --layer 2
+    """
+    from layerscope.extract import extract as extract_node
+    from layerscope.tree.lookup import resolve
+
+    contents = read_image(reference, platform)
+    view = _view(contents, layer)
+    code = damage_exit_code(contents)
+    node = resolve(view, os.fsencode(path), follow_last=False)
+    with Progress() as progress:
+        found = extract_node(contents, view, node, destination, overwrite=force, progress=progress)
+    for line in _extracted_lines(found, destination):
+        click.echo(line, err=True)
+    return code
+
+
+@click.command()
+@image_argument
+@platform_option
+@json_lines_option
+def verify(reference: str, platform: str | None, *, as_json: bool) -> int:
+    """Check that every blob hashes to its digest, and unpacked to its diff_id.
+
+    Exits with 1 when any check fails.
+
+    \b
+    Examples:
+      layerscope verify image.tar
+      layerscope verify image.tar --json | jq -r 'select(.ok | not) | .what'
+    """
+    from layerscope.verify import verify as verify_image
+
+    with Progress() as progress:
+        checks = verify_image(open_image(reference, platform, progress), progress=progress)
+    for check in checks:
+        click.echo(json.dumps(asdict(check)) if as_json else _check_line(check))
+    failed = sum(not check.ok for check in checks)
+    if failed:
+        click.echo(f"layerscope: {failed} of {len(checks)} checks failed", err=True)
+    return 1 if failed else 0
+
+
+def _view(contents: Contents, layer: int | None) -> View:
+    """What is seen after a layer; an image without layers has an empty root."""
+    return contents.tree.view(checked_layer(contents, layer) or 1)
+
+
+def _extracted_lines(found: Extracted, destination: Path) -> list[str]:
+    from layerscope.text import escape
+    from layerscope.units import count_text, size_text
+
+    left_out = f"; {count_text(found.devices, 'device')} left out" if found.devices else ""
+    files = f"{count_text(found.files, 'file')}, {size_text(found.content_bytes)}"
+    return [f"extracted {files} to {escape(os.fsencode(destination))}{left_out}", *(f"note: {note}" for note in found.notes)]
+
+
+def _check_line(check: Check) -> str:
+    """`ok      layer 3 diff_id  sha256:6c3c624b58db`, with what is wrong after it."""
+    from layerscope.text import escape
+
+    status = "FAILED" if not check.ok else "ok" if check.actual else "skipped"
+    parts = [_short(check.expected)]
+    if not check.ok and check.actual:
+        parts.append(f"is {_short(check.actual)}")
+    if check.note:
+        parts.append(f"({escape(check.note)})")
+    return f"{status:<8}{check.what:<30}{' '.join(part for part in parts if part)}".rstrip()
+
+
+def _short(digest: str) -> str:
+    """Enough of a digest to tell it by; `--json` has all of it."""
+    algorithm, colon, encoded = digest.partition(":")
+    return f"{algorithm}{colon}{encoded[:12]}"
