@@ -1,0 +1,222 @@
+"""Benchmarks: whole processes, page cache warm, medians, side by side with dive and with inflating alone.
+
+    python tests/bench.py [CORPUS]      or: make bench CORPUS=DIR
+
+CORPUS holds node.tar, node-gz.tar, synth-1m.tar and, for the growth, synth-100k.tar (the same generator with 100,000); what is
+missing is left out. The two images of dive's best case are built from /usr beside them. Ratios matter, not digits.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+RUNS = 5
+BEST_CASE_BYTES = 200_000_000
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+@dataclass(frozen=True)
+class Cost:
+    seconds: float
+    peak_mb: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:6.2f} s  {self.peak_mb:6.0f} MB"
+
+
+def measure(*command: str, runs: int = RUNS, **environment: str) -> Cost:
+    """The median time of `runs` runs and the largest peak of resident memory."""
+    costs = [run_once(command, ENVIRONMENT | environment) for _ in range(runs)]
+    return Cost(statistics.median(cost.seconds for cost in costs), max(cost.peak_mb for cost in costs))
+
+
+def run_once(command: tuple[str, ...], environment: dict[str, str]) -> Cost:
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    _, _, usage = os.wait4(process.pid, 0)
+    process.returncode = 0
+    return Cost(time.perf_counter() - start, usage.ru_maxrss / 1024)
+
+
+def layerscope(*arguments: str) -> tuple[str, ...]:
+    return (str(Path(sys.executable).with_name("layerscope")), *arguments)
+
+
+def dive(image: Path) -> tuple[str, ...]:
+    return (str(Path(sys.executable).with_name("dive")), "--source", "docker-archive", str(image))
+
+
+def say(what: str, ours: Cost, limit: str, **peers: Cost) -> None:
+    print(f"{what:<44} layerscope {ours}")
+    for name, peer in peers.items():
+        print(f"{'':<44} {name.replace('_', ' '):<10} {peer}   ratio {peer.seconds / ours.seconds:5.1f}")
+    print(f"{'':<44} target: {limit}", flush=True)
+
+
+def bench_against_dive(image: Path, limit: str, runs: int = RUNS) -> None:
+    if image.exists():
+        measure(*layerscope(str(image)), runs=1)
+        say(image.name, measure(*layerscope(str(image))), limit, dive=measure(*dive(image), runs=runs, CI="true"))
+
+
+def bench_inflate(image: Path) -> None:
+    if image.exists():
+        alone = measure(sys.executable, __file__, "--inflate", str(image))
+        ours = measure(*layerscope(str(image)))
+        print(f"{image.name + ': inflating alone, two threads':<44}            {alone}   we take {ours.seconds / alone.seconds:4.2f}")
+        print(f"{'':<44} target: at most 1.3", flush=True)
+
+
+def bench_growth(corpus: Path) -> None:
+    small, large = corpus / "synth-100k.tar", corpus / "synth-1m.tar"
+    if small.exists() and large.exists():
+        few, many = measure(*layerscope(str(small))), measure(*layerscope(str(large)))
+        print(f"{'synth-100k.tar':<44} layerscope {few}")
+        print(f"{'synth-1m.tar':<44} layerscope {many}   {many.seconds / few.seconds:4.1f} times")
+        print(f"{'':<44} target: at most 11 times, under 500 MB", flush=True)
+
+
+def bench_view(image: Path) -> None:
+    if image.exists():
+        result = subprocess.run(
+            [sys.executable, __file__, "--view", str(image)], capture_output=True, text=True, check=True, env=ENVIRONMENT
+        )
+        print(f"{'View(k), ' + image.name:<44} {result.stdout.strip()}\n{'':<44} target: under 50 ms", flush=True)
+
+
+def views(image: str) -> None:
+    from layerscope.analysis import read_image
+    from layerscope.sources.open import open_image
+
+    tree = read_image(open_image(image)).tree
+    times = []
+    for layer in [*range(1, tree.layers + 1)] * RUNS:
+        start = time.perf_counter()
+        view = tree.view(layer)
+        assert view.change.any()
+        assert view.subtree_bytes[0] > 0
+        times.append(time.perf_counter() - start)
+    print(f"{len(tree):,} nodes: {1000 * statistics.median(times):.0f} ms with subtree totals")
+
+
+def inflate(image: str) -> None:
+    """What any reader of gzip layers has to do at least: inflate every blob, on two threads."""
+    from zlib_ng import zlib_ng
+
+    def inflate_one(data: memoryview) -> None:
+        state = zlib_ng.decompressobj(31)
+        position = 0
+        tail = b""
+        while not state.eof:
+            piece = tail or data[position : position + 262144]
+            position += 0 if tail else len(piece)
+            state.decompress(piece, 262144)
+            tail = state.unconsumed_tail
+
+    with Path(image).open("rb") as file, tarfile.open(fileobj=file) as archive:
+        import mmap
+
+        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        blobs = [view[item.offset_data : item.offset_data + item.size] for item in archive if item.isfile()]
+        layers = sorted((blob for blob in blobs if blob[:2] == b"\x1f\x8b"), key=len, reverse=True)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(inflate_one, layers))
+
+
+def best_case(corpus: Path, *, is_compressed: bool) -> Path:
+    """dive's best case: 200 MB of /usr in two layers without whiteouts."""
+    path = corpus / f"usr-{'gz' if is_compressed else 'plain'}.tar"
+    if not path.exists():
+        layers = [layer_of(files, is_compressed=is_compressed) for files in two_halves()]
+        with tempfile.NamedTemporaryFile(dir=corpus, delete=False) as file:
+            write_archive(Path(file.name), layers)
+        Path(file.name).rename(path)
+    return path
+
+
+def two_halves() -> tuple[list[str], list[str]]:
+    chosen, size = [], 0
+    for name in usr_files():
+        size += Path(name).stat().st_size
+        if size > BEST_CASE_BYTES:
+            break
+        chosen.append(name)
+    return chosen[::2], chosen[1::2]
+
+
+def usr_files() -> Iterator[str]:
+    for directory, names, files in os.walk("/usr/lib"):
+        names.sort()
+        yield from (path for name in sorted(files) if Path(path := f"{directory}/{name}").is_file() and not Path(path).is_symlink())
+
+
+def layer_of(files: list[str], *, is_compressed: bool) -> tuple[bytes, str]:
+    """A layer's stored bytes and its diff_id."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in files:
+            member = archive.gettarinfo(name)
+            member.mtime, member.type, member.linkname = int(member.mtime), tarfile.REGTYPE, ""
+            member.size = Path(name).stat().st_size
+            with Path(name).open("rb") as content:
+                archive.addfile(member, content)
+    plain = buffer.getvalue()
+    return (gzip.compress(plain, 6) if is_compressed else plain), f"sha256:{hashlib.sha256(plain).hexdigest()}"
+
+
+def write_archive(path: Path, layers: list[tuple[bytes, str]]) -> None:
+    config = json.dumps(
+        {
+            "os": "linux",
+            "architecture": "amd64",
+            "rootfs": {"type": "layers", "diff_ids": [diff_id for _, diff_id in layers]},
+            "history": [{"created_by": f"COPY part{number} /"} for number in range(len(layers))],
+        }
+    ).encode()
+    blobs = {f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}": blob for blob, _ in layers}
+    name = f"blobs/sha256/{hashlib.sha256(config).hexdigest()}"
+    manifest = json.dumps([{"Config": name, "RepoTags": ["usr:1"], "Layers": list(blobs)}]).encode()
+    with tarfile.open(path, "w") as archive:
+        for member, data in {**blobs, name: config, "manifest.json": manifest}.items():
+            header = tarfile.TarInfo(member)
+            header.size = len(data)
+            archive.addfile(header, io.BytesIO(data))
+
+
+def main(corpus: Path) -> None:
+    corpus.mkdir(parents=True, exist_ok=True)
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, median of {RUNS}\n")
+    say("--version", measure(*layerscope("--version")), "under 0.1 s")
+    say("demo, the fixed cost of a report", measure(*layerscope("demo")), "under 0.2 s")
+    if shutil.which("dive", path=str(Path(sys.executable).parent)):
+        bench_against_dive(corpus / "node.tar", "15 times faster, peak memory below dive's")
+        bench_against_dive(corpus / "node-gz.tar", "8 times faster")
+        bench_against_dive(best_case(corpus, is_compressed=False), "faster than dive")
+        bench_against_dive(best_case(corpus, is_compressed=True), "faster than dive")
+    bench_inflate(corpus / "node-gz.tar")
+    bench_growth(corpus)
+    bench_view(corpus / "synth-1m.tar")
+
+
+MODES: dict[str, Callable[[str], None]] = {"--view": views, "--inflate": inflate}
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] in MODES:
+        MODES[sys.argv[1]](sys.argv[2])
+    else:
+        main(Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()))
