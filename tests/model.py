@@ -232,7 +232,8 @@ class _Image:
     def _put(self, member: Member) -> Version:
         path = follow_parent(normalise(member.name), self.tree) if normalise(member.name) else b""
         target = follow_parent(normalise(member.target), self.tree) if member.kind == "hardlink" else b""
-        version = Version(path, self.number, member, target)
+        content = Content(path, self.number, member.content) if member.kind == "file" else None
+        version = Version(path, self.number, member, target, content)
         if path == b"":
             return version  # the root: Decided: it is no node, whatever is said of it
         for parent in ancestors(path):
@@ -258,8 +259,6 @@ class _Image:
         """The content that entry `position` of this layer's tar names."""
         version = self.written[self.number][position]
         assert version.member
-        if version.content is None and version.member.kind == "file":
-            return Content(version.path, self.number, version.member.content)
         if version.content is None and version.member.kind == "hardlink" and position not in asked:
             return self._content_of_link(position, before, asked | {position})
         return version.content

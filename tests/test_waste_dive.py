@@ -201,47 +201,64 @@ def saved_tables(archive: Path) -> list[LayerTable]:
 # dive's ways, one by one
 
 
+def checked(*layers: Layer) -> DiveFigures:
+    """The figures, once they are seen to be the model's."""
+    assert_equal_to_the_model(layers)
+    return fast(*layers)
+
+
 def test_a_path_in_two_layers_counts_all_its_bytes_as_inefficient() -> None:
-    figures = fast(layer(file("a", bytes(100))), layer(file("a", bytes(300))))
+    figures = checked(layer(file("a", bytes(100))), layer(file("a", bytes(300))))
     assert figures == DiveFigures(0.25, 400, 400 / 300, 400)
 
 
 def test_a_directory_removed_once_costs_nothing() -> None:
-    figures = fast(layer("d/", file("d/a", bytes(100))), layer(whiteout("d"), file("b", bytes(100))))
+    figures = checked(layer("d/", file("d/a", bytes(100))), layer(whiteout("d"), file("b", bytes(100))))
     assert figures == DiveFigures(1.0, 0, 0.0, 200)
 
 
 def test_a_directory_removed_twice_costs_the_bytes_below_it() -> None:
     lower = (layer("d/", file("d/a", bytes(100))), layer(whiteout("d")), layer("d/", file("d/a", bytes(10))))
-    figures = fast(*lower, layer(whiteout("d")))
+    figures = checked(*lower, layer(whiteout("d")))
     assert figures == DiveFigures((10 + 10) / (110 + 110), 220, 22.0, 110)
 
 
+def test_all_levels_of_a_removed_directory_count() -> None:
+    lower = layer("d/", file("d/1/2/3/4/5/6/7/8/9/a", bytes(100)))
+    assert checked(lower, layer(whiteout("d")), layer("d/")).inefficient_bytes == 100
+
+
+def test_names_that_only_begin_like_a_removed_directory_do_not_count() -> None:
+    siblings = [file(b"d" + end + b"/a", bytes(10)) for end in (b"\x01", b"\x02", b" ", b"-", b".", b"0", b"\xff")]
+    lower = layer("d/", file("d/a", bytes(100)), *siblings, tar_format=tarfile.GNU_FORMAT)
+    assert checked(lower, layer(whiteout("d")), layer("d/")).inefficient_bytes == 100
+
+
 def test_a_removed_file_counts_as_empty_so_that_all_of_it_is_inefficient() -> None:
-    figures = fast(layer(file("a", bytes(100))), layer(whiteout("a"), file("b", bytes(300))))
+    figures = checked(layer(file("a", bytes(100))), layer(whiteout("a"), file("b", bytes(300))))
     assert figures == DiveFigures(0.75, 100, 100 / 300, 400)
 
 
 def test_a_directory_that_only_its_files_name_is_no_directory_to_a_whiteout() -> None:
-    figures = fast(layer(file("d/a", bytes(100))), layer(whiteout("d"), file("b", bytes(100))))
+    figures = checked(layer(file("d/a", bytes(100))), layer(whiteout("d"), file("b", bytes(100))))
     assert figures == DiveFigures(1.0, 0, 0.0, 200)
 
 
 def test_a_later_layer_that_does_not_name_the_directory_makes_it_none() -> None:
     lower = (layer("d/", file("d/a", bytes(100))), layer(file("d/b", bytes(10))))
-    figures = fast(*lower, layer(whiteout("d")))
+    figures = checked(*lower, layer(whiteout("d")))
     assert figures == DiveFigures(1.0, 0, 0.0, 110)
 
 
 def test_a_file_in_the_place_of_a_directory_keeps_what_was_below_it() -> None:
     lower = (layer("d/", file("d/a", bytes(100))), layer(file("d", b"")), layer("d/"))
-    figures = fast(*lower, layer(whiteout("d"), file("b", bytes(1))))
+    figures = checked(*lower, layer(whiteout("d"), file("b", bytes(1))))
     assert figures.inefficient_bytes == 100
 
 
 def test_a_whiteout_takes_names_before_its_own_out_of_its_own_layer() -> None:
     middle = layer(whiteout("-d"), "-d/", file("-d/b", bytes(10)))
-    figures = fast(layer("-d/", file("-d/a", bytes(100))), middle, layer(whiteout("-d")))
+    figures = checked(layer("-d/", file("-d/a", bytes(100))), middle, layer(whiteout("-d")))
     assert figures.note.startswith(
         "dive stops at a whiteout of a path that it cannot find, and leaves out the rest, in layer 3."
     )
@@ -249,25 +266,25 @@ def test_a_whiteout_takes_names_before_its_own_out_of_its_own_layer() -> None:
 
 def test_a_whiteout_leaves_names_after_its_own_in_its_own_layer() -> None:
     middle = layer(whiteout("d"), "d/", file("d/b", bytes(10)))
-    figures = fast(layer("d/", file("d/a", bytes(100))), middle, layer(whiteout("d")))
+    figures = checked(layer("d/", file("d/a", bytes(100))), middle, layer(whiteout("d")))
     assert figures == DiveFigures((100 + 10 + 10) / (100 + 10 + 110), 110, 11.0, 110)
 
 
 def test_a_whiteout_in_the_lowest_layer_removes_from_that_layer() -> None:
-    figures = fast(layer("d/", file("d/a", bytes(100)), whiteout("d")))
+    figures = checked(layer("d/", file("d/a", bytes(100)), whiteout("d")))
     assert (figures.efficiency_score, figures.inefficient_bytes) == (1.0, 0)
     assert "cannot find" not in figures.note
 
 
 def test_a_whiteout_of_a_missing_path_ends_its_layer_and_is_said() -> None:
-    figures = fast(layer(file("a", bytes(100))), layer(file("-b", bytes(7)), whiteout("nothing"), file("a", bytes(100))))
+    figures = checked(layer(file("a", bytes(100))), layer(file("-b", bytes(7)), whiteout("nothing"), file("a", bytes(100))))
     assert figures.size_bytes == 207
     assert figures.efficiency_score == (100 + 7 - 1) / 107
     assert figures.note == "dive stops at a whiteout of a path that it cannot find, and leaves out the rest, in layer 2."
 
 
 def test_a_negative_efficiency_is_said() -> None:
-    figures = fast(
+    figures = checked(
         layer(file("a", b"x")), layer(file("-a", b""), whiteout("n"), file("b", b"x")), layer(whiteout("a"), whiteout("m"))
     )
     assert figures.efficiency_score == -2.0
@@ -275,19 +292,19 @@ def test_a_negative_efficiency_is_said() -> None:
 
 
 def test_a_percentage_that_is_no_number_is_said() -> None:
-    figures = fast(layer(file("a", b"x")))
+    figures = checked(layer(file("a", b"x")))
     assert math.isnan(figures.user_wasted_percent)
     assert "userWastedPercent is NaN" in figures.note
 
 
 def test_an_infinite_percentage_is_said() -> None:
-    figures = fast(layer(file("a", b"x")), layer(whiteout("a")))
+    figures = checked(layer(file("a", b"x")), layer(whiteout("a")))
     assert figures.user_wasted_percent == math.inf
     assert "userWastedPercent is infinite" in figures.note
 
 
 def test_an_image_without_layers_is_efficient() -> None:
-    figures = fast()
+    figures = checked()
     assert (figures.efficiency_score, figures.inefficient_bytes, figures.size_bytes) == (1.0, 0, 0)
 
 

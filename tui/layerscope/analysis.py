@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from layerscope.layers.compression import Compression
 from layerscope.layers.content import LayerContent
+from layerscope.layers.memory import release_memory
 from layerscope.layers.read import ReadLayer, read_layer
 from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
 from layerscope.sources.image import Image, StoredLayer
@@ -129,10 +130,17 @@ def read_image(image: Image, *, progress: Progress = unwatched) -> Contents:
 
 
 def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tuple[LayerContent | None, ...]]:
+    """Empties `reads`, so that the tables' own columns can be let go."""
     layers = (
         LayerContent.of(layer.blob, read) if layer.blob else None for layer, read in zip(image.layers, reads, strict=True)
     )
-    return LayerStack.of([read.table for read in reads]), tuple(layers)
+    contents = tuple(layers)
+    count = sum(len(read.table.entries) for read in reads)
+    release_memory(count)
+    reads.reverse()
+    stack = LayerStack.of(reads.pop().table for _ in contents)
+    release_memory(count)
+    return stack, contents
 
 
 def analyse(contents: Contents, *, base_layers: int | None = None, base_name: str = "") -> Analysis:

@@ -97,12 +97,12 @@ class Selection:
 
 
 def check_names(selection: Selection, longest: int) -> None:
-    """Raises CannotWrite when a name is longer than the destination's file system takes."""
-    nodes = selection.view.tree.nodes
-    lengths = np.diff(nodes.paths.offsets)[selection.nodes] - nodes.name_start[selection.nodes]
+    """Raises CannotWrite when a name below the first node is longer than the destination's file system takes."""
+    nodes, below = selection.view.tree.nodes, selection.nodes[1:]
+    lengths = np.diff(nodes.paths.offsets)[below] - nodes.name_start[below]
     too_long = np.flatnonzero(lengths > longest)
     if len(too_long):
-        shown = selection.source(int(too_long[0]))
+        shown = selection.source(int(too_long[0]) + 1)
         raise CannotWrite(f"{shown[:200]}… has a name of {lengths[too_long[0]]} bytes, where {longest} is the most there is")
 
 
@@ -113,9 +113,10 @@ def check_room(selection: Selection, destination: Destination, *, overwrite: boo
     if not found:
         return
     first = destination.shown(selection.path(found[0]))
-    others = f", and so {'is' if len(found) == 2 else 'are'} {len(found) - 1} more" if len(found) > 1 else ""
+    others = f", and so {'is' if len(found) == 2 else 'are'} {len(found) - 1:,} more" if len(found) > 1 else ""
     if not overwrite:
-        raise WouldOverwrite(f"{first} is already there{others}; nothing was written")
+        hint = "" if blocked else " (--force replaces files)"
+        raise WouldOverwrite(f"{first} is already there{others}; nothing was written{hint}")
     kind = "directory" if selection.kind[found[0]] == Kind.DIRECTORY else "file"
     raise CannotWrite(f"{first} is in the way of a {kind} and is never replaced by one{others}; nothing was written")
 
@@ -126,16 +127,11 @@ def _in_the_way(selection: Selection, destination: Destination) -> tuple[list[in
     index = 0
     while index < len(selection):
         status = destination.status(selection.path(index)) if selection.can_be_written(index) else None
-        if status is None:
-            index = selection.following(index)
-            continue
-        is_wanted, is_there = selection.kind[index] == Kind.DIRECTORY, stat.S_ISDIR(status.st_mode)
-        if is_wanted or is_there:
-            if not (is_wanted and is_there):
-                blocked.append(index)
-                index = selection.following(index)
+        if status is not None:
+            directories = (selection.kind[index] == Kind.DIRECTORY) + stat.S_ISDIR(status.st_mode)
+            if directories == 2:
+                index += 1
                 continue
-        else:
-            taken.append(index)
-        index += 1
+            (blocked if directories else taken).append(index)
+        index = selection.following(index)
     return taken, blocked

@@ -140,16 +140,18 @@ class Writer:
 
 
 def _fill(descriptor: int, pieces: Iterable[bytes]) -> None:
-    length = 0
+    length, has_holes = 0, False
     for piece in pieces:
         length += len(piece)
         if piece is HOLE:
             os.lseek(descriptor, len(piece), os.SEEK_CUR)
+            has_holes = True
             continue
         rest = memoryview(piece)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-    os.ftruncate(descriptor, length)
+    if has_holes:
+        os.ftruncate(descriptor, length)
 
 
 def _read(descriptor: int) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from layerscope.layers.table import SparseMap
 
 SMALL = 1 << 20
 """Contents up to this size are hashed in one piece."""
-STRIDE = 64 << 20
+STRIDE = 16 << 20
 """Mapped bytes read before their pages are let go."""
 FAULT = 64 << 10
 """What the kernel maps around one touched byte."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from layerscope.layers.numbers import parse_field
 from layerscope.layers.octal import octal_8, octal_12
 from layerscope.layers.pax import Overrides
-from layerscope.layers.table import Entries, Kind, Problem, SparseMap, Strings
+from layerscope.layers.table import Entries, Kind, Problem, SparseMap, Strings, no_ids
 
 BLOCK = 512
 HEADER = np.dtype(
@@ -84,7 +84,7 @@ class Batch:
             size=self.size[rows],
             mtime=self.mtime[rows],
             content_offset=self.content_offset[rows],
-            content_id=self.content_id[rows],
+            content_id=self.content_id[rows] if self.content_id.strides[0] else no_ids(len(rows)),
             links=Strings.of([self.links[row] for row in rows.tolist()]),
         )
 
@@ -211,7 +211,7 @@ def _links(table: Headers, kind: npt.NDArray[np.uint8], rows: Rows) -> list[byte
 
 def _content_ids(rows: Rows) -> npt.NDArray[np.uint64]:
     if not rows.digests:
-        return np.zeros((len(rows.blocks), 2), np.uint64)
+        return no_ids(len(rows.blocks))
     return np.frombuffer(b"".join(rows.digests), ">u8").reshape(-1, 2).astype(np.uint64)
 
 

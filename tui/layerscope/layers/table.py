@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -119,13 +120,14 @@ class Entries:
         return cls(strings, small.astype(np.uint8), small, longs, longs, longs, longs, longs, ids, strings)
 
     @classmethod
-    def concatenate(cls, parts: list[Entries]) -> Entries:
-        """The entries of `parts` one after the other. Never called with an empty list."""
-        columns: dict[str, Strings | Column] = {}
-        for column in fields(cls):
-            values = [getattr(part, column.name) for part in parts]
-            columns[column.name] = Strings.concatenate(values) if isinstance(values[0], Strings) else np.concatenate(values)
-        return cls(**columns)  # type: ignore[arg-type]
+    def join(cls, parts: list[Entries]) -> Entries:
+        """The entries of `parts` one after the other; never of an empty list.
+
+        Empties `parts`, and joins column by column, so that parts and result are never in memory whole together.
+        """
+        columns = {column.name: [getattr(part, column.name) for part in parts] for column in fields(cls)}
+        parts.clear()
+        return cls(**{name: _join(columns.pop(name)) for name in list(columns)})
 
     def part(self, first: int, last: int) -> Entries:
         """The entries `first` to `last` - 1, as views of the same columns."""
@@ -134,6 +136,20 @@ class Entries:
             value = getattr(self, column.name)
             columns[column.name] = value.part(first, last) if isinstance(value, Strings) else value[first:last]
         return Entries(**columns)  # type: ignore[arg-type]
+
+
+def no_ids(count: int) -> npt.NDArray[np.uint64]:
+    """A `content_id` column in which nothing is known; it takes no memory."""
+    return np.broadcast_to(np.zeros(2, np.uint64), (count, 2))
+
+
+def _join(values: list[Any]) -> Any:
+    """One column out of its parts. Of ids that are all unknown, memory that the kernel need not back until it is written to."""
+    if isinstance(values[0], Strings):
+        return Strings.concatenate(values)
+    if values[0].ndim == 2 and not any(value.strides[0] for value in values):
+        return np.zeros((sum(map(len, values)), 2), np.uint64)
+    return np.concatenate(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +189,13 @@ class LayerStack:
     first: tuple[int, ...]
 
     @classmethod
-    def of(cls, tables: Sequence[LayerTable]) -> LayerStack:
-        """Put tables on each other. The tables themselves can be dropped then, and their memory with them."""
-        first = tuple(np.cumsum([0, *(len(table.entries) for table in tables)]).tolist())
-        entries = Entries.concatenate([table.entries for table in tables] or [Entries.none()])
-        parts = (replace(table, entries=entries.part(*bounds)) for table, bounds in zip(tables, pairwise(first), strict=True))
-        return cls(entries, tuple(parts), first)
+    def of(cls, tables: Iterable[LayerTable]) -> LayerStack:
+        """Put tables on each other. Tables that nothing else holds are let go as their columns are joined."""
+        given = list(tables)
+        first = tuple(np.cumsum([0, *(len(table.entries) for table in given)]).tolist())
+        parts = [table.entries for table in given] or [Entries.none()]
+        bare = [replace(table, entries=Entries.none()) for table in given]
+        given.clear()
+        entries = Entries.join(parts)
+        views = (replace(table, entries=entries.part(*bounds)) for table, bounds in zip(bare, pairwise(first), strict=True))
+        return cls(entries, tuple(views), first)

@@ -287,7 +287,7 @@ class HeaderWalk:
         if damage:
             problems.append(Problem(self.layer, b"", damage, is_fatal=True))
         return LayerTable(
-            entries=Entries.concatenate(self._parts) if self._parts else Entries.none(),
+            entries=Entries.join(self._parts) if self._parts else Entries.none(),
             whiteouts=tuple(self._markers.whiteouts),
             opaques=tuple(self._markers.opaques),
             problems=tuple(problems),

