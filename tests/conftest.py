@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,7 +25,7 @@ def requires(program: str) -> None:
         _do_without(f"{program} is not installed")
 
 
-def _do_without(reason: str) -> None:
+def _do_without(reason: str) -> NoReturn:
     if os.environ.get("LAYERSCOPE_REQUIRE_COMPONENTS") == "1":
         pytest.fail(f"{reason}, and LAYERSCOPE_REQUIRE_COMPONENTS=1")
     pytest.skip(reason)
@@ -32,8 +33,11 @@ def _do_without(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def images() -> Path:
-    """The directory of sample images that LAYERSCOPE_IMAGES names."""
-    path = Path(os.environ.get("LAYERSCOPE_IMAGES", "none"))
-    if not path.is_dir():
+    """The directory of sample images that LAYERSCOPE_IMAGES names; 'none' says that there are knowingly none."""
+    named = os.environ.get("LAYERSCOPE_IMAGES", "")
+    if named == "none":
+        pytest.skip("LAYERSCOPE_IMAGES=none")
+    if not named:
         _do_without("LAYERSCOPE_IMAGES names no directory")
-    return path
+    assert Path(named).is_dir(), f"LAYERSCOPE_IMAGES={named} is no directory"
+    return Path(named)

@@ -229,9 +229,9 @@ def test_all_levels_of_a_removed_directory_count() -> None:
 
 
 def test_names_that_only_begin_like_a_removed_directory_do_not_count() -> None:
-    siblings = [file(b"d" + end + b"/a", bytes(10)) for end in (b"\x01", b"\x02", b" ", b"-", b".", b"0", b"\xff")]
-    lower = layer("d/", file("d/a", bytes(100)), *siblings, tar_format=tarfile.GNU_FORMAT)
-    assert checked(lower, layer(whiteout("d")), layer("d/")).inefficient_bytes == 100
+    siblings = [file(b"p/d" + end + b"/a", bytes(10)) for end in (b"\x01", b"\x02", b" ", b"-", b".", b"0", b"\xff")]
+    lower = layer("p/", "p/d/", file("p/d/a", bytes(100)), *siblings, tar_format=tarfile.GNU_FORMAT)
+    assert checked(lower, layer(whiteout("p/d")), layer("p/d/"), layer(whiteout("p"))).inefficient_bytes == 100
 
 
 def test_a_removed_file_counts_as_empty_so_that_all_of_it_is_inefficient() -> None:
@@ -240,14 +240,12 @@ def test_a_removed_file_counts_as_empty_so_that_all_of_it_is_inefficient() -> No
 
 
 def test_a_directory_that_only_its_files_name_is_no_directory_to_a_whiteout() -> None:
-    figures = checked(layer(file("d/a", bytes(100))), layer(whiteout("d"), file("b", bytes(100))))
-    assert figures == DiveFigures(1.0, 0, 0.0, 200)
+    assert checked(layer(file("d/a", bytes(100))), layer(whiteout("d")), layer("d/")).inefficient_bytes == 0
 
 
 def test_a_later_layer_that_does_not_name_the_directory_makes_it_none() -> None:
     lower = (layer("d/", file("d/a", bytes(100))), layer(file("d/b", bytes(10))))
-    figures = checked(*lower, layer(whiteout("d")))
-    assert figures == DiveFigures(1.0, 0, 0.0, 110)
+    assert checked(*lower, layer(whiteout("d")), layer("d/")).inefficient_bytes == 0
 
 
 def test_a_file_in_the_place_of_a_directory_keeps_what_was_below_it() -> None:

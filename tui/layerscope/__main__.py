@@ -10,9 +10,13 @@ def main() -> None:
     """Run the command line and exit with its code."""
     # numpy's BLAS starts a thread a core when it is imported, which takes 70 ms; nothing here uses it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from layerscope.cli.main import run
+    try:
+        from layerscope.cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while modules were still being imported
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -128,10 +128,10 @@ def _in_the_way(selection: Selection, destination: Destination) -> tuple[list[in
     while index < len(selection):
         status = destination.status(selection.path(index)) if selection.can_be_written(index) else None
         if status is not None:
-            directories = (selection.kind[index] == Kind.DIRECTORY) + stat.S_ISDIR(status.st_mode)
-            if directories == 2:
+            kinds = {bool(selection.kind[index] == Kind.DIRECTORY), stat.S_ISDIR(status.st_mode)}
+            if kinds == {True}:
                 index += 1
                 continue
-            (blocked if directories else taken).append(index)
+            (blocked if True in kinds else taken).append(index)
         index = selection.following(index)
     return taken, blocked

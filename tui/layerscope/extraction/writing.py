@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -92,12 +93,12 @@ class Writer:
         files = np.array(self._selection.of_kind(Kind.FILE), np.int64)
         names = files[np.argsort(self._selection.shown[files], kind="stable")]
         entries, starts = np.unique(self._selection.shown[names], return_index=True)
-        ends = [*starts[1:].tolist(), len(names)]
         sizes = self._contents.tree.entries.size[entries]
         total = int(sizes.sum())
         reading = many_contents(self._contents, entries.tolist())
-        for (_, pieces), start, end, size in zip(reading, starts.tolist(), ends, sizes.tolist(), strict=True):
-            self._write_content(pieces, *names[start:end].tolist())
+        bounds = pairwise([*starts.tolist(), len(names)])
+        for (_, pieces), bound, size in zip(reading, bounds, sizes.tolist(), strict=True):
+            self._write_content(pieces, *names[slice(*bound)].tolist())
             self.written.content_bytes += size
             progress("extracting", self.written.content_bytes, total)
 

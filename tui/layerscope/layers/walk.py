@@ -31,6 +31,9 @@ BATCH = 2048
 """Headers decoded at a time: 1 MB of them, which stays in the processor's cache."""
 MAX_EXTENDED = 16 << 20
 """The largest extended header we believe, in bytes; real ones stay under 100 KiB."""
+MAX_PATH = 4096
+"""Linux's PATH_MAX. Each directory of a path is a node with a path of its own, so longer ones would cost memory by the square."""
+MAX_SHOWN = 100
 MAX_SIZE = 1 << 62
 MAX_SPARSE = 1 << 44
 """The largest sparse file we believe, in bytes: ext4's limit. Sums of many still fit a column."""
@@ -253,7 +256,7 @@ class HeaderWalk:
         self._problems += problems_of(batch, self.layer)
         paths = batch.names
         keep = sort_out(paths, self._markers)
-        self._check_root(paths, batch.kind, keep)
+        self._leave_out(paths, batch.kind, keep)
         for row in np.flatnonzero(batch.kind == Kind.HARDLINK).tolist():
             batch.links[row] = normalise(batch.links[row])
         kept = paths if keep.all() else [path for path, is_kept in zip(paths, keep.tolist(), strict=True) if is_kept]
@@ -261,14 +264,18 @@ class HeaderWalk:
         self._take_rare(rows, keep)
         self._count += len(kept)
 
-    def _check_root(self, paths: list[bytes], kind: npt.NDArray[np.uint8], keep: Mask) -> None:
-        """The root is a directory, whatever an entry says."""
-        if b"" not in paths:
+    def _leave_out(self, paths: list[bytes], kind: npt.NDArray[np.uint8], keep: Mask) -> None:
+        """What no system can unpack: paths that are too long, and a root that is no directory."""
+        if max(map(len, paths)) <= MAX_PATH and b"" not in paths:
             return
         for row, path in enumerate(paths):
-            if not path and keep[row] and kind[row] != Kind.DIRECTORY:
+            if len(path) > MAX_PATH:
+                text = f"an entry whose path of {len(path)} bytes is longer than any system allows; left out"
+                self._problems.append(Problem(self.layer, path[:MAX_SHOWN] + b"...", text, is_fatal=True))
                 keep[row] = False
-                self._problems.append(Problem(self.layer, b"/", "an entry that is no directory names the root; left out"))
+            elif not path and keep[row] and kind[row] != Kind.DIRECTORY:
+                self._problems.append(Problem(self.layer, b"", "an entry that is no directory names the root; left out"))
+                keep[row] = False
 
     def _take_rare(self, rows: Rows, keep: Mask) -> None:
         if not rows.sparse and not any(override.xattrs for override in rows.overrides.values()):

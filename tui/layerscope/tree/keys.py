@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 SEPARATOR = b"\0"
+MAX_IMPLIED = 256 << 20
+"""Bytes of the names of directories that paths may imply; 100,000 directories of a real image take 10 MB."""
 
 
 def key_of(path: bytes) -> bytes:
@@ -31,10 +33,14 @@ def ancestors_of(key: bytes) -> list[bytes]:
 
 
 def directories_above(keys: Iterable[bytes]) -> set[bytes]:
-    """Every directory above any of `keys`, the root left out."""
+    """Every directory above any of `keys`, the root left out. Raises ValueError when their names are absurdly many."""
     found = {key.rpartition(SEPARATOR)[0] for key in keys}
     fresh = found
+    total = 0
     while fresh := {parent_of(key) for key in fresh} - found:
+        total += sum(map(len, fresh))
+        if total > MAX_IMPLIED:
+            raise ValueError(f"its paths imply directories with names of more than {MAX_IMPLIED >> 20} MiB")
         found |= fresh
     found.discard(b"")
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from layerscope.errors import CorruptLayer
 from layerscope.layers.table import Kind, LayerStack, LayerTable
 from layerscope.tree.keys import directories_above, key_of
 
@@ -59,8 +60,16 @@ def _layer_paths(number: int, table: LayerTable, first: int, keys: list[bytes]) 
         targets={index: key_of(entries.links[index]) for index in hard},
         whiteouts=[key_of(path) for path in table.whiteouts],
         opaques=[key_of(path) for path in table.opaques],
-        needed=directories_above(keys),
+        needed=needed_by(number, keys),
     )
+
+
+def needed_by(number: int, keys: list[bytes]) -> set[bytes]:
+    """Every directory above the entries of a layer. Raises CorruptLayer when a hostile layer implies too many."""
+    try:
+        return directories_above(keys)
+    except ValueError as error:
+        raise CorruptLayer(f"layer {number}: {error}") from error
 
 
 def settle(layer: LayerPaths) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from layerscope.layers.table import Kind
 from layerscope.tree.keys import SEPARATOR, ancestors_of, directories_above, parent_of
-from layerscope.tree.stack import LayerPaths
+from layerscope.tree.stack import LayerPaths, needed_by
 
 MAX_HOPS = 255
 """Links followed for one path before it counts as a loop; containerd's number."""
@@ -22,7 +22,7 @@ def follow_symlinks(layers: list[LayerPaths]) -> None:
         standing = _Links({}, set())
         for layer in layers:
             standing.apply(layer)
-            layer.needed = directories_above(layer.keys)
+            layer.needed = needed_by(layer.number, layer.keys)
 
 
 def _looked_up(layer: LayerPaths) -> set[bytes]:

@@ -1,0 +1,40 @@
+"""The house itself: what a command loads before it has done anything, and what the package says of itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import layerscope
+
+SLOW = {"docker", "numpy", "textual"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, telling on stderr every module it imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "layerscope", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+
+
+def packages_loaded_by(*arguments: str) -> set[str]:
+    lines = [line for line in run(*arguments).stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_what_needs_no_image_loads_no_slow_package(option: str) -> None:
+    loaded = packages_loaded_by(option)
+    assert "layerscope" in loaded
+    assert loaded & SLOW == set()
+
+
+def test_a_report_loads_neither_the_screen_nor_an_engine() -> None:
+    assert packages_loaded_by("demo") & SLOW == {"numpy"}
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert layerscope.__version__ == version("layerscope")
+    assert layerscope.__version__ in run("--version").stdout
