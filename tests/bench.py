@@ -78,7 +78,9 @@ def bench_inflate(image: Path) -> None:
     if image.exists():
         alone = measure(sys.executable, __file__, "--inflate", str(image))
         ours = measure(*layerscope(str(image)))
-        print(f"{image.name + ': inflating alone, two threads':<44}            {alone}   we take {ours.seconds / alone.seconds:4.2f}")
+        print(
+            f"{image.name + ': inflating alone, two threads':<44}            {alone}   we take {ours.seconds / alone.seconds:4.2f}"
+        )
         print(f"{'':<44} target: at most 1.3", flush=True)
 
 
@@ -162,7 +164,9 @@ def two_halves() -> tuple[list[str], list[str]]:
 def usr_files() -> Iterator[str]:
     for directory, names, files in os.walk("/usr/lib"):
         names.sort()
-        yield from (path for name in sorted(files) if Path(path := f"{directory}/{name}").is_file() and not Path(path).is_symlink())
+        yield from (
+            path for name in sorted(files) if Path(path := f"{directory}/{name}").is_file() and not Path(path).is_symlink()
+        )
 
 
 def layer_of(files: list[str], *, is_compressed: bool) -> tuple[bytes, str]:

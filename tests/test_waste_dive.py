@@ -180,6 +180,19 @@ def test_the_figures_of_odd_names_are_what_dive_prints(layers: list[Layer], tmp_
     assert as_dive_prints(fast(*layers)) == printed_by_dive(archive, scratch)
 
 
+def test_the_figures_with_the_files_of_aufs_are_what_dive_prints(tmp_path: Path) -> None:
+    aufs = (
+        file(".wh..wh.aufs", b""),
+        directory(".wh..wh.plnk"),
+        file(".wh..wh.plnk/1.2", bytes(7)),
+        file(".wh..wh..x", bytes(5)),
+    )
+    layers = (layer(*aufs, file("a", bytes(100))), layer(directory(".wh..wh.orph"), file("-a", b"x"), file("a", bytes(30))))
+    archive = tmp_path / "image.tar"
+    archive.write_bytes(image(*layers))
+    assert as_dive_prints(fast(*layers)) == printed_by_dive(archive, tmp_path)
+
+
 def test_the_figures_of_real_images_are_what_dive_prints(images: Path, tmp_path: Path) -> None:
     archives = [path for path in sorted(images.glob("*.tar")) if b"manifest.json\0" in path.read_bytes()]
     assert archives

@@ -15,11 +15,15 @@ SLASH, DOT = 0x2F, 0x2E
 
 @dataclass(slots=True)
 class Markers:
-    """Whiteouts and opaque directories, as normalised paths, and (name, sentence) for markers that make no sense."""
+    """Whiteouts and opaque directories, as normalised paths, and (name, sentence) for markers that make no sense.
+
+    `omitted` are the rows and paths that are neither entries nor hide anything.
+    """
 
     whiteouts: list[bytes] = field(default_factory=list)
     opaques: list[bytes] = field(default_factory=list)
     problems: list[tuple[bytes, str]] = field(default_factory=list)
+    omitted: list[tuple[int, bytes]] = field(default_factory=list)
 
 
 def normalise(name: bytes) -> bytes:
@@ -41,7 +45,7 @@ def sort_out(names: list[bytes], markers: Markers) -> npt.NDArray[np.bool_]:
         path = name.rstrip(b"/") if _is_plain_directory(name) else normalise(name)
         names[row] = path
         if WHITEOUT in path:
-            keep[row] = not _is_marker(path, markers)
+            keep[row] = not _is_marker(row, path, markers)
     return keep
 
 
@@ -67,23 +71,21 @@ def _is_plain_directory(name: bytes) -> bool:
     return name[:1] not in (b"/", b".", b"") and b"/." not in name and b"//" not in name
 
 
-def _is_marker(path: bytes, markers: Markers) -> bool:
+def _is_marker(row: int, path: bytes, markers: Markers) -> bool:
     """Take a marker apart. Also true for what lies below aufs's own directories (`.wh..wh.plnk/...`): no files of the image."""
     directory, _, base = path.rpartition(b"/")
     if base == OPAQUE:
         markers.opaques.append(directory)
     elif not base.startswith(WHITEOUT):
-        return any(part.startswith(META) for part in path.split(b"/"))
-    elif not base.startswith(META):
-        _take_whiteout(directory, base[len(WHITEOUT) :], markers)
-    return True
-
-
-def _take_whiteout(directory: bytes, hidden: bytes, markers: Markers) -> None:
-    if hidden in (b"", b".", b".."):
-        name = WHITEOUT + hidden
-        markers.problems.append(
-            (directory + b"/" + name if directory else name, "a whiteout that names nothing; it hides nothing")
-        )
+        if not any(part.startswith(META) for part in path.split(b"/")):
+            return False
+        markers.omitted.append((row, path))
+    elif base.startswith(META):
+        markers.omitted.append((row, path))
+    elif base[len(WHITEOUT) :] in (b"", b".", b".."):
+        markers.omitted.append((row, path))
+        markers.problems.append((path, "a whiteout that names nothing; it hides nothing"))
     else:
+        hidden = base[len(WHITEOUT) :]
         markers.whiteouts.append(directory + b"/" + hidden if directory else hidden)
+    return True

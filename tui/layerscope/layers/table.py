@@ -160,6 +160,18 @@ class SparseMap:
 
 
 @dataclass(frozen=True, slots=True)
+class Omitted:
+    """A member that is no entry and hides nothing: aufs's own files (`.wh..wh.plnk/...`), a whiteout that names nothing.
+
+    dive counts them, so they are kept for its figures.
+    """
+
+    path: bytes
+    size: int
+    is_directory: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LayerTable:
     """All that one layer's tar says.
 
@@ -171,6 +183,7 @@ class LayerTable:
     entries: Entries
     whiteouts: tuple[bytes, ...] = ()
     opaques: tuple[bytes, ...] = ()
+    omitted: tuple[Omitted, ...] = ()
     problems: tuple[Problem, ...] = ()
     sparse: dict[int, SparseMap] = field(default_factory=dict)
     xattrs: dict[int, dict[bytes, bytes]] = field(default_factory=dict)

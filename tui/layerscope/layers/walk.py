@@ -25,14 +25,14 @@ from layerscope.layers.names import Markers, normalise, sort_out
 from layerscope.layers.numbers import parse_field
 from layerscope.layers.pax import Overrides, apply_records, parse_records
 from layerscope.layers.sparse import parse_content_map, parse_header_runs, runs_of
-from layerscope.layers.table import Entries, Kind, LayerTable, Problem, SparseMap
+from layerscope.layers.table import Entries, Kind, LayerTable, Omitted, Problem, SparseMap
 
 BATCH = 2048
 """Headers decoded at a time: 1 MB of them, which stays in the processor's cache."""
 MAX_EXTENDED = 16 << 20
 """The largest extended header we believe, in bytes; real ones stay under 100 KiB."""
 MAX_PATH = 4096
-"""Linux's PATH_MAX. Each directory of a path is a node with a path of its own, so longer ones would cost memory by the square."""
+"""Linux's PATH_MAX. Each directory of a path is a node with its own path: longer ones cost memory by the square."""
 MAX_SHOWN = 100
 MAX_SIZE = 1 << 62
 MAX_SPARSE = 1 << 44
@@ -87,6 +87,7 @@ class HeaderWalk:
         self._parts: list[Entries] = []
         self._count = 0
         self._markers = Markers()
+        self._omitted: list[Omitted] = []
         self._problems: list[Problem] = []
         self._sparse: dict[int, SparseMap] = {}
         self._xattrs: dict[int, dict[bytes, bytes]] = {}
@@ -256,6 +257,9 @@ class HeaderWalk:
         self._problems += problems_of(batch, self.layer)
         paths = batch.names
         keep = sort_out(paths, self._markers)
+        for row, path in self._markers.omitted:
+            self._omitted.append(Omitted(path, int(batch.size[row]), bool(batch.kind[row] == Kind.DIRECTORY)))
+        self._markers.omitted.clear()
         self._leave_out(paths, batch.kind, keep)
         for row in np.flatnonzero(batch.kind == Kind.HARDLINK).tolist():
             batch.links[row] = normalise(batch.links[row])
@@ -297,6 +301,7 @@ class HeaderWalk:
             entries=Entries.join(self._parts) if self._parts else Entries.none(),
             whiteouts=tuple(self._markers.whiteouts),
             opaques=tuple(self._markers.opaques),
+            omitted=tuple(self._omitted),
             problems=tuple(problems),
             sparse=self._sparse,
             xattrs=self._xattrs,

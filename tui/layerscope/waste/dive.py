@@ -20,6 +20,8 @@ import numpy.typing as npt
 from layerscope.layers.table import Kind, LayerTable, Strings
 
 WHITEOUT = b".wh."
+VANISHING = b".wh..wh.."
+"""Measured: names that start so are not in dive's tree at all."""
 UNSIGNED = 1 << 64
 BATCH = 1 << 13
 """Paths handled at a time as Python objects."""
@@ -94,11 +96,15 @@ def _number(tables: Sequence[LayerTable]) -> _Paths:
 def _names(table: LayerTable, numbers: defaultdict[bytes, int]) -> _Names:
     """Of an opaque marker dive's tree has the directory only; it comes first, so that the directory's own entry replaces it."""
     entries = table.entries
-    markers = [*table.opaques, *map(_with_prefix, table.whiteouts)]
+    omitted = [other for other in table.omitted if not other.path.rpartition(b"/")[2].startswith(VANISHING)]
+    markers = [*table.opaques, *map(_with_prefix, table.whiteouts), *(other.path for other in omitted)]
+    first = len(markers) - len(omitted)
     path = np.empty(len(markers) + len(entries), np.int64)
     size, is_directory = np.zeros(len(path), np.int64), np.zeros(len(path), bool)
     path[: len(markers)] = [numbers[marker] for marker in markers]
     path[len(markers) :] = np.fromiter(map(numbers.__getitem__, _each(entries.paths)), np.int64, len(entries))
+    size[first : len(markers)] = [other.size for other in omitted]
+    is_directory[first : len(markers)] = [other.is_directory for other in omitted]
     size[len(markers) :] = entries.size
     is_directory[len(markers) :] = entries.kind == Kind.DIRECTORY
     return _Names(path, size, is_directory)
@@ -123,6 +129,7 @@ def _close(numbers: defaultdict[bytes, int], parents: list[Numbers]) -> None:
 def _markers(tables: Sequence[LayerTable], numbers: Iterable[bytes]) -> list[bytes]:
     """Paths whose last name starts with `.wh.`: the whiteouts, and directories so called that other names lie in."""
     known = [path for table in tables for path in (*table.whiteouts, *table.opaques)]
+    known += [other.path for table in tables for other in table.omitted]
     if any(_may_hold(table.entries.paths, WHITEOUT) for table in tables) or any(WHITEOUT in path for path in known):
         return [path for path in numbers if path.rpartition(b"/")[2].startswith(WHITEOUT) and not path.endswith(WHITEOUT)]
     return [_with_prefix(path) for table in tables for path in table.whiteouts]
@@ -306,7 +313,7 @@ def _is_below(parent: Numbers, tops: Numbers) -> Mask:
 def _figures(records: _Records, tables: Sequence[LayerTable], abandoned: list[int]) -> DiveFigures:
     """The ratios as Go computes them: two integers made floats, then divided."""
     smallest, total = records.smallest_sum(), int(records.total.sum())
-    layer_bytes = [int(table.entries.size.sum()) for table in tables]
+    layer_bytes = [int(table.entries.size.sum()) + sum(other.size for other in table.omitted) for table in tables]
     wasted = int(records.total[records.visits > 1].sum()) % UNSIGNED
     efficiency = float(smallest) / float(total) if total else 1.0
     user_wasted = _ratio(wasted, sum(layer_bytes[1:]) % UNSIGNED)
