@@ -122,20 +122,20 @@ def test_what_cannot_be_written_is_noted(tmp_path: Path) -> None:
     found = extracted(contents_of(layer("d/a", hardlink("d/b", "nowhere"), symlink("d/c", ""))), "/d", tmp_path)
     assert tree_on_disk(tmp_path / "d") == {"a": b"content of d/a\n"}
     assert found.notes == (
-        "/d/b is a hard link that leads nowhere that cannot be extracted; it was left out",
-        "/d/c is a symlink that cannot be extracted; it was left out",
+        "/d/b cannot be extracted: it is a hard link that leads nowhere; it was left out",
+        "/d/c cannot be extracted: it is a symlink whose target no file system can hold; it was left out",
     )
 
 
 def test_a_device_by_itself_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CannotWrite, match="/null is a character device that cannot be extracted"):
+    with pytest.raises(CannotWrite, match="/null cannot be extracted: it is a character device"):
         extracted(contents_of(layer(char("null"))), "/null", tmp_path)
 
 
 def test_a_symlink_by_itself_is_extracted_as_a_link_and_that_is_said(tmp_path: Path) -> None:
     found = extracted(contents_of(TREE), "/l", tmp_path)
     assert (tmp_path / "l").readlink() == Path("d")
-    assert found.notes == ("/l is a symlink to d: the link was extracted, not what it leads to",)
+    assert found.notes == ("/l is a symlink to d: the link itself was extracted; /l/ means what it leads to",)
 
 
 @pytest.mark.parametrize("compress", ["none", "gzip", "zstd"])

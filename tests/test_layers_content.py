@@ -143,6 +143,13 @@ def test_what_lies_before_a_seek_point_is_not_unpacked(kind: str, unpacked: list
     assert sum(unpacked) < SIZES[-1] + 4 * PIECE
 
 
+def test_a_member_that_unpacks_to_many_pieces_is_followed_by_the_next() -> None:
+    zeros = bytes(4000 * 512)
+    first, second = layer(file("a", zeros)).tar()[: 4001 * 512], layer(file("b", b"b")).tar()
+    found, stretches = opened(gzip.compress(first) + gzip.compress(second))
+    assert in_order(found, stretches) == [(0, zeros), (1, b"b")]
+
+
 # Sparse files, as GNU tar writes them
 
 

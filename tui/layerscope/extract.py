@@ -92,12 +92,13 @@ def _so_far(writer: Writer) -> str:
 
 def _refusal(selection: Selection, index: int) -> str:
     noun = noun_of(selection.view, int(selection.nodes[index]))
-    return f"{selection.source(index)} is {noun} that cannot be extracted"
+    why = " whose target no file system can hold" if selection.kind[index] == Kind.SYMLINK else ""
+    return f"{selection.source(index)} cannot be extracted: it is {noun}{why}"
 
 
 def _notes(selection: Selection) -> tuple[str, ...]:
     notes = [f"{_refusal(selection, index)}; it was left out" for index in selection.odd()]
     if selection.kind[0] == Kind.SYMLINK:
-        target = escape(selection.target(0))
-        notes.append(f"{selection.source(0)} is a symlink to {target}: the link was extracted, not what it leads to")
+        link, target = selection.source(0), escape(selection.target(0))
+        notes.append(f"{link} is a symlink to {target}: the link itself was extracted; {link}/ means what it leads to")
     return tuple(notes)

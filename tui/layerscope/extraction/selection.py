@@ -123,7 +123,8 @@ def check_room(selection: Selection, destination: Destination, *, overwrite: boo
 
 def _in_the_way(selection: Selection, destination: Destination) -> tuple[list[int], list[int]]:
     """What could be replaced if told, and what never is: a directory, and anything that is none where one must be."""
-    taken, blocked = [], []
+    taken: list[int] = []
+    blocked: list[int] = []
     index = 0
     while index < len(selection):
         status = destination.status(selection.path(index)) if selection.can_be_written(index) else None
