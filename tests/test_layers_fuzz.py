@@ -471,10 +471,7 @@ records = st.tuples(
 def test_any_records_of_an_extended_header_are_read_alike_from_a_map_and_from_a_stream(
     drawn: list[tuple[bytes, bytes]], flag: bytes
 ) -> None:
-    body = b"".join(record(key, value) for key, value in drawn)
-    header = tarfile.TarInfo("pax")
-    header.type, header.size = flag, len(body)
-    tar = header.tobuf(tarfile.USTAR_FORMAT) + padded(body) + layer("a", "b").tar()
+    tar = extended(flag, *drawn) + layer("a", "b").tar()
     plain, streamed = table_of(tar), table_of(squeeze(tar, "gzip"))
     assert_sound(plain)
     assert (rows_of(plain), is_damaged(plain)) == (rows_of(streamed), is_damaged(streamed))
@@ -486,3 +483,16 @@ def record(key: bytes, value: bytes) -> bytes:
     while len(b"%d" % length) + len(rest) != length:
         length += 1
     return b"%d" % length + rest
+
+
+def extended(flag: bytes, *fields: tuple[bytes, bytes]) -> bytes:
+    """An extended header alone, without the entry that it speaks of."""
+    body = b"".join(record(key, value) for key, value in fields)
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = flag, len(body)
+    return header.tobuf(tarfile.USTAR_FORMAT) + padded(body)
+
+
+def test_an_extended_header_speaks_of_the_next_entry_whatever_header_stands_between() -> None:
+    between = extended(b"g", (b"comment", b"nothing"))
+    assert_as_tarfile_reads(extended(b"x", (b"path", b"other")) + between + layer("a", "b").tar())

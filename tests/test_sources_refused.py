@@ -13,7 +13,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from build import blob, layer
+from build import blob, layer, squeeze
 from layerscope.errors import CorruptLayer, LayerscopeError, NotAnImage, NotFound, UsageError
 from layerscope.sources.archive import Archive
 from layerscope.sources.location import Location, locate
@@ -43,12 +43,12 @@ LOOKS: list[tuple[bytes, str]] = [
     (b"version https://git-lfs.github.com/spec/v1\noid x", "a Git LFS pointer"),
     (bytes(range(256)) * 4, "binary data"),
     (b"\x01" * 4096, "binary data"),
-    (gzip.compress(b"hello"), "text, compressed with gzip"),
-    (gzip.compress(b""), "it is empty, compressed with gzip"),
-    (gzip.compress(gzip.compress(tar({"a": b""}))), "gzip, compressed with gzip"),
+    (squeeze(b"hello", "gzip"), "text, compressed with gzip"),
+    (squeeze(b"", "gzip"), "it is empty, compressed with gzip"),
+    (squeeze(squeeze(tar({"a": b""}), "gzip"), "gzip"), "gzip, compressed with gzip"),
     (zstandard.compress(b'{"a":1}'), "JSON text, compressed with zstd"),
     (HELM, "a Helm chart"),
-    (gzip.compress(HELM), "a Helm chart"),
+    (squeeze(HELM, "gzip"), "a Helm chart"),
     (tar({"README.md": b"x"}), "a tar of one entry, such as README.md"),
     (tar({"a\x1b[0m": b"x", "b": b""}), r"a tar of 2 entries, such as a\\x1b\[0m"),
     (layer("bin/", "etc/", "usr/", "etc/passwd").tar(), "a root filesystem of 4 entries, as `docker export` writes it"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 import model
 from build import Compress, Layer
@@ -46,6 +46,7 @@ def test_the_models_content_bytes_are_live_and_wasted_bytes(stack: list[Layer]) 
 
 
 @pytest.mark.parametrize("compress", ["gzip", "zstd"])
+@settings(max_examples=40)
 @given(stack=polite_stacks())
 def test_compressed_layers_waste_the_same(stack: list[Layer], compress: Compress) -> None:
     assert Stacked.of(stack, compress).wasted() == Stacked.of(stack).wasted()

@@ -140,7 +140,7 @@ class _Member:
         while not state.eof:
             data = tail or self._feed.read(self.stored, length)
             piece = self._inflate(data)
-            tail = state.unconsumed_tail
+            tail = b"" if state.eof else state.unconsumed_tail  # after the end, zlib has what follows in both places
             self.stored += len(data) - len(tail) - len(state.unused_data)
             length = min(2 * length, LARGEST_INPUT)
             if piece:

@@ -76,14 +76,16 @@ class _Header:
 class HeaderWalk:
     """Collects the entries of one tar from buffers handed to `advance`, in order, and makes the table of them.
 
-    `is_done` says that the end marker was seen. Raises CorruptLayer, naming the offset in the unpacked tar, where the
-    walk cannot go on; what was collected before stays and `table` gives it.
+    `is_done` says that the end marker was seen, `awaits_entry` that an extended header was and its entry was not. Raises
+    CorruptLayer, naming the offset in the unpacked tar, where the walk cannot go on; what was collected before stays and
+    `table` gives it.
     """
 
     def __init__(self, layer: int) -> None:
         self.layer = layer
         self.rows = Rows()
         self.is_done = False
+        self.awaits_entry = False
         self._parts: list[Entries] = []
         self._count = 0
         self._markers = Markers()
@@ -101,7 +103,7 @@ class HeaderWalk:
         belongs to that header, or when a batch is full.
         """
         while position < stop and not self.is_done and len(self.rows.blocks) < BATCH:
-            if self._next is NO_OVERRIDES and self._globals is NO_OVERRIDES:
+            if not self.awaits_entry and self._globals is NO_OVERRIDES:
                 position = self._hop(buffer, position, min(stop, end - BLOCK + 1), shift)
                 if position >= stop or len(self.rows.blocks) >= BATCH:
                     break
@@ -176,6 +178,7 @@ class HeaderWalk:
             self._take_extended(header.block[156:157], body)
         except ValueError as error:
             raise CorruptLayer(f"a damaged extended header at offset {header.offset}: {error}") from error
+        self.awaits_entry = header.block[156:157] != b"g"
         return header.position + BLOCK + -(-header.size // BLOCK) * BLOCK
 
     def _take_extended(self, flag: bytes, body: bytes) -> None:
@@ -203,7 +206,7 @@ class HeaderWalk:
         return first + -(-stored // BLOCK) * BLOCK
 
     def _add(self, block: bytes, offset: int, size: int, override: Overrides, sparse: SparseMap | None) -> None:
-        self._next = NO_OVERRIDES
+        self._next, self.awaits_entry = NO_OVERRIDES, False
         if KINDS[block[156]] == UNKNOWN:
             name = block[:100].partition(b"\0")[0] if override.path is None else override.path
             self._problems.append(Problem(self.layer, name, f"an entry of unknown type {block[156:157]!r}, left out"))

@@ -17,6 +17,8 @@ from layerscope.tree.stack import LayerPaths
 Ints = npt.NDArray[np.int32]
 IMPLIED = -1
 """The entry number of a directory that only its children's paths name."""
+FALLEN = -2
+"""The entry number of a directory that stands in a layer only above entries that the same tar buries: a node, never seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,12 @@ def sort_rows(layers: list[LayerPaths]) -> Rows:
     keys: list[bytes] = [b""]
     numbers, entries = [np.ones(1, np.int16)], [np.full(1, IMPLIED, np.int32)]
     for layer in layers:
+        fallen = layer.needed - layer.implied if layer.shadowed else ()
+        keys += fallen
         keys += layer.implied
         keys += layer.keys
-        numbers.append(np.full(len(layer.implied) + len(layer.keys), layer.number, np.int16))
+        numbers.append(np.full(len(fallen) + len(layer.implied) + len(layer.keys), layer.number, np.int16))
+        entries.append(np.full(len(fallen), FALLEN, np.int32))
         entries.append(np.full(len(layer.implied), IMPLIED, np.int32))
         entries.append(np.arange(layer.first, layer.first + len(layer.keys), dtype=np.int32))
     order_list = sorted(range(len(keys)), key=keys.__getitem__)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.layers.table import Kind
-from layerscope.tree.nodes import IMPLIED, Ints, Nodes, Rows
+from layerscope.tree.nodes import FALLEN, IMPLIED, Ints, Nodes, Rows
 from layerscope.tree.stack import LayerPaths
 
 Layers = npt.NDArray[np.int16]
@@ -60,8 +60,8 @@ def versions_of(rows: Rows, nodes: Nodes, layers: list[LayerPaths], entry_kind: 
 
 def _winners(rows: Rows, layers: list[LayerPaths]) -> npt.NDArray[np.bool_]:
     """The last row of each path in each layer, those aside that the layer's own tar buried."""
-    fallen = [layer.first + index for layer in layers for index in layer.shadowed]
-    is_standing = ~np.isin(rows.entry, fallen) if fallen else np.ones(len(rows.node), bool)
+    fallen = [FALLEN, *(layer.first + index for layer in layers for index in layer.shadowed)]
+    is_standing = ~np.isin(rows.entry, fallen) if len(fallen) > 1 else np.ones(len(rows.node), bool)
     standing = np.flatnonzero(is_standing)
     node, layer = rows.node[standing], rows.layer[standing]
     is_last = np.ones(len(standing), bool)
