@@ -54,6 +54,9 @@ class Rows:
         """Forget `row` and all after it."""
         for column in (self.blocks, self.offsets, self.sizes, self.digests):
             del column[row:]
+        for by_row in (self.overrides, self.sparse):
+            for later in [number for number in by_row if number >= row]:
+                del by_row[later]
 
 
 @dataclass(frozen=True, slots=True)

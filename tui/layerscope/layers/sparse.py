@@ -8,7 +8,8 @@ from layerscope.layers.numbers import parse_decimal, parse_field
 from layerscope.layers.table import SparseMap
 
 BLOCK = 512
-MAX_RUNS = 1 << 20
+MAX_RUNS = 1 << 17
+"""The most data runs we believe a sparse file to have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import re
 from layerscope.text import escape
 
 _NOP = re.compile(r"^/bin/sh -c #\(nop\)\s*")
-_ARGUMENTS = re.compile(r"^(?:RUN )?\|\d+ (?:\S+=.*? )*?(?=/bin/(?:ba|da)?sh )")
+# One lazy step, not a repeated one: a hostile history must not make this take longer than its length.
+_ARGUMENTS = re.compile(r"^(?:RUN )?\|\d+ (?:[^\s=]+=.*? )?(?=/bin/(?:ba|da)?sh )")
 _SHELL = re.compile(r"^(?:RUN )?/bin/(?:ba|da)?sh(?: -o pipefail)? -e?u?x?c ")
 _CHECKSUM = re.compile(r"^(ADD|COPY) (?:--\S+ )*(?:multi:|file:|dir:)([0-9a-f]{8})[0-9a-f]* in ")
 _BUILDKIT = re.compile(r"\s*# buildkit$")

@@ -1,0 +1,108 @@
+"""Rows of headers -> the table of a layer, a batch at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.headers import (
+    BLOCK,
+    Headers,
+    Rows,
+    decode,
+    first_bad_checksum,
+    header_table,
+    problems_of,
+)
+from layerscope.layers.names import Markers, normalise, sort_out
+from layerscope.layers.table import Entries, Kind, LayerTable, Omitted, Problem, SparseMap
+
+MAX_PATH = 4096
+"""Linux's PATH_MAX. Each directory of a path is a node with its own path: longer ones cost memory by the square."""
+MAX_SHOWN = 100
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Collector:
+    """Decodes rows, sorts markers out, and keeps what `table` is made of. `problems` may be added to."""
+
+    def __init__(self, layer: int) -> None:
+        self.layer = layer
+        self.problems: list[Problem] = []
+        self._parts: list[Entries] = []
+        self._count = 0
+        self._markers = Markers()
+        self._omitted: list[Omitted] = []
+        self._sparse: dict[int, SparseMap] = {}
+        self._xattrs: dict[int, dict[bytes, bytes]] = {}
+
+    def add(self, rows: Rows) -> None:
+        """Take `rows`. Raises CorruptLayer at the first whose checksum is wrong, after taking those before it."""
+        if not rows.blocks:
+            return
+        table = header_table(rows.blocks)
+        bad = first_bad_checksum(table)
+        bad_offset = rows.offsets[bad] - BLOCK if bad < len(table) else None
+        rows.drop_from(bad)
+        if rows.blocks:
+            self._take(rows, table[:bad])
+        if bad_offset is not None:
+            raise CorruptLayer(f"no tar header at offset {bad_offset}: its checksum is wrong")
+
+    def _take(self, rows: Rows, table: Headers) -> None:
+        batch = decode(rows, table)
+        self.problems += problems_of(batch, self.layer)
+        paths = batch.names
+        keep = sort_out(paths, self._markers)
+        for row, path in self._markers.omitted:
+            self._omitted.append(Omitted(path, int(batch.size[row]), bool(batch.kind[row] == Kind.DIRECTORY)))
+        self._markers.omitted.clear()
+        self._leave_out(paths, batch.kind, keep)
+        for row in np.flatnonzero(batch.kind == Kind.HARDLINK).tolist():
+            batch.links[row] = normalise(batch.links[row])
+        kept = paths if keep.all() else [path for path, is_kept in zip(paths, keep.tolist(), strict=True) if is_kept]
+        self._parts.append(batch.entries(keep, kept))
+        self._take_rare(rows, keep)
+        self._count += len(kept)
+
+    def _leave_out(self, paths: list[bytes], kind: npt.NDArray[np.uint8], keep: Mask) -> None:
+        """What no system can unpack: paths that are too long, and a root that is no directory."""
+        if max(map(len, paths)) <= MAX_PATH and b"" not in paths:
+            return
+        for row, path in enumerate(paths):
+            if len(path) > MAX_PATH:
+                text = f"an entry whose path of {len(path)} bytes is longer than any system allows; left out"
+                self.problems.append(Problem(self.layer, path[:MAX_SHOWN] + b"...", text, is_fatal=True))
+                keep[row] = False
+            elif not path and keep[row] and kind[row] != Kind.DIRECTORY:
+                self.problems.append(Problem(self.layer, b"", "an entry that is no directory names the root; left out"))
+                keep[row] = False
+
+    def _take_rare(self, rows: Rows, keep: Mask) -> None:
+        if not rows.sparse and not any(override.xattrs for override in rows.overrides.values()):
+            return
+        numbers = self._count + np.cumsum(keep) - 1
+        for row, sparse in rows.sparse.items():
+            if keep[row]:
+                self._sparse[int(numbers[row])] = sparse
+        for row, override in rows.overrides.items():
+            if override.xattrs and keep[row]:
+                self._xattrs[int(numbers[row])] = override.xattrs
+
+    def table(self, *, unpacked_bytes: int, damage: str = "") -> LayerTable:
+        """The table of all rows that were flushed; `damage` is added as a fatal problem."""
+        problems = self.problems + [Problem(self.layer, path, text) for path, text in self._markers.problems]
+        if damage:
+            problems.append(Problem(self.layer, b"", damage, is_fatal=True))
+        return LayerTable(
+            entries=Entries.join(self._parts) if self._parts else Entries.none(),
+            whiteouts=tuple(self._markers.whiteouts),
+            opaques=tuple(self._markers.opaques),
+            omitted=tuple(self._omitted),
+            problems=tuple(problems),
+            sparse=self._sparse,
+            xattrs=self._xattrs,
+            unpacked_bytes=unpacked_bytes,
+        )
