@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import model
-from build import Layer, layer
+from build import Layer, hardlink, layer
 from layerscope.tree.tree import Change, Tree
 from seen import CHANGES, state_of, tree_of
 from strategies import linkless_stacks, polite_stacks, stacks
@@ -93,3 +93,8 @@ def range_change(was_there: bool, is_there: bool, is_touched: bool) -> model.Cha
     if was_there and is_there:
         return "modified" if is_touched else "unchanged"
     return "added" if is_there else "removed" if was_there else "unchanged"
+
+
+def test_a_hard_link_to_a_directory_below_shows_nothing_however_the_directory_came_to_be() -> None:
+    for lower in (layer("b/a/"), layer("b/", "b/a/")):
+        assert_same_states([lower, layer(hardlink("h", "b"), "b")])

@@ -29,6 +29,7 @@ MAX_WINDOW = 512 << 20
 GENEROUS_UNPACKED = 16 << 30
 GENEROUS_RATIO = 100
 FIRST_INPUT = 8 * 1024
+GZIP_MAGIC = b"\x1f\x8b\x08"
 LARGEST_INPUT = 256 * 1024
 
 
@@ -60,7 +61,7 @@ def forget_it(_point: SeekPoint) -> None:
 
 def compression_of(head: bytes) -> Compression:
     """Tell the compression from a blob's first four bytes (RFC 1952 2.3.1, RFC 8878 3.1.1 and 3.1.2), never from its name."""
-    if head[:2] == b"\x1f\x8b":
+    if head[:3] == GZIP_MAGIC:
         return Compression.GZIP
     return Compression.ZSTD if is_zstd_magic(head[:4]) else Compression.NONE
 
@@ -115,8 +116,8 @@ def _gunzip(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]
 
 def _another_member(feed: Feed, stored: int) -> bool:
     """True when a member starts at `stored`. Zeros up to the end are padding, as gzip(1) has it."""
-    head = feed.read(stored, 2)
-    if head == b"\x1f\x8b":
+    head = feed.read(stored, len(GZIP_MAGIC))
+    if head == GZIP_MAGIC:
         return True
     while stored < feed.size:
         if feed.read(stored, PIECE).strip(b"\0"):

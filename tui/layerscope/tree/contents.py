@@ -47,10 +47,10 @@ class _Finder:
                 continue
             entry = layer.first + index
             found = self._before(node, layer, entry)
-            if found == NONE:
+            if found is None:
                 late.append((entry, node))
             else:
-                self._origin[entry] = self._origin[found]
+                self._origin[entry] = self._origin_of(found)
         for entry, node in late:
             self._origin[entry] = self._origin_of(self._after(node, layer, entry))
 
@@ -63,9 +63,10 @@ class _Finder:
         ]
 
     def _origin_of(self, entry: int) -> int:
-        return NONE if entry == NONE else int(self._origin[entry])
+        """What an entry shows; nothing for an implied directory."""
+        return NONE if entry < 0 else int(self._origin[entry])
 
-    def _before(self, node: int, layer: LayerPaths, entry: int) -> int:
+    def _before(self, node: int, layer: LayerPaths, entry: int) -> int | None:
         earlier = [found for found in self._of_layer(node, layer.number) if 0 <= found < entry]
         return max(earlier) if earlier else self._below(node, layer.number)
 
@@ -78,9 +79,9 @@ class _Finder:
         found: list[int] = self._rows.entry[part][self._rows.layer[part] == number].tolist()
         return found
 
-    def _below(self, node: int, number: int) -> int:
-        """What the path shows after the layers below `number`."""
+    def _below(self, node: int, number: int) -> int | None:
+        """The entry that the path shows after the layers below `number`; None where it shows nothing."""
         part = slice(self._version_bounds[node], self._version_bounds[node + 1])
         is_seen = (self._versions.layer[part] < number) & (self._versions.until[part] >= number)
         found: npt.NDArray[np.int32] = self._versions.entry[part][is_seen]
-        return int(found[0]) if len(found) else NONE
+        return int(found[0]) if len(found) else None
