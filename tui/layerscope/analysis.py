@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from layerscope.layers.compression import Compression
+from layerscope.layers.compression import Compression, compression_of
 from layerscope.layers.content import LayerContent
 from layerscope.layers.memory import release_memory
 from layerscope.layers.read import ReadLayer, read_layer
@@ -150,8 +149,14 @@ def analyse(contents: Contents, *, base_layers: int | None = None, base_name: st
 
 
 def _read_layers(image: Image, progress: Progress) -> list[ReadLayer]:
-    """The largest first, so that no core is left with a big one at the end."""
+    """Plain layers one after the other, for a walk over headers is Python's own work; else side by side on the cores there
+    are, the largest first, so that no core is left with a big one at the end.
+    """
     counter = _Counter(progress, sum(layer.wire_bytes for layer in image.layers))
+    if len(image.layers) < 2 or all(_is_plain(layer) for layer in image.layers):
+        return [_read(layer, counter) for layer in image.layers]
+    from concurrent.futures import ThreadPoolExecutor
+
     largest_first = sorted(image.layers, key=lambda layer: -layer.wire_bytes)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         futures = {layer.number: pool.submit(_read, layer, counter) for layer in largest_first}
@@ -161,6 +166,10 @@ def _read_layers(image: Image, progress: Progress) -> list[ReadLayer]:
             counter.is_cancelled = True
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _is_plain(layer: StoredLayer) -> bool:
+    return layer.blob is None or compression_of(layer.blob.read(0, 4)) is Compression.NONE
 
 
 def _read(layer: StoredLayer, counter: _Counter) -> ReadLayer:

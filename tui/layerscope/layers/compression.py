@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, BinaryIO, cast
 
-import zstandard
-
 try:
     zlib: Any = importlib.import_module("zlib_ng.zlib_ng")
 except ImportError:  # no wheel for this machine: the standard library is slower and otherwise the same
@@ -188,6 +186,8 @@ def _unzstd(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]
 def _zstd_pieces(feed: Feed, start: int, end: int) -> Iterator[bytes]:
     if start >= end:
         return
+    import zstandard  # 9 ms that only zstd blobs need to pay for
+
     buffer = bytearray(PIECE)
     try:
         with zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(

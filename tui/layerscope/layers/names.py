@@ -63,8 +63,7 @@ def _odd_rows(names: list[bytes]) -> list[int]:
     inside = np.searchsorted(starts, np.flatnonzero(is_odd), side="right") - 1
     first = text[starts]
     outside = np.flatnonzero((first == SLASH) | (first == DOT) | (first == 0))
-    rows: list[int] = np.union1d(inside, outside).tolist()
-    return rows
+    return sorted({*inside.tolist(), *outside.tolist()})
 
 
 def _is_plain_directory(name: bytes) -> bool:
