@@ -15,6 +15,7 @@ def completion(shell: str) -> None:
     Examples:
       layerscope completion bash > ~/.local/share/bash-completion/completions/layerscope
       layerscope completion zsh > "${fpath[1]}/_layerscope"
+      layerscope completion fish > ~/.config/fish/completions/layerscope.fish
     """
     from layerscope.cli.main import commands
 

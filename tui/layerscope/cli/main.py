@@ -10,7 +10,8 @@ from difflib import get_close_matches
 import click
 
 from layerscope import __version__
-from layerscope.errors import LayerscopeError
+from layerscope.cli.output import ready_streams
+from layerscope.errors import LayerscopeError, NotFound
 
 REPORT = "report"
 COMMANDS = {
@@ -51,6 +52,10 @@ Exit codes: 0 done, 1 a verification failed, 2 could not do it, 130 interrupted.
 """
 
 
+class _ReaderGone(Exception):
+    """Whoever read our output has gone."""
+
+
 class Commands(click.Group):
     """Loads a command's module when it is called; anything that is no command is an image to report on."""
 
@@ -71,7 +76,18 @@ class Commands(click.Group):
         own = {"--help", "-h", "--version"}
         if args and args[0] not in own and args[0] not in self.list_commands(ctx):
             args = [REPORT, *args]
+        # click takes `-:TAG`, an image on standard input, for options; the longer spelling means the same.
+        args = [f"docker-archive:{each}" if each.startswith("-:") else each for each in args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. click would end a broken pipe with exit code 1, which here means that a check failed."""
+        try:
+            code: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
+        return code
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -100,20 +116,22 @@ def commands() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code. The only place where errors are caught."""
+    ready_streams()
     try:
         code = commands.main(arguments or ["--help"], prog_name="layerscope", standalone_mode=False)
         sys.stdout.flush()
     except LayerscopeError as error:
-        click.echo(f"layerscope: {error}{_meant_command(arguments)}", err=True)
+        hint = _meant_command(arguments) if isinstance(error, NotFound) else ""
+        click.echo(f"layerscope: {error}{hint}", err=True)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        click.echo(f"layerscope: {_usage_sentence(error)}{_meant_command(arguments)}", err=True)
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("layerscope: interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it closes it.
+    except _ReaderGone:
+        # Python would complain once more when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except OSError as error:
@@ -124,9 +142,24 @@ def run(arguments: list[str]) -> int:
 
 def _meant_command(arguments: list[str]) -> str:
     """A hint for a mistyped command, which was taken for an image."""
-    from layerscope.errors import NotFound
-
-    if not arguments or not isinstance(sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1], NotFound):
+    typed = arguments[0] if arguments else ""
+    if typed in SUMMARIES or os.path.lexists(typed):
         return ""
-    near = get_close_matches(arguments[0], SUMMARIES, n=1)
-    return f" (or did you mean the command `{near[0]}`?)" if near and arguments[0] not in SUMMARIES else ""
+    near = get_close_matches(typed, SUMMARIES, n=1)
+    return f" (or did you mean the command `{near[0]}`?)" if near else ""
+
+
+def _usage_sentence(error: click.ClickException) -> str:
+    """What is wrong with the arguments, and where to read more."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        sentence = f"there is no option {error.option_name}"
+        options = [option for parameter in context.command.get_params(context) for option in parameter.opts]
+        near = get_close_matches(error.option_name, [*options, "--version"], n=1)
+        sentence += f"; did you mean {near[0]}?" if near else "."
+    else:
+        sentence = error.format_message()
+        sentence = sentence[:1].lower() + sentence[1:].rstrip(".") + "."
+    return f"{sentence} Try: {context.command_path.removesuffix(f' {REPORT}')} --help"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 image_argument = click.argument("reference", metavar="IMAGE")
+MOST_PROBLEMS = 10
 platform_option = click.option(
     "--platform", metavar="OS/ARCH[/VARIANT]", help="Which platform of an image that has several; default this machine's."
 )
@@ -67,8 +68,10 @@ def damage_exit_code(contents: Contents) -> int:
     from layerscope.report.problems import problem_text
 
     fatal = [problem for problem in contents.tree.problems if problem.is_fatal]
-    for problem in fatal:
+    for problem in fatal[:MOST_PROBLEMS]:
         click.echo(f"layerscope: {problem_text(contents.image, problem)}", err=True)
+    if len(fatal) > MOST_PROBLEMS:
+        click.echo(f"layerscope: and {len(fatal) - MOST_PROBLEMS:,} more (layerscope IMAGE --json - lists all)", err=True)
     return 2 if fatal else 0
 
 

@@ -1,24 +1,50 @@
-"""Standard output: its width, its colours, and files written whole or not at all."""
+"""Standard output: its encoding, its width, its colours, and files written whole or not at all."""
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layerscope.errors import CannotWrite
+from layerscope.text import escape
 
 if TYPE_CHECKING:
     from layerscope.report.style import Style
 
 STDOUT = "-"
+_STDOUT_NAMES = frozenset({STDOUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 NARROWEST = 60
+_ESCAPING = "layerscope.escaping"
+
+
+def ready_streams() -> None:
+    """Make sure that writing never fails for what is written: a stream that the caller closed becomes /dev/null, and
+    characters that standard output cannot encode become escapes.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
+    codecs.register_error(_ESCAPING, _escape_rest)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=_ESCAPING)
+
+
+def _escape_rest(error: UnicodeError) -> tuple[str, int]:
+    from layerscope.report.style import code_points
+
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return code_points(escape(error.object[error.start : error.end])), error.end
 
 
 def output_style() -> Style:
     """How to write to standard output: 80 columns and no colour unless it is a terminal; COLUMNS and NO_COLOR are honoured."""
+    import shutil
+
     from layerscope.report.style import Style
 
     is_terminal = sys.stdout.isatty()
@@ -28,39 +54,38 @@ def output_style() -> Style:
     return Style(max(width, NARROWEST), has_colour, is_ascii)
 
 
+def is_stdout(name: str | None) -> bool:
+    """Whether `name` is standard output: writing to it by another name would replace the file that it goes to."""
+    return name in _STDOUT_NAMES
+
+
 def write_bytes(name: str, data: bytes) -> None:
     """Write to a file, or to standard output for `-`. A file is there whole or not at all. Raises CannotWrite."""
-    if name == STDOUT:
+    if is_stdout(name):
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         return
-    path = Path(name)
-    if path.exists() and not path.is_file():  # a pipe or device, such as /dev/stderr
-        _write_into(path, data)
-    else:
-        _replace(path, data)
-
-
-def _write_into(path: Path, data: bytes) -> None:
     try:
-        path.write_bytes(data)
+        path = Path(os.path.realpath(name))  # where a symlink leads, so that the link itself stays
+        if path.exists() and not path.is_file():  # a pipe or device, such as /dev/stderr
+            path.write_bytes(data)
+        else:
+            _replace(path, data)
     except OSError as error:
-        raise CannotWrite(f"{path} cannot be written: {error.strerror}") from error
+        raise CannotWrite(f"{escape(name) or 'a file without a name'} cannot be written: {error.strerror}") from error
 
 
 def _replace(path: Path, data: bytes) -> None:
     import tempfile
 
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
+    mask = os.umask(0)
+    os.umask(mask)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".layerscope-", delete=False) as file:
+        temporary = Path(file.name)
+        try:
             file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    except OSError as error:
-        if temporary:
+            file.close()
+            temporary.chmod(0o666 & ~mask)
+            temporary.replace(path)
+        finally:
             temporary.unlink(missing_ok=True)
-        raise CannotWrite(f"{path} cannot be written: {error.strerror}") from error

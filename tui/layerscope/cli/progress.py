@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -14,7 +15,7 @@ class Progress:
     """Call it with what is being done, how much of it is, and of how much (0: unknown); it draws at most ten times a second."""
 
     def __init__(self) -> None:
-        self._is_shown = sys.stderr.isatty()
+        self._is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._started = self._drawn = time.monotonic()
         self._is_drawn = False
 
@@ -32,14 +33,25 @@ class Progress:
         if not self._is_shown or now - self._started < PATIENCE or now - self._drawn < INTERVAL:
             return
         self._drawn, self._is_drawn = now, True
-        sys.stderr.write(f"\r\x1b[K{_line(stage, done, total, now - self._started)}")
+        sys.stderr.write(f"\r\x1b[K{_fitting(_line(stage, done, total, now - self._started))}")
         sys.stderr.flush()
+
+
+def _fitting(line: str) -> str:
+    """The line without what would wrap, for only the row of the cursor is erased."""
+    from layerscope.report.style import cut_end
+
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        width = 80
+    return cut_end(line, width - 1, mark="...")
 
 
 def _line(stage: str, done: int, total: int, seconds: float) -> str:
     from layerscope.units import size_text
 
     if not done:
-        return f"{stage} …"
+        return f"{stage} ..."
     share = f" of {size_text(total)} ({100 * done // total}%)" if total else ""
     return f"{stage}: {size_text(done)}{share}, {size_text(int(done / seconds))}/s"

@@ -6,9 +6,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from click.formatting import HelpFormatter
 
 from layerscope.cli.options import analyse_image, base_option, damage_exit_code, image_argument, platform_option
-from layerscope.cli.output import STDOUT, output_style, write_bytes
+from layerscope.cli.output import is_stdout, output_style, write_bytes
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
@@ -18,13 +19,27 @@ json_option = click.option(
 )
 
 
-@click.command(hidden=True, context_settings={"help_option_names": ["-h", "--help"]})
+class _Nameless(click.Command):
+    """The command that is meant when none is named."""
+
+    def format_usage(self, ctx: click.Context, formatter: HelpFormatter) -> None:
+        """As it is typed: without a name."""
+        formatter.write_usage("layerscope", " ".join(self.collect_usage_pieces(ctx)))
+
+
+@click.command(cls=_Nameless, hidden=True)
 @image_argument
 @platform_option
 @base_option
 @json_option
 def report(reference: str, platform: str | None, base: str | None, json_file: str | None) -> int:
-    """Report on IMAGE: its layers, what it wastes, the worst paths."""
+    """Report on IMAGE: its layers, what it wastes, the worst paths.
+
+    \b
+    Examples:
+      layerscope image.tar --base 3
+      layerscope image.tar --json - | jq .image.efficiency
+    """
     return _show(analyse_image(reference, platform, base), json_file)
 
 
@@ -37,12 +52,12 @@ def demo(json_file: str | None, save: str | None) -> int:
     \b
     Example:
       layerscope demo --save demo.tar
-      layerscope blame demo.tar /app/config.json
+      layerscope blame demo.tar /srv/app/models/words.bin
     """
     from layerscope.analysis import analyse, read_image
     from layerscope.sources.demo import open_demo
 
-    if save:
+    if save is not None:
         return _save(save)
     return _show(analyse(read_image(open_demo())), json_file)
 
@@ -59,11 +74,11 @@ def _save(name: str) -> int:
 
 
 def _show(analysis: Analysis, json_file: str | None) -> int:
-    if json_file:
+    if json_file is not None:
         from layerscope.report.json import analysis_json
 
         write_bytes(json_file, analysis_json(analysis))
-    if json_file != STDOUT:
+    if not is_stdout(json_file):
         from layerscope.report.text import report_text
 
         sys.stdout.write(report_text(analysis, output_style()))

@@ -40,6 +40,11 @@ class LayerContent:
         """The content of a layer that was read from `blob`."""
         return cls(blob, read.compression, read.seek_points, read.table.sparse)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every content lies whole and as it is in the map."""
+        return self.compression is Compression.NONE and not self.sparse
+
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
         """The content of the layer's entry number `entry`, in pieces of at most 256 KiB; holes of sparse files are zeros.
 

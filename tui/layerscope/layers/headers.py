@@ -33,6 +33,7 @@ KINDS[[0, *b"0712S3456"]] = [
 NUMBER_FIELDS = {"mode": slice(100, 108), "uid": slice(108, 116), "gid": slice(116, 124), "mtime": slice(136, 148)}
 Numbers = npt.NDArray[np.int64]
 Headers = npt.NDArray[np.void]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -61,10 +62,10 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Decoded rows: names as written (not normalised) and the entries' columns, whose `paths` are still empty."""
+    """Decoded rows: names as written (not normalised), the targets of those that are links, and the entries' columns."""
 
     names: list[bytes]
-    links: list[bytes]
+    links: dict[int, bytes]
     kind: npt.NDArray[np.uint8]
     mode: Numbers
     uid: Numbers
@@ -75,9 +76,9 @@ class Batch:
     content_id: npt.NDArray[np.uint64]
     problems: list[tuple[int, str]]
 
-    def entries(self, keep: npt.NDArray[np.bool_], paths: list[bytes]) -> Entries:
+    def entries(self, keep: Mask, paths: list[bytes]) -> Entries:
         """The rows of `keep` under their normalised `paths` (one for each kept row)."""
-        rows = np.flatnonzero(keep)
+        rows = slice(None) if keep.all() else np.flatnonzero(keep)
         return Entries(
             paths=Strings.of(paths),
             kind=self.kind[rows],
@@ -87,9 +88,17 @@ class Batch:
             size=self.size[rows],
             mtime=self.mtime[rows],
             content_offset=self.content_offset[rows],
-            content_id=self.content_id[rows] if self.content_id.strides[0] else no_ids(len(rows)),
-            links=Strings.of([self.links[row] for row in rows.tolist()]),
+            content_id=self.content_id[rows] if self.content_id.strides[0] else no_ids(len(paths)),
+            links=self._links(keep),
         )
+
+    def _links(self, keep: Mask) -> Strings:
+        links = [(row, link) for row, link in sorted(self.links.items()) if keep[row]]
+        lengths = np.zeros(len(keep), np.int64)
+        lengths[[row for row, _ in links]] = [len(link) for _, link in links]
+        offsets = np.zeros(np.count_nonzero(keep) + 1, np.int64)
+        np.cumsum(lengths[keep], out=offsets[1:])
+        return Strings(b"".join(link for _, link in links), offsets)
 
 
 def header_table(blocks: list[bytes]) -> Headers:
@@ -202,8 +211,8 @@ def _old_directories(kind: npt.NDArray[np.uint8], table: Headers, names: list[by
             kind[row] = Kind.DIRECTORY
 
 
-def _links(table: Headers, kind: npt.NDArray[np.uint8], rows: Rows) -> list[bytes]:
-    links = [b""] * len(kind)
+def _links(table: Headers, kind: npt.NDArray[np.uint8], rows: Rows) -> dict[int, bytes]:
+    links = {}
     wanted = np.flatnonzero((kind == Kind.HARDLINK) | (kind == Kind.SYMLINK))
     targets: list[bytes] = table["link"][wanted].tolist()
     for row, target in zip(wanted.tolist(), targets, strict=True):

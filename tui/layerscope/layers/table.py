@@ -147,7 +147,7 @@ def _join(values: list[Any]) -> Any:
     """One column out of its parts. Of ids that are all unknown, memory that the kernel need not back until it is written to."""
     if isinstance(values[0], Strings):
         return Strings.concatenate(values)
-    if values[0].ndim == 2 and not any(value.strides[0] for value in values):
+    if values[0].ndim == 2 and not any(value.strides[0] and value.any() for value in values):
         return np.zeros((sum(map(len, values)), 2), np.uint64)
     return np.concatenate(values)
 

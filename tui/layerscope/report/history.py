@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from layerscope.analysis import Contents
+from layerscope.report.encode import json_line
 from layerscope.report.instructions import clean_instruction
 from layerscope.report.listing import MARKS, Describer
 from layerscope.report.paths import path_fields
@@ -31,9 +30,8 @@ def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
 
 def blame_json_lines(contents: Contents, node: int) -> Iterator[bytes]:
     """One object a version, oldest first."""
-    encode = msgspec.json.Encoder().encode
     for event in history_of(contents.tree, node):
-        yield encode(_fields(contents, node, event)) + b"\n"
+        yield json_line(_fields(contents, node, event))
 
 
 def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
@@ -48,10 +46,9 @@ def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
 
 def find_json_lines(contents: Contents, nodes: list[int]) -> Iterator[bytes]:
     """One object a version of each node."""
-    encode = msgspec.json.Encoder().encode
     for node in nodes:
         for event in _with_content(contents, node):
-            yield encode(_fields(contents, node, event)) + b"\n"
+            yield json_line(_fields(contents, node, event))
 
 
 def _with_content(contents: Contents, node: int) -> list[Event]:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from layerscope.analysis import Analysis
+from layerscope.report.encode import json_line
 from layerscope.report.paths import path_fields
 from layerscope.tree.tree import Change, Tree
 from layerscope.waste.find import Cause
@@ -31,7 +32,7 @@ def analysis_json(analysis: Analysis) -> bytes:
         "dive": _dive(analysis),
         "problems": _problems(analysis),
     }
-    return msgspec.json.encode(document, enc_hook=str) + b"\n"  # a Digest is a str that msgspec does not know
+    return json_line(document)
 
 
 def _image(analysis: Analysis) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 
 from layerscope.layers.table import Kind
+from layerscope.report.encode import json_line
 from layerscope.report.paths import path_fields
 from layerscope.text import escape
 from layerscope.tree.tree import Change, Tree, View
@@ -92,12 +92,12 @@ def nodes_below(view: View, node: int) -> list[int]:
 
 def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
     """One object a line for each of `nodes`."""
-    describe, encode = Describer(view.tree).entry, msgspec.json.Encoder().encode
+    describe = Describer(view.tree).entry
     paths, entries, changes = view.tree.nodes.paths, view.entry, view.change
     words = [change.name.lower() for change in Change]
     for node in nodes:
         fields = describe(int(entries[node])).fields()
-        yield encode({**path_fields(paths[node]), **fields, "change": words[changes[node]]}) + b"\n"
+        yield json_line({**path_fields(paths[node]), **fields, "change": words[changes[node]]})
 
 
 def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:

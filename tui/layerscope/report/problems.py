@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from layerscope.layers.table import Problem
+from layerscope.report.style import cut_middle
 from layerscope.sources.image import Image
 from layerscope.text import escape
+
+LONGEST_PATH = 200
 
 
 def problem_text(image: Image, problem: Problem) -> str:
     """`image.tar: layer 3 (sha256:52a14c04…): /etc/x: what is wrong`."""
-    return f"{escape(image.reference)}: {problem_place(image, problem)}{escape(problem.text)}"
+    return f"{escape(image.reference)}: {problem_sentence(image, problem)}"
 
 
-def problem_place(image: Image, problem: Problem) -> str:
-    """The layer and path of a problem, ready to be followed by its sentence; empty for the image as a whole."""
+def problem_sentence(image: Image, problem: Problem) -> str:
+    """The same without the image: `layer 3 (52a14c04…): /etc/x: what is wrong`. A long path is cut; JSON has all of it."""
     place = ""
     if problem.layer:
         layer = image.layers[problem.layer - 1]
         digest = layer.digest or layer.diff_id
         place = f"layer {problem.layer} ({digest.short}): " if digest else f"layer {problem.layer}: "
-    return place + (f"/{escape(problem.path)}: " if problem.path else "")
+    path = f"/{cut_middle(escape(problem.path), LONGEST_PATH)}: " if problem.path else ""
+    return f"{place}{path}{escape(problem.text)}"

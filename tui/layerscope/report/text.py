@@ -9,11 +9,10 @@ import numpy as np
 from layerscope.analysis import Analysis
 from layerscope.layers.compression import Compression
 from layerscope.report.instructions import clean_instruction
-from layerscope.report.problems import problem_place
-from layerscope.report.style import Style, cells, cut_end, cut_middle
-from layerscope.text import escape
+from layerscope.report.problems import problem_sentence
+from layerscope.report.style import Style, cells, cut_end, cut_middle, wrapped
 from layerscope.units import bar, count_text, percent_text, size_text
-from layerscope.waste.find import Cause
+from layerscope.waste.find import Cause, Waste
 from layerscope.waste.group import by_layer_pair
 
 WORST = 10
@@ -38,9 +37,11 @@ def report_text(analysis: Analysis, style: Style) -> str:
 
 def _heading(analysis: Analysis, style: Style) -> Iterator[str]:
     image = analysis.image
-    name = escape(image.name or image.reference)
-    rest = style.plain(f" · {escape(str(image.platform))} · {image.config_digest.short}")
-    yield style.paint(cut_middle(name, max(style.width - cells(rest), 20)), "bold") + rest
+    mark = style.plain("…")
+    platform = cut_end(style.name(str(image.platform)), style.width // 3, mark=mark)
+    rest = style.plain(" · ") + platform + style.plain(f" · {image.config_digest.short}")
+    name = cut_middle(style.name(image.name or image.reference), style.width - cells(rest), mark=mark)
+    yield style.paint(name, "bold") + rest
     facts = [
         f"{size_text(analysis.waste.content_bytes)} on disk",
         _wire(analysis),
@@ -48,7 +49,7 @@ def _heading(analysis: Analysis, style: Style) -> Iterator[str]:
         f"{size_text(analysis.waste.wasted_bytes)} wasted",
         f"{percent_text(analysis.waste.efficiency)} efficient",
     ]
-    yield from _wrapped(facts, style)
+    yield from _fact_lines(facts, style)
 
 
 def _wire(analysis: Analysis) -> str:
@@ -59,7 +60,7 @@ def _wire(analysis: Analysis) -> str:
     return f"{size_text(stored)} on the wire"
 
 
-def _wrapped(facts: list[str], style: Style) -> Iterator[str]:
+def _fact_lines(facts: list[str], style: Style) -> Iterator[str]:
     line = ""
     for fact in facts:
         longer = f"{line}{style.plain(' · ')}{fact}" if line else fact
@@ -82,11 +83,15 @@ def _layers(analysis: Analysis, style: Style) -> Iterator[str]:
         is_base = analysis.base_layers is not None and layer.number <= analysis.base_layers
         figures = f"{layer.number:>3}  {size_text(size):>8}  {bar(size / largest, BAR, is_ascii=style.is_ascii):{BAR}}  "
         room = style.width - cells(figures) - 10
-        instruction = cut_end(clean_instruction(layer.created_by) or "(no history)", room, mark=style.plain("…"))
+        instruction = _instruction(layer.created_by, room, style)
         lost = f"{size_text(waste) if waste else '':>8}"
         yield figures + style.paint(lost, "magenta") + "  " + (style.paint(instruction, "dim") if is_base else instruction)
         if layer.number == analysis.base_layers and layer.number < len(sizes):
             yield style.paint(style.plain("     ─── the base's layers above, yours below ───"), "dim")
+
+
+def _instruction(created_by: str, room: int, style: Style) -> str:
+    return cut_end(style.name(clean_instruction(created_by)) or "(no history)", room, mark=style.plain("…"))
 
 
 def _causes(analysis: Analysis, style: Style) -> Iterator[str]:
@@ -109,8 +114,8 @@ def _pairs(analysis: Analysis, style: Style) -> Iterator[str]:
     for pair in pairs[:PAIRS]:
         start = style.plain(f"  {size_text(pair.size):>8}  {pair.cause.word:<11}  {pair.written_by:>3} → {pair.buried_by:<3}  ")
         start += f"{count_text(pair.count, 'file'):>13}  "
-        instruction = clean_instruction(analysis.image.layers[pair.buried_by - 1].created_by)
-        yield start + cut_end(instruction, style.width - cells(start), mark=style.plain("…"))
+        buried_by = analysis.image.layers[pair.buried_by - 1]
+        yield start + _instruction(buried_by.created_by, style.width - cells(start), style)
     if len(pairs) > PAIRS:
         rest = sum(pair.size for pair in pairs[PAIRS:])
         yield style.paint(f"  {size_text(rest):>8}  in {count_text(len(pairs) - PAIRS, 'more pair')}", "dim")
@@ -126,7 +131,7 @@ def _worst(analysis: Analysis, style: Style) -> Iterator[str]:
             f"  {size_text(int(waste.size[index])):>8}  {Cause(waste.cause[index]).word:<11}"
             f"  {waste.written_by[index]:>3} → {waste.buried_by[index]:<3}  "
         )
-        path = "/" + escape(paths[int(waste.node[index])])
+        path = "/" + style.name(paths[int(waste.node[index])])
         yield start + cut_middle(path, style.width - cells(start), mark=style.plain("…"))
     if len(waste) > WORST:
         rest = int(np.sum(waste.size[WORST:]))
@@ -137,33 +142,39 @@ def _verdict(analysis: Analysis, style: Style) -> Iterator[str]:
     waste = analysis.waste
     efficiency = percent_text(waste.efficiency)
     if waste.wasted_bytes:
-        share = max(round(100 * waste.wasted_bytes / waste.content_bytes), 1)
-        yield f"{efficiency} efficient: of every 100 bytes of files in the layers, a container never sees {share}."
+        yield f"{efficiency} efficient: a container never sees {_hundredths(waste)} of every 100 bytes in the layers."
         wire = sum(analysis.wire_bytes_wasted)
         yield style.plain(f"{size_text(waste.wasted_bytes)} wasted on disk, ≈{size_text(wire)} of what is stored.")
     else:
         yield f"{efficiency} efficient: a container sees every byte that the layers carry."
-    yield from _base(analysis)
+    yield from wrapped(_base(analysis, style), style.width)
 
 
-def _base(analysis: Analysis) -> Iterator[str]:
+def _hundredths(waste: Waste) -> int:
+    """The wasted share of 100 bytes: none and all of them only when that is exact."""
+    share = round(100 * waste.wasted_bytes / waste.content_bytes)
+    return min(max(share, 1), 99 if waste.live_bytes else 100)
+
+
+def _base(analysis: Analysis, style: Style) -> str:
     own, base = analysis.own_and_base_waste
-    name = escape(analysis.base_name)
+    name = cut_middle(style.name(analysis.base_name), style.width, mark=style.plain("…"))
     if base is not None:
-        yield f"Yours: {size_text(own)}. The base's ({name or f'the first {analysis.base_layers} layers'}): {size_text(base)}."
-    elif name:
-        yield f"The image says that its base is {name}, whose layers are not known here (--base N or --base IMAGE)."
-    else:
-        yield "Which layers are the base's is not known (--base N or --base IMAGE sets them apart)."
+        first = f"the first {count_text(analysis.base_layers or 0, 'layer')}"
+        return f"Yours: {size_text(own)}. The base's ({name or first}): {size_text(base)}."
+    if name:
+        return f"The image says that its base is {name}, whose layers are not known here (--base N or --base IMAGE)."
+    return "Which layers are the base's is not known (--base N or --base IMAGE tells)."
 
 
 def _problems(analysis: Analysis, style: Style) -> Iterator[str]:
-    sentences = [escape(note) for note in analysis.image.notes]
-    sentences += [problem_place(analysis.image, problem) + escape(problem.text) for problem in analysis.problems]
-    if not sentences:
+    notes, problems = analysis.image.notes, analysis.problems
+    count = len(notes) + len(problems)
+    if not count:
         return
     yield style.paint("Problems", "bold", "red")
-    for sentence in sentences[:WORST]:
-        yield f"  {sentence}"
-    if len(sentences) > WORST:
-        yield f"  and {len(sentences) - WORST} more (--json lists all)"
+    shown = [*notes, *(problem_sentence(analysis.image, problem) for problem in problems[:WORST])]
+    for sentence in shown[:WORST]:
+        yield from wrapped(style.name(sentence), style.width, indent="  ")
+    if count > WORST:
+        yield f"  and {count - WORST:,} more (--json lists all)"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from layerscope.analysis import Analysis
+from layerscope.report.encode import json_line
 from layerscope.report.instructions import clean_instruction
 from layerscope.report.paths import path_fields
 from layerscope.report.style import Style
@@ -38,9 +38,8 @@ def waste_lines(analysis: Analysis, by: str, limit: int | None, style: Style) ->
 
 def waste_json_lines(analysis: Analysis, by: str, limit: int | None) -> Iterator[bytes]:
     """One JSON object a line."""
-    encode = msgspec.json.Encoder().encode
     for line in islice(_LINES[by](analysis), limit):
-        yield encode(line.fields) + b"\n"
+        yield json_line(line.fields)
 
 
 def _by_path(analysis: Analysis) -> Iterator[Line]:

@@ -6,17 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.compression import Compression
-from layerscope.layers.content import LayerContent, Stretch
+from layerscope.layers.blob import Blob
+from layerscope.layers.content import SMALL, LayerContent, Stretch
 from layerscope.layers.table import Problem
 from layerscope.tree.tree import Longs, Tree
 
 Mask = npt.NDArray[np.bool_]
+
+PAIRS = 256
+"""Contents compared before their pages are let go: at 64 KiB for each touched byte, 32 MB."""
+NO_BLOB = Blob(None, 0, 0)
 
 
 class ContentIdentity:
@@ -50,9 +55,43 @@ class ContentIdentity:
         same = sizes[left] == sizes[right]
         compared = np.flatnonzero(same & (sizes[left] > 0))
         left, right = left[compared], right[compared]
+        is_mapped = self._is_mapped(left) & self._is_mapped(right)
+        same[compared[is_mapped]] = self._compare(left[is_mapped], right[is_mapped])
+        left, right, compared = left[~is_mapped], right[~is_mapped], compared[~is_mapped]
         equal = np.all(self.ids(left) == self.ids(right), axis=1)
         same[compared] = equal & self._is_known[left] & self._is_known[right]
         return np.asarray(same, bool)
+
+    def _is_mapped(self, entries: Longs) -> Mask:
+        """Which contents lie small and whole in a map and were not hashed: two such are compared sooner than hashed."""
+        is_plain = np.array([False, *(content is not None and content.is_plain for content in self._contents)])
+        is_small = self._tree.entries.size[entries] <= SMALL
+        return np.asarray(is_plain[self._tree.entry_layer[entries]] & is_small & ~self._is_known[entries])
+
+    def _compare(self, left: Longs, right: Longs) -> list[bool]:
+        """Compare pairs of mapped contents byte by byte: 0.5 us a pair. Pages are let go after every few."""
+        same: list[bool] = []
+        for start in range(0, len(left), PAIRS):
+            sides = [self._mapped(entries[start : start + PAIRS]) for entries in (left, right)]
+            same += [
+                one[begin:end] == other[from_:to]
+                for one, begin, end, other, from_, to in zip(*sides[0], *sides[1], strict=True)
+            ]
+            self._forget()
+        return same
+
+    def _mapped(self, entries: Longs) -> tuple[list[Any], list[int], list[int]]:
+        """The map that holds each content, and its bounds there."""
+        layers = self._tree.entry_layer[entries].tolist()
+        blobs = [content.blob if content else NO_BLOB for content in self._contents]
+        starts = np.array([blobs[layer - 1].start for layer in layers]) + self._tree.entries.content_offset[entries]
+        maps = [blobs[layer - 1].map for layer in layers]
+        return maps, starts.tolist(), (starts + self._tree.entries.size[entries]).tolist()
+
+    def _forget(self) -> None:
+        for content in self._contents:
+            if content is not None:
+                content.blob.forget(0, content.blob.size)
 
     def _compute(self, wanted: Longs) -> None:
         entries = self._tree.entries
@@ -69,7 +108,7 @@ class ContentIdentity:
     def _digests(self, layer: int, stretches: list[Stretch]) -> list[bytes]:
         content = self._contents[layer - 1]
         assert content is not None, "a layer with entries has bytes"
-        if content.compression is Compression.NONE and not content.sparse:
+        if content.is_plain:
             return content.digests(stretches)
         return [self._digest(content, layer, stretch) for stretch in stretches]
 

@@ -1,0 +1,57 @@
+"""Doing a piece of Python's own work in a second process, on the second core."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+def can_fork() -> bool:
+    """Whether a copy of this process is safe and worth having: there is a second core, and no other thread holds a lock."""
+    return hasattr(os, "fork") and (os.cpu_count() or 1) > 1 and threading.active_count() == 1
+
+
+class Beside(Generic[T]):
+    """`work` being done by a copy of this process; what it returns comes back through a pipe, so it must be picklable."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        reader, writer = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(reader)
+            _do(work, writer)
+        os.close(writer)
+        self._pipe = os.fdopen(reader, "rb")
+
+    def result(self) -> T | None:
+        """Wait for what `work` returned; None when the process died instead (out of memory, killed)."""
+        with self._pipe:
+            try:
+                found: T | None = pickle.load(self._pipe)  # noqa: S301 - it was written by ourselves
+            except (EOFError, pickle.UnpicklingError):
+                found = None
+        os.waitpid(self._pid, 0)
+        return found
+
+    def cancel(self) -> None:
+        """End the process and forget its work."""
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        self._pipe.close()
+
+
+def _do(work: Callable[[], T], writer: int) -> None:
+    """The child's whole life. It ends without cleaning up: open files and buffers are the parent's."""
+    code = 1
+    try:
+        with os.fdopen(writer, "wb") as pipe:
+            pickle.dump(work(), pipe, protocol=5)
+        code = 0
+    finally:
+        os._exit(code)

@@ -1,0 +1,29 @@
+"""JSON whose bytes can go to a terminal: what could act on one or cannot be seen is written as JSON's own escapes."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from layerscope.text import escape
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode  # a Digest is a str that msgspec does not know
+_NOT_ASCII = re.compile(r"[^ -~\n]")
+
+
+def json_line(value: object) -> bytes:
+    """`value` as JSON on one line, with a newline at its end."""
+    raw = _encode(value)
+    if raw.isascii() and b"\x7f" not in raw:
+        return raw + b"\n"
+    return _NOT_ASCII.sub(_escape_hidden, raw.decode()).encode() + b"\n"
+
+
+def _escape_hidden(match: re.Match[str]) -> str:
+    r"""`\uNNNN`, twice for a character beyond U+FFFF (RFC 8259, section 7): outside of strings JSON is ASCII."""
+    character = match[0]
+    if escape(character) == character:
+        return character
+    units = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
