@@ -1,0 +1,102 @@
+"""Reading all layers of an image: one after the other, in threads, in two processes; always the same tables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from build import Layer, file, hardlink, image, layer, symlink, whiteout
+from layerscope import analysis
+from layerscope.analysis import Contents, analyse, read_image
+from layerscope.layers.beside import Beside
+from layerscope.report.json import analysis_json
+from layerscope.sources.open import open_image
+
+STACK: tuple[Layer, ...] = (
+    layer("a", "b/c", symlink("l", "a"), file("same", b"1" * 600), file("x", b"x", xattrs={"user.k": b"v"})),
+    layer(whiteout("a"), hardlink("b/d", "b/c"), file("same", b"1" * 600, uid=7)),
+    layer("b/c", ".wh..wh.aufs", "e/f"),
+)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> str:
+    path = tmp_path / "image.tar"
+    path.write_bytes(image(*STACK))
+    return str(path)
+
+
+def read(archive: str) -> Contents:
+    return read_image(open_image(archive))
+
+
+def everything(contents: Contents) -> bytes:
+    return analysis_json(analyse(contents))
+
+
+def in_two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "WORTH_A_PROCESS", 0)
+    monkeypatch.setattr(analysis, "can_fork", lambda: True)
+
+
+def test_two_processes_give_what_one_gives(archive: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = everything(read(archive))
+    in_two_processes(monkeypatch)
+    assert everything(read(archive)) == alone
+
+
+def test_the_layers_of_a_process_that_dies_are_read_again(archive: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = everything(read(archive))
+    in_two_processes(monkeypatch)
+    parent, sound = os.getpid(), analysis.read_layer
+
+    def read_or_die(*args: object, **options: object) -> object:
+        if os.getpid() != parent:
+            os._exit(9)
+        return sound(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(analysis, "read_layer", read_or_die)
+    assert everything(read(archive)) == alone
+
+
+def test_a_process_that_is_not_needed_any_more_is_ended(archive: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_two_processes(monkeypatch)
+    started: list[Beside[object]] = []
+
+    class Noted(Beside[object]):
+        def __init__(self, work: object) -> None:
+            super().__init__(work)  # type: ignore[arg-type]
+            started.append(self)
+
+    def interrupted(_stage: str, _done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(analysis, "Beside", Noted)
+    with pytest.raises(KeyboardInterrupt):
+        read_image(open_image(archive), progress=interrupted)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(started[0]._pid, os.WNOHANG)
+
+
+def test_a_second_process_returns_what_it_worked_out() -> None:
+    assert Beside(lambda: [os.getpid()]).result() != [os.getpid()]
+
+
+def test_wasted_wire_bytes_follow_each_layers_own_ratio(tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(image(layer(file("a", bytes(1 << 20))), layer(file("a", b"other")), compress="gzip"))
+    found = analyse(read(str(path)))
+    layers = found.image.layers
+    assert found.wire_bytes_wasted[0] == pytest.approx(layers[0].wire_bytes, rel=0.05)
+    assert found.wire_bytes_wasted[1] == 0
+
+
+def test_waste_that_a_base_layer_buries_is_the_bases(archive: str) -> None:
+    contents = read(archive)
+    own, base = analyse(contents, base_layers=2).own_and_base_waste
+    everything_wasted = analyse(contents).waste.wasted_bytes
+    assert base
+    assert own + base == everything_wasted
+    assert analyse(contents).own_and_base_waste == (everything_wasted, None)
