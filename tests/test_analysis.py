@@ -11,6 +11,7 @@ from build import Layer, file, hardlink, image, layer, symlink, whiteout
 from layerscope import analysis
 from layerscope.analysis import Contents, analyse, read_image
 from layerscope.layers.beside import Beside
+from layerscope.layers.read import read_layer
 from layerscope.report.json import analysis_json
 from layerscope.sources.open import open_image
 
@@ -50,7 +51,7 @@ def test_two_processes_give_what_one_gives(archive: str, monkeypatch: pytest.Mon
 def test_the_layers_of_a_process_that_dies_are_read_again(archive: str, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = everything(read(archive))
     in_two_processes(monkeypatch)
-    parent, sound = os.getpid(), analysis.read_layer
+    parent, sound = os.getpid(), read_layer
 
     def read_or_die(*args: object, **options: object) -> object:
         if os.getpid() != parent:
