@@ -6,7 +6,7 @@ from pathlib import Path
 
 from build import Compress, Layer, blob, image
 from layerscope.analysis import Contents, read_image
-from layerscope.extract import Extracted, extract
+from layerscope.extraction.extract import Extracted, extract
 from layerscope.layers.blob import Blob
 from layerscope.sources.archive import Archive
 from layerscope.sources.image import Image

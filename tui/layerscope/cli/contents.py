@@ -25,7 +25,7 @@ from layerscope.cli.progress import Progress
 
 if TYPE_CHECKING:
     from layerscope.analysis import Contents
-    from layerscope.extract import Extracted
+    from layerscope.extraction.extract import Extracted
     from layerscope.tree.tree import View
     from layerscope.verify import Check
 
@@ -85,7 +85,7 @@ def extract(reference: str, path: str, destination: Path, layer: int | None, pla
       layerscope extract image.tar /etc/nginx .
       layerscope extract image.tar / rootfs --layer 2
     """
-    from layerscope.extract import extract as extract_node
+    from layerscope.extraction.extract import extract as extract_node
     from layerscope.tree.lookup import resolve
 
     contents = read_image(reference, platform)
