@@ -71,12 +71,14 @@ def shell(script: str, **settings: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["sh", "-c", script], capture_output=True, check=False, env=environment(**settings))
 
 
-def on_terminal(*arguments: str | Path, columns: int = 80, stdin: int = subprocess.DEVNULL, **settings: str) -> tuple[str, int]:
+def on_terminal(
+    *arguments: str | Path, columns: int = 80, command: tuple[str, ...] = COMMAND, **settings: str
+) -> tuple[str, int]:
     """What a terminal of this width gets from both streams, and the exit code."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = environment(**{"TERM": "xterm", "PYTHONUTF8": "1"} | settings)
-    with subprocess.Popen([*COMMAND, *arguments], stdin=stdin, stdout=theirs, stderr=theirs, env=env) as child:
+    with subprocess.Popen([*command, *arguments], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=env) as child:
         os.close(theirs)
         shown = _all(ours)
     os.close(ours)

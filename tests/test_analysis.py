@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
 from build import Layer, file, hardlink, image, layer, symlink, whiteout
-from layerscope import analysis
+from layerscope import reading
 from layerscope.analysis import Contents, analyse, read_image
 from layerscope.layers.beside import Beside
-from layerscope.layers.read import read_layer
+from layerscope.layers.blob import Blob
+from layerscope.layers.read import ReadLayer, read_layer
 from layerscope.report.json import analysis_json
 from layerscope.sources.open import open_image
 
@@ -38,14 +40,34 @@ def everything(contents: Contents) -> bytes:
 
 
 def in_two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analysis, "WORTH_A_PROCESS", 0)
-    monkeypatch.setattr(analysis, "can_fork", lambda: True)
+    monkeypatch.setattr(reading, "WORTH_A_PROCESS", 0)
+    monkeypatch.setattr(reading, "can_fork", lambda: True)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
 
 
 def test_two_processes_give_what_one_gives(archive: str, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = everything(read(archive))
     in_two_processes(monkeypatch)
     assert everything(read(archive)) == alone
+
+
+@pytest.mark.parametrize("compress", ["none", "gzip", "zstd"])
+def test_each_layer_is_read_by_one_process_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: Literal["none", "gzip", "zstd"]
+) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(image(*STACK, compress=compress))
+    in_two_processes(monkeypatch)
+    here: list[int] = []
+    sound = read_layer
+
+    def noted(blob: Blob, *, layer: int, **options: Any) -> ReadLayer:
+        here.append(layer)  # in the other process this list is another one
+        return sound(blob, layer=layer, **options)
+
+    monkeypatch.setattr(reading, "read_layer", noted)
+    read(str(path))
+    assert 0 < len(here) < len(STACK)
 
 
 def test_the_layers_of_a_process_that_dies_are_read_again(archive: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,27 +80,27 @@ def test_the_layers_of_a_process_that_dies_are_read_again(archive: str, monkeypa
             os._exit(9)
         return sound(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(analysis, "read_layer", read_or_die)
+    monkeypatch.setattr(reading, "read_layer", read_or_die)
     assert everything(read(archive)) == alone
 
 
 def test_a_process_that_is_not_needed_any_more_is_ended(archive: str, monkeypatch: pytest.MonkeyPatch) -> None:
     in_two_processes(monkeypatch)
-    started: list[Beside[object]] = []
+    pids: list[int] = []
 
     class Noted(Beside[object]):
         def __init__(self, work: object) -> None:
             super().__init__(work)  # type: ignore[arg-type]
-            started.append(self)
+            pids.append(self._pid)
 
     def interrupted(_stage: str, _done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(analysis, "Beside", Noted)
+    monkeypatch.setattr(reading, "Beside", Noted)
     with pytest.raises(KeyboardInterrupt):
         read_image(open_image(archive), progress=interrupted)
     with pytest.raises(ChildProcessError):
-        os.waitpid(started[0]._pid, os.WNOHANG)
+        os.waitpid(pids[0], os.WNOHANG)
 
 
 def test_a_second_process_returns_what_it_worked_out() -> None:

@@ -38,7 +38,7 @@ def test_the_end_of_long_text_becomes_a_mark(text: str, width: int, cut: str) ->
 
 @pytest.mark.parametrize(
     ("text", "width", "cut"),
-    [("/a/b/name", 9, "/a/b/name"), ("/aaaa/bbbb/name", 10, "/aa…b/name"), ("/日本/日本/日", 8, "/…日本/日"), ("abcdef", 1, "…")],
+    [("/a/b/name", 9, "/a/b/name"), ("/aaaa/bbbb/name", 10, "/aa…b/name"), ("/日本/日本/日", 8, "/…本/日"), ("abcdef", 1, "…")],
 )
 def test_the_middle_of_a_long_path_becomes_a_mark(text: str, width: int, cut: str) -> None:
     assert cut_middle(text, width) == cut

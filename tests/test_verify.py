@@ -10,9 +10,9 @@ import pytest
 
 from build import Compress, blob, file, layer
 from extracting import image_of
-from layerscope.analysis import unwatched
 from layerscope.layers.compression import PIECE
 from layerscope.oci.digest import Digest
+from layerscope.reading import unwatched
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.verify import Check, verify
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from threading import Lock
 from typing import TYPE_CHECKING
 
-from layerscope.layers.beside import Beside, can_fork
-from layerscope.layers.compression import Compression, compression_of
+from layerscope.layers.compression import Compression
 from layerscope.layers.content import LayerContent
 from layerscope.layers.memory import release_memory
-from layerscope.layers.read import ReadLayer, read_layer
-from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
-from layerscope.sources.image import Image, StoredLayer
+from layerscope.layers.read import ReadLayer
+from layerscope.layers.table import LayerStack, Problem
+from layerscope.reading import Progress, read_layers, unwatched
+from layerscope.sources.image import Image
 from layerscope.tree.merge import merge
 from layerscope.tree.tree import Tree
 from layerscope.waste.duplicates import Duplicates, find_duplicates
@@ -25,15 +22,6 @@ from layerscope.waste.identity import ContentIdentity
 
 if TYPE_CHECKING:
     from layerscope.waste.dive import DiveFigures
-
-WORTH_A_PROCESS = 64 << 20
-"""Stored bytes from which a second process pays: it takes 10 ms to start, and a walk gets through 4 GB/s."""
-
-Progress = Callable[[str, int, int], None]
-
-
-def unwatched(_stage: str, _done: int, _total: int) -> None:
-    """The default for `progress`."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +113,12 @@ class Analysis:
         return dive_figures(self.contents.stack.tables)
 
 
-def read_image(image: Image, *, progress: Progress = unwatched) -> Contents:
-    """Read every layer, compressed ones side by side on the cores there are, and merge them. Damage becomes a problem."""
-    stack, layers = _stack_layers(image, _read_layers(image, progress))
+def read_image(image: Image, *, progress: Progress = unwatched, keep_seek_points: bool = False) -> Contents:
+    """Read every layer and merge them. Damage becomes a problem.
+
+    `keep_seek_points` is for those who go on to read contents of compressed layers; reading the layers takes longer then.
+    """
+    stack, layers = _stack_layers(image, read_layers(image, progress=progress, keep_seek_points=keep_seek_points))
     progress("merging layers", 0, 0)
     return Contents(image, stack, layers, merge(stack))
 
@@ -150,91 +141,3 @@ def analyse(contents: Contents, *, base_layers: int | None = None, base_name: st
     """Find the waste of an image that was read. `base_layers` of its layers belong to its base, if that is known."""
     identity = ContentIdentity(contents.tree, contents.layers)
     return Analysis(contents, find(contents.tree, identity), identity, base_layers, base_name)
-
-
-def _read_layers(image: Image, progress: Progress) -> list[ReadLayer]:
-    """Layers side by side on the cores there are, the largest first, so that no core is left with a big one at the end."""
-    counter = _Counter(progress, sum(layer.wire_bytes for layer in image.layers))
-    largest_first = sorted(image.layers, key=lambda layer: -layer.wire_bytes)
-    if not all(_is_plain(layer) for layer in image.layers):
-        reads = _read_in_threads(largest_first, counter)
-    elif len(image.layers) > 1 and counter.total >= WORTH_A_PROCESS and can_fork():
-        reads = _read_in_processes(largest_first, counter)
-    else:
-        reads = _read_all(largest_first, counter)
-    return [reads[layer.number] for layer in image.layers]
-
-
-def _read_all(layers: list[StoredLayer], counter: _Counter) -> dict[int, ReadLayer]:
-    return {layer.number: _read(layer, counter) for layer in layers}
-
-
-def _read_in_threads(layers: list[StoredLayer], counter: _Counter) -> dict[int, ReadLayer]:
-    """Decompressors let other threads run, so threads are enough."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        futures = {layer.number: pool.submit(_read, layer, counter) for layer in layers}
-        try:
-            return {number: future.result() for number, future in futures.items()}
-        except BaseException:
-            counter.is_cancelled = True
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _read_in_processes(layers: list[StoredLayer], counter: _Counter) -> dict[int, ReadLayer]:
-    """A walk over headers is Python's own work: half of the bytes go to a second process, and come back as columns."""
-    mine, others = _halves(layers)
-    beside = Beside(lambda: _read_all(others, _Counter(unwatched, 0)))
-    try:
-        reads = _read_all(mine, counter)
-    except BaseException:
-        beside.cancel()
-        raise
-    found = beside.result()
-    return reads | (_read_all(others, counter) if found is None else found)
-
-
-def _halves(layers: list[StoredLayer]) -> tuple[list[StoredLayer], list[StoredLayer]]:
-    """Each layer, largest first, to the side that has fewer bytes; the first side is never empty."""
-    sides: tuple[list[StoredLayer], list[StoredLayer]] = ([], [])
-    sizes = [0, 0]
-    for layer in layers:
-        side = int(sizes[1] < sizes[0])
-        sides[side].append(layer)
-        sizes[side] += layer.wire_bytes
-    return sides
-
-
-def _is_plain(layer: StoredLayer) -> bool:
-    return layer.blob is None or compression_of(layer.blob.read(0, 4)) is Compression.NONE
-
-
-def _read(layer: StoredLayer, counter: _Counter) -> ReadLayer:
-    if layer.blob is None:
-        text = f"its bytes are not there ({layer.absent})" if layer.absent else "its bytes are not there"
-        problem = Problem(layer.number, b"", text, is_fatal=not layer.is_foreign)
-        return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
-    return read_layer(layer.blob, layer=layer.number, on_bytes=counter.add)
-
-
-class _Cancelled(BaseException):
-    """Ends the readers when the command is stopped."""
-
-
-class _Counter:
-    """Adds up what all readers got through and reports it; `is_cancelled` stops them at their next piece."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress, self.total = progress, total
-        self._done = 0
-        self._lock = Lock()
-        self.is_cancelled = False
-
-    def add(self, length: int) -> None:
-        if self.is_cancelled:
-            raise _Cancelled
-        with self._lock:
-            self._done += length
-            self._progress("reading layers", self._done, self.total)

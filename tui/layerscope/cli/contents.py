@@ -51,7 +51,7 @@ def cat(reference: str, path: str, layer: int | None, platform: str | None) -> i
     from layerscope.text import escape
     from layerscope.tree.lookup import content_entry, noun_of, resolve
 
-    contents = read_image(reference, platform)
+    contents = read_image(reference, platform, keep_seek_points=True)
     view = _view(contents, layer)
     code = damage_exit_code(contents)
     node = resolve(view, os.fsencode(path), follow_last=True)
@@ -88,7 +88,7 @@ def extract(reference: str, path: str, destination: Path, layer: int | None, pla
     from layerscope.extraction.extract import extract as extract_node
     from layerscope.tree.lookup import resolve
 
-    contents = read_image(reference, platform)
+    contents = read_image(reference, platform, keep_seek_points=True)
     view = _view(contents, layer)
     code = damage_exit_code(contents)
     node = resolve(view, os.fsencode(path), follow_last=False)

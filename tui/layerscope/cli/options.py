@@ -41,12 +41,12 @@ def open_image(reference: str, platform: str | None, progress: Progress) -> Imag
     return open_source(reference, platform=wanted, stdin=sys.stdin.buffer, progress=progress)
 
 
-def read_image(reference: str, platform: str | None) -> Contents:
+def read_image(reference: str, platform: str | None, *, keep_seek_points: bool = False) -> Contents:
     """Open and read an image, with progress. What is damaged is said on standard error."""
     from layerscope.analysis import read_image as read
 
     with Progress() as progress:
-        return read(open_image(reference, platform, progress), progress=progress)
+        return read(open_image(reference, platform, progress), progress=progress, keep_seek_points=keep_seek_points)
 
 
 def analyse_image(reference: str, platform: str | None, base: str | None) -> Analysis:

@@ -6,12 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from layerscope.analysis import Contents, Progress, unwatched
+from layerscope.analysis import Contents
 from layerscope.errors import CannotWrite, CorruptLayer, WouldOverwrite
 from layerscope.extraction.destination import Destination
 from layerscope.extraction.selection import Selection, check_names, check_room
 from layerscope.extraction.writing import Writer
 from layerscope.layers.table import Kind
+from layerscope.reading import Progress, unwatched
 from layerscope.text import escape
 from layerscope.tree.lookup import noun_of
 from layerscope.tree.tree import View

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from layerscope.analysis import Contents, Progress
+from layerscope.analysis import Contents
 from layerscope.extraction.destination import Destination
 from layerscope.extraction.reading import many_contents
 from layerscope.extraction.selection import Selection

@@ -36,14 +36,19 @@ class Beside(Generic[T]):
                 found: T | None = pickle.load(self._pipe)  # noqa: S301 - it was written by ourselves
             except (EOFError, pickle.UnpicklingError):
                 found = None
-        os.waitpid(self._pid, 0)
+        self._reap()
         return found
 
     def cancel(self) -> None:
-        """End the process and forget its work."""
-        os.kill(self._pid, signal.SIGKILL)
+        """End the process, if it has not ended, and forget its work."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            self._pipe.close()
+            self._reap()
+
+    def _reap(self) -> None:
         os.waitpid(self._pid, 0)
-        self._pipe.close()
+        self._pid = 0
 
 
 def _do(work: Callable[[], T], writer: int) -> None:

@@ -9,7 +9,7 @@ import xxhash
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes, uncounted
-from layerscope.layers.compression import Compression, SeekPoint, compression_of, unpack
+from layerscope.layers.compression import Compression, Remember, SeekPoint, compression_of, forget_it, unpack
 from layerscope.layers.headers import BLOCK
 from layerscope.layers.table import LayerTable
 from layerscope.layers.walk import HeaderWalk
@@ -28,7 +28,7 @@ class ReadLayer:
     seek_points: tuple[SeekPoint, ...] = ()
 
 
-def read_layer(blob: Blob, *, layer: int, on_bytes: OnBytes = uncounted) -> ReadLayer:
+def read_layer(blob: Blob, *, layer: int, on_bytes: OnBytes = uncounted, keep_seek_points: bool = True) -> ReadLayer:
     """Read every entry of a stored layer, plain or compressed (told by its first bytes).
 
     `layer` is the number that problems will name; `on_bytes` is called with the stored bytes got through since the last
@@ -38,7 +38,9 @@ def read_layer(blob: Blob, *, layer: int, on_bytes: OnBytes = uncounted) -> Read
     compression = compression_of(blob.read(0, 4))
     if compression is Compression.NONE:
         return ReadLayer(read_plain(blob, layer=layer, on_bytes=on_bytes), compression)
-    return _read_compressed(blob, compression, layer, on_bytes)
+    points: list[SeekPoint] = []
+    table = _read_compressed(blob, layer, on_bytes, points.append if keep_seek_points else forget_it)
+    return ReadLayer(table, compression, tuple(points))
 
 
 def read_plain(blob: Blob, *, layer: int = 0, on_bytes: OnBytes = uncounted) -> LayerTable:
@@ -90,19 +92,18 @@ def _flush(walk: HeaderWalk) -> str:
     return ""
 
 
-def _read_compressed(blob: Blob, compression: Compression, layer: int, on_bytes: OnBytes) -> ReadLayer:
-    points: list[SeekPoint] = []
+def _read_compressed(blob: Blob, layer: int, on_bytes: OnBytes, remember: Remember) -> LayerTable:
     stream = _StreamWalk(HeaderWalk(layer))
     damage = ""
     try:
-        for piece in unpack(blob, remember=points.append, on_bytes=on_bytes):
+        for piece in unpack(blob, remember=remember, on_bytes=on_bytes):
             stream.take(piece)
         stream.finish()
     except CorruptLayer as error:
         damage = str(error)
     stream.drop_open()
     damage = _flush(stream.walk) or damage
-    return ReadLayer(stream.walk.table(unpacked_bytes=stream.length, damage=damage), compression, tuple(points))
+    return stream.walk.table(unpacked_bytes=stream.length, damage=damage)
 
 
 class _StreamWalk:

@@ -22,7 +22,7 @@ def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
         is_removal = event.change.name == "REMOVED"
         link = f" -> {escape(version.link)}" if version.link else ""
         look = "" if is_removal else f"  {version.columns().rstrip()}{link}{_ending(contents, event)}"
-        yield f"{MARKS[event.change]} layer {event.layer:<3} {event.change.name.lower():<8}{look}"
+        yield f"{MARKS[event.change]} layer {event.layer:<3} {event.change.name.lower():<8}{look}".rstrip()
         instruction = clean_instruction(contents.image.layers[event.layer - 1].created_by)
         if instruction:
             yield style.paint(cut_end(f"      {instruction}", style.width, mark=style.plain("…")), "dim")

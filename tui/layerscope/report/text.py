@@ -139,6 +139,11 @@ def _worst(analysis: Analysis, style: Style) -> Iterator[str]:
 
 
 def _verdict(analysis: Analysis, style: Style) -> Iterator[str]:
+    for sentence in _sentences(analysis, style):
+        yield from wrapped(sentence, style.width)
+
+
+def _sentences(analysis: Analysis, style: Style) -> Iterator[str]:
     waste = analysis.waste
     efficiency = percent_text(waste.efficiency)
     if waste.wasted_bytes:
@@ -147,7 +152,7 @@ def _verdict(analysis: Analysis, style: Style) -> Iterator[str]:
         yield style.plain(f"{size_text(waste.wasted_bytes)} wasted on disk, ≈{size_text(wire)} of what is stored.")
     else:
         yield f"{efficiency} efficient: a container sees every byte that the layers carry."
-    yield from wrapped(_base(analysis, style), style.width)
+    yield _base(analysis, style)
 
 
 def _hundredths(waste: Waste) -> int:

@@ -1,0 +1,125 @@
+"""Reading all layers of an image, side by side on the cores there are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import Lock
+
+from layerscope.layers.beside import Beside, can_fork
+from layerscope.layers.compression import Compression, compression_of
+from layerscope.layers.read import ReadLayer, read_layer
+from layerscope.layers.table import Entries, LayerTable, Problem
+from layerscope.sources.image import Image, StoredLayer
+
+Progress = Callable[[str, int, int], None]
+
+SLOWER = 16
+"""How much longer a stored byte takes to be unpacked than to be hopped over (measured: 0.25 GB/s and 4 GB/s)."""
+WORTH_A_PROCESS = 512 << 20
+"""Work, in bytes of plain layers, from which another process pays: starting it and fetching its columns takes 20 ms."""
+
+
+def unwatched(_stage: str, _done: int, _total: int) -> None:
+    """The default for `progress`."""
+
+
+def read_layers(image: Image, *, progress: Progress = unwatched, keep_seek_points: bool = False) -> list[ReadLayer]:
+    """The tables of all layers, base first. Damage and layers that are not there become fatal problems.
+
+    The work is shared out to processes, for a walk over headers holds Python's lock. Seek points do not pass from one
+    process to another: where they are wanted, and where this process cannot be copied, decompressors run in threads.
+    """
+    layers = sorted(image.layers, key=lambda layer: -_work(layer))
+    total = sum(map(_work, layers))
+    is_plain = all(_is_plain(layer) for layer in layers)
+    if len(layers) > 1 and total >= WORTH_A_PROCESS and (is_plain or not keep_seek_points) and can_fork():
+        reads = _read_in_processes(layers, progress)
+    elif not is_plain:
+        reads = _read_in_threads(layers, progress, keep_seek_points=keep_seek_points)
+    else:
+        reads = _read_all(layers, _Counter(progress, layers))
+    return [reads[layer.number] for layer in image.layers]
+
+
+def _read_all(layers: list[StoredLayer], counter: _Counter) -> dict[int, ReadLayer]:
+    return {layer.number: _read(layer, counter) for layer in layers}
+
+
+def _read_in_threads(layers: list[StoredLayer], progress: Progress, *, keep_seek_points: bool) -> dict[int, ReadLayer]:
+    """The largest layers start first, so that no core is left with a big one at the end."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    counter = _Counter(progress, layers)
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        futures = {layer.number: pool.submit(_read, layer, counter, keep_seek_points=keep_seek_points) for layer in layers}
+        try:
+            return {number: future.result() for number, future in futures.items()}
+        except BaseException:
+            counter.is_cancelled = True
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _read_in_processes(layers: list[StoredLayer], progress: Progress) -> dict[int, ReadLayer]:
+    """This process takes one share and copies of it the others; what a copy that died had to read is read here."""
+    mine, *others = _shares(layers, os.cpu_count() or 1)
+    beside = [Beside(lambda share=share: _read_all(share, _Counter(unwatched, share))) for share in others]  # type: ignore[misc]
+    try:
+        reads = _read_all(mine, _Counter(progress, mine))
+        for share, copy in zip(others, beside, strict=True):
+            found = copy.result()
+            reads |= _read_all(share, _Counter(progress, share)) if found is None else found
+    except BaseException:
+        for copy in beside:
+            copy.cancel()
+        raise
+    return reads
+
+
+def _shares(layers: list[StoredLayer], count: int) -> list[list[StoredLayer]]:
+    """Each layer, those with most work first, to the share that has least so far."""
+    shares: list[list[StoredLayer]] = [[] for _ in range(min(count, len(layers)))]
+    work = [0] * len(shares)
+    for layer in layers:
+        least = work.index(min(work))
+        shares[least].append(layer)
+        work[least] += _work(layer)
+    return shares
+
+
+def _work(layer: StoredLayer) -> int:
+    return layer.wire_bytes * (1 if _is_plain(layer) else SLOWER)
+
+
+def _is_plain(layer: StoredLayer) -> bool:
+    return layer.blob is None or compression_of(layer.blob.read(0, 4)) is Compression.NONE
+
+
+def _read(layer: StoredLayer, counter: _Counter, *, keep_seek_points: bool = False) -> ReadLayer:
+    if layer.blob is None:
+        text = f"its bytes are not there ({layer.absent})" if layer.absent else "its bytes are not there"
+        problem = Problem(layer.number, b"", text, is_fatal=not layer.is_foreign)
+        return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
+    return read_layer(layer.blob, layer=layer.number, on_bytes=counter.add, keep_seek_points=keep_seek_points)
+
+
+class _Cancelled(BaseException):
+    """Ends the readers when the command is stopped."""
+
+
+class _Counter:
+    """Adds up the stored bytes of `layers` that all readers got through; `is_cancelled` stops them at their next piece."""
+
+    def __init__(self, progress: Progress, layers: list[StoredLayer]) -> None:
+        self._progress, self._total = progress, sum(layer.wire_bytes for layer in layers)
+        self._done = 0
+        self._lock = Lock()
+        self.is_cancelled = False
+
+    def add(self, length: int) -> None:
+        if self.is_cancelled:
+            raise _Cancelled
+        with self._lock:
+            self._done += length
+            self._progress("reading layers", self._done, self._total)
