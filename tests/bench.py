@@ -124,9 +124,9 @@ def inflate(image: str) -> None:
         position = 0
         tail = b""
         while not state.eof:
-            piece = tail or data[position : position + 262144]
+            piece = tail or data[position : position + (128 << 10)]
             position += 0 if tail else len(piece)
-            state.decompress(piece, 262144)
+            state.decompress(piece, 1 << 20)
             tail = state.unconsumed_tail
 
     with Path(image).open("rb") as file, tarfile.open(fileobj=file) as archive:
@@ -142,12 +142,17 @@ def inflate(image: str) -> None:
 def best_case(corpus: Path, *, is_compressed: bool) -> Path:
     """dive's best case: 200 MB of /usr in two layers without whiteouts."""
     path = corpus / f"usr-{'gz' if is_compressed else 'plain'}.tar"
-    if not path.exists():
-        layers = [layer_of(files, is_compressed=is_compressed) for files in two_halves()]
-        with tempfile.NamedTemporaryFile(dir=corpus, delete=False) as file:
-            write_archive(Path(file.name), layers)
-        Path(file.name).rename(path)
+    if not path.exists():  # in a process of its own: ours would pass its peak of memory on to every program it starts
+        subprocess.run([sys.executable, __file__, "--best-case", str(path)], check=True)
     return path
+
+
+def build_best_case(name: str) -> None:
+    path = Path(name)
+    layers = [layer_of(files, is_compressed=path.name == "usr-gz.tar") for files in two_halves()]
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        write_archive(Path(file.name), layers)
+    Path(file.name).rename(path)
 
 
 def two_halves() -> tuple[list[str], list[str]]:
@@ -205,7 +210,9 @@ def main(corpus: Path) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, median of {RUNS}\n")
     say("--version", measure(*layerscope("--version")), "under 0.1 s")
-    say("demo, the fixed cost of a report", measure(*layerscope("demo")), "under 0.2 s")
+    with tempfile.TemporaryDirectory() as scratch:
+        run_once(layerscope("demo", "--save", f"{scratch}/demo.tar"), ENVIRONMENT)
+        say("demo.tar, the fixed cost of a report", measure(*layerscope(f"{scratch}/demo.tar")), "under 0.2 s")
     if shutil.which("dive", path=str(Path(sys.executable).parent)):
         bench_against_dive(corpus / "node.tar", "15 times faster, peak memory below dive's")
         bench_against_dive(corpus / "node-gz.tar", "8 times faster")
@@ -216,7 +223,7 @@ def main(corpus: Path) -> None:
     bench_view(corpus / "synth-1m.tar")
 
 
-MODES: dict[str, Callable[[str], None]] = {"--view": views, "--inflate": inflate}
+MODES: dict[str, Callable[[str], None]] = {"--view": views, "--inflate": inflate, "--best-case": build_best_case}
 
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] in MODES:
