@@ -16,15 +16,15 @@ from layerscope.reading import Progress, read_layers, unwatched
 from layerscope.sources.image import Image
 from layerscope.tree.merge import merge
 from layerscope.tree.tree import Tree
-from layerscope.waste.duplicates import Duplicates, find_duplicates
 from layerscope.waste.find import Waste, find
 from layerscope.waste.identity import ContentIdentity
 
 if TYPE_CHECKING:
     from layerscope.waste.dive import DiveFigures
+    from layerscope.waste.duplicates import Duplicates
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contents:
     """An image whose layers were read and merged: its tree, and the way back to each file's bytes.
 
@@ -47,7 +47,7 @@ class Contents:
         return not any(problem.is_fatal for problem in self.tree.problems)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Analysis:
     """All that is known of an image. `base_layers` of its layers are its base's (None: unknown), as `base_name` says."""
 
@@ -103,6 +103,8 @@ class Analysis:
     @cached_property
     def duplicates(self) -> Duplicates:
         """Identical contents alive at several paths; computed when first asked for."""
+        from layerscope.waste.duplicates import find_duplicates
+
         return find_duplicates(self.tree, self.identity)
 
     @cached_property

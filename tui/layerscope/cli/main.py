@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from difflib import get_close_matches
 
 import click
 
@@ -145,6 +144,8 @@ def _meant_command(arguments: list[str]) -> str:
     typed = arguments[0] if arguments else ""
     if typed in SUMMARIES or os.path.lexists(typed):
         return ""
+    from difflib import get_close_matches
+
     near = get_close_matches(typed, SUMMARIES, n=1)
     return f" (or did you mean the command `{near[0]}`?)" if near else ""
 
@@ -157,6 +158,8 @@ def _usage_sentence(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption):
         sentence = f"there is no option {error.option_name}"
         options = [option for parameter in context.command.get_params(context) for option in parameter.opts]
+        from difflib import get_close_matches
+
         near = get_close_matches(error.option_name, [*options, "--version"], n=1)
         sentence += f"; did you mean {near[0]}?" if near else "."
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Callable
@@ -31,6 +30,8 @@ class Beside(Generic[T]):
 
     def result(self) -> T | None:
         """Wait for what `work` returned; None when the process died instead (out of memory, killed)."""
+        import pickle
+
         with self._pipe:
             try:
                 found: T | None = pickle.load(self._pipe)  # noqa: S301 - it was written by ourselves
@@ -53,6 +54,8 @@ class Beside(Generic[T]):
 
 def _do(work: Callable[[], T], writer: int) -> None:
     """The child's whole life. It ends without cleaning up: open files and buffers are the parent's."""
+    import pickle
+
     code = 1
     try:
         with os.fdopen(writer, "wb") as pipe:

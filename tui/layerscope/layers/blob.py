@@ -11,7 +11,7 @@ from typing import BinaryIO
 from layerscope.errors import NotFound
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Blob:
     """`size` bytes from `start` on in a memory-mapped file (None: the file is empty, which cannot be mapped)."""
 

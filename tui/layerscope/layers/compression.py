@@ -43,7 +43,7 @@ class Compression(StrEnum):
     ZSTD = "zstd"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SeekPoint:
     """Where unpacking can start again: `unpacked` and `stored` offsets, and gzip's state there (None: a fresh member or
     frame).

@@ -28,7 +28,7 @@ Stretch = tuple[int, int, int]
 """An entry's number in its layer, and its columns `content_offset` and `size`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerContent:
     """Gives the bytes of a layer's files; nothing is unpacked further than the file at hand."""
 

@@ -23,7 +23,7 @@ class Buffer(Protocol):
     def __getitem__(self, index: slice, /) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Header:
     """One header under the exact path: its block and size field, and where it stands."""
 
@@ -45,7 +45,7 @@ class Header:
         return self.buffer[start : max(start, min(start + length, self.end))]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Content:
     """Where an entry's content starts in the buffer, its unpacked size, and its map if it is sparse."""
 

@@ -28,7 +28,7 @@ class Frame:
     window: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FrameWalk:
     """All frames; `end` is the stored offset after the last one begun, `damage` a sentence when that one is not whole."""
 

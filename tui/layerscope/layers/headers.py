@@ -36,7 +36,7 @@ Headers = npt.NDArray[np.void]
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Rows:
     """Headers as they are collected, one row an entry; the lists run side by side.
 
@@ -60,7 +60,7 @@ class Rows:
                 del by_row[later]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Decoded rows: names as written (not normalised), the targets of those that are links, and the entries' columns."""
 

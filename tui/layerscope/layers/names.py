@@ -13,7 +13,7 @@ OPAQUE = b".wh..wh..opq"
 SLASH, DOT = 0x2F, 0x2E
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Markers:
     """Whiteouts and opaque directories, as normalised paths, and (name, sentence) for markers that make no sense.
 

@@ -19,7 +19,7 @@ STRIDE = 64 << 20
 NO_DIGEST = bytes(16)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadLayer:
     """A layer that was read: its table, how it is stored, and where unpacking can start again to read one file of it."""
 

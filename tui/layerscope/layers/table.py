@@ -40,7 +40,7 @@ class Problem:
     is_fatal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Strings:
     """`n` byte strings in one buffer: string `i` is `buffer[offsets[i]:offsets[i + 1]]`; `offsets` is int64, n + 1 long.
 
@@ -86,7 +86,7 @@ class Strings:
         return [buffer[start:end] for start, end in pairwise(bounds)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entries:
     """The columns of `n` tar entries, in tar order. Whiteouts and opaque markers are not among them.
 
@@ -171,7 +171,7 @@ class Omitted:
     is_directory: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerTable:
     """All that one layer's tar says.
 
@@ -190,7 +190,7 @@ class LayerTable:
     unpacked_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerStack:
     """All layers of an image, base first, over one set of columns: each table's entries are a view of `entries`.
 

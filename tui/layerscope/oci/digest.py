@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 
@@ -38,6 +37,8 @@ class Digest(str):
     @classmethod
     def of(cls, content: bytes) -> Digest:
         """The sha256 digest of `content`."""
+        import hashlib  # 3 ms, for OpenSSL
+
         return cls("sha256:" + hashlib.sha256(content).hexdigest())
 
     @property
@@ -59,6 +60,8 @@ class Digest(str):
         """Whether `content` hashes to this digest; None where we cannot compute the algorithm."""
         if self.algorithm not in ("sha256", "sha512"):
             return None
+        import hashlib
+
         return hashlib.new(self.algorithm, content).hexdigest() == self.encoded
 
 

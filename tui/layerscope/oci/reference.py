@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 DEFAULT_DOMAIN = "docker.io"
@@ -63,6 +62,8 @@ def best_match(wanted: str, names: Iterable[str]) -> set[str]:
 def near_matches(wanted: str, names: Sequence[str]) -> list[str]:
     """At most three names that someone who typed `wanted` may have meant."""
     by_spelling = {spelling: name for name in names for spelling in _spellings(name)}
+    import difflib
+
     close = difflib.get_close_matches(wanted, by_spelling, n=6, cutoff=0.5)
     return list(dict.fromkeys(by_spelling[spelling] for spelling in close))[:3]
 

@@ -10,7 +10,7 @@ from layerscope.oci.documents import Config, HistoryStep
 from layerscope.oci.platform import Platform
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StoredLayer:
     """One layer as it is stored, before any of its bytes are read.
 
@@ -40,7 +40,7 @@ class StoredLayer:
         return self.blob.size if self.blob else 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Image:
     """An opened image. `reference` is what the user typed; `name` the tag that was chosen, or empty.
 

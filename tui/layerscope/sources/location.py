@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 from collections.abc import Iterator
@@ -89,4 +88,6 @@ def _near(path: str) -> list[str]:
             names = [entry.name for entry, _ in zip(entries, range(MAX_NEAR), strict=False)]
     except (OSError, ValueError):
         return []
+    import difflib
+
     return [str(Path(parent, near)) for near in difflib.get_close_matches(name, names, n=2, cutoff=0.7)]

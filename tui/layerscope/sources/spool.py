@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -74,6 +73,8 @@ def _head(pieces: Iterator[bytes]) -> bytes:
 
 
 def _spool(pieces: Iterator[bytes], place: str, stage: str, progress: Progress) -> Blob:
+    import tempfile
+
     done, reported = 0, time.monotonic()
     try:
         with tempfile.TemporaryFile(prefix="layerscope-", buffering=0) as file:

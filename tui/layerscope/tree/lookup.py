@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -143,5 +142,7 @@ def _near(view: View, directory: int, name: bytes) -> list[str]:
     below = slice(directory + 1, int(nodes.end[directory]))
     children = directory + 1 + np.flatnonzero((nodes.parent[below] == directory) & view.is_visible[below])
     names = {os.fsdecode(nodes.name(child)).lower(): child for child in children[:MAX_COMPARED].tolist()}
+    from difflib import get_close_matches
+
     near = get_close_matches(os.fsdecode(name).lower(), names, n=3)
     return ["/" + escape(nodes.paths[names[each]]) for each in near]

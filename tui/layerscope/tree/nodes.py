@@ -21,7 +21,7 @@ FALLEN = -2
 """The entry number of a directory that stands in a layer only above entries that the same tar buries: a node, never seen."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Nodes:
     """The `n` nodes in depth-first order, children sorted by name's bytes; node 0 is the root.
 
@@ -49,7 +49,7 @@ class Nodes:
         return node if node < len(self) and self.paths[node] == path else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rows:
     """Every (path, layer) there is, sorted by path, then layer, then order in the tar; `entry` is IMPLIED for implied
     directories.

@@ -12,7 +12,7 @@ from layerscope.layers.table import Kind, LayerStack, LayerTable
 from layerscope.tree.keys import directories_above, key_of
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LayerPaths:
     """One layer's part in the merge. `keys[i]` is entry `first + i`'s; `targets` are hard links' target keys by the same index.
 

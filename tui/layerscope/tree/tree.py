@@ -25,7 +25,7 @@ class Change(IntEnum):
     REMOVED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tree:
     """All nodes of an image with all their versions, merged once.
 
@@ -79,7 +79,7 @@ class Tree:
         return seen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """The nodes seen after layer `last`: `seen[node]` is the version, -1 for none; `before` the same below layer `first`."""
 

@@ -14,7 +14,7 @@ from layerscope.tree.stack import LayerPaths
 Layers = npt.NDArray[np.int16]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Versions:
     """The versions of all nodes, sorted by node, then layer; each is seen after the layers `layer <= k < until`.
 

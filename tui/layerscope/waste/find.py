@@ -31,7 +31,7 @@ class Cause(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Waste:
     """The wasted contents of an image as columns of one length, biggest first; `content_bytes` = `live_bytes` + sum of `size`.
 
