@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from layerscope.cli.main import run
 
 COMMAND = (sys.executable, "-m", "layerscope")
 SETTINGS = ("COLUMNS", "LINES", "NO_COLOR", "TERM", "PYTHONIOENCODING", "PYTHONUTF8", "LC_ALL", "LAYERSCOPE_MAX_UNPACKED")
+
+Settings = Mapping[str, str]
+NO_SETTINGS: Settings = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +59,29 @@ def written(path: Path, *layers: Layer, tag: str = "test:1") -> Path:
     return path
 
 
-def environment(**settings: str) -> dict[str, str]:
+def environment(settings: Settings = NO_SETTINGS) -> dict[str, str]:
     """This process's environment without what changes output, and with `settings`."""
-    return {name: value for name, value in os.environ.items() if name not in SETTINGS} | settings
+    return {name: value for name, value in os.environ.items() if name not in SETTINGS} | dict(settings)
 
 
-def process(*arguments: str | Path, stdin: bytes = b"", **settings: str) -> subprocess.CompletedProcess[bytes]:
+def process(*arguments: str | Path, stdin: bytes = b"", settings: Settings = NO_SETTINGS) -> subprocess.CompletedProcess[bytes]:
     """Run a command in a process of its own, its output in pipes."""
-    return subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, check=False, env=environment(**settings))
+    return subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, check=False, env=environment(settings))
 
 
-def shell(script: str, **settings: str) -> subprocess.CompletedProcess[bytes]:
+def shell(script: str) -> subprocess.CompletedProcess[bytes]:
     """Run a script in which `$layerscope` is the command."""
-    settings["layerscope"] = " ".join(COMMAND)
-    return subprocess.run(["sh", "-c", script], capture_output=True, check=False, env=environment(**settings))
+    env = environment({"layerscope": " ".join(COMMAND)})
+    return subprocess.run(["sh", "-c", script], capture_output=True, check=False, env=env)
 
 
 def on_terminal(
-    *arguments: str | Path, columns: int = 80, command: tuple[str, ...] = COMMAND, **settings: str
+    *arguments: str | Path, columns: int = 80, command: tuple[str, ...] = COMMAND, settings: Settings = NO_SETTINGS
 ) -> tuple[str, int]:
     """What a terminal of this width gets from both streams, and the exit code."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = environment(**{"TERM": "xterm", "PYTHONUTF8": "1"} | settings)
+    env = environment({"TERM": "xterm", "PYTHONUTF8": "1", **settings})
     with subprocess.Popen([*command, *arguments], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=env) as child:
         os.close(theirs)
         shown = _all(ours)

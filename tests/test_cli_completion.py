@@ -34,7 +34,7 @@ def test_the_shell_can_read_its_script(tmp_path: Path, capsys: pytest.CaptureFix
 def completed(*words: str) -> list[str]:
     """What bash would be offered for the last of `words`."""
     line = {"COMP_WORDS": " ".join(["layerscope", *words]), "COMP_CWORD": str(len(words))}
-    env = environment(_LAYERSCOPE_COMPLETE="bash_complete", **line)
+    env = environment({"_LAYERSCOPE_COMPLETE": "bash_complete", **line})
     code = "import sys; sys.argv[0] = 'layerscope'; from layerscope.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
@@ -63,5 +63,5 @@ def test_bash_completes_with_the_script(capsys: pytest.CaptureFixture[str], tmp_
     script = ran(capsys, "completion", "bash").out
     script += 'COMP_WORDS=(layerscope bl); COMP_CWORD=1\n_layerscope_completion layerscope\necho "${COMPREPLY[@]}"\n'
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env=environment(**path))
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env=environment(path))
     assert done.stdout.split() == ["blame"]

@@ -145,7 +145,7 @@ def test_what_json_hides_it_still_says(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize("command", [[], ["ls"], ["find", "*"], ["waste"], ["ls", "--json"]])
 def test_a_terminal_gets_no_escape_but_ours(tmp_path: Path, command: list[str]) -> None:
     place = saved_image(tmp_path)
-    shown, _ = on_terminal(*command[:1], place, *command[1:], NO_COLOR="1")
+    shown, _ = on_terminal(*command[:1], place, *command[1:], settings={"NO_COLOR": "1"})
     assert_harmless(shown)
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from build import layer
 from commands import ran, shell, written
-from layerscope.cli import output
 from layerscope.cli.output import write_bytes
 from layerscope.errors import CannotWrite
 
@@ -61,7 +60,7 @@ def test_what_cannot_be_written_leaves_the_old_file_and_no_other(tmp_path: Path,
     def fail(self: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(output.Path, "replace", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     place = tmp_path / "out"
     place.write_bytes(b"old")
     with pytest.raises(CannotWrite, match=f"^{place} cannot be written: No space left on device$"):

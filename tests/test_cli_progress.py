@@ -10,7 +10,6 @@ import pytest
 
 from build import layer
 from commands import COMMAND, environment, on_terminal, process, ran, written
-from layerscope.cli import progress
 from layerscope.cli.progress import Progress
 from layerscope.report.style import cells
 
@@ -53,7 +52,7 @@ def as_stderr(monkeypatch: pytest.MonkeyPatch, *, term: str = "xterm") -> Termin
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     return now
 
 
@@ -123,7 +122,7 @@ def test_a_terminal_shows_progress_and_in_the_end_only_the_output(archive: Path,
     shown, code = on_terminal(*arguments, command=EAGER)
     assert code == 0
     assert re.search(r"\r\x1b\[K(reading|verifying)", shown)
-    assert left(shown) == process(*arguments, PYTHONUTF8="1").stdout.decode()
+    assert left(shown) == process(*arguments, settings={"PYTHONUTF8": "1"}).stdout.decode()
 
 
 def test_an_error_stands_alone_in_the_end(tmp_path: Path) -> None:
@@ -134,7 +133,7 @@ def test_an_error_stands_alone_in_the_end(tmp_path: Path) -> None:
 
 
 def test_a_pipe_gets_no_progress(archive: Path) -> None:
-    done = subprocess.run([*EAGER, archive], capture_output=True, check=True, env=environment(TERM="xterm"))
+    done = subprocess.run([*EAGER, archive], capture_output=True, check=True, env=environment({"TERM": "xterm"}))
     assert done.stderr == b""
 
 

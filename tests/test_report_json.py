@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from build import Layer, directory, file, hardlink, image, layer, symlink, write_layout
+from build import digest, directory, file, hardlink, image, layer, symlink, write_layout
 from commands import ran, written
 from layerscope.report.encode import json_line
-from sources_build import Layout, config, digest, dump, layer_tar, saved, tar, write_directory
+from sources_build import Layout, config, dump, layer_tar, saved, tar, write_directory
 
 LAYERS = (
     layer(

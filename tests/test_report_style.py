@@ -13,7 +13,7 @@ NAMES = st.text(st.sampled_from("ab/ é日🐳\u0301\u200d\u202e\x1b")).map(esca
 
 
 @pytest.mark.parametrize(
-    ("text", "width"), [("", 0), ("abc", 3), ("é", 1), ("e\u0301", 1), ("日本", 4), ("🐳", 2), ("ｗ", 2), ("…·→≈─█▏", 7)]
+    ("text", "width"), [("", 0), ("abc", 3), ("é", 1), ("e\u0301", 1), ("日本", 4), ("🐳", 2), ("한", 2), ("…·→≈─█▏", 7)]
 )
 def test_wide_characters_take_two_cells_and_combining_ones_none(text: str, width: int) -> None:
     assert cells(text) == width

@@ -47,7 +47,7 @@ Which layers are the base's is not known (--base N or --base IMAGE tells).
 WIDE = "日本語の長い長いファイル名" * 10
 COMBINING = "e\u0301" * 300
 CONTROLS = "\x1b[31m\n\x07\u009b\u202e" * 40
-NAMES = (WIDE, COMBINING, CONTROLS, "n" * 250, b"\xff\xfe" * 100)
+NAMES: tuple[str | bytes, ...] = (WIDE, COMBINING, CONTROLS, "n" * 250, b"\xff\xfe" * 100)
 
 
 def awkward(created_by: str, name: str = "test:1", os: str = "linux") -> bytes:
@@ -182,14 +182,14 @@ def test_a_terminal_gets_colours_and_its_own_width(archive: Path) -> None:
     shown, code = on_terminal(archive, columns=70)
     assert code == 0
     assert "\x1b[1mtest:1\x1b[0m" in shown
-    plain, _ = on_terminal(archive, columns=70, NO_COLOR="1")
+    plain, _ = on_terminal(archive, columns=70, settings={"NO_COLOR": "1"})
     assert max(cells(line) for line in plain.splitlines()) <= 70
 
 
 @pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_without_colour_gets_what_a_pipe_gets(archive: Path, setting: dict[str, str]) -> None:
-    shown, _ = on_terminal(archive, **setting)
-    assert shown == process(archive, PYTHONUTF8="1").stdout.decode()
+    shown, _ = on_terminal(archive, settings=setting)
+    assert shown == process(archive, settings={"PYTHONUTF8": "1"}).stdout.decode()
 
 
 ASCII = [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "ascii"}]
@@ -199,7 +199,7 @@ ASCII = [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHO
 @pytest.mark.parametrize("command", [[], ["ls", "--layer=1"], ["waste"], ["waste", "--by=layer"], ["waste", "--by=directory"]])
 def test_where_only_ascii_can_be_written_nothing_else_is(tmp_path: Path, settings: dict[str, str], command: list[str]) -> None:
     (tmp_path / "image.tar").write_bytes(awkward("RUN é日本", name="é日本:1"))
-    done = process(*command, tmp_path / "image.tar", **settings)
+    done = process(*command, tmp_path / "image.tar", settings=settings)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.isascii()
     assert (b"\\u65e5" in done.stdout) is (command != ["waste", "--by=directory"])
@@ -207,7 +207,7 @@ def test_where_only_ascii_can_be_written_nothing_else_is(tmp_path: Path, setting
 
 def test_an_ascii_report_fits_80_columns_too(tmp_path: Path) -> None:
     (tmp_path / "image.tar").write_bytes(awkward(WIDE, name=WIDE))
-    out = process(tmp_path / "image.tar", PYTHONIOENCODING="ascii").stdout
+    out = process(tmp_path / "image.tar", settings={"PYTHONIOENCODING": "ascii"}).stdout
     assert max(map(len, out.splitlines())) <= 80
     assert b"#####" in out
 
@@ -215,7 +215,7 @@ def test_an_ascii_report_fits_80_columns_too(tmp_path: Path) -> None:
 def test_json_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
     place = written(tmp_path / "image.tar", layer("é"))
     for settings in ASCII:
-        assert json.loads(process("ls", place, "--json", **settings).stdout.decode())["path"] == "/é"
+        assert json.loads(process("ls", place, "--json", settings=settings).stdout.decode())["path"] == "/é"
 
 
 def test_a_history_that_holds_less_than_the_layers_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,6 +91,13 @@ def unpacked_limit(stored_bytes: int) -> int:
     return int(own) if own.isdecimal() else max(GENEROUS_UNPACKED, GENEROUS_RATIO * stored_bytes)
 
 
+def unpacked_guess(blob: Blob) -> int:
+    """What a compressed blob may unpack to, in bytes, for sharing work out: gzip's last member says so (RFC 1952 2.3.1)."""
+    stated = int.from_bytes(blob.read(max(blob.size - 4, 0), 4), "little")
+    is_likely = compression_of(blob.read(0, 4)) is Compression.GZIP and stated >= blob.size
+    return stated if is_likely else 3 * blob.size
+
+
 def _limited(pieces: Iterator[bytes], blob: Blob, done: int) -> Iterator[bytes]:
     limit = unpacked_limit(blob.size)
     for piece in pieces:
