@@ -133,8 +133,8 @@ def run(arguments: list[str]) -> int:
         # Python would complain once more when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except OSError as error:
-        click.echo(f"layerscope: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""), err=True)
+    except (OSError, MemoryError) as error:
+        click.echo(f"layerscope: {_system_sentence(error)}", err=True)
         return 2
     return code if isinstance(code, int) else 0
 
@@ -148,6 +148,12 @@ def _meant_command(arguments: list[str]) -> str:
 
     near = get_close_matches(typed, SUMMARIES, n=1)
     return f" (or did you mean the command `{near[0]}`?)" if near else ""
+
+
+def _system_sentence(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "this image needs more memory than there is"
+    return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
 
 
 def _usage_sentence(error: click.ClickException) -> str:
