@@ -217,3 +217,14 @@ def test_what_the_user_typed_is_shown_escaped(capsys: pytest.CaptureFixture[str]
     err = ran(capsys, name).err
     assert err.count("\n") == 1
     assert err[:-1].isprintable()
+
+
+def test_too_little_memory_is_a_sentence(
+    archive: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("layerscope.tree.search.find_nodes", fail)
+    done = ran(capsys, "find", archive, "x")
+    assert (done.code, done.out, done.err) == (2, "", "layerscope: this image needs more memory than there is\n")

@@ -32,7 +32,8 @@ class Check:
 
 
 def verify(image: Image, *, progress: Progress) -> list[Check]:
-    """Check the config and every layer, in order; a damaged or absent layer is a check that failed, a foreign one is noted.
+    """Check the manifest, the config and every layer, in order; a damaged or absent layer is a check that failed, a foreign
+    one is noted.
 
     Each blob is read once, in bounded memory, two layers at a time.
     """
@@ -44,7 +45,7 @@ def verify(image: Image, *, progress: Progress) -> list[Check]:
             watch.stopped.set()
             pool.shutdown(cancel_futures=True)
             raise
-    return [_config_check(image), *(check for checks in found for check in checks)]
+    return [*_manifest_checks(image), _config_check(image), *(check for checks in found for check in checks)]
 
 
 class _Stopped(BaseException):
@@ -89,6 +90,13 @@ class _StoredHash:
         while self._reached < self._blob.size:
             self.add(min(PIECE, self._blob.size - self._reached))
         return self._hash.hexdigest()
+
+
+def _manifest_checks(image: Image) -> list[Check]:
+    if image.manifest_digest is None:
+        return []
+    hashed = hashlib.new(_algorithm(image.manifest_digest), image.raw_manifest)
+    return [_check("manifest", image.manifest_digest, hashed.hexdigest())]
 
 
 def _config_check(image: Image) -> Check:

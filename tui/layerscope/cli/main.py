@@ -7,6 +7,7 @@ import os
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from layerscope import __version__
 from layerscope.cli.output import ready_streams
@@ -31,8 +32,9 @@ BROKEN_PIPE = 141
 HELP = """What is in this container image, and why is it so big?
 
 \b
-  layerscope IMAGE                     the report: layers, waste, the worst paths
-  layerscope IMAGE --json -            all of it for a program
+  layerscope IMAGE [--base N|IMAGE] [--platform OS/ARCH] [--json FILE]
+      the report: layers, waste, the worst paths; with --json all of it for a
+      program (`-`: standard output). More: layerscope IMAGE --help
 
 IMAGE is a file or directory (an archive of `docker save` or `podman save`, an OCI archive or layout, compressed or
 not), `-` for standard input, or one of docker-archive:FILE[:REF], oci-archive:FILE[:REF], oci:DIR[:REF]. An image that
@@ -78,6 +80,10 @@ class Commands(click.Group):
         # click takes `-:TAG`, an image on standard input, for options; the longer spelling means the same.
         args = [f"docker-archive:{each}" if each.startswith("-:") else each for each in args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The first word may be a command or an image's file."""
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command. click would end a broken pipe with exit code 1, which here means that a check failed."""

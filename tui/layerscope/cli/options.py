@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from layerscope.cli.progress import Progress
 
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-image_argument = click.argument("reference", metavar="IMAGE")
+
+def complete_file(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a file name."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+image_argument = click.argument("reference", metavar="IMAGE", shell_complete=complete_file)
 MOST_PROBLEMS = 10
 platform_option = click.option(
     "--platform", metavar="OS/ARCH[/VARIANT]", help="Which platform of an image that has several; default this machine's."
 )
 base_option = click.option(
     "--base",
+    shell_complete=complete_file,
     metavar="N|IMAGE",
     help="How many of the layers are the base's, or the base image itself; its waste is reported apart from yours.",
 )

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 import click
 from click.formatting import HelpFormatter
 
-from layerscope.cli.options import analyse_image, base_option, damage_exit_code, image_argument, platform_option
+from layerscope.cli.options import analyse_image, base_option, complete_file, damage_exit_code, image_argument, platform_option
 from layerscope.cli.output import is_stdout, output_style, write_bytes
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
 
 json_option = click.option(
-    "--json", "json_file", metavar="FILE", help="Write everything as JSON to FILE (`-`: standard output)."
+    "--json",
+    "json_file",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write everything as JSON to FILE (`-`: standard output).",
 )
 
 
@@ -40,12 +44,31 @@ def report(reference: str, platform: str | None, base: str | None, json_file: st
       layerscope image.tar --base 3
       layerscope image.tar --json - | jq .image.efficiency
     """
+    if json_file is not None:
+        _spare_the_image(reference, json_file)
     return _show(analyse_image(reference, platform, base), json_file)
+
+
+def _spare_the_image(reference: str, json_file: str) -> None:
+    """Raises UsageError when the JSON would replace the image that it is about."""
+    from pathlib import Path
+
+    from layerscope.errors import UsageError
+    from layerscope.sources.location import locate
+
+    path = locate(reference).path
+    if path and not is_stdout(json_file) and Path(json_file).exists() and path.samefile(json_file):
+        raise UsageError(f"--json {json_file} would overwrite the image itself")
 
 
 @click.command()
 @json_option
-@click.option("--save", metavar="FILE", help="Write the sample image to FILE instead, to try the other commands on.")
+@click.option(
+    "--save",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write the sample image to FILE instead, to try the other commands on.",
+)
 def demo(json_file: str | None, save: str | None) -> int:
     """Report on a small built-in image that makes the mistakes people make.
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from layerscope.errors import CorruptLayer
 from layerscope.layers.headers import (
     BLOCK,
+    Batch,
     Headers,
     Rows,
     decode,
@@ -62,6 +63,7 @@ class Collector:
         self._leave_out(paths, batch.kind, keep)
         for row in np.flatnonzero(batch.kind == Kind.HARDLINK).tolist():
             batch.links[row] = normalise(batch.links[row])
+        self._leave_out_links(batch, keep)
         kept = paths if keep.all() else [path for path, is_kept in zip(paths, keep.tolist(), strict=True) if is_kept]
         self._parts.append(batch.entries(keep, kept))
         self._take_rare(rows, keep)
@@ -79,6 +81,13 @@ class Collector:
             elif not path and keep[row] and kind[row] != Kind.DIRECTORY:
                 self.problems.append(Problem(self.layer, b"", "an entry that is no directory names the root; left out"))
                 keep[row] = False
+
+    def _leave_out_links(self, batch: Batch, keep: Mask) -> None:
+        """Links whose targets are longer than any system allows."""
+        for row in [row for row, target in batch.links.items() if len(target) > MAX_PATH and keep[row]]:
+            keep[row] = False
+            text = f"a link whose target of {len(batch.links[row])} bytes is longer than any system allows; left out"
+            self.problems.append(Problem(self.layer, batch.names[row], text, is_fatal=True))
 
     def _take_rare(self, rows: Rows, keep: Mask) -> None:
         if not rows.sparse and not any(override.xattrs for override in rows.overrides.values()):

@@ -102,7 +102,7 @@ def _old_sparse(header: Header) -> Content | None:
     """GNU tar's old form: four runs in the header, more in extension blocks after it."""
     numbers = parse_header_runs(header.block, 386, 4)
     distance, more = BLOCK, header.block[482]
-    while more and len(numbers) <= 2 * MAX_RUNS:
+    while more and distance <= MAX_RUNS // 21 * BLOCK:
         extension = header.following(distance, BLOCK)
         if len(extension) < BLOCK:
             return None

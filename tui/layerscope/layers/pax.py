@@ -13,6 +13,8 @@ from layerscope.layers.table import SparseMap
 XATTR_PREFIX = b"SCHILY.xattr."
 LIBARCHIVE_PREFIX = b"LIBARCHIVE.xattr."
 SPARSE_PREFIX = b"GNU.sparse."
+MAX_XATTRS = 256 << 10
+"""The most bytes of xattrs that one entry may have; Linux allows 64 KiB a value, and file systems far less for all."""
 NUMBERS = {b"size": "size", b"uid": "uid", b"gid": "gid"}
 
 
@@ -77,8 +79,10 @@ def apply_records(base: Overrides, records: list[tuple[bytes, bytes]]) -> Overri
         found = parse_sparse_records(sparse)
         changes |= {"sparse": found.map, "sparse_size": found.size, "map_in_content": found.map_in_content}
         changes |= {"path": found.name} if found.name else {}
+    if sum(map(len, xattrs.values())) > MAX_XATTRS:
+        raise ValueError(f"xattrs of more than {MAX_XATTRS} bytes")
     if xattrs:
-        changes["xattrs"] = base.xattrs | xattrs
+        changes["xattrs"] = xattrs
     return replace(base, **changes) if changes else base  # type: ignore[arg-type]
 
 

@@ -80,6 +80,8 @@ def _check_end(walk: HeaderWalk, position: int, rest: bytes, size: int) -> None:
     """A tar may end without an end marker, but only between two entries."""
     if walk.awaits_entry and not walk.is_done and position >= size:
         raise CorruptLayer(f"truncated: the bytes end at offset {size}, before the entry of an extended header")
+    if not walk.is_done and not rest and size % BLOCK:
+        raise CorruptLayer(f"truncated: the bytes end at offset {size}, inside a block")
     if not walk.is_done and rest.strip(b"\0"):
         raise CorruptLayer(f"truncated: the bytes end at offset {size}, inside the header at offset {position}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from layerscope.errors import CorruptLayer
 from layerscope.layers.collect import Collector
 from layerscope.layers.exact import MAX_SIZE, Buffer, Content, Header, content_of, size_field
@@ -11,7 +13,7 @@ from layerscope.layers.table import LayerTable, Problem
 
 BATCH = 4096
 """Headers decoded at a time: 2 MB of them, which stays in the processor's cache."""
-MAX_EXTENDED = 16 << 20
+MAX_EXTENDED = 1 << 20
 """The largest extended header we believe, in bytes; real ones stay under 100 KiB."""
 ZERO_BLOCK = bytes(BLOCK)
 UNPARSED = -1
@@ -128,7 +130,9 @@ class HeaderWalk:
     def _take_extended(self, flag: bytes, body: bytes) -> None:
         base = self._next if self._next is not NO_OVERRIDES else self._globals
         if flag == b"g":
-            self._globals = apply_records(self._globals, parse_records(body))
+            # Nobody gives every file the same xattrs, and a hostile header would have them kept a million times.
+            found = apply_records(self._globals, parse_records(body))
+            self._globals = replace(found, xattrs={}) if found.xattrs else found
         elif flag in b"xX":
             self._next = apply_records(base, parse_records(body))
         else:

@@ -11,15 +11,16 @@ from layerscope.report.listing import MARKS, Describer
 from layerscope.report.paths import path_fields
 from layerscope.report.style import Style, cut_end
 from layerscope.text import escape
-from layerscope.tree.history import Event, history_of
+from layerscope.tree.history import Event, Fallen, fallen_entries, history_of
+from layerscope.tree.tree import Change
 
 
 def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
     """Two lines a version: what the layer did and how the path looked then, and the instruction that did it."""
     describe = Describer(contents.tree).entry
-    for event in history_of(contents.tree, node):
+    for event in history_of(contents.tree, node, fallen_entries(contents.tree)):
         version = describe(event.entry)
-        is_removal = event.change.name == "REMOVED"
+        is_removal = event.change is Change.REMOVED
         link = f" -> {escape(version.link)}" if version.link else ""
         look = "" if is_removal else f"  {version.columns().rstrip()}{link}{_ending(contents, event)}"
         yield f"{MARKS[event.change]} layer {event.layer:<3} {event.change.name.lower():<8}{look}".rstrip()
@@ -30,15 +31,17 @@ def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
 
 def blame_json_lines(contents: Contents, node: int) -> Iterator[bytes]:
     """One object a version, oldest first."""
-    for event in history_of(contents.tree, node):
-        yield json_line(_fields(contents, node, event))
+    describe = Describer(contents.tree)
+    for event in history_of(contents.tree, node, fallen_entries(contents.tree)):
+        yield json_line(_fields(contents, node, event, describe))
 
 
 def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
     """One line a version of each node; what no longer is seen says which layer buried it."""
     describe, paths = Describer(contents.tree).entry, contents.tree.nodes.paths
+    fallen = fallen_entries(contents.tree)
     for node in nodes:
-        for event in _with_content(contents, node):
+        for event in _with_content(contents, node, fallen):
             version = describe(event.entry)
             link = f" -> {escape(version.link)}" if version.link else ""
             yield f"layer {event.layer:<3} {version.columns()} /{escape(paths[node])}{link}{_ending(contents, event)}"
@@ -46,24 +49,28 @@ def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
 
 def find_json_lines(contents: Contents, nodes: list[int]) -> Iterator[bytes]:
     """One object a version of each node."""
+    describe, fallen = Describer(contents.tree), fallen_entries(contents.tree)
     for node in nodes:
-        for event in _with_content(contents, node):
-            yield json_line(_fields(contents, node, event))
+        for event in _with_content(contents, node, fallen):
+            yield json_line(_fields(contents, node, event, describe))
 
 
-def _with_content(contents: Contents, node: int) -> list[Event]:
-    return [event for event in history_of(contents.tree, node) if event.change.name != "REMOVED"]
+def _with_content(contents: Contents, node: int, fallen: Fallen) -> list[Event]:
+    return [event for event in history_of(contents.tree, node, fallen) if event.change is not Change.REMOVED]
 
 
-def _fields(contents: Contents, node: int, event: Event) -> dict[str, object]:
-    is_removal = event.change.name == "REMOVED"
-    fields: dict[str, object] = dict(path_fields(contents.tree.nodes.paths[node]))
-    if not is_removal:
-        fields |= Describer(contents.tree).entry(event.entry).fields()
-    fields |= {"layer": event.layer, "change": event.change.name.lower(), "is_shadowed": event.is_shadowed}
-    fields["buried_by"] = event.until if event.until <= contents.tree.layers and not is_removal else None
-    fields["instruction"] = clean_instruction(contents.image.layers[event.layer - 1].created_by)
-    return fields
+def _fields(contents: Contents, node: int, event: Event, describe: Describer) -> dict[str, object]:
+    is_removal = event.change is Change.REMOVED
+    shown = describe.entry(event.entry).fields()
+    return {
+        **path_fields(contents.tree.nodes.paths[node]),
+        **(dict.fromkeys(shown) if is_removal else shown),
+        "layer": event.layer,
+        "change": event.change.name.lower(),
+        "is_shadowed": event.is_shadowed,
+        "buried_by": event.until if event.until <= contents.tree.layers and not is_removal else None,
+        "instruction": clean_instruction(contents.image.layers[event.layer - 1].created_by),
+    }
 
 
 def _ending(contents: Contents, event: Event) -> str:

@@ -19,11 +19,11 @@ def clean_instruction(created_by: str) -> str:
     text = " ".join(created_by.split())
     nop = _NOP.match(text)
     if nop:
-        text = _CHECKSUM.sub(r"\1 \2… ", text[nop.end() :])
+        text = _CHECKSUM.sub(r"\1 \2 ", text[nop.end() :])
     text = _BUILDKIT.sub("", text)
     text = _ARGUMENTS.sub("", text)
     shell = _SHELL.match(text)
     if shell:
         text = "RUN " + text[shell.end() :]
-    text = _CHECKSUM.sub(r"\1 \2… ", text)
+    text = _CHECKSUM.sub(r"\1 \2 ", text)
     return escape(text)

@@ -100,8 +100,17 @@ def _items(analysis: Analysis) -> list[dict[str, Any]]:
     words = {int(cause): cause.word for cause in Cause}
     columns = (waste.node, waste.size, waste.cause, waste.written_by, waste.buried_by)
     return [
-        {**path_fields(paths[node]), "bytes": size, "cause": words[cause], "written_by": written_by, "buried_by": buried_by}
-        for node, size, cause, written_by, buried_by in zip(*(column.tolist() for column in columns), strict=True)
+        {
+            **path_fields(paths[node]),
+            "bytes": size,
+            "cause": words[cause],
+            "written_by": written_by,
+            "buried_by": buried_by,
+            "is_base": is_base,
+        }
+        for node, size, cause, written_by, buried_by, is_base in zip(
+            *(column.tolist() for column in columns), waste.base_marks(analysis.base_layers), strict=True
+        )
     ]
 
 

@@ -52,7 +52,7 @@ class Version:
     def columns(self) -> str:
         """Mode, owner, size and time, aligned; dashes for what no entry says."""
         letter = _LETTERS[self.type]
-        mode = f"{letter}---------" if self.mode is None else letter + stat.filemode(self.mode)[1:]
+        mode = f"{letter}?????????" if self.mode is None else letter + stat.filemode(self.mode)[1:]
         owner = "-:-" if self.uid is None else f"{self.uid}:{self.gid}"
         size = size_text(self.size) if self.type == "file" else ""
         return f"{mode} {owner:<11} {size:>8}  {_time_text(self.mtime):<16}"

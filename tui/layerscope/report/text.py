@@ -8,6 +8,7 @@ import numpy as np
 
 from layerscope.analysis import Analysis
 from layerscope.layers.compression import Compression
+from layerscope.report.causes import EXPLANATIONS
 from layerscope.report.instructions import clean_instruction
 from layerscope.report.problems import problem_sentence
 from layerscope.report.style import Style, cells, cut_end, cut_middle, wrapped
@@ -18,14 +19,6 @@ from layerscope.waste.group import by_layer_pair
 WORST = 10
 PAIRS = 6
 BAR = 10
-EXPLANATIONS = {
-    Cause.DELETED: "removed later; every pull still carries it",
-    Cause.OVERWRITTEN: "replaced later by other content",
-    Cause.METADATA: "same bytes; mode, owner or times differ",
-    Cause.IDENTICAL: "same bytes again; nothing differs",
-    Cause.MOVED: "removed, and added again at another path",
-    Cause.SHADOWED: "its own layer holds the path twice",
-}
 
 
 def report_text(analysis: Analysis, style: Style) -> str:
@@ -44,20 +37,11 @@ def _heading(analysis: Analysis, style: Style) -> Iterator[str]:
     yield style.paint(name, "bold") + rest
     facts = [
         f"{size_text(analysis.waste.content_bytes)} on disk",
-        _wire(analysis),
-        count_text(len(image.layers), "layer"),
+        f"{size_text(sum(layer.wire_bytes for layer in image.layers))} on the wire",
         f"{size_text(analysis.waste.wasted_bytes)} wasted",
         f"{percent_text(analysis.waste.efficiency)} efficient",
     ]
     yield from _fact_lines(facts, style)
-
-
-def _wire(analysis: Analysis) -> str:
-    stored = sum(layer.wire_bytes for layer in analysis.image.layers)
-    compressions = {analysis.contents.compression(layer.number) for layer in analysis.image.layers}
-    if compressions <= {Compression.NONE, None}:
-        return f"{size_text(stored)} stored, not compressed"
-    return f"{size_text(stored)} on the wire"
 
 
 def _fact_lines(facts: list[str], style: Style) -> Iterator[str]:
@@ -110,7 +94,7 @@ def _pairs(analysis: Analysis, style: Style) -> Iterator[str]:
     pairs = by_layer_pair(analysis.waste)
     if not pairs:
         return
-    yield style.paint("Where it comes from", "bold") + style.paint("  (written by > buried by)", "dim")
+    yield style.paint("Where it comes from", "bold") + style.paint(style.plain("  (written by → buried by)"), "dim")
     for pair in pairs[:PAIRS]:
         start = style.plain(f"  {size_text(pair.size):>8}  {pair.cause.word:<11}  {pair.written_by:>3} → {pair.buried_by:<3}  ")
         start += f"{count_text(pair.count, 'file'):>13}  "
@@ -135,7 +119,7 @@ def _worst(analysis: Analysis, style: Style) -> Iterator[str]:
         yield start + cut_middle(path, style.width - cells(start), mark=style.plain("…"))
     if len(waste) > WORST:
         rest = int(np.sum(waste.size[WORST:]))
-        yield style.paint(f"  {size_text(rest):>8}  in {count_text(len(waste) - WORST, 'more file')}", "dim")
+        yield style.paint(f"  {size_text(rest):>8}  in {count_text(len(waste) - WORST, 'more version')}", "dim")
 
 
 def _verdict(analysis: Analysis, style: Style) -> Iterator[str]:
@@ -149,10 +133,17 @@ def _sentences(analysis: Analysis, style: Style) -> Iterator[str]:
     if waste.wasted_bytes:
         yield f"{efficiency} efficient: a container never sees {_hundredths(waste)} of every 100 bytes in the layers."
         wire = sum(analysis.wire_bytes_wasted)
-        yield style.plain(f"{size_text(waste.wasted_bytes)} wasted on disk, ≈{size_text(wire)} of what is stored.")
+        yield style.plain(f"{size_text(waste.wasted_bytes)} wasted on disk, ≈{size_text(wire)} on the wire.")
     else:
         yield f"{efficiency} efficient: a container sees every byte that the layers carry."
+    if _is_uncompressed(analysis):
+        yield "The layers are stored uncompressed here; a registry would carry less."
     yield _base(analysis, style)
+
+
+def _is_uncompressed(analysis: Analysis) -> bool:
+    layers = analysis.image.layers
+    return {analysis.contents.compression(layer.number) for layer in layers} == {Compression.NONE}
 
 
 def _hundredths(waste: Waste) -> int:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from layerscope.analysis import Analysis
+from layerscope.report.causes import EXPLANATIONS
 from layerscope.report.encode import json_line
 from layerscope.report.instructions import clean_instruction
 from layerscope.report.paths import path_fields
 from layerscope.report.style import Style
-from layerscope.report.text import EXPLANATIONS
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
-from layerscope.waste.find import Cause
+from layerscope.waste.find import Cause, Waste
 from layerscope.waste.group import by_directory, by_layer_pair
 
 
@@ -32,18 +32,30 @@ class Line:
 
 def waste_lines(analysis: Analysis, by: str, limit: int | None, style: Style) -> Iterator[str]:
     """Aligned text, biggest first; paths are never cut, so that they can be copied."""
-    for line in islice(_LINES[by](analysis), limit):
+    for line in islice(_lines(analysis, by), limit):
         yield f"{style.paint(f'{size_text(line.size):>8}', 'magenta')}  {style.plain(line.text)}"
 
 
 def waste_json_lines(analysis: Analysis, by: str, limit: int | None) -> Iterator[bytes]:
     """One JSON object a line."""
-    for line in islice(_LINES[by](analysis), limit):
+    for line in islice(_lines(analysis, by), limit):
         yield json_line(line.fields)
 
 
-def _by_path(analysis: Analysis) -> Iterator[Line]:
-    waste, paths = analysis.waste, analysis.tree.nodes.paths
+def _lines(analysis: Analysis, by: str) -> Iterator[Line]:
+    """Yours first, then what the base's own layers buried, marked; all of it unmarked when the base is not known."""
+    waste, base_layers = analysis.waste, analysis.base_layers
+    if base_layers is None:
+        yield from (replace(line, fields=line.fields | {"is_base": None}) for line in _LINES[by](analysis, waste))
+        return
+    is_base = waste.buried_by <= base_layers
+    for rows, mark in ((~is_base, ""), (is_base, "  (base)")):
+        for line in _LINES[by](analysis, waste.part(rows)):
+            yield replace(line, text=line.text + mark, fields=line.fields | {"is_base": bool(mark)})
+
+
+def _by_path(analysis: Analysis, waste: Waste) -> Iterator[Line]:
+    paths = analysis.tree.nodes.paths
     columns = (waste.node, waste.size, waste.cause, waste.written_by, waste.buried_by)
     for node, size, cause, written_by, buried_by in zip(*(column.tolist() for column in columns), strict=True):
         word = Cause(cause).word
@@ -51,40 +63,40 @@ def _by_path(analysis: Analysis) -> Iterator[Line]:
         yield Line(size, f"{word:<11}  {written_by:>3} → {buried_by:<3}  /{escape(paths[node])}", fields)
 
 
-def _by_cause(analysis: Analysis) -> Iterator[Line]:
-    for cause, size in sorted(analysis.waste.by_cause().items(), key=lambda item: -item[1]):
-        count = int(np.count_nonzero(analysis.waste.cause == cause))
+def _by_cause(_analysis: Analysis, waste: Waste) -> Iterator[Line]:
+    for cause, size in sorted(waste.by_cause().items(), key=lambda item: -item[1]):
+        count = int(np.count_nonzero(waste.cause == cause))
         if count:
-            text = f"{cause.word:<11}  {count_text(count, 'file'):>13}  {EXPLANATIONS[cause]}"
-            yield Line(size, text, {"cause": cause.word, "bytes": size, "files": count})
+            text = f"{cause.word:<11}  {count_text(count, 'version'):>16}  {EXPLANATIONS[cause]}"
+            yield Line(size, text, {"cause": cause.word, "bytes": size, "versions": count})
 
 
-def _by_layer(analysis: Analysis) -> Iterator[Line]:
+def _by_layer(analysis: Analysis, waste: Waste) -> Iterator[Line]:
     layers = analysis.image.layers
-    for pair in by_layer_pair(analysis.waste):
+    for pair in by_layer_pair(waste):
         instruction = clean_instruction(layers[pair.buried_by - 1].created_by)
-        files = f"{count_text(pair.count, 'file'):>13}"
-        text = f"{pair.cause.word:<11}  {pair.written_by:>3} → {pair.buried_by:<3}  {files}  {instruction}"
+        versions = f"{count_text(pair.count, 'version'):>16}"
+        text = f"{pair.cause.word:<11}  {pair.written_by:>3} → {pair.buried_by:<3}  {versions}  {instruction}"
         fields = {
             "written_by": pair.written_by,
             "buried_by": pair.buried_by,
             "cause": pair.cause.word,
             "bytes": pair.size,
-            "files": pair.count,
+            "versions": pair.count,
             "buried_by_instruction": instruction,
         }
         yield Line(pair.size, text, fields)
 
 
-def _by_directory(analysis: Analysis) -> Iterator[Line]:
+def _by_directory(analysis: Analysis, waste: Waste) -> Iterator[Line]:
     paths = analysis.tree.nodes.paths
-    for found in by_directory(analysis.tree, analysis.waste):
+    for found in by_directory(analysis.tree, waste):
         path = paths[found.node]
-        fields = {**path_fields(path), "bytes": found.size, "files": found.count}
-        yield Line(found.size, f"{count_text(found.count, 'file'):>13}  /{escape(path)}", fields)
+        fields = {**path_fields(path), "bytes": found.size, "versions": found.count}
+        yield Line(found.size, f"{count_text(found.count, 'version'):>16}  /{escape(path)}", fields)
 
 
-_LINES: dict[str, Callable[[Analysis], Iterator[Line]]] = {
+_LINES: dict[str, Callable[[Analysis, Waste], Iterator[Line]]] = {
     "path": _by_path,
     "cause": _by_cause,
     "layer": _by_layer,

@@ -45,6 +45,7 @@ def assemble(files: Files, candidate: Candidate, *, reference: str, name: str) -
         manifest_digest=candidate.manifest_digest,
         config=candidate.config,
         raw_config=candidate.raw_config,
+        raw_manifest=candidate.raw_manifest,
         layers=layers,
         annotations=dict(candidate.annotations),
         notes=tuple(notes),
@@ -88,6 +89,7 @@ def _layer(files: Files, row: _Row) -> StoredLayer:
         history=row.history,
         absent=absent,
         is_foreign=blob is None and is_foreign(part),
+        is_cut=blob is not None and blob.size < part.size,
     )
 
 

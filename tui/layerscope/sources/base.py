@@ -52,6 +52,8 @@ def find_base(image: Image, given: str | None, *, open_base: Callable[[str], Ima
     """
     if given is None:
         return _stated_base(image, open_base)
+    if given.removeprefix("-").isdecimal() and given.startswith("-"):
+        raise UsageError(f"--base {given}: a number of layers is 0 or more")
     if given.isdecimal():
         if int(given) > len(image.layers):
             raise UsageError(f"--base {given}: the image has only {len(image.layers)} layers")

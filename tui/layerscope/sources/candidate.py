@@ -32,6 +32,7 @@ class Candidate:
     raw_config: bytes
     parts: tuple[Part, ...]
     manifest_digest: Digest | None = None
+    raw_manifest: bytes = b""
     names: tuple[str, ...] = ()
     indexes: frozenset[Digest] = frozenset()
     annotations: dict[str, str] = field(default_factory=dict)

@@ -16,7 +16,8 @@ class StoredLayer:
 
     `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic
     `docker save`). `blob` is None when the bytes are not there; `absent` then says why, and `is_foreign` whether the image
-    itself says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers).
+    itself says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers). `is_cut`: there are fewer bytes
+    than the manifest says.
     """
 
     number: int
@@ -28,6 +29,7 @@ class StoredLayer:
     history: HistoryStep | None = None
     absent: str = ""
     is_foreign: bool = False
+    is_cut: bool = False
 
     @property
     def created_by(self) -> str:
@@ -44,8 +46,8 @@ class StoredLayer:
 class Image:
     """An opened image. `reference` is what the user typed; `name` the tag that was chosen, or empty.
 
-    `config_digest` is the image's id, `manifest_digest` is None for archives without an OCI manifest. `notes` are sentences
-    about the documents (odd history, ...) that the user should see.
+    `config_digest` is the image's id, `manifest_digest` is None, and `raw_manifest` empty, for archives without an OCI
+    manifest. `notes` are sentences about the documents (odd history, ...) that the user should see.
     """
 
     reference: str
@@ -55,6 +57,7 @@ class Image:
     manifest_digest: Digest | None
     config: Config
     raw_config: bytes
+    raw_manifest: bytes
     layers: tuple[StoredLayer, ...]
     annotations: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -53,6 +53,7 @@ def _read(files: Files, leaf: Leaf) -> Candidate:
         raw_config=raw_config,
         parts=parts,
         manifest_digest=descriptor.digest,
+        raw_manifest=raw,
         names=tuple(leaf.names),
         indexes=frozenset(leaf.indexes),
         annotations=manifest.annotations,

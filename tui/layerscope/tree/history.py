@@ -30,9 +30,22 @@ class Event:
         return self.change is not Change.REMOVED and self.until == self.layer
 
 
-def history_of(tree: Tree, node: int) -> list[Event]:
+Fallen = dict[int, list[int]]
+"""The entries that their own tar buried, by node."""
+
+
+def fallen_entries(tree: Tree) -> Fallen:
+    """Find them once, for all the histories that are asked for."""
+    fallen: Fallen = {}
+    for entry in np.flatnonzero(tree.entry_until == tree.entry_layer).tolist():
+        fallen.setdefault(int(tree.entry_node[entry]), []).append(entry)
+    return fallen
+
+
+def history_of(tree: Tree, node: int, fallen: Fallen) -> list[Event]:
     """Every event of a node, oldest first."""
-    return sorted([*_versions(tree, node), *_shadowed(tree, node)], key=lambda event: (event.layer, not event.is_shadowed))
+    events = [*_versions(tree, node), *_shadowed(tree, fallen.get(node, []))]
+    return sorted(events, key=lambda event: (event.layer, not event.is_shadowed))
 
 
 def _versions(tree: Tree, node: int) -> Iterator[Event]:
@@ -48,8 +61,7 @@ def _versions(tree: Tree, node: int) -> Iterator[Event]:
         yield Event(seen_until, Change.REMOVED, -1, seen_until)
 
 
-def _shadowed(tree: Tree, node: int) -> Iterator[Event]:
-    is_shadowed = (tree.entry_node == node) & (tree.entry_until == tree.entry_layer)
-    for entry in np.flatnonzero(is_shadowed).tolist():
+def _shadowed(tree: Tree, entries: list[int]) -> Iterator[Event]:
+    for entry in entries:
         layer = int(tree.entry_layer[entry])
         yield Event(layer, Change.ADDED, entry, layer)

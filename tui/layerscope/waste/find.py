@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -60,6 +60,18 @@ class Waste:
     def efficiency(self) -> float:
         """Live by content bytes; 1 for an image without content."""
         return self.live_bytes / self.content_bytes if self.content_bytes else 1.0
+
+    def part(self, rows: npt.NDArray[np.bool_]) -> Waste:
+        """Only these contents; the image's own totals stay."""
+        columns = ("entry", "node", "size", "cause", "written_by", "buried_by")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+
+    def base_marks(self, base_layers: int | None) -> list[bool | None]:
+        """For each content whether the base buried it; None where it is not known which layers are the base's."""
+        if base_layers is None:
+            return [None] * len(self)
+        marks: list[bool | None] = (self.buried_by <= base_layers).tolist()
+        return marks
 
     def by_cause(self) -> dict[Cause, int]:
         """Wasted bytes of each cause, all causes."""

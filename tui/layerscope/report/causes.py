@@ -1,0 +1,14 @@
+"""What each cause of waste means, in one sentence."""
+
+from __future__ import annotations
+
+from layerscope.waste.find import Cause
+
+EXPLANATIONS = {
+    Cause.DELETED: "removed later; every pull still carries it",
+    Cause.OVERWRITTEN: "replaced later by other content",
+    Cause.METADATA: "same bytes; mode, owner or times differ",
+    Cause.IDENTICAL: "same bytes again; nothing differs",
+    Cause.MOVED: "removed, and added again at another path",
+    Cause.SHADOWED: "its own layer holds the path twice",
+}
