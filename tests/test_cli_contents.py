@@ -134,8 +134,8 @@ def test_a_changed_blob_fails_and_is_told(tmp_path: Path, capsys: pytest.Capture
     largest.write_bytes(data)
     assert run(["verify", str(layout)]) == 1
     out, err = capsys.readouterr()
-    assert out.splitlines()[1].startswith(f"FAILED  layer 1 digest                sha256:{largest.name[:12]} is sha256:")
-    assert err == "layerscope: 1 of 5 checks failed\n"
+    assert out.splitlines()[2].startswith(f"FAILED  layer 1 digest                sha256:{largest.name[:12]} is sha256:")
+    assert err == "layerscope: 1 of 6 checks failed\n"
 
 
 def test_checks_are_one_json_object_a_line(archive: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,28 +35,28 @@ def test_waste_is_listed_by_path_biggest_first(archive: Path, capsys: pytest.Cap
 
 def test_waste_by_path_for_programs(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(capsys, "waste", archive, "--json").objects == [
-        {"path": "/a/b/x", "bytes": 100, "cause": "deleted", "written_by": 1, "buried_by": 2},
-        {"path": "/a/c/y", "bytes": 50, "cause": "deleted", "written_by": 1, "buried_by": 3},
-        {"path": "/z", "bytes": 30, "cause": "overwritten", "written_by": 1, "buried_by": 2},
+        {"path": "/a/b/x", "bytes": 100, "cause": "deleted", "written_by": 1, "buried_by": 2, "is_base": None},
+        {"path": "/a/c/y", "bytes": 50, "cause": "deleted", "written_by": 1, "buried_by": 3, "is_base": None},
+        {"path": "/z", "bytes": 30, "cause": "overwritten", "written_by": 1, "buried_by": 2, "is_base": None},
     ]
 
 
 def test_waste_by_cause(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(capsys, "waste", archive, "--by", "cause").out == (
-        "   150 B  deleted            2 files  removed later; every pull still carries it\n"
-        "    30 B  overwritten         1 file  replaced later by other content\n"
+        "   150 B  deleted            2 versions  removed later; every pull still carries it\n"
+        "    30 B  overwritten         1 version  replaced later by other content\n"
     )
     assert ran(capsys, "waste", archive, "--by", "cause", "--json").objects == [
-        {"cause": "deleted", "bytes": 150, "files": 2},
-        {"cause": "overwritten", "bytes": 30, "files": 1},
+        {"cause": "deleted", "bytes": 150, "versions": 2, "is_base": None},
+        {"cause": "overwritten", "bytes": 30, "versions": 1, "is_base": None},
     ]
 
 
 def test_waste_by_layer_is_by_the_pair_of_layers_and_cause(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(capsys, "waste", archive, "--by", "layer").out == (
-        "   100 B  deleted        1 → 2           1 file  step 2\n"
-        "    50 B  deleted        1 → 3           1 file  step 3\n"
-        "    30 B  overwritten    1 → 2           1 file  step 2\n"
+        "   100 B  deleted        1 → 2           1 version  step 2\n"
+        "    50 B  deleted        1 → 3           1 version  step 3\n"
+        "    30 B  overwritten    1 → 2           1 version  step 2\n"
     )
     first = ran(capsys, "waste", archive, "--by", "layer", "--json").objects[0]
     assert first == {
@@ -64,20 +64,21 @@ def test_waste_by_layer_is_by_the_pair_of_layers_and_cause(archive: Path, capsys
         "buried_by": 2,
         "cause": "deleted",
         "bytes": 100,
-        "files": 1,
+        "versions": 1,
         "buried_by_instruction": "step 2",
+        "is_base": None,
     }
 
 
 def test_waste_by_directory_counts_all_below_it(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = ran(capsys, "waste", archive, "--by", "directory", "--json").objects
-    assert {each["path"]: (each["bytes"], each["files"]) for each in found} == {
+    assert {each["path"]: (each["bytes"], each["versions"]) for each in found} == {
         "/": (180, 3),
         "/a": (150, 2),
         "/a/b": (100, 1),
         "/a/c": (50, 1),
     }
-    assert ran(capsys, "waste", archive, "--by", "directory").lines[0] == "   180 B        3 files  /"
+    assert ran(capsys, "waste", archive, "--by", "directory").lines[0] == "   180 B        3 versions  /"
 
 
 @pytest.mark.parametrize("by", ["path", "cause", "layer", "directory"])
@@ -113,3 +114,16 @@ def test_damage_is_said_and_what_can_be_counted_is_shown(archive: Path, capsys: 
     assert done.code == 2
     assert "/a/b/x" in done.out
     assert "layer 3" in done.err
+
+
+def test_what_the_base_buries_comes_after_yours_and_is_marked(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = ran(capsys, "waste", archive, "--base", "2", "--json").objects
+    assert [(each["path"], each["is_base"]) for each in found] == [("/a/c/y", False), ("/a/b/x", True), ("/z", True)]
+    lines = ran(capsys, "waste", archive, "--base", "2").lines
+    assert [line.endswith("  (base)") for line in lines] == [False, True, True]
+    causes = ran(capsys, "waste", archive, "--base", "2", "--by", "cause", "--json").objects
+    assert [(each["cause"], each["bytes"], each["is_base"]) for each in causes] == [
+        ("deleted", 50, False),
+        ("deleted", 100, True),
+        ("overwritten", 30, True),
+    ]

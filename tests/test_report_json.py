@@ -90,9 +90,9 @@ def test_waste_is_listed_biggest_first_and_summed_by_cause(archive: Path, capsys
     assert document(capsys, archive)["waste"] == {
         "by_cause": {"overwritten": 10, "metadata": 7, "identical": 0, "deleted": 20, "moved": 0, "shadowed": 0},
         "items": [
-            {"path": "/d/x", "bytes": 20, "cause": "deleted", "written_by": 1, "buried_by": 2},
-            {"path": "/a", "bytes": 10, "cause": "overwritten", "written_by": 1, "buried_by": 2},
-            {"path": "/run", "bytes": 7, "cause": "metadata", "written_by": 1, "buried_by": 2},
+            {"path": "/d/x", "bytes": 20, "cause": "deleted", "written_by": 1, "buried_by": 2, "is_base": None},
+            {"path": "/a", "bytes": 10, "cause": "overwritten", "written_by": 1, "buried_by": 2, "is_base": None},
+            {"path": "/run", "bytes": 7, "cause": "metadata", "written_by": 1, "buried_by": 2, "is_base": None},
         ],
     }
 

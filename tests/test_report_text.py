@@ -18,8 +18,7 @@ LAYERS = (
 )
 REPORT = """\
 test:1 · linux/amd64 · {id}
-2.04 kB on disk · 20.5 kB stored, not compressed · 2 layers · 2.02 kB wasted
-0.9% efficient
+2.04 kB on disk · 20.5 kB on the wire · 2.02 kB wasted · 0.9% efficient
 
   #      size                wasted  instruction
   1   2.02 kB  ██████████   2.02 kB  step 1
@@ -30,7 +29,7 @@ Waste by cause
   overwritten      10 B  ▏           replaced later by other content
   metadata          7 B  ▏           same bytes; mode, owner or times differ
 
-Where it comes from  (written by > buried by)
+Where it comes from  (written by → buried by)
    2.00 kB  deleted        1 → 2           1 file  step 2
       10 B  overwritten    1 → 2           1 file  step 2
        7 B  metadata       1 → 2           1 file  step 2
@@ -41,7 +40,8 @@ Worst paths
        7 B  metadata       1 → 2    /run
 
 0.9% efficient: a container never sees 99 of every 100 bytes in the layers.
-2.02 kB wasted on disk, ≈2.02 kB of what is stored.
+2.02 kB wasted on disk, ≈2.02 kB on the wire.
+The layers are stored uncompressed here; a registry would carry less.
 Which layers are the base's is not known (--base N or --base IMAGE tells).
 """
 WIDE = "日本語の長い長いファイル名" * 10
@@ -226,5 +226,4 @@ def test_a_history_that_holds_less_than_the_layers_is_said(tmp_path: Path, capsy
 def test_many_layers_keep_their_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     layers: list[Layer] = [layer(file("f", b"x" * number)) for number in range(1, 130)]
     out = ran(capsys, written(tmp_path / "image.tar", *layers)).out
-    assert "129" in out
-    assert "129 layers" in out
+    assert "\n129  " in out

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from build import Compress, blob, file, layer
+from build import Compress, blob, file, layer, write_layout
 from extracting import image_of
 from layerscope.layers.compression import PIECE
 from layerscope.oci.digest import Digest
 from layerscope.reading import unwatched
 from layerscope.sources.image import Image, StoredLayer
+from layerscope.sources.open import open_image
 from layerscope.verify import Check, verify
 
 CONTENT = bytes(range(256)) * 4 * 1024  # more than one piece, which compresses
@@ -146,3 +149,13 @@ def test_an_interruption_stops_all_layers() -> None:
 
     with pytest.raises(Stop):
         verify(image_of(*[layer(file("a", CONTENT))] * 5), progress=stop)
+
+
+def test_a_changed_manifest_fails(tmp_path: Path) -> None:
+    layout = write_layout(tmp_path / "layout", layer("a"))
+    index = json.loads((layout / "index.json").read_bytes())
+    manifest = layout / "blobs/sha256" / index["manifests"][0]["digest"].removeprefix("sha256:")
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+    found = {check.what: check.ok for check in verify(open_image(str(layout)), progress=unwatched)}
+    assert found["manifest"] is False
+    assert found["config"] is True

@@ -79,10 +79,6 @@ def find(reference: str, pattern: str, platform: str | None, as_json: bool) -> i
         sys.stdout.buffer.writelines(find_json_lines(contents, nodes))
     else:
         sys.stdout.writelines(line + "\n" for line in find_lines(contents, nodes))
-    if not nodes:
-        click.echo("layerscope: no path fits the pattern", err=True)
-    if not nodes:
-        click.echo("layerscope: no path fits the pattern", err=True)
     return damage_exit_code(contents)
 
 

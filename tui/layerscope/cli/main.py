@@ -82,8 +82,8 @@ class Commands(click.Group):
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The first word may be a command or an image's file."""
-        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
+        """The first word may be a command or an image's file; a shell that is told of both forgets the commands."""
+        return super().shell_complete(ctx, incomplete) or [CompletionItem(incomplete, type="file")]
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command. click would end a broken pipe with exit code 1, which here means that a check failed."""

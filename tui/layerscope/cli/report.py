@@ -51,13 +51,13 @@ def report(reference: str, platform: str | None, base: str | None, json_file: st
 
 def _spare_the_image(reference: str, json_file: str) -> None:
     """Raises UsageError when the JSON would replace the image that it is about."""
-    from pathlib import Path
+    import os
 
     from layerscope.errors import UsageError
     from layerscope.sources.location import locate
 
     path = locate(reference).path
-    if path and not is_stdout(json_file) and Path(json_file).exists() and path.samefile(json_file):
+    if path and not is_stdout(json_file) and os.path.exists(json_file) and os.path.samefile(path, json_file):  # noqa: PTH110, PTH121 - these do not raise for odd names
         raise UsageError(f"--json {json_file} would overwrite the image itself")
 
 

@@ -16,8 +16,8 @@ class StoredLayer:
 
     `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic
     `docker save`). `blob` is None when the bytes are not there; `absent` then says why, and `is_foreign` whether the image
-    itself says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers). `is_cut`: there are fewer bytes
-    than the manifest says.
+    itself says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers). `is_cut`: there
+    are fewer bytes than the manifest says.
     """
 
     number: int
