@@ -19,8 +19,8 @@ from layerscope.tree.tree import Longs, Tree
 
 Mask = npt.NDArray[np.bool_]
 
-PAIRS = 256
-"""Contents compared before their pages are let go: at 64 KiB for each touched byte, 32 MB."""
+PAIRS = 64
+"""Contents compared before their pages are let go: a touched byte maps up to 400 KiB around it, so 50 MB."""
 NO_BLOB = Blob(None, 0, 0)
 
 
