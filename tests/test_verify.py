@@ -14,7 +14,7 @@ from build import Compress, blob, file, layer, write_layout
 from extracting import image_of
 from layerscope.layers.compression import PIECE
 from layerscope.oci.digest import Digest
-from layerscope.reading import unwatched
+from layerscope.progress import unwatched
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.open import open_image
 from layerscope.verify import Check, verify

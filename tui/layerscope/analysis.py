@@ -12,7 +12,8 @@ from layerscope.layers.content import LayerContent
 from layerscope.layers.memory import release_memory
 from layerscope.layers.read import ReadLayer
 from layerscope.layers.table import LayerStack, Problem
-from layerscope.reading import Progress, read_layers, unwatched
+from layerscope.progress import Progress, unwatched
+from layerscope.reading import read_layers
 from layerscope.sources.image import Image
 from layerscope.tree.merge import merge
 from layerscope.tree.tree import Tree
@@ -97,7 +98,7 @@ class Analysis:
         """
         if self.base_layers is None:
             return self.waste.wasted_bytes, None
-        base = int(self.waste.size[self.waste.buried_by <= self.base_layers].sum())
+        base = int(self.waste.size[self.waste.is_base(self.base_layers)].sum())
         return self.waste.wasted_bytes - base, base
 
     @cached_property

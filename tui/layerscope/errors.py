@@ -39,9 +39,3 @@ class WouldOverwrite(LayerscopeError):
 
 class CannotWrite(LayerscopeError):
     """The place the user named cannot be written (full disk, no permission)."""
-
-
-class VerificationFailed(LayerscopeError):
-    """A digest or diff_id does not match its bytes."""
-
-    exit_code = 1

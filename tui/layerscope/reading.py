@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 
@@ -12,10 +11,9 @@ from layerscope.layers.beside import Beside, can_fork
 from layerscope.layers.compression import Compression, compression_of, unpacked_guess
 from layerscope.layers.read import ReadLayer, read_layer
 from layerscope.layers.table import Entries, LayerTable, Problem
+from layerscope.progress import Progress, unwatched
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
-
-Progress = Callable[[str, int, int], None]
 
 MAX_LAYERS = 32_000
 """Columns of layer numbers are int16; Docker stops at 127 layers."""
@@ -23,10 +21,6 @@ SLOWER = 5
 """How much longer a byte takes to be inflated, in and out, than to be hopped over (measured: 0.9 GB/s and 4 GB/s)."""
 WORTH_A_PROCESS = 512 << 20
 """Work, in bytes of plain layers, from which another process pays: starting it and fetching its columns takes 20 ms."""
-
-
-def unwatched(_stage: str, _done: int, _total: int) -> None:
-    """The default for `progress`."""
 
 
 def read_layers(image: Image, *, progress: Progress = unwatched, keep_seek_points: bool = False) -> list[ReadLayer]:

@@ -11,7 +11,7 @@ from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob
 from layerscope.layers.compression import PIECE, Compression, compression_of, unpack
 from layerscope.oci.digest import Digest
-from layerscope.reading import Progress
+from layerscope.progress import Progress
 from layerscope.sources.image import Image, StoredLayer
 
 ALGORITHMS = ("sha256", "sha512")

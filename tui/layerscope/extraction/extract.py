@@ -12,7 +12,7 @@ from layerscope.extraction.destination import Destination
 from layerscope.extraction.selection import Selection, check_names, check_room
 from layerscope.extraction.writing import Writer
 from layerscope.layers.table import Kind
-from layerscope.reading import Progress, unwatched
+from layerscope.progress import Progress, unwatched
 from layerscope.text import escape
 from layerscope.tree.lookup import noun_of
 from layerscope.tree.tree import View

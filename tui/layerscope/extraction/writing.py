@@ -18,7 +18,7 @@ from layerscope.extraction.selection import Selection
 from layerscope.layers.compression import PIECE
 from layerscope.layers.content import HOLE
 from layerscope.layers.table import Kind
-from layerscope.reading import Progress
+from layerscope.progress import Progress
 
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 NO_HARD_LINK = {errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS}

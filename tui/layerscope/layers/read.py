@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import xxhash
@@ -185,8 +184,3 @@ class _StreamWalk:
         """Forget the entry whose content did not arrive whole."""
         if self._content:
             self.walk.rows.drop_from(len(self.walk.rows.sizes) - 1)
-
-
-def pieces_of(blob: Blob) -> Iterator[bytes]:
-    """All unpacked bytes of a stored layer, for digests. Raises CorruptLayer."""
-    return unpack(blob)

@@ -16,10 +16,7 @@ _BUILDKIT = re.compile(r"\s*# buildkit$")
 
 def clean_instruction(created_by: str) -> str:
     """One line of printable text: `RUN apt-get update`, `COPY app.py /app/`, or whatever the history holds."""
-    text = " ".join(created_by.split())
-    nop = _NOP.match(text)
-    if nop:
-        text = _CHECKSUM.sub(r"\1 \2 ", text[nop.end() :])
+    text = _NOP.sub("", " ".join(created_by.split()))
     text = _BUILDKIT.sub("", text)
     text = _ARGUMENTS.sub("", text)
     shell = _SHELL.match(text)

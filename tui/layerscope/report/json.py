@@ -99,6 +99,8 @@ def _items(analysis: Analysis) -> list[dict[str, Any]]:
     waste, paths = analysis.waste, analysis.tree.nodes.paths
     words = {int(cause): cause.word for cause in Cause}
     columns = (waste.node, waste.size, waste.cause, waste.written_by, waste.buried_by)
+    base = analysis.base_layers
+    marks = [None] * len(waste) if base is None else waste.is_base(base).tolist()
     return [
         {
             **path_fields(paths[node]),
@@ -109,7 +111,7 @@ def _items(analysis: Analysis) -> list[dict[str, Any]]:
             "is_base": is_base,
         }
         for node, size, cause, written_by, buried_by, is_base in zip(
-            *(column.tolist() for column in columns), waste.base_marks(analysis.base_layers), strict=True
+            *(column.tolist() for column in columns), marks, strict=True
         )
     ]
 

@@ -48,7 +48,7 @@ def _lines(analysis: Analysis, by: str) -> Iterator[Line]:
     if base_layers is None:
         yield from (replace(line, fields=line.fields | {"is_base": None}) for line in _LINES[by](analysis, waste))
         return
-    is_base = waste.buried_by <= base_layers
+    is_base = waste.is_base(base_layers)
     for rows, mark in ((~is_base, ""), (is_base, "  (base)")):
         for line in _LINES[by](analysis, waste.part(rows)):
             yield replace(line, text=line.text + mark, fields=line.fields | {"is_base": bool(mark)})

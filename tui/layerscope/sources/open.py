@@ -10,6 +10,7 @@ from typing import BinaryIO
 from layerscope.errors import CorruptLayer, LayerscopeError, NotAnImage, NotFound
 from layerscope.layers.blob import Blob
 from layerscope.oci.platform import Platform
+from layerscope.progress import Progress, unwatched
 from layerscope.sources.archive import Archive
 from layerscope.sources.assemble import assemble
 from layerscope.sources.catalogue import stored_images
@@ -18,11 +19,11 @@ from layerscope.sources.files import Directory, Files
 from layerscope.sources.image import Image
 from layerscope.sources.location import Location, locate
 from layerscope.sources.looks import HEAD, describe_directory, describe_head, describe_tar, is_tar
-from layerscope.sources.spool import Progress, nothing, spool_stream, unpack_archive
+from layerscope.sources.spool import spool_stream, unpack_archive
 
 
 def open_image(
-    reference: str, *, platform: Platform | None = None, stdin: BinaryIO | None = None, progress: Progress = nothing
+    reference: str, *, platform: Platform | None = None, stdin: BinaryIO | None = None, progress: Progress = unwatched
 ) -> Image:
     """Open the image that `reference` names; no byte of a layer is read.
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
 
 from layerscope.errors import CannotWrite, CorruptLayer, NotAnImage, NotFound
 from layerscope.layers.blob import Blob
 from layerscope.layers.compression import Compression, compression_of, unpack
+from layerscope.progress import Progress
 from layerscope.sources.looks import HEAD, describe_head, is_tar
 
 CHUNK = 1 << 20
 REPORT_EVERY = 0.1
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, the bytes done, and the bytes to do (0: unknown), ten times a second at most."""
-
-
-def nothing(_stage: str, _done: int, _total: int) -> None:
-    """The default for `progress`: nobody watches."""
 
 
 def spool_stream(stream: BinaryIO, place: str, progress: Progress) -> Blob:

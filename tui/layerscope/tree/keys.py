@@ -14,11 +14,6 @@ def key_of(path: bytes) -> bytes:
     return path.replace(b"/", SEPARATOR)
 
 
-def path_of(key: bytes) -> bytes:
-    """The path of a sort key."""
-    return key.replace(SEPARATOR, b"/")
-
-
 def parent_of(key: bytes) -> bytes:
     """The key of the directory that holds `key`; the root's own parent is the root."""
     return key.rpartition(SEPARATOR)[0]

@@ -66,12 +66,9 @@ class Waste:
         columns = ("entry", "node", "size", "cause", "written_by", "buried_by")
         return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
-    def base_marks(self, base_layers: int | None) -> list[bool | None]:
-        """For each content whether the base buried it; None where it is not known which layers are the base's."""
-        if base_layers is None:
-            return [None] * len(self)
-        marks: list[bool | None] = (self.buried_by <= base_layers).tolist()
-        return marks
+    def is_base(self, base_layers: int) -> npt.NDArray[np.bool_]:
+        """Which contents the first `base_layers` layers buried: their waste is the base's, all other the user's own."""
+        return np.asarray(self.buried_by <= base_layers)
 
     def by_cause(self) -> dict[Cause, int]:
         """Wasted bytes of each cause, all causes."""
