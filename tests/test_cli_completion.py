@@ -42,7 +42,7 @@ def completed(*words: str) -> list[str]:
 
 
 def test_commands_are_completed() -> None:
-    assert completed("") == ["ls", "find", "cat", "extract", "blame", "waste", "verify", "demo", "completion"]
+    assert completed("") == ["ls", "find", "cat", "extract", "blame", "waste", "verify", "demo", "config", "completion"]
     assert completed("b") == ["blame"]
 
 

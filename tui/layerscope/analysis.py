@@ -11,9 +11,9 @@ from layerscope.layers.compression import Compression
 from layerscope.layers.content import LayerContent
 from layerscope.layers.memory import release_memory
 from layerscope.layers.read import ReadLayer
-from layerscope.layers.table import LayerStack, Problem
+from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
 from layerscope.progress import Progress, unwatched
-from layerscope.reading import read_layers
+from layerscope.reading import OnLayer, read_layers, untold
 from layerscope.sources.image import Image
 from layerscope.tree.merge import merge
 from layerscope.tree.tree import Tree
@@ -116,13 +116,24 @@ class Analysis:
         return dive_figures(self.contents.stack.tables)
 
 
-def read_image(image: Image, *, progress: Progress = unwatched, keep_seek_points: bool = False) -> Contents:
+def read_image(
+    image: Image, *, progress: Progress = unwatched, keep_seek_points: bool = False, on_layer: OnLayer = untold
+) -> Contents:
     """Read every layer and merge them. Damage becomes a problem.
 
     `keep_seek_points` is for those who go on to read contents of compressed layers; reading the layers takes longer then.
+    `on_layer` is for those who cannot wait (`read_layers`).
     """
-    stack, layers = _stack_layers(image, read_layers(image, progress=progress, keep_seek_points=keep_seek_points))
+    reads = read_layers(image, progress=progress, keep_seek_points=keep_seek_points, on_layer=on_layer)
+    stack, layers = _stack_layers(image, reads)
     progress("merging layers", 0, 0)
+    return Contents(image, stack, layers, merge(stack))
+
+
+def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
+    """The image as far as it was read: layers that are not among `reads`, by number, count as empty."""
+    nothing = ReadLayer(LayerTable(Entries.none()), Compression.NONE)
+    stack, layers = _stack_layers(image, [reads.get(layer.number, nothing) for layer in image.layers])
     return Contents(image, stack, layers, merge(stack))
 
 

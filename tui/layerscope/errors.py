@@ -39,3 +39,7 @@ class WouldOverwrite(LayerscopeError):
 
 class CannotWrite(LayerscopeError):
     """The place the user named cannot be written (full disk, no permission)."""
+
+
+class BadSettings(LayerscopeError):
+    """The user's config file cannot be read, or says what it cannot say; the message names the file and the key."""

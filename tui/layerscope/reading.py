@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 
@@ -23,12 +24,23 @@ WORTH_A_PROCESS = 512 << 20
 """Work, in bytes of plain layers, from which another process pays: starting it and fetching its columns takes 20 ms."""
 
 
-def read_layers(image: Image, *, progress: Progress = unwatched, keep_seek_points: bool = False) -> list[ReadLayer]:
+OnLayer = Callable[[int, ReadLayer], None]
+"""Told of each layer that was read: its number, and what it holds."""
+
+
+def untold(_number: int, _read: ReadLayer) -> None:
+    """The default for `on_layer`: nobody looks at layers before all are read."""
+
+
+def read_layers(
+    image: Image, *, progress: Progress = unwatched, keep_seek_points: bool = False, on_layer: OnLayer = untold
+) -> list[ReadLayer]:
     """The tables of all layers, base first. Damage and layers that are not there become fatal problems. Raises
     CorruptLayer for an absurd number of layers.
 
     The work is shared out to processes, for a walk over headers holds Python's lock. Seek points do not pass from one
     process to another: where they are wanted, and where this process cannot be copied, decompressors run in threads.
+    `on_layer` is called in the thread that read the layer, so by several at once; in processes it is not.
     """
     if len(image.layers) > MAX_LAYERS:
         raise CorruptLayer(f"{escape(image.reference)} lists {len(image.layers)} layers; more than {MAX_LAYERS} are absurd")
@@ -38,23 +50,35 @@ def read_layers(image: Image, *, progress: Progress = unwatched, keep_seek_point
     if len(layers) > 1 and total >= WORTH_A_PROCESS and (is_plain or not keep_seek_points) and can_fork():
         reads = _read_in_processes(layers, progress)
     elif not is_plain:
-        reads = _read_in_threads(layers, progress, keep_seek_points=keep_seek_points)
+        reads = _read_in_threads(layers, progress, keep_seek_points=keep_seek_points, on_layer=on_layer)
     else:
-        reads = _read_all(layers, _Counter(progress, layers))
+        reads = _read_all(layers, _Counter(progress, layers), on_layer)
     return [reads[layer.number] for layer in image.layers]
 
 
-def _read_all(layers: list[StoredLayer], counter: _Counter) -> dict[int, ReadLayer]:
-    return {layer.number: _read(layer, counter) for layer in layers}
+def _read_all(layers: list[StoredLayer], counter: _Counter, on_layer: OnLayer = untold) -> dict[int, ReadLayer]:
+    reads = {}
+    for layer in layers:
+        reads[layer.number] = _read(layer, counter)
+        on_layer(layer.number, reads[layer.number])
+    return reads
 
 
-def _read_in_threads(layers: list[StoredLayer], progress: Progress, *, keep_seek_points: bool) -> dict[int, ReadLayer]:
+def _read_in_threads(
+    layers: list[StoredLayer], progress: Progress, *, keep_seek_points: bool, on_layer: OnLayer
+) -> dict[int, ReadLayer]:
     """The largest layers start first, so that no core is left with a big one at the end."""
     from concurrent.futures import ThreadPoolExecutor
 
     counter = _Counter(progress, layers)
+
+    def read(layer: StoredLayer) -> ReadLayer:
+        found = _read(layer, counter, keep_seek_points=keep_seek_points)
+        on_layer(layer.number, found)
+        return found
+
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        futures = {layer.number: pool.submit(_read, layer, counter, keep_seek_points=keep_seek_points) for layer in layers}
+        futures = {layer.number: pool.submit(read, layer) for layer in layers}
         try:
             return {number: future.result() for number, future in futures.items()}
         except BaseException:
@@ -106,7 +130,7 @@ def _read(layer: StoredLayer, counter: _Counter, *, keep_seek_points: bool = Fal
         text = f"its bytes are not there ({layer.absent})" if layer.absent else "its bytes are not there"
         problem = Problem(layer.number, b"", text, is_fatal=not layer.is_foreign)
         return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
-    read = read_layer(layer.blob, layer=layer.number, on_bytes=counter.add, keep_seek_points=keep_seek_points)
+    read = read_layer(layer.blob, layer=layer.number, on_bytes=counter.of(layer.number), keep_seek_points=keep_seek_points)
     if not layer.is_cut:
         return read
     cut = Problem(layer.number, b"", f"only {layer.blob.size} of its bytes are there", is_fatal=True)
@@ -126,13 +150,20 @@ class _Counter:
     def __init__(self, progress: Progress, layers: list[StoredLayer], *, out_of: list[StoredLayer] | None = None) -> None:
         self._progress, self._share = progress, sum(layer.wire_bytes for layer in layers)
         self._total = sum(layer.wire_bytes for layer in out_of or layers)
+        self._count = len(out_of or layers)
         self._done = 0
         self._lock = Lock()
         self.is_cancelled = False
 
-    def add(self, length: int) -> None:
-        if self.is_cancelled:
-            raise _Cancelled
-        with self._lock:
-            self._done += length
-            self._progress("reading layers", self._done * self._total // max(self._share, 1), self._total)
+    def of(self, number: int) -> Callable[[int], None]:
+        """Counts the bytes of one layer."""
+        stage = f"reading layer {number} of {self._count}"
+
+        def add(length: int) -> None:
+            if self.is_cancelled:
+                raise _Cancelled
+            with self._lock:
+                self._done += length
+                self._progress(stage, self._done * self._total // max(self._share, 1), self._total)
+
+        return add

@@ -24,6 +24,7 @@ COMMANDS = {
     "waste": "layerscope.cli.waste",
     "verify": "layerscope.cli.contents",
     "demo": "layerscope.cli.report",
+    "config": "layerscope.cli.config",
     "completion": "layerscope.cli.completion",
 }
 INTERRUPTED = 130
@@ -109,6 +110,7 @@ SUMMARIES = {
     "waste": "List wasted bytes by path, cause, layer or directory.",
     "verify": "Check the digests and diff_ids of all blobs.",
     "demo": "Show a small built-in image.",
+    "config": "Print where the config file is, and the defaults.",
     "completion": "Print the completion script for a shell.",
 }
 

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from layerscope.cli.progress import Progress
+from layerscope.progress import Progress as Watch
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
@@ -40,7 +41,7 @@ layer_option = click.option(
 )
 
 
-def open_image(reference: str, platform: str | None, progress: Progress) -> Image:
+def open_image(reference: str, platform: str | None, progress: Watch) -> Image:
     """Open what the user named."""
     from layerscope.oci.platform import Platform
     from layerscope.sources.open import open_image as open_source

@@ -10,6 +10,7 @@ from click.formatting import HelpFormatter
 
 from layerscope.cli.options import analyse_image, base_option, complete_file, damage_exit_code, image_argument, platform_option
 from layerscope.cli.output import is_stdout, output_style, write_bytes
+from layerscope.cli.screen import can_show_screen, show_demo, show_screen
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
@@ -21,6 +22,7 @@ json_option = click.option(
     shell_complete=complete_file,
     help="Write everything as JSON to FILE (`-`: standard output).",
 )
+text_option = click.option("--text", "is_text", is_flag=True, help="Print the report also on a terminal.")
 
 
 class _Nameless(click.Command):
@@ -36,16 +38,22 @@ class _Nameless(click.Command):
 @platform_option
 @base_option
 @json_option
-def report(reference: str, platform: str | None, base: str | None, json_file: str | None) -> int:
-    """Report on IMAGE: its layers, what it wastes, the worst paths.
+@text_option
+def report(reference: str, platform: str | None, base: str | None, json_file: str | None, *, is_text: bool) -> int:
+    """Explore IMAGE on the screen: its layers, their files, what they waste. `?` there shows all keys.
+
+    Without a terminal, and with --text, print a report instead.
 
     \b
     Examples:
-      layerscope image.tar --base 3
+      layerscope image.tar
+      layerscope image.tar --base 3 --text
       layerscope image.tar --json - | jq .image.efficiency
     """
     if json_file is not None:
         _spare_the_image(reference, json_file)
+    elif not is_text and can_show_screen(reference):
+        return show_screen(reference, platform, base)
     return _show(analyse_image(reference, platform, base), json_file)
 
 
@@ -63,14 +71,15 @@ def _spare_the_image(reference: str, json_file: str) -> None:
 
 @click.command()
 @json_option
+@text_option
 @click.option(
     "--save",
     metavar="FILE",
     shell_complete=complete_file,
     help="Write the sample image to FILE instead, to try the other commands on.",
 )
-def demo(json_file: str | None, save: str | None) -> int:
-    """Report on a small built-in image that makes the mistakes people make.
+def demo(json_file: str | None, save: str | None, *, is_text: bool) -> int:
+    """Explore a small built-in image that makes the mistakes people make; without a terminal, print its report.
 
     \b
     Example:
@@ -82,6 +91,8 @@ def demo(json_file: str | None, save: str | None) -> int:
 
     if save is not None:
         return _save(save)
+    if json_file is None and not is_text and can_show_screen():
+        return show_demo()
     return _show(analyse(read_image(open_demo())), json_file)
 
 

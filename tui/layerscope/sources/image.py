@@ -43,6 +43,14 @@ class StoredLayer:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class BuildStep:
+    """One step of the build and the layer that it made, None where it made none."""
+
+    created_by: str
+    layer: StoredLayer | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Image:
     """An opened image. `reference` is what the user typed; `name` the tag that was chosen, or empty.
 
@@ -61,3 +69,12 @@ class Image:
     layers: tuple[StoredLayer, ...]
     annotations: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> list[BuildStep]:
+        """Every step of the history, empty ones too, with its layer; layers that no step made come last."""
+        layers = iter(self.layers)
+        steps = [
+            BuildStep(step.created_by, None if step.empty_layer else next(layers, None)) for step in self.config.history
+        ]
+        return [*steps, *(BuildStep(layer.created_by, layer) for layer in layers)]

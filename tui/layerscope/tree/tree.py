@@ -138,6 +138,11 @@ class View:
         return self._subtree(self.counted_size)
 
     @cached_property
+    def subtree_removed_bytes(self) -> Longs:
+        """Content bytes of what these layers removed below and at each node."""
+        return self._subtree(self.removed_size)
+
+    @cached_property
     def subtree_files(self) -> Longs:
         """How many nodes below and at each one are seen and no directories."""
         kind = self.tree.versions.kind[self.seen] if len(self.tree.versions) else np.zeros(len(self.seen), np.uint8)

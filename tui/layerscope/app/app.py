@@ -1,0 +1,148 @@
+"""The app: what holds on every screen. `run` is what the command line calls."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import Iterable
+from functools import partial
+from typing import ClassVar
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.message import Message
+from textual.screen import Screen
+
+from layerscope.analysis import Contents
+from layerscope.app.bindings import bindings
+from layerscope.app.explorer import Explorer
+from layerscope.app.extract_dialog import ExtractDialog
+from layerscope.app.help_screen import HelpScreen
+from layerscope.app.keys import DIVE, KEYS, Place, keys_with
+from layerscope.app.loading import Analysed, Failed, Loader, Opened, Opener, Progressed, Read
+from layerscope.app.terminal import Terminal, plain_ascii
+from layerscope.rows.order import Order
+from layerscope.settings.remembered import Remembered, recall, remember
+from layerscope.settings.settings import Settings
+from layerscope.tree.tree import View
+
+Ending = Failed | int | None
+"""How the app ended: an error, a signal's number, or as the user wished."""
+
+
+class LayerscopeApp(App[Ending], inherit_bindings=False):
+    """Layers, files and waste of one image."""
+
+    TITLE = "layerscope"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.EVERYWHERE)
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, opener: Opener, reference: str, *, settings: Settings, terminal: Terminal) -> None:
+        super().__init__(ansi_color=True if terminal.has_no_colour else None)
+        self.settings = settings
+        self.is_ascii = terminal.is_ascii
+        if self.is_ascii:
+            self._filters.append(plain_ascii())
+        remembered = recall()
+        self.order = Order(settings.sort or remembered.sort or "name")
+        self.theme = terminal.theme(settings.theme, remembered.theme, self.available_themes)
+        self._reference = reference
+        self._loader = Loader(opener, self.post_message)
+        keymap = {**(DIVE if settings.keymap == "dive" else {}), **settings.keys}
+        self.key_table = keys_with(keymap)
+        self.set_keymap(keymap)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The explorer is there from the first frame on."""
+        self.explorer = Explorer(self._reference)
+        return self.explorer
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Colours of our own: waste is magenta everywhere, the base and what is by the way are dimmed."""
+        theme = self.current_theme
+        if theme.ansi:
+            return {"wasted": "ansi_magenta", "faint": "ansi_default"}
+        return {"wasted": "#d670d6", "faint": "#8b949e"} if theme.dark else {"wasted": "#a3269c", "faint": "#6a737d"}
+
+    def on_mount(self) -> None:
+        """Start reading once the first frame is out; end tidily when the system asks for it."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit, int(number))
+        self.call_after_refresh(self._load)
+
+    def _load(self) -> None:
+        self.run_worker(self._loader.run, thread=True, group="load")
+
+    @on(Opened)
+    @on(Progressed)
+    @on(Read)
+    def _pass_on(self, message: Message) -> None:
+        self.explorer.post_message(message)
+
+    @on(Analysed)
+    def _all_read(self, message: Analysed) -> None:
+        self.explorer.post_message(message)
+        # A million columns' worth of objects that live to the end are not to be looked through again and again.
+        gc.freeze()
+        gc.enable()
+
+    @on(Failed)
+    def _give_up(self, message: Failed) -> None:
+        self.exit(message)
+
+    def stop(self) -> None:
+        """End reading, and the app with it."""
+        self._loader.stop()
+        self.exit()
+
+    async def action_quit(self) -> None:
+        """Quit at once, whatever is being read."""
+        self.stop()
+
+    async def action_back(self) -> None:
+        """Escape on a screen that does not say otherwise: close it."""
+        if len(self.screen_stack) > 1:
+            self.screen.dismiss()
+
+    def action_help(self) -> None:
+        """All keys."""
+        self.push_screen(HelpScreen(self.key_table))
+
+    def ask_where_to(self, contents: Contents, view: View, node: int) -> None:
+        """Copy a file or directory out of the image."""
+        self.push_screen(ExtractDialog(contents, view, node), self._say_extracted)
+
+    def _say_extracted(self, sentence: str | None) -> None:
+        if sentence:
+            self.notify(sentence, title="Extracted", markup=False)
+
+    def watch_theme(self, theme: str) -> None:
+        """A theme chosen in the palette is remembered."""
+        if self.is_running:
+            self.remember(theme)
+
+    def remember(self, theme: str = "") -> None:
+        """Keep the sort order and the theme for the next time."""
+        remember(Remembered(sort=self.order.value, theme=theme or recall().theme))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """All that keys do here, by name, and Textual's own."""
+        names = {key.id: key for key in KEYS}
+        seen = set()
+        for active in screen.active_bindings.values():
+            key = names.get(active.binding.id or "")
+            if key is not None and active.enabled and key.place is not Place.LISTS and key.id not in seen:
+                seen.add(key.id)
+                yield SystemCommand(key.description, key.id, partial(self.run_action, active.binding.action, active.node))
+        yield from (each for each in super().get_system_commands(screen) if each.title not in ("Quit", "Keys", "Screenshot"))
+
+
+def run(opener: Opener, reference: str, *, settings: Settings, terminal: Terminal) -> Ending:
+    """Show the screen until the user quits. The terminal is as before afterwards."""
+    app = LayerscopeApp(opener, reference, settings=settings, terminal=terminal)
+    # A loop of our own: asyncio.run would wait for threads that still read.
+    return app.run(loop=asyncio.new_event_loop())

@@ -1,0 +1,116 @@
+"""One node of the tree as the figures and words of a line; no colours, no columns."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerscope.layers.table import Kind
+from layerscope.report.listing import Describer
+from layerscope.report.style import code_points
+from layerscope.text import escape
+from layerscope.tree.tree import Change, Longs, Tree, View
+from layerscope.waste.find import Waste
+
+_LETTERS = {"file": "-", "symlink": "l", "char": "c", "block": "b", "directory": "d", "fifo": "p"}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLine:
+    """What a line says of a node. `size` is its subtree's, also of what was removed; `within` its directory's.
+
+    `gone_in` is the layer that removed it before the layers that are shown, 0 if it is there or they removed it.
+    `changes` and `changed` are the number and bytes of changes below it.
+    """
+
+    name: str
+    depth: int
+    change: Change
+    gone_in: int
+    is_directory: bool
+    mode: str
+    owner: str
+    size: int
+    within: int
+    wasted: int
+    link: str
+    changes: int
+    changed: int
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is shown though it is not there any more."""
+        return self.change is Change.REMOVED or self.gone_in > 0
+
+
+class NodeLines:
+    """Looks nodes up in a view. `waste` is None until it was found."""
+
+    def __init__(self, view: View, waste: Waste | None, *, is_ascii: bool) -> None:
+        self._view, self._tree, self._is_ascii = view, view.tree, is_ascii
+        self._describe = Describer(view.tree).entry
+        self.wasted = wasted_below(view.tree, waste)
+
+    def line(self, node: int) -> NodeLine:
+        """All of one node."""
+        view, tree = self._view, self._tree
+        version, gone_in = self._version(node)
+        look = self._describe(int(tree.versions.entry[version]) if version >= 0 else -1)
+        letter = _LETTERS[look.type]
+        is_directory = letter == "d"
+        return NodeLine(
+            name=self.shown(tree.nodes.name(node)),
+            depth=int(tree.nodes.depth[node]),
+            change=Change(int(view.change[node])),
+            gone_in=gone_in,
+            is_directory=is_directory,
+            mode=f"{letter}?????????" if look.mode is None else letter + stat.filemode(look.mode)[1:],
+            owner="-" if look.uid is None else f"{look.uid}:{look.gid}",
+            size=look.size if gone_in and not is_directory else self._size(node, is_directory=is_directory),
+            within=self._size(int(tree.nodes.parent[node]), is_directory=True),
+            wasted=int(self.wasted[node]) if len(self.wasted) else 0,
+            link=self.shown(look.link),
+            changes=int(view.subtree_changes[node]) - int(view.change[node] != Change.UNCHANGED),
+            changed=int(view.subtree_changed_bytes[node]),
+        )
+
+    def shown(self, name: bytes) -> str:
+        """A name, escaped; in ASCII alone where only that will do."""
+        text = escape(name)
+        return text if text.isascii() or not self._is_ascii else code_points(text)
+
+    def _size(self, node: int, *, is_directory: bool) -> int:
+        """Of a directory the bytes below it, each content once; of a file its own, at every name."""
+        view = self._view
+        if is_directory:
+            return int(view.subtree_bytes[node]) + int(view.subtree_removed_bytes[node])
+        return int(view.size[node]) + int(view.removed_size[node])
+
+    def _version(self, node: int) -> tuple[int, int]:
+        """The version to show, -1 for none, and the layer in which it went if that was earlier than the layers shown."""
+        view = self._view
+        if view.seen[node] >= 0:
+            return int(view.seen[node]), 0
+        if view.before[node] >= 0:
+            return int(view.before[node]), 0
+        versions = self._tree.versions
+        past = [number for number in self._tree.versions_of(node) if versions.layer[number] <= view.last]
+        return (past[-1], int(versions.until[past[-1]])) if past else (-1, 0)
+
+
+def wasted_below(tree: Tree, waste: Waste | None) -> Longs:
+    """Wasted bytes at and below each node, in all layers; empty while the waste is not known."""
+    if waste is None:
+        return np.zeros(0, np.int64)
+    column = np.zeros(len(tree) + 1, np.int64)
+    np.add.at(column, waste.node.astype(np.int64) + 1, waste.size)
+    sums = np.cumsum(column)
+    return sums[tree.nodes.end] - sums[:-1]
+
+
+def kind_is_directory(view: View, node: int) -> bool:
+    """Whether a node that is seen is a directory."""
+    version = int(view.seen[node])
+    return version >= 0 and int(view.tree.versions.kind[version]) == Kind.DIRECTORY

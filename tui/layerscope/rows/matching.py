@@ -1,0 +1,94 @@
+"""Finding pieces in many short strings at once, without a Python step for each string."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.rows.shape import Flags, ranges
+from layerscope.rows.terms import Text
+from layerscope.tree.tree import Longs
+
+Octets = npt.NDArray[np.uint8]
+EXACT, PREFIX, SUBSTRING, OTHER = range(4)
+"""How well a string fits what was typed, best first."""
+_GAPS = 4
+"""Strings that are spread over more than this many times their length are copied together before they are searched."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """`n` strings in one buffer: string i is `buffer[starts[i]:stops[i]]`; they ascend and do not overlap."""
+
+    buffer: Octets
+    starts: Longs
+    stops: Longs
+
+    @classmethod
+    def of(cls, buffer: Octets, starts: Longs, stops: Longs) -> Batch:
+        """A batch over no more bytes than needed; at least one string."""
+        lengths = stops - starts
+        first, last = int(starts[0]), int(stops[-1])
+        if last - first <= _GAPS * int(lengths.sum()):
+            return cls(buffer[first:last], starts - first, stops - first)
+        ends = np.cumsum(lengths)
+        return cls(buffer[ranges(starts, stops)], ends - lengths, ends)
+
+    def folded(self) -> Batch:
+        """The same strings with lower-case ASCII letters."""
+        return Batch(np.frombuffer(self.buffer.tobytes().lower(), np.uint8), self.starts, self.stops)
+
+
+def has_pieces(batch: Batch, text: Text) -> Flags:
+    """Which strings hold the pieces of `text`, one after the other and where they must stand."""
+    alive, places = np.arange(len(batch.starts)), batch.starts
+    inner = list(text.pieces)
+    last = inner.pop() if text.at_end else b""
+    for number, piece in enumerate(inner):
+        found = _next(batch, piece, places) if number or not text.at_start else _if_at(batch, piece, places)
+        fits = found + len(piece) <= batch.stops[alive]
+        alive, places = alive[fits], found[fits] + len(piece)
+    if last:
+        at_end = batch.stops[alive] - len(last)
+        fits = (at_end >= places) & (_if_at(batch, last, at_end) == at_end)
+        alive = alive[fits]
+    flags = np.zeros(len(batch.starts), bool)
+    flags[alive] = True
+    return flags
+
+
+def fit_of(batch: Batch, literal: bytes) -> npt.NDArray[np.uint8]:
+    """How well each string fits: EXACT, PREFIX, SUBSTRING or OTHER."""
+    found = _next(batch, literal, batch.starts)
+    fits = np.full(len(found), OTHER, np.uint8)
+    fits[found + len(literal) <= batch.stops] = SUBSTRING
+    is_prefix = (found == batch.starts) & (fits == SUBSTRING)
+    fits[is_prefix] = PREFIX
+    fits[is_prefix & (batch.stops - batch.starts == len(literal))] = EXACT
+    return fits
+
+
+def _next(batch: Batch, piece: bytes, places: Longs) -> Longs:
+    """Where `piece` comes next, from each of `places` on; far behind the buffer where it does not."""
+    found = np.append(_everywhere(batch.buffer, piece), 2 * len(batch.buffer) + 1)
+    return np.asarray(found[np.searchsorted(found, places)])
+
+
+def _everywhere(buffer: Octets, piece: bytes) -> Longs:
+    count = max(len(buffer) - len(piece) + 1, 0)
+    found = np.flatnonzero(buffer[:count] == piece[0])
+    for offset, octet in enumerate(piece[1:], 1):
+        found = found[buffer[found + offset] == octet]
+    return found
+
+
+def _if_at(batch: Batch, piece: bytes, places: Longs) -> Longs:
+    """Each of `places` where `piece` stands; far behind the buffer for all others, those outside of it among them."""
+    away = 2 * len(batch.buffer) + 1
+    found = np.where((places >= 0) & (places + len(piece) <= len(batch.buffer)), places, away)
+    for offset, octet in enumerate(piece):
+        there = found < away
+        found[there] = np.where(batch.buffer[found[there] + offset] == octet, found[there], away)
+    return found

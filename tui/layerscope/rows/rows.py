@@ -1,0 +1,198 @@
+"""The visible lines of a tree, as one array of node numbers that folding changes a slice at a time."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from layerscope.rows.changes import change_stops, next_stop
+from layerscope.rows.order import Order, in_order, sort_columns
+from layerscope.rows.presence import Presence
+from layerscope.rows.shape import Flags, Shape
+from layerscope.tree.nodes import Ints
+from layerscope.tree.tree import Change, View
+
+
+class Rows:
+    """What is shown of `view`: its nodes without the root, all folded at first.
+
+    `nodes` (int32) are the node numbers of the rows in display order. A row is there when its node can be shown and every
+    directory above it is open.
+    """
+
+    def __init__(self, view: View, *, order: Order = Order.NAME) -> None:
+        self.view = view
+        self._shape = Shape.of(view.tree.nodes)
+        self._order = order
+        self._hidden: frozenset[Change] = frozenset()
+        self._hits: Flags | None = None
+        self._is_open = np.zeros(len(self._shape), bool)
+        self._is_open_outside = self._is_open
+        self._sort_columns = sort_columns(view, order)
+        self._presence = Presence.of(view, self._shape, self._hidden, None)
+        self.nodes: Ints = self._rows_below(0)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def order(self) -> Order:
+        """What siblings are sorted by."""
+        return self._order
+
+    @property
+    def hidden(self) -> frozenset[Change]:
+        """The changes whose nodes are not shown, unless something below them is."""
+        return self._hidden
+
+    @property
+    def hit_count(self) -> int:
+        """How many hits of the filter can be shown; 0 without a filter."""
+        return int(np.count_nonzero(self._presence.hits))
+
+    def is_hit(self, node: int) -> bool:
+        """Whether a node is a hit of the filter, and not there for what is below or above it."""
+        return bool(self._presence.hits[node])
+
+    def can_show(self, node: int) -> bool:
+        """Whether `reveal` would find a row for the node itself."""
+        return node > 0 and bool(self._presence.can_show[node])
+
+    def is_open(self, node: int) -> bool:
+        """Whether a directory is open; one may be without having anything to show."""
+        return bool(self._is_open[node])
+
+    def has_children(self, node: int) -> bool:
+        """Whether anything below a node can be shown now."""
+        return bool(self._presence.can_show[node + 1 : self._shape.end[node]].any())
+
+    def depth(self, node: int) -> int:
+        """How deep a node's row is indented: 0 for the root's children."""
+        return int(self.view.tree.nodes.depth[node]) - 1
+
+    def show(self, view: View) -> None:
+        """Show other layers of the same tree; folding, order, what is hidden, and the filter stay."""
+        self.view = view
+        self._sort_columns = sort_columns(view, self._order)
+        self._find_rows(self._presence.hits)
+
+    def set_order(self, order: Order) -> None:
+        """Sort siblings in another way."""
+        self._order = order
+        self._sort_columns = sort_columns(self.view, order)
+        self._lay_out()
+
+    def set_hidden(self, hidden: frozenset[Change]) -> None:
+        """Hide nodes with one of these changes; a directory stays as long as anything below it does."""
+        self._hidden = hidden
+        self._find_rows(self._presence.hits)
+
+    def filter(self, hits: Flags | None) -> None:
+        """Show only `hits` (one flag a node), what is above them, opened, and what is below them, folded; None shows all.
+
+        Hits that were gone before the view's layers are shown too. Folding under a filter is its own: the folding from
+        before comes back with None.
+        """
+        if self._hits is None:
+            self._is_open_outside = self._is_open
+        self._hits = hits
+        self._is_open = self._is_open_outside if hits is None else np.zeros(len(self._shape), bool)
+        self._find_rows(np.zeros(len(self._shape), bool))
+
+    def toggle(self, row: int) -> None:
+        """Open or close a row."""
+        if self._is_open[self.nodes[row]]:
+            self.close(row)
+        else:
+            self.open(row)
+
+    def open(self, row: int) -> None:
+        """Show what is below a row; nothing happens to a row that has nothing below."""
+        node = int(self.nodes[row])
+        if not self._is_open[node] and self.has_children(node):
+            self._is_open[node] = True
+            self._replace_below(row, self._rows_below(node))
+
+    def close(self, row: int) -> None:
+        """Fold what is below a row; what is open there stays so for when it is opened again."""
+        node = int(self.nodes[row])
+        if self._is_open[node] and self.has_children(node):
+            self._is_open[node] = False
+            self._replace_below(row, self.nodes[:0])
+
+    def open_below(self, row: int) -> None:
+        """Open a row and all directories below it."""
+        node = int(self.nodes[row])
+        if self.has_children(node):
+            self._is_open[self._shape.inner_of(node, int(self._shape.end[node]))] = True
+            self._replace_below(row, self._rows_below(node))
+
+    def open_all(self) -> None:
+        """Open every directory, also those that only other layers have."""
+        self._is_open[self._shape.inner] = True
+        self._lay_out()
+
+    def close_all(self) -> None:
+        """Close every directory."""
+        self._is_open[:] = False
+        self._lay_out()
+
+    def reveal(self, node: int) -> int:
+        """Open what is above a node and give its row; for one that cannot be shown, that of the nearest one above it that
+        can, else 0.
+        """
+        chain, closed = self._chain(node)
+        if closed:
+            self._is_open[closed] = True
+            self._replace_below(self._row(closed[-1]), self._rows_below(closed[-1]))
+        return self._row(chain[0]) if chain else 0
+
+    def nearest(self, node: int) -> int:
+        """The row of a node, else of the nearest one above it that has a row, else 0; opens nothing."""
+        chain, closed = self._chain(node)
+        return self._row((closed or chain[:1])[-1]) if chain else 0
+
+    def parent_row(self, row: int) -> int | None:
+        """The row of the directory that holds a row's node; None at the top."""
+        parent = int(self._shape.parent[self.nodes[row]])
+        return self._row(parent) if parent else None
+
+    def next_change(self, row: int, step: Literal[1, -1]) -> int | None:
+        """The node of the next (1) or previous (-1) change in display order, folded ones too; None when there is none.
+
+        Only what `reveal` can show; see `change_stops` for what counts.
+        """
+        if not len(self.nodes):
+            return None
+        stops = change_stops(self.view, self._hidden) & self._presence.can_show
+        return next_stop(stops, int(self.nodes[row]), step, self._shape, self._sort_columns)
+
+    def _chain(self, node: int) -> tuple[list[int], list[int]]:
+        """Of a node and what is above it, nearest first, those that can be shown; and the directories above that are closed."""
+        chain = [each for each in self._shape.chain(node) if self._presence.can_show[each]]
+        return chain, [each for each in chain[1:] if not self._is_open[each]]
+
+    def _row(self, node: int) -> int:
+        return int(np.argmax(self.nodes == node))
+
+    def _find_rows(self, opened: Flags) -> None:
+        """Hits whose directories were not `opened` for them yet, have them opened."""
+        self._presence = Presence.of(self.view, self._shape, self._hidden, self._hits)
+        self._is_open[self._shape.above(self._presence.hits & ~opened)] = True
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.nodes = self._rows_below(0)
+
+    def _rows_below(self, node: int) -> Ints:
+        """The rows, in display order, that are below an open directory."""
+        nodes = self._shape.unfolded(node + 1, int(self._shape.end[node]), self._is_open)
+        return in_order(nodes[self._presence.can_show[nodes]], self._shape, self._sort_columns)
+
+    def _replace_below(self, row: int, rows: Ints) -> None:
+        """Put `rows` in the place of all that is now below a row."""
+        node, after = self.nodes[row], self.nodes[row + 1 :]
+        is_outside = (after < node) | (after >= self._shape.end[node])
+        stop = int(np.argmax(is_outside)) if is_outside.any() else len(after)
+        self.nodes = np.concatenate([self.nodes[: row + 1], rows, after[stop:]])

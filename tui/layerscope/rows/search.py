@@ -1,0 +1,134 @@
+"""Finding the nodes that a query asks for, a batch at a time, so that the first ones are there while the rest is searched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerscope.rows.columns import Columns
+from layerscope.rows.matching import OTHER, fit_of, has_pieces
+from layerscope.rows.names import NameIndex, parts
+from layerscope.rows.presence import is_there
+from layerscope.rows.shape import Flags
+from layerscope.rows.terms import Condition, Query, Text
+from layerscope.tree.nodes import Ints
+from layerscope.tree.tree import View
+from layerscope.waste.find import Waste
+
+FIRST_SECONDS, NEXT_SECONDS = 0.05, 0.25
+"""After how long what was found so far is given, and how often from then on."""
+_MOST_IN_BATCH = 1 << 13
+"""Names in a batch: 10 ms, even when a regular expression looks at each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The nodes found so far (one flag a node), whether these are all, and the best of them; None when there is none."""
+
+    mask: Flags
+    is_complete: bool
+    best: int | None
+
+
+def search(
+    query: Query, index: NameIndex, view: View, waste: Waste | None, *, is_cancelled: Callable[[], bool]
+) -> Iterator[Found]:
+    """Find the nodes that were there at any time up to the view's last layer and pass `query`; never the root.
+
+    Gives what it has as long as it takes long, and at last a Found that is complete; ends without one when `is_cancelled`,
+    which is asked every few milliseconds. The best hit is the one whose name (or path) is what was typed, else begins with
+    it, else holds it, and of equals the shortest; without any words to look for it is the first.
+    """
+    candidates = _candidates(query, index, view, Columns(view, waste), is_cancelled)
+    if candidates is None:
+        return
+    search_texts = _TextSearch(index, [each for each in query.conditions if isinstance(each.test, Text)])
+    due = time.monotonic() + FIRST_SECONDS
+    mask = candidates
+    if search_texts.conditions:
+        mask = np.zeros(len(candidates), bool)
+        for nodes in _batches(candidates, index):
+            if is_cancelled():
+                return
+            mask[search_texts.found(nodes)] = True
+            if search_texts.best is not None and time.monotonic() >= due:
+                yield Found(mask.copy(), is_complete=False, best=search_texts.best)
+                due = time.monotonic() + NEXT_SECONDS
+    yield Found(mask, is_complete=True, best=search_texts.best if search_texts.conditions else _first(mask))
+
+
+def _first(mask: Flags) -> int | None:
+    return int(np.argmax(mask)) if mask.any() else None
+
+
+def _candidates(query: Query, index: NameIndex, view: View, columns: Columns, is_cancelled: Callable[[], bool]) -> Flags | None:
+    """What passes all conditions that whole columns can answer; None when cancelled."""
+    candidates = is_there(view, with_gone=True)
+    candidates[0] = False
+    for condition in query.conditions:
+        if is_cancelled():
+            return None
+        if not isinstance(condition.test, Text):
+            candidates &= columns.passes(condition.test) ^ condition.is_negated
+        elif not condition.is_negated:
+            candidates &= index.can_match(condition.test)
+    return candidates
+
+
+def _batches(candidates: Flags, index: NameIndex) -> Iterator[Ints]:
+    """The candidates, some thousand and some paths' bytes at a time."""
+    nodes = np.flatnonzero(candidates).astype(np.int32)
+    lengths = index.nodes.paths.offsets[nodes + 1] - index.nodes.paths.offsets[nodes]
+    for part in parts(lengths, _MOST_IN_BATCH):
+        yield nodes[part]
+
+
+class _TextSearch:
+    """Looks for words in one batch after the other, and remembers the best hit so far."""
+
+    def __init__(self, index: NameIndex, conditions: list[Condition]) -> None:
+        self.conditions = conditions
+        self.best: int | None = None
+        self._best_fit = (OTHER + 1, 0)
+        self._index = index
+        self._ranked = next((each.test for each in conditions if _is_ranked(each)), None)
+
+    def found(self, nodes: Ints) -> Ints:
+        """Those of `nodes` (ascending) that pass all conditions."""
+        for condition in self.conditions:
+            if len(nodes) and isinstance(condition.test, Text):
+                nodes = nodes[self._matches(nodes, condition.test) ^ condition.is_negated]
+        if len(nodes):
+            self._rank(nodes)
+        return nodes
+
+    def _matches(self, nodes: Ints, text: Text) -> Flags:
+        flags = has_pieces(self._index.batch(nodes, text), text)
+        if text.regex is not None:
+            there = np.flatnonzero(flags)
+            flags[there] = self._fits_regex(nodes[there], text, text.regex.fullmatch if text.is_whole else text.regex.search)
+        return flags
+
+    def _fits_regex(self, nodes: Ints, text: Text, fits: Callable[[bytes], object]) -> list[bool]:
+        tree = self._index.nodes
+        if text.is_path:
+            return [fits(b"/" + tree.paths[node]) is not None for node in nodes.tolist()]
+        return [fits(tree.name(node)) is not None for node in nodes.tolist()]
+
+    def _rank(self, nodes: Ints) -> None:
+        lengths = self._index.offsets[nodes + 1] - self._index.offsets[nodes]
+        fits = np.full(len(nodes), OTHER, np.uint8)
+        if isinstance(self._ranked, Text):
+            batch = self._index.batch(nodes, self._ranked)
+            fits, lengths = fit_of(batch, self._ranked.literal), batch.stops - batch.starts
+        best = int(np.argmin(fits.astype(np.int64) << 48 | lengths))
+        fit = (int(fits[best]), int(lengths[best]))
+        if fit < self._best_fit:
+            self.best, self._best_fit = int(nodes[best]), fit
+
+
+def _is_ranked(condition: Condition) -> bool:
+    return isinstance(condition.test, Text) and bool(condition.test.literal) and not condition.is_negated

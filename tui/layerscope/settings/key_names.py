@@ -1,0 +1,99 @@
+"""Textual's names of keys, and how people write them: `[` for `left_square_bracket`, `Ctrl+F` for `ctrl+f`."""
+
+from __future__ import annotations
+
+import string
+import unicodedata
+from functools import cache
+
+from layerscope.errors import BadSettings
+from layerscope.settings.suggestion import suggestion
+from layerscope.text import escape
+
+MODIFIERS = ("alt", "ctrl", "hyper", "meta", "shift", "super")
+_EDITING = ("backspace", "delete", "enter", "escape", "insert", "space", "tab")
+_MOVING = ("down", "end", "home", "left", "pagedown", "pageup", "right", "up")
+NAMED_KEYS = frozenset({*_EDITING, *_MOVING, *(f"f{number}" for number in range(1, 25))})
+_SHORT_NAMES = {
+    "solidus": "slash",
+    "reverse_solidus": "backslash",
+    "commercial_at": "at",
+    "hyphen_minus": "minus",
+    "plus_sign": "plus",
+    "low_line": "underscore",
+}
+"""Characters that Textual does not call by their Unicode name (`textual.keys.KEY_NAME_REPLACEMENTS`)."""
+_HOW_TO_WRITE = '; write a key as in "ctrl+f", "f5", "left_square_bracket" or "["'
+
+
+def textual_keys(written: str) -> str:
+    """The keys of one binding, named as Textual does, with commas and no spaces between. Raises BadSettings."""
+    if written in {",", " "}:
+        return textual_key(written)
+    return ",".join(dict.fromkeys(textual_key(key.strip()) for key in written.split(",")))
+
+
+def textual_key(written: str) -> str:
+    """One key, its modifiers in the order of Textual's events. Raises BadSettings when there is no such key."""
+    before, name = _parted(written)
+    modifiers = sorted({_modifier(each.strip()) for each in before})
+    key = _plain_key(name if name == " " else name.strip())
+    if modifiers == ["ctrl"] and key == "at":
+        return "ctrl+@"  # so Textual calls what terminals send for Ctrl+Space; no other control key is called by its character
+    if modifiers == ["shift"] and len(key) == 1 and key.isalpha():
+        return key.upper()
+    return "+".join([*modifiers, key.lower()]) if modifiers else key
+
+
+def _parted(written: str) -> tuple[list[str], str]:
+    """The modifiers, and the key itself, which may be `+`."""
+    if written == "+":
+        return [], "+"
+    *before, name = (written[:-1] + "plus" if written.endswith("++") else written).split("+")
+    return before, name
+
+
+def _modifier(written: str) -> str:
+    if written.lower() not in MODIFIERS:
+        raise BadSettings(f"there is no modifier `{escape(written)}`{suggestion(written, MODIFIERS) or _HOW_TO_WRITE}")
+    return written.lower()
+
+
+def _plain_key(written: str) -> str:
+    """A key without modifiers. Letters keep their case: `E` is Shift and `e`."""
+    if not written:
+        raise BadSettings(f"a key is missing{_HOW_TO_WRITE}; the comma itself is `comma`")
+    name = written.lower()
+    if name in NAMED_KEYS or name in _punctuation():
+        return name
+    key = _character_key(written if len(written) == 1 else _character(name))
+    if not key:
+        raise BadSettings(f"there is no key `{escape(written)}`{_near(written) or _HOW_TO_WRITE}")
+    return key
+
+
+def _character(name: str) -> str:
+    """The character whose Unicode name this is, in Textual's spelling; empty when there is none."""
+    try:
+        found = unicodedata.lookup(name.replace("_", " ").upper())
+    except KeyError:
+        return ""
+    return found if len(found) == 1 else ""  # some names are those of sequences
+
+
+def _character_key(character: str) -> str:
+    """As `textual.keys._character_to_key`: letters and digits are themselves, all else has its Unicode name, if any."""
+    if not character or character.isalnum():
+        return character
+    name = unicodedata.name(character, "").lower().replace("-", "_").replace(" ", "_")
+    return _SHORT_NAMES.get(name, name)
+
+
+@cache
+def _punctuation() -> tuple[str, ...]:
+    """The names of ASCII's punctuation. Not all can be looked up: Unicode spells LESS-THAN SIGN with a hyphen."""
+    return tuple(_character_key(character) for character in string.punctuation)
+
+
+def _near(written: str) -> str:
+    return suggestion(written, [*sorted(NAMED_KEYS), *_punctuation()])

@@ -1,0 +1,61 @@
+"""Reading config.toml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from layerscope.errors import BadSettings
+from layerscope.settings.checks import checked
+from layerscope.settings.places import NAMED_BY, is_named, settings_path
+from layerscope.settings.settings import Settings
+from layerscope.text import escape
+
+MAX_FILE = 1 << 20
+"""The longest config file we read, in bytes."""
+
+
+def read_settings(path: Path | None = None, *, key_ids: Collection[str]) -> Settings:
+    """The settings in the file at `path`, by default `settings_path()`; all defaults where there is none.
+
+    `key_ids` are the bindings that [keys] may name. Raises BadSettings with a sentence that names the file and the key,
+    also for a missing file that LAYERSCOPE_CONFIG names.
+    """
+    place = path or settings_path()
+    try:
+        return checked(_decode(_read(place, must_exist=path is None and is_named())), key_ids=key_ids)
+    except BadSettings as error:
+        raise BadSettings(f"{escape(str(place))}: {error}") from error
+    except RecursionError as error:
+        raise BadSettings(f"{escape(str(place))}: nested too deeply") from error
+
+
+def _read(place: Path, *, must_exist: bool) -> bytes:
+    try:
+        with place.open("rb") as file:
+            raw = file.read(MAX_FILE + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if must_exist:
+            raise BadSettings(f"there is no such file, yet {NAMED_BY} names it") from error
+        return b""
+    except OSError as error:
+        if not must_exist and not os.access(place.parent, os.X_OK):
+            return b""  # HOME is often another user's (sudo, docker run --user); nobody put a file there for this one
+        raise BadSettings(f"cannot be read: {error.strerror}") from error
+    if len(raw) > MAX_FILE:
+        raise BadSettings(f"longer than {MAX_FILE >> 20} MiB, which no config file needs")
+    return raw
+
+
+def _decode(raw: bytes) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BadSettings(f"not UTF-8 at line {line}") from error
+    except ValueError as error:  # not only TOMLDecodeError: Python refuses numbers of more than 4,300 digits
+        raise BadSettings(f"not valid TOML: {escape(str(error))}") from error

@@ -1,0 +1,60 @@
+"""The members of an archive that is a file of an image, as they are listed."""
+
+from __future__ import annotations
+
+import stat
+import time
+from dataclasses import dataclass, field
+
+from layerscope.units import count_text, size_text
+
+MOST_MEMBERS = 10_000
+LONGEST_NAME = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member; `name`, `link` and `owner` are escaped. `mode` is None where the archive has none; `letter` is ls(1)'s."""
+
+    name: str
+    size: int
+    letter: str = "-"
+    mode: int | None = None
+    owner: str = ""
+    time: str = ""
+    link: str = ""
+
+    @property
+    def line(self) -> str:
+        """Mode, owner, size, time and name, aligned."""
+        mode = "?????????" if self.mode is None else stat.filemode(self.mode)[1:]
+        owner = f" {self.owner:<11}" if self.owner else ""
+        size = size_text(self.size) if self.letter == "-" else ""
+        link = f" -> {self.link}" if self.link else ""
+        return f"{self.letter}{mode}{owner} {size:>8}  {self.time:<16}  {self.name}{link}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What an archive holds, as far as it was read. `is_cut`: there are more members; `damage` says why there may be."""
+
+    format: str
+    members: tuple[Member, ...] = field(repr=False)
+    is_cut: bool = False
+    damage: str = ""
+
+    @property
+    def note(self) -> str:
+        """`tar, gzip: 12 members, 1.2 MB`."""
+        size = size_text(sum(member.size for member in self.members))
+        first = "the first " if self.is_cut else ""
+        damage = f"; damaged: {self.damage}" if self.damage else ""
+        return f"{self.format}: {first}{count_text(len(self.members), 'member')}, {size}{damage}"
+
+
+def time_text(mtime: int) -> str:
+    """UTC; the bare number where there is no such year."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.gmtime(mtime))
+    except (OverflowError, ValueError, OSError):
+        return str(mtime)

@@ -1,0 +1,106 @@
+"""A compressed file inside an image -> its unpacked bytes, with bounds on memory."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.blob import Blob
+from layerscope.layers.compression import Compression, compression_of, unpack
+
+INPUT = 64 << 10
+OUTPUT = 256 << 10
+MOST_MEMORY = 128 << 20
+"""What xz may take to unpack; `xz -9` takes 65 MiB, the format allows 4 GiB."""
+_MAGICS = {b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
+
+
+class Decompressor(Protocol):
+    """What bz2 and lzma have in common."""
+
+    @property
+    def eof(self) -> bool: ...  # noqa: D102
+    @property
+    def needs_input(self) -> bool: ...  # noqa: D102
+    @property
+    def unused_data(self) -> bytes: ...  # noqa: D102
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...  # noqa: D102
+
+
+def packing_of(head: bytes) -> str:
+    """`gzip`, `zstd`, `bzip2`, `xz` or nothing, from the first bytes."""
+    compression = compression_of(head[:4])
+    if compression is not Compression.NONE:
+        return compression.value
+    return next((name for magic, name in _MAGICS.items() if head.startswith(magic)), "")
+
+
+def unpacked(content: bytes, packing: str) -> Iterator[bytes]:
+    """The bytes that `content` unpacks to, in pieces of at most 1 MiB. Raises CorruptLayer after the last good piece."""
+    if packing == "bzip2":
+        return _unpacked_by(_bzip2, content)
+    if packing == "xz":
+        return _unpacked_by(_xz, content)
+    return unpack(_blob(content))
+
+
+class Unpacked:
+    """The unpacked bytes of a file that may be damaged: damage ends them, and `damage` then says what it is."""
+
+    def __init__(self, content: bytes, packing: str) -> None:
+        self.damage = ""
+        self._content, self._packing = content, packing
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from unpacked(self._content, self._packing)
+        except CorruptLayer as error:
+            self.damage = str(error)
+
+
+def _blob(content: bytes) -> Blob:
+    """Bytes as the compression module wants them: in a map. A shared one, whose pages may be let go without being lost."""
+    mapped = mmap.mmap(-1, len(content))
+    mapped.write(content)
+    return Blob(mapped, 0, len(content))
+
+
+def _bzip2() -> Decompressor:
+    from bz2 import BZ2Decompressor
+
+    return BZ2Decompressor()
+
+
+def _xz() -> Decompressor:
+    from lzma import FORMAT_XZ, LZMADecompressor
+
+    return LZMADecompressor(FORMAT_XZ, memlimit=MOST_MEMORY)
+
+
+def _unpacked_by(new: Callable[[], Decompressor], content: bytes) -> Iterator[bytes]:
+    """All streams of `content`, one after the other; zeros between and after them are padding."""
+    position = 0
+    while position < len(content):
+        stream = new()
+        while not stream.eof:
+            data = content[position : position + INPUT] if stream.needs_input else b""
+            position += len(data)
+            if stream.needs_input and not data:
+                raise CorruptLayer("truncated")
+            piece = _next_piece(stream, data)
+            if piece:
+                yield piece
+        position -= len(stream.unused_data)
+        while content[position : position + 1] == b"\0":
+            position += 1
+
+
+def _next_piece(stream: Decompressor, data: bytes) -> bytes:
+    from lzma import LZMAError
+
+    try:
+        return stream.decompress(data, OUTPUT)
+    except (LZMAError, OSError, EOFError, ValueError) as error:
+        raise CorruptLayer(str(error)) from error

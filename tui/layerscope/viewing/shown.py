@@ -1,0 +1,133 @@
+"""What a file of an image looks like: lines of text, a hex dump, or the members of an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+
+import xxhash
+
+from layerscope.analysis import Contents
+from layerscope.extraction.reading import content_pieces
+from layerscope.text import escape
+from layerscope.units import size_text
+from layerscope.viewing.archives import is_worth_reading_on, list_archive
+from layerscope.viewing.cancelling import Bounded, IsCancelled, stop_if, wanted
+from layerscope.viewing.forms import Form, ReadFile, Shown, plain
+from layerscope.viewing.members import Listing
+from layerscope.viewing.packed import Unpacked, packing_of
+from layerscope.viewing.tar_members import is_tar, list_tar
+
+__all__ = ["Form", "Shown", "load", "show"]
+
+LIMIT = 4 << 20
+"""Bytes of a file that are shown as text or hex."""
+MOST_READ = 64 << 20
+"""Bytes of an archive that are read."""
+MOST_UNPACKED = 256 << 20
+HEAD = 1024
+"""Bytes that say what a file is."""
+
+
+def load(contents: Contents, entry: int, *, name: bytes, limit: int = LIMIT, is_cancelled: IsCancelled = wanted) -> Shown:
+    """Read what a regular-file entry (or a hard link's) brought, and decide how to show it.
+
+    `name` only helps with the language, `limit` bounds the bytes of text or hex. Raises CorruptLayer when the image is
+    damaged there, and Cancelled soon after `is_cancelled` says so. Damage inside the file itself, such as a truncated
+    archive, is no error: the note tells it.
+    """
+    origin = int(contents.tree.origin[entry])
+    entry = origin if origin >= 0 else entry
+    content = _read(content_pieces(contents, entry), limit, is_cancelled)
+    return show(content, name=name, size=int(contents.tree.entries.size[entry]), limit=limit, is_cancelled=is_cancelled)
+
+
+def show(content: bytes, *, name: bytes, size: int, limit: int = LIMIT, is_cancelled: IsCancelled = wanted) -> Shown:
+    """`load` for bytes at hand: the first ones of a file of `size` bytes."""
+    file = ReadFile(content, name, size, limit, is_cancelled)
+    shown = _archive(file) or _packed(file) or _start(file)
+    return replace(shown, digest=xxhash.xxh3_128_digest(content) if file.is_whole else b"")
+
+
+def _read(pieces: Iterable[bytes], limit: int, is_cancelled: IsCancelled) -> bytes:
+    held = bytearray()
+    most = limit
+    for piece in pieces:
+        stop_if(is_cancelled)
+        held += piece
+        if most == limit <= len(held) and is_worth_reading_on(bytes(held[:HEAD])):
+            most = max(limit, MOST_READ)
+        if len(held) >= most:
+            break
+    return bytes(held[:most])
+
+
+def _start(file: ReadFile, note: str = "") -> Shown:
+    return plain(file, file.content[: file.limit], is_whole=file.is_whole and file.size <= file.limit, note=note)
+
+
+def _archive(file: ReadFile) -> Shown | None:
+    listing = list_archive(file.content, file.is_cancelled, is_whole=file.is_whole)
+    if listing and not file.is_whole:
+        listing = replace(listing, is_cut=True, damage="" if listing.members else listing.damage)
+    return _listed(file, listing) if listing else None
+
+
+def _listed(file: ReadFile, listing: Listing) -> Shown:
+    """An archive of which nothing can be listed is shown in hex."""
+    if not listing.members and listing.damage:
+        return _start(file, note=f"{listing.format}: {listing.damage}")
+    is_cut = listing.is_cut or bool(listing.damage)
+    return Shown(
+        form=Form.ARCHIVE,
+        lines=tuple(member.line for member in listing.members),
+        language="",
+        note=escape(listing.note),
+        size=file.size,
+        shown_bytes=len(file.content),
+        is_cut=is_cut,
+        content=file.content[: file.limit],
+        members=listing.members,
+    )
+
+
+def _packed(file: ReadFile) -> Shown | None:
+    """A compressed file: the members of the tar in it, or what it unpacks to."""
+    packing = packing_of(file.content)
+    if not packing:
+        return None
+    unpacked = Unpacked(file.content, packing)
+    pieces = iter(unpacked)
+    head = _head(pieces)
+    if not head and unpacked.damage:
+        return _start(file, note=f"{packing}, damaged: {unpacked.damage}")
+    again = chain([head], pieces)
+    if is_tar(head):
+        listing = list_tar(Bounded(again, MOST_UNPACKED, file.is_cancelled), f"tar, {packing}")
+        return _listed(file, _judged(file, listing, unpacked.damage))
+    return _unpacked(file, packing, Bounded(again, file.limit, file.is_cancelled), unpacked)
+
+
+def _head(pieces: Iterator[bytes]) -> bytes:
+    head = b""
+    while len(head) < HEAD and (piece := next(pieces, b"")):
+        head += piece
+    return head
+
+
+def _judged(file: ReadFile, listing: Listing, damage: str) -> Listing:
+    """The compression's own damage explains that of the tar in it; neither is any when we stopped reading the file."""
+    if not file.is_whole:
+        return replace(listing, is_cut=True, damage="")
+    return replace(listing, damage=damage or listing.damage)
+
+
+def _unpacked(file: ReadFile, packing: str, pieces: Bounded, unpacked: Unpacked) -> Shown:
+    content = b"".join(pieces)
+    is_whole = file.is_whole and not pieces.is_cut and not unpacked.damage
+    start = "" if is_whole else "the first "
+    damage = f", then damaged: {unpacked.damage}" if unpacked.damage and file.is_whole else ""
+    inner = replace(file, name=file.name.rpartition(b".")[0])
+    shown = plain(inner, content, is_whole=is_whole, note=f"{packing}, {start}{size_text(len(content))} unpacked{damage}")
+    return replace(shown, is_cut=shown.is_cut or not is_whole)

@@ -1,0 +1,100 @@
+"""The members of a tar that is a file of an image, by the same walk that reads layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.headers import BLOCK, Batch, Rows, decode, first_bad_checksum, has_good_checksum, header_table
+from layerscope.layers.table import Kind
+from layerscope.layers.walk import HeaderWalk
+from layerscope.text import escape
+from layerscope.viewing.cancelling import Bounded
+from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, Listing, Member, time_text
+
+MOST_HELD = 4 << 20
+"""Bytes kept while a header is not whole; extended headers are smaller, maps of sparse files too."""
+_LETTERS = {Kind.SYMLINK: "l", Kind.CHAR: "c", Kind.BLOCK: "b", Kind.DIRECTORY: "d", Kind.FIFO: "p"}
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a header with a good checksum comes first."""
+    return len(head) >= BLOCK and head[0] != 0 and has_good_checksum(head[:BLOCK])
+
+
+def list_tar(pieces: Bounded, archive_format: str) -> Listing:
+    """The members as far as `pieces` go; damage ends the list, and it says so."""
+    members: list[Member] = []
+    damage = ""
+    try:
+        for batch in _Batches(pieces):
+            members += _members(batch, MOST_MEMBERS + 1 - len(members))
+            if len(members) > MOST_MEMBERS:
+                return Listing(archive_format, tuple(members[:MOST_MEMBERS]), is_cut=True)
+    except CorruptLayer as error:
+        damage = str(error)
+    if pieces.is_cut:
+        return Listing(archive_format, tuple(members), is_cut=True)
+    return Listing(archive_format, tuple(members), damage=damage)
+
+
+class _Batches:
+    """The decoded headers of a tar. Raises CorruptLayer, after those before it, where the walk cannot go on."""
+
+    def __init__(self, pieces: Bounded) -> None:
+        self._pieces = pieces
+        self._walk = HeaderWalk(0)
+        self._held = b""
+        self._skip = 0  # bytes to come before the next header
+        self._length = 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        for piece in self._pieces:
+            self._length += len(piece)
+            passed = min(self._skip, len(piece))
+            self._skip -= passed
+            yield from self._window(self._held + piece[passed:])
+            if self._walk.is_done:
+                return
+            if len(self._held) > MOST_HELD:
+                raise CorruptLayer(f"a header of more than {MOST_HELD} bytes")
+        if self._skip or self._held.strip(b"\0"):
+            raise CorruptLayer(f"truncated at offset {self._length}")
+
+    def _window(self, window: bytes) -> Iterator[Batch]:
+        shift, position, before = self._length - len(window), 0, -1
+        while position != before and position < len(window) and not self._walk.is_done:
+            before = position
+            try:
+                position = self._walk.advance(window, position, len(window), len(window), shift)
+            except CorruptLayer:
+                yield from self._drained()
+                raise
+            yield from self._drained()
+        self._held = window[position:]
+        self._skip += max(0, position - len(window))
+
+    def _drained(self) -> Iterator[Batch]:
+        rows, self._walk.rows = self._walk.rows, Rows()
+        if not rows.blocks:
+            return
+        table = header_table(rows.blocks)
+        bad = first_bad_checksum(table)
+        rows.drop_from(bad)
+        if rows.blocks:
+            yield decode(rows, table[:bad])
+        if bad < len(table):
+            raise CorruptLayer("a tar header with a wrong checksum")
+
+
+def _members(batch: Batch, most: int) -> Iterator[Member]:
+    for row, name in enumerate(batch.names[:most]):
+        yield Member(
+            name=escape(name[:LONGEST_NAME]),
+            size=int(batch.size[row]),
+            letter=_LETTERS.get(Kind(int(batch.kind[row])), "-"),
+            mode=int(batch.mode[row]) & 0o7777,
+            owner=f"{batch.uid[row]}:{batch.gid[row]}",
+            time=time_text(int(batch.mtime[row])),
+            link=escape(batch.links.get(row, b"")[:LONGEST_NAME]),
+        )
