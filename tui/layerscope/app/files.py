@@ -16,6 +16,7 @@ from layerscope.app.cells import bar_cell, fitted, size_cell
 from layerscope.app.keys import Place
 from layerscope.app.lines import Lines
 from layerscope.app.node_line import NodeLine, NodeLines
+from layerscope.report.style import cut_middle
 from layerscope.rows.order import Order
 from layerscope.rows.rows import Rows
 from layerscope.rows.shape import Flags
@@ -29,6 +30,8 @@ WIDTHS = {"mode": 11, "owner": 10, "size": 9, "bar": 9, "wasted": 9}
 DROPPED = ("owner", "bar", "mode", "wasted", "size")
 """Columns go in this order where names would have less than NAME cells."""
 NAME = 26
+WIDE_NAMES = 48
+"""Cells of names from which each level is indented by two."""
 MARK = 3
 TWISTY = {True: "▾ ", False: "▸ "}
 
@@ -254,18 +257,18 @@ class Files(Lines):
 
     def _name_parts(self, node: int, shown: NodeLine, room: int, ink: Style | None) -> list[Segment]:
         assert self._rows is not None
-        indent = min(2 * (shown.depth - 1), max(room - NAME // 2, 0))
+        indent = min((2 if room >= WIDE_NAMES else 1) * (shown.depth - 1), max(room - NAME // 2, 0))
         sign = "  "
         if shown.is_directory and self._rows.has_children(node):
             sign = TWISTY[self._rows.is_open(node)]
-        name_ink = self.ink("removed") + (ink or Style()) if shown.is_gone else ink
+        name_ink = (ink or Style()) + self.ink("gone") if shown.is_gone else ink
         link = f" → {shown.link}" if shown.link else ""
         name = shown.name + ("/" if shown.is_directory else "")
         note = self._note(shown)
         left = room - indent - 2
         if len(note) > left - cell_len(name) - cell_len(link):
             note = ""
-        name = fitted(name, left) if cell_len(name) > left else name
+        name = cut_middle(name, left) if cell_len(name) > left else name
         parts = [Segment(" " * indent + sign, self.ink("dim")), Segment(name, name_ink)]
         if link:
             parts.append(Segment(fitted(link, left - cell_len(name)).rstrip(), self.ink("link")))

@@ -56,12 +56,14 @@ class Footer(Widget):
         """What can be shown: the keys of each word, as (display, key)."""
         active: dict[str, str] = {}
         table = {key.id: key for key in self._table}
+        order = {name: index for index, name in enumerate(table)}
         bound = self.screen.active_bindings
         for name in {found.binding.id for found in bound.values() if found.enabled}:
             if name in table and table[name].label:
                 works = (key for key in table[name].keys.split(",") if key in bound and bound[key].binding.id == name)
                 active[name] = next(works, "")
-        keys = sorted((table[name] for name in active if active[name]), key=lambda key: (key.rank < ALWAYS, key.rank))
+        found = (table[name] for name in active if active[name])
+        keys = sorted(found, key=lambda key: (key.rank < ALWAYS, key.rank, order[key.id]))
         return [
             ([(key_text(active[key.id]), active[key.id]) for key in group], label)
             for label, group in ((label, list(group)) for label, group in groupby(keys, key=_label))

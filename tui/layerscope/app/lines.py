@@ -25,10 +25,10 @@ class Lines(ScrollView, can_focus=True):
 
     BINDINGS = bindings(Place.LISTS)
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "line--cursor", "line--cursor-blurred", "line--dim", "line--bold", "line--added", "line--modified", "line--removed",
-        "line--wasted", "line--bar", "line--head", "line--key", "line--link", "line--match", "line--directory",
+        "line--cursor", "line--cursor-blurred", "line--dim", "line--bold", "line--added", "line--modified",
+        "line--removed", "line--gone", "line--wasted", "line--bar", "line--head", "line--key", "line--link", "line--match", "line--directory",
     }  # fmt: skip
-    has_cursor: ClassVar[bool] = True
+    has_cursor: bool = True
 
     cursor: var[int] = var(0, init=False)
 

@@ -17,6 +17,8 @@ from layerscope.waste.group import by_directory, by_layer_pair
 
 DIRECTORIES = 500
 """Directories that are listed."""
+NEARLY_ALL = 0.99
+"""A directory is left out when one directory in it has so much of its waste: `/var/lib/apt` says no more than its `lists`."""
 
 
 class Grouping(Enum):
@@ -101,12 +103,12 @@ def shares(analysis: Analysis) -> Iterator[Share]:
 
 
 def directories(analysis: Analysis, share: Share) -> Iterator[Heading | Group]:
-    """The directories with the most waste, without those that hold no more of it than one directory in them."""
+    """The directories with the most waste, without those that hold hardly more of it than one directory in them."""
     found = by_directory(analysis.tree, share.waste)
-    count = {each.node: each.count for each in found}
+    size = {each.node: each.size for each in found}
     parent = analysis.tree.nodes.parent
-    same = {above for each in found if each.node and count.get(above := int(parent[each.node])) == each.count}
-    listed = [each for each in found if each.node not in same]
+    dropped = {above for each in found if each.node and each.size >= NEARLY_ALL * size.get(above := int(parent[each.node]), 0)}
+    listed = [each for each in found if each.node not in dropped]
     for each in listed[:DIRECTORIES]:
         yield Group(Grouping.DIRECTORY, each.size, each.count, share.is_base, node=each.node)
     if len(listed) > DIRECTORIES:

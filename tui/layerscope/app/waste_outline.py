@@ -11,6 +11,7 @@ import numpy as np
 from layerscope.analysis import Analysis
 from layerscope.app.waste_groups import Group, Grouping, Heading, Share, directories, shares
 from layerscope.tree.tree import Longs
+from layerscope.tree.versions import Layers
 from layerscope.units import size_text
 from layerscope.waste.find import Waste
 
@@ -93,6 +94,11 @@ class Outline:
         """The contents of a group, biggest first."""
         return self._share_of(group).rows_of(group, int(self.analysis.tree.nodes.end[group.node]))
 
+    def layers(self, group: Group) -> tuple[dict[int, int], dict[int, int]]:
+        """The layers that wrote a group's contents, and those that buried them, with their bytes: the most first."""
+        rows, waste = self.rows(group), self.waste
+        return _sums(waste.written_by[rows], waste.size[rows]), _sums(waste.buried_by[rows], waste.size[rows])
+
     def jump(self, line: Group | Path) -> Jump:
         """Where a line is found in the tree: a file at its writer, a directory at the layer that wrote the most of it, any
         other group as its biggest file.
@@ -102,8 +108,7 @@ class Outline:
         rows = self.rows(line)
         if line.kind is not Grouping.DIRECTORY:
             return self._jump_to(int(rows[0]))
-        sums = np.bincount(self.waste.written_by[rows], self.waste.size[rows])
-        return Jump(int(sums.argmax()), line.node)
+        return Jump(next(iter(self.layers(line)[0])), line.node)
 
     def _jump_to(self, row: int) -> Jump:
         waste, tree = self.waste, self.analysis.tree
@@ -155,6 +160,12 @@ class Outline:
             yield from share.pairs
         else:
             yield from directories(self.analysis, share)
+
+
+def _sums(numbers: Layers, sizes: Longs) -> dict[int, int]:
+    sums = np.zeros(int(numbers.max()) + 1, np.int64)
+    np.add.at(sums, numbers, sizes)
+    return {number: int(sums[number]) for number in np.argsort(-sums, kind="stable").tolist() if sums[number]}
 
 
 class _Paths:

@@ -1,0 +1,135 @@
+"""The line of the search in what is shown, and the search itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from layerscope.viewing.cancelling import IsCancelled, stop_if
+
+MOST_MATCHES = 10_000
+BATCH = 2_000
+"""Lines between two looks at whether the search is still wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A place in a line, in characters."""
+
+    line: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All matches, at most MOST_MATCHES; `at` is the index of the one that was gone to last, -1 for none."""
+
+    matches: list[Match] = field(default_factory=list)
+    at: int = -1
+
+    @property
+    def here(self) -> Match | None:
+        """The match that was gone to."""
+        return self.matches[self.at] if 0 <= self.at < len(self.matches) else None
+
+    @property
+    def text(self) -> str:
+        """`3 of 12`."""
+        more = "+" if len(self.matches) >= MOST_MATCHES else ""
+        count = f"{len(self.matches):,}{more}"
+        return f"{self.at + 1:,} of {count}" if self.at >= 0 else count if self.matches else "not found"
+
+
+def pattern_of(text: str) -> re.Pattern[str] | None:
+    """What is searched for, letter by letter; upper and lower case are one unless there is an upper-case letter."""
+    return re.compile(re.escape(text), 0 if text.lower() != text else re.IGNORECASE) if text else None
+
+
+def find_matches(texts: Sequence[str], pattern: re.Pattern[str], is_cancelled: IsCancelled) -> list[Match]:
+    """From the first line to the last. Raises Cancelled."""
+    matches: list[Match] = []
+    for line, text in enumerate(texts):
+        if not line % BATCH:
+            stop_if(is_cancelled)
+        matches += (Match(line, *found.span()) for found in pattern.finditer(text))
+        if len(matches) >= MOST_MATCHES:
+            break
+    return matches[:MOST_MATCHES]
+
+
+def first_from(matches: list[Match], line: int) -> int:
+    """The index of the first match in or below a line, else of the first of all; -1 where there is none."""
+    return next((index for index, match in enumerate(matches) if match.line >= line), 0 if matches else -1)
+
+
+class SearchLine(Horizontal):
+    """An input and how much was found. It posts Typed at each key, and Entered when the user goes to what was found."""
+
+    class Typed(Message):
+        """Other text is searched for."""
+
+        def __init__(self, text: str) -> None:
+            self.text = text
+            super().__init__()
+
+    class Entered(Message):
+        """The text is as it is meant."""
+
+    def compose(self) -> ComposeResult:
+        """A sign, the input, the count."""
+        yield Static("/", id="file-search-sign")
+        yield Input(placeholder="search in what is shown", compact=True, id="file-search-text")
+        yield Static("", id="file-search-count")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is shown."""
+        return self.has_class("-on")
+
+    @property
+    def text(self) -> str:
+        """What is searched for."""
+        return self.query_one(Input).value if self.is_on else ""
+
+    def open(self) -> None:
+        """Let the user type. The focus moves at once, so that keys that are waiting already arrive here."""
+        self.add_class("-on")
+        self.display = True
+        box = self.query_one(Input)
+        box.select_all()
+        self.screen.set_focus(box)
+
+    def close(self) -> None:
+        """Away with it."""
+        box = self.query_one(Input)
+        with box.prevent(Input.Changed):
+            box.value = ""
+        self.remove_class("-on")
+        self.display = False
+
+    def show_count(self, text: str) -> None:
+        """What stands after the input."""
+        self.query_one("#file-search-count", Static).update(Content(text), layout=True)
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Typed(event.value))
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Entered())
+
+    def key_down(self) -> None:
+        """From the input to what it found."""
+        self.post_message(self.Entered())

@@ -1,0 +1,88 @@
+"""Source code in colour: which stretches of each line are comments, strings, keywords."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from layerscope.viewing.cancelling import IsCancelled, stop_if
+
+Span = tuple[int, int, str]
+"""From a character to before another, and what that is: one of KINDS."""
+
+KINDS = ("comment", "string", "keyword", "number", "name", "added", "removed")
+MOST_CHARACTERS = 200_000
+MOST_LINES = 5_000
+LONGEST_LINE = 1_000
+"""Longer lines are no source code; pygments' expressions may take minutes for them."""
+SECONDS = 2.0
+_BY_TOKEN = (
+    ("Comment.Preproc", "keyword"),
+    ("Comment", "comment"),
+    ("Keyword", "keyword"),
+    ("Operator.Word", "keyword"),
+    ("Name.Tag", "keyword"),
+    ("Name.Function", "name"),
+    ("Name.Class", "name"),
+    ("Name.Decorator", "name"),
+    ("Name.Attribute", "name"),
+    ("Literal.Number", "number"),
+    ("Literal", "string"),
+    ("Generic.Inserted", "added"),
+    ("Generic.Deleted", "removed"),
+    ("Generic.Heading", "name"),
+    ("Generic.Subheading", "name"),
+    ("Generic.Strong", "name"),
+)
+
+
+def highlighted(lines: Sequence[str], language: str, is_cancelled: IsCancelled) -> list[tuple[Span, ...]]:
+    """The spans of each line, in order; none at all for a language without a lexer, or a text that is too large. After
+    SECONDS the rest stays as it is. Raises Cancelled.
+    """
+    if not language or len(lines) > MOST_LINES or sum(map(len, lines)) > MOST_CHARACTERS:
+        return []
+    if max(map(len, lines), default=0) > LONGEST_LINE:
+        return []
+    lexer = _lexer(language)
+    if lexer is None:
+        return []
+    found: list[list[Span]] = [[] for _ in lines]
+    until = time.monotonic() + SECONDS
+    for number, span in _spans(lexer, "\n".join(lines)):
+        stop_if(is_cancelled)
+        if number >= len(found) or time.monotonic() > until:
+            break
+        found[number].append(span)
+    return [tuple(spans) for spans in found]
+
+
+def _lexer(language: str) -> Any:
+    lexers: Any = importlib.import_module("pygments.lexers")  # it has no types
+    util: Any = importlib.import_module("pygments.util")
+    try:
+        return lexers.get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except util.ClassNotFound:
+        return None
+
+
+def _spans(lexer: Any, text: str) -> Iterator[tuple[int, Span]]:
+    """Each coloured stretch with its line; a token that goes over several lines is one for each."""
+    line = column = 0
+    for token, value in lexer.get_tokens(text):
+        kind = _kind(str(token))
+        for index, piece in enumerate(value.split("\n")):
+            if index:
+                line, column = line + 1, 0
+            if piece and kind:
+                yield line, (column, column + len(piece), kind)
+            column += len(piece)
+
+
+@cache
+def _kind(token: str) -> str:
+    name = token.removeprefix("Token.")
+    return next((kind for prefix, kind in _BY_TOKEN if name == prefix or name.startswith(prefix + ".")), "")
