@@ -19,6 +19,7 @@ from layerscope.analysis import Contents
 from layerscope.app.bindings import bindings
 from layerscope.app.explorer import Explorer
 from layerscope.app.extract_dialog import ExtractDialog
+from layerscope.app.file_screen import FileScreen
 from layerscope.app.help_screen import HelpScreen
 from layerscope.app.keys import DIVE, KEYS, Place, keys_with
 from layerscope.app.loading import Analysed, Failed, Loader, Opened, Opener, Progressed, Read
@@ -111,6 +112,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     def action_help(self) -> None:
         """All keys."""
         self.push_screen(HelpScreen(self.key_table))
+
+    @on(FileScreen.Extract)
+    def _extract_version(self, message: FileScreen.Extract) -> None:
+        self.ask_where_to(message.contents, message.contents.tree.view(message.layer), message.node)
 
     def ask_where_to(self, contents: Contents, view: View, node: int) -> None:
         """Copy a file or directory out of the image."""

@@ -17,6 +17,7 @@ from textual.screen import Screen
 from layerscope.analysis import Analysis, Contents
 from layerscope.app.bindings import bindings
 from layerscope.app.details import Details, Part, image_parts, layer_parts
+from layerscope.app.file_screen import FileScreen
 from layerscope.app.files import Files, changed_counts
 from layerscope.app.filter_bar import FilterBar
 from layerscope.app.footer import Footer
@@ -25,6 +26,8 @@ from layerscope.app.layers import Figures, Layers
 from layerscope.app.lines import Lines
 from layerscope.app.loading import Analysed, Opened, Progressed, Read
 from layerscope.app.summary import Summary
+from layerscope.app.waste_outline import Jump, Outline
+from layerscope.app.waste_screen import WasteScreen
 from layerscope.report.style import cut_middle
 from layerscope.rows.order import Order
 from layerscope.text import escape
@@ -65,10 +68,10 @@ class Explorer(Screen[None]):
         self._base: Base | None = None
         self._contents: Contents | None = None
         self._analysis: Analysis | None = None
+        self._outline: Outline | None = None
         self._numbers: frozenset[int] = frozenset()
         self._is_so_far = False
         self._shown: tuple[int, int] = (0, 0)
-        self._jump: tuple[int, bytes] | None = None
 
     @property
     def scope(self) -> LayerscopeApp:
@@ -174,6 +177,7 @@ class Explorer(Screen[None]):
     @on(Analysed)
     def _show_analysis(self, message: Analysed) -> None:
         self._analysis = message.analysis
+        self._outline = Outline(message.analysis)
         self.query_one(Summary).show_analysis(message.analysis)
         self._show_figures()
         self.file_pane.show_waste(message.analysis.waste)
@@ -235,7 +239,9 @@ class Explorer(Screen[None]):
         hidden = [WORDS[change] for change in Change if change in rows.hidden]
         order = "" if rows.order is Order.NAME else f" · by {rows.order.value}"
         notes = order + (f" · without {', '.join(hidden)}" if hidden else "")
-        start, end = f"after layer {rows.view.last} ─ ", f" ─ {self.span.title}{notes}"
+        count, all_of_them = len(self._numbers), rows.view.tree.layers
+        so_far = f" ({count} of {all_of_them} layers read)" if count < all_of_them else ""
+        start, end = f"after layer {rows.view.last}{so_far} ─ ", f" ─ {self.span.title}{notes}"
         room = files.size.width - cell_len(start) - cell_len(end) - 4
         files.border_title = Content(start + cut_middle(f"/{path}", max(room, 8)) + end)
 
@@ -287,6 +293,36 @@ class Explorer(Screen[None]):
 
     def action_waste(self) -> None:
         """Show all waste."""
+        if self._outline is not None:
+            self.app.push_screen(WasteScreen(self._outline), self._jump)
+
+    def _jump(self, jump: Jump | None) -> None:
+        """Go to a file at the layer that wrote it: its own changes, unfiltered."""
+        if jump is None:
+            return
+        if self.bar.is_on:
+            self.bar.close()
+        self._is_so_far = False
+        self.layer_pane.mark(0)
+        self.layer_pane.step_to(jump.layer)
+        self._show_span()
+        self.file_pane.go_to(jump.node)
+        self.set_focus(self.file_pane)
+
+    @on(Files.Opened)
+    def action_view(self) -> None:
+        """Look at the file under the cursor."""
+        self._open_file("content")
+
+    def action_blame(self) -> None:
+        """Show every layer that touched the path."""
+        self._open_file("blame")
+
+    def _open_file(self, shows: Literal["content", "blame"]) -> None:
+        if self._contents is not None and self.file_pane.node:
+            waste = self._analysis.waste if self._analysis else None
+            last = self.span.last
+            self.app.push_screen(FileScreen(self._contents, self.file_pane.node, last, shows=shows, waste=waste))
 
     def action_filter(self) -> None:
         """Open the filter."""

@@ -83,21 +83,20 @@ class FileHeader(Widget):
 
     def _instruction_line(self, facts: Facts, width: int, right: list[tuple[str, str]]) -> list[tuple[str, str]]:
         ending = "  " + buried_text(facts) if buried_text(facts) else ""
-        room = width - 2 - cell_len(ending) - sum(cell_len(text) for text, _ in right)
+        room = width - 3 - cell_len(ending) - sum(cell_len(text) for text, _ in right)
         instruction = fitted(facts.instruction or "(the history does not say what made it)", max(room, 0))
         return [(" " + instruction, "dim"), (ending, "wasted" if facts.is_wasted else "dim"), (" ", ""), *right]
 
     def _version(self, room: int) -> str:
-        """As many facts as there is room for, from the first on."""
+        """As many facts as there is room for; the size goes first, for the status has it, too."""
         facts = self._facts
         assert facts is not None
         look = " ".join(part for part in (facts.mode, facts.owner) if part)
-        words = [f"version {self._number} of {self._total}", f"layer {facts.layer}", f"{facts.mark} {facts.word}", look]
-        words += [facts.size, facts.date]
-        words = [word for word in words if word]
-        while len(words) > 1 and cell_len(" · ".join(words)) > room:
-            words.pop()
-        return " · ".join(words)
+        words = [f"version {self._number} of {self._total}", f"layer {facts.layer}", f"{facts.mark} {facts.word}"]
+        dropped = [part for part in (look, facts.size, facts.date) if part]
+        while dropped and cell_len(" · ".join([*words, *dropped])) > room:
+            dropped.remove(facts.size if facts.size in dropped else dropped[-1])
+        return " · ".join([*words, *dropped])
 
     def _tabs(self, y: int, width: int) -> list[tuple[str, str]]:
         """The ways to look at it, the one that is on reversed; where they are is kept for clicks."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -16,7 +15,7 @@ from textual.strip import Strip
 
 from layerscope.app.file_pages import Page
 from layerscope.app.file_search import Match
-from layerscope.app.highlight import Span
+from layerscope.app.highlight import pieces
 from layerscope.app.lines import Lines
 
 CUT = Segment("…")
@@ -190,20 +189,3 @@ class FileLines(Lines):
         if name in _SYNTAX:
             return self.get_component_rich_style(f"file--{name}", partial=True)
         return self.ink(name) if name else None
-
-
-def pieces(length: int, spans: Sequence[Span], hits: Sequence[tuple[int, int]]) -> list[tuple[int, int, str, int]]:
-    """A line cut where its look changes: start, end, the span's name, and the start of the hit it is in, else -1."""
-    if not spans and not hits:
-        return [(0, length, "", -1)]
-    bounds = {0, length, *(each for span in spans for each in span[:2]), *(each for hit in hits for each in hit)}
-    edges = sorted(edge for edge in bounds if edge <= length)
-    found, span, hit = [], 0, 0
-    for start, end in zip(edges, edges[1:], strict=False):
-        while span < len(spans) and spans[span][1] <= start:
-            span += 1
-        while hit < len(hits) and hits[hit][1] <= start:
-            hit += 1
-        name = spans[span][2] if span < len(spans) and spans[span][0] <= start else ""
-        found.append((start, end, name, hits[hit][0] if hit < len(hits) and hits[hit][0] <= start else -1))
-    return found

@@ -74,8 +74,9 @@ class Sentences(Page):
 
 @dataclass(frozen=True, eq=False)
 class Text(Page):
-    """Numbered lines; `coloured` has the spans of each, or is empty."""
+    """Numbered lines in a language; `coloured` has the spans of each, or is empty."""
 
+    language: str = ""
     coloured: Sequence[tuple[Span, ...]] = field(default=(), repr=False)
 
     def gutter(self, line: int, room: int) -> list[Piece]:  # noqa: ARG002
@@ -121,7 +122,7 @@ class Difference(Page):
         if shown.kind in ("note", "header"):
             return [(" ", "")]
         mark = {"added": "+", "removed": "-"}.get(shown.kind, " ")
-        signs = [(f"{mark} ", shown.kind if mark != " " else "")]
+        signs: list[Piece] = [(f"{mark} ", shown.kind if mark != " " else "")]
         if room < NUMBERS_ROOM:
             return signs
         numbers = f"{shown.old_number or '':>{self.digits}} {shown.new_number or '':>{self.digits}} "

@@ -3,32 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
+from textual.message import Message
+
+from layerscope.app.file_header import Mode
 from layerscope.app.file_pages import Difference, Hex, Page, Sentences, Text
 from layerscope.app.file_story import Story
+from layerscope.app.highlight import highlighted
+from layerscope.errors import LayerscopeError
 from layerscope.units import size_text
-from layerscope.viewing.cancelling import IsCancelled
+from layerscope.viewing.cancelling import Cancelled, IsCancelled
 from layerscope.viewing.difference import difference
 from layerscope.viewing.forms import Form, Shown
 from layerscope.viewing.shown import load
 from layerscope.viewing.unified import DiffLine
 
+Key = tuple[Mode, int]
+"""A way of looking at the version with that index."""
+MOST_PAGES = 8
+MOST_FILES = 4
+
+
+class Ready(Message, bubble=False):
+    """A page was made of what was read. `files` are all that were read, by entry; unless `is_final`, another one follows, or
+    reading it again may help.
+    """
+
+    def __init__(self, key: Key, page: Page, files: dict[int, Shown], *, is_final: bool) -> None:
+        self.key, self.page, self.files, self.is_final = key, page, files, is_final
+        super().__init__()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The pages and files that were read last."""
+
+    pages: dict[Key, Page] = field(default_factory=dict)
+    files: dict[int, Shown] = field(default_factory=dict)
+
+    def keep(self, ready: Ready) -> None:
+        """Keep what was read, in place of the oldest."""
+        self.files.update(ready.files)
+        if ready.is_final:
+            self.pages[ready.key] = ready.page
+        for number in list(self.files)[:-MOST_FILES]:
+            del self.files[number]
+        for key in list(self.pages)[:-MOST_PAGES]:
+            del self.pages[key]
+
+
+def read(story: Story, key: Key, files: dict[int, Shown], is_cancelled: IsCancelled) -> Iterator[Ready]:
+    """The page, then once more in colour where that takes a while; an error is a page, too. Ends when it is cancelled."""
+    mode, index = key
+    reading = Reading(story, files, is_cancelled)
+    try:
+        if mode == "diff":
+            yield Ready(key, reading.diff(index), reading.files, is_final=True)
+            return
+        page = reading.content(index)
+        is_code = isinstance(page, Text) and bool(page.language)
+        yield Ready(key, page, reading.files, is_final=not is_code)
+        if isinstance(page, Text) and is_code:
+            coloured = highlighted(page.texts, page.language, is_cancelled)
+            yield Ready(key, replace(page, coloured=coloured), reading.files, is_final=True)
+    except Cancelled:
+        return
+    except LayerscopeError as error:
+        yield Ready(key, Sentences(sentences=(str(error),), ink="removed"), reading.files, is_final=False)
+
 
 class Reading:
-    """Reads for one page. `kept` are files that were read before, by entry; those read now are added to it."""
+    """Reads for one page. `files` are those that were read before, by entry; those read now are added to it."""
 
-    def __init__(self, story: Story, kept: dict[int, Shown], is_cancelled: IsCancelled) -> None:
-        self._story, self.kept, self._is_cancelled = story, kept, is_cancelled
+    def __init__(self, story: Story, files: dict[int, Shown], is_cancelled: IsCancelled) -> None:
+        self._story, self.files, self._is_cancelled = story, files, is_cancelled
 
-    def content(self, index: int) -> tuple[Page, str]:
-        """A version's content, and its language. Raises CorruptLayer and Cancelled."""
+    def content(self, index: int) -> Page:
+        """A version's content. Raises CorruptLayer and Cancelled."""
         story, version = self._story, self._story.versions[index]
         if version.kind is None:
-            return Sentences(sentences=(f"removed by layer {version.layer}",), ink="removed"), ""
+            return Sentences(sentences=(f"removed by layer {version.layer}",), ink="removed")
         if version.content_entry is None:
-            return Sentences(sentences=(_described(story, index),)), ""
-        shown = self._load(version.content_entry)
-        return content_page(shown), shown.language if shown.form is Form.TEXT else ""
+            return Sentences(sentences=(_described(story, index),))
+        return content_page(self._load(version.content_entry))
 
     def diff(self, index: int) -> Page:
         """A version against the one before. Raises CorruptLayer and Cancelled."""
@@ -46,10 +104,10 @@ class Reading:
         return Difference.of(difference(*shown, old_version=old, new_version=new), against)
 
     def _load(self, entry: int) -> Shown:
-        if entry not in self.kept:
+        if entry not in self.files:
             name = self._story.contents.tree.nodes.name(self._story.node)
-            self.kept[entry] = load(self._story.contents, entry, name=name, is_cancelled=self._is_cancelled)
-        return self.kept[entry]
+            self.files[entry] = load(self._story.contents, entry, name=name, is_cancelled=self._is_cancelled)
+        return self.files[entry]
 
 
 def content_page(shown: Shown) -> Page:
@@ -60,8 +118,9 @@ def content_page(shown: Shown) -> Page:
         return Sentences((), status, shown.is_cut, sentences=("an empty file" if not shown.size else shown.note,))
     if shown.form is Form.HEX:
         return Hex(shown.lines, status, shown.is_cut, content=shown.content)
-    page = Text if shown.form is Form.TEXT else Page
-    return page(shown.lines, status, shown.is_cut)
+    if shown.form is Form.TEXT:
+        return Text(shown.lines, status, shown.is_cut, language=shown.language)
+    return Page(shown.lines, status, shown.is_cut)
 
 
 def _described(story: Story, index: int) -> str:

@@ -6,14 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
+from textual.worker import get_current_worker
 
-from layerscope.viewing.cancelling import IsCancelled, stop_if
+from layerscope.viewing.cancelling import Cancelled, IsCancelled, stop_if
 
 MOST_MATCHES = 10_000
 BATCH = 2_000
@@ -72,17 +73,26 @@ def first_from(matches: list[Match], line: int) -> int:
 
 
 class SearchLine(Horizontal):
-    """An input and how much was found. It posts Typed at each key, and Entered when the user goes to what was found."""
+    """An input and how much was found. It posts Typed at each key, Searched with what was found, and Entered when the user
+    goes to it.
+    """
 
     class Typed(Message):
         """Other text is searched for."""
 
-        def __init__(self, text: str) -> None:
-            self.text = text
-            super().__init__()
-
     class Entered(Message):
         """The text is as it is meant."""
+
+    class Searched(Message):
+        """`found` is all there is of the text."""
+
+        def __init__(self, found: Found) -> None:
+            self.found = found
+            super().__init__()
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.found = Found()
 
     def compose(self) -> ComposeResult:
         """A sign, the input, the count."""
@@ -96,9 +106,14 @@ class SearchLine(Horizontal):
         return self.has_class("-on")
 
     @property
-    def text(self) -> str:
+    def is_typing(self) -> bool:
+        """Whether keys go into the input."""
+        return self.is_on and self.query_one(Input).has_focus
+
+    @property
+    def pattern(self) -> re.Pattern[str] | None:
         """What is searched for."""
-        return self.query_one(Input).value if self.is_on else ""
+        return pattern_of(self.query_one(Input).value) if self.is_on else None
 
     def open(self) -> None:
         """Let the user type. The focus moves at once, so that keys that are waiting already arrive here."""
@@ -113,17 +128,39 @@ class SearchLine(Horizontal):
         box = self.query_one(Input)
         with box.prevent(Input.Changed):
             box.value = ""
+        self.workers.cancel_node(self)
         self.remove_class("-on")
         self.display = False
+        self.show(Found())
 
-    def show_count(self, text: str) -> None:
-        """What stands after the input."""
+    def show(self, found: Found) -> None:
+        """Show how much was found."""
+        self.found = found
+        text = found.text if self.pattern else ""
         self.query_one("#file-search-count", Static).update(Content(text), layout=True)
+
+    def step(self, step: int, line: int) -> None:
+        """Go to the next match or the one before, round the ends; to the first from `line` on if one was at none yet."""
+        count = len(self.found.matches)
+        at = (self.found.at + step) % count if self.found.at >= 0 else first_from(self.found.matches, line)
+        self.show(Found(self.found.matches, at))
+
+    @work(thread=True, exclusive=True, group="search")
+    def search_in(self, texts: Sequence[str], *, line: int, is_moving: bool) -> None:
+        """Search in a thread; `exclusive` ends the one before. The match to go to is the first from `line` on."""
+        worker, pattern = get_current_worker(), self.pattern
+        try:
+            matches = find_matches(texts, pattern, lambda: worker.is_cancelled) if pattern else []
+        except Cancelled:
+            return
+        if not worker.is_cancelled:
+            at = first_from(matches, line) if is_moving else -1
+            self.post_message(self.Searched(Found(matches, at)))
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(self.Typed(event.value))
+        self.post_message(self.Typed())
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -79,7 +79,7 @@ class Files(Lines):
         if old is not None:
             self._unfold_as(old)
         self.set_count(len(self._rows))
-        if old is not None and node:
+        if old is not None and self.cursor:
             self.go_to_path(old.view.tree.nodes.paths[node])
 
     def show_view(self, view: View) -> None:

@@ -6,6 +6,7 @@ import importlib
 import time
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from layerscope.viewing.cancelling import IsCancelled, stop_if
@@ -86,3 +87,20 @@ def _spans(lexer: Any, text: str) -> Iterator[tuple[int, Span]]:
 def _kind(token: str) -> str:
     name = token.removeprefix("Token.")
     return next((kind for prefix, kind in _BY_TOKEN if name == prefix or name.startswith(prefix + ".")), "")
+
+
+def pieces(length: int, spans: Sequence[Span], hits: Sequence[tuple[int, int]]) -> list[tuple[int, int, str, int]]:
+    """A line cut where its look changes: start, end, the span's name, and the start of the hit it is in, else -1."""
+    if not spans and not hits:
+        return [(0, length, "", -1)]
+    bounds = {0, length, *(each for span in spans for each in span[:2]), *(each for hit in hits for each in hit)}
+    edges = sorted(edge for edge in bounds if edge <= length)
+    found, span, hit = [], 0, 0
+    for start, end in pairwise(edges):
+        while span < len(spans) and spans[span][1] <= start:
+            span += 1
+        while hit < len(hits) and hits[hit][1] <= start:
+            hit += 1
+        name = spans[span][2] if span < len(spans) and spans[span][0] <= start else ""
+        found.append((start, end, name, hits[hit][0] if hit < len(hits) and hits[hit][0] <= start else -1))
+    return found

@@ -26,7 +26,8 @@ class Lines(ScrollView, can_focus=True):
     BINDINGS = bindings(Place.LISTS)
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "line--cursor", "line--cursor-blurred", "line--dim", "line--bold", "line--added", "line--modified",
-        "line--removed", "line--gone", "line--wasted", "line--bar", "line--head", "line--key", "line--link", "line--match", "line--directory",
+        "line--removed", "line--gone", "line--wasted", "line--bar", "line--head", "line--key", "line--link",
+        "line--match", "line--directory",
     }  # fmt: skip
     has_cursor: bool = True
 

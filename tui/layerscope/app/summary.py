@@ -16,6 +16,8 @@ from layerscope.text import escape
 from layerscope.units import bar, percent_text, size_text
 
 GAUGE = 10
+NAME = 14
+"""Cells that the image's name keeps while it is read."""
 
 
 class Summary(Widget):
@@ -90,14 +92,23 @@ class Summary(Widget):
         return parts if width >= 44 else parts[1:]
 
     def _progress_parts(self, progress: Progressed, width: int) -> list[Segment]:
+        """The stage and how much of it is done; then as much more as leaves room for the name."""
         total, done = progress.total, progress.done
-        share = f" {100 * done // total}%" if total else ""
-        amount = f" {size_text(done)}" + (f" of {size_text(total)}" if total else "") if done else ""
-        rate = f", {size_text(progress.rate)}/s" if progress.rate and done else ""
-        text = f"{progress.stage}{share}"
-        gauge = bar(done / total, GAUGE, is_ascii=bool(getattr(self.app, "is_ascii", False))) if total else ""
-        parts = [Segment(text)]
-        if width >= 60:
-            parts += [Segment(f" ▕{gauge:{GAUGE}}▏" if total else " …", self._ink("gauge")), Segment(f"{amount}{rate}")]
-        hint = "  esc stops " if width >= 78 else " "
-        return [*parts, Segment(hint, self._ink("dim"))]
+        room = width - NAME - len(progress.stage)
+        parts = [Segment(progress.stage)]
+        if not total:
+            return [*parts, Segment(" … ", self._ink("dim"))]
+        rate = f" {size_text(progress.rate)}/s" if progress.rate and done else ""
+        gauge = bar(done / total, GAUGE, is_ascii=bool(getattr(self.app, "is_ascii", False)))
+        more = [
+            Segment(f" {100 * done // total}%"),
+            Segment(f" ▕{gauge:{GAUGE}}▏", self._ink("gauge")),
+            Segment(f"{size_text(done)} of {size_text(total)}"),
+            Segment(rate),
+            Segment("  esc stops", self._ink("dim")),
+        ]
+        for part in more:
+            room -= cell_len(part.text)
+            if room > 0:
+                parts.append(part)
+        return [*parts, Segment(" ")]

@@ -151,9 +151,12 @@ class WasteLines(Lines):
         if (group is None or group.kind is Grouping.DIRECTORY) and self.room >= NARROW:
             layers = f"{waste.written_by[path.row]:>{self._digits}} → {waste.buried_by[path.row]:<{self._digits}}"
             facts = f"{Cause(waste.cause[path.row]).word:<{WORD}} {layers}  "
-        name = self._cut_path(node, room - indent - len(facts))
+        below = group.node if group and group.kind is Grouping.DIRECTORY else 0
+        name = self._cut_path(node, room - indent - len(facts), below=below)
         return [Segment(" " * indent + facts, self.ink("dim")), Segment(name, ink)]
 
-    def _cut_path(self, node: int, room: int) -> str:
-        path = "/" + escape(self._outline.analysis.tree.nodes.paths[node])
+    def _cut_path(self, node: int, room: int, *, below: int = 0) -> str:
+        """A path; only what follows that of the directory `below`, which is listed above it."""
+        paths = self._outline.analysis.tree.nodes.paths
+        path = escape(paths[node][len(paths[below]) + 1 :]) if below and below != node else "/" + escape(paths[node])
         return fitted(cut_middle(path, room), room)

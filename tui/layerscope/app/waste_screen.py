@@ -98,11 +98,16 @@ class WasteScreen(Screen[Jump | None]):
         """Go to what is under the cursor in the files, at the layer that wrote it."""
         line = self.pane.line
         if line is not None and not isinstance(line, Heading):
-            self.dismiss(self._outline.jump(line))
+            self._end(self._outline.jump(line))
 
     def action_back(self) -> None:
         """Back to the files as they are."""
-        self.dismiss(None)
+        self._end(None)
+
+    def _end(self, jump: Jump | None) -> None:
+        # A third click is still on its way when the second has ended it: Textual would close the screen below, too.
+        if self.is_current:
+            self.dismiss(jump)
 
 
 def nothing_wasted(analysis: Analysis) -> str:

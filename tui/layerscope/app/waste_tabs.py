@@ -44,11 +44,13 @@ class WasteTabs(Widget):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """The title is cut short where there is no room for all groupings."""
+        """The title is cut short where there is no room for all groupings; of those the others go next."""
         width, base = self.size.width, self.rich_style
         if y:
             return Strip.blank(width, base)
-        tabs = sum(len(each.value) + 2 for each in Grouping)
+        groupings, tabs = list(Grouping), sum(len(each.value) + 2 for each in Grouping)
+        if tabs > width:
+            groupings = [self._active]
         title = next((each for each in self._titles if len(each) + len("  by ") + tabs <= width), "")
         by = "  by " if title else ""
         segments = [
@@ -56,7 +58,7 @@ class WasteTabs(Widget):
             Segment(by, self.get_component_rich_style("tabs--by", partial=True)),
         ]
         at, self._places = len(title + by), []
-        for each in Grouping:
+        for each in groupings:
             text, name = (f"[{each.value}]", "active") if each is self._active else (f" {each.value} ", "tab")
             self._places.append((at, at + len(text), each))
             segments.append(Segment(text, self.get_component_rich_style(f"tabs--{name}", partial=True)))

@@ -1,0 +1,85 @@
+"""Pictures of every view of the demo image, in two sizes and three themes. Look at a changed one before accepting it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+from layerscope.app.app import LayerscopeApp
+from layerscope.app.terminal import Terminal
+from layerscope.progress import Progress
+from layerscope.settings.settings import Settings
+from layerscope.sources.base import Base
+from layerscope.sources.demo import open_demo
+from layerscope.sources.image import Image
+
+SIZES = {"80x24": (80, 24), "140x40": (140, 40)}
+THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colours": "ansi-dark"}
+VIEWS: dict[str, Sequence[str]] = {
+    "explorer": ["left_square_bracket", "left_square_bracket", "tab", "right_curly_bracket", "right_curly_bracket"],
+    "base": ["tab", "e"],
+    "details": ["i"],
+    "so-far": ["t", "tab", "s", "e"],
+    "filter": ["tab", *"/app"],
+    "waste": ["w", "down"],
+    "waste-by-path": ["w", "shift+tab"],
+    "file": ["left_square_bracket", "tab", *"/main.py", "enter", "v"],
+    "diff": ["tab", *"/settings.py", "enter", "v", "d"],
+    "blame": ["tab", *"/words", "enter", "b"],
+    "help": ["question_mark"],
+    "extract": ["tab", "down", "x"],
+}
+
+
+class Picture(SingleFileSnapshotExtension):
+    """One SVG a picture."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "svg"
+
+
+def opener(_progress: Progress) -> tuple[Image, Base]:
+    return open_demo(), Base(1, "demo-base:1")
+
+
+async def pictures(size: tuple[int, int], keys: Sequence[str]) -> dict[str, str]:
+    """The view that `keys` lead to, in each theme."""
+    app = LayerscopeApp(opener, "demo", settings=Settings(), terminal=Terminal())
+    async with app.run_test(size=size) as pilot:
+        while app.explorer.analysis is None:
+            await pilot.pause(0.01)
+        for key in keys:
+            await pilot.press(key)
+            await app.workers.wait_for_complete()
+        await pilot.pause()
+        drawn = {}
+        for name, theme in THEMES.items():
+            app.theme = theme
+            await pilot.pause()
+            await pilot.pause()
+            drawn[name] = without_fonts(app.export_screenshot(title="layerscope", simplify=True))
+        return drawn
+
+
+def without_fonts(svg: str) -> str:
+    """Screenshots name a font of the web, which neither tests nor the README load."""
+    return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_looks_as_it_did(
+    view: str, size: str, snapshot: SnapshotAssertion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    drawn = asyncio.run(pictures(SIZES[size], VIEWS[view]))
+    picture = snapshot.use_extension(Picture)
+    for theme, svg in drawn.items():
+        assert svg == picture(name=theme)

@@ -1,0 +1,210 @@
+"""One path: its content, what differs from the version before, and every layer that touched it. It wires."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import get_current_worker
+
+from layerscope.analysis import Contents
+from layerscope.app.bindings import bindings
+from layerscope.app.file_header import MODES, FileHeader, Mode
+from layerscope.app.file_pager import Pager
+from layerscope.app.file_pages import Blame, Page, Sentences
+from layerscope.app.file_reading import Kept, Key, Ready, read
+from layerscope.app.file_story import Story
+from layerscope.app.footer import Footer
+from layerscope.app.keys import Place
+from layerscope.app.lines import Lines
+from layerscope.units import count_text
+from layerscope.waste.find import Waste
+
+PATIENCE = 0.1
+"""Seconds before the screen says that it is loading."""
+LOADING = Sentences(sentences=("loading …",), ink="dim")
+
+
+class FileScreen(Screen[None]):
+    """Steps through the versions of `node`, from the one seen after `layer` on. It posts Extract."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.FILE), Binding("escape", "back", show=False, id="app.back")]
+    AUTO_FOCUS = "#file-lines"
+
+    class Extract(Message):
+        """`node` is to be copied out of the image, as it is seen after `layer`."""
+
+        def __init__(self, contents: Contents, node: int, layer: int) -> None:
+            self.contents, self.node, self.layer = contents, node, layer
+            super().__init__()
+
+    def __init__(self, contents: Contents, node: int, layer: int, *, shows: Mode, waste: Waste | None = None) -> None:
+        super().__init__()
+        self._story = Story.of(contents, node, waste)
+        self._modes: tuple[Mode, ...] = MODES if self._story.has_content else ("diff", "blame")
+        self._mode: Mode = shows if shows in self._modes else "blame"
+        self._index = self._story.seen_after(layer)
+        self._kept = Kept()
+        self._shown: Key | None = None
+        self._tops: dict[Mode, int] = {}
+
+    def compose(self) -> ComposeResult:
+        """What is looked at, its lines, what is known of them, keys."""
+        yield FileHeader(self._story.path, self._modes, id="file-header")
+        yield Pager(id="file-pager")
+        yield Footer(id="footer")
+
+    def on_mount(self) -> None:
+        """Begin once the size is known."""
+        self.call_after_refresh(self._show)
+
+    @property
+    def mode(self) -> Mode:
+        """What is shown of the version."""
+        return self._mode
+
+    @property
+    def index(self) -> int:
+        """Which version is shown, from 0."""
+        return self._index
+
+    @property
+    def pager(self) -> Pager:
+        """The page that is shown."""
+        return self.query_one(Pager)
+
+    # What is shown.
+
+    def _go(self, mode: Mode, index: int) -> None:
+        """Show another version, or the same in another way; each way keeps its place."""
+        if self._shown is not None:
+            self._tops[self._shown[0]] = self.pager.lines.top
+        self._mode, self._index = mode, index
+        self._show()
+
+    def _show(self) -> None:
+        """Show what is meant now: at once if it was read before."""
+        self._show_header()
+        key = (self._mode, self._index)
+        self.workers.cancel_group(self, "read")
+        if self._mode == "blame":
+            self._show_page(Blame.of(self._story.facts, count_text(len(self._story), "version")))
+        elif key in self._kept.pages:
+            self._show_page(self._kept.pages[key])
+        else:
+            self._shown = None
+            self.set_timer(PATIENCE, lambda: self._show_waiting(key))
+            self._read(key)
+
+    def _show_header(self) -> None:
+        facts = self._story.facts[self._index]
+        self.query_one(FileHeader).show(facts, self._mode, number=self._index + 1, total=len(self._story))
+        self.refresh_bindings()
+
+    def _show_waiting(self, key: Key) -> None:
+        if self._shown is None and key == (self._mode, self._index):
+            self.pager.show(LOADING)
+
+    def _show_page(self, page: Page) -> None:
+        key = (self._mode, self._index)
+        if self._shown == key:
+            self.pager.lines.recolour(page)
+        else:
+            self._shown = key
+            self.pager.show(page, top=self._tops.get(self._mode, 0), index=self._index)
+
+    @work(thread=True, exclusive=True, group="read")
+    def _read(self, key: Key) -> None:
+        """Read in a thread; `exclusive` ends the reading before."""
+        worker = get_current_worker()
+        for ready in read(self._story, key, dict(self._kept.files), lambda: worker.is_cancelled):
+            if not worker.is_cancelled:
+                self.post_message(ready)
+
+    @on(Ready)
+    def _show_ready(self, message: Ready) -> None:
+        self._kept.keep(message)
+        if message.key == (self._mode, self._index):
+            self._show_page(message.page)
+
+    @on(Lines.Moved)
+    def _cursor_moved(self) -> None:
+        lines = self.pager.lines
+        if self._mode == "blame" and lines.has_cursor and lines.index != self._index:
+            self._index = lines.index
+            self._shown = (self._mode, self._index)
+            self._show_header()
+
+    @on(FileHeader.Picked)
+    def _picked(self, message: FileHeader.Picked) -> None:
+        self.action_show(message.mode)
+
+    @on(Lines.Chosen)
+    def _chosen(self) -> None:
+        self.action_open()
+
+    # What keys do.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The footer shows only what works now; while text is typed, keys are text."""
+        if not self.is_mounted or action == "back":
+            return True
+        if self.pager.bar.is_typing:
+            return False
+        step = parameters[0] if parameters else None
+        works = {
+            "show": step in self._modes and step != self._mode,
+            "version": isinstance(step, int) and 0 <= self._index + step < len(self._story),
+            "match": self.pager.has_matches,
+            "open": self.pager.has_matches if self._mode != "blame" else "content" in self._modes,
+            "extract": self._story.is_seen(self._index),
+        }
+        return works.get(action, True)
+
+    def action_show(self, mode: Mode) -> None:
+        """Content, diff or blame."""
+        if mode in self._modes:
+            self._go(mode, self._index)
+
+    def action_version(self, step: int) -> None:
+        """The version after or before, looked at in the same way."""
+        self._go(self._mode, self._index + step)
+
+    def action_open(self) -> None:
+        """The content of the version under the cursor; elsewhere the next match."""
+        if self._mode == "blame":
+            self.action_show("content")
+        else:
+            self.action_match(1)
+
+    def action_search(self) -> None:
+        """Let the user type what to search for."""
+        self.pager.open_search()
+
+    def action_match(self, step: int) -> None:
+        """The next or previous match."""
+        self.pager.step(step)
+
+    def action_across(self, step: int) -> None:
+        """Scroll sideways."""
+        self.pager.lines.scroll_across(step)
+
+    def action_extract(self) -> None:
+        """Copy this version out of the image."""
+        self.post_message(self.Extract(self._story.contents, self._story.node, self._story.facts[self._index].layer))
+
+    def action_copy_path(self) -> None:
+        """Copy the path, over SSH too."""
+        self.app.copy_to_clipboard(self._story.path)
+        self.notify(self._story.path, title="Copied", markup=False)
+
+    def action_back(self) -> None:
+        """Out of the search, else out of the file."""
+        if self.pager.bar.is_on:
+            self.pager.close_search()
+        else:
+            self.dismiss()
