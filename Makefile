@@ -13,7 +13,9 @@ help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' $(MAKEFILE_LIST) | awk '{ printf "  make %-6s", $$1; $$1 = ""; print }'
 
 demo: $(VENV)/.installed ## set up, and report on a small built-in image
-	@$(BIN)/layerscope demo
+	@$(BIN)/layerscope demo --text
+	@echo
+	@echo 'The same on the screen: $(BIN)/layerscope demo'
 
 test: $(VENV)/.installed-dev ## set up, and pass every check: ruff, mypy, import-linter, pytest
 	$(BIN)/ruff check
@@ -24,6 +26,7 @@ test: $(VENV)/.installed-dev ## set up, and pass every check: ruff, mypy, import
 
 bench: $(VENV)/.installed-dev ## measure side by side with dive (CORPUS=DIR: see tests/bench.py)
 	$(BIN)/python tests/bench.py $(CORPUS)
+	$(BIN)/python tests/bench_screen.py $(CORPUS)
 
 clean: ## remove the virtual environment and every cache
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -19,6 +19,14 @@ settings.register_profile("long", parent=settings.get_profile("dev"), max_exampl
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+@pytest.fixture(autouse=True)
+def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or changes what the user's own runs remember or are set to, nor what another test's do."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("LAYERSCOPE_CONFIG", raising=False)
+
+
 def requires(program: str) -> None:
     """Skip the running test where `program` is missing; fail instead where LAYERSCOPE_REQUIRE_COMPONENTS=1 is set."""
     if shutil.which(program) is None:

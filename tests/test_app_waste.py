@@ -188,26 +188,46 @@ def test_bars_are_on_one_scale_from_the_biggest_cause(tmp_path: Path) -> None:
     asyncio.run(use())
 
 
-@pytest.mark.parametrize("key", ["tab", "right", "l"])
-def test_keys_step_through_the_groupings_and_around(tmp_path: Path, key: str) -> None:
+def test_tab_steps_through_the_groupings_and_around(tmp_path: Path) -> None:
     async def use() -> None:
         async with opened(tmp_path) as used:
             seen = [used.lines]
             for _ in range(4):
-                await used.press(key)
+                await used.press("tab")
                 seen.append(used.lines)
             assert seen == [BY_CAUSE, BY_PAIR, BY_DIRECTORY, BY_PATH, BY_CAUSE]
 
     asyncio.run(use())
 
 
-@pytest.mark.parametrize("key", ["shift+tab", "left", "h"])
-def test_keys_step_back_through_the_groupings(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize(("left", "right"), [("left", "right"), ("h", "l")])
+def test_left_folds_a_group_or_goes_to_the_one_around_and_right_unfolds_it(tmp_path: Path, left: str, right: str) -> None:
+    async def use() -> None:
+        async with opened(tmp_path) as used:
+            await used.press(left)
+            folded = used.lines
+            assert len(folded) < len(BY_CAUSE)
+            await used.press(right)
+            assert used.lines == BY_CAUSE
+            await used.press(right, right)
+            unfolded = used.lines
+            assert len(unfolded) > len(BY_CAUSE)
+            await used.press(right)
+            assert used.cursor not in BY_CAUSE
+            await used.press(left)
+            assert used.cursor == BY_CAUSE[1]
+            await used.press(left, left)
+            assert (used.lines, used.cursor) == (BY_CAUSE, BY_CAUSE[0])
+
+    asyncio.run(use())
+
+
+def test_shift_tab_steps_back_through_the_groupings(tmp_path: Path) -> None:
     async def use() -> None:
         async with opened(tmp_path) as used:
             seen = []
             for _ in range(4):
-                await used.press(key)
+                await used.press("shift+tab")
                 seen.append(used.outline.grouping)
             assert seen == [Grouping.PATH, Grouping.DIRECTORY, Grouping.PAIR, Grouping.CAUSE]
 
@@ -293,6 +313,21 @@ def test_it_opens_again_as_it_was_left(tmp_path: Path) -> None:
     asyncio.run(use())
 
 
+def test_it_opens_again_with_what_is_above_the_cursor_in_sight(tmp_path: Path) -> None:
+    stack = (layer(*(file(f"d/{number:03}", b"x" * 10) for number in range(100))), layer(whiteout("d")))
+
+    async def use() -> None:
+        async with opened(tmp_path, stack) as used:
+            await used.press("down", "enter", *["down"] * 20, "escape")
+            await used.open()
+            assert used.cursor == "10 B /d/019"
+            assert any("/d/018" in line for line in used.screen)
+            await used.press("tab", "shift+tab")
+            assert any("/d/018" in line for line in used.screen)
+
+    asyncio.run(use())
+
+
 def test_what_the_base_buries_stands_apart_and_the_cursor_skips_headings(tmp_path: Path) -> None:
     async def use() -> None:
         async with opened(tmp_path, base=2) as used:
@@ -308,7 +343,7 @@ def test_what_the_base_buries_stands_apart_and_the_cursor_skips_headings(tmp_pat
             assert used.lines[5] == "100 B /a/b/x"
             await used.press("g")
             assert used.cursor == BY_PAIR[1]
-            await used.press("right", "right")
+            await used.press("tab", "tab")
             assert used.lines == ["Buried by your layers: 60 B", BY_PATH[1], BY_PATH[3], used.lines[3], BY_PATH[0], BY_PATH[2]]
 
     asyncio.run(use())
@@ -459,11 +494,12 @@ def test_a_click_on_a_group_unfolds_it_and_a_second_on_a_path_shows_it(tmp_path:
     asyncio.run(use())
 
 
-def test_clicks_that_come_too_fast_end_it_once(tmp_path: Path) -> None:
+def test_a_second_choice_before_the_first_has_ended_it_closes_nothing_more(tmp_path: Path) -> None:
     async def use() -> None:
         async with opened(tmp_path) as used:
             await used.press("shift+tab")
-            await used.pilot.click(WasteLines, offset=(40, 0), times=3)
+            used.pane.choose()
+            used.pane.choose()
             await used.pilot.pause()
             assert [used.path(each) for each in used.ended] == [(1, b"a/b/x")]
             assert used.app.screen is used.app.explorer

@@ -20,8 +20,9 @@ from layerscope.app.bindings import bindings
 from layerscope.app.explorer import Explorer
 from layerscope.app.extract_dialog import ExtractDialog
 from layerscope.app.file_screen import FileScreen
+from layerscope.app.footer import key_text
 from layerscope.app.help_screen import HelpScreen
-from layerscope.app.keys import DIVE, KEYS, Place, keys_with
+from layerscope.app.keys import DIVE, Place, keys_with
 from layerscope.app.loading import Analysed, Failed, Loader, Opened, Opener, Progressed, Read
 from layerscope.app.terminal import Terminal, plain_ascii
 from layerscope.rows.order import Order
@@ -31,6 +32,16 @@ from layerscope.tree.tree import View
 
 Ending = Failed | int | None
 """How the app ended: an error, a signal's number, or as the user wished."""
+
+_COLOURS = ("added", "modified", "removed", "wasted", "faint", "key")
+DARK_COLOURS = {"wasted": "#d670d6", "faint": "#8b949e"}
+LIGHT_COLOURS = dict(zip(_COLOURS, ("#116329", "#7d4e00", "#b31d28", "#8f1d87", "#57606a", "#0550ae"), strict=True))
+ANSI_COLOURS = {
+    **dict(zip(_COLOURS, ("ansi_green", "ansi_yellow", "ansi_red", "ansi_magenta"), strict=False)),
+    "faint": "ansi_default",
+    "key": "ansi_cyan",
+}
+"""The terminal's own sixteen; what is faint is dimmed instead (app.tcss)."""
 
 
 class LayerscopeApp(App[Ending], inherit_bindings=False):
@@ -62,11 +73,14 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         return self.explorer
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Colours of our own: waste is magenta everywhere, the base and what is by the way are dimmed."""
+        """Colours of our own: each fact has one everywhere, and it can be read on a light ground, too."""
         theme = self.current_theme
         if theme.ansi:
-            return {"wasted": "ansi_magenta", "faint": "ansi_default"}
-        return {"wasted": "#d670d6", "faint": "#8b949e"} if theme.dark else {"wasted": "#a3269c", "faint": "#6a737d"}
+            return ANSI_COLOURS
+        if not theme.dark:
+            return LIGHT_COLOURS
+        warning, error, success = theme.warning or "orange", theme.error or "red", theme.success or "green"
+        return DARK_COLOURS | {"added": success, "modified": warning, "removed": error, "key": theme.accent or warning}
 
     def on_mount(self) -> None:
         """Start reading once the first frame is out; end tidily when the system asks for it."""
@@ -136,13 +150,14 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """All that keys do here, by name, and Textual's own."""
-        names = {key.id: key for key in KEYS}
+        names = {key.id: key for key in self.key_table}
         seen = set()
         for active in screen.active_bindings.values():
             key = names.get(active.binding.id or "")
             if key is not None and active.enabled and key.place is not Place.LISTS and key.id not in seen:
                 seen.add(key.id)
-                yield SystemCommand(key.description, key.id, partial(self.run_action, active.binding.action, active.node))
+                hint = f"{key_text(key.keys.split(',')[0])}  ({key.id})"
+                yield SystemCommand(key.description, hint, partial(self.run_action, active.binding.action, active.node))
         yield from (each for each in super().get_system_commands(screen) if each.title not in ("Quit", "Keys", "Screenshot"))
 
 

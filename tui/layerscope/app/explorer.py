@@ -264,11 +264,11 @@ class Explorer(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The footer shows only what works now."""
-        needs_tree = {"change", "filter", "view", "blame", "extract", "copy_path", "sort", "so_far", "mark", "expand_all"}
+        needs_tree = {"change", "view", "blame", "extract", "copy_path", "sort", "so_far", "mark", "expand_all"}
         needs_tree |= {"collapse_all", "toggle_change", "attributes"}
         if action in needs_tree and self._contents is None:
             return False
-        if action == "waste" and self._analysis is None:
+        if action in ("waste", "filter") and self._analysis is None:
             return False
         if action == "filter" and self.bar.is_typed_in:
             return False
@@ -306,6 +306,7 @@ class Explorer(Screen[None]):
         self.layer_pane.mark(0)
         self.layer_pane.step_to(jump.layer)
         self._show_span()
+        self.file_pane.hide(frozenset())
         self.file_pane.go_to(jump.node)
         self.set_focus(self.file_pane)
 
@@ -397,10 +398,8 @@ class Explorer(Screen[None]):
             self.notify(Content(path).plain, title="Copied", markup=False)
 
     def action_back(self) -> None:
-        """One step back: from details, the filter, the mark; never out of the app."""
-        if self._contents is None:
-            self.scope.stop()
-        elif self.has_class("-details"):
+        """One step back: from details, the filter, the mark; out of the app only while it still reads."""
+        if self.has_class("-details"):
             self.action_details()
         elif self.bar.is_on:
             self.bar.close()
@@ -408,6 +407,8 @@ class Explorer(Screen[None]):
             self._is_so_far = False
             self.layer_pane.mark(0)
             self._show_span()
+        elif self._analysis is None:
+            self.scope.stop()
         else:
             self.set_focus(self.layer_pane)
 

@@ -67,7 +67,7 @@ class FileHeader(Widget):
         if y == 0:
             parts = self._path_line(width, [(self._version(width * 2 // 3), "")] if is_wide else self._tabs(0, width))
         elif y == 1 and not is_wide:
-            parts = [(f" {self._version(width - 2)}", "")]
+            parts = [(f" {self._version(width - 1)}", "")]
         else:
             parts = self._instruction_line(self._facts, width, self._tabs(1, width) if is_wide else [])
         segments = [Segment(text, self._ink(name)) for text, name in parts]

@@ -6,9 +6,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from layerscope.app.file_blame import Blame
 from layerscope.app.file_header import FileStatus
 from layerscope.app.file_lines import FileLines
-from layerscope.app.file_pages import Blame, Page, Sentences
+from layerscope.app.file_pages import Page, Sentences
 from layerscope.app.file_search import SearchLine
 
 

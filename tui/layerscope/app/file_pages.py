@@ -1,4 +1,4 @@
-"""What the view of a file can show, line by line: sentences, text, hex, an archive's members, a difference, versions."""
+"""What the view of a file can show, line by line: sentences, text, hex, an archive's members, a difference."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from rich.cells import cell_len
-
-from layerscope.app.file_story import Facts
 from layerscope.app.highlight import Span
 from layerscope.report.style import wrapped
 from layerscope.viewing.hexdump import HexLines
@@ -81,7 +78,7 @@ class Text(Page):
 
     def gutter(self, line: int, room: int) -> list[Piece]:  # noqa: ARG002
         """The number."""
-        return [(f"{line + 1:>{_digits(len(self.texts))}} ", "dim")]
+        return [(f"{line + 1:>{_digits(len(self.texts))}} ", "comment")]
 
     def spans(self, line: int) -> Sequence[Span]:
         """Comments, strings, keywords."""
@@ -100,7 +97,7 @@ class Hex(Page):
 
     def spans(self, line: int) -> Sequence[Span]:  # noqa: ARG002
         """The offset is dimmed."""
-        return ((0, 8, "dim"),)
+        return ((0, 8, "comment"),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,13 +105,20 @@ class Difference(Page):
     """The lines of a difference, each with `+`, `-` or nothing before it."""
 
     lines: Sequence[DiffLine] = field(default=(), repr=False)
+    source: Sequence[DiffLine] = field(default=(), repr=False)
+    """`lines` before notes were wrapped."""
     digits: int = 3
 
     @classmethod
     def of(cls, lines: Sequence[DiffLine], status: str) -> Difference:
         """A page of them."""
         last = max((number for line in lines for number in (line.old_number, line.new_number) if number), default=1)
-        return cls([line.text for line in lines], status, lines=lines, digits=_digits(last))
+        return cls([line.text for line in lines], status, lines=lines, source=lines, digits=_digits(last))
+
+    def at(self, room: int) -> Page:
+        """Wrap the notes."""
+        lines = [part for line in self.source for part in (_wrapped(line, room) if line.kind == "note" else [line])]
+        return replace(self, texts=[line.text for line in lines], lines=lines)
 
     def gutter(self, line: int, room: int) -> list[Piece]:
         """The numbers on both sides, where there is room for them, and the mark."""
@@ -126,55 +130,15 @@ class Difference(Page):
         if room < NUMBERS_ROOM:
             return signs
         numbers = f"{shown.old_number or '':>{self.digits}} {shown.new_number or '':>{self.digits}} "
-        return [(numbers, "dim"), *signs]
+        return [(numbers, "comment"), *signs]
 
     def colour(self, line: int) -> str:
         """Added and removed lines, notes and heads."""
         return {"added": "added", "removed": "removed", "header": "head", "note": "modified"}.get(self.lines[line].kind, "")
 
 
-@dataclass(frozen=True, eq=False)
-class Blame(Page):
-    """Two lines a version: what its layer did and how it looked then, and the instruction that did it."""
-
-    facts: Sequence[Facts] = ()
-    has_cursor: ClassVar[bool] = True
-    step: ClassVar[int] = 2
-
-    @classmethod
-    def of(cls, facts: Sequence[Facts], status: str) -> Blame:
-        """A page of all versions."""
-        owner = max((cell_len(each.owner) for each in facts), default=0)
-        texts = []
-        for each in facts:
-            texts += [_version_line(each, owner), f"      {each.instruction or '(the history does not say what made it)'}"]
-        return cls(texts, status, facts=facts)
-
-    def gutter(self, line: int, room: int) -> list[Piece]:  # noqa: ARG002
-        """The mark of the change, and `!` for wasted content."""
-        facts = self.facts[line // 2]
-        return [("   ", "")] if line % 2 else [(f" {facts.mark}", facts.word), ("!" if facts.is_wasted else " ", "wasted")]
-
-    def colour(self, line: int) -> str:
-        """By the change; the instruction is dimmed."""
-        return "dim" if line % 2 else self.facts[line // 2].word
-
-
-def _version_line(facts: Facts, owner: int) -> str:
-    look = ""
-    if facts.mode:
-        look = f"{facts.mode} {facts.owner or '-':<{owner}} {facts.size:>8}  {facts.date}"
-        look += f"  → {facts.link}" if facts.link else ""
-    return f" layer {facts.layer:<3} {facts.word:<8} {look}{_ending(facts)}".rstrip()
-
-
-def _ending(facts: Facts) -> str:
-    if not facts.buried_by:
-        return ""
-    until = f"until layer {facts.buried_by}"
-    if facts.buried_by == facts.layer:
-        until = "shadowed: the same layer holds the path again"
-    return f"  ({until}{', wasted' if facts.is_wasted else ''})"
+def _wrapped(line: DiffLine, room: int) -> list[DiffLine]:
+    return [replace(line, text=text) for text in wrapped(line.text, max(room - 2, 8))]
 
 
 def _digits(number: int) -> int:

@@ -13,9 +13,10 @@ from textual.worker import get_current_worker
 
 from layerscope.analysis import Contents
 from layerscope.app.bindings import bindings
+from layerscope.app.file_blame import Blame
 from layerscope.app.file_header import MODES, FileHeader, Mode
 from layerscope.app.file_pager import Pager
-from layerscope.app.file_pages import Blame, Page, Sentences
+from layerscope.app.file_pages import Page, Sentences
 from layerscope.app.file_reading import Kept, Key, Ready, read
 from layerscope.app.file_story import Story
 from layerscope.app.footer import Footer
@@ -92,7 +93,7 @@ class FileScreen(Screen[None]):
         key = (self._mode, self._index)
         self.workers.cancel_group(self, "read")
         if self._mode == "blame":
-            self._show_page(Blame.of(self._story.facts, count_text(len(self._story), "version")))
+            self._show_page(Blame(status=count_text(len(self._story), "version"), facts=self._story.facts))
         elif key in self._kept.pages:
             self._show_page(self._kept.pages[key])
         else:

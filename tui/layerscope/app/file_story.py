@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass
 
+import numpy as np
+
 from layerscope.analysis import Contents
 from layerscope.layers.table import Kind
 from layerscope.report.instructions import clean_instruction
@@ -74,7 +76,8 @@ class Story:
     def of(cls, contents: Contents, node: int, waste: Waste | None) -> Story:
         """Look them up; without `waste` nothing is said to be wasted."""
         versions = versions_of_path(contents, node)
-        wasted = set(waste.entry[waste.node == node].tolist()) if waste is not None else set()
+        origins = np.array([version.origin for version in versions], np.int64)
+        wasted = set(origins[np.isin(origins, waste.entry)].tolist()) if waste is not None else set()
         return cls(contents, node, versions, [_facts(contents, version, wasted) for version in versions])
 
     def __len__(self) -> int:

@@ -171,7 +171,7 @@ def _lines(image: Image, base: int, *, has_steps: bool) -> list[_Line]:
         if step.layer is not None:
             lines.append(_Line(step.layer, clean_instruction(step.created_by) or "(no history)"))
             if step.layer.number == base < len(image.layers):
-                lines.append(_Line(None, "    ─── the base's layers above, yours below ───"))
+                lines.append(_Line(None, "    ── base above, yours below ──"))
         elif has_steps:
             lines.append(_Line(None, f"{'':>12} {clean_instruction(step.created_by)}"))
     return lines

@@ -46,7 +46,7 @@ class WasteLines(Lines):
         cursor = outline.cursors.get(grouping, -1)
         self._largest = outline.largest
         self.set_count(len(outline.lines))
-        self.go(cursor if cursor >= 0 else self._stop_near(0, 1))
+        self.go(cursor if cursor >= 0 else self._stop_near(0, 1), is_centred=True)
         self.post_message(self.Moved(self))
 
     def watch_cursor(self, old: int, new: int) -> None:
@@ -59,7 +59,9 @@ class WasteLines(Lines):
         return not isinstance(self._outline.lines[line], Heading)
 
     def show_cursor(self, *, is_centred: bool = False) -> None:
-        """With the first line a heading above it comes into sight."""
+        """With the first line a heading above it comes into sight. Before it has a size there is nothing to scroll."""
+        if not self.scrollable_content_region.height:
+            return
         super().show_cursor(is_centred=is_centred)
         if self.count and self.cursor == self._stop_near(0, 1):
             self.scroll_to(y=0, animate=False)
@@ -72,6 +74,21 @@ class WasteLines(Lines):
             self.set_count(len(self._outline.lines))
         elif isinstance(line, Path):
             super().choose()
+
+    def fold(self) -> None:
+        """Fold the group under the cursor, or go to the one around it."""
+        line = self.line
+        if isinstance(line, Group) and self._outline.is_open(line):
+            self.choose()
+        elif isinstance(line, Group | Path):
+            depth = line.depth if isinstance(line, Group) else line.group.depth + 1 if line.group else 0
+            above = (at for at in range(self.cursor - 1, -1, -1) if _is_around(self._outline.lines[at], depth))
+            self.go(next(above, self.cursor))
+
+    def unfold(self) -> None:
+        """Unfold the group under the cursor, or go into it."""
+        if isinstance(self.line, Group):
+            self.action_move(1) if self._outline.is_open(self.line) else self.choose()
 
     def clicked(self, x: int, *, is_again: bool) -> None:
         """A click on a group's sign or name unfolds it or folds it; a second one on a path shows it in the tree."""
@@ -160,3 +177,8 @@ class WasteLines(Lines):
         paths = self._outline.analysis.tree.nodes.paths
         path = escape(paths[node][len(paths[below]) + 1 :]) if below and below != node else "/" + escape(paths[node])
         return fitted(cut_middle(path, room), room)
+
+
+def _is_around(line: Line, depth: int) -> bool:
+    """Whether it is the group that a line of that depth below it is in."""
+    return isinstance(line, Group) and line.depth < depth

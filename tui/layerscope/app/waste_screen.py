@@ -82,13 +82,21 @@ class WasteScreen(Screen[Jump | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without waste there is only the way back."""
-        if action in ("open", "group", "show_in_files") and not len(self._outline.waste):
+        if action in ("open", "group", "show_in_files", "fold", "unfold") and not len(self._outline.waste):
             return False
         return super().check_action(action, parameters)
 
     def action_open(self) -> None:
         """Unfold or fold a group; show a path in the files."""
         self.pane.choose()
+
+    def action_fold(self) -> None:
+        """Fold the group, or go to the one around the cursor."""
+        self.pane.fold()
+
+    def action_unfold(self) -> None:
+        """Unfold the group, or go into it."""
+        self.pane.unfold()
 
     def action_group(self, step: int) -> None:
         """The next or previous grouping."""

@@ -74,7 +74,5 @@ class Image:
     def steps(self) -> list[BuildStep]:
         """Every step of the history, empty ones too, with its layer; layers that no step made come last."""
         layers = iter(self.layers)
-        steps = [
-            BuildStep(step.created_by, None if step.empty_layer else next(layers, None)) for step in self.config.history
-        ]
+        steps = [BuildStep(step.created_by, None if step.empty_layer else next(layers, None)) for step in self.config.history]
         return [*steps, *(BuildStep(layer.created_by, layer) for layer in layers)]
