@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import unicodedata
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from rich.cells import cell_len
+from rich.color import ColorSystem
 from textual import events
 from textual.geometry import Size
-from textual.keys import _character_to_key, _get_unicode_name_from_key  # names as drivers make them
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -40,6 +40,8 @@ NARROW, WIDE = (80, 24), (140, 40)
 HOPS = 8
 """From queue to queue a key goes, and what it brings about: no message is on its way for longer."""
 DEFAULTS, COLOURED = Settings(), Terminal()
+POOR = (Terminal(is_ascii=True), Terminal(has_no_colour=True), Terminal(colours=ColorSystem.STANDARD))
+"""Terminals that show less than all."""
 
 P = ParamSpec("P")
 W = TypeVar("W", bound=Widget)
@@ -104,12 +106,9 @@ class Shown:
 
     def press(self, name: str) -> None:
         """Press a key as a driver does, and do not wait."""
-        key = _character_to_key(name) if len(name) == 1 and not name.isalnum() else name
-        try:
-            character = unicodedata.lookup(_get_unicode_name_from_key(key))
-        except KeyError:
-            character = key if len(key) == 1 else ""
-        self.app.post_message(events.Key(key, character or None))
+        is_character = len(name) == 1
+        key = _character_to_key(name) if is_character and not name.isalnum() else name
+        self.app.post_message(events.Key(key, name if is_character else None))
 
     async def click(self, pane: str, line: int, cell: int = 8, *, times: int = 1) -> None:
         """Click on a line of a pane, as it stands now."""

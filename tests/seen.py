@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import model
 from build import Compress, Layer, blob, squeeze
-from layerscope.layers.content import LayerContent
+from layerscope.layers.content import BlobContent
 from layerscope.layers.read import read_layer
 from layerscope.layers.table import Kind, LayerStack
 from layerscope.tree.merge import merge
@@ -36,13 +36,13 @@ class Stacked:
     """Layers that were stored, read back and merged."""
 
     tree: Tree
-    contents: tuple[LayerContent, ...]
+    contents: tuple[BlobContent, ...]
 
     @classmethod
     def of(cls, layers: Iterable[Layer], compress: Compress = "none") -> Stacked:
         blobs = [blob(squeeze(layer.tar(), compress)) for layer in layers]
         reads = [read_layer(stored, layer=number) for number, stored in enumerate(blobs, 1)]
-        contents = tuple(LayerContent.of(stored, read) for stored, read in zip(blobs, reads, strict=True))
+        contents = tuple(BlobContent.of(stored, read) for stored, read in zip(blobs, reads, strict=True))
         return cls(merge(LayerStack.of([read.table for read in reads])), contents)
 
     def waste(self) -> Waste:

@@ -21,7 +21,7 @@ from pathlib import Path
 from commands import COMMAND, NO_SETTINGS, Settings, environment
 from conftest import requires
 
-PATIENCE = 30.0
+PATIENCE = 10.0
 """Seconds after which a text that does not come is missing; a machine may be busy."""
 EVERY = 0.02
 READY = "efficient"
@@ -116,7 +116,7 @@ def tmux(home: Path, *, size: tuple[int, int] = (80, 24), settings: Settings = N
         opened = Tmux(f"{directory}/tmux")
         columns, rows = map(str, size)
         # tmux itself must know that its terminal shows UTF-8, whatever the program is told.
-        shell = "exec env " + " ".join(shlex.quote(f"{name}={env[name]}") for name in ("TERM", "LC_ALL")) + " sh -i"
+        shell = "exec env " + " ".join(shlex.quote(f"{name}={env[name]}") for name in ("TERM", "LC_ALL", "PS1")) + " sh -i"
         start = ["tmux", "-S", opened.socket, "-u", "-f", os.devnull, "new-session", "-d", "-x", columns, "-y", rows, shell]
         subprocess.run(start, check=True, env={**env, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"})
         try:

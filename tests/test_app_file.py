@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, cast
 
 import pytest
 from rich.cells import cell_len
@@ -18,8 +17,8 @@ from textual.widgets import Input
 
 from build import Layer, directory, file, hardlink, image, layer, symlink, whiteout
 from layerscope.analysis import analyse, read_image
-from layerscope.app import app as layerscope_app
-from layerscope.app import file_reading
+from layerscope.app import app, file_reading
+from layerscope.app.app import LayerscopeApp
 from layerscope.app.bindings import bindings
 from layerscope.app.file_header import FileHeader, FileStatus, Mode
 from layerscope.app.file_lines import FileLines
@@ -53,7 +52,7 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class Shell(App[None], inherit_bindings=False):
     """An app with nothing but files to look at."""
 
-    CSS_PATH = Path(layerscope_app.__file__).with_name("app.tcss")
+    CSS_PATH = Path(app.__file__).with_name("app.tcss")
     BINDINGS = bindings(Place.EVERYWHERE)
 
     def __init__(self) -> None:
@@ -61,7 +60,7 @@ class Shell(App[None], inherit_bindings=False):
         self.extracted: list[tuple[int, int]] = []
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return {"wasted": "magenta", "faint": "gray"}
+        return LayerscopeApp.get_theme_variable_defaults(cast("LayerscopeApp", self))
 
     @on(FileScreen.Extract)
     def _extract(self, message: FileScreen.Extract) -> None:
@@ -73,7 +72,6 @@ class Opened:
     app: Shell
     pilot: Pilot[None]
     screen: FileScreen
-    copied: list[str] = field(default_factory=list)
 
     async def press(self, *keys: str) -> None:
         for key in keys:
@@ -140,18 +138,24 @@ def piloted(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
 
 @asynccontextmanager
 async def opened(
-    tmp_path: Path, layers: tuple[Layer, ...], path: str, shows: Mode = "content", *, after: int = 99, size: tuple[int, int] = NARROW
+    tmp_path: Path,
+    layers: tuple[Layer, ...],
+    path: str,
+    shows: Mode = "content",
+    *,
+    after: int = 99,
+    size: tuple[int, int] = NARROW,
 ) -> AsyncIterator[Opened]:
     stored = tmp_path / "image.tar"
     stored.write_bytes(image(*layers))
     analysis = analyse(read_image(open_image(str(stored))))
     node = analysis.tree.nodes.find(path.encode())
     assert node is not None
-    app = Shell()
-    async with app.run_test(size=size) as pilot:
+    shell = Shell()
+    async with shell.run_test(size=size) as pilot:
         screen = FileScreen(analysis.contents, node, after, shows=shows, waste=analysis.waste)
-        app.push_screen(screen)
-        found = Opened(app, pilot, screen)
+        shell.push_screen(screen)
+        found = Opened(shell, pilot, screen)
         await found.settled()
         yield found
 
@@ -211,7 +215,7 @@ async def test_text_has_line_numbers_and_colours(tmp_path: Path) -> None:
         assert view.shown[0] == "  1 import os  # why"
         keyword = view.lines.get_component_rich_style("file--keyword", partial=True)
         assert [part.text for part in view.lines.segments(0, 60) if part.style == keyword] == ["import"]
-        assert view.status == "59 B · python 1-7 of 7"
+        assert view.status == "60 B · python 1-7 of 7"
 
 
 @piloted
@@ -236,7 +240,7 @@ async def test_what_is_cut_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     shorter = file_reading.load
     monkeypatch.setattr(file_reading, "load", lambda *args, **names: shorter(*args, **names, limit=1000))
     async with opened(tmp_path, (layer(file("a", LONG)),), "a") as view:
-        assert view.status.startswith("cut: 3.49 kB · the first 1.00 kB of 3.49 kB")
+        assert view.status.startswith("cut: 3.29 kB · the first 1.00 kB of 3.29 kB")
 
 
 @piloted
@@ -272,7 +276,7 @@ async def test_a_directory_has_blame_instead_of_content(tmp_path: Path) -> None:
 
 @piloted
 async def test_control_characters_of_names_and_contents_reach_no_line(tmp_path: Path) -> None:
-    async with opened(tmp_path, (layer(file(b"e\x1b[31m\xff", b"a\x1b[2Jb\n")),), "e\x1b[31m\udcff".encode("utf-8", "surrogateescape").decode("latin-1")) if False else opened(tmp_path, (layer(file("e\x1b[31m", b"a\x1b[2Jb\n")),), "e\x1b[31m") as view:  # fmt: skip
+    async with opened(tmp_path, (layer(file("e\x1b[31m", b"a\x1b[2Jb\n")),), "e\x1b[31m") as view:
         assert view.text == "a\\x1b[2Jb"
         assert "/e\\x1b[31m" in view.header
         await view.press("y")
@@ -350,7 +354,22 @@ def test_numbers_of_a_difference_go_where_there_is_no_room_for_them() -> None:
 async def test_blame_lists_every_version_with_its_instruction(tmp_path: Path) -> None:
     async with opened(tmp_path, STORY, "etc/app.conf", "blame", size=WIDE) as view:
         assert [line.split() for line in view.shown[:2]] == [
-            ["+!", "layer", "1", "added", "-rw-r--r--", "0:0", "18", "B", "1970-01-01", "00:00", "(until", "layer", "2,", "wasted)"],
+            [
+                "+!",
+                "layer",
+                "1",
+                "added",
+                "-rw-r--r--",
+                "0:0",
+                "18",
+                "B",
+                "1970-01-01",
+                "00:00",
+                "(until",
+                "layer",
+                "2,",
+                "wasted)",
+            ],
             ["step", "1"],
         ]
         assert view.shown[4].split() == ["-", "layer", "3", "removed"]
@@ -544,8 +563,11 @@ async def test_loading_is_said_when_it_takes_long_and_other_versions_can_be_aske
     monkeypatch.setattr(file_reading, "load", stuck)
     async with opened(tmp_path, STORY, "etc/app.conf", after=1) as view:
         await view.pilot.press("right_square_bracket")
-        while view.text != "loading …":
+        for _ in range(500):
+            if view.text == "loading …":
+                break
             await view.pilot.pause(0.01)
+        assert view.text == "loading …"
         await view.press("left_square_bracket")
         assert view.text == "port = 1\nhost = a"
         assert stopped == [1]
@@ -572,7 +594,7 @@ def test_a_text_that_is_too_large_has_no_colours() -> None:
 
 def test_a_string_of_several_lines_is_coloured_in_each() -> None:
     spans = highlighted(["'''a", "", "b''' + 1"], "python", lambda: False)
-    assert [[kind for _, _, kind in line] for line in spans] == [["string"], [], ["string", "number"]] or spans[1] == ()
+    assert [[kind for _, _, kind in line] for line in spans] == [["string"], [], ["string", "number"]]
     assert spans[2][-1] == (7, 8, "number")
 
 
@@ -584,4 +606,3 @@ def test_a_line_is_cut_where_its_look_changes() -> None:
         (3, 5, "", 2),
         (5, 6, "", -1),
     ]
-    assert re.match("x", "x")

@@ -67,7 +67,7 @@ async def test_a_bar_is_the_share_of_the_directory_around() -> None:
 @piloted
 async def test_a_line_has_mode_owner_size_and_name() -> None:
     async with explored(built(layer(file("f", b"x" * 12, mode=0o4755, uid=1000, gid=33)))) as screen:
-        assert screen.line("f") == "+  -rwsr-xr-x 1000:33     12  B ████████   f"
+        assert screen.line("f") == "+  -rwsr-xr-x 1000:33      12  B ████████   f"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ async def test_o_leaves_out_mode_and_owner_and_brings_them_back() -> None:
 @piloted
 async def test_columns_are_those_of_the_settings_in_their_order() -> None:
     async with explored(built(*CHANGED), settings=Settings(columns=("size", "wasted", "mode")), keys=["e"]) as screen:
-        assert screen.line("d/gone") == "-! 1.00 kB  1.00 kB  -rw-r--r--      gone".replace("kB      gone", "kB  gone")
+        assert screen.line("d/gone") == "-!  1.00 kB  1.00 kB -rw-r--r--     gone"
 
 
 @piloted
@@ -202,8 +202,8 @@ async def test_all_unfolds_and_folds_the_cursor_staying_on_its_path() -> None:
 
 @piloted
 async def test_sort_goes_round_is_named_and_remembered() -> None:
-    sized = layer(file("a", b"x"), file("b", b"xxx"), file("c", b"xx"))
-    async with explored(built(sized, layer(file("c", b"x"))), keys=["tab"]) as screen:
+    sized = layer(file("a", b"x"), file("b", b"xxx"), file("c", b"x"))
+    async with explored(built(sized, layer(file("c", b"xx"))), keys=["tab"]) as screen:
         assert screen.paths == ["a", "b", "c"]
         seen = []
         for _ in range(3):
@@ -419,11 +419,11 @@ async def test_control_characters_and_other_bytes_are_escaped() -> None:
 
 @piloted
 async def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
-    async with explored(built(layer("[red]x[/red]", "[/]", "[@click=app.quit]y")), size=WIDE, keys=["tab"]) as screen:
+    async with explored(built(layer("[red]x", "[bold @click=app.bell()]z", "[@click=app.quit]y")), size=WIDE, keys=["tab"]) as screen:
         assert any(line.endswith("[@click=app.quit]y") for line in screen.lines("files"))
         for _ in range(3):
             await screen.keys("y down")
-        assert "[red]x[/red]" in "\n".join(screen.picture)
+        assert "/[red]x" in "\n".join(screen.picture)
         screen.check_lines()
 
 

@@ -17,7 +17,7 @@ from conftest import requires
 from layerscope.errors import CorruptLayer
 from layerscope.layers import compression, content
 from layerscope.layers.compression import PIECE
-from layerscope.layers.content import HOLE, LayerContent, Stretch
+from layerscope.layers.content import HOLE, BlobContent, Stretch
 from layerscope.layers.read import read_layer
 
 SIZES = [0, 1, 511, 512, 513, 3_000, 700_000, 0, 300_000, PIECE, 20, 1_500_000, 7, 400_000]
@@ -50,26 +50,26 @@ STORED = {
 
 
 @pytest.fixture(params=STORED)
-def stored(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[LayerContent, list[Stretch]]:
+def stored(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[BlobContent, list[Stretch]]:
     monkeypatch.setattr(compression, "SEEK_DISTANCE", 256 * 1024)
     return opened(STORED[request.param]())
 
 
-def opened(data: bytes) -> tuple[LayerContent, list[Stretch]]:
+def opened(data: bytes) -> tuple[BlobContent, list[Stretch]]:
     """A stored layer, and the stretches of all its entries."""
     where = blob(data)
     read = read_layer(where, layer=1)
     assert read.table.problems == ()
     entries = read.table.entries
     columns = zip(entries.content_offset.tolist(), entries.size.tolist(), strict=True)
-    return LayerContent.of(where, read), [(entry, offset, size) for entry, (offset, size) in enumerate(columns)]
+    return BlobContent.of(where, read), [(entry, offset, size) for entry, (offset, size) in enumerate(columns)]
 
 
-def in_order(found: LayerContent, wanted: list[Stretch]) -> list[tuple[int, bytes]]:
+def in_order(found: BlobContent, wanted: list[Stretch]) -> list[tuple[int, bytes]]:
     return [(entry, b"".join(pieces)) for entry, pieces in found.many(wanted)]
 
 
-def test_every_content_is_read_back_alone(stored: tuple[LayerContent, list[Stretch]]) -> None:
+def test_every_content_is_read_back_alone(stored: tuple[BlobContent, list[Stretch]]) -> None:
     found, stretches = stored
     for stretch, expected in reversed(list(zip(stretches, CONTENTS, strict=True))):
         pieces = list(found.pieces(*stretch))
@@ -77,18 +77,18 @@ def test_every_content_is_read_back_alone(stored: tuple[LayerContent, list[Stret
         assert all(0 < len(piece) <= PIECE for piece in pieces)
 
 
-def test_all_contents_are_read_back_in_one_pass(stored: tuple[LayerContent, list[Stretch]]) -> None:
+def test_all_contents_are_read_back_in_one_pass(stored: tuple[BlobContent, list[Stretch]]) -> None:
     found, stretches = stored
     assert in_order(found, stretches) == list(enumerate(CONTENTS))
 
 
-def test_contents_wanted_out_of_order_are_read_back_too(stored: tuple[LayerContent, list[Stretch]]) -> None:
+def test_contents_wanted_out_of_order_are_read_back_too(stored: tuple[BlobContent, list[Stretch]]) -> None:
     found, stretches = stored
     shuffled = random.Random(3).sample(stretches, len(stretches))
     assert in_order(found, shuffled) == [(entry, CONTENTS[entry]) for entry, _, _ in shuffled]
 
 
-def test_a_content_that_was_not_read_to_its_end_does_not_disturb_the_next(stored: tuple[LayerContent, list[Stretch]]) -> None:
+def test_a_content_that_was_not_read_to_its_end_does_not_disturb_the_next(stored: tuple[BlobContent, list[Stretch]]) -> None:
     found, stretches = stored
     for entry, pieces in found.many(stretches):
         if entry % 2:
@@ -97,13 +97,13 @@ def test_a_content_that_was_not_read_to_its_end_does_not_disturb_the_next(stored
             assert b"".join(pieces) == CONTENTS[entry]
 
 
-def test_a_content_is_hashed_as_it_is_read(stored: tuple[LayerContent, list[Stretch]]) -> None:
+def test_a_content_is_hashed_as_it_is_read(stored: tuple[BlobContent, list[Stretch]]) -> None:
     found, stretches = stored
     same = [found.digest(*stretch) for stretch in stretches]
     assert len(set(same)) == len(set(CONTENTS))
 
 
-def test_a_content_said_to_be_longer_than_the_layer_is_damage(stored: tuple[LayerContent, list[Stretch]]) -> None:
+def test_a_content_said_to_be_longer_than_the_layer_is_damage(stored: tuple[BlobContent, list[Stretch]]) -> None:
     found, stretches = stored
     entry, offset, _ = stretches[-1]
     with pytest.raises(CorruptLayer, match=f"at offset {offset} ends [0-9]+ bytes early"):

@@ -8,13 +8,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from layerscope.layers.compression import Compression
-from layerscope.layers.content import LayerContent
+from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.memory import release_memory
 from layerscope.layers.read import ReadLayer
 from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
 from layerscope.progress import Progress, unwatched
 from layerscope.reading import OnLayer, read_layers, untold
-from layerscope.sources.image import Image
+from layerscope.sources.image import Image, StoredLayer
 from layerscope.tree.merge import merge
 from layerscope.tree.tree import Tree
 from layerscope.waste.find import Waste, find
@@ -139,16 +139,19 @@ def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
 
 def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tuple[LayerContent | None, ...]]:
     """Empties `reads`, so that the tables' own columns can be let go."""
-    layers = (
-        LayerContent.of(layer.blob, read) if layer.blob else None for layer, read in zip(image.layers, reads, strict=True)
-    )
-    contents = tuple(layers)
+    contents = tuple(_content(layer, read) for layer, read in zip(image.layers, reads, strict=True))
     count = sum(len(read.table.entries) for read in reads)
     release_memory(count)
     reads.reverse()
     stack = LayerStack.of(reads.pop().table for _ in contents)
     release_memory(count)
     return stack, contents
+
+
+def _content(layer: StoredLayer, read: ReadLayer) -> LayerContent | None:
+    if layer.way is not None:
+        return layer.way.content(read)
+    return BlobContent.of(layer.blob, read) if layer.blob else None
 
 
 def analyse(contents: Contents, *, base_layers: int | None = None, base_name: str = "") -> Analysis:

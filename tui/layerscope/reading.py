@@ -116,16 +116,18 @@ def _shares(layers: list[StoredLayer], count: int) -> list[list[StoredLayer]]:
 
 def _work(layer: StoredLayer) -> int:
     """How long a layer takes, in bytes of plain layers."""
-    if layer.blob is None or _is_plain(layer):
+    if layer.blob is None or layer.way is not None or _is_plain(layer):
         return layer.wire_bytes
     return SLOWER * (layer.wire_bytes + unpacked_guess(layer.blob))
 
 
 def _is_plain(layer: StoredLayer) -> bool:
-    return layer.blob is None or compression_of(layer.blob.read(0, 4)) is Compression.NONE
+    return layer.blob is None or layer.way is not None or compression_of(layer.blob.read(0, 4)) is Compression.NONE
 
 
 def _read(layer: StoredLayer, counter: _Counter, *, keep_seek_points: bool = False) -> ReadLayer:
+    if layer.way is not None:
+        return layer.way.read(layer=layer.number, on_bytes=counter.of(layer.number))
     if layer.blob is None:
         text = f"its bytes are not there ({layer.absent})" if layer.absent else "its bytes are not there"
         problem = Problem(layer.number, b"", text, is_fatal=not layer.is_foreign)

@@ -24,7 +24,7 @@ from layerscope.app.footer import key_text
 from layerscope.app.help_screen import HelpScreen
 from layerscope.app.keys import DIVE, Place, keys_with
 from layerscope.app.loading import Analysed, Failed, Loader, Opened, Opener, Progressed, Read
-from layerscope.app.terminal import Terminal, plain_ascii
+from layerscope.app.terminal import Terminal
 from layerscope.rows.order import Order
 from layerscope.settings.remembered import Remembered, recall, remember
 from layerscope.settings.settings import Settings
@@ -56,8 +56,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         super().__init__(ansi_color=True if terminal.has_no_colour else None)
         self.settings = settings
         self.is_ascii = terminal.is_ascii
-        if self.is_ascii:
-            self._filters.append(plain_ascii())
+        self.no_color = terminal.has_no_colour
+        self._filters += terminal.filters
+        # What Textual would take for the same by itself is less sure.
+        self.console._color_system = terminal.colours
         remembered = recall()
         self.order = Order(settings.sort or remembered.sort or "name")
         self.theme = terminal.theme(settings.theme, remembered.theme, self.available_themes)

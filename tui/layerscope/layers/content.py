@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import xxhash
 
@@ -24,13 +25,46 @@ FAULT = 64 << 10
 """What the kernel maps around one touched byte."""
 HOLE = bytes(PIECE)
 """What `pieces` gives for each whole PIECE of a sparse file's hole: this very object, so that a writer can leave it a hole."""
+
+
 Stretch = tuple[int, int, int]
 """An entry's number in its layer, and its columns `content_offset` and `size`."""
 
 
+class LayerContent(Protocol):
+    """Gives the bytes of a layer's files again.
+
+    `compression` is how the layer is stored; `plain` the map in which every content lies whole and as it is, None where
+    there is none.
+    """
+
+    @property
+    def compression(self) -> Compression:
+        """How the layer is stored."""
+
+    @property
+    def plain(self) -> Blob | None:
+        """Where contents can be read at their offsets without a detour."""
+
+    def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
+        """The content of the layer's entry number `entry`, in pieces of at most 256 KiB; holes of sparse files are zeros.
+
+        `offset` and `size` are the entry's columns. Raises CorruptLayer when the bytes end before the content does.
+        """
+
+    def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """Several contents, each as an entry's number and its `pieces`; read those before asking for the next."""
+
+    def digest(self, entry: int, offset: int, size: int) -> bytes:
+        """xxh3_128 of a content. Raises CorruptLayer like `pieces`."""
+
+    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
+        """`digest` of several contents that are whole in `plain`, in the order given. Raises CorruptLayer like `pieces`."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class LayerContent:
-    """Gives the bytes of a layer's files; nothing is unpacked further than the file at hand."""
+class BlobContent:
+    """The contents of a layer in its stored bytes; nothing is unpacked further than the file at hand."""
 
     blob: Blob
     compression: Compression
@@ -38,14 +72,14 @@ class LayerContent:
     sparse: dict[int, SparseMap]
 
     @classmethod
-    def of(cls, blob: Blob, read: ReadLayer) -> LayerContent:
+    def of(cls, blob: Blob, read: ReadLayer) -> BlobContent:
         """The content of a layer that was read from `blob`."""
         return cls(blob, read.compression, read.seek_points, read.table.sparse)
 
     @property
-    def is_plain(self) -> bool:
-        """Whether every content lies whole and as it is in the map."""
-        return self.compression is Compression.NONE and not self.sparse
+    def plain(self) -> Blob | None:
+        """The stored bytes themselves, where they are not compressed and hold no sparse file."""
+        return self.blob if self.compression is Compression.NONE and not self.sparse else None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
         """The content of the layer's entry number `entry`, in pieces of at most 256 KiB; holes of sparse files are zeros.
@@ -110,7 +144,7 @@ class _Forward:
     STRIDE = 4 << 20
     """Mapped bytes read before their pages are let go."""
 
-    def __init__(self, content: LayerContent) -> None:
+    def __init__(self, content: BlobContent) -> None:
         self._blob, self._compression, self._points = content.blob, content.compression, content.seek_points
         self._pieces: Iterator[bytes] = iter(())
         self._position = -1

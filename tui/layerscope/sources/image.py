@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from layerscope.layers.blob import Blob
+from layerscope.layers.way import Way
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config, HistoryStep
 from layerscope.oci.platform import Platform
@@ -17,7 +18,7 @@ class StoredLayer:
     `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic
     `docker save`). `blob` is None when the bytes are not there; `absent` then says why, and `is_foreign` whether the image
     itself says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers). `is_cut`: there
-    are fewer bytes than the manifest says.
+    are fewer bytes than the manifest says. `way` is how the layer is read where that is not from the bytes of `blob`.
     """
 
     number: int
@@ -30,6 +31,7 @@ class StoredLayer:
     absent: str = ""
     is_foreign: bool = False
     is_cut: bool = False
+    way: Way | None = None
 
     @property
     def created_by(self) -> str:
@@ -39,6 +41,8 @@ class StoredLayer:
     @property
     def wire_bytes(self) -> int:
         """Bytes as stored: what a pull of exactly this blob moves. 0 when it is not there."""
+        if self.way is not None:
+            return self.way.stored_bytes
         return self.blob.size if self.blob else 0
 
 

@@ -64,7 +64,7 @@ class ContentIdentity:
 
     def _is_mapped(self, entries: Longs) -> Mask:
         """Which contents lie small and whole in a map and were not hashed: two such are compared sooner than hashed."""
-        is_plain = np.array([False, *(content is not None and content.is_plain for content in self._contents)])
+        is_plain = np.array([False, *(content is not None and content.plain is not None for content in self._contents)])
         is_small = self._tree.entries.size[entries] <= SMALL
         return np.asarray(is_plain[self._tree.entry_layer[entries]] & is_small & ~self._is_known[entries])
 
@@ -83,15 +83,15 @@ class ContentIdentity:
     def _mapped(self, entries: Longs) -> tuple[list[Any], list[int], list[int]]:
         """The map that holds each content, and its bounds there."""
         layers = self._tree.entry_layer[entries].tolist()
-        blobs = [content.blob if content else NO_BLOB for content in self._contents]
+        blobs = [(content.plain if content else None) or NO_BLOB for content in self._contents]
         starts = np.array([blobs[layer - 1].start for layer in layers]) + self._tree.entries.content_offset[entries]
         maps = [blobs[layer - 1].map for layer in layers]
         return maps, starts.tolist(), (starts + self._tree.entries.size[entries]).tolist()
 
     def _forget(self) -> None:
         for content in self._contents:
-            if content is not None:
-                content.blob.forget(0, content.blob.size)
+            if content is not None and content.plain is not None:
+                content.plain.forget(0, content.plain.size)
 
     def _compute(self, wanted: Longs) -> None:
         entries = self._tree.entries
@@ -108,7 +108,7 @@ class ContentIdentity:
     def _digests(self, layer: int, stretches: list[Stretch]) -> list[bytes]:
         content = self._contents[layer - 1]
         assert content is not None, "a layer with entries has bytes"
-        if content.is_plain:
+        if content.plain is not None:
             return content.digests(stretches)
         return [self._digest(content, layer, stretch) for stretch in stretches]
 
