@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from rich.cells import cell_len
-from rich.color import ColorSystem
 from textual import events
 from textual.geometry import Size
 from textual.keys import _character_to_key
@@ -40,7 +39,7 @@ NARROW, WIDE = (80, 24), (140, 40)
 HOPS = 8
 """From queue to queue a key goes, and what it brings about: no message is on its way for longer."""
 DEFAULTS, COLOURED = Settings(), Terminal()
-POOR = (Terminal(is_ascii=True), Terminal(has_no_colour=True), Terminal(colours=ColorSystem.STANDARD))
+POOR = (Terminal(is_ascii=True), Terminal(has_no_colour=True))
 """Terminals that show less than all."""
 
 P = ParamSpec("P")

@@ -85,6 +85,15 @@ class Tmux:
         """Type a command line."""
         self.type(shlex.join(map(str, arguments)) + "\n")
 
+    def run_layerscope(self, *arguments: str | Path) -> None:
+        """Type the command."""
+        self.run(*COMMAND, *arguments)
+
+    @property
+    def coloured(self) -> str:
+        """What can be seen, with its SGR codes."""
+        return self.ask("capture-pane", "-p", "-e")
+
     def wait(self, text: str, *, seconds: float = PATIENCE) -> str:
         """Wait until `text` can be seen, and return all that can be."""
         until(lambda: text in self.shown, lambda: f"{text!r} is not there:\n{self.shown}", seconds=seconds)

@@ -29,6 +29,7 @@ from layerscope.app.highlight import highlighted, pieces
 from layerscope.app.keys import Place
 from layerscope.errors import CorruptLayer
 from layerscope.sources.open import open_image
+from layerscope.viewing.shown import load
 from layerscope.viewing.unified import DiffLine
 
 P = ParamSpec("P")
@@ -237,10 +238,9 @@ async def test_an_archive_lists_its_members(tmp_path: Path) -> None:
 
 @piloted
 async def test_what_is_cut_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shorter = file_reading.load
-    monkeypatch.setattr(file_reading, "load", lambda *args, **names: shorter(*args, **names, limit=1000))
+    monkeypatch.setattr(file_reading, "load", lambda *args, **names: load(*args, **names, limit=1000))
     async with opened(tmp_path, (layer(file("a", LONG)),), "a") as view:
-        assert view.status.startswith("cut: 3.29 kB · the first 1.00 kB of 3.29 kB")
+        assert view.status.startswith("cut: the first 1.00 kB of 3.29 kB")
 
 
 @piloted
@@ -306,6 +306,8 @@ async def test_long_lines_are_scrolled_sideways_behind_their_numbers(tmp_path: P
         assert view.shown[0].endswith("end")
         await view.press("h", "left", "h")
         assert view.lines.across == 0
+        await view.press("l", "d")
+        assert view.shown[0] == " nothing before it: added by layer 1"
 
 
 # The difference.
@@ -533,7 +535,7 @@ async def test_damage_is_a_sentence_in_the_view(tmp_path: Path, monkeypatch: pyt
 
 @piloted
 async def test_a_version_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entries, load = [], file_reading.load
+    entries = []
 
     def counted(contents: Any, entry: int, **names: Any) -> Any:
         entries.append(entry)
@@ -550,7 +552,6 @@ async def test_a_version_is_read_once(tmp_path: Path, monkeypatch: pytest.Monkey
 async def test_loading_is_said_when_it_takes_long_and_other_versions_can_be_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = file_reading.load
     stopped = []
 
     def stuck(contents: Any, entry: int, *, name: bytes, is_cancelled: Callable[[], bool]) -> Any:

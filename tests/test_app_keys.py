@@ -129,8 +129,8 @@ async def test_in_dives_keymap_no_key_is_bound_twice() -> None:
 
 # Anything, in any order.
 
-POOL = sorted({each for key in KEYS for each in key.keys.split(",")} - {"q", "ctrl+c", "ctrl+z"}) + [
-    *"abcz*!>/' .1", "backspace", "delete", "ctrl+u", "shift+left", "ctrl+a"
+POOL = sorted({each for key in KEYS for each in key.keys.split(",")} - {"q", "ctrl+c", "ctrl+z", "ctrl+p"}) + [
+    *"abcz*!>/' .1", *["escape"] * 4, "backspace", "delete", "ctrl+u", "shift+left", "ctrl+a"
 ]  # fmt: skip
 SIZES = (NARROW, WIDE, (40, 10), (200, 60), (60, 15))
 

@@ -21,7 +21,7 @@ from layerscope.app.lines import Lines
 CUT = Segment("…")
 SIDE = 8
 """Cells that a key scrolls sideways at least."""
-_SYNTAX = ("comment", "string", "keyword", "number", "name")
+_OWN = ("comment", "string", "keyword", "number", "name", "here")
 
 
 class FileLines(Lines):
@@ -67,6 +67,8 @@ class FileLines(Lines):
 
     def show(self, page: Page, *, top: int = 0, index: int = 0) -> None:
         """Show another page: from line `top` on, or with the cursor on the thing `index`."""
+        if type(page) is not type(self._page):
+            self.across = 0
         self._page = page.at(self.room)
         self.has_cursor = page.has_cursor
         self.set_count(len(self._page.texts))
@@ -158,8 +160,9 @@ class FileLines(Lines):
         """The gutter, and what there is room for of the text, `…` where there is more."""
         gutter = [Segment(text, self._paint(name)) for text, name in self._page.gutter(line, room)]
         room = max(room - sum(cell_len(part.text) for part in gutter), 1)
-        strip = Strip(self._text_segments(line))
-        width, end = strip.cell_length, self.across + room
+        end = self.across + room
+        strip = Strip(self._text_segments(line, _start(self._page.texts[line], end)))
+        width = strip.cell_length
         if not self.across and width <= room:
             return [*gutter, *strip]
         left = [CUT] if self.across and width else []
@@ -169,8 +172,8 @@ class FileLines(Lines):
     def _text_room(self, line: int) -> int:
         return max(self.room - sum(cell_len(text) for text, _ in self._page.gutter(line, self.room)), 1)
 
-    def _text_segments(self, line: int) -> list[Segment]:
-        text, page = self._page.texts[line], self._page
+    def _text_segments(self, line: int, text: str) -> list[Segment]:
+        page = self._page
         base = self._paint(page.colour(line))
         hits = [found.span() for found in self._pattern.finditer(text)] if self._pattern else []
         segments = []
@@ -178,14 +181,17 @@ class FileLines(Lines):
             style = self._paint(name) if name else base
             if hit >= 0:
                 is_here = self._here is not None and (self._here.line, self._here.start) == (line, hit)
-                style = self._mark_ink(is_here=is_here)
+                style = self._paint("here" if is_here else "match")
             segments.append(Segment(text[start:end], style))
         return segments
 
-    def _mark_ink(self, *, is_here: bool) -> Style:
-        return self.get_component_rich_style("file--here", partial=True) if is_here else self.ink("match")
-
     def _paint(self, name: str) -> Style | None:
-        if name in _SYNTAX:
+        if name in _OWN:
             return self.get_component_rich_style(f"file--{name}", partial=True)
         return self.ink(name) if name else None
+
+
+def _start(text: str, cells: int) -> str:
+    """Enough of a line to fill more than so many cells, all of it where it does not: to measure a long one takes its time."""
+    start = text[: 2 * cells + 2]
+    return start if cell_len(start) > cells else text

@@ -112,8 +112,7 @@ class Reading:
 
 def content_page(shown: Shown) -> Page:
     """A file in the form it has; the status says what is known of it, and what is not shown."""
-    missing = "" if not shown.is_cut or shown.note else "the ends of long lines are not shown"
-    status = " · ".join(part for part in (size_text(shown.size), shown.language, shown.note, missing) if part)
+    status = _status(shown)
     if not len(shown.lines):
         return Sentences((), status, shown.is_cut, sentences=("an empty file" if not shown.size else shown.note,))
     if shown.form is Form.HEX:
@@ -121,6 +120,17 @@ def content_page(shown: Shown) -> Page:
     if shown.form is Form.TEXT:
         return Text(shown.lines, status, shown.is_cut, language=shown.language)
     return Page(shown.lines, status, shown.is_cut)
+
+
+def _status(shown: Shown) -> str:
+    """What is not shown comes first, for the end may have no room."""
+    notes = shown.note.split("; ") if shown.note else []
+    if shown.is_cut and not notes:
+        notes = ["the ends of long lines are not shown"]
+    size = size_text(shown.size)
+    missing = [note for note in notes if note.startswith("the first ")]
+    known = [] if missing and size in missing[0] else [size]
+    return " · ".join([*missing, *known, *filter(None, [shown.language]), *(note for note in notes if note not in missing)])
 
 
 def _described(story: Story, index: int) -> str:

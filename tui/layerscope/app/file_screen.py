@@ -31,7 +31,10 @@ LOADING = Sentences(sentences=("loading …",), ink="dim")
 
 
 class FileScreen(Screen[None]):
-    """Steps through the versions of `node`, from the one seen after `layer` on. It posts Extract."""
+    """Steps through the versions of `node`, from the one seen after `layer` on. It posts Extract.
+
+    `mode` is the way of looking at the version with that `index`, from 0.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.FILE), Binding("escape", "back", show=False, id="app.back")]
     AUTO_FOCUS = "#file-lines"
@@ -47,8 +50,8 @@ class FileScreen(Screen[None]):
         super().__init__()
         self._story = Story.of(contents, node, waste)
         self._modes: tuple[Mode, ...] = MODES if self._story.has_content else ("diff", "blame")
-        self._mode: Mode = shows if shows in self._modes else "blame"
-        self._index = self._story.seen_after(layer)
+        self.mode: Mode = shows if shows in self._modes else "blame"
+        self.index = self._story.seen_after(layer)
         self._kept = Kept()
         self._shown: Key | None = None
         self._tops: dict[Mode, int] = {}
@@ -64,16 +67,6 @@ class FileScreen(Screen[None]):
         self.call_after_refresh(self._show)
 
     @property
-    def mode(self) -> Mode:
-        """What is shown of the version."""
-        return self._mode
-
-    @property
-    def index(self) -> int:
-        """Which version is shown, from 0."""
-        return self._index
-
-    @property
     def pager(self) -> Pager:
         """The page that is shown."""
         return self.query_one(Pager)
@@ -84,15 +77,15 @@ class FileScreen(Screen[None]):
         """Show another version, or the same in another way; each way keeps its place."""
         if self._shown is not None:
             self._tops[self._shown[0]] = self.pager.lines.top
-        self._mode, self._index = mode, index
+        self.mode, self.index = mode, index
         self._show()
 
     def _show(self) -> None:
         """Show what is meant now: at once if it was read before."""
         self._show_header()
-        key = (self._mode, self._index)
+        key = (self.mode, self.index)
         self.workers.cancel_group(self, "read")
-        if self._mode == "blame":
+        if self.mode == "blame":
             self._show_page(Blame(status=count_text(len(self._story), "version"), facts=self._story.facts))
         elif key in self._kept.pages:
             self._show_page(self._kept.pages[key])
@@ -102,21 +95,21 @@ class FileScreen(Screen[None]):
             self._read(key)
 
     def _show_header(self) -> None:
-        facts = self._story.facts[self._index]
-        self.query_one(FileHeader).show(facts, self._mode, number=self._index + 1, total=len(self._story))
+        facts = self._story.facts[self.index]
+        self.query_one(FileHeader).show(facts, self.mode, number=self.index + 1, total=len(self._story))
         self.refresh_bindings()
 
     def _show_waiting(self, key: Key) -> None:
-        if self._shown is None and key == (self._mode, self._index):
+        if self._shown is None and key == (self.mode, self.index):
             self.pager.show(LOADING)
 
     def _show_page(self, page: Page) -> None:
-        key = (self._mode, self._index)
+        key = (self.mode, self.index)
         if self._shown == key:
             self.pager.lines.recolour(page)
         else:
             self._shown = key
-            self.pager.show(page, top=self._tops.get(self._mode, 0), index=self._index)
+            self.pager.show(page, top=self._tops.get(self.mode, 0), index=self.index)
 
     @work(thread=True, exclusive=True, group="read")
     def _read(self, key: Key) -> None:
@@ -129,15 +122,15 @@ class FileScreen(Screen[None]):
     @on(Ready)
     def _show_ready(self, message: Ready) -> None:
         self._kept.keep(message)
-        if message.key == (self._mode, self._index):
+        if message.key == (self.mode, self.index):
             self._show_page(message.page)
 
     @on(Lines.Moved)
     def _cursor_moved(self) -> None:
         lines = self.pager.lines
-        if self._mode == "blame" and lines.has_cursor and lines.index != self._index:
-            self._index = lines.index
-            self._shown = (self._mode, self._index)
+        if self.mode == "blame" and lines.has_cursor and lines.index != self.index:
+            self.index = lines.index
+            self._shown = (self.mode, self.index)
             self._show_header()
 
     @on(FileHeader.Picked)
@@ -158,26 +151,26 @@ class FileScreen(Screen[None]):
             return False
         step = parameters[0] if parameters else None
         works = {
-            "show": step in self._modes and step != self._mode,
-            "version": isinstance(step, int) and 0 <= self._index + step < len(self._story),
+            "show": step in self._modes and step != self.mode,
+            "version": isinstance(step, int) and 0 <= self.index + step < len(self._story),
             "match": self.pager.has_matches,
-            "open": self.pager.has_matches if self._mode != "blame" else "content" in self._modes,
-            "extract": self._story.is_seen(self._index),
+            "open": self.pager.has_matches if self.mode != "blame" else "content" in self._modes,
+            "extract": self._story.is_seen(self.index),
         }
         return works.get(action, True)
 
     def action_show(self, mode: Mode) -> None:
         """Content, diff or blame."""
         if mode in self._modes:
-            self._go(mode, self._index)
+            self._go(mode, self.index)
 
     def action_version(self, step: int) -> None:
         """The version after or before, looked at in the same way."""
-        self._go(self._mode, self._index + step)
+        self._go(self.mode, self.index + step)
 
     def action_open(self) -> None:
         """The content of the version under the cursor; elsewhere the next match."""
-        if self._mode == "blame":
+        if self.mode == "blame":
             self.action_show("content")
         else:
             self.action_match(1)
@@ -196,7 +189,7 @@ class FileScreen(Screen[None]):
 
     def action_extract(self) -> None:
         """Copy this version out of the image."""
-        self.post_message(self.Extract(self._story.contents, self._story.node, self._story.facts[self._index].layer))
+        self.post_message(self.Extract(self._story.contents, self._story.node, self._story.facts[self.index].layer))
 
     def action_copy_path(self) -> None:
         """Copy the path, over SSH too."""

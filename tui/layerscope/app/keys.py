@@ -124,6 +124,7 @@ DIVE: dict[str, str] = {
     "explore.attributes": "ctrl+b,o",
     "explore.sort": "ctrl+o,s",
     "explore.extract": "ctrl+e,x",
+    "file.diff": "D",
 }
 """What differs for those who have dive's keys in their fingers. A terminal sends Enter for Ctrl+M, hence also `c`."""
 

@@ -1,0 +1,186 @@
+"""What a terminal can show: which colours are written, which characters, and what can be told apart without either."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.segment import Segment
+from textual.color import Color
+
+from build import file, layer
+from commands import Settings, written
+from layerscope.app.terminal import Terminal
+from layerscope.errors import BadSettings
+from terminals import READY, Bare, bare, styles, tmux, without_codes
+
+FOREGROUNDS_AND_BACKGROUNDS = {*range(30, 50), *range(90, 108)}
+WIDE_NAMES = ("日本語.txt", "👩‍💻.md", "é", "naïve·…")
+THEMES = ("ansi-dark", "ansi-light", "textual-dark", "nord")
+
+
+def terminal(**environment: str) -> Terminal:
+    return Terminal.of({"LANG": "C.UTF-8", **environment}, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("term", "colorterm", "colours"),
+    [
+        ("xterm-256color", "", ColorSystem.EIGHT_BIT),
+        ("xterm-256color", "truecolor", ColorSystem.TRUECOLOR),
+        ("tmux-256color", "", ColorSystem.EIGHT_BIT),
+        ("xterm-direct", "", ColorSystem.TRUECOLOR),
+        ("xterm-kitty", "", ColorSystem.TRUECOLOR),
+        ("alacritty", "", ColorSystem.TRUECOLOR),
+        ("xterm", "", ColorSystem.STANDARD),
+        ("xterm", "24bit", ColorSystem.TRUECOLOR),
+        ("screen", "", ColorSystem.STANDARD),
+        ("screen", "truecolor", ColorSystem.EIGHT_BIT),
+        ("linux", "truecolor", ColorSystem.STANDARD),
+        ("vt220", "", ColorSystem.STANDARD),
+    ],
+)
+def test_as_many_colours_as_the_terminal_has(term: str, colorterm: str, colours: ColorSystem) -> None:
+    assert terminal(TERM=term, COLORTERM=colorterm).colours is colours
+
+
+def test_tmux_is_told_from_gnu_screen() -> None:
+    assert terminal(TERM="screen", COLORTERM="truecolor", TERM_PROGRAM="tmux").colours is ColorSystem.TRUECOLOR
+
+
+def test_a_browser_says_itself_what_it_shows() -> None:
+    assert terminal(TERM="dumb", TEXTUAL_COLOR_SYSTEM="truecolor").colours is ColorSystem.TRUECOLOR
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_ascii"),
+    [
+        ({"LANG": "de_DE.UTF-8"}, False),
+        ({"LANG": "de_DE.utf8"}, False),
+        ({"LANG": "C.UTF-8", "LC_ALL": "C"}, True),
+        ({"LANG": "C.UTF-8", "LC_CTYPE": "en_US.ISO-8859-1"}, True),
+        ({"LC_CTYPE": "C", "LC_ALL": "C.UTF-8"}, False),
+        ({}, False),
+    ],
+)
+def test_the_locale_says_whether_it_is_ascii(environment: Settings, is_ascii: bool) -> None:
+    assert Terminal.of(environment, encoding="utf-8").is_ascii is is_ascii
+
+
+def test_an_encoding_that_has_no_signs_makes_it_ascii() -> None:
+    assert Terminal.of({"LANG": "C.UTF-8"}, encoding="ascii").is_ascii
+
+
+def test_an_empty_no_color_is_none() -> None:
+    assert not terminal(NO_COLOR="").has_no_colour
+    assert terminal(NO_COLOR="0").has_no_colour
+
+
+def test_few_colours_get_the_theme_made_for_them() -> None:
+    assert terminal(TERM="linux").theme("", "", THEMES) == "ansi-dark"
+    assert terminal(TERM="linux").theme("", "nord", THEMES) == "ansi-dark"
+    assert terminal(TERM="linux").theme("", "ansi-light", THEMES) == "ansi-light"
+    assert terminal(TERM="linux").theme("nord", "", THEMES) == "nord"
+    assert terminal(TERM="xterm-256color").theme("", "nord", THEMES) == "nord"
+
+
+def test_a_theme_that_is_not_there_is_refused_with_a_near_one() -> None:
+    with pytest.raises(BadSettings, match="did you mean `nord`"):
+        terminal().theme("norrd", "", THEMES)
+
+
+@pytest.mark.parametrize("text", ["─│┌┐ ▸▾ █▌▏ … → ·", "╭▔▁⎺", "🔎 search", *WIDE_NAMES])
+def test_in_ascii_every_text_keeps_its_width(text: str) -> None:
+    (only,) = Terminal(is_ascii=True).filters
+    (drawn,) = only.apply([Segment(text)], Color(0, 0, 0))
+    assert drawn.text.isascii()
+    assert cell_len(drawn.text) == cell_len(text)
+
+
+# On a terminal.
+
+
+def look_around(opened: Bare) -> bytes:
+    """See the filter, the help, the palette, waste, a message; quit; return all that was written."""
+    opened.wait(READY)
+    opened.type(b"\t[")
+    opened.type(b"/py")
+    opened.wait(r"\d hits?")
+    opened.type(b"\r")
+    opened.type(b"?")
+    opened.wait("Show all keys")
+    opened.type(b"q\x10")
+    opened.wait("Search for")
+    opened.type(b"copy the path\r")
+    opened.wait("Copied")
+    opened.type(b"w")
+    opened.wait("deleted")
+    opened.type(b"q")
+    assert opened.ended() == 0
+    return opened.written
+
+
+@pytest.mark.parametrize("name", ["1", "0"])
+def test_no_color_writes_not_one_colour(name: str, tmp_path: Path) -> None:
+    with bare(tmp_path, "demo", settings={"NO_COLOR": name, "COLORTERM": "truecolor"}) as opened:
+        drawn = styles(look_around(opened))
+    assert drawn & FOREGROUNDS_AND_BACKGROUNDS == set()
+    assert {1, 7} <= drawn
+
+
+@pytest.mark.parametrize("term", ["linux", "xterm", "screen"])
+def test_sixteen_colours_are_the_terminals_own(term: str, tmp_path: Path) -> None:
+    with bare(tmp_path, "demo", settings={"TERM": term}) as opened:
+        drawn = styles(look_around(opened))
+    assert drawn & {38, 48} == set()
+    assert drawn & {30, 31, 32, 33, 34, 35, 36, 37}
+
+
+def test_256_colours_are_numbered(tmp_path: Path) -> None:
+    with bare(tmp_path, "demo", settings={"TERM": "tmux-256color"}) as opened:
+        shown = look_around(opened)
+    assert re.search(rb"\x1b\[[0-9;]*[34]8;5;", shown)
+    assert not re.search(rb"\x1b\[[0-9;]*[34]8;2;", shown)
+
+
+@pytest.mark.parametrize("locale", ["C", "en_US.ISO-8859-1"])
+def test_without_utf_8_not_one_byte_is_more_than_ascii(locale: str, tmp_path: Path) -> None:
+    with bare(tmp_path, "demo", settings={"LC_ALL": locale}) as opened:
+        shown = look_around(opened)
+    assert shown.isascii()
+    assert b"Files" in shown or b"after layer" in without_codes(shown)
+
+
+def test_in_ascii_columns_stay_straight(tmp_path: Path) -> None:
+    image = written(tmp_path / "wide.tar", layer(*(file(name) for name in ("plain", "日本語", "👩‍💻", "naïve"))))
+    with tmux(tmp_path, settings={"LC_ALL": "C"}, size=(120, 30)) as opened:
+        opened.run_layerscope(image)
+        shown = opened.wait(READY)
+    frames = [line for line in shown.splitlines() if line.startswith("|")]
+    assert frames
+    assert {len(line) for line in frames} == {120}
+    assert {line[-1] for line in frames} == {"|"}
+
+
+@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"TERM": "linux"}])
+def test_the_cursor_and_the_focus_can_be_seen(settings: Settings, tmp_path: Path) -> None:
+    with tmux(tmp_path, settings=settings) as opened:
+        opened.run_layerscope("demo")
+        opened.wait(READY)
+        with_focus = styled(opened.coloured, "COPY fonts")
+        opened.press("Tab")
+        opened.wait("space open")
+        without = styled(opened.coloured, "COPY fonts")
+        plain = styled(opened.coloured, "make static")
+    assert len({with_focus, without, plain}) == 3
+    assert re.search(r"\b(7|47)\b", with_focus)
+
+
+def styled(shown: str, text: str) -> str:
+    """The SGR codes in force at the end of `text` in what `capture-pane -e` gave."""
+    before = shown[: shown.index(text) + len(text)]
+    since = before[before.rfind("\x1b[0") :]
+    return " ".join(re.findall(r"\x1b\[([0-9;]*)m", since))
