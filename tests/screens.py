@@ -97,7 +97,7 @@ class Shown:
             self.press(name)
             await self.settled()
 
-    async def type(self, text: str) -> None:
+    async def write(self, text: str) -> None:
         """Press the keys of a text, all before the app has looked at the first."""
         for character in text:
             self.press(character)
@@ -111,10 +111,10 @@ class Shown:
 
     async def click(self, pane: str, line: int, cell: int = 8, *, times: int = 1) -> None:
         """Click on a line of a pane, as it stands now."""
-        lines = self.widget(pane, Widget)
-        top = round(lines.scroll_y) if isinstance(lines, Lines) else 0
-        left, above = lines.content_region.offset - lines.region.offset
-        await self.pilot.click(lines, offset=(left + cell, above + line - top), times=times)
+        clicked = self.app.screen.query_one(f"#{pane}")
+        top = round(clicked.scroll_y)
+        left, above = clicked.content_region.offset - clicked.region.offset
+        await self.pilot.click(clicked, offset=(left + cell, above + line - top), times=times)
         await self.settled()
 
     async def resize(self, width: int, height: int) -> None:
@@ -198,7 +198,7 @@ class Shown:
 
     def lines(self, pane: str) -> list[str]:
         """All lines of a list, also those that are out of sight, as wide as they are."""
-        lines = self.widget(pane, Lines)
+        lines: Lines = self.widget(pane, Lines)
         return ["".join(segment.text for segment in lines.segments(line, lines.room)).rstrip() for line in range(lines.count)]
 
     def line(self, path: str) -> str:

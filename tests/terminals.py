@@ -24,6 +24,7 @@ from conftest import requires
 PATIENCE = 10.0
 """Seconds after which a text that does not come is missing; a machine may be busy."""
 EVERY = 0.02
+QUIET = 0.2
 READY = "efficient"
 """What the screen says when all is known."""
 PROMPT = "$ "
@@ -55,6 +56,10 @@ class Tmux:
         assert asked.returncode == 0, asked.stderr
         return asked.stdout
 
+    def run_last(self, command: str) -> None:
+        """Run a tmux command after which there may be no tmux."""
+        subprocess.run(["tmux", "-S", self.socket, command], capture_output=True, check=False)
+
     @property
     def shown(self) -> str:
         """What can be seen, without spaces at the ends of lines."""
@@ -72,6 +77,15 @@ class Tmux:
     def state(self, name: str) -> str:
         """One of tmux's variables: `alternate_on`, `cursor_flag`, `mouse_any_flag`, ..."""
         return self.ask("display-message", "-p", f"#{{{name}}}").strip()
+
+    @property
+    def attributes(self) -> list[object]:
+        """What `stty` shows."""
+        terminal = os.open(self.state("pane_tty"), os.O_RDWR | os.O_NOCTTY)
+        try:
+            return termios.tcgetattr(terminal)
+        finally:
+            os.close(terminal)
 
     def type(self, text: str) -> None:
         """Type text, all at once."""
@@ -127,13 +141,21 @@ def tmux(home: Path, *, size: tuple[int, int] = (80, 24), settings: Settings = N
         # tmux itself must know that its terminal shows UTF-8, whatever the program is told.
         shell = "exec env " + " ".join(shlex.quote(f"{name}={env[name]}") for name in ("TERM", "LC_ALL", "PS1")) + " sh -i"
         start = ["tmux", "-S", opened.socket, "-u", "-f", os.devnull, "new-session", "-d", "-x", columns, "-y", rows, shell]
-        subprocess.run(start, check=True, env={**env, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"})
+        subprocess.run(start, check=True, cwd=home, env={**env, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"})
         try:
             opened.wait(PROMPT.strip())
             yield opened
         finally:
-            with contextlib.suppress(AssertionError):
-                opened.ask("kill-server")
+            opened.run_last("kill-server")
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended without anyone asking."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 @dataclass(slots=True)
@@ -163,6 +185,11 @@ class Bare:
             assert time.monotonic() < end, f"{pattern!r} did not come: {without_codes(self.written[start:])!r}"
             self._take(0.1)
         return self.written[start:]
+
+    def settle(self) -> None:
+        """Read until nothing more is written."""
+        while self._take(QUIET):
+            pass
 
     def type(self, keys: bytes) -> None:
         """Press keys."""

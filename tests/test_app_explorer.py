@@ -94,7 +94,7 @@ async def test_what_is_unfolded_stays_so_from_layer_to_layer() -> None:
 @piloted
 async def test_a_burst_of_steps_ends_at_the_right_layer() -> None:
     async with explored(demo) as screen:
-        await screen.type("[[[[[[]]")
+        await screen.write("[[[[[[]]")
         assert (screen.layer, screen.rows.view.last) == (6, 6)
 
 
@@ -238,7 +238,7 @@ async def test_a_click_beside_the_keys_of_the_footer_does_nothing() -> None:
 @piloted
 async def test_the_palette_runs_what_keys_do() -> None:
     async with explored(demo, keys=["ctrl+p"]) as screen:
-        await screen.type("previous layer")
+        await screen.write("previous layer")
         await screen.until(lambda: _found(screen.app.screen))
         await screen.keys("enter")
         await screen.until(lambda: screen.layer == 9)
@@ -254,7 +254,7 @@ def _found(palette: object) -> bool:
 @piloted
 async def test_the_palette_has_everything_that_works_now() -> None:
     async with explored(demo) as screen:
-        titles = {command.title for command in screen.app.get_system_commands(screen.explorer)}
+        titles = {command.title for command in screen.app.get_system_commands(screen.app.screen)}
         wanted = {"Filter the files", "Show all waste and what caused it", "Sort by size, by change, by name", "Theme"}
         assert wanted <= titles
         assert "Content of the version" not in titles
@@ -300,10 +300,10 @@ async def test_the_settings_theme_wins_over_what_is_remembered() -> None:
 
 # Sizes.
 
-SIZES = (NARROW, (40, 10), WIDE, (200, 60), (109, 30), (110, 30), (41, 60), (200, 10), (80, 12))
+SIZES = ((40, 10), WIDE, (200, 60), (109, 30), (41, 60), (200, 10))
 
 
-@pytest.mark.parametrize("keys", ["", "tab e G", "i", "tab / a", "m [ tab", "question_mark", "x", "ctrl+p"])
+@pytest.mark.parametrize("keys", ["", "tab e G", "i", "tab / a", "?", "x", "ctrl+p"])
 @piloted
 async def test_the_terminal_can_be_resized_at_any_time(keys: str) -> None:
     async with explored(demo, keys=[keys]) as screen:

@@ -77,7 +77,7 @@ async def test_what_this_layer_removed_is_taken_as_it_was_before(tmp_path: Path)
 async def test_what_a_layer_before_removed_is_taken_as_it_was_before_that(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     async with explored(built(*STACK, layer("new"))) as screen:
-        await screen.type("/d/a")
+        await screen.write("/d/a")
         await screen.keys("enter")
         assert screen.path == "d/a"
         await screen.keys("x")
@@ -129,7 +129,6 @@ async def test_no_place_whatsoever_ends_the_app(where: str) -> None:
         await answer(screen, where)
         assert is_open(screen)
         assert len(note(screen)) > 10
-        screen.check_lines()
 
 
 @piloted
@@ -162,7 +161,7 @@ async def test_enter_alone_copies_to_the_current_directory(tmp_path: Path, monke
 @piloted
 async def test_the_keys_of_the_explorer_are_letters_here() -> None:
     async with explored(built(*STACK), keys=["tab x"]) as screen:
-        await screen.type("q?w/[t")
+        await screen.write("q?w/[t")
         assert screen.app.screen.query_one(Input).value == "q?w/[t"
         assert is_open(screen)
 

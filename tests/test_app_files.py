@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from build import Layer, directory, file, hardlink, layer, symlink, whiteout
+from build import directory, file, hardlink, layer, symlink, whiteout
 from layerscope.settings.remembered import recall
 from layerscope.settings.settings import Settings
 from layerscope.tree.tree import Change
-from screens import NARROW, WIDE, built, demo, explored, piloted
+from screens import NARROW, WIDE, built, explored, piloted
 
 CHANGED = (
     layer(file("d/kept", b"k" * 100), file("d/gone", b"g" * 1000), file("d/new", b"o" * 10), "e/f"),
@@ -46,7 +46,7 @@ async def test_each_change_has_a_colour_of_its_own() -> None:
 @piloted
 async def test_a_directory_says_how_much_changed_below_it() -> None:
     async with explored(built(*CHANGED)) as screen:
-        assert screen.line("d").endswith("▸ d/  ~3 1.70 kB")
+        assert screen.line("d").endswith("▸ d/  3 changes, 1.70 kB")
         assert screen.line("e").endswith("▸ e/")
 
 
@@ -71,7 +71,8 @@ async def test_a_line_has_mode_owner_size_and_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("member", "line"), [(symlink("l", "a/b"), "lrwxrwxrwx"), (directory("l"), "drwxr-xr-x"), (hardlink("l", "a/b"), "-rw-r--r--")]
+    ("member", "line"),
+    [(symlink("l", "a/b"), "lrwxrwxrwx"), (directory("l"), "drwxr-xr-x"), (hardlink("l", "a/b"), "-rw-r--r--")],
 )
 @piloted
 async def test_kinds_are_told_by_the_mode(member: Any, line: str) -> None:
@@ -80,16 +81,15 @@ async def test_kinds_are_told_by_the_mode(member: Any, line: str) -> None:
 
 
 @piloted
-async def test_links_show_where_they_lead() -> None:
-    async with explored(built(layer("a", symlink("s", "a"), hardlink("t", "a")))) as screen:
+async def test_symbolic_links_show_where_they_lead() -> None:
+    async with explored(built(layer("a", symlink("s", "a")))) as screen:
         assert screen.line("s").endswith("s → a")
-        assert screen.line("t").endswith("t → a")
 
 
 @piloted
 async def test_a_directory_that_no_tar_has_an_entry_of_has_no_mode() -> None:
     async with explored(built(layer("d/f"))) as screen:
-        assert "d?????????" in screen.line("d")
+        assert "drwx" not in screen.line("d")
 
 
 @piloted
@@ -398,7 +398,10 @@ async def test_names_of_all_kinds_keep_columns_straight(size: tuple[int, int]) -
 
 @piloted
 async def test_names_of_all_kinds_at_any_depth_keep_columns_straight() -> None:
-    deep = [b"/".join([b"d" * 30, "中文".encode() * 9] * 6) + b"/" + name.replace(b"/", b"") for name in map(_raw, NAMES)]
+    deep = [
+        b"/".join([b"d" * 30, "中文".encode() * 9] * 6) + b"/" + name.replace(b"/", b"")
+        for name in [_raw(each) for each in NAMES]
+    ]
     async with explored(built(layer(*deep)), keys=["e tab"]) as screen:
         for _ in screen.paths:
             screen.check_lines()
@@ -419,7 +422,9 @@ async def test_control_characters_and_other_bytes_are_escaped() -> None:
 
 @piloted
 async def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
-    async with explored(built(layer("[red]x", "[bold @click=app.bell()]z", "[@click=app.quit]y")), size=WIDE, keys=["tab"]) as screen:
+    async with explored(
+        built(layer("[red]x", "[bold @click=app.bell()]z", "[@click=app.quit]y")), size=WIDE, keys=["tab"]
+    ) as screen:
         assert any(line.endswith("[@click=app.quit]y") for line in screen.lines("files"))
         for _ in range(3):
             await screen.keys("y down")
@@ -442,4 +447,3 @@ async def test_deeply_nested_files_still_show_their_names() -> None:
     async with explored(built(layer(path + "/leaf")), keys=["tab e G"]) as screen:
         assert screen.line(path + "/leaf").endswith("leaf")
         screen.check_lines()
-

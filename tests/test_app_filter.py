@@ -8,7 +8,9 @@ from build import file, layer, symlink, whiteout
 from screens import NARROW, WIDE, Shown, built, demo, explored, piloted
 
 STACK = (
-    layer("etc/conf", "etc/passwd", file("usr/lib/a.pyc", b"x" * 2000), "usr/lib/a.py", symlink("usr/link", "lib"), "secret/key"),
+    layer(
+        "etc/conf", "etc/passwd", file("usr/lib/a.pyc", b"x" * 2000), "usr/lib/a.py", symlink("usr/link", "lib"), "secret/key"
+    ),
     layer(whiteout("secret"), "etc/conf", file("usr/bin/tool", b"x" * 30, mode=0o755)),
     layer("new file", "var/中文"),
 )
@@ -53,7 +55,7 @@ def count(screen: Shown) -> str:
 @piloted
 async def test_each_kind_of_term_finds_what_it_says(text: str, found: list[str]) -> None:
     async with explored(built(*STACK), keys=["tab"]) as screen:
-        await screen.type("/" + text)
+        await screen.write("/" + text)
         assert hits(screen) == found
         assert count(screen) == f"{len(found)} hit" + "s" * (len(found) != 1)
 
@@ -61,21 +63,21 @@ async def test_each_kind_of_term_finds_what_it_says(text: str, found: list[str])
 @piloted
 async def test_the_hierarchy_is_kept_and_opened() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'tool")
+        await screen.write("/'tool")
         assert screen.paths == ["usr", "usr/bin", "usr/bin/tool"]
 
 
 @piloted
 async def test_the_cursor_goes_to_the_best_hit() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/conf")
+        await screen.write("/conf")
         assert screen.path == "etc/conf"
 
 
 @piloted
 async def test_deleted_files_are_found_with_the_layer_that_removed_them() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'key")
+        await screen.write("/'key")
         assert screen.line("secret/key").endswith("key  removed by 2")
         assert "strike" in screen.styles("secret/key")
 
@@ -85,7 +87,7 @@ async def test_deleted_files_are_found_with_the_layer_that_removed_them() -> Non
 async def test_half_typed_terms_are_no_filter_yet(text: str) -> None:
     async with explored(built(*STACK), keys=["tab j j"]) as screen:
         before = screen.paths, screen.path
-        await screen.type(text)
+        await screen.write(text)
         assert (screen.paths, screen.path) == before
         assert count(screen) == ""
 
@@ -93,7 +95,7 @@ async def test_half_typed_terms_are_no_filter_yet(text: str) -> None:
 @piloted
 async def test_a_half_typed_term_waits_with_those_that_are_typed_already_in_force() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'tool is:")
+        await screen.write("/'tool is:")
         assert hits(screen) == ["usr/bin/tool"]
 
 
@@ -111,7 +113,7 @@ async def test_a_half_typed_term_waits_with_those_that_are_typed_already_in_forc
 @piloted
 async def test_what_is_wrong_with_a_term_is_said(text: str, words: str, size: tuple[int, int]) -> None:
     async with explored(built(*STACK), size=size) as screen:
-        await screen.type(text)
+        await screen.write(text)
         assert words in count(screen)
         screen.check_lines()
 
@@ -120,14 +122,14 @@ async def test_what_is_wrong_with_a_term_is_said(text: str, words: str, size: tu
 @piloted
 async def test_a_wrong_term_leaves_room_to_see_what_is_typed(size: tuple[int, int]) -> None:
     async with explored(built(*STACK), size=size) as screen:
-        await screen.type("/is:nothing ")
+        await screen.write("/is:nothing ")
         assert any("/is:nothing " in line for line in screen.picture[-4:])
 
 
 @piloted
 async def test_a_burst_of_keys_loses_none() -> None:
     async with explored(demo) as screen:
-        await screen.type("/settings.py")
+        await screen.write("/settings.py")
         assert screen.explorer.bar.text == "settings.py"
         assert hits(screen) == ["srv/app/settings.py"]
 
@@ -135,7 +137,7 @@ async def test_a_burst_of_keys_loses_none() -> None:
 @piloted
 async def test_letters_that_are_keys_elsewhere_are_typed() -> None:
     async with explored(demo) as screen:
-        await screen.type("/qwtjkse?[]{}1234/")
+        await screen.write("/qwtjkse?[]{}1234/")
         assert screen.explorer.bar.text == "qwtjkse?[]{}1234/"
         assert screen.app.is_running
 
@@ -143,7 +145,7 @@ async def test_letters_that_are_keys_elsewhere_are_typed() -> None:
 @piloted
 async def test_backspace_takes_a_letter_back_and_finds_anew() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'tooly")
+        await screen.write("/'tooly")
         assert hits(screen) == []
         await screen.keys("backspace")
         assert hits(screen) == ["usr/bin/tool"]
@@ -153,7 +155,7 @@ async def test_backspace_takes_a_letter_back_and_finds_anew() -> None:
 async def test_an_emptied_filter_shows_everything() -> None:
     async with explored(built(*STACK)) as screen:
         everything = screen.paths
-        await screen.type("/co")
+        await screen.write("/co")
         await screen.keys("backspace backspace")
         assert set(screen.paths) >= set(everything)
         assert screen.path == "etc/conf"
@@ -163,7 +165,7 @@ async def test_an_emptied_filter_shows_everything() -> None:
 @piloted
 async def test_escape_leaves_the_filter_and_the_cursor_stays_on_its_path() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'tool")
+        await screen.write("/'tool")
         await screen.keys("escape")
         assert (screen.path, screen.focus, screen.explorer.bar.is_on) == ("usr/bin/tool", "files", False)
         assert "new file" in screen.paths
@@ -172,7 +174,7 @@ async def test_escape_leaves_the_filter_and_the_cursor_stays_on_its_path() -> No
 @piloted
 async def test_escape_after_enter_leaves_the_filter_too() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'tool")
+        await screen.write("/'tool")
         await screen.keys("enter")
         assert screen.focus == "files"
         await screen.keys("escape")
@@ -183,7 +185,7 @@ async def test_escape_after_enter_leaves_the_filter_too() -> None:
 @piloted
 async def test_a_deleted_file_is_not_there_any_more_without_the_filter() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'key")
+        await screen.write("/'key")
         await screen.keys("escape")
         assert "secret/key" not in screen.paths
         screen.check_lines()
@@ -193,7 +195,7 @@ async def test_a_deleted_file_is_not_there_any_more_without_the_filter() -> None
 @piloted
 async def test_keys_go_from_the_filter_to_what_it_found(key: str) -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'a.py")
+        await screen.write("/'a.py")
         await screen.keys(key)
         assert screen.focus == "files"
         assert screen.explorer.bar.is_on
@@ -203,7 +205,7 @@ async def test_keys_go_from_the_filter_to_what_it_found(key: str) -> None:
 @piloted
 async def test_a_slash_goes_back_to_the_filter_to_type_it_on_or_anew() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'a.py")
+        await screen.write("/'a.py")
         await screen.keys("enter / end c")
         assert hits(screen) == ["usr/lib/a.pyc"]
         await screen.keys("enter / t")
@@ -213,7 +215,7 @@ async def test_a_slash_goes_back_to_the_filter_to_type_it_on_or_anew() -> None:
 @piloted
 async def test_a_filter_that_is_opened_again_says_nothing_yet() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'a.py")
+        await screen.write("/'a.py")
         await screen.keys("escape /")
         assert (screen.explorer.bar.text, count(screen)) == ("", "")
 
@@ -228,7 +230,7 @@ async def test_enter_in_an_empty_filter_closes_it() -> None:
 async def test_folding_works_while_filtered_and_is_forgotten_after() -> None:
     async with explored(built(*STACK), keys=["tab"]) as screen:
         before = screen.paths
-        await screen.type("/'a.py")
+        await screen.write("/'a.py")
         await screen.keys("enter g space")
         assert screen.paths == ["usr"]
         await screen.keys("space")
@@ -240,7 +242,7 @@ async def test_folding_works_while_filtered_and_is_forgotten_after() -> None:
 @piloted
 async def test_sorting_and_hiding_work_while_filtered() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'a.py")
+        await screen.write("/'a.py")
         await screen.keys("enter s")
         assert screen.paths == ["usr", "usr/lib", "usr/lib/a.pyc", "usr/lib/a.py"]
         await screen.keys("4")
@@ -252,7 +254,7 @@ async def test_sorting_and_hiding_work_while_filtered() -> None:
 @piloted
 async def test_steps_between_layers_keep_the_filter() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/is:added")
+        await screen.write("/is:added")
         await screen.keys("enter [")
         assert hits(screen) == ["usr/bin", "usr/bin/tool"]
         assert count(screen) == "2 hits"
@@ -263,7 +265,7 @@ async def test_steps_between_layers_keep_the_filter() -> None:
 @piloted
 async def test_the_cursor_stays_on_its_path_while_filtered_layers_are_stepped_through() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'a.py")
+        await screen.write("/'a.py")
         await screen.keys("enter down down down")
         assert screen.path == "usr/lib/a.pyc"
         await screen.keys("[ [")
@@ -273,7 +275,7 @@ async def test_the_cursor_stays_on_its_path_while_filtered_layers_are_stepped_th
 @piloted
 async def test_braces_go_from_change_to_change_while_filtered() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'e is:file")
+        await screen.write("/'e is:file")
         await screen.keys("enter g }")
         assert screen.path in ("new file", "var")
 
@@ -281,7 +283,7 @@ async def test_braces_go_from_change_to_change_while_filtered() -> None:
 @piloted
 async def test_the_filter_is_shown_as_long_as_it_holds() -> None:
     async with explored(built(*STACK)) as screen:
-        await screen.type("/'a.py")
+        await screen.write("/'a.py")
         await screen.keys("enter")
         assert any("'a.py" in line and "2 hits" in line for line in screen.picture)
 
@@ -289,7 +291,7 @@ async def test_the_filter_is_shown_as_long_as_it_holds() -> None:
 @piloted
 async def test_the_filter_has_its_own_place_in_a_narrow_terminal() -> None:
     async with explored(built(*STACK), size=(40, 10)) as screen:
-        await screen.type("/'a.py")
+        await screen.write("/'a.py")
         assert any("'a.py" in line for line in screen.picture)
         assert any("a.pyc" in line for line in screen.picture[:-2])
         screen.check_lines()
@@ -298,7 +300,7 @@ async def test_the_filter_has_its_own_place_in_a_narrow_terminal() -> None:
 @piloted
 async def test_the_filter_opens_also_from_the_details_of_a_narrow_terminal() -> None:
     async with explored(built(*STACK), keys=["i"]) as screen:
-        await screen.type("/'tool")
+        await screen.write("/'tool")
         assert screen.files.is_on_screen
         assert any("'tool" in line for line in screen.picture)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +49,7 @@ async def test_escape_can_be_chosen_anew() -> None:
 @piloted
 async def test_the_palette_names_the_key_that_was_chosen() -> None:
     async with explored(demo, settings=Settings(keys={"explore.sort": "f6"})) as screen:
-        commands = {each.title: each.help for each in screen.app.get_system_commands(screen.explorer)}
+        commands = {each.title: each.help for each in screen.app.get_system_commands(screen.app.screen)}
         assert commands["Sort by size, by change, by name"].startswith("f6")
 
 
@@ -119,8 +120,7 @@ async def test_dive_sorts_with_ctrl_o() -> None:
         assert screen.rows.order.value == "size"
 
 
-@piloted
-async def test_in_dives_keymap_no_key_is_bound_twice() -> None:
+def test_in_dives_keymap_no_key_is_bound_twice() -> None:
     table = {key.id: (key.place, DIVE.get(key.id, key.keys).split(",")) for key in KEYS}
     places = {Place.EVERYWHERE, Place.EXPLORER, Place.LISTS, Place.FILES}
     keys = [each for place, bound in table.values() if place in places for each in bound]
@@ -129,16 +129,17 @@ async def test_in_dives_keymap_no_key_is_bound_twice() -> None:
 
 # Anything, in any order.
 
-POOL = sorted({each for key in KEYS for each in key.keys.split(",")} - {"q", "ctrl+c", "ctrl+z", "ctrl+p"}) + [
-    *"abcz*!>/' .1", *["escape"] * 4, "backspace", "delete", "ctrl+u", "shift+left", "ctrl+a"
+POOL = [
+    *sorted({each for key in KEYS for each in key.keys.split(",")} - {"q", "ctrl+c", "ctrl+z", "ctrl+p"}),
+    *"abcz*!>/' .1", *["escape"] * 4, "backspace", "delete", "ctrl+u", "shift+left", "ctrl+a",
 ]  # fmt: skip
 SIZES = (NARROW, WIDE, (40, 10), (200, 60), (60, 15))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @piloted
-async def test_300_keys_at_random_do_no_harm(seed: int, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(str(tmp_path))  # `x` and Enter write here
+async def test_300_keys_at_random_do_no_harm(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # `x` and Enter write here
     chance = random.Random(seed)
     pressed: list[str] = []
     async with explored(demo) as screen:
@@ -156,9 +157,9 @@ async def test_300_keys_at_random_do_no_harm(seed: int, tmp_path: object, monkey
 @pytest.mark.parametrize("terminal", POOR)
 @piloted
 async def test_a_burst_of_keys_at_random_does_no_harm(
-    terminal: Terminal, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     chance = random.Random(7)
     async with explored(demo, terminal=terminal) as screen:
         for _ in range(100):
@@ -179,4 +180,4 @@ async def test_ascii_is_all_there_is_where_only_that_will_do() -> None:
 async def test_without_colour_no_style_has_one() -> None:
     async with explored(demo, terminal=Terminal(has_no_colour=True), keys=["tab e"]) as screen:
         assert screen.app.theme == "ansi-dark"
-        assert screen.app.native_ansi_color if hasattr(screen.app, "native_ansi_color") else True
+        assert screen.app.no_color

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from build import Layer, digest, directory, file, layer, squeeze, whiteout, write_layout
+from build import Layer, digest, file, layer, squeeze, whiteout, write_layout
 from layerscope.app.lines import Lines
 from layerscope.settings.settings import Settings
 from screens import NARROW, WIDE, Shown, built, demo, explored, piloted, stored
@@ -27,7 +27,7 @@ def ink_of(screen: Shown, line: int) -> str:
 async def test_each_layer_has_its_size_a_bar_its_waste_and_its_instruction() -> None:
     async with explored(built(*GROWN)) as screen:
         assert screen.lines("layers") == [
-            "  #     size               wasted instruction",
+            "  #     size              wasted instruction",
             "  1  2.00 kB █████       2.00 kB step 1",
             "  2  4.00 kB ██████████          step 2",
             "  3     0  B                     step 3",
@@ -97,7 +97,18 @@ async def test_the_layer_stays_when_the_terminal_becomes_too_narrow_for_empty_st
 
 @pytest.mark.parametrize(
     ("keys", "number"),
-    [("up", 9), ("k", 9), ("k k", 8), ("home", 1), ("g", 1), ("g G", 10), ("g end", 10), ("g down", 2), ("g j", 2), ("g pagedown", 7)],
+    [
+        ("up", 9),
+        ("k", 9),
+        ("k k", 8),
+        ("home", 1),
+        ("g", 1),
+        ("g G", 10),
+        ("g end", 10),
+        ("g down", 2),
+        ("g j", 2),
+        ("g pagedown", 7),
+    ],
 )
 @piloted
 async def test_keys_step_through_the_layers(keys: str, number: int) -> None:
@@ -246,7 +257,7 @@ async def test_entries_are_those_of_the_layer_and_the_root_is_none_of_them() -> 
 @piloted
 async def test_the_details_follow_the_layer() -> None:
     async with explored(built(*GROWN), size=WIDE) as screen:
-        details = screen.widget("details", Lines)
+        details: Lines = screen.widget("details", Lines)
         assert (details.border_title, screen.lines("details")[0]) == ("Layer 3 of 3", " step 3")
         await screen.keys("[")
         assert (details.border_title, screen.lines("details")[0]) == ("Layer 2 of 3", " step 2")
@@ -262,7 +273,7 @@ async def test_the_layers_entries_are_told_whatever_the_tree_shows(keys: str) ->
 @piloted
 async def test_in_a_narrow_terminal_details_take_the_place_of_the_files_and_give_it_back() -> None:
     async with explored(demo) as screen:
-        details = screen.widget("details", Lines)
+        details: Lines = screen.widget("details", Lines)
         assert (details.is_on_screen, screen.files.is_on_screen) == (False, True)
         await screen.keys("i")
         assert (details.is_on_screen, screen.files.is_on_screen, screen.focus) == (True, False, "details")
@@ -295,7 +306,7 @@ async def test_in_a_wide_terminal_i_goes_to_the_details_and_back() -> None:
 @piloted
 async def test_details_scroll_with_keys_and_stay_while_layers_are_stepped_through() -> None:
     async with explored(demo, keys=["i j j"]) as screen:
-        details = screen.widget("details", Lines)
+        details: Lines = screen.widget("details", Lines)
         assert details.scroll_y == 2
         await screen.keys("end")
         assert details.scroll_y == details.max_scroll_y > 2

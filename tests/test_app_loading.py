@@ -10,6 +10,7 @@ import pytest
 from build import layer, whiteout
 from layerscope.app import loading
 from layerscope.app.loading import Failed, Opener
+from layerscope.app.terminal import Terminal
 from layerscope.errors import CorruptLayer, NotFound
 from layerscope.layers.read import ReadLayer
 from layerscope.progress import Progress
@@ -88,7 +89,9 @@ async def test_the_first_frame_does_not_wait_for_the_image(gate: Gate) -> None:
         assert screen.paths == ["a", "c", "d"]
 
 
-@pytest.mark.parametrize("keys", ["[ ] { } tab e E s t m i i x y w v b o 1 2 3 4 ? ? ctrl+p escape space enter left right g G / a ,"])
+@pytest.mark.parametrize(
+    "keys", ["[ ] { } tab e E s t m i i x y w v b o 1 2 3 4 ? ? ctrl+p escape space enter left right g G / a ,"]
+)
 @piloted
 async def test_no_key_does_harm_before_anything_is_there(gate: Gate, keys: str) -> None:
     async with explored(slowly_opened(gate), is_waiting=False) as screen:
@@ -235,7 +238,8 @@ async def test_the_filter_and_the_waste_wait_for_the_whole_image(stops_after: Ga
 
 
 @pytest.mark.parametrize(
-    "error", [NotFound("there is no such image"), CorruptLayer("layer 2: cut off"), OSError(5, "Input/output error"), MemoryError()]
+    "error",
+    [NotFound("there is no such image"), CorruptLayer("layer 2: cut off"), OSError(5, "Input/output error"), MemoryError()],
 )
 @piloted
 async def test_what_cannot_be_done_ends_the_app_and_says_why(error: Exception) -> None:
@@ -249,8 +253,7 @@ async def test_what_cannot_be_done_ends_the_app_and_says_why(error: Exception) -
         assert ended.error is error
 
 
-@piloted
-async def test_the_loader_stops_at_the_next_piece() -> None:
+def test_the_loader_stops_at_the_next_piece() -> None:
     told: list[object] = []
     loader = loading.Loader(built(*STACK), told.append)
     loader.stop()
@@ -270,7 +273,7 @@ def test_the_loader_tells_all_in_order() -> None:
 
 def test_progress_is_told_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(loading.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("layerscope.app.loading.time.monotonic", lambda: now[0])
     told: list[object] = []
     loader = loading.Loader(built(*STACK), told.append)
     for _ in range(1000):

@@ -39,7 +39,7 @@ async def test_an_image_that_others_wrote_is_explored(images: Path, name: str) -
             await screen.keys("[")
         await screen.keys("tab e G ] } { 4 4 t m ]")
         screen.check_lines()
-        await screen.type("/e")
+        await screen.write("/e")
         await screen.keys("enter down escape")
         await screen.keys("w")
         screen.check_lines()

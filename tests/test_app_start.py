@@ -3,72 +3,226 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from build import file, layer
-from commands import written
-from terminals import PROMPT, READY, Tmux, bare, settings_at, tmux, until, without_codes
+from commands import COMMAND, written
+from terminals import READY, Tmux, bare, is_running, tmux, until, without_codes
 
-MODES = ("alternate_on", "mouse_any_flag", "mouse_standard_flag", "mouse_sgr_flag", "bracket_paste_flag", "keypad_flag")
+MODES = ("alternate_on", "cursor_flag", "mouse_any_flag", "mouse_sgr_flag", "bracket_paste_flag")
 FAULTY = """
 import sys
-from layerscope.app.footer import Footer
-from layerscope.app.{module} import {owner}
-def fail(*_args, **_keywords):
-    raise RuntimeError("a bug")
-setattr({owner}, "{method}", fail)
-sys.argv = ["layerscope", "demo"]
 from layerscope.__main__ import main
+from layerscope.app.{module} import {owner}
+def fail(*_arguments, **_keywords):
+    raise RuntimeError("this is a bug")
+{owner}.{method} = fail
+sys.argv = ["layerscope", "demo"]
 main()
 """
 
 
-def modes(opened: Tmux) -> dict[str, str]:
-    return {name: opened.state(name) for name in MODES} | {"cursor_flag": opened.state("cursor_flag")}
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Tmux]:
+    """A shell in which `$layerscope` is the command."""
+    with tmux(tmp_path, settings={"layerscope": " ".join(COMMAND)}) as terminal:
+        yield terminal
 
 
-def stty(opened: Tmux, name: str) -> str:
-    """The terminal's settings, asked for in its shell."""
-    opened.run("clear")
-    opened.type(f"echo {name}=$(stty -g)=\n")
-    until(lambda: re.search(rf"^{name}=.+=$", opened.shown.replace("\n", ""), re.M) is not None, lambda: opened.shown)
-    return opened.shown
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[Path]:
+    """An image that begins, and then does not go on."""
+    path = tmp_path / "slow.tar"
+    os.mkfifo(path)
+    image = written(tmp_path / "whole.tar", layer(file("a", b"0" * 100_000))).read_bytes()
+    both = os.open(path, os.O_RDWR)
+    os.write(both, image[:20_000])
+    yield path
+    os.close(both)
 
 
-def assert_ends(opened: Tmux, end: Callable[[], None], code: int, *, says: str = "") -> str:
-    """Start, end in this way, and see that all is as before; returns what is shown then."""
-    before, stty_before = modes(opened), stty(opened, "a")
-    opened.run("clear")
-    opened.type("echo above; $layerscope demo; echo code=$?\n")
+def state(opened: Tmux) -> tuple[list[str], list[object]]:
+    """How the terminal is: its screen, cursor and mouse, and what `stty` shows."""
+    return [opened.state(name) for name in MODES], opened.attributes
+
+
+def check_end(opened: Tmux, end: Callable[[], None], code: int, *, command: str = "$layerscope demo", says: str = "") -> None:
+    """Start, end in this way, and see that all is as before, and nothing is left but what it `says`."""
+    before = state(opened)
+    opened.type(f"clear; echo above; {command}; echo code=$?\n")
     opened.wait(READY)
-    assert modes(opened) != before
+    assert all(now != then for now, then in zip(state(opened), before, strict=True))
     end()
-    shown = opened.wait(f"code={code}\n")
-    assert modes(opened) == before
-    assert READY not in shown
-    lines = [line for line in shown.splitlines() if line]
-    assert lines[lines.index("above") + 1 : lines.index(f"code={code}")] == ([says] if says else [])
-    assert stty(opened, "a") == stty_before
-    return shown
-
-
-LAYERSCOPE = {"layerscope": f"{sys.executable} -m layerscope"}
+    lines = [line for line in opened.wait(f"\ncode={code}\n").splitlines() if line]
+    assert state(opened) == before
+    left = lines[lines.index("above") + 1 : lines.index(f"code={code}")]
+    assert (says in "\n".join(left)) if says else not left
 
 
 @pytest.mark.parametrize("key", ["q", "C-c"])
-def test_after_quitting_the_terminal_is_as_before(key: str, tmp_path: Path) -> None:
-    with tmux(tmp_path, settings=LAYERSCOPE) as opened:
-        assert_ends(opened, lambda: opened.press(key), 0)
+def test_after_quitting_the_terminal_is_as_before(key: str, opened: Tmux) -> None:
+    check_end(opened, lambda: opened.press(key), 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_after_a_signal_the_terminal_is_as_before(number: signal.Signals, tmp_path: Path) -> None:
-    with tmux(tmp_path, settings=LAYERSCOPE) as opened:
-        assert_ends(opened, lambda: os.kill(opened.child(), number), 128 + number)
+def test_after_a_signal_the_terminal_is_as_before(number: signal.Signals, opened: Tmux) -> None:
+    check_end(opened, lambda: os.kill(opened.child(), number), 128 + number)
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "method"),
+    [("explorer", "Explorer", "action_pane"), ("layers", "Layers", "segments"), ("files", "Files", "on_focus")],
+)
+def test_after_a_bug_the_terminal_is_as_before(module: str, owner: str, method: str, opened: Tmux, tmp_path: Path) -> None:
+    program = tmp_path / "faulty.py"
+    program.write_text(FAULTY.format(module=module, owner=owner, method=method), encoding="utf-8")
+    before = state(opened)
+    opened.type(f"clear; {sys.executable} {program} 2> errors; echo code=$?\n")
+    if method != "segments":
+        opened.wait(READY)
+        opened.press("Tab")
+    shown = opened.wait("code=1\n")
+    assert state(opened) == before
+    assert "bug" not in shown
+    assert "this is a bug" in (tmp_path / "errors").read_text(encoding="utf-8")
+
+
+def test_ctrl_z_gives_the_shell_its_terminal_and_fg_the_screen(opened: Tmux) -> None:
+    before = state(opened)
+    opened.type("$layerscope demo\n")
+    opened.wait(READY)
+    during, shown = state(opened), opened.shown
+    opened.press("C-z")
+    opened.wait("Stopped")
+    assert state(opened) == before
+    opened.type("clear; fg\n")
+    until(lambda: opened.shown == shown, lambda: opened.shown)
+    assert state(opened) == during
+    opened.type("[")
+    opened.wait("after layer 9")
+    opened.type("q")
+    opened.wait_gone(READY)
+    assert state(opened) == before
+
+
+def test_ctrl_z_stops_the_script_around_too(opened: Tmux) -> None:
+    opened.type("sh -c '$layerscope demo; true'\n")
+    opened.wait(READY)
+    opened.press("C-z")
+    opened.wait("Stopped")
+    opened.type("clear; fg\n")
+    opened.wait(READY)
+
+
+def test_a_stop_from_elsewhere_does_no_harm(opened: Tmux) -> None:
+    before = state(opened)
+    opened.type("$layerscope demo\n")
+    opened.wait(READY)
+    during, child = state(opened), opened.child()
+    os.kill(child, signal.SIGSTOP)
+    until(lambda: opened.attributes != during[1] or "Stopped" in opened.shown, lambda: opened.shown)
+    opened.type("bg\n")
+    opened.type("clear; fg\n")
+    opened.wait(READY)
+    until(lambda: state(opened) == during, lambda: str(state(opened)))
+    opened.type("q")
+    opened.wait_gone(READY)
+    assert state(opened) == before
+
+
+def test_when_the_terminal_is_gone_so_is_the_process(opened: Tmux) -> None:
+    opened.type("$layerscope demo\n")
+    opened.wait(READY)
+    child = opened.child()
+    opened.run_last("kill-server")
+    until(lambda: not is_running(child), lambda: "it still runs", seconds=3)
+
+
+@pytest.mark.parametrize("key", ["q", "Escape", "C-c"])
+def test_quitting_waits_for_nothing_that_is_being_read(key: str, opened: Tmux, pipe: Path) -> None:
+    opened.type(f"clear; $layerscope {pipe}; echo code=$?\n")
+    opened.wait("opening")
+    child = opened.child()
+    opened.press(key)
+    until(lambda: not is_running(child), lambda: opened.shown, seconds=1.5)
+    assert opened.wait("\ncode=0\n").startswith("code=0")
+
+
+def test_a_signal_while_it_reads_ends_it_too(opened: Tmux, pipe: Path) -> None:
+    opened.type(f"clear; $layerscope {pipe}; echo code=$?\n")
+    opened.wait("opening")
+    os.kill(opened.child(), signal.SIGTERM)
+    assert opened.wait("\ncode=143\n").startswith("code=143")
+
+
+def test_what_cannot_be_opened_is_one_sentence_after_the_screen(opened: Tmux, tmp_path: Path) -> None:
+    before = state(opened)
+    image = written(tmp_path / "image.tar", layer("a")).read_bytes()
+    (tmp_path / "cut.tar").write_bytes(image[: len(image) // 2])
+    (tmp_path / "text").write_text("no image at all, but some text", encoding="utf-8")
+    for arguments in ("cut.tar", "text", "gone.tar", "image.tar --base nonsense", "image.tar --platform x/y/z/a"):
+        opened.type(f"clear; $layerscope {arguments}; echo code=$?\n")
+        lines = opened.wait("\ncode=2\n").splitlines()
+        sentence = "".join(lines[: lines.index("code=2")])
+        assert sentence.startswith("layerscope: "), sentence
+        assert state(opened) == before
+
+
+def test_a_config_file_with_a_mistake_is_one_sentence(opened: Tmux, tmp_path: Path) -> None:
+    config = tmp_path / "xdg_config_home" / "layerscope"
+    config.mkdir(parents=True)
+    (config / "config.toml").write_text('theme = "norrd"\n', encoding="utf-8")
+    opened.type("clear; $layerscope demo; echo code=$?\n")
+    assert opened.wait("\ncode=2\n").startswith("layerscope: ")
+
+
+def test_keys_typed_at_once_all_arrive(opened: Tmux) -> None:
+    opened.type("$layerscope demo\n")
+    opened.wait(READY)
+    opened.type("[[[]/main.py")
+    shown = opened.wait("/main.py")
+    opened.wait("after layer 8")
+    assert "main.py" in opened.lines[-2]
+    opened.press("Escape")
+    opened.wait_gone("/main.py")
+    assert READY in shown
+    opened.type("q")
+    opened.wait_gone(READY)
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(40, 10), (20, 5), (300, 80), (3, 2)])
+def test_a_terminal_of_any_size_will_do(columns: int, rows: int, tmp_path: Path) -> None:
+    with bare(tmp_path, "demo", size=(columns, rows)) as opened:
+        opened.wait("fi")
+        opened.type(b"\t]?")
+        opened.settle()
+        opened.type(b"qwjq")
+        opened.settle()
+        opened.type(b"q")
+        assert opened.ended() == 0
+        assert b"Traceback" not in without_codes(opened.written)
+
+
+def test_the_size_may_change_at_any_time(opened: Tmux, pipe: Path) -> None:
+    opened.type(f"clear; $layerscope {pipe}; echo code=$?\n")
+    opened.wait("opening")
+    for columns, rows in ((20, 5), (200, 60), (1, 1), (120, 30)):
+        opened.resize(columns, rows)
+    until(lambda: any(line.startswith("└") and len(line) == 120 for line in opened.lines), lambda: opened.shown)
+    opened.type("q")
+    opened.wait("code=0")
+
+
+def test_nothing_is_written_but_the_state(opened: Tmux, tmp_path: Path) -> None:
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    opened.type("$layerscope demo\n")
+    opened.wait(READY)
+    opened.type("sq")
+    opened.wait_gone(READY)
+    new = {path for path in tmp_path.rglob("*") if path.is_file()} - before
+    assert all(path.is_relative_to(tmp_path / "xdg_state_home") for path in new), new

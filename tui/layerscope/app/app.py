@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Iterable
 from functools import partial
@@ -17,6 +18,7 @@ from textual.screen import Screen
 
 from layerscope.analysis import Contents
 from layerscope.app.bindings import bindings
+from layerscope.app.driver import TerminalDriver
 from layerscope.app.explorer import Explorer
 from layerscope.app.extract_dialog import ExtractDialog
 from layerscope.app.file_screen import FileScreen
@@ -30,8 +32,13 @@ from layerscope.settings.remembered import Remembered, recall, remember
 from layerscope.settings.settings import Settings
 from layerscope.tree.tree import View
 
-Ending = Failed | int | None
-"""How the app ended: an error, a signal's number, or as the user wished."""
+
+class Crashed:
+    """A bug, of which standard error has the traceback."""
+
+
+Ending = Failed | Crashed | int | None
+"""How the app ended: an error, a bug, a signal's number, or as the user wished."""
 
 _COLOURS = ("added", "modified", "removed", "wasted", "faint", "key")
 DARK_COLOURS = {"wasted": "#d670d6", "faint": "#8b949e"}
@@ -53,7 +60,9 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(self, opener: Opener, reference: str, *, settings: Settings, terminal: Terminal) -> None:
-        super().__init__(ansi_color=True if terminal.has_no_colour else None)
+        # TEXTUAL_DRIVER names another where there is no terminal, as in a browser.
+        driver = None if os.environ.get("TEXTUAL_DRIVER") else TerminalDriver
+        super().__init__(driver, ansi_color=True if terminal.has_no_colour else None)
         self.settings = settings
         self.is_ascii = terminal.is_ascii
         self.no_color = terminal.has_no_colour
@@ -121,8 +130,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self.stop()
 
     async def action_back(self) -> None:
-        """Escape on a screen that does not say otherwise: close it."""
-        if len(self.screen_stack) > 1:
+        """Escape: a step back in the explorer, and out of any other screen that does not say otherwise."""
+        if self.screen is self.explorer:
+            self.explorer.action_back()
+        elif len(self.screen_stack) > 1:
             self.screen.dismiss()
 
     def action_help(self) -> None:
@@ -167,4 +178,5 @@ def run(opener: Opener, reference: str, *, settings: Settings, terminal: Termina
     """Show the screen until the user quits. The terminal is as before afterwards."""
     app = LayerscopeApp(opener, reference, settings=settings, terminal=terminal)
     # A loop of our own: asyncio.run would wait for threads that still read.
-    return app.run(loop=asyncio.new_event_loop())
+    ending = app.run(loop=asyncio.new_event_loop())
+    return Crashed() if app.return_code else ending

@@ -83,6 +83,12 @@ def layer_parts(layer: StoredLayer, analysis: Analysis | None, counts: dict[Chan
             f"+{counts[Change.ADDED]:,} added  ~{counts[Change.MODIFIED]:,} modified  -{counts[Change.REMOVED]:,} removed",
             "entries",
         )
+
+
+def digest_parts(layer: StoredLayer) -> Iterator[Part]:
+    """What the layer is called by programs."""
+    yield Part("")
+    yield Part(f"Layer {layer.number}", colour="bold")
     yield from _digests(layer)
 
 
@@ -112,12 +118,17 @@ def _digests(layer: StoredLayer) -> Iterator[Part]:
         yield Part(escape(layer.history.created), "created")
 
 
-def image_parts(image: Image, analysis: Analysis | None) -> Iterator[Part]:
-    """The image as a whole: sizes, efficiency, waste by cause, then how it is run and what it is called."""
+def efficiency_parts(analysis: Analysis) -> Iterator[Part]:
+    """The image as a whole: sizes, efficiency, waste by cause."""
     yield Part("")
     yield Part("Image", colour="bold")
-    if analysis is not None:
-        yield from _efficiency(analysis)
+    yield from _efficiency(analysis)
+
+
+def image_parts(image: Image, analysis: Analysis | None) -> Iterator[Part]:
+    """What the image is called and how it is run, and what is wrong with it."""
+    yield Part("")
+    yield Part("Image", colour="bold")
     yield from _names(image)
     yield from _runtime(image)
     if analysis is not None:

@@ -13,10 +13,11 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 
 from layerscope.analysis import Analysis, Contents
 from layerscope.app.bindings import bindings
-from layerscope.app.details import Details, Part, image_parts, layer_parts
+from layerscope.app.details import Details, Part, digest_parts, efficiency_parts, image_parts, layer_parts
 from layerscope.app.file_screen import FileScreen
 from layerscope.app.files import Files, changed_counts
 from layerscope.app.filter_bar import FilterBar
@@ -72,6 +73,7 @@ class Explorer(Screen[None]):
         self._numbers: frozenset[int] = frozenset()
         self._is_so_far = False
         self._shown: tuple[int, int] = (0, 0)
+        self._before_details: Widget | None = None
 
     @property
     def scope(self) -> LayerscopeApp:
@@ -252,9 +254,14 @@ class Explorer(Screen[None]):
         parts: list[Part] = []
         if number:
             counts = None
-            if self._contents is not None and self.view is not None and self._shown == (number, number):
-                counts = changed_counts(self.view)
+            if self._contents is not None and self.view is not None and number in self._numbers:
+                is_shown = self._shown == (number, number)
+                counts = changed_counts(self.view if is_shown else self._contents.tree.view(number))
             parts += layer_parts(self._image.layers[number - 1], self._analysis, counts)
+        if self._analysis is not None:
+            parts += efficiency_parts(self._analysis)
+        if number:
+            parts += digest_parts(self._image.layers[number - 1])
         parts += image_parts(self._image, self._analysis)
         details = self.query_one(Details)
         details.border_title = f"Layer {number} of {len(self._image.layers)}" if number else "Image"
@@ -277,7 +284,10 @@ class Explorer(Screen[None]):
         return super().check_action(action, parameters)
 
     def action_pane(self, step: int) -> None:
-        """To the next or previous pane: layers, files, details, as far as they are shown."""
+        """To the next or previous pane: layers, files, details, as far as they are shown; from the filter to the files."""
+        if self.bar.is_typed_in:
+            self.set_focus(self.file_pane)
+            return
         panes = [pane for pane in (self.layer_pane, self.file_pane, self.query_one(Details)) if pane.is_on_screen]
         at = next((index for index, pane in enumerate(panes) if pane.has_focus), -1)
         self.set_focus(panes[(at + step) % len(panes)])
@@ -326,7 +336,9 @@ class Explorer(Screen[None]):
             self.app.push_screen(FileScreen(self._contents, self.file_pane.node, last, shows=shows, waste=waste))
 
     def action_filter(self) -> None:
-        """Open the filter."""
+        """Open the filter, beside the files."""
+        if self.has_class("-details"):
+            self.action_details()
         self.bar.open()
 
     def action_sort(self) -> None:
@@ -373,11 +385,14 @@ class Explorer(Screen[None]):
     def action_details(self) -> None:
         """In a narrow terminal, details instead of files; in a wide one the focus goes to them."""
         details = self.query_one(Details)
-        if self.has_class("-wide"):
-            self.set_focus(self.layer_pane if details.has_focus else details)
-            return
-        self.toggle_class("-details")
-        self.set_focus(details if self.has_class("-details") else self.layer_pane)
+        is_there = self.has_class("-details") if self.has_class("-narrow") else details.has_focus
+        if self.has_class("-narrow"):
+            self.set_class(not is_there, "-details")
+        if is_there:
+            self.set_focus(self._before_details or self.layer_pane)
+        else:
+            self._before_details = self.focused
+            self.set_focus(details)
 
     def action_extract(self) -> None:
         """Copy what is under the cursor out of the image, as it is after this layer."""
@@ -386,7 +401,8 @@ class Explorer(Screen[None]):
             return
         if not view.is_visible[node]:
             # What these layers removed is taken as it was before them.
-            view = self._contents.tree.view(max(view.first - 1, 1))
+            line = self.file_pane.line
+            view = self._contents.tree.view(max((line.gone_in if line else 0) or view.first, 2) - 1)
         if view.is_visible[node]:
             self.scope.ask_where_to(self._contents, view, node)
 
@@ -416,9 +432,11 @@ class Explorer(Screen[None]):
 
     @on(FilterBar.Found)
     def _show_found(self, event: FilterBar.Found) -> None:
+        if event.mask is not None and event.text != self.bar.text:
+            return  # of a search that was ended while its answer was under way
         best = event.best if event.is_typed else None
         self.file_pane.filter(event.mask, best)
-        if self.file_pane.rows is not None:
+        if self.file_pane.rows is not None and event.mask is not None:
             self.bar.show_count(self.file_pane.rows.hit_count, is_complete=event.is_complete)
 
     @on(FilterBar.Closed)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -14,6 +16,7 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from layerscope.analysis import Contents
+from layerscope.app.bindings import back
 from layerscope.app.loading import Stopped
 from layerscope.errors import LayerscopeError, WouldOverwrite
 from layerscope.extraction.extract import Extracted, extract
@@ -24,6 +27,8 @@ from layerscope.units import count_text, size_text
 
 class ExtractDialog(ModalScreen[str | None]):
     """Ends with a sentence that says what was done, or None when nothing was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [back()]
 
     class Done(Message, bubble=False):
         """It was extracted."""
@@ -88,7 +93,7 @@ class ExtractDialog(ModalScreen[str | None]):
             self.post_message(self.Done(found, str(place)))
         except Stopped:
             pass
-        except (LayerscopeError, RuntimeError) as error:  # RuntimeError: ~nobody has no home
+        except (LayerscopeError, RuntimeError, ValueError) as error:  # ~nobody has no home; a NUL is in no path
             self.post_message(self.Refused(str(error), is_there=isinstance(error, WouldOverwrite)))
 
     @on(Advanced)

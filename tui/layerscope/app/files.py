@@ -21,7 +21,7 @@ from layerscope.rows.order import Order
 from layerscope.rows.rows import Rows
 from layerscope.rows.shape import Flags
 from layerscope.tree.tree import Change, View
-from layerscope.units import size_text
+from layerscope.units import count_text, size_text
 from layerscope.waste.find import Waste
 
 MARKS = {Change.UNCHANGED: " ", Change.ADDED: "+", Change.MODIFIED: "~", Change.REMOVED: "-"}
@@ -30,7 +30,7 @@ WIDTHS = {"mode": 11, "owner": 10, "size": 9, "bar": 9, "wasted": 9}
 DROPPED = ("owner", "bar", "mode", "wasted", "size")
 """Columns go in this order where names would have less than NAME cells."""
 NAME = 26
-WIDE_NAMES = 48
+WIDE_NAMES = 36
 """Cells of names from which each level is indented by two."""
 MARK = 3
 TWISTY = {True: "▾ ", False: "▸ "}
@@ -50,6 +50,7 @@ class Files(Lines):
         self._waste: Waste | None = None
         self._rows: Rows | None = None
         self._look: NodeLines | None = None
+        self._absent = 0
         self.has_attributes = True
 
     # What the screen asks for.
@@ -63,6 +64,16 @@ class Files(Lines):
     def node(self) -> int:
         """The node under the cursor, 0 (the root) where there are no rows."""
         return int(self._rows.nodes[self.cursor]) if self._rows is not None and len(self._rows) else 0
+
+    @property
+    def _meant(self) -> int:
+        """The node the user put the cursor on, though it may be on one above it while that cannot be shown."""
+        return self._absent or self.node
+
+    def go(self, line: int, *, is_centred: bool = False) -> None:
+        """The cursor is moved: what it stood for is forgotten."""
+        self._absent = 0
+        super().go(line, is_centred=is_centred)
 
     @property
     def line(self) -> NodeLine | None:
@@ -86,7 +97,7 @@ class Files(Lines):
         """Show the same tree after another layer, the cursor on its path and on its place on the screen."""
         if self._rows is None:
             return
-        node, above = self.node, self.cursor - round(self.scroll_y)
+        node, above = self._meant, self.cursor - round(self.scroll_y)
         self._rows.show(view)
         self._look = NodeLines(view, self._waste, is_ascii=self.is_ascii)
         self._redrawn(node, above)
@@ -101,14 +112,14 @@ class Files(Lines):
     def sort(self, order: Order) -> None:
         """Sort anew, the cursor on its path."""
         if self._rows is not None:
-            node, above = self.node, self.cursor - round(self.scroll_y)
+            node, above = self._meant, self.cursor - round(self.scroll_y)
             self._rows.set_order(order)
             self._redrawn(node, above)
 
     def hide(self, hidden: frozenset[Change]) -> None:
         """Leave out what changed so."""
         if self._rows is not None:
-            node, above = self.node, self.cursor - round(self.scroll_y)
+            node, above = self._meant, self.cursor - round(self.scroll_y)
             self._rows.set_hidden(hidden)
             self._redrawn(node, above)
 
@@ -116,7 +127,7 @@ class Files(Lines):
         """Show what fits and the way to it; None shows all again, the cursor staying on its path."""
         if self._rows is None:
             return
-        node, above = self.node, self.cursor - round(self.scroll_y)
+        node, above = self._meant, self.cursor - round(self.scroll_y)
         self._rows.filter(hits)
         if hits is None:
             self._rows.reveal(node)
@@ -150,6 +161,7 @@ class Files(Lines):
         row = self._rows.nearest(node)
         self.set_count(len(self._rows))
         self.cursor = min(row, max(self.count - 1, 0))
+        self._absent = node if node != self.node else 0
         self.scroll_to(y=max(self.cursor - above, 0), animate=False, force=True)
         self.show_cursor()
         self.refresh()
@@ -200,7 +212,7 @@ class Files(Lines):
     def unfold_all(self, *, is_open: bool) -> None:
         """Unfold or fold everything."""
         if self._rows is not None:
-            node, above = self.node, self.cursor - round(self.scroll_y)
+            node, above = self._meant, self.cursor - round(self.scroll_y)
             self._rows.open_all() if is_open else self._rows.close_all()
             self._redrawn(node, above)
 
@@ -246,14 +258,18 @@ class Files(Lines):
 
     def _column(self, name: str, shown: NodeLine, ink: Style | None) -> Segment:
         if name == "mode":
-            return Segment(f"{shown.mode} ", self.ink("dim"))
+            return Segment(f"{shown.mode:<{WIDTHS['mode'] - 1}} ", self.ink("dim"))
         if name == "owner":
             return Segment(fitted(shown.owner, WIDTHS["owner"] - 1) + " ", self.ink("dim"))
         if name == "size":
             return Segment(size_cell(shown.size) + " ", ink)
         if name == "wasted":
             return Segment(size_cell(shown.wasted) + " ", self.ink("wasted"))
-        return Segment(bar_cell(shown.size, shown.within, WIDTHS["bar"] - 1, is_ascii=self.is_ascii) + " ", self.ink("bar"))
+        # What went earlier is no part of what its directory holds now.
+        return Segment(
+            bar_cell(0 if shown.gone_in else shown.size, shown.within, WIDTHS["bar"] - 1, is_ascii=self.is_ascii) + " ",
+            self.ink("bar"),
+        )
 
     def _name_parts(self, node: int, shown: NodeLine, room: int, ink: Style | None) -> list[Segment]:
         assert self._rows is not None
@@ -262,10 +278,14 @@ class Files(Lines):
         if shown.is_directory and self._rows.has_children(node):
             sign = TWISTY[self._rows.is_open(node)]
         name_ink = (ink or Style()) + self.ink("gone") if shown.is_gone else ink
-        link = f" → {shown.link}" if shown.link else ""
+        link = f" {shown.link}" if shown.link else ""
+        if self._rows.is_hit(node):
+            name_ink = (name_ink or Style()) + self.ink("hit")
         name = shown.name + ("/" if shown.is_directory else "")
         note = self._note(shown)
         left = room - indent - 2
+        if len(note) > left - cell_len(name) - cell_len(link):
+            note = f"  ~{shown.changes:,}" if shown.is_directory and shown.changes and not shown.is_gone else ""
         if len(note) > left - cell_len(name) - cell_len(link):
             note = ""
         name = cut_middle(name, left) if cell_len(name) > left else name
@@ -279,12 +299,12 @@ class Files(Lines):
         if shown.gone_in:
             return f"  removed by {shown.gone_in}"
         if shown.is_directory and shown.changes and shown.change not in (Change.ADDED, Change.REMOVED):
-            size = f" {size_text(shown.changed)}" if shown.changed else ""
-            return f"  ~{shown.changes:,}{size}"
+            size = f", {size_text(shown.changed)}" if shown.changed else ""
+            return f"  {count_text(shown.changes, 'change')}{size}"
         return ""
 
 
 def changed_counts(view: View) -> dict[Change, int]:
-    """How many nodes changed how."""
-    counts = np.bincount(view.change, minlength=len(Change)).tolist()
+    """How many nodes changed how, without the root."""
+    counts = np.bincount(view.change[1:], minlength=len(Change)).tolist()
     return {change: counts[change] for change in Change}

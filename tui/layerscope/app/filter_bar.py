@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on, work
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from layerscope.analysis import Analysis
+from layerscope.app.bindings import bindings
 from layerscope.app.files import Files
+from layerscope.app.keys import Place
 from layerscope.rows.names import NameIndex
 from layerscope.rows.query import parse
 from layerscope.rows.search import search
@@ -21,11 +26,13 @@ from layerscope.units import count_text
 class FilterBar(Horizontal):
     """An input, and how much it found. It posts Found for each result, and Closed when the user goes back to the files."""
 
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.FILTER)
+
     class Found(Message):
         """`mask` over the tree's nodes (None: no filter), `best` of which the cursor goes to if it was typed."""
 
-        def __init__(self, mask: Flags | None, best: int | None, *, is_complete: bool, is_typed: bool) -> None:
-            self.mask, self.best, self.is_complete, self.is_typed = mask, best, is_complete, is_typed
+        def __init__(self, mask: Flags | None, best: int | None, *, is_complete: bool, is_typed: bool, text: str = "") -> None:
+            self.mask, self.best, self.is_complete, self.is_typed, self.text = mask, best, is_complete, is_typed, text
             super().__init__()
 
     class Closed(Message):
@@ -75,7 +82,7 @@ class FilterBar(Horizontal):
         box = self.query_one(Input)
         with box.prevent(Input.Changed):
             box.value = ""
-        self.workers.cancel_node(self)
+        self.workers.cancel_group(self, "search")
         self.remove_class("-on")
         self.display = False
         self.show_text("")
@@ -93,7 +100,7 @@ class FilterBar(Horizontal):
 
     def search_again(self) -> None:
         """The layer is another: so may be what fits."""
-        if self.is_on and self.text.strip():
+        if self.is_on and parse(self.text).conditions:
             self._is_typed = False
             self._search(self.text)
 
@@ -101,11 +108,12 @@ class FilterBar(Horizontal):
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         self._is_typed = True
-        if event.value.strip():
+        query = parse(event.value)
+        if query.conditions:
             self._search(event.value)
         else:
-            self.workers.cancel_node(self)
-            self.show_text("")
+            self.workers.cancel_group(self, "search")
+            self.show_text(query.problem)
             self.post_message(self.Found(None, None, is_complete=True, is_typed=True))
 
     @on(Input.Submitted)
@@ -116,11 +124,11 @@ class FilterBar(Horizontal):
         else:
             self.close()
 
-    def key_down(self) -> None:
+    def action_to_files(self) -> None:
         """From the input to what it found."""
         self.post_message(self.Closed())
 
-    def key_escape(self) -> None:
+    def action_close(self) -> None:
         """Out of the filter."""
         self.close()
 
@@ -146,4 +154,4 @@ class FilterBar(Horizontal):
             if worker.is_cancelled:
                 return
             best = found.best
-            self.post_message(self.Found(found.mask, best, is_complete=found.is_complete, is_typed=is_typed))
+            self.post_message(self.Found(found.mask, best, is_complete=found.is_complete, is_typed=is_typed, text=text))

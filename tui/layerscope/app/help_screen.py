@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from layerscope.app.bindings import back
 from layerscope.app.footer import key_text
 from layerscope.app.keys import Key, Place
 from layerscope.app.lines import Lines
@@ -19,7 +20,7 @@ LABEL = 18
 MARKS = (
     ("+ ~ -", "added, changed, removed by the layers whose changes are shown"),
     ("!", "a file of which a layer carries bytes that no container sees"),
-    ("~12 4.5 MB", "after a directory: 12 changes below it, of 4.5 MB"),
+    ("~12", "after a directory: 12 changes below it"),
     ("size, bar", "of a directory all below it, each content once; the bar is its share of the directory around it"),
     ("◆", "the marked layer"),
 )
@@ -41,7 +42,7 @@ Line = tuple[str, str, str]
 class HelpScreen(ModalScreen[None]):
     """A list to scroll through; any of the keys that opened it closes it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,question_mark,f1", "app.back", "Close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [back(), Binding("q,question_mark,f1", "app.back", "Close", show=False)]
 
     def __init__(self, keys: Sequence[Key]) -> None:
         super().__init__()

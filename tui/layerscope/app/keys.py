@@ -17,6 +17,7 @@ class Place(Enum):
     LISTS = "Lists"
     FILES = "Files"
     LAYERS = "Layers"
+    FILTER = "While a filter is typed"
     WASTE = "Waste"
     FILE = "A file"
 
@@ -89,6 +90,8 @@ KEYS: tuple[Key, ...] = (
     Key("files.left", _F, "left,h", "fold", "", "Collapse the directory, or go to the one around it"),
     Key("files.right", _F, "right,l", "unfold", "", "Expand the directory, or go into it"),
     Key("layers.open", _Y, "space,enter,right,l", "open", "files", "Go to the layer's files", 12),
+    Key("filter.close", Place.FILTER, "escape", "close", "all files", "Leave the filter", 11),
+    Key("filter.files", Place.FILTER, "down", "to_files", "found files", "Go to what it found; Enter does so, too", 12),
     Key("waste.open", _W, "enter,space", "open", "open", "Unfold or fold a group; go to a file in the image", 11),
     Key("waste.show", _W, "f", "show_in_files", "in files", "Go to it in the image, at the layer that wrote it", 13),
     Key("waste.next", _W, "tab", "group(1)", "group", "The next grouping: cause, layer pair, directory, path", 12),

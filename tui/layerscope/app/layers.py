@@ -69,6 +69,11 @@ class Layers(Lines):
         """How many lines show it whole, the head among them."""
         return len(self._lines)
 
+    @property
+    def _digits(self) -> int:
+        """Cells of the highest number."""
+        return max(len(str(len(self._image.layers))), 2) if self._image is not None else 2
+
     def show_image(self, image: Image, base_layers: int | None) -> None:
         """List the layers of an image, those of its base set apart."""
         self._image, self._base = image, base_layers or 0
@@ -132,7 +137,7 @@ class Layers(Lines):
         shown = self._lines[line]
         bar, wasted = _widths(room)
         if line == 0:
-            head = f"  # {'size':>8} {'':{bar}}" + (f" {'wasted':>8}" if wasted else "") + " instruction"
+            head = f" {'#':>{self._digits}} {'size':>8}{'':{bar}}" + (f" {'wasted':>8}" if wasted else "") + " instruction"
             return [Segment(fitted(head, room), self.ink("dim"))]
         if shown.layer is None:
             return [Segment(fitted(shown.text, room), self.ink("dim"))]
@@ -146,7 +151,7 @@ class Layers(Lines):
         ink = self.ink("dim") if number <= self._base or not figures.is_read else None
         sign = self.ink("modified") if number == self.marked else ink
         parts = [
-            Segment(f"{'◆' if number == self.marked else ' '}{number:>2}", sign),
+            Segment(f"{'◆' if number == self.marked else ' '}{number:>{self._digits}}", sign),
             Segment(f" {size_cell(figures.size, zero='0  B')}", ink),
         ]
         if bar:
@@ -155,12 +160,14 @@ class Layers(Lines):
             parts.append(Segment(f" {size_cell(figures.wasted)}", self.ink("wasted")))
         used = sum(len(part.text) for part in parts)
         text = shown.text if figures.is_read else f"… {shown.text}"
+        if shown.layer.absent:
+            text, ink = f"not there: {shown.text}", self.ink("removed")
         return [*parts, Segment(" " + fitted(text, room - used - 1), ink)]
 
 
 def _widths(room: int) -> tuple[int, int]:
     """Cells of the bar and of the waste, each with the space before it."""
-    if room < 36:
+    if room < 48:
         return 0, 0
     return (11 if room >= 60 else 9 if room >= 48 else 0), 9
 

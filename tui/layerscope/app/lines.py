@@ -27,7 +27,7 @@ class Lines(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "line--cursor", "line--cursor-blurred", "line--dim", "line--bold", "line--added", "line--modified",
         "line--removed", "line--gone", "line--wasted", "line--bar", "line--head", "line--key", "line--link",
-        "line--match", "line--directory",
+        "line--match", "line--hit", "line--directory",
     }  # fmt: skip
     has_cursor: bool = True
 

@@ -66,12 +66,12 @@ class NodeLines:
             change=Change(int(view.change[node])),
             gone_in=gone_in,
             is_directory=is_directory,
-            mode=f"{letter}?????????" if look.mode is None else letter + stat.filemode(look.mode)[1:],
-            owner="-" if look.uid is None else f"{look.uid}:{look.gid}",
+            mode="" if look.mode is None else letter + stat.filemode(look.mode)[1:],
+            owner="" if look.uid is None else f"{look.uid}:{look.gid}",
             size=look.size if gone_in and not is_directory else self._size(node, is_directory=is_directory),
             within=self._size(int(tree.nodes.parent[node]), is_directory=True),
             wasted=int(self.wasted[node]) if len(self.wasted) else 0,
-            link=self.shown(look.link),
+            link=self._link(version, look.link),
             changes=int(view.subtree_changes[node]) - int(view.change[node] != Change.UNCHANGED),
             changed=int(view.subtree_changed_bytes[node]),
         )
@@ -87,6 +87,15 @@ class NodeLines:
         if is_directory:
             return int(view.subtree_bytes[node]) + int(view.subtree_removed_bytes[node])
         return int(view.size[node]) + int(view.removed_size[node])
+
+    def _link(self, version: int, target: bytes) -> str:
+        """Where a link leads: as it is written for a symlink, the path for a hard link."""
+        if target:
+            return f"→ {self.shown(target)}"
+        entry = int(self._tree.versions.entry[version]) if version >= 0 else -1
+        entries = self._tree.entries
+        is_hard = entry >= 0 and entries.kind[entry] == Kind.HARDLINK
+        return f"⇒ /{self.shown(entries.links[entry])}" if is_hard else ""
 
     def _version(self, node: int) -> tuple[int, int]:
         """The version to show, -1 for none, and the layer in which it went if that was earlier than the layers shown."""
@@ -108,9 +117,3 @@ def wasted_below(tree: Tree, waste: Waste | None) -> Longs:
     np.add.at(column, waste.node.astype(np.int64) + 1, waste.size)
     sums = np.cumsum(column)
     return sums[tree.nodes.end] - sums[:-1]
-
-
-def kind_is_directory(view: View, node: int) -> bool:
-    """Whether a node that is seen is a directory."""
-    version = int(view.seen[node])
-    return version >= 0 and int(view.tree.versions.kind[version]) == Kind.DIRECTORY

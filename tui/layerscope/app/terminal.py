@@ -25,7 +25,7 @@ _ASCII = str.maketrans(
         **dict.fromkeys("│┃║▏▕▎▍╎┆┊▌▐", "|"),
         **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝╋╶╴╵╷", "+"),
         **dict.fromkeys("█▉▊▋▀▄▇▆▅▃▂", "#"),
-        **dict(zip("…·→←↑↓≈▾▸▶◆•✓⭘°—", "~|><^v~v>>**xoo-", strict=True)),
+        **dict(zip("…·→⇒←↑↓≈▾▸▶◆•✓⭘°—", "~|>=<^v~v>>**xoo-", strict=True)),
     }
 )
 

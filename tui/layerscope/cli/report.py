@@ -52,7 +52,7 @@ def report(reference: str, platform: str | None, base: str | None, json_file: st
     """
     if json_file is not None:
         _spare_the_image(reference, json_file)
-    elif not is_text and can_show_screen(reference):
+    elif not is_text and can_show_screen(reference, base):
         return show_screen(reference, platform, base)
     return _show(analyse_image(reference, platform, base), json_file)
 

@@ -14,12 +14,39 @@ if TYPE_CHECKING:
     from layerscope.sources.image import Image
 
 
-def can_show_screen(reference: str = "") -> bool:
-    """Whether there is a terminal to draw on and to read keys from, or TEXTUAL_DRIVER names another way."""
+TERMINAL = "/dev/tty"
+CRASHED = 1
+
+
+def can_show_screen(*references: str | None) -> bool:
+    """Whether there is a terminal to draw on and to read keys from, or TEXTUAL_DRIVER names another way. Where one of the
+    references is standard input, keys come from the terminal itself.
+    """
+    reads_image = any(map(_is_stdin, references))
     if os.environ.get("TEXTUAL_DRIVER"):
-        return True
-    is_terminal = sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
-    return is_terminal and os.environ.get("TERM", "") not in ("", "dumb") and not reference.startswith("-")
+        return not reads_image
+    if not (sys.stdout.isatty() and sys.stderr.isatty()) or os.environ.get("TERM", "") in ("", "dumb"):
+        return False
+    # An image on a terminal is a mistake that the reader of the image explains.
+    return sys.stdin.isatty() != reads_image and (not reads_image or _has_terminal())
+
+
+def _is_stdin(reference: str | None) -> bool:
+    from layerscope.sources.location import PREFIXES, STDIN
+
+    typed = reference or ""
+    prefix = next((prefix for prefix in PREFIXES if typed.startswith(prefix)), "")
+    return typed.removeprefix(prefix).partition(":")[0] == STDIN
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a terminal of its own, and is not in the background of it."""
+    try:
+        terminal = os.open(TERMINAL, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    os.close(terminal)
+    return True
 
 
 def show_screen(reference: str, platform: str | None, base: str | None) -> int:
@@ -33,6 +60,8 @@ def show_screen(reference: str, platform: str | None, base: str | None) -> int:
         return image, find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
 
     _check_reference(reference)
+    if _is_stdin(reference) or _is_stdin(base):
+        _read_keys_from_terminal()
     return _show(opener, reference)
 
 
@@ -55,8 +84,19 @@ def _check_reference(reference: str) -> None:
     locate(reference)
 
 
+def _read_keys_from_terminal() -> None:
+    """Put the terminal where standard input was, for Textual reads keys there; `sys.stdin` stays what the image comes from."""
+    sys.stdin = open(os.dup(0), encoding="utf-8")  # noqa: SIM115, PTH123 - open to the end
+    terminal = os.open(TERMINAL, os.O_RDWR | os.O_CLOEXEC)
+    os.dup2(terminal, 0)
+    os.close(terminal)
+
+
 def _show(opener: Opener, reference: str) -> int:
-    from layerscope.app.app import run
+    if not os.environ.get("NO_COLOR"):
+        os.environ.pop("NO_COLOR", None)  # Textual takes an empty one for a wish, too
+
+    from layerscope.app.app import Crashed, run
     from layerscope.app.keys import KEYS
     from layerscope.app.loading import Failed
     from layerscope.app.terminal import Terminal
@@ -66,4 +106,6 @@ def _show(opener: Opener, reference: str) -> int:
     ending = run(opener, reference, settings=settings, terminal=Terminal.of())
     if isinstance(ending, Failed):
         raise ending.error
+    if isinstance(ending, Crashed):
+        return CRASHED
     return 128 + ending if ending else 0

@@ -1,0 +1,69 @@
+"""Textual's driver of a terminal, which gives it back also when that is hard: to a shell by Ctrl+Z, and when it is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
+
+from textual.drivers.linux_driver import LinuxDriver
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+
+class TerminalDriver(LinuxDriver):
+    """Mends what Textual 8.2 leaves undone. On Ctrl+Z the rest of a pipeline, or the script around us, runs on, so that no
+    shell gives its prompt. After `fg` the screen is not drawn. After a SIGSTOP from elsewhere, the modes that Textual set itself
+    are those that it restores in the end. When the terminal is gone, writing to it ends the thread that writes, and whoever
+    waits for that thread waits for ever.
+    """
+
+    def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._file: Any = _Patient(sys.__stderr__)
+        self._is_suspended = False
+
+    def _sigtstp_application(self, *_: object) -> None:
+        """Give the terminal back, then stop with all that was started together."""
+        if not self._is_suspended:
+            self.suspend_application_mode()
+            self._is_suspended = True
+        os.kill(0, signal.SIGSTOP)
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Take the terminal again, unless it is in the background that we go on."""
+        if not self._is_in_foreground:
+            os.kill(0, signal.SIGSTOP)
+            return
+        if not self._is_suspended:
+            self.suspend_application_mode()
+        self._is_suspended = False
+        self._must_signal_resume = True
+        self.resume_application_mode()
+        self._app.refresh(layout=True)
+
+    @property
+    def _is_in_foreground(self) -> bool:
+        try:
+            return os.tcgetpgrp(self.fileno) == os.getpgrp()
+        except OSError:  # there is no terminal any more
+            return True
+
+
+class _Patient:
+    """A file that takes everything, also when it leads nowhere any more."""
+
+    def __init__(self, file: TextIO | None) -> None:
+        assert file is not None
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
