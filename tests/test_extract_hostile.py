@@ -18,6 +18,7 @@ from extracting import contents_of, extracted, image_in, tree_on_disk
 from layerscope.analysis import read_image
 from layerscope.errors import CannotWrite, CorruptLayer, WouldOverwrite
 from layerscope.extraction import destination, writing
+from layerscope.layers.content import BlobContent
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ def test_damage_found_on_the_way_says_how_much_was_written(inside: Path) -> None
     whole = layer(file("a", b"a"), file("b", b"b" * 100))
     contents = contents_of(whole, compress="gzip")
     stored = contents.layers[0]
-    assert stored is not None
+    assert isinstance(stored, BlobContent)
     shorter = replace(stored, blob=blob(gzip.compress(whole.tar()[:1600])))
     with pytest.raises(CorruptLayer, match=r"^image.tar: layer 1: /b: .* ends 36 bytes early; 1 of 2 files were written$"):
         extracted(replace(contents, layers=(shorter,)), "/", inside)
