@@ -1,0 +1,1 @@
+"""Two images, or two builds of one, held against each other."""

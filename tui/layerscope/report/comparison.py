@@ -1,0 +1,44 @@
+"""What a new build changed, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from layerscope.compare.comparison import Comparison
+from layerscope.report.listing import MARKS
+from layerscope.report.style import Style, cells, cut_middle
+from layerscope.tree.tree import Change
+from layerscope.units import count_text, percent_text, size_text
+
+HEAVIEST = 10
+
+
+def growth_text(grown: int) -> str:
+    """`+1.20 MB`, `-3 B`, `+0 B`."""
+    return f"{'+' if grown >= 0 else ''}{size_text(grown)}"
+
+
+def summary_sentence(comparison: Comparison) -> str:
+    """`+1.2 MB on disk, +0 B wasted; 3 of 10 layers new; 12 files added, ...`: one line."""
+    new = comparison.new
+    layers = len(new.image.layers)
+    paths = [
+        f"{comparison.count(change):,} {change.name.lower()}" for change in (Change.ADDED, Change.MODIFIED, Change.REMOVED)
+    ]
+    return (
+        f"{growth_text(comparison.content_grown)} on disk, {growth_text(comparison.wasted_grown)} wasted; "
+        f"{layers - comparison.shared_layers} of {count_text(layers, 'layer')} new; paths: {', '.join(paths)}"
+    )
+
+
+def comparison_lines(comparison: Comparison, style: Style, *, limit: int = HEAVIEST) -> Iterator[str]:
+    """The sentence, efficiency before and after, and the paths that weigh most."""
+    yield style.plain(summary_sentence(comparison))
+    old, new = comparison.old.waste, comparison.new.waste
+    yield style.plain(f"efficiency {percent_text(old.efficiency)} → {percent_text(new.efficiency)}")
+    for row in range(min(limit, len(comparison))):
+        grown = int(comparison.new_size[row] - comparison.old_size[row])
+        start = f"  {MARKS[Change(comparison.change[row])]} {growth_text(grown):>9}  "
+        yield start + cut_middle("/" + style.name(comparison.path(row)), style.width - cells(start), mark=style.plain("…"))
+    if len(comparison) > limit:
+        yield f"  and {len(comparison) - limit:,} more"
