@@ -21,7 +21,10 @@ from build import Layer, image
 from layerscope.cli.main import run
 
 COMMAND = (sys.executable, "-m", "layerscope")
-SETTINGS = ("COLUMNS", "LINES", "NO_COLOR", "TERM", "PYTHONIOENCODING", "PYTHONUTF8", "LC_ALL", "LAYERSCOPE_MAX_UNPACKED")
+SETTINGS = (
+    *("COLUMNS", "LINES", "NO_COLOR", "TERM", "COLORTERM", "TERM_PROGRAM", "PYTHONIOENCODING", "PYTHONUTF8", "LC_ALL"),
+    *("LAYERSCOPE_CONFIG", "LAYERSCOPE_MAX_UNPACKED", "TEXTUAL_COLOR_SYSTEM", "TEXTUAL_DRIVER"),
+)
 
 Settings = Mapping[str, str]
 NO_SETTINGS: Settings = {}

@@ -24,7 +24,7 @@ from conftest import requires
 PATIENCE = 10.0
 """Seconds after which a text that does not come is missing; a machine may be busy."""
 EVERY = 0.02
-QUIET = 0.2
+QUIET = 0.1
 READY = "efficient"
 """What the screen says when all is known."""
 PROMPT = "$ "
@@ -110,8 +110,15 @@ class Tmux:
 
     def wait(self, text: str, *, seconds: float = PATIENCE) -> str:
         """Wait until `text` can be seen, and return all that can be."""
-        until(lambda: text in self.shown, lambda: f"{text!r} is not there:\n{self.shown}", seconds=seconds)
-        return self.shown
+        shown = ""
+
+        def is_there() -> bool:
+            nonlocal shown
+            shown = self.shown
+            return text in shown
+
+        until(is_there, lambda: f"{text!r} is not there:\n{shown}", seconds=seconds)
+        return shown
 
     def wait_gone(self, text: str, *, seconds: float = PATIENCE) -> str:
         """Wait until `text` cannot be seen any more."""
@@ -135,7 +142,7 @@ def tmux(home: Path, *, size: tuple[int, int] = (80, 24), settings: Settings = N
     requires("tmux")
     env = settings_at(home, {"PS1": PROMPT, "ENV": "", **settings})
     # The path of a socket may have no more than 107 bytes, and pytest's directories have long names.
-    with tempfile.TemporaryDirectory(prefix="ls-") as directory:
+    with tempfile.TemporaryDirectory(prefix="layerscope-tmux-") as directory:
         opened = Tmux(f"{directory}/tmux")
         columns, rows = map(str, size)
         # tmux itself must know that its terminal shows UTF-8, whatever the program is told.

@@ -23,9 +23,7 @@ SIZES = {"80x24": (80, 24), "140x40": (140, 40)}
 THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colours": "ansi-dark"}
 VIEWS: dict[str, Sequence[str]] = {
     "explorer": ["left_square_bracket", "left_square_bracket", "tab", "right_curly_bracket", "right_curly_bracket"],
-    "base": ["tab", "e"],
     "details": ["i"],
-    "so-far": ["t", "tab", "s", "e"],
     "filter": ["tab", *"/app"],
     "waste": ["w", "down"],
     "waste-by-path": ["w", "shift+tab"],

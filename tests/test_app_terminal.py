@@ -106,34 +106,34 @@ def test_in_ascii_every_text_keeps_its_width(text: str) -> None:
 def look_around(opened: Bare) -> bytes:
     """See the filter, the help, the palette, waste, a message; quit; return all that was written."""
     opened.wait(READY)
-    opened.type(b"\t[")
-    opened.type(b"/py")
-    opened.wait(r"\d hits?")
-    opened.type(b"\r")
-    opened.type(b"?")
-    opened.wait("Show all keys")
-    opened.type(b"q\x10")
-    opened.wait("Search for")
-    opened.type(b"copy the path\r")
-    opened.wait("Copied")
-    opened.type(b"w")
-    opened.wait("deleted")
+    for keys, answer in (
+        (b"[", "after layer 9"),
+        (b"/py", r"\d hits?"),
+        (b"\r", "all files|space"),
+        (b"\x1b", "."),
+        (b"?", "Show all keys"),
+        (b"q", "/ filter"),
+        (b"\x10", "Search for"),
+        (b"copy the path\r", "Copied"),
+        (b"w", "deleted"),
+    ):
+        opened.settle()
+        opened.type(keys)
+        opened.wait(answer)
     opened.type(b"q")
     assert opened.ended() == 0
     return opened.written
 
 
-@pytest.mark.parametrize("name", ["1", "0"])
-def test_no_color_writes_not_one_colour(name: str, tmp_path: Path) -> None:
-    with bare(tmp_path, "demo", settings={"NO_COLOR": name, "COLORTERM": "truecolor"}) as opened:
+def test_no_color_writes_not_one_colour(tmp_path: Path) -> None:
+    with bare(tmp_path, "demo", settings={"NO_COLOR": "1", "COLORTERM": "truecolor"}) as opened:
         drawn = styles(look_around(opened))
     assert drawn & FOREGROUNDS_AND_BACKGROUNDS == set()
     assert {1, 7} <= drawn
 
 
-@pytest.mark.parametrize("term", ["linux", "xterm", "screen"])
-def test_sixteen_colours_are_the_terminals_own(term: str, tmp_path: Path) -> None:
-    with bare(tmp_path, "demo", settings={"TERM": term}) as opened:
+def test_sixteen_colours_are_the_terminals_own(tmp_path: Path) -> None:
+    with bare(tmp_path, "demo", settings={"TERM": "linux"}) as opened:
         drawn = styles(look_around(opened))
     assert drawn & {38, 48} == set()
     assert drawn & {30, 31, 32, 33, 34, 35, 36, 37}
@@ -146,12 +146,11 @@ def test_256_colours_are_numbered(tmp_path: Path) -> None:
     assert not re.search(rb"\x1b\[[0-9;]*[34]8;2;", shown)
 
 
-@pytest.mark.parametrize("locale", ["C", "en_US.ISO-8859-1"])
-def test_without_utf_8_not_one_byte_is_more_than_ascii(locale: str, tmp_path: Path) -> None:
-    with bare(tmp_path, "demo", settings={"LC_ALL": locale}) as opened:
+def test_without_utf_8_not_one_byte_is_more_than_ascii(tmp_path: Path) -> None:
+    with bare(tmp_path, "demo", settings={"LC_ALL": "C"}) as opened:
         shown = look_around(opened)
     assert shown.isascii()
-    assert b"Files" in shown or b"after layer" in without_codes(shown)
+    assert b"after layer" in without_codes(shown)
 
 
 def test_in_ascii_columns_stay_straight(tmp_path: Path) -> None:

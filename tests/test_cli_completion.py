@@ -42,7 +42,8 @@ def completed(*words: str) -> list[str]:
 
 
 def test_commands_are_completed() -> None:
-    assert completed("") == ["ls", "find", "cat", "extract", "blame", "waste", "verify", "demo", "config", "completion"]
+    names = ["ls", "find", "cat", "extract", "blame", "waste", "verify", "watch", "demo", "config", "completion"]
+    assert completed("") == names
     assert completed("b") == ["blame"]
 
 

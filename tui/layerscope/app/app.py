@@ -25,7 +25,7 @@ from layerscope.app.file_screen import FileScreen
 from layerscope.app.footer import key_text
 from layerscope.app.help_screen import HelpScreen
 from layerscope.app.keys import DIVE, Place, keys_with
-from layerscope.app.loading import Analysed, Failed, Loader, Opened, Opener, Progressed, Read
+from layerscope.app.loading import Analysed, Failed, Fingerprint, Loader, Opened, Opener, Progressed, Read, Rebuilt
 from layerscope.app.terminal import Terminal
 from layerscope.rows.order import Order
 from layerscope.settings.remembered import Remembered, recall, remember
@@ -59,7 +59,9 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.EVERYWHERE)
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, opener: Opener, reference: str, *, settings: Settings, terminal: Terminal) -> None:
+    def __init__(
+        self, opener: Opener, reference: str, *, settings: Settings, terminal: Terminal, fingerprint: Fingerprint | None = None
+    ) -> None:
         # TEXTUAL_DRIVER names another where there is no terminal, as in a browser.
         driver = None if os.environ.get("TEXTUAL_DRIVER") else TerminalDriver
         super().__init__(driver, ansi_color=True if terminal.has_no_colour else None)
@@ -73,7 +75,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self.order = Order(settings.sort or remembered.sort or "name")
         self.theme = terminal.theme(settings.theme, remembered.theme, self.available_themes)
         self._reference = reference
-        self._loader = Loader(opener, self.post_message)
+        self._loader = Loader(opener, self.post_message, fingerprint)
         keymap = {**(DIVE if settings.keymap == "dive" else {}), **settings.keys}
         self.key_table = keys_with(keymap)
         self.set_keymap(keymap)
@@ -110,7 +112,8 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self.explorer.post_message(message)
 
     @on(Analysed)
-    def _all_read(self, message: Analysed) -> None:
+    @on(Rebuilt)
+    def _all_read(self, message: Message) -> None:
         self.explorer.post_message(message)
         # A million columns' worth of objects that live to the end are not to be looked through again and again.
         gc.freeze()
@@ -174,9 +177,11 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         yield from (each for each in super().get_system_commands(screen) if each.title not in ("Quit", "Keys", "Screenshot"))
 
 
-def run(opener: Opener, reference: str, *, settings: Settings, terminal: Terminal) -> Ending:
-    """Show the screen until the user quits. The terminal is as before afterwards."""
-    app = LayerscopeApp(opener, reference, settings=settings, terminal=terminal)
+def run(
+    opener: Opener, reference: str, *, settings: Settings, terminal: Terminal, fingerprint: Fingerprint | None = None
+) -> Ending:
+    """Show the screen until the user quits. The terminal is as before afterwards. With a `fingerprint` it shows each build."""
+    app = LayerscopeApp(opener, reference, settings=settings, terminal=terminal, fingerprint=fingerprint)
     # A loop of our own: asyncio.run would wait for threads that still read.
     ending = app.run(loop=asyncio.new_event_loop())
     return Crashed() if app.return_code else ending

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from rich.segment import Segment
 
 from layerscope.analysis import Analysis
 from layerscope.app.lines import Lines
+from layerscope.compare.comparison import Comparison
 from layerscope.report.causes import EXPLANATIONS
+from layerscope.report.comparison import comparison_lines
 from layerscope.report.instructions import clean_instruction
 from layerscope.report.problems import problem_sentence
-from layerscope.report.style import wrapped
+from layerscope.report.style import Style, wrapped
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change
@@ -21,6 +24,7 @@ from layerscope.waste.group import LayerPair, by_layer_pair
 
 LABEL = 12
 GAUGE = 20
+HEAVIEST = 12
 PROBLEMS = 20
 
 
@@ -183,6 +187,14 @@ def _runtime(image: Image) -> Iterator[Part]:
         yield Part(escape(variable), "env" if index == 0 else " ")
     for index, (name, value) in enumerate(config.labels.items()):
         yield Part(f"{escape(name)}={escape(value)}", "labels" if index == 0 else " ")
+
+
+def comparison_parts(comparison: Comparison) -> Iterator[Part]:
+    """What the build that is shown changed against the one before."""
+    yield Part("Against the build before", colour="bold")
+    for line in islice(comparison_lines(comparison, Style(width=200)), HEAVIEST):
+        yield Part(line.strip())
+    yield Part("")
 
 
 def _problems(image: Image, analysis: Analysis) -> Iterator[Part]:

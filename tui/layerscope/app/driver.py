@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import termios
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -13,11 +14,13 @@ from textual.drivers.linux_driver import LinuxDriver
 if TYPE_CHECKING:
     from textual.app import App
 
+HIDE_CURSOR = "\x1b[?25l"
+
 
 class TerminalDriver(LinuxDriver):
     """Mends what Textual 8.2 leaves undone. On Ctrl+Z the rest of a pipeline, or the script around us, runs on, so that no
-    shell gives its prompt. After `fg` the screen is not drawn. After a SIGSTOP from elsewhere, the modes that Textual set itself
-    are those that it restores in the end. When the terminal is gone, writing to it ends the thread that writes, and whoever
+    shell gives its prompt. After `fg` the screen is not drawn. After a SIGSTOP from elsewhere, the modes that Textual set
+    itself are those that it restores in the end. When the terminal is gone, writing to it ends the thread that writes, and who
     waits for that thread waits for ever.
     """
 
@@ -25,6 +28,13 @@ class TerminalDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._file: Any = _Patient(sys.__stderr__)
         self._is_suspended = False
+        self._attributes: list[Any] | None = None
+
+    def start_application_mode(self) -> None:
+        """Remember the modes that it sets."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        with suppress(termios.error):
+            self._attributes = termios.tcgetattr(self.fileno)
 
     def _sigtstp_application(self, *_: object) -> None:
         """Give the terminal back, then stop with all that was started together."""
@@ -38,12 +48,21 @@ class TerminalDriver(LinuxDriver):
         if not self._is_in_foreground:
             os.kill(0, signal.SIGSTOP)
             return
-        if not self._is_suspended:
-            self.suspend_application_mode()
-        self._is_suspended = False
-        self._must_signal_resume = True
-        self.resume_application_mode()
+        if self._is_suspended:
+            self._is_suspended = False
+            self._must_signal_resume = True
+            self.resume_application_mode()
+        else:
+            self._set_modes_again()
         self._app.refresh(layout=True)
+
+    def _set_modes_again(self) -> None:
+        """A shell that had the terminal meanwhile has set its own."""
+        with suppress(termios.error):
+            termios.tcsetattr(self.fileno, termios.TCSANOW, self._attributes or termios.tcgetattr(self.fileno))
+        self._enable_mouse_support()
+        self._enable_bracketed_paste()
+        self.write(HIDE_CURSOR)
 
     @property
     def _is_in_foreground(self) -> bool:

@@ -17,7 +17,7 @@ from textual.widget import Widget
 
 from layerscope.analysis import Analysis, Contents
 from layerscope.app.bindings import bindings
-from layerscope.app.details import Details, Part, digest_parts, efficiency_parts, image_parts, layer_parts
+from layerscope.app.details import Details, Part, comparison_parts, digest_parts, efficiency_parts, image_parts, layer_parts
 from layerscope.app.file_screen import FileScreen
 from layerscope.app.files import Files, changed_counts
 from layerscope.app.filter_bar import FilterBar
@@ -25,10 +25,11 @@ from layerscope.app.footer import Footer
 from layerscope.app.keys import Place
 from layerscope.app.layers import Figures, Layers
 from layerscope.app.lines import Lines
-from layerscope.app.loading import Analysed, Opened, Progressed, Read
+from layerscope.app.loading import Analysed, Opened, Progressed, Read, Rebuilt
 from layerscope.app.summary import Summary
 from layerscope.app.waste_outline import Jump, Outline
 from layerscope.app.waste_screen import WasteScreen
+from layerscope.report.comparison import summary_sentence
 from layerscope.report.style import cut_middle
 from layerscope.rows.order import Order
 from layerscope.text import escape
@@ -36,6 +37,7 @@ from layerscope.tree.tree import Change, View
 
 if TYPE_CHECKING:
     from layerscope.app.app import LayerscopeApp
+    from layerscope.compare.comparison import Comparison
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
 
@@ -71,6 +73,7 @@ class Explorer(Screen[None]):
         self._analysis: Analysis | None = None
         self._outline: Outline | None = None
         self._numbers: frozenset[int] = frozenset()
+        self._comparison: Comparison | None = None
         self._is_so_far = False
         self._shown: tuple[int, int] = (0, 0)
         self._before_details: Widget | None = None
@@ -189,6 +192,21 @@ class Explorer(Screen[None]):
         if self.scope.settings.start == "waste":
             self.action_waste()
 
+    @on(Rebuilt)
+    def _show_rebuilt(self, message: Rebuilt) -> None:
+        """Another build of what is watched: the cursors stay on their layer and path."""
+        number = self.layer_pane.number
+        self._image, self._base, self._comparison, self._analysis = message.image, message.base, message.comparison, None
+        self.query_one(Summary).show_image(message.image)
+        self.layer_pane.mark(0)
+        self.layer_pane.show_image(message.image, message.base.layers)
+        self.layer_pane.step_to(min(number, len(message.image.layers)))
+        numbers = frozenset(layer.number for layer in message.image.layers)
+        self._show_contents(Read(message.analysis.contents, numbers, is_complete=True))
+        self._show_analysis(Analysed(message.analysis))
+        self.bar.search_again()
+        self.notify(summary_sentence(message.comparison), title="Built anew", markup=False)
+
     def _show_figures(self) -> None:
         contents = self._contents
         assert contents is not None
@@ -252,6 +270,8 @@ class Explorer(Screen[None]):
             return
         number = self.layer_pane.number
         parts: list[Part] = []
+        if self._comparison is not None:
+            parts += comparison_parts(self._comparison)
         if number:
             counts = None
             if self._contents is not None and self.view is not None and number in self._numbers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -15,6 +15,7 @@ from layerscope.progress import Progress
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
+    from layerscope.compare.comparison import Comparison
     from layerscope.layers.read import ReadLayer
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
@@ -23,6 +24,12 @@ INTERVAL = 0.1
 """Seconds between two reports of progress."""
 PATIENCE = 1.0
 """Seconds of reading after which what is read already is worth merging for a first look."""
+
+WATCH = 0.5
+"""Seconds between two looks at what is watched; it must look the same twice to count as written to its end."""
+
+Fingerprint = Callable[[], object]
+"""What changes when the image does: a file's time and size, a tag's image id. None: it is not there now."""
 
 Opener = Callable[[Progress], tuple["Image", "Base"]]
 """Opens what the user named, and finds its base."""
@@ -67,6 +74,16 @@ class Analysed(Message, bubble=False):
 
 
 @dataclass
+class Rebuilt(Message, bubble=False):
+    """What is watched was built anew: all that is known of it, and how it differs from the build before."""
+
+    image: Image
+    base: Base
+    analysis: Analysis
+    comparison: Comparison
+
+
+@dataclass
 class Failed(Message, bubble=False):
     """It cannot be done; the error's sentence says why."""
 
@@ -76,9 +93,10 @@ class Failed(Message, bubble=False):
 class Loader:
     """Calls `post` with each of these messages, in the thread that calls `run`; `stop` ends it at the next piece read."""
 
-    def __init__(self, opener: Opener, post: Callable[[Message], object]) -> None:
-        self._open, self._post = opener, post
+    def __init__(self, opener: Opener, post: Callable[[Message], object], fingerprint: Fingerprint | None = None) -> None:
+        self._open, self._post, self._fingerprint = opener, post, fingerprint
         self._is_stopped = False
+        self._pause = Event()
         self._started = self._told = self._looked = time.monotonic()
         self._reads: dict[int, ReadLayer] = {}
         self._lock = Lock()
@@ -86,17 +104,21 @@ class Loader:
     def stop(self) -> None:
         """The user does not want it any more."""
         self._is_stopped = True
+        self._pause.set()
 
     def run(self) -> None:
-        """Open, read, merge, find waste."""
+        """Open, read, merge, find waste; then watch for another build, if that is wanted."""
         try:
-            self._run()
+            seen = self._fingerprint() if self._fingerprint else None
+            analysis = self._run()
+            if self._fingerprint:
+                self._watch(self._fingerprint, seen, analysis)
         except Stopped:
             pass
         except (LayerscopeError, OSError, MemoryError) as error:
             self._post(Failed(error))
 
-    def _run(self) -> None:
+    def _run(self) -> Analysis:
         # numpy takes 70 ms to import, which the first frame does not wait for.
         from layerscope.analysis import analyse, read_image
 
@@ -111,6 +133,40 @@ class Loader:
         analysis = analyse(contents, base_layers=base.layers, base_name=base.name)
         self._check()
         self._post(Analysed(analysis))
+        return analysis
+
+    def _watch(self, fingerprint: Fingerprint, seen: object, analysis: Analysis) -> None:
+        """Look again and again. What cannot be read is not written to its end yet, or no image any more: look further."""
+        while True:
+            now = self._settled(fingerprint, seen)
+            try:
+                analysis = self._read_again(analysis)
+            except (LayerscopeError, OSError) as error:
+                self._post(Progressed(f"the new build cannot be read: {error}", 0, 0, 0))
+            seen = now
+
+    def _settled(self, fingerprint: Fingerprint, seen: object) -> object:
+        """Wait for another fingerprint that stays."""
+        before = seen
+        while True:
+            self._pause.wait(WATCH)
+            self._check()
+            now = fingerprint()
+            if now is not None and now != seen and now == before:
+                return now
+            before = now
+
+    def _read_again(self, before: Analysis) -> Analysis:
+        from layerscope.analysis import analyse, read_image
+        from layerscope.compare.comparison import compare
+
+        self._started = time.monotonic()
+        image, base = self._open(self.progress)
+        contents = read_image(image, progress=self.progress, keep_seek_points=True)
+        analysis = analyse(contents, base_layers=base.layers, base_name=base.name)
+        self._check()
+        self._post(Rebuilt(image, base, analysis, compare(before, analysis)))
+        return analysis
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Tell the screen, at most ten times a second."""

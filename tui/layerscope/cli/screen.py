@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from layerscope.progress import Progress
@@ -49,20 +50,21 @@ def _has_terminal() -> bool:
     return True
 
 
-def show_screen(reference: str, platform: str | None, base: str | None) -> int:
-    """Explore an image on the screen."""
+def show_screen(reference: str, platform: str | None, base: str | None, *, is_watched: bool = False) -> int:
+    """Explore an image on the screen, each of its builds if it `is_watched`."""
+    from layerscope.cli.options import open_image
 
     def opener(progress: Progress) -> tuple[Image, Base]:
-        from layerscope.cli.options import open_image
         from layerscope.sources.base import find_base
 
         image = open_image(reference, platform, progress)
-        return image, find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
+        found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
+        return image, found
 
     _check_reference(reference)
     if _is_stdin(reference) or _is_stdin(base):
         _read_keys_from_terminal()
-    return _show(opener, reference)
+    return _show(opener, reference, is_watched=is_watched)
 
 
 def show_demo() -> int:
@@ -92,18 +94,23 @@ def _read_keys_from_terminal() -> None:
     os.close(terminal)
 
 
-def _show(opener: Opener, reference: str) -> int:
+def _show(opener: Opener, reference: str, *, is_watched: bool = False) -> int:
     if not os.environ.get("NO_COLOR"):
         os.environ.pop("NO_COLOR", None)  # Textual takes an empty one for a wish, too
+
+    # Textual draws 60 times a second unless told otherwise; a key then waits 16 ms more for its frame.
+    os.environ.setdefault("TEXTUAL_FPS", "120")
 
     from layerscope.app.app import Crashed, run
     from layerscope.app.keys import KEYS
     from layerscope.app.loading import Failed
     from layerscope.app.terminal import Terminal
     from layerscope.settings.read import read_settings
+    from layerscope.sources.fingerprint import fingerprint
 
     settings = read_settings(key_ids=[key.id for key in KEYS])
-    ending = run(opener, reference, settings=settings, terminal=Terminal.of())
+    watched = partial(fingerprint, reference) if is_watched else None
+    ending = run(opener, reference, settings=settings, terminal=Terminal.of(), fingerprint=watched)
     if isinstance(ending, Failed):
         raise ending.error
     if isinstance(ending, Crashed):
