@@ -41,7 +41,7 @@ def test_each_build_is_a_few_lines(tmp_path: Path) -> None:
 
 def test_the_screen_shows_the_new_build_and_keeps_its_place(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
-    path.write_bytes(image(layer("base", "other")))
+    path.write_bytes(image(layer("base")))
 
     async def use() -> None:
         app = LayerscopeApp(
