@@ -24,7 +24,9 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or changes what the user's own runs remember or are set to, nor what another test's do."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("LAYERSCOPE_CONFIG", raising=False)
+    monkeypatch.setenv("LAYERSCOPE_CACHE", str(tmp_path / "cache"))
+    for name in ("LAYERSCOPE_CONFIG", "LAYERSCOPE_NO_CACHE", "LAYERSCOPE_CACHE_SIZE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def requires(program: str) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from layerscope.cache.cache import Cache
 from layerscope.layers.compression import Compression
 from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.memory import release_memory
@@ -117,14 +118,19 @@ class Analysis:
 
 
 def read_image(
-    image: Image, *, progress: Progress = unwatched, keep_seek_points: bool = False, on_layer: OnLayer = untold
+    image: Image,
+    *,
+    progress: Progress = unwatched,
+    keep_seek_points: bool = False,
+    on_layer: OnLayer = untold,
+    cache: Cache | None = None,
 ) -> Contents:
     """Read every layer and merge them. Damage becomes a problem.
 
     `keep_seek_points` is for those who go on to read contents of compressed layers; reading the layers takes longer then.
-    `on_layer` is for those who cannot wait (`read_layers`).
+    `on_layer` is for those who cannot wait (`read_layers`). `cache` knows layers that were read before, and learns the others.
     """
-    reads = read_layers(image, progress=progress, keep_seek_points=keep_seek_points, on_layer=on_layer)
+    reads = read_layers(image, progress=progress, keep_seek_points=keep_seek_points, on_layer=on_layer, cache=cache)
     stack, layers = _stack_layers(image, reads)
     progress("merging layers", 0, 0)
     return Contents(image, stack, layers, merge(stack))

@@ -20,6 +20,7 @@ class Place(Enum):
     FILTER = "While a filter is typed"
     WASTE = "Waste"
     FILE = "A file"
+    IMAGES = "Images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Key:
 
 
 _E, _X, _L, _F = Place.EVERYWHERE, Place.EXPLORER, Place.LISTS, Place.FILES
-_Y, _W, _V = Place.LAYERS, Place.WASTE, Place.FILE
+_Y, _W, _V, _I = Place.LAYERS, Place.WASTE, Place.FILE, Place.IMAGES
 
 KEYS: tuple[Key, ...] = (
     Key("app.help", _E, "question_mark,f1", "help", "help", "Show all keys and marks", 1),
@@ -112,6 +113,14 @@ KEYS: tuple[Key, ...] = (
     Key("file.open", _V, "enter,space", "open", "", "Show the content of the version under the cursor"),
     Key("file.left", _V, "left,h", "across(-1)", "", "Scroll left"),
     Key("file.right", _V, "right,l", "across(1)", "", "Scroll right"),
+    Key("images.open", _I, "enter", "open", "open", "Explore the image", 11),
+    Key("images.toggle", _I, "space", "toggle_family", "fold", "Fold or unfold what is built on the image", 12),
+    Key("images.filter", _I, "slash", "filter", "filter", "Show only images of that name", 13, is_first=True),
+    Key("images.sort", _I, "s", "sort", "sort", "Sort by size, by own bytes, by what removing frees, by name", 14),
+    Key("images.left", _I, "left,h", "fold", "", "Fold it, or go to the one below"),
+    Key("images.right", _I, "right,l", "unfold", "", "Unfold it"),
+    Key("images.fold_all", _I, "E", "fold_all", "", "Fold all families"),
+    Key("images.unfold_all", _I, "e", "unfold_all", "", "Unfold all families"),
 )
 
 DIVE: dict[str, str] = {

@@ -14,6 +14,7 @@ import click
 from layerscope.cli.options import (
     checked_layer,
     damage_exit_code,
+    engine_wishes,
     image_argument,
     json_lines_option,
     layer_option,
@@ -116,7 +117,8 @@ def verify(reference: str, platform: str | None, *, as_json: bool) -> int:
     from layerscope.verify import verify as verify_image
 
     with Progress() as progress:
-        checks = verify_image(open_image(reference, platform, progress), progress=progress)
+        image = open_image(reference, platform, progress, wishes=engine_wishes(needs_bytes=True))
+        checks = verify_image(image, progress=progress)
     for check in checks:
         click.echo(json.dumps(asdict(check)) if as_json else _check_line(check))
     failed = sum(not check.ok for check in checks)

@@ -23,8 +23,11 @@ COMMANDS = {
     "blame": "layerscope.cli.files",
     "waste": "layerscope.cli.waste",
     "verify": "layerscope.cli.contents",
+    "images": "layerscope.cli.images",
+    "build": "layerscope.cli.build",
     "watch": "layerscope.cli.watch",
     "demo": "layerscope.cli.report",
+    "cache": "layerscope.cli.cache",
     "config": "layerscope.cli.config",
     "completion": "layerscope.cli.completion",
 }
@@ -40,11 +43,24 @@ HELP = """What is in this container image, and why is it so big?
 
 IMAGE is a file or directory (an archive of `docker save` or `podman save`, an OCI archive or layout, compressed or
 not), `-` for standard input, or one of docker-archive:FILE[:REF], oci-archive:FILE[:REF], oci:DIR[:REF]. An image that
-is one of several in a file is chosen by its tag: FILE:TAG.
+is one of several in a file is chosen by its tag: FILE:TAG. Anything else is an image in an engine, by NAME[:TAG],
+NAME@DIGEST or the first digits of its id.
+
+\b
+What IMAGE means, the first that fits:
+  docker:NAME, podman:NAME   that engine's image
+  docker-archive:, oci:, ... that file or directory
+  a path that exists         that file, or directory with an image in it
+  /..., ./..., ../..., ~...  a file, which is then missing
+  NAME                       Docker's image (DOCKER_HOST, contexts), else
+                             Podman's (CONTAINER_HOST, its usual sockets);
+                             if both have one of that name that differ, say which
 
 \b
 Examples:
   docker save myimage:latest | layerscope -
+  layerscope myimage:latest
+  layerscope podman:localhost/app --keep .
   layerscope image.tar --base 3
   layerscope ls image.tar /etc --layer 2
   layerscope blame image.tar /etc/passwd
@@ -110,8 +126,11 @@ SUMMARIES = {
     "blame": "Show every version of a path, and what made it.",
     "waste": "List wasted bytes by path, cause, layer or directory.",
     "verify": "Check the digests and diff_ids of all blobs.",
-    "watch": "Show an archive anew whenever it is written anew.",
+    "images": "Show which images share layers, and what each costs.",
+    "build": "Build with docker or podman, then explore the image.",
+    "watch": "Show an image anew whenever it is built anew.",
     "demo": "Show a small built-in image.",
+    "cache": "Show or clear what is kept of layers read before.",
     "config": "Print where the config file is, and the defaults.",
     "completion": "Print the completion script for a shell.",
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +16,8 @@ from layerscope.progress import Progress as Watch
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
+    from layerscope.cache.cache import Cache
+    from layerscope.sources.engine.wishes import Wishes
     from layerscope.sources.image import Image
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -24,11 +28,58 @@ def complete_file(_ctx: click.Context, _parameter: click.Parameter, incomplete: 
     return [CompletionItem(incomplete, type="file")]
 
 
-image_argument = click.argument("reference", metavar="IMAGE", shell_complete=complete_file)
+PULL, KEEP = "layerscope.pull", "layerscope.keep"
+
+
+def _note(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    context.meta[f"layerscope.{parameter.name}"] = value
+
+
+def image_argument(command: Command) -> Command:
+    """IMAGE; and, for every command that takes one may be given an engine's, what `engine_wishes` looks up."""
+    pull = click.option(
+        "--pull", is_flag=True, expose_value=False, callback=_note, help="Have the engine pull an image that it has not."
+    )
+    keep = click.option(
+        "--keep",
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=_note,
+        help="Keep the archive that an engine exports, as DIR/NAME.tar.",
+    )
+    image = click.argument("reference", metavar="IMAGE", shell_complete=complete_file)
+    return image(pull(keep(command)))
+
+
+def engine_wishes(*, needs_bytes: bool = False) -> Wishes:
+    """What --pull and --keep ask for, for the command that runs in this thread."""
+    from layerscope.sources.engine.wishes import Wishes
+
+    context = click.get_current_context(silent=True)
+    noted = context.meta if context is not None else {}
+    return Wishes(pull=bool(noted.get(PULL)), keep=noted.get(KEEP), needs_bytes=needs_bytes)
+
+
 MOST_PROBLEMS = 10
-platform_option = click.option(
-    "--platform", metavar="OS/ARCH[/VARIANT]", help="Which platform of an image that has several; default this machine's."
-)
+NO_CACHE = "LAYERSCOPE_NO_CACHE"
+
+
+def platform_option(command: Command) -> Command:
+    """`--platform`; and, for every command that takes it reads layers, `--no-cache`, which `open_cache` looks up."""
+    no_cache = click.option(
+        "--no-cache",
+        is_flag=True,
+        expose_value=False,
+        callback=_note,
+        help="Read every layer, though it was read before, and keep nothing of it.",
+    )
+    platform = click.option(
+        "--platform", metavar="OS/ARCH[/VARIANT]", help="Which platform of an image that has several; default this machine's."
+    )
+    return platform(no_cache(command))
+
+
 base_option = click.option(
     "--base",
     shell_complete=complete_file,
@@ -41,13 +92,24 @@ layer_option = click.option(
 )
 
 
-def open_image(reference: str, platform: str | None, progress: Watch) -> Image:
-    """Open what the user named."""
+def open_image(reference: str, platform: str | None, progress: Watch, *, wishes: Wishes | None = None) -> Image:
+    """Open what the user named. `wishes` are needed outside of the command's own thread."""
     from layerscope.oci.platform import Platform
     from layerscope.sources.open import open_image as open_source
 
     wanted = Platform.parse(platform) if platform else None
-    return open_source(reference, platform=wanted, stdin=sys.stdin.buffer, progress=progress)
+    wishes = engine_wishes() if wishes is None else wishes
+    return open_source(reference, platform=wanted, stdin=sys.stdin.buffer, progress=progress, wishes=wishes)
+
+
+def open_cache() -> Cache | None:
+    """The cache of layers, for the command that runs in this thread; None where --no-cache or LAYERSCOPE_NO_CACHE says so."""
+    context = click.get_current_context(silent=True)
+    if os.environ.get(NO_CACHE) or (context is not None and context.meta.get("layerscope.no_cache")):
+        return None
+    from layerscope.cache.cache import Cache
+
+    return Cache.open()
 
 
 def read_image(reference: str, platform: str | None, *, keep_seek_points: bool = False) -> Contents:
@@ -55,7 +117,8 @@ def read_image(reference: str, platform: str | None, *, keep_seek_points: bool =
     from layerscope.analysis import read_image as read
 
     with Progress() as progress:
-        return read(open_image(reference, platform, progress), progress=progress, keep_seek_points=keep_seek_points)
+        image = open_image(reference, platform, progress, wishes=engine_wishes(needs_bytes=keep_seek_points))
+        return read(image, progress=progress, keep_seek_points=keep_seek_points, cache=open_cache())
 
 
 def analyse_image(reference: str, platform: str | None, base: str | None) -> Analysis:
@@ -67,7 +130,7 @@ def analyse_image(reference: str, platform: str | None, base: str | None) -> Ana
     with Progress() as progress:
         image = open_image(reference, platform, progress)
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
-        contents = read(image, progress=progress)
+        contents = read(image, progress=progress, cache=open_cache())
         progress("looking for waste", 0, 0)
         return analyse(contents, base_layers=found.layers, base_name=found.name)
 

@@ -107,6 +107,13 @@ def _save(name: str) -> int:
     return 0
 
 
+def show_image(reference: str) -> int:
+    """Explore an image, or report on it where there is no terminal."""
+    if can_show_screen(reference):
+        return show_screen(reference, None, None)
+    return _show(analyse_image(reference, None, None), None)
+
+
 def _show(analysis: Analysis, json_file: str | None) -> int:
     if json_file is not None:
         from layerscope.report.json import analysis_json

@@ -52,13 +52,15 @@ def _has_terminal() -> bool:
 
 def show_screen(reference: str, platform: str | None, base: str | None, *, is_watched: bool = False) -> int:
     """Explore an image on the screen, each of its builds if it `is_watched`."""
-    from layerscope.cli.options import open_image
+    from layerscope.cli.options import engine_wishes, open_image
+
+    wishes = engine_wishes()
 
     def opener(progress: Progress) -> tuple[Image, Base]:
         from layerscope.sources.base import find_base
 
-        image = open_image(reference, platform, progress)
-        found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
+        image = open_image(reference, platform, progress, wishes=wishes)
+        found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress, wishes=wishes))
         return image, found
 
     _check_reference(reference)

@@ -26,20 +26,20 @@ INTERVAL = 0.5
 @base_option
 @text_option
 def watch(reference: str, platform: str | None, base: str | None, *, is_text: bool) -> int:
-    """Show IMAGE, and show it anew whenever its file changes: what the new build added, removed and wasted.
+    """Show IMAGE, and show it anew whenever its file or its tag changes: what the new build added, removed and wasted.
 
     Without a terminal, and with --text, each build is a few lines. Ctrl-C ends it.
 
     \b
     Examples:
-      layerscope watch image.tar
+      layerscope watch myimage:latest
       layerscope watch image.tar --text
     """
     from layerscope.errors import UsageError
     from layerscope.sources.fingerprint import fingerprint
 
     if fingerprint(reference) is None and reference.startswith("-"):
-        raise UsageError("standard input cannot be watched; name a file or a directory")
+        raise UsageError("standard input cannot be watched; name a file, a directory or an image of an engine")
     if not is_text and can_show_screen(reference):
         return show_screen(reference, platform, base, is_watched=True)
     seen = fingerprint(reference)

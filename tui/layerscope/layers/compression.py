@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 try:
     zlib: Any = importlib.import_module("zlib_ng.zlib_ng")
@@ -31,6 +31,10 @@ INFLATED = 1024 * 1024
 zlib-ng is a fifth faster so than in pieces of 256 KiB.
 """
 FIRST_INPUT = 8 * 1024
+ZSTD_INPUT = 1024
+"""Bytes handed at a time to a zstd decompressor whose output has no bound: a block of 4 bytes may unpack to 128 KiB (RFC
+8878, 3.1.1.2), so this is 32 MiB at the worst.
+"""
 GZIP_MAGIC = b"\x1f\x8b\x08"
 LARGEST_INPUT = 128 * 1024
 
@@ -57,6 +61,15 @@ class SeekPoint:
 Remember = Callable[[SeekPoint], None]
 
 
+class Supply(Protocol):
+    """Stored bytes that are asked for at offsets that never go back."""
+
+    size: int
+
+    def read(self, start: int, size: int) -> bytes:
+        """`size` bytes from `start` on; shorter where they end."""
+
+
 def forget_it(_point: SeekPoint) -> None:
     """The default for `remember`: no seek points are wanted."""
 
@@ -79,7 +92,19 @@ def unpack(
     """
     start = start or SeekPoint(0, 0)
     pieces = {Compression.NONE: _copy, Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}[compression_of(blob.read(0, 4))]
-    return _limited(pieces(Feed(blob, on_bytes), start, remember), blob, start.unpacked)
+    return _limited(pieces(Feed(blob, on_bytes), start, remember), blob.size, start.unpacked)
+
+
+def unpack_forward(supply: Supply) -> Iterator[bytes]:
+    """The unpacked bytes of what can be read once only, in bounded pieces. Raises CorruptLayer as `unpack` does.
+
+    Nothing of it is kept: there are no seek points, and damage to zstd shows when it is reached.
+    """
+    compression = compression_of(supply.read(0, 4))
+    if compression is Compression.ZSTD:
+        return _limited(_unzstd_forward(supply), supply.size, 0)
+    pieces = _copy if compression is Compression.NONE else _gunzip
+    return _limited(pieces(supply, SeekPoint(0, 0), forget_it), supply.size, 0)
 
 
 def unpacked_limit(stored_bytes: int) -> int:
@@ -98,23 +123,23 @@ def unpacked_guess(blob: Blob) -> int:
     return stated if is_likely else 3 * blob.size
 
 
-def _limited(pieces: Iterator[bytes], blob: Blob, done: int) -> Iterator[bytes]:
-    limit = unpacked_limit(blob.size)
+def _limited(pieces: Iterator[bytes], stored_bytes: int, done: int) -> Iterator[bytes]:
+    limit = unpacked_limit(stored_bytes)
     for piece in pieces:
         done += len(piece)
         if done > limit:
             raise CorruptLayer(
-                f"its {blob.size} stored bytes unpack to more than {limit} (set LAYERSCOPE_MAX_UNPACKED to allow more)"
+                f"its {stored_bytes} stored bytes unpack to more than {limit} (set LAYERSCOPE_MAX_UNPACKED to allow more)"
             )
         yield piece
 
 
-def _copy(feed: Feed, start: SeekPoint, _remember: Remember) -> Iterator[bytes]:
+def _copy(feed: Supply, start: SeekPoint, _remember: Remember) -> Iterator[bytes]:
     for offset in range(start.stored, feed.size, PIECE):
         yield feed.read(offset, PIECE)
 
 
-def _gunzip(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]:
+def _gunzip(feed: Supply, start: SeekPoint, remember: Remember) -> Iterator[bytes]:
     """Every member of a gzip blob (RFC 1952 2.2); eStargz writes a member for each file."""
     stored, unpacked, state = start.stored, start.unpacked, start.state
     while state is not None or _another_member(feed, stored):
@@ -123,7 +148,7 @@ def _gunzip(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]
         stored, unpacked, state = member.stored, member.unpacked, None
 
 
-def _another_member(feed: Feed, stored: int) -> bool:
+def _another_member(feed: Supply, stored: int) -> bool:
     """True when a member starts at `stored`. Zeros up to the end are padding, as gzip(1) has it."""
     head = feed.read(stored, len(GZIP_MAGIC))
     if head == GZIP_MAGIC:
@@ -138,7 +163,7 @@ def _another_member(feed: Feed, stored: int) -> bool:
 class _Member:
     """One gzip member being inflated; `stored` and `unpacked` are the blob's offsets reached so far."""
 
-    def __init__(self, feed: Feed, stored: int, unpacked: int, state: Any, remember: Remember) -> None:
+    def __init__(self, feed: Supply, stored: int, unpacked: int, state: Any, remember: Remember) -> None:
         self._feed, self.stored, self.unpacked = feed, stored, unpacked
         self._state = state.copy() if state is not None else zlib.decompressobj(31)
         self._remember = remember
@@ -220,3 +245,25 @@ def _remember_frames(frames: list[Frame], remember: Remember) -> None:
         if frame.unpacked is None:
             return
         unpacked += frame.unpacked
+
+
+def _unzstd_forward(supply: Supply) -> Iterator[bytes]:
+    """Every frame, with its end seen to; `stream_reader` takes a truncated one for a whole one."""
+    import zstandard
+
+    stored = 0
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    while head := supply.read(stored, 4):
+        if not is_zstd_magic(head):
+            raise CorruptLayer(f"not valid zstd: no frame starts at stored offset {stored}")
+        start, frame = stored, decompressor.decompressobj()
+        while not frame.eof:
+            data = supply.read(stored, ZSTD_INPUT)
+            if not data:
+                raise CorruptLayer(f"truncated zstd: the frame at stored offset {start} is cut at {stored}")
+            try:
+                piece = frame.decompress(data)
+            except zstandard.ZstdError as error:
+                raise CorruptLayer(f"not valid zstd after stored offset {start}: {error}") from error
+            stored += len(data) - len(frame.unused_data)
+            yield from (piece[at : at + PIECE] for at in range(0, len(piece), PIECE))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import xxhash
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes, uncounted
-from layerscope.layers.compression import Compression, Remember, SeekPoint, compression_of, forget_it, unpack
+from layerscope.layers.compression import Compression, SeekPoint, compression_of, forget_it, unpack
 from layerscope.layers.headers import BLOCK
 from layerscope.layers.table import LayerTable
 from layerscope.layers.walk import HeaderWalk
@@ -38,7 +39,8 @@ def read_layer(blob: Blob, *, layer: int, on_bytes: OnBytes = uncounted, keep_se
     if compression is Compression.NONE:
         return ReadLayer(read_plain(blob, layer=layer, on_bytes=on_bytes), compression)
     points: list[SeekPoint] = []
-    table = _read_compressed(blob, layer, on_bytes, points.append if keep_seek_points else forget_it)
+    remember = points.append if keep_seek_points else forget_it
+    table = read_pieces(unpack(blob, remember=remember, on_bytes=on_bytes), layer=layer)
     return ReadLayer(table, compression, tuple(points))
 
 
@@ -93,11 +95,12 @@ def _flush(walk: HeaderWalk) -> str:
     return ""
 
 
-def _read_compressed(blob: Blob, layer: int, on_bytes: OnBytes, remember: Remember) -> LayerTable:
+def read_pieces(pieces: Iterable[bytes], *, layer: int = 0) -> LayerTable:
+    """Read every entry of an unpacked layer that passes by, hashing contents; CorruptLayer from `pieces` is its damage."""
     stream = _StreamWalk(HeaderWalk(layer))
     damage = ""
     try:
-        for piece in unpack(blob, remember=remember, on_bytes=on_bytes):
+        for piece in pieces:
             stream.take(piece)
         stream.finish()
     except CorruptLayer as error:

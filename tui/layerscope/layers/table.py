@@ -105,7 +105,9 @@ class Entries:
     content_offset: npt.NDArray[np.int64]
     """Where a regular file's content starts in the unpacked tar, in bytes."""
     content_id: npt.NDArray[np.uint64]
-    """Shape (n, 2): xxh3_128 of the content, high half first; (0, 0) where it is not known."""
+    """Shape (n, 2): xxh3_128 of the content, high half first, or a CRC-64 and a mark (`layers.crc`); (0, 0) where neither is
+    known.
+    """
     links: Strings
     """Target of each link, as written for a symlink, normalised as a path for a hard link; empty for all else."""
 

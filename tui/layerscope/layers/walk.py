@@ -41,6 +41,11 @@ class HeaderWalk:
         self._globals = NO_OVERRIDES
         self._next = NO_OVERRIDES
 
+    @property
+    def takes_plain(self) -> bool:
+        """True when a plain header may be added to `rows` as it is: no extended header bears on it."""
+        return not self.is_done and not self.awaits_entry and self._globals is NO_OVERRIDES
+
     def advance(self, buffer: Buffer, position: int, stop: int, end: int, shift: int) -> int:
         """Take the headers that start before `stop`; `end` is how far `buffer` reaches, `shift` its offset in the tar.
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from layerscope.errors import LayerscopeError
-from layerscope.sources.location import locate
+from layerscope.progress import unwatched
+from layerscope.sources.location import EngineName, locate
 
 _DOCUMENTS = ("index.json", "manifest.json", "repositories")
 
 
 def fingerprint(reference: str) -> object:
-    """Of a file its inode, size and time, of a directory those of the documents that name its images; None while nothing
-    is there.
+    """Of a file its inode, size and time, of a directory those of the documents that name its images, of a tag the image's
+    id. None while nothing is there.
     """
     try:
         location = locate(reference)
-        return _of_path(location.path)
+        return _of_engine(location.engine) if location.engine else _of_path(location.path)
     except (LayerscopeError, OSError):
         return None
 
@@ -32,3 +33,11 @@ def _of_path(path: Path | None) -> object:
 def _of_file(path: Path) -> tuple[int, int, int]:
     found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _of_engine(wanted: EngineName) -> object:
+    from layerscope.sources.engine.find import found_image
+    from layerscope.sources.engine.wishes import NO_WISHES
+
+    with found_image(wanted, platform=None, wishes=NO_WISHES, progress=unwatched) as found:
+        return found.image.id

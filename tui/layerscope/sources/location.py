@@ -1,4 +1,4 @@
-"""What the user typed as a path, in skopeo's spellings too, and where that is."""
+"""What the user typed: a path, in skopeo's spellings too, standard input, or an image in an engine."""
 
 from __future__ import annotations
 
@@ -9,47 +9,95 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.errors import NotFound, UsageError
+from layerscope.sources.engine.names import Kind, may_be_image, split_prefix
 from layerscope.text import escape
 
 PREFIXES = ("docker-archive:", "oci-archive:", "oci:")
 STDIN = "-"
 MAX_NEAR = 5000
 """Names of a directory that are compared with a mistyped one."""
+DOCUMENTS = ("index.json", "manifest.json", "repositories")
+"""What a directory that is an image has one of."""
+_PATHS = ("/", "./", "../", "~")
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 
 @dataclass(frozen=True, slots=True)
+class EngineName:
+    """An image in an engine: in which one (None: in any), by what name, and why that is no path (empty: nobody asked)."""
+
+    kind: Kind | None
+    name: str
+    no_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Location:
-    """A place to look into. `path` is None for standard input, `tag` empty when none was asked for."""
+    """A place to look into. `path` is None for standard input, `tag` empty when none was asked for. With `engine` it is
+    neither of these.
+    """
 
     typed: str
     """The reference without its tag, as typed, so that a message can say what to type instead."""
     path: Path | None
     tag: str = ""
+    engine: EngineName | None = None
 
     @property
     def place(self) -> str:
         """What messages call it."""
+        if self.engine is not None:
+            return self.engine.kind.label if self.engine.kind else "the engine"
         return "standard input" if self.path is None else escape(str(self.path))
 
 
 def locate(reference: str) -> Location:
-    """Find what `reference` names: PATH, PATH:REF, -, and both after `docker-archive:`, `oci-archive:` or `oci:`.
+    """Find what `reference` names: PATH, PATH:REF, -, these three after `docker-archive:`, `oci-archive:` or `oci:`, or the
+    name or id of an image in an engine, perhaps after `docker:` or `podman:`.
 
-    The prefix says only that a path follows; what the path holds decides how it is read. A path may contain colons: the
-    longest one that exists is taken, what follows is the tag. Raises NotFound, with near file names, and UsageError for an
-    empty reference.
+    A prefix decides. So does a path that exists, except that a bare name is no directory without an image's documents
+    (`node:1` beside a directory `node`). Else what starts with `/`, `./`, `../` or `~` is a path, and anything that an engine
+    could have is an engine's; none is asked here. The prefix of a path says only that one follows; what it holds decides how
+    it is read. A path may contain colons: the longest one that exists is taken, what follows is the tag. Raises NotFound,
+    with near file names, and UsageError for an empty reference.
     """
+    kind, name = split_prefix(reference)
+    if kind is not None:
+        return Location(reference, None, engine=EngineName(kind, _checked(name, kind)))
     prefix = next((prefix for prefix in PREFIXES if reference.startswith(prefix)), "")
     rest = reference.removeprefix(prefix)
     if not rest:
-        raise UsageError("name an image: a file, a directory, or - for standard input")
+        raise UsageError("name an image: a file, a directory, - for standard input, or an image of Docker or Podman")
+    may_be_engines = not prefix and not rest.startswith(_PATHS) and may_be_image(rest)
+    no_path = f"there is no file or directory {escape(rest[:200])}"
     for path, tag in _splits(rest):
         if path == STDIN:
             return Location(prefix + path, None, tag)
-        if _is_there(path):
+        if not _is_there(path):
+            continue
+        if not may_be_engines or _holds_image(Path(path)):
             return Location(prefix + path, Path(path), tag)
+        no_path = f"the directory {escape(path)} is no image: it has neither index.json (OCI layout) nor manifest.json"
+    if may_be_engines:
+        return Location(rest, None, engine=EngineName(None, rest, no_path))
     raise NotFound(_not_found(rest))
+
+
+def _checked(name: str, kind: Kind) -> str:
+    """A name after the prefix of an engine. Raises NotFound for what no engine can have."""
+    if not name:
+        raise UsageError(f"name an image: {kind}:NAME[:TAG]")
+    if name.startswith("//"):
+        known = f"{kind}:{escape(name[2:200])}"
+        raise NotFound(f"{kind}:{escape(name[:200])} is in a registry; let {kind.label} pull it: layerscope {known} --pull")
+    if not may_be_image(name):
+        raise NotFound(f"'{escape(name[:200])}' is no name that an image can have")
+    return name
+
+
+def _holds_image(path: Path) -> bool:
+    """True for anything but a directory without an image's documents."""
+    return not path.is_dir() or any((path / name).exists() for name in DOCUMENTS)
 
 
 def _splits(text: str) -> Iterator[tuple[str, str]]:
@@ -73,7 +121,7 @@ def _is_there(path: str) -> bool:
 
 
 def _not_found(path: str) -> str:
-    near = _near(path)
+    near = near_files(path)
     if near:
         return f"there is no {escape(path[:200])}; did you mean {' or '.join(escape(name) for name in near)}?"
     return (
@@ -81,7 +129,8 @@ def _not_found(path: str) -> str:
     )
 
 
-def _near(path: str) -> list[str]:
+def near_files(path: str) -> list[str]:
+    """At most two files that someone who typed `path` may have meant."""
     parent, name = os.path.split(path)
     try:
         with os.scandir(parent or ".") as entries:

@@ -1,4 +1,4 @@
-"""Opening an image from what the user typed: a file, a directory, or standard input."""
+"""Opening an image from what the user typed: a file, a directory, standard input, or an image in an engine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from layerscope.sources.archive import Archive
 from layerscope.sources.assemble import assemble
 from layerscope.sources.catalogue import stored_images
 from layerscope.sources.choose import choose
+from layerscope.sources.engine.wishes import NO_WISHES, Wishes
 from layerscope.sources.files import Directory, Files
 from layerscope.sources.image import Image
 from layerscope.sources.location import Location, locate
@@ -23,18 +24,28 @@ from layerscope.sources.spool import spool_stream, unpack_archive
 
 
 def open_image(
-    reference: str, *, platform: Platform | None = None, stdin: BinaryIO | None = None, progress: Progress = unwatched
+    reference: str,
+    *,
+    platform: Platform | None = None,
+    stdin: BinaryIO | None = None,
+    progress: Progress = unwatched,
+    wishes: Wishes = NO_WISHES,
 ) -> Image:
-    """Open the image that `reference` names; no byte of a layer is read.
+    """Open the image that `reference` names; no byte of a layer is read, unless it has to come from an engine.
 
-    `reference` is PATH[:TAG] or -[:TAG], perhaps after skopeo's `docker-archive:`, `oci-archive:` or `oci:`. PATH is an
-    archive (plain, gzip or zstd), a pipe, an OCI layout or an unpacked `docker save`. `platform` chooses among several
-    (default: the host's, else the only one). `stdin` is read for `-` (default: this process's).
+    `reference` is PATH[:TAG] or -[:TAG], perhaps after skopeo's `docker-archive:`, `oci-archive:` or `oci:`, or an image in
+    an engine (`locate` has the rules). PATH is an archive (plain, gzip or zstd), a pipe, an OCI layout or an unpacked `docker
+    save`. `platform` chooses among several (default: the host's, else the only one). `stdin` is read for `-` (default: this
+    process's). `wishes` are about engines.
 
     Raises NotFound (no such path, tag, platform), NotAnImage, AmbiguousImage, BadDocument, CorruptLayer (a damaged archive
-    without a readable manifest), CannotWrite (no room to unpack) and UsageError, each with a sentence.
+    without a readable manifest), CannotWrite (no room to unpack), EngineFailed and UsageError, each with a sentence.
     """
     location = locate(reference)
+    if location.engine is not None:
+        from layerscope.sources.engine.open import open_engine_image
+
+        return open_engine_image(location.engine, reference=reference, platform=platform, wishes=wishes, progress=progress)
     files = _files(location, stdin, progress)
     return open_files(files, location, reference=reference, platform=platform)
 

@@ -1,10 +1,11 @@
-"""Which contents are the same: their xxh3_128, from the table where reading gave it, else computed once when it is
-asked for.
+"""Which contents are the same: by ids from the table where reading gave them, else by their xxh3_128, computed once when
+it is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy.typing as npt
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob
 from layerscope.layers.content import SMALL, LayerContent, Stretch
-from layerscope.layers.table import Problem
+from layerscope.layers.crc import is_crc
+from layerscope.layers.table import Kind, Problem
 from layerscope.tree.tree import Longs, Tree
 
 Mask = npt.NDArray[np.bool_]
@@ -27,27 +29,39 @@ NO_BLOB = Blob(None, 0, 0)
 class ContentIdentity:
     """Tells contents apart. `contents[k - 1]` gives layer k's bytes, or is None when they are not there.
 
-    Contents that cannot be read are never the same as another; each is a problem in `problems`.
+    Ids come in two kinds, xxh3_128 and CRC-64 (`layers.crc`), of which only like and like can be compared: where one content
+    has a CRC-64 and the other has not, both are hashed. Contents that cannot be read are never the same as another; each is a
+    problem in `problems`.
     """
 
     def __init__(self, tree: Tree, contents: Sequence[LayerContent | None]) -> None:
         self._tree, self._contents = tree, contents
         self._first = np.searchsorted(tree.entry_layer, np.arange(1, tree.layers + 2))
         self._ids = tree.entries.content_id
+        self._checksums, self._has_checksum = self._ids, is_crc(self._ids)
+        if self._has_checksum.any():
+            self._ids = np.where(self._has_checksum[:, None], np.uint64(0), self._ids)
         self._is_known: Mask = np.any(self._ids, axis=1)
         self._is_unreadable = np.zeros(len(tree.entries), bool)
         self.problems: list[Problem] = []
 
+    @cached_property
+    def _is_by_checksum(self) -> Mask:
+        """Which contents go by their CRC-64: those that have one, as has every other content of their size in the image."""
+        sizes = self._tree.entries.size
+        others = np.unique(sizes[~self._has_checksum & (self._tree.entries.kind == Kind.FILE)])
+        return np.asarray(self._has_checksum & ~np.isin(sizes, others), bool)
+
     def ids(self, entries: Longs) -> npt.NDArray[np.uint64]:
-        """Shape (n, 2): the identity of each entry's own content; reads those that are not known yet, in the order they
-        are stored.
+        """Shape (n, 2): the identity of each entry's own content, the same in every call; reads those that are not known
+        yet, in the order they are stored.
         """
-        wanted = np.flatnonzero(np.bincount(entries, minlength=1))
-        wanted = wanted[~(self._is_known[wanted] | self._is_unreadable[wanted])]
-        wanted = wanted[self._tree.entries.size[wanted] > 0]
-        if len(wanted):
-            self._compute(wanted)
-        return self._ids[entries]
+        if not self._has_checksum.any():
+            return self._hashes(entries)
+        ids = self._checksums[entries]
+        hashed = ~self._is_by_checksum[entries]
+        ids[hashed] = self._hashes(entries[hashed])
+        return ids
 
     def is_same(self, left: Longs, right: Longs) -> Mask:
         """Whether the contents of each pair of entries are the same. Reads only where their sizes are."""
@@ -55,12 +69,29 @@ class ContentIdentity:
         same = sizes[left] == sizes[right]
         compared = np.flatnonzero(same & (sizes[left] > 0))
         left, right = left[compared], right[compared]
-        is_mapped = self._is_mapped(left) & self._is_mapped(right)
-        same[compared[is_mapped]] = self._compare(left[is_mapped], right[is_mapped])
-        left, right, compared = left[~is_mapped], right[~is_mapped], compared[~is_mapped]
-        equal = np.all(self.ids(left) == self.ids(right), axis=1)
-        same[compared] = equal & self._is_known[left] & self._is_known[right]
+        has_both = self._has_checksum[left] & self._has_checksum[right]
+        same[compared[has_both]] = np.all(self._checksums[left[has_both]] == self._checksums[right[has_both]], axis=1)
+        same[compared[~has_both]] = self._is_same_content(left[~has_both], right[~has_both])
         return np.asarray(same, bool)
+
+    def _is_same_content(self, left: Longs, right: Longs) -> Mask:
+        """The same for pairs of one size, above 0, by their bytes or what is known of them."""
+        same = np.zeros(len(left), bool)
+        is_mapped = self._is_mapped(left) & self._is_mapped(right)
+        same[is_mapped] = self._compare(left[is_mapped], right[is_mapped])
+        left, right = left[~is_mapped], right[~is_mapped]
+        equal = np.all(self._hashes(left) == self._hashes(right), axis=1)
+        same[~is_mapped] = equal & self._is_known[left] & self._is_known[right]
+        return same
+
+    def _hashes(self, entries: Longs) -> npt.NDArray[np.uint64]:
+        """The xxh3_128 of each entry's own content; zeros where it cannot be read."""
+        wanted = np.flatnonzero(np.bincount(entries, minlength=1))
+        wanted = wanted[~(self._is_known[wanted] | self._is_unreadable[wanted])]
+        wanted = wanted[self._tree.entries.size[wanted] > 0]
+        if len(wanted):
+            self._compute(wanted)
+        return self._ids[entries]
 
     def _is_mapped(self, entries: Longs) -> Mask:
         """Which contents lie small and whole in a map and were not hashed: two such are compared sooner than hashed."""

@@ -1,0 +1,114 @@
+"""An engine that misbehaves as no real one can be made to: a tiny HTTP server on a unix socket, one answer a path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
+from threading import Event, Thread
+from urllib.parse import parse_qs, urlsplit
+
+IMAGE_ID = "sha256:" + "5" * 64
+Write = Callable[[bytes], None]
+Answer = Callable[[Write], None]
+
+
+def sent(*pieces: bytes) -> Answer:
+    """An answer of these pieces, whole."""
+
+    def answer(write: Write) -> None:
+        for piece in pieces:
+            write(piece)
+        write(b"")
+
+    return answer
+
+
+def cut(*pieces: bytes) -> Answer:
+    """An answer that ends before its end, as when the engine dies."""
+
+    def answer(write: Write) -> None:
+        for piece in pieces:
+            write(piece)
+
+    return answer
+
+
+@dataclass
+class Pretended:
+    """What the server does and saw. `hung_up` is set when a client left before the answer was over."""
+
+    socket: Path
+    version: str
+    save: Answer
+    tags: list[str]
+    asked: list[str] = field(default_factory=list)
+    wanted: list[dict[str, list[str]]] = field(default_factory=list)
+    hung_up: Event = field(default_factory=Event)
+    silent: Event = field(default_factory=Event)
+    """Set by a test to let the server go that answers nothing."""
+
+    @property
+    def address(self) -> str:
+        return f"unix://{self.socket}"
+
+    def answer(self, path: str) -> Answer | None:
+        about = {"Id": IMAGE_ID, "RepoTags": self.tags, "Size": 1, "RootFS": {"Layers": []}}
+        if path.endswith("/version"):
+            return sent(json.dumps({"ApiVersion": self.version}).encode())
+        if path.endswith("/get"):
+            return self.save
+        if path.endswith("/images/json"):
+            return sent(json.dumps([about]).encode())
+        return sent(json.dumps(about).encode()) if path.endswith("/json") else None
+
+
+class _Server(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 20
+
+
+@contextmanager
+def pretended_engine(directory: Path, save: Answer, *, version: str = "1.41", tag: str = "app:1") -> Iterator[Pretended]:
+    """Serve until the context ends; `directory` needs a short name."""
+    pretended = Pretended(directory / "pretended", version, save, [tag])
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            pretended.asked.append(parts.path)
+            pretended.wanted.append(parse_qs(parts.query))
+            answer = pretended.answer(parts.path)
+            self.send_response(200 if answer else 404)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.close_connection = True
+            try:
+                (answer or sent(b"{}"))(self.chunk)
+            except OSError:
+                pretended.hung_up.set()
+
+        def chunk(self, piece: bytes) -> None:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+
+        def address_string(self) -> str:
+            return "a test"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with _Server(str(pretended.socket), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield pretended
+        finally:
+            pretended.silent.set()
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,277 @@
+"""Images in real engines, Docker and Podman, each private to these tests and filled by `load`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from build import Layer, directory, file, hardlink, image, layer, opaque, symlink, whiteout
+from commands import ran
+from conftest import requires
+from engines import RunningEngine, docker_engine, podman_engine, registry
+from layerscope.analysis import read_image
+from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound
+from layerscope.sources.engine.failures import EngineFailed
+from layerscope.sources.engine.wishes import Wishes
+from layerscope.sources.open import open_image
+
+BASE = layer(
+    directory("a"), file("a/b", b"x" * 5000), hardlink("a/c", "a/b"), symlink("l", "a/b"), directory("d"), file("d/old", b"old")
+)
+STACK: tuple[Layer, ...] = (
+    BASE,
+    layer(whiteout("l"), directory("d"), opaque("d"), file("d/new", b"new" * 3000)),
+    layer(file("\xe9".encode("latin-1"), b"a name that is not UTF-8"), file("long/" * 30 + "name", b"")),
+    layer(file("twice", b"the same layer twice, which docker saves as a link")),
+    layer(file("twice", b"the same layer twice, which docker saves as a link")),
+    layer(),
+)
+
+
+@pytest.fixture(scope="module")
+def docker() -> Iterator[RunningEngine]:
+    with docker_engine() as engine:
+        engine.load(image(*STACK, tag="app:1"))
+        engine.load(image(*STACK[:2], tag="app:latest", compress="gzip"))
+        engine.load(image(layer("only-docker"), tag="both:1"))
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def podman() -> Iterator[RunningEngine]:
+    with podman_engine() as engine:
+        engine.load(image(*STACK, tag="app:1"))
+        engine.load(image(*STACK[:2], tag="app:latest", compress="gzip"))
+        engine.load(image(layer("only-podman"), tag="both:1"))
+        yield engine
+
+
+@pytest.fixture(params=["docker", "podman"])
+def engine(request: pytest.FixtureRequest) -> RunningEngine:
+    running: RunningEngine = request.getfixturevalue(request.param)
+    return running
+
+
+@pytest.fixture(autouse=True)
+def no_engine_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
+    monkeypatch.setenv("CONTAINER_HOST", f"unix://{tmp_path}/none")
+    monkeypatch.chdir(tmp_path)
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, *engines: RunningEngine) -> None:
+    for engine in engines:
+        monkeypatch.setenv("DOCKER_HOST" if engine.kind == "docker" else "CONTAINER_HOST", engine.address)
+
+
+def report(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
+    done = ran(capsys, *arguments, "--json", "-")
+    assert (done.code, done.err) == (0, "")
+    document = json.loads(done.out)
+    del document["image"]["reference"]
+    return document
+
+
+@pytest.mark.parametrize("name", ["app:1", "app", "{kind}:app:1"])
+def test_an_engines_image_gives_the_report_of_its_archive(
+    engine: RunningEngine,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ask(monkeypatch, engine)
+    tag = name.removeprefix("{kind}:")
+    (tmp_path / "saved.tar").write_bytes(engine.run("save", tag if ":" in tag else f"{tag}:latest"))
+    assert report(capsys, name.format(kind=engine.kind)) == report(capsys, tmp_path / "saved.tar")
+
+
+def test_an_image_is_found_by_the_first_digits_of_its_id(engine: RunningEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(monkeypatch, engine)
+    identity = open_image("app:1").config_digest
+    assert open_image(identity.encoded[:9]).config_digest == identity
+    assert open_image(str(identity)).config_digest == identity
+
+
+def test_a_content_is_fetched_again_when_it_is_asked_for(engine: RunningEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(monkeypatch, engine)
+    contents = read_image(open_image("app:1"))
+    entries = contents.stack.tables[1].entries
+    row = entries.paths.tolist().index(b"d/new")
+    content = contents.layers[1]
+    assert content is not None
+    stretch = (row, int(entries.content_offset[row]), int(entries.size[row]))
+    assert b"".join(content.pieces(*stretch)) == b"new" * 3000
+    assert [b"".join(pieces) for _, pieces in content.many([stretch])] == [b"new" * 3000]
+    assert content.digest(*stretch) == entries.content_id[row].astype(">u8").tobytes()
+
+
+def test_commands_that_read_contents_need_one_export(
+    engine: RunningEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ask(monkeypatch, engine)
+    assert ran(capsys, "verify", "app:1").code == 0
+    assert ran(capsys, "extract", "app:1", "/d", tmp_path / "out").code == 0
+    assert (tmp_path / "out" / "new").read_bytes() == b"new" * 3000
+
+
+def test_what_is_kept_is_the_archive(
+    engine: RunningEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(monkeypatch, engine)
+    of_engine = report(capsys, "app:1", "--keep", tmp_path)
+    assert report(capsys, tmp_path / "app_1.tar") == of_engine
+    assert [path.name for path in tmp_path.iterdir() if "app" in path.name] == ["app_1.tar"]
+    again = ran(capsys, "app:1", "--keep", tmp_path)
+    assert (again.code, "exists already" in again.err) == (2, True)
+    assert ran(capsys, "verify", "app", "--keep", tmp_path).code == 0
+
+
+def test_an_archive_cannot_be_kept_where_there_is_no_directory(
+    docker: RunningEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(monkeypatch, docker)
+    done = ran(capsys, "app:1", "--keep", "nowhere")
+    assert (done.code, "nowhere/app_1.tar cannot be written: No such file" in done.err) == (2, True)
+
+
+def test_a_name_that_is_not_there_is_answered_with_near_ones(engine: RunningEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(monkeypatch, engine)
+    with pytest.raises(NotFound, match=r"there is no file or directory ap:1, and .* has no image ap:1; did you mean .*app:1"):
+        open_image("ap:1")
+    with pytest.raises(NotFound, match=r"has no image nothing:like-it; to have \w+ pull it, add --pull"):
+        open_image(f"{engine.kind}:nothing:like-it")
+
+
+def test_two_engines_with_different_images_of_a_name_are_a_question(
+    docker: RunningEngine, podman: RunningEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(monkeypatch, docker, podman)
+    with pytest.raises(AmbiguousImage, match=r"choose one: docker:both:1 or podman:both:1"):
+        open_image("both:1")
+    names = [open_image(f"{kind}:both:1").name for kind in ("docker", "podman")]
+    assert names == ["both:1", "localhost/both:1"]
+    assert open_image("app:1").name == "app:1"
+
+
+def test_podman_is_asked_where_there_is_no_docker(podman: RunningEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(monkeypatch, podman)
+    assert open_image("both:1").name == "localhost/both:1"
+
+
+def test_a_file_comes_before_an_image(docker: RunningEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(monkeypatch, docker)
+    (tmp_path / "app").write_bytes(image(layer("of-the-file"), tag="app:1"))
+    assert len(open_image("app:1").layers) == 1
+    assert len(open_image("docker:app:1").layers) == len(STACK)
+
+
+def test_a_directory_that_is_no_image_is_passed_over(
+    docker: RunningEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(monkeypatch, docker)
+    (tmp_path / "app").mkdir()
+    assert len(open_image("app:1").layers) == len(STACK)
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(NotFound, match=r"the directory nothing is no image.* has no image nothing:1"):
+        open_image("nothing:1")
+
+
+class Enough(BaseException):
+    pass
+
+
+def test_an_engine_that_is_killed_during_a_save_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with docker_engine() as victim:
+        victim.load(image(layer(file("big", os.urandom(48 << 20))), tag="big:1"))
+        ask(monkeypatch, victim)
+
+        def kill(_stage: str, done: int, _total: int) -> None:
+            if done:
+                victim.process.kill()
+                victim.process.wait()
+
+        with pytest.raises(EngineFailed, match=r"Docker \(unix://.*\) broke off after \d+ bytes of the image"):
+            open_image("big:1", progress=kill, wishes=Wishes(keep=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_behind_ssh_is_asked_through_the_ssh_command(
+    docker: RunningEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command is replaced by one that goes to this machine: docker's own end of the line is the real one."""
+    script = f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexec docker -H {docker.address} system dial-stdio\n'
+    (tmp_path / "ssh").write_text(script)
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("DOCKER_HOST", "ssh://somebody@build.example:2222")
+    assert len(open_image("app:1").layers) == len(STACK)
+    wanted = "-l somebody -p 2222 -- build.example docker system dial-stdio"
+    assert set((tmp_path / "calls").read_text().splitlines()) == {wanted}
+
+
+def test_a_context_says_where_docker_is(docker: RunningEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    create = ["docker", "context", "create", "mine", "--docker", f"host={docker.address}"]
+    subprocess.run(create, check=True, capture_output=True)
+    subprocess.run(["docker", "context", "use", "mine"], check=True, capture_output=True)
+    assert len(open_image("docker:app:1").layers) == len(STACK)
+    monkeypatch.setenv("DOCKER_CONTEXT", "other")
+    with pytest.raises(NotFound, match=r"Docker has no context other"):
+        open_image("docker:app:1")
+
+
+def test_a_user_without_permission_is_told_the_way_out(
+    docker: RunningEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ask(monkeypatch, docker)
+    open_image("app:1")  # all modules are loaded now, as this user
+    os.seteuid(65534)
+    try:
+        with pytest.raises(NotFound, match=r"permission denied.: join the group `docker`, or use sudo"):
+            open_image("docker:app:1")
+    finally:
+        os.seteuid(0)
+
+
+def test_the_engine_pulls_what_is_not_there(docker: RunningEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(monkeypatch, docker)
+    with registry() as host:
+        name = f"{host}/pulled:1"
+        docker.run("tag", "app:1", name)
+        docker.run("push", name)
+        docker.run("rmi", name)
+        with pytest.raises(NotFound, match=r"--pull"):
+            open_image(name)
+        stages: list[str] = []
+        pulled = open_image(name, wishes=Wishes(pull=True), progress=lambda stage, *_: stages.append(stage))
+        assert (pulled.name, len(pulled.layers)) == (name, len(STACK))
+        assert any(stage.startswith(f"Docker pulls {name}") for stage in stages)
+        with pytest.raises(EngineFailed, match=f"{host}/absent:1 cannot be pulled: Docker .*not found"):
+            open_image(f"{host}/absent:1", wishes=Wishes(pull=True))
+
+
+def test_an_interrupted_command_leaves_at_once_and_keeps_nothing(docker: RunningEngine, tmp_path: Path) -> None:
+    requires("timeout")
+    docker.load(image(layer(file("big", os.urandom(48 << 20))), tag="slow:1"))
+    code = "import os, signal, sys; from layerscope.sources.engine import received; from layerscope.cli.main import run\n"
+    code += "real = received.read_passing\n"
+    code += "def read_passing(stream, *, size):\n    os.kill(os.getpid(), signal.SIGINT)\n    return real(stream, size=size)\n"
+    code += "received.read_passing = read_passing\nsys.exit(run(['slow:1', '--text', '--keep', sys.argv[1]]))"
+    environment = os.environ | {"DOCKER_HOST": docker.address}
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], env=environment, capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (130, b"layerscope: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_engine_at_all_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(LayerscopeError, match=r"does not run there"):
+        open_image("docker:app:1")

@@ -1,0 +1,126 @@
+"""The app on a family of images: each can be opened in an explorer of its own, and left again."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Sequence
+
+from textual import on
+from textual.message import Message
+from textual.screen import Screen
+
+from layerscope.app.app import Crashed, Ending, LayerscopeApp
+from layerscope.app.explorer import Explorer
+from layerscope.app.images_screen import ImagesScreen
+from layerscope.app.loading import Analysed, Failed, Loader
+from layerscope.app.terminal import Terminal
+from layerscope.families.found import Found
+from layerscope.families.outline import Outline
+from layerscope.progress import Progress
+from layerscope.settings.settings import Settings
+from layerscope.sources.base import Base
+from layerscope.sources.image import Image
+
+OnLearned = Callable[[Found, int], None]
+"""Told of an image that was read, and of its wasted bytes."""
+
+
+class ImagesApp(LayerscopeApp):
+    """All images; `q` and Escape lead back from one of them."""
+
+    def __init__(self, found: Sequence[Found], on_learned: OnLearned, *, settings: Settings, terminal: Terminal) -> None:
+        super().__init__(_opens_nothing, "", settings=settings, terminal=terminal)
+        self._found = found
+        self._on_learned = on_learned
+        self._opened: int | None = None
+
+    def get_default_screen(self) -> Screen[None]:
+        """The list is there from the first frame on."""
+        self.images = ImagesScreen(Outline([each.facts for each in self._found]))
+        return self.images
+
+    def _load(self) -> None:
+        """Nothing is read before an image is opened."""
+
+    @on(ImagesScreen.Opened)
+    def _open(self, message: ImagesScreen.Opened) -> None:
+        if self._opened is not None:
+            return
+        self._opened = message.image
+        found = self._found[message.image]
+        explorer = self.explorer = Explorer(found.reference)
+        base = self._base_of(message.image)
+        self._loader = Loader(lambda progress: (found.open(progress), base), lambda told: self._pass_to(explorer, told))
+        self.push_screen(explorer)
+        self.call_after_refresh(self.run_worker, self._loader.run, thread=True, group="load")
+
+    def _base_of(self, number: int) -> Base:
+        """The image that it is built on."""
+        ledger = self.images.outline.ledger
+        below = ledger.images_below(number)
+        if not below:
+            return Base()
+        return Base(len(ledger.forest.images[below[0]].layers), ledger.titles(below[0])[0])
+
+    def _pass_to(self, explorer: Explorer, message: Message) -> None:
+        """In the thread that reads. The explorer may have been left meanwhile: then nobody is told."""
+        if isinstance(message, Analysed):
+            gc.enable()
+        if not isinstance(message, Failed):
+            explorer.post_message(message)
+        elif explorer is self.explorer:
+            self.post_message(message)
+
+    @on(Failed)
+    def _give_up(self, message: Failed) -> None:
+        """One image cannot be opened; the others may."""
+        self._leave()
+        self.notify(str(message.error), title="Not opened", severity="error", markup=False, timeout=20)
+
+    def stop(self) -> None:
+        """Back to the list, or out of it."""
+        if self._opened is None:
+            self.exit()
+        else:
+            self._leave()
+
+    async def action_back(self) -> None:
+        """Escape: a step back in the list or the image; out of the image where there is no further one."""
+        if self.screen is self.images:
+            self.images.action_back()
+        elif self._opened is not None and self.screen is self.explorer and _is_at_rest(self.explorer):
+            self._leave()
+        else:
+            await super().action_back()
+
+    def _leave(self) -> None:
+        """Back to the list, from whatever is shown of an image."""
+        number, self._opened = self._opened, None
+        if number is None:
+            return
+        self._loader.stop()
+        analysis = self.explorer.analysis
+        while self.screen is not self.images:
+            self.pop_screen()
+        if analysis is not None and analysis.contents.is_complete:
+            self.images.learn(number, analysis.waste.wasted_bytes)
+            self._on_learned(self._found[number], analysis.waste.wasted_bytes)
+
+
+def _opens_nothing(_progress: Progress) -> tuple[Image, Base]:
+    raise AssertionError
+
+
+def _is_at_rest(explorer: Explorer) -> bool:
+    """Whether Escape would do nothing there."""
+    is_plain = not (explorer.has_class("-details") or explorer.bar.is_on or explorer.layer_pane.marked)
+    return is_plain and explorer.layer_pane.has_focus and explorer.analysis is not None and not explorer._is_so_far
+
+
+def run_images(found: Sequence[Found], on_learned: OnLearned, *, settings: Settings, terminal: Terminal) -> Ending:
+    """Show the screen until the user quits. The terminal is as before afterwards."""
+    app = ImagesApp(found, on_learned, settings=settings, terminal=terminal)
+    # A loop of our own: asyncio.run would wait for threads that still read.
+    ending = app.run(loop=asyncio.new_event_loop())
+    return Crashed() if app.return_code else ending

@@ -1,0 +1,111 @@
+"""The index cache as a whole: layers found and kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from layerscope.cache import directory as files
+from layerscope.cache.columns import Unusable
+from layerscope.cache.directory import KeptFile
+from layerscope.cache.fingerprint import Fingerprint
+from layerscope.cache.format import Kept, OtherFormat, decode, encode
+from layerscope.cache.key import Ids, Key
+from layerscope.cache.limit import DEFAULT_LIMIT, parse_size
+from layerscope.layers.read import ReadLayer
+from layerscope.oci.digest import Digest
+
+DIRECTORY = "LAYERSCOPE_CACHE"
+SIZE = "LAYERSCOPE_CACHE_SIZE"
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The layers kept in a directory, `limit` bytes of them at most.
+
+    `trouble` says why nothing is found or kept; empty where all is well. Nothing here raises: what cannot be used is absent.
+    """
+
+    directory: Path
+    limit: int = DEFAULT_LIMIT
+    trouble: str = ""
+
+    @classmethod
+    def open(cls, directory: Path | None = None, limit: int | None = None) -> Cache:
+        """The user's cache, or one in another directory. Makes no directory before there is something to keep.
+
+        LAYERSCOPE_CACHE names another directory, LAYERSCOPE_CACHE_SIZE (`300MB`) another limit.
+        """
+        directory = directory or _usual_directory()
+        stated = os.environ.get(SIZE, "")
+        bounded = parse_size(stated) if stated and limit is None else limit
+        trouble = files.why_not(directory)
+        if stated and limit is None and bounded is None:
+            trouble = trouble or f"{SIZE} is not a size such as 300MB"
+        return cls(directory, DEFAULT_LIMIT if bounded is None else bounded, trouble)
+
+    def has(self, diff_id: Digest, ids: Iterable[Ids]) -> bool:
+        """Whether there is a file for an engine's layer with ids of one of these kinds; `find` may still not take to it."""
+        names = (Key(diff_id, kind).name for kind in ids)
+        return not self.trouble and any(name and (self.directory / name).exists() for name in names)
+
+    def find(self, diff_id: Digest, ids: Iterable[Ids], *, layer: int) -> ReadLayer | None:
+        """An engine's layer, with ids of the first of these kinds that is kept. Its problems will name it number `layer`."""
+        for kind in ids:
+            kept = self.load(Key(diff_id, kind), layer)
+            if kept is not None:
+                return kept.read
+        return None
+
+    def keep(self, diff_id: Digest, read: ReadLayer, ids: Ids) -> None:
+        """Keep an engine's layer. Whoever calls vouches that the engine has these bytes under this diff_id."""
+        self.store(Key(diff_id, ids), read, None)
+
+    def entries(self) -> list[KeptFile]:
+        """Every kept layer, the one last used longest ago first."""
+        return files.kept_files(self.directory)
+
+    def clear(self) -> list[KeptFile]:
+        """Remove all kept layers and what was left unfinished; nothing else in the directory. Returns those that went."""
+        files.remove_unfinished(self.directory, 0)
+        return [file for file in self.entries() if files.remove(self.directory, file.name)]
+
+    def load(self, key: Key, layer: int) -> Kept | None:
+        """The layer in a file; a damaged file is removed, one of another version of this program is left to it."""
+        data = files.read(self.directory, key.name) if key.name and not self.trouble else None
+        if data is None:
+            return None
+        try:
+            return decode(data, name=key.name, layer=layer)
+        except OtherFormat:
+            return None
+        except (Unusable, MemoryError):
+            files.remove(self.directory, key.name)
+            return None
+
+    def store(self, key: Key, read: ReadLayer, fingerprint: Fingerprint | None) -> None:
+        """Keep a layer in a file, unless entries of it are missing."""
+        if self.trouble or not key.name or not is_keepable(read):
+            return
+        # A full disk, and what msgpack cannot hold.
+        with suppress(OSError, MemoryError, ValueError, OverflowError):
+            data = encode(read, name=key.name, fingerprint=fingerprint)
+            if len(data) <= self.limit:
+                files.write(self.directory, key.name, data)
+                files.make_room(self.directory, self.limit)
+
+
+def is_keepable(read: ReadLayer) -> bool:
+    """Whether no entries of a layer are missing."""
+    return not any(problem.is_fatal for problem in read.table.problems)
+
+
+def _usual_directory() -> Path:
+    if os.environ.get(DIRECTORY):
+        return Path(os.environ[DIRECTORY]).absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("layerscope", appauthor=False) / "layers"

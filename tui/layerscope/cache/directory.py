@@ -1,0 +1,136 @@
+"""The directory that layers are kept in: files of ours only, written whole or not at all, bounded in size."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from layerscope.cache.key import is_name
+
+TEMPORARY = ".new-"
+ABANDONED = 3600
+"""Seconds after which a file that was never finished is taken for a dead process's."""
+TOUCHED = 3600
+"""Seconds for which a file's time of use is not written again."""
+OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_CREATE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file of the cache: its size in bytes, and when it was last used, in seconds since 1970 (an hour's grain)."""
+
+    name: str
+    size: int
+    used: float
+
+
+def why_not(directory: Path) -> str:
+    """Why nothing can be kept in this directory, as the end of a sentence; empty where all is well or it can be made."""
+    if not directory.is_absolute():
+        return "there is no home directory"
+    try:
+        found = directory.stat()
+    except FileNotFoundError:
+        return _why_not_made(directory)
+    except OSError as error:
+        return f"it cannot be looked at ({error.strerror})"
+    return _why_not_used(found) or ("" if os.access(directory, os.W_OK | os.X_OK) else "it cannot be written to")
+
+
+def _why_not_used(found: os.stat_result) -> str:
+    if not stat.S_ISDIR(found.st_mode):
+        return "it is not a directory"
+    if found.st_uid != os.geteuid():
+        return "it belongs to another user"
+    return "others can write to it" if found.st_mode & OTHERS else ""
+
+
+def _why_not_made(directory: Path) -> str:
+    """The same for a directory that is not there yet. Root makes none in another user's home, who could not use it then."""
+    for parent in directory.parents:
+        with suppress(FileNotFoundError):
+            found = parent.stat()
+            if os.geteuid() == 0 and found.st_uid != 0:
+                return f"{parent} belongs to another user"
+            return "" if os.access(parent, os.W_OK | os.X_OK) else f"{parent} cannot be written to"
+    return "nothing above it is there"
+
+
+def read(directory: Path, name: str) -> bytes | None:
+    """All of a file that this user alone can write, and mark it as used now; None where there is none."""
+    try:
+        descriptor = os.open(directory / name, _READ)
+    except OSError:
+        return None
+    with suppress(OSError), os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & OTHERS:
+            if time.time() - found.st_mtime > TOUCHED:
+                os.utime(descriptor)
+            return file.read()
+    return None
+
+
+def write(directory: Path, name: str, data: bytes) -> None:
+    """Put a whole file in place of any of that name, readable by this user alone. Raises OSError."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = directory / f"{TEMPORARY}{os.urandom(8).hex()}"
+    try:
+        with os.fdopen(os.open(temporary, _CREATE, 0o600), "wb") as file:
+            file.write(data)
+        temporary.replace(directory / name)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove(directory: Path, name: str) -> bool:
+    """Remove a file, if it is there and can be; whether it was."""
+    try:
+        (directory / name).unlink()
+    except OSError:
+        return False
+    return True
+
+
+def kept_files(directory: Path) -> list[KeptFile]:
+    """Every file of ours, the one last used longest ago first. None in a directory that cannot be read."""
+    found = [
+        KeptFile(entry.name, status.st_size, status.st_mtime) for entry, status in _files(directory) if is_name(entry.name)
+    ]
+    return sorted(found, key=lambda file: (file.used, file.name))
+
+
+def make_room(directory: Path, limit: int) -> None:
+    """Remove the files last used longest ago until all take `limit` bytes at most, and what dead processes left."""
+    files = kept_files(directory)
+    total = sum(file.size for file in files)
+    for file in files:
+        if total <= limit:
+            break
+        remove(directory, file.name)
+        total -= file.size
+    remove_unfinished(directory, ABANDONED)
+
+
+def remove_unfinished(directory: Path, age: float) -> None:
+    """Remove what was begun and not finished for `age` seconds."""
+    before = time.time() - age
+    for entry, status in _files(directory):
+        if entry.name.startswith(TEMPORARY) and status.st_mtime <= before:
+            remove(directory, entry.name)
+
+
+def _files(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    """Plain files, never where a symlink leads; those that vanish meanwhile are left out."""
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False):
+                    yield entry, entry.stat(follow_symlinks=False)

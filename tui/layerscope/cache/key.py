@@ -1,0 +1,42 @@
+"""What a layer is kept under: its digest, and what its content ids are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from layerscope.oci.digest import Digest
+
+STORED = "stored"
+"""The ending of what was read from stored bytes in a file, and has to be proved by them."""
+
+
+class Ids(StrEnum):
+    """What the column `content_id` of a table holds. Ids of two kinds cannot be compared."""
+
+    NONE = "none"
+    XXH3 = "xxh3"
+    CRC64 = "crc64"
+
+
+_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{'|'.join(Ids)})")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A digest and an ending. Only sha256 and sha512 name a file: those are what engines check."""
+
+    digest: Digest
+    ending: str
+
+    @property
+    def name(self) -> str:
+        """The file's name; empty for digests that are not kept under."""
+        name = f"{self.digest.replace(':', '-')}.{self.ending}"
+        return name if is_name(name) else ""
+
+
+def is_name(name: str) -> bool:
+    """Whether a file of this name is ours."""
+    return _NAME.fullmatch(name) is not None

@@ -1,0 +1,49 @@
+"""Layers in files: found only where their stored bytes prove that the kept table is theirs, kept as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from layerscope.cache.cache import Cache, is_keepable
+from layerscope.cache.fingerprint import PassingHash
+from layerscope.cache.key import STORED, Key
+from layerscope.layers.blob import Blob, OnBytes, uncounted
+from layerscope.layers.compression import Compression, compression_of, unpacked_limit
+from layerscope.layers.read import ReadLayer
+from layerscope.oci.digest import Digest
+
+WORTH_KEEPING = 256 << 10
+"""Stored bytes of a compressed layer from which looking it up is cheaper than inflating it (1 ms)."""
+
+
+def find_stored(
+    cache: Cache, blob: Blob, digest: Digest | None, *, layer: int, on_bytes: OnBytes = uncounted
+) -> ReadLayer | None:
+    """The layer of these stored bytes, proved by all of them. `digest` is what they, or they unpacked, are said to be.
+
+    None, too, where LAYERSCOPE_MAX_UNPACKED has become less than what they unpack to. There are no seek points: contents are
+    found by unpacking from the start.
+    """
+    if digest is None or not _is_worth_keeping(blob):
+        return None
+    kept = cache.load(Key(digest, STORED), layer)
+    if kept is None or kept.fingerprint is None or kept.read.table.unpacked_bytes > unpacked_limit(blob.size):
+        return None
+    return kept.read if kept.fingerprint.fits(blob, on_bytes) else None
+
+
+def keep_stored(
+    cache: Cache, blob: Blob, digest: Digest | None, reader: Callable[..., ReadLayer], on_bytes: OnBytes
+) -> ReadLayer:
+    """What `reader(on_bytes=...)` makes of a blob, kept if that takes long: a plain tar is read as fast as it is proved."""
+    if cache.trouble or digest is None or not _is_worth_keeping(blob):
+        return reader(on_bytes=on_bytes)
+    passing = PassingHash(blob, on_bytes)
+    read = reader(on_bytes=passing.take)
+    if is_keepable(read):
+        cache.store(Key(digest, STORED), read, passing.fingerprint())
+    return read
+
+
+def _is_worth_keeping(blob: Blob) -> bool:
+    return blob.size >= WORTH_KEEPING and compression_of(blob.read(0, 4)) is not Compression.NONE

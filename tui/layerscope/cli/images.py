@@ -1,0 +1,126 @@
+"""`layerscope images`: families of images, and what each of them costs on a disk that keeps every layer once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from layerscope.cli.options import complete_file, open_cache
+from layerscope.cli.output import output_style
+from layerscope.cli.progress import Progress
+from layerscope.cli.screen import can_show_screen
+
+if TYPE_CHECKING:
+    from layerscope.families.found import Catch, Found
+    from layerscope.progress import Progress as Watch
+
+
+@click.command()
+@click.argument("references", nargs=-1, metavar="[IMAGE...]", shell_complete=complete_file)
+@click.option("--analyze", "is_analysed", is_flag=True, help="Read all layers, to say what each image wastes.")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
+@click.option("--text", "is_text", is_flag=True, help="Print the tree also on a terminal.")
+def images(references: tuple[str, ...], *, is_analysed: bool, is_json: bool, is_text: bool) -> int:
+    """Show which images are built on which, what they share, and what removing each would free.
+
+    IMAGE is an archive or layout, all images of which are shown; FILE:TAG or an engine's NAME for one; `docker:` or
+    `podman:` for all of that engine. Without any, all images of the engine are shown, from what it tells; no layer is
+    read. An image is drawn below the one whose layers its own begin with.
+
+    \b
+    Examples:
+      layerscope images
+      layerscope images base.tar app.tar layout/ --text
+      layerscope images --json | jq -r '.images[] | select(.freed_by_removal > 1e9) | .tags[]'
+    """
+    from layerscope.families.find import find_images
+    from layerscope.families.remembered import recall_waste
+
+    with Progress() as progress:
+        catch = recall_waste(open_cache(), find_images(references, stdin=sys.stdin.buffer, progress=progress))
+        if is_analysed:
+            catch = _analysed(catch, progress)
+    code = 0
+    if catch.found and not is_json and not is_text and can_show_screen(*references):
+        code = _show_screen(catch.found, references)
+    else:
+        _write(catch, is_json=is_json)
+    for problem in catch.problems:
+        click.echo(f"layerscope: {problem}", err=True)
+    return code or (2 if catch.problems else 0)
+
+
+def _analysed(catch: Catch, progress: Watch) -> Catch:
+    """Read every image. What cannot be read keeps its waste unknown, and is a problem."""
+    from layerscope.errors import LayerscopeError
+    from layerscope.families.remembered import remember_waste
+
+    found, problems = [], list(catch.problems)
+    for number, each in enumerate(catch.found, 1):
+        try:
+            found.append(_with_waste(each, _Numbered(progress, number, len(catch.found))))
+        except LayerscopeError as error:
+            found.append(each)
+            problems.append(str(error))
+    remember_waste(open_cache(), [each.facts for each in found])
+    return replace(catch, found=found, problems=problems)
+
+
+class _Numbered:
+    """Progress of one of several images."""
+
+    def __init__(self, progress: Watch, number: int, count: int) -> None:
+        self._progress, self._prefix = progress, f"image {number} of {count}: "
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        self._progress(self._prefix + stage, done, total)
+
+
+def _with_waste(each: Found, progress: Watch) -> Found:
+    """The image with its waste, unless that is known already, or layers of it are not there."""
+    from layerscope.analysis import analyse, read_image
+
+    if each.facts.wasted_bytes is not None:
+        return each
+    contents = read_image(each.open(progress), progress=progress, cache=open_cache())
+    wasted = analyse(contents).waste.wasted_bytes if contents.is_complete else None
+    return replace(each, facts=each.facts.wasting(wasted))
+
+
+def _write(catch: Catch, *, is_json: bool) -> None:
+    from layerscope.families.figures import Ledger
+    from layerscope.report.families import families_json, families_text
+
+    ledger = Ledger.of(each.facts for each in catch.found)
+    if is_json:
+        sys.stdout.buffer.write(families_json(ledger, [each.reference for each in catch.found], catch.problems))
+    elif catch.found or not catch.problems:
+        sys.stdout.write(families_text(ledger, output_style()))
+    sys.stdout.flush()
+
+
+def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
+    """Explore the images on the screen."""
+    from layerscope.app.images_app import run_images
+    from layerscope.app.keys import KEYS
+    from layerscope.app.terminal import Terminal
+    from layerscope.cli.screen import _is_stdin, _read_keys_from_terminal
+    from layerscope.families.remembered import remember_waste
+    from layerscope.settings.read import read_settings
+
+    if not os.environ.get("NO_COLOR"):
+        os.environ.pop("NO_COLOR", None)  # Textual takes an empty one for a wish, too
+    if any(map(_is_stdin, references)):
+        _read_keys_from_terminal()
+    cache = open_cache()
+
+    def learned(each: Found, wasted_bytes: int) -> None:
+        remember_waste(cache, [each.facts.wasting(wasted_bytes)])
+
+    settings = read_settings(key_ids=[key.id for key in KEYS])
+    ending = run_images(found, learned, settings=settings, terminal=Terminal.of())
+    return 128 + ending if isinstance(ending, int) else 0

@@ -1,0 +1,88 @@
+"""What must be known of an image to say what it shares: its names and its layers' sizes, no byte of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+
+from layerscope.oci.digest import Digest
+from layerscope.oci.platform import Platform
+from layerscope.oci.reference import familiar
+from layerscope.text import escape
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFacts:
+    """One layer. `key` says what its store keeps once: what is under a chain id in an engine, a blob in a layout.
+
+    `size` is in bytes: of the content in an engine, as stored in an archive or layout.
+    """
+
+    chain_id: Digest
+    key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """One image. `names` are its tags, `repo_digests` such as `alpine@sha256:…` of what was pulled by digest.
+
+    `layers` are base first. `created` is RFC 3339 as the config has it, or empty. `place` is the archive or layout that
+    holds it, empty for an engine. `wasted_bytes` (content) is None where its layers were not read.
+    """
+
+    id: Digest
+    names: tuple[str, ...]
+    layers: tuple[LayerFacts, ...]
+    platform: Platform
+    created: str = ""
+    place: str = ""
+    repo_digests: tuple[str, ...] = ()
+    wasted_bytes: int | None = None
+
+    @property
+    def is_dangling(self) -> bool:
+        """Whether nothing names it, so that an engine's `prune` removes it."""
+        return not (self.names or self.repo_digests or self.place)
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What to call it, never empty: its tags, or else what it was pulled by, or else that it has none and its id.
+
+        Escaped. The tag of a layout is only a word, so the layout's own name comes before it.
+        """
+        if self.names:
+            return tuple(self._title(name) for name in self.names)
+        if self.repo_digests:
+            return tuple(escape(familiar(_short_digest(name))) for name in self.repo_digests)
+        if self.place:
+            return (f"{_last_part(self.place)} (no tag) {self.id.short}",)
+        return (f"(dangling) {self.id.short}",)
+
+    def _title(self, name: str) -> str:
+        if self.place and not set("/:") & set(name):
+            return f"{_last_part(self.place)}:{escape(name)}"
+        return escape(familiar(name))
+
+    @property
+    def chain_id(self) -> Digest | None:
+        """What names all layers at once; None where there are none."""
+        return self.layers[-1].chain_id if self.layers else None
+
+    def wasting(self, wasted_bytes: int | None) -> ImageFacts:
+        """The same image once its layers were read."""
+        return replace(self, wasted_bytes=wasted_bytes)
+
+    def named(self, names: Iterable[str]) -> ImageFacts:
+        """The same image with further names."""
+        return replace(self, names=tuple(dict.fromkeys([*self.names, *names])))
+
+
+def _short_digest(name: str) -> str:
+    repository, _, digest = name.partition("@")
+    return f"{repository}@{digest[:19]}"
+
+
+def _last_part(place: str) -> str:
+    return PurePath(place).name or place

@@ -1,0 +1,177 @@
+"""What each image costs where a layer is kept once: its own bytes, what it shares, what removing it frees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from layerscope.families.facts import ImageFacts
+from layerscope.families.forest import Forest, grow
+from layerscope.text import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Bytes of one image: `size` is `own`, of layers that no other image has, and `shared`.
+
+    `freed` is what removing one of its names frees while all other names stay: its own bytes, or nothing before the last
+    name. `sharing` is the number of other images that it shares layers with, `carriers` the number of images that have all
+    of its layers, itself among them. `own_wasted` is the waste that the image below it does not have, None where not known.
+    """
+
+    size: int
+    own: int
+    freed: int
+    sharing: int
+    carriers: int
+    own_wasted: int | None
+
+    @property
+    def shared(self) -> int:
+        """Bytes of layers that other images have, too."""
+        return self.size - self.own
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Bytes of all images: `listed` adds up their sizes, `stored` every layer once.
+
+    `prunable` is what removing all `dangling` images at once frees. `wasted` adds up what is known of `own_wasted`.
+    """
+
+    images: int
+    families: int
+    dangling: int
+    listed: int
+    stored: int
+    prunable: int
+    wasted: int | None
+
+    @property
+    def saved(self) -> int:
+        """Bytes that sharing saves."""
+        return self.listed - self.stored
+
+
+class Order(Enum):
+    """What comes first: the biggest of one figure, or the first of the alphabet."""
+
+    SIZE = "size"
+    OWN = "own"
+    FREED = "frees"
+    NAME = "name"
+
+
+class Ledger:
+    """Who has which layer. Images are bits of one number a layer, so that 1,000 of them take milliseconds."""
+
+    def __init__(self, forest: Forest) -> None:
+        self.forest = forest
+        self._sizes: dict[str, int] = {}
+        self._users: dict[str, int] = {}
+        for number, image in enumerate(forest.images):
+            for layer in image.layers:
+                self._sizes[layer.key] = max(layer.size, self._sizes.get(layer.key, 0))
+                self._users[layer.key] = self._users.get(layer.key, 0) | 1 << number
+        self._twins: dict[tuple[str, ...], list[int]] = {}
+        for number, image in enumerate(forest.images):
+            self._twins.setdefault(image.titles, []).append(number)
+        self.figures = tuple(self._figures(number) for number in range(len(forest.images)))
+
+    @classmethod
+    def of(cls, images: Iterable[ImageFacts], order: Order = Order.SIZE) -> Ledger:
+        """The ledger of these images, the biggest first."""
+        return cls(grow(tuple(images))).ordered(order)
+
+    def ordered(self, order: Order) -> Ledger:
+        """The same in another order; images keep their numbers."""
+        return Ledger(self.forest.ranked(lambda number: self._rank(number, order)))
+
+    def _rank(self, number: int, order: Order) -> tuple[int, tuple[str, ...], int]:
+        figures = self.figures[number]
+        sizes = {Order.SIZE: figures.size, Order.OWN: figures.own, Order.FREED: figures.freed, Order.NAME: 0}
+        return -sizes[order], self.forest.images[number].titles, number
+
+    def _figures(self, number: int) -> Figures:
+        image = self.forest.images[number]
+        keys = {layer.key for layer in image.layers}
+        own = sum(self._sizes[key] for key in keys if self._users[key] == 1 << number)
+        return Figures(
+            size=sum(self._sizes[key] for key in keys),
+            own=own,
+            freed=own if len(image.names) < 2 else 0,
+            sharing=self._sharing(image).bit_count() - bool(image.layers),
+            carriers=len(self.forest.images_from(self.forest.node_of[number])),
+            own_wasted=self._own_wasted(number),
+        )
+
+    def _sharing(self, image: ImageFacts) -> int:
+        """The images that have any of its layers, itself too."""
+        bits = 0
+        for layer in image.layers:
+            bits |= self._users[layer.key]
+        return bits
+
+    def titles(self, number: int) -> tuple[str, ...]:
+        """What to call an image: its names, and where others have the same, its platform or else its place and id."""
+        image = self.forest.images[number]
+        twins = self._twins[image.titles]
+        if len(twins) == 1:
+            return image.titles
+        if len({self.forest.images[twin].platform for twin in twins}) == len(twins):
+            return (*image.titles[:-1], f"{image.titles[-1]} {escape(str(image.platform))}")
+        return (*image.titles[:-1], f"{image.titles[-1]} ({escape(image.place or 'engine')} {image.id.short})")
+
+    def sharing(self, number: int) -> list[int]:
+        """The other images that have layers of this one."""
+        return [other for other in _bits(self._sharing(self.forest.images[number])) if other != number]
+
+    def images_below(self, number: int) -> tuple[int, ...]:
+        """The images at the nearest node below that has any: what this one was built on."""
+        nodes = self.forest.nodes
+        at = nodes[self.forest.node_of[number]].parent
+        while at >= 0 and not nodes[at].images:
+            at = nodes[at].parent
+        return nodes[at].images if at >= 0 else ()
+
+    def _own_wasted(self, number: int) -> int | None:
+        """A content that a container does not see stays unseen above: the image's waste less that of the one below."""
+        images = self.forest.images
+        wasted = images[number].wasted_bytes
+        below = self.images_below(number)
+        if wasted is None or not below:
+            return wasted
+        known = [images[each].wasted_bytes for each in below if images[each].wasted_bytes is not None]
+        return max(wasted - (known[0] or 0), 0) if known else None
+
+    @property
+    def totals(self) -> Totals:
+        """All images together."""
+        images = self.forest.images
+        dangling = sum(1 << number for number, image in enumerate(images) if image.is_dangling)
+        return Totals(
+            images=len(images),
+            families=sum(not node.level for node in self.forest.nodes),
+            dangling=dangling.bit_count(),
+            listed=sum(each.size for each in self.figures),
+            stored=sum(self._sizes.values()),
+            prunable=sum(size for key, size in self._sizes.items() if not self._users[key] & ~dangling),
+            wasted=self._wasted(),
+        )
+
+    def _wasted(self) -> int | None:
+        """Waste on the disk, as far as it is known: each node's once, for images of the same layers waste the same."""
+        found = [
+            next((self.figures[each].own_wasted for each in node.images if self.figures[each].own_wasted is not None), None)
+            for node in self.forest.nodes
+        ]
+        known = [each for each in found if each is not None]
+        return sum(known) if known else None
+
+
+def _bits(bits: int) -> Iterator[int]:
+    while bits:
+        low = bits & -bits
+        yield low.bit_length() - 1
+        bits ^= low

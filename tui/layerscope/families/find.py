@@ -1,0 +1,46 @@
+"""All images of the places that a user named, or of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from layerscope.errors import LayerscopeError
+from layerscope.families.found import Catch
+from layerscope.families.stored import images_stored_at
+from layerscope.progress import Progress, unwatched
+from layerscope.sources.engine.names import Kind, split_prefix
+from layerscope.sources.location import locate
+
+
+def find_images(references: Sequence[str], *, stdin: BinaryIO | None = None, progress: Progress = unwatched) -> Catch:
+    """Each image once. A reference is an archive or layout, perhaps with a tag, a name in an engine, or an engine's prefix
+    alone, such as `podman:`; without any it is the first engine that answers.
+
+    What cannot be read is a problem where there are references, so that the rest can be shown; else raises EngineFailed.
+    """
+    if not references:
+        return _of_engine(None, "", progress)
+    catch = Catch()
+    for reference in references:
+        try:
+            catch += _find(reference, stdin, progress)
+        except LayerscopeError as error:
+            catch += Catch(problems=[str(error)])
+    return catch.merged()
+
+
+def _find(reference: str, stdin: BinaryIO | None, progress: Progress) -> Catch:
+    kind, name = split_prefix(reference)
+    if kind is not None and not name:
+        return _of_engine(kind, "", progress)
+    location = locate(reference)
+    if location.engine is not None:
+        return _of_engine(location.engine.kind, location.engine.name, progress)
+    return images_stored_at(location, stdin=stdin, progress=progress)
+
+
+def _of_engine(kind: Kind | None, name: str, progress: Progress) -> Catch:
+    from layerscope.families.engine import images_of_engine
+
+    return images_of_engine(kind, name=name, progress=progress)

@@ -1,0 +1,66 @@
+"""What images of engines waste, kept beside the index cache: to find it out again would be to merge all their layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from layerscope import __version__
+from layerscope.cache import directory as files
+from layerscope.families.facts import ImageFacts
+
+if TYPE_CHECKING:
+    from layerscope.cache.cache import Cache
+    from layerscope.families.found import Catch
+
+NAME = "waste.json"
+MOST = 10_000
+"""Images remembered; the file has 100 bytes for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """Wasted bytes by chain id of the whole image, the latest last; `version` is of the program that found them."""
+
+    version: str = ""
+    wasted: dict[str, int] = field(default_factory=dict)
+
+
+def recall_waste(cache: Cache | None, catch: Catch) -> Catch:
+    """The same images, with the waste of those that were analysed before. Only a comfort: nothing here fails."""
+    wasted = _read(cache)
+    return replace(catch, found=[replace(each, facts=_recalled(each.facts, wasted)) for each in catch.found])
+
+
+def remember_waste(cache: Cache | None, images: Iterable[ImageFacts]) -> None:
+    """Keep what is known of the waste of `images`, as far as an engine vouches for their chain ids."""
+    fresh = {
+        str(image.chain_id): image.wasted_bytes
+        for image in images
+        if image.chain_id and not image.place and image.wasted_bytes is not None
+    }
+    if cache is None or cache.trouble or not fresh:
+        return
+    known = {chain_id: size for chain_id, size in _read(cache).items() if chain_id not in fresh} | fresh
+    document = _Document(__version__, dict(list(known.items())[-MOST:]))
+    with suppress(OSError):
+        files.write(cache.directory, NAME, msgspec.json.encode(document))
+
+
+def _recalled(image: ImageFacts, wasted: dict[str, int]) -> ImageFacts:
+    if image.wasted_bytes is not None or image.place or not image.chain_id:
+        return image
+    return image.wasting(wasted.get(image.chain_id))
+
+
+def _read(cache: Cache | None) -> dict[str, int]:
+    data = files.read(cache.directory, NAME) if cache is not None and not cache.trouble else None
+    try:
+        document = msgspec.json.decode(data or b"{}", type=_Document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return document.wasted if document.version == __version__ else {}

@@ -1,0 +1,33 @@
+"""The forest as lines: each image, and each trunk that several grow from, with what is drawn before its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from layerscope.families.forest import NOWHERE, Forest
+
+TRUNK = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line: the number of an image or TRUNK, its node, and whether more follow beside it at each level up to its own."""
+
+    node: int
+    image: int
+    level: int
+    guides: tuple[bool, ...] = ()
+
+
+def rows(forest: Forest) -> Iterator[Row]:
+    """All lines. Images with the very same layers stand beside each other; what grows from them follows the last."""
+    guides: list[tuple[bool, ...]] = []
+    for number, node in enumerate(forest.nodes):
+        is_root = node.parent == NOWHERE
+        follows = () if is_root else (*guides[node.parent], node.end < forest.nodes[node.parent].end)
+        guides.append(follows)
+        images = node.images or (TRUNK,)
+        for image in images:
+            has_next = follows if image == images[-1] or is_root else (*follows[:-1], True)
+            yield Row(number, image, node.level, has_next)

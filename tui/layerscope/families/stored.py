@@ -1,0 +1,77 @@
+"""The images of archives and layouts, from their documents and the sizes of their blobs."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from layerscope.errors import BadDocument
+from layerscope.families.facts import ImageFacts, LayerFacts
+from layerscope.families.found import Catch, Found
+from layerscope.oci.digest import Digest
+from layerscope.progress import Progress, unwatched
+from layerscope.sources.assemble import assemble
+from layerscope.sources.candidate import Candidate, Part, Refused
+from layerscope.sources.catalogue import stored_images
+from layerscope.sources.choose import choose
+from layerscope.sources.files import Files
+from layerscope.sources.image import Image, StoredLayer
+from layerscope.sources.location import Location
+from layerscope.sources.open import _files, _refusal
+
+
+def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = unwatched) -> Catch:
+    """Every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
+
+    What is damaged becomes a problem as long as there is an image beside it. Attestations and other artifacts are passed
+    over, and so are platforms that were never pulled. Raises as `sources.open.open_image` does.
+    """
+    files = _files(location, stdin, progress)
+    stored = stored_images(files)
+    if not stored:
+        raise _refusal(files)
+    if location.tag:
+        stored = [choose(stored, location, None)[0]]
+    found = [_found(files, each, location) for each in stored if isinstance(each, Candidate)]
+    refusals = [each.error for each in stored if isinstance(each, Refused)]
+    if not found:
+        raise refusals[0]
+    return Catch(found, [str(error) for error in refusals if isinstance(error, BadDocument)])
+
+
+def _found(files: Files, candidate: Candidate, location: Location) -> Found:
+    # Standard input can be read but once; anything else is opened anew, for every open file costs a descriptor.
+    kept = files if location.path is None else None
+
+    def open_again(progress: Progress) -> Image:
+        name = next(iter(candidate.names), "")
+        return assemble(kept or _files(location, None, progress), candidate, reference=reference, name=name)
+
+    reference = location.typed if location.path is None else f"{location.typed}:{candidate.digest}"
+    return Found(_facts(files, candidate, location.place), reference, open_again)
+
+
+def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
+    image = assemble(files, candidate, reference="", name="")
+    return ImageFacts(
+        id=candidate.config_digest,
+        names=candidate.names,
+        layers=tuple(_layers(candidate.parts, image.layers)),
+        platform=candidate.platform,
+        created=candidate.config.created,
+        place=place,
+    )
+
+
+def _layers(parts: tuple[Part, ...], layers: tuple[StoredLayer, ...]) -> list[LayerFacts]:
+    """Without diff_ids, as before Docker 1.10, the names of blobs say what is the same."""
+    facts: list[LayerFacts] = []
+    for part, layer in zip(parts, layers, strict=True):
+        name = layer.digest or layer.diff_id or Digest.of(part.file.encode("utf-8", "surrogatepass"))
+        chain_id = layer.chain_id or _chain_id(facts, name)
+        size = layer.wire_bytes if layer.blob else max(part.size, 0)
+        facts.append(LayerFacts(chain_id, name, size))
+    return facts
+
+
+def _chain_id(below: list[LayerFacts], name: Digest) -> Digest:
+    return Digest.of(f"{below[-1].chain_id} {name}".encode()) if below else name

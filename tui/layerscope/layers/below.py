@@ -1,0 +1,99 @@
+"""Opening what lies below a directory that others write to: no link leads out of it, and nothing but files is opened."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import OrderedDict
+from pathlib import Path
+from types import TracebackType
+
+MAX_LINKS = 40
+"""Symlinks followed in one path, as Linux has it."""
+KEPT_OPEN = 32
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Below:
+    """Opens files below `root`. Each name of a path is opened by itself, in the directory before it; a symlink among a file's
+    parents leads where it would if `root` were `/`. A few directories stay open for the next file. To be used with `with`, by
+    one thread.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._open: OrderedDict[tuple[bytes, ...], int] = OrderedDict()
+
+    def __enter__(self) -> Below:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def file(self, path: bytes) -> int:
+        """A descriptor of the regular file at `path`, to be closed by the caller.
+
+        Raises OSError: ENOENT when it is not there, EMEDIUMTYPE when something else is. A device or FIFO is never opened.
+        """
+        names = tuple(path.split(b"/"))
+        place = os.open(names[-1], PLACE, dir_fd=self.directory(names[:-1]))
+        try:
+            if not stat.S_ISREG(os.fstat(place).st_mode):
+                raise OSError(errno.EMEDIUMTYPE, "it is no file")
+            return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.close(place)
+
+    def directory(self, names: tuple[bytes, ...]) -> int:
+        """A descriptor of the directory that `names` lead to, which stays this object's. Raises OSError."""
+        found = self._open.get(names)
+        if found is None:
+            found = self._open[names] = _walk(self._root, names)
+        self._open.move_to_end(names)
+        while len(self._open) > KEPT_OPEN:
+            os.close(self._open.popitem(last=False)[1])
+        return found
+
+
+def _walk(root: Path, names: tuple[bytes, ...]) -> int:
+    todo = list(reversed(names))
+    opened = [os.open(root, DIRECTORY)]
+    links = 0
+    try:
+        while todo:
+            name = todo.pop()
+            if name == b"..":
+                _drop(opened, max(len(opened) - 1, 1))
+            elif (link := _enter(opened, name)) is not None:
+                links += 1
+                if links > MAX_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+                _drop(opened, 1 if link.startswith(b"/") else len(opened))
+                todo += reversed(link.split(b"/"))
+        return opened.pop()
+    finally:
+        _drop(opened, 0)
+
+
+def _enter(opened: list[int], name: bytes) -> bytes | None:
+    """Open the directory `name` in the last of `opened`; what it leads to instead if it is a symlink."""
+    if name in (b"", b"."):
+        return None
+    try:
+        opened.append(os.open(name, DIRECTORY, dir_fd=opened[-1]))
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+            raise
+        try:
+            return os.readlink(name, dir_fd=opened[-1])
+        except OSError:
+            raise error from None
+    return None
+
+
+def _drop(opened: list[int], keep: int) -> None:
+    while len(opened) > keep:
+        os.close(opened.pop())

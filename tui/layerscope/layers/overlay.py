@@ -1,0 +1,42 @@
+"""What overlayfs writes into the upper directory of a mount besides files (Linux, `filesystems/overlayfs.rst`)."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+OWN_PREFIXES = (b"trusted.overlay.", b"user.overlay.")
+"""Its extended attributes; the second for mounts in a user namespace (`userxattr`), and for fuse-overlayfs."""
+FUSE_PREFIX = b"user.fuseoverlayfs."
+
+Xattrs = dict[bytes, bytes]
+
+
+def is_own(name: bytes) -> bool:
+    """True for an extended attribute that overlayfs or fuse-overlayfs keeps for itself."""
+    return name.startswith((*OWN_PREFIXES, FUSE_PREFIX))
+
+
+def is_opaque(xattrs: Xattrs) -> bool:
+    """Whether a directory hides what lower layers have in it."""
+    return any(xattrs.get(prefix + b"opaque") == b"y" for prefix in (*OWN_PREFIXES, FUSE_PREFIX))
+
+
+def is_whiteout(found: os.stat_result, xattrs: Xattrs) -> bool:
+    """Whether a name is hidden: a character device 0:0, or an empty file with an attribute that says so."""
+    if stat.S_ISCHR(found.st_mode):
+        return found.st_rdev == 0
+    return stat.S_ISREG(found.st_mode) and any(prefix + b"whiteout" in xattrs for prefix in OWN_PREFIXES)
+
+
+def redirect_of(xattrs: Xattrs) -> bytes:
+    """Where a directory that was renamed lies in the layers below; empty for all others (`redirect_dir`)."""
+    return next((xattrs[prefix + b"redirect"] for prefix in OWN_PREFIXES if prefix + b"redirect" in xattrs), b"")
+
+
+def is_without_data(file: int) -> bool:
+    """Whether an open file has only its metadata here, and its bytes in a layer below (`metacopy`)."""
+    return any(name.removeprefix(prefix) == "metacopy" for name in os.listxattr(file) for prefix in _TEXT_PREFIXES)
+
+
+_TEXT_PREFIXES = tuple(prefix.decode() for prefix in OWN_PREFIXES)

@@ -1,0 +1,1 @@
+"""Images in engines (Docker, Podman), through their API. Nothing else imports docker."""

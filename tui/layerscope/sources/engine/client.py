@@ -1,0 +1,200 @@
+"""The conversation with one engine. The only module that imports docker, late: it takes 120 ms."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+from layerscope.errors import LayerscopeError
+from layerscope.oci.platform import Platform
+from layerscope.oci.reference import DEFAULT_TAG, tag_of
+from layerscope.sources.engine.endpoints import Endpoint
+from layerscope.sources.engine.failures import EngineFailed, failure_of
+from layerscope.sources.engine.ssh import ssh_bridge
+from layerscope.text import escape
+
+CONNECT_SECONDS = 10
+ANSWER_SECONDS = 60
+"""How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls may take for ever."""
+PLATFORM_VERSION = (1, 48)
+"""The API that can save one platform of several (Docker 28)."""
+_ABSENT = 404
+_REFUSED = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What an engine says of an image it has; sizes in bytes. `layers` are the diff_ids, base first."""
+
+    id: str
+    names: tuple[str, ...]
+    size: int
+    layers: tuple[str, ...]
+
+
+class Engine:
+    """An engine that answered. Closed by `close` or as a context manager. Every method raises EngineFailed with a sentence."""
+
+    def __init__(self, endpoint: Endpoint, api: Any, resources: ExitStack) -> None:
+        self.endpoint = endpoint
+        self._api = api
+        self._resources = resources
+
+    @classmethod
+    def connect(cls, endpoint: Endpoint) -> Engine:
+        """Ask an engine for its version. Raises EngineFailed."""
+        with _failing_as(endpoint):
+            settings = _settings(endpoint)
+        endpoint = replace(endpoint, address=settings.get("base_url") or endpoint.address)
+        with ExitStack() as resources, _failing_as(endpoint):
+            from docker import APIClient
+
+            if endpoint.address.startswith("ssh://"):
+                settings["base_url"] = resources.enter_context(ssh_bridge(endpoint))
+            api = APIClient(**settings, version="auto", timeout=ANSWER_SECONDS)
+            resources.callback(api.close)
+            return cls(endpoint, api, resources.pop_all())
+        raise AssertionError
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._resources.close()
+
+    def ask(self, path: str) -> Any:
+        """The answer to a short question of the API, such as `/images/json`; None where there is no such thing."""
+        with _failing_as(self.endpoint), self._get(path, timeout=(CONNECT_SECONDS, ANSWER_SECONDS)) as response:
+            if response.status_code in (_ABSENT, _REFUSED):
+                return None
+            self._check(response)
+            return response.json()
+
+    def inspect(self, name: str) -> Inspected | None:
+        """An image by name, name@digest or the first digits of its id; None where the engine has none."""
+        found = self.ask(f"/images/{_quoted(name)}/json")
+        if found is None:
+            return None
+        with _failing_as(self.endpoint):
+            layers = (found.get("RootFS") or {}).get("Layers") or ()
+            return Inspected(found["Id"], _tags(found), int(found.get("Size") or 0), tuple(layers))
+
+    def names(self) -> list[str]:
+        """The tags of all images."""
+        return [tag for image in self.ask("/images/json") or () for tag in _tags(image)]
+
+    def storage(self) -> tuple[str, str]:
+        """The directory that the engine keeps everything in, and its storage driver; both empty where it does not say."""
+        about = self.ask("/info") or {}
+        return str(about.get("DockerRootDir") or ""), str(about.get("Driver") or "")
+
+    def save(self, name: str, platform: Platform | None) -> Any:
+        """Start a save, and return the response to it once the engine begins, which may take long; it may raise anything."""
+        version = tuple(int(part) for part in self._api.api_version.split("."))
+        wanted = {"platform": _platform_json(platform)} if platform and version >= PLATFORM_VERSION else {}
+        response = self._get(f"/images/{_quoted(name)}/get", params=wanted, stream=True, timeout=(CONNECT_SECONDS, None))
+        return self._checked(response)
+
+    def pull(self, name: str, platform: Platform | None) -> Any:
+        """Start a pull, and return the response to it: its progress messages (Engine API, ImageCreate); may raise anything."""
+        repository, tag = _pulled(name)
+        wanted = {"fromImage": repository, "tag": tag} | ({"platform": str(platform)} if platform else {})
+        url = f"{self._api.base_url}/v{self._api.api_version}/images/create"
+        response = self._api.post(
+            url, params=wanted, headers=self._credentials(repository), stream=True, timeout=(CONNECT_SECONDS, None)
+        )
+        return self._checked(response)
+
+    def _credentials(self, repository: str) -> dict[str, str]:
+        """What `docker login` left for a registry; nothing where its helper fails, as helpers do for public images."""
+        from docker import auth
+        from docker.errors import DockerException
+
+        try:
+            registry, _ = auth.resolve_repository_name(repository)
+            header = auth.get_config_header(self._api, registry)
+        except DockerException:
+            return {}
+        return {"X-Registry-Auth": header} if header else {}
+
+    def _get(self, path: str, **options: Any) -> Any:
+        return self._api.get(f"{self._api.base_url}/v{self._api.api_version}{path}", **options)
+
+    def _checked(self, response: Any) -> Any:
+        try:
+            self._check(response)
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _check(self, response: Any) -> None:
+        """Raises EngineFailed with the engine's own words for any answer that is not a success."""
+        if response.status_code < _REFUSED:
+            return
+        text = response.text
+        with suppress(ValueError, KeyError, TypeError):
+            text = json.loads(text)["message"]
+        raise EngineFailed(f"{self.endpoint} refused ({response.status_code}): {escape(text[:500].strip())}")
+
+
+def _settings(endpoint: Endpoint) -> dict[str, Any]:
+    """The address and TLS of an engine, as the docker command would have them."""
+    if endpoint.address:
+        return {"base_url": endpoint.address}
+    from docker.context import ContextAPI
+    from docker.utils import kwargs_from_env
+
+    settings: dict[str, Any] = kwargs_from_env()
+    if "base_url" in settings:
+        return settings
+    chosen = os.environ.get("DOCKER_CONTEXT") or None
+    if ContextAPI.get_context(chosen) is None:
+        raise EngineFailed(f"Docker has no context {escape(chosen or 'of the name in its config.json')}: docker context ls")
+    return {**ContextAPI.kwargs_from_context(), **settings}
+
+
+@contextmanager
+def _failing_as(endpoint: Endpoint) -> Iterator[None]:
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except LayerscopeError:
+        raise
+    except (DockerException, RequestException, HTTPError, OSError, ValueError, KeyError, AttributeError) as error:
+        raise failure_of(endpoint, error) from error
+
+
+def _tags(image: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(tag for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
+
+
+def _pulled(name: str) -> tuple[str, str]:
+    """A name as repository and tag or digest; the tag is `latest` where none is named, or the engine would pull them all."""
+    repository, at, digest = name.partition("@")
+    tag = tag_of(repository)
+    repository = repository.removesuffix(f":{tag}") if tag else repository
+    return repository, digest if at else tag or DEFAULT_TAG
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return quote(name, safe="/:@")
+
+
+def _platform_json(platform: Platform) -> str:
+    fields = {"os": platform.os, "architecture": platform.architecture, "variant": platform.variant}
+    return json.dumps({name: value for name, value in fields.items() if value})

@@ -1,0 +1,84 @@
+"""Where engines may be listening: by the environment, by Docker's context, or at the usual sockets. docker is not imported."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from layerscope.sources.engine.names import Kind
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+PODMAN_SOCKET = "/run/podman/podman.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An engine and its address, such as `unix:///run/podman/podman.sock`; empty: what the environment or context says."""
+
+    kind: Kind
+    address: str = ""
+
+    @property
+    def socket(self) -> Path | None:
+        """Its socket, where it is one of this machine."""
+        return Path(self.address.removeprefix("unix://")) if self.address.startswith("unix://") else None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is worth trying: an address somewhere else always is."""
+        try:
+            return self.socket is None or self.socket.exists()
+        except OSError:  # a directory that may not be looked into says so when it is tried
+            return True
+
+    def __str__(self) -> str:
+        return f"{self.kind.label} ({self.address or os.environ.get('DOCKER_HOST') or 'of the current context'})"
+
+
+def endpoints(kind: Kind | None = None) -> list[Endpoint]:
+    """The engines to ask, in this order: Docker first; of one engine's usual sockets only those that are there, if any is."""
+    found: list[Endpoint] = []
+    if kind in (None, Kind.DOCKER):
+        found += _docker()
+    if kind in (None, Kind.PODMAN):
+        found += _podman()
+    return found
+
+
+def _docker() -> list[Endpoint]:
+    if os.environ.get("DOCKER_HOST") or _has_context():
+        return [Endpoint(Kind.DOCKER)]
+    rootless = [f"{run}/docker.sock" for run in _own_runtime()]
+    return _usual(Kind.DOCKER, [DOCKER_SOCKET, *rootless])[:1]
+
+
+def _podman() -> list[Endpoint]:
+    if address := os.environ.get("CONTAINER_HOST"):
+        return [Endpoint(Kind.PODMAN, address)]
+    return _usual(Kind.PODMAN, [*(f"{run}/podman/podman.sock" for run in _own_runtime()), PODMAN_SOCKET])
+
+
+def _usual(kind: Kind, sockets: list[str]) -> list[Endpoint]:
+    usual = [Endpoint(kind, f"unix://{socket}") for socket in sockets]
+    return [endpoint for endpoint in usual if endpoint.is_there] or usual[-1:]
+
+
+def _own_runtime() -> list[str]:
+    """The user's directory of sockets (XDG base directory specification)."""
+    directory = os.environ.get("XDG_RUNTIME_DIR", "")
+    return [directory] if directory else []
+
+
+def _has_context() -> bool:
+    """Whether `docker context use` or DOCKER_CONTEXT chose another engine than the default one."""
+    chosen = os.environ.get("DOCKER_CONTEXT", "")
+    if not chosen:
+        directory = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")  # noqa: PTH111 - raises for no home
+        try:
+            settings = json.loads(Path(directory, "config.json").read_bytes())
+        except (OSError, ValueError):
+            return False
+        chosen = settings.get("currentContext", "") if isinstance(settings, dict) else ""
+    return chosen not in ("", "default")

@@ -1,0 +1,118 @@
+"""The dearest way to an engine's image: the engine exports all of it, and it is indexed while it arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from layerscope.errors import NotFound
+from layerscope.layers.blob import Blob
+from layerscope.layers.stream_read import read_passing
+from layerscope.oci.platform import Platform
+from layerscope.progress import Progress
+from layerscope.sources.archive import Archive
+from layerscope.sources.assemble import assemble
+from layerscope.sources.candidate import Candidate, Part
+from layerscope.sources.catalogue import stored_images
+from layerscope.sources.choose import choose
+from layerscope.sources.engine.again import Again, PassedLayer
+from layerscope.sources.engine.client import Engine
+from layerscope.sources.engine.find import Found
+from layerscope.sources.engine.keep import Keeper
+from layerscope.sources.engine.receive import OnPiece, Receiving, nothing
+from layerscope.sources.engine.received import Received, receive
+from layerscope.sources.engine.wishes import Wishes
+from layerscope.sources.files import Files
+from layerscope.sources.image import Image, StoredLayer
+from layerscope.sources.location import EngineName, Location
+from layerscope.sources.spool import spool_stream
+from layerscope.text import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for, and by whom it is watched."""
+
+    reference: str
+    platform: Platform | None
+    wishes: Wishes
+    progress: Progress
+
+
+def exported(found: Found, asked: Asked) -> Image:
+    """Index an export while it arrives; with `keep`, it is also written there. Nothing else of it is stored."""
+    directory = asked.wishes.keep
+    if directory is None:
+        return _opened(_received(found, asked, nothing), Again(lambda: _copy(found, asked)), found, asked)
+    with Keeper(directory, asked.reference) as keeper:
+        received = _received(found, asked, keeper.write)
+        image = _opened(received, Again(lambda: _kept(keeper.path)), found, asked)
+        keeper.finish()
+    return _stored(_kept(keeper.path), found, asked) if asked.wishes.needs_bytes else image
+
+
+def stored(found: Found, asked: Asked) -> Image:
+    """Store an export in an unnamed temporary file first: for those who will read contents, so that it is asked for once."""
+    return _stored(_copy(found, asked), found, asked)
+
+
+def _stored(files: Files, found: Found, asked: Asked) -> Image:
+    candidate, name = _chosen(files, found, asked)
+    return assemble(files, candidate, reference=asked.reference, name=name)
+
+
+def _opened(received: Received, again: Again, found: Found, asked: Asked) -> Image:
+    """The image among the documents that arrived, its layers with their tables."""
+    candidate, name = _chosen(received, found, asked)
+    image = assemble(received, candidate, reference=asked.reference, name=name)
+    layers = (_passed(layer, part, received, again) for layer, part in zip(image.layers, candidate.parts, strict=True))
+    return replace(image, layers=tuple(layers))
+
+
+def _passed(layer: StoredLayer, part: Part, received: Received, again: Again) -> StoredLayer:
+    """A layer with the way to what was read of it; one whose bytes are not there stays as it is."""
+    if layer.blob is None:
+        return layer
+    member = received.part(part.file)
+    passed = member.layer or read_passing(BytesIO(member.first), size=member.size)
+    return replace(layer, blob=None, way=PassedLayer(passed, part.file, member.size, again))
+
+
+def _chosen(files: Files, found: Found, asked: Asked) -> tuple[Candidate, str]:
+    images = stored_images(files)
+    if not images:
+        raise NotFound(f"{files.place} saved {escape(found.name)} without any document that says what it is")
+    kind = found.engine.endpoint.kind
+    location = Location(f"{kind}:{found.name}", None, engine=EngineName(kind, found.name))
+    return choose(images, location, asked.platform)
+
+
+def _received(found: Found, asked: Asked, on_piece: OnPiece) -> Received:
+    with _receiving(found.engine, found, asked, on_piece) as stream:
+        received = receive(stream, str(found.engine.endpoint))
+        stream.finish()
+    return received
+
+
+def _copy(found: Found, asked: Asked) -> Archive:
+    """The archive, fetched and stored in an unnamed temporary file. The engine is called again: that call may be over."""
+    place = str(found.engine.endpoint)
+    with Engine.connect(found.engine.endpoint) as engine, _receiving(engine, found, asked, nothing) as stream:
+        return Archive.of(place, spool_stream(cast("BinaryIO", stream), place, asked.progress))
+
+
+def _kept(path: Path) -> Archive:
+    return Archive.of(escape(str(path)), Blob.of_file(path))
+
+
+def _receiving(engine: Engine, found: Found, asked: Asked, on_piece: OnPiece) -> Receiving:
+    return Receiving(
+        lambda: engine.save(found.name, asked.platform),
+        name=str(engine.endpoint),
+        stage=f"reading {found.name} from {engine.endpoint.kind.label}",
+        expected=found.image.size,
+        progress=asked.progress,
+        on_piece=on_piece,
+    )

@@ -1,0 +1,80 @@
+"""What engines and the way to them fail with -> sentences with the way out."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from layerscope.errors import LayerscopeError
+from layerscope.sources.engine.endpoints import Endpoint
+from layerscope.sources.engine.names import Kind
+from layerscope.text import escape
+
+MAX_CAUSES = 20
+LONGEST_REASON = 300
+
+
+class EngineFailed(LayerscopeError):
+    """An engine cannot be asked, or it failed half-way; the message names it and says what else to do."""
+
+
+def failure_of(endpoint: Endpoint, error: BaseException) -> EngineFailed:
+    """The sentence for an engine that cannot be talked to."""
+    return EngineFailed(f"{escape(str(endpoint))} {_reason(endpoint, error)}")
+
+
+def _reason(endpoint: Endpoint, error: BaseException) -> str:
+    kind, causes = endpoint.kind, list(_causes(error))
+    number = next((cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno), None)
+    if number in (errno.EACCES, errno.EPERM):
+        return f"may not be used by this user (permission denied): {_permission(kind)}"
+    if number in (errno.ENOENT, errno.ECONNREFUSED):
+        return f"does not run there: {_start(kind)}"
+    words = " ".join(f"{type(cause).__name__} {cause}" for cause in causes)
+    return next(sentence for clues, sentence in _by_words(endpoint, _last(error)) if any(clue in words for clue in clues))
+
+
+def _by_words(endpoint: Endpoint, last: str) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """What the words of an error point to, the surest first."""
+    kind = endpoint.kind
+    try_it = f"ssh HOST {kind} version" if endpoint.address.startswith("ssh://") else f"{kind} version"
+    way = " over ssh" if endpoint.address.startswith("ssh://") else ""
+    save = f"save the image instead: {kind} save IMAGE | {_PIPE}"
+    return (
+        (("API versions below", "client version"), f"speaks a version of the API that is too old or too new ({last}); {save}"),
+        (("SSL", "TLS"), f"cannot be reached over TLS ({last}); check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"),
+        (("Timeout", "timed out"), f"does not answer: see whether `{try_it}` does"),
+        (("",), f"cannot be talked to{way} ({last}): see whether `{try_it}` works"),
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that it was made of: libraries wrap each other's as causes and as arguments."""
+    todo, seen = [error], 0
+    while todo and seen < MAX_CAUSES:
+        cause = todo.pop(0)
+        seen += 1
+        yield cause
+        inner = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+        todo += [each for each in inner if isinstance(each, BaseException)]
+
+
+def _last(error: BaseException) -> str:
+    """The innermost words, on one line."""
+    reason = " ".join(str([*_causes(error)][-1] or error).split()) or type(error).__name__
+    return escape(reason[:LONGEST_REASON])
+
+
+def _permission(kind: Kind) -> str:
+    if kind is Kind.DOCKER:
+        return f"join the group `docker`, or use sudo; or: sudo docker save IMAGE | {_PIPE}"
+    return f"use your own (systemctl --user start podman.socket), or sudo; or: podman save IMAGE | {_PIPE}"
+
+
+def _start(kind: Kind) -> str:
+    if kind is Kind.DOCKER:
+        return "start it, or set DOCKER_HOST or `docker context use` to where it runs"
+    return f"start its API (systemctl --user start podman.socket), or: podman save IMAGE | {_PIPE}"
+
+
+_PIPE = "layerscope -"

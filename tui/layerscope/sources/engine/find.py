@@ -1,0 +1,127 @@
+"""Which engine has the image that a name means, and what to say when none has, or two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound
+from layerscope.oci.platform import Platform
+from layerscope.oci.reference import best_match, familiar, near_matches
+from layerscope.progress import Progress
+from layerscope.sources.engine.client import Engine, Inspected
+from layerscope.sources.engine.endpoints import Endpoint, endpoints
+from layerscope.sources.engine.failures import EngineFailed
+from layerscope.sources.engine.names import Kind
+from layerscope.sources.engine.pull import pull_image
+from layerscope.sources.engine.wishes import Wishes
+from layerscope.sources.location import EngineName, near_files
+from layerscope.text import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An image and the engine that has it. `name` is what to save it by: its tag where it was asked for by one, else its id."""
+
+    engine: Engine
+    image: Inspected
+    name: str
+
+
+@dataclass(slots=True)
+class _Search:
+    """What asking one engine after the other brought: where there is none, those that failed, answered and have the image."""
+
+    absent: list[Endpoint] = field(default_factory=list)
+    failed: list[EngineFailed] = field(default_factory=list)
+    asked: list[Engine] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
+
+
+@contextmanager
+def found_image(wanted: EngineName, *, platform: Platform | None, wishes: Wishes, progress: Progress) -> Iterator[Found]:
+    """The image that is meant, and its engine for as long as the context lasts; pulled where `wishes` say so.
+
+    Raises NotFound with all places that were looked into and near names, AmbiguousImage when Docker and Podman have different
+    images of that name, and EngineFailed.
+    """
+    with ExitStack() as resources:
+        search = _search(wanted, resources, progress)
+        if not search.found and wishes.pull and search.asked:
+            engine = search.asked[0]
+            pull_image(engine, wanted.name, platform, progress)
+            _look(engine, wanted.name, search)
+        if not search.found:
+            raise _not_found(wanted, search)
+        yield _only(wanted, search.found)
+
+
+def _search(wanted: EngineName, resources: ExitStack, progress: Progress) -> _Search:
+    search = _Search()
+    for endpoint in endpoints(wanted.kind):
+        if not endpoint.is_there:
+            search.absent.append(endpoint)
+            continue
+        progress(f"asking {endpoint.kind.label}", 0, 0)
+        try:
+            engine = resources.enter_context(Engine.connect(endpoint))
+            _look(engine, wanted.name, search)
+        except EngineFailed as error:
+            search.failed.append(error)
+    return search
+
+
+def _look(engine: Engine, name: str, search: _Search) -> None:
+    image = engine.inspect(name)
+    if engine not in search.asked:
+        search.asked.append(engine)
+    if image is not None:
+        tags = best_match(name, image.names) if "@" not in name else set()
+        search.found.append(Found(engine, image, familiar(min(tags)) if tags else image.id))
+
+
+def _only(wanted: EngineName, found: list[Found]) -> Found:
+    """The first, if all are the same image: the same id, or at least the same layers, for stores name images differently."""
+    first = found[0]
+    others = [each for each in found if each.image.id != first.image.id and each.image.layers != first.image.layers]
+    if not others:
+        return first
+    name = escape(wanted.name)
+    readings = " or ".join(f"{kind}:{name}" for kind in dict.fromkeys(each.engine.endpoint.kind for each in found))
+    places = " and ".join(f"{each.engine.endpoint} ({_short(each.image.id)})" for each in found)
+    raise AmbiguousImage(f"{name} is one image in {places.replace(' and ', ' and another in ', 1)}; choose one: {readings}")
+
+
+def _short(identity: str) -> str:
+    return escape(identity.removeprefix("sha256:")[:12])
+
+
+def _not_found(wanted: EngineName, search: _Search) -> LayerscopeError:
+    parts = [wanted.no_path] if wanted.no_path else []
+    name = escape(wanted.name)
+    parts += [f"{engine.endpoint} has no image {name}" for engine in search.asked]
+    parts += [str(error) for error in search.failed]
+    if not (search.asked or search.failed):
+        parts.append("there is " + " and ".join(f"no {each.kind.label} at {each.socket}" for each in search.absent))
+    return NotFound(", and ".join(parts) + _advice(wanted, search))
+
+
+def _advice(wanted: EngineName, search: _Search) -> str:
+    near = [file for file in near_files(wanted.name) if wanted.no_path and not wanted.name.startswith(file)]
+    tags = sorted({familiar(tag) for engine in search.asked for tag in _names(engine)})
+    near += near_matches(wanted.name, tags)[:2]
+    question = f"; did you mean {' or '.join(escape(each) for each in near)}?" if near else ""
+    if search.asked:
+        return f"{question or ';'} to have {search.asked[0].endpoint.kind.label} pull it, add --pull"
+    if search.failed:
+        return question
+    tool = wanted.kind or Kind.DOCKER
+    return f"{question or ';'} set DOCKER_HOST or CONTAINER_HOST to an engine, or: {tool} save IMAGE | layerscope -"
+
+
+def _names(engine: Engine) -> list[str]:
+    try:
+        return engine.names()
+    except EngineFailed:
+        return []  # the sentence is about something else

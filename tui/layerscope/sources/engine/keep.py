@@ -1,0 +1,73 @@
+"""`--keep DIR`: the archive as a file of the user's, written while it is indexed, under its name once it is whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from layerscope.errors import CannotWrite, WouldOverwrite
+from layerscope.text import escape
+
+
+class Keeper:
+    """Writes an archive to DIR/NAME.tar. A context manager: what was not finished is removed.
+
+    Raises WouldOverwrite where the file exists, before anything is written, and CannotWrite.
+    """
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.path = directory / file_name(name)
+        if os.path.lexists(self.path):
+            raise WouldOverwrite(f"{escape(str(self.path))} exists already; move it away, or open it: it is an archive, too")
+        try:
+            number, unfinished = tempfile.mkstemp(prefix=f".{self.path.name[:100]}.", suffix=".part", dir=directory)
+        except OSError as error:
+            raise self._cannot(error) from error
+        self._unfinished = Path(unfinished)
+        self._file = os.fdopen(number, "wb", buffering=0)
+
+    def __enter__(self) -> Keeper:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+        with suppress(OSError):
+            self._unfinished.unlink()
+
+    def write(self, piece: bytes) -> None:
+        """Add to the archive."""
+        rest = memoryview(piece)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def finish(self) -> None:
+        """The archive is whole: give it its name. A file of that name that appeared meanwhile stays."""
+        try:
+            os.fchmod(self._file.fileno(), 0o666 & ~_umask())
+            os.link(self._unfinished, self.path)
+        except FileExistsError as error:
+            raise WouldOverwrite(f"{escape(str(self.path))} appeared meanwhile; it is left as it is") from error
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def _cannot(self, error: OSError) -> CannotWrite:
+        return CannotWrite(f"{escape(str(self.path))} cannot be written: {error.strerror or error}")
+
+
+def file_name(name: str) -> str:
+    """The file of an image: `demo_node_1.tar` for `demo/node:1`."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name) + ".tar"
+
+
+def _umask() -> int:
+    """The user's mask; it can only be read by being set."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

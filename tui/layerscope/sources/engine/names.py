@@ -1,0 +1,44 @@
+"""What may be the name of an image in an engine, and which engine was asked for by a prefix (no engine is asked here)."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_DOMAIN = r"(?:[a-zA-Z0-9.-]+|\[[a-fA-F0-9:]+\])(?::\d+)?"
+_NAME = re.compile(
+    rf"(?:(?:{_DOMAIN}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[a-f0-9]{{64}})?|sha256:[a-f0-9]{{4,64}})",
+    re.ASCII,
+)
+"""The grammar of `distribution/reference`, and an image's id in full."""
+LONGEST = 512
+
+
+class Kind(StrEnum):
+    """The engines there are."""
+
+    DOCKER = "docker"
+    PODMAN = "podman"
+
+    @property
+    def label(self) -> str:
+        """What sentences call it."""
+        return self.value.capitalize()
+
+
+PREFIXES = {"docker-daemon:": Kind.DOCKER, "docker:": Kind.DOCKER, "podman:": Kind.PODMAN}
+"""skopeo's spelling is known, too."""
+
+
+def may_be_image(text: str) -> bool:
+    """True for what an engine would take for a name or an id."""
+    return len(text) <= LONGEST and _NAME.fullmatch(text) is not None
+
+
+def split_prefix(reference: str) -> tuple[Kind | None, str]:
+    """The engine that a reference forces, and the rest of it."""
+    for prefix, kind in PREFIXES.items():
+        if reference.startswith(prefix):
+            return kind, reference.removeprefix(prefix)
+    return None, reference

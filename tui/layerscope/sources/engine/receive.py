@@ -1,0 +1,173 @@
+"""Receiving a save: a thread takes the engine's bytes from the connection while another indexes them.
+
+The thread is also what lets the user leave: whoever waits for the engine looks up ten times a second. Docker before version
+25 writes the whole image to its own disk before it sends the first byte (16 s for 1 GB).
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from types import TracebackType
+from typing import Any
+
+from layerscope.errors import LayerscopeError
+from layerscope.progress import Progress
+from layerscope.sources.engine.failures import EngineFailed
+from layerscope.text import escape
+
+PIECE = 256 << 10
+"""Bytes asked of the connection at a time."""
+AHEAD = 16
+"""Pieces received before they are indexed: 4 MiB."""
+LOOK_UP = 0.1
+"""Seconds between two reports of progress, and between two looks at whether anybody still waits."""
+
+Request = Callable[[], Any]
+"""Starts a save and gives the response to it, as `Engine.save` does."""
+OnPiece = Callable[[bytes], None]
+
+
+def nothing(_piece: bytes) -> None:
+    """The default for `on_piece`: nobody keeps the bytes."""
+
+
+class Receiving:
+    """The bytes of one save, as they come. A context manager: leaving it tears the connection down, and the save with it.
+
+    `name` is what sentences call where it comes from; `expected` how many bytes may come (0: unknown). `on_piece` is given
+    every byte, in the thread that reads. Raises EngineFailed when the engine refuses, fails or dies.
+    """
+
+    def __init__(
+        self, request: Request, *, name: str, stage: str, expected: int, progress: Progress, on_piece: OnPiece = nothing
+    ) -> None:
+        self._name, self._stage, self._expected, self._progress, self._on_piece = name, stage, expected, progress, on_piece
+        self._line = _Line(request)
+        self._held = memoryview(b"")
+        self._done = 0
+        self._is_ended = False
+        self._reported = 0.0
+
+    def __enter__(self) -> Receiving:
+        self._line.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._line.hang_up()
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes; fewer only at the end of the save."""
+        if len(self._held) >= size:
+            return self._cut(size)
+        parts: list[bytes] = []
+        while size and (self._held or self._next()):
+            parts.append(self._cut(size))
+            size -= len(parts[-1])
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def some(self) -> bytes:
+        """What came next, however much that is; nothing only at the end."""
+        return self._cut(PIECE) if self._held or self._next() else b""
+
+    def skip(self, size: int) -> int:
+        """Let `size` bytes pass; the number of those that came."""
+        skipped = 0
+        while skipped < size and (self._held or self._next()):
+            length = min(size - skipped, len(self._held))
+            self._held = self._held[length:]
+            skipped += length
+        return skipped
+
+    def finish(self) -> None:
+        """Take what is left, so that a save that breaks off is noticed. Raises EngineFailed."""
+        while self._next():
+            pass
+
+    def _cut(self, size: int) -> bytes:
+        piece = bytes(self._held[:size])
+        self._held = self._held[size:]
+        return piece
+
+    def _next(self) -> bool:
+        """Wait for the next piece; False at the end, however often it is asked for."""
+        if self._is_ended:
+            return False
+        piece = self._wait()
+        if isinstance(piece, Exception):
+            raise self._failure(piece) from piece
+        self._is_ended = not piece
+        self._done += len(piece)
+        self._on_piece(piece)
+        self._held = memoryview(piece)
+        return not self._is_ended
+
+    def _wait(self) -> bytes | Exception:
+        while True:
+            self._report()
+            with suppress(Empty):
+                return self._line.pieces.get(timeout=LOOK_UP)
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        if now - self._reported < LOOK_UP:
+            return
+        self._reported = now
+        self._progress(self._stage, self._done, self._expected if self._done <= self._expected else 0)
+
+    def _failure(self, error: Exception) -> Exception:
+        if isinstance(error, LayerscopeError):
+            return error
+        reason = escape(" ".join(str(error).split())[:200]) or type(error).__name__
+        when = f"after {self._done} bytes" if self._done else "before the first byte"
+        return EngineFailed(f"{self._name} broke off {when} of the image ({reason}); see whether it still runs, and try again")
+
+
+class _Line:
+    """The thread on the connection. `pieces` gets bytes, the empty one last, or the exception that ended them."""
+
+    def __init__(self, request: Request) -> None:
+        self.pieces: Queue[bytes | Exception] = Queue(AHEAD)
+        self._request = request
+        self._response: Any = None
+        self._is_over = Event()
+        self._thread = Thread(target=self._run, name="layerscope-receive", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def hang_up(self) -> None:
+        """Tear the connection down, if it still stands. An engine that has not begun to answer notices when we exit."""
+        self._is_over.set()
+        response = self._response
+        if response is not None:
+            # Closing a socket wakes nobody who waits for it in another thread; shutting it down does.
+            with suppress(OSError, ValueError, RuntimeError, AttributeError):
+                response.raw.shutdown()
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._response = self._request()
+            with self._response:
+                self._pass_on(self._response.raw)
+            self._put(b"")
+        except Exception as error:  # noqa: BLE001 - raised again by whoever reads, as a sentence
+            self._put(error)
+
+    def _pass_on(self, raw: Any) -> None:
+        # What there is at once: whoever watches a pull does not want to wait for 256 KiB of it.
+        while not self._is_over.is_set() and (piece := raw.read1(PIECE)):
+            self._put(piece)
+        if not self._is_over.is_set() and raw.length_remaining:
+            raise http.client.IncompleteRead(b"", raw.length_remaining)
+
+    def _put(self, piece: bytes | Exception) -> None:
+        while not self._is_over.is_set():
+            with suppress(Full):
+                self.pieces.put(piece, timeout=LOOK_UP)
+                return

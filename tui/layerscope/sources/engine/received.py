@@ -1,0 +1,85 @@
+"""An archive that was indexed while it arrived: its documents, and every layer's table; nothing else of it was kept."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+
+from layerscope.layers.blob import Blob
+from layerscope.layers.compression import Compression, compression_of
+from layerscope.layers.read import ReadLayer
+from layerscope.layers.stream_read import read_passing
+from layerscope.layers.table import LayerTable
+from layerscope.oci.documents import MAX_DOCUMENT
+from layerscope.sources.archive import Archive
+from layerscope.sources.engine.members import ArrivingTar, Member, Stream
+from layerscope.sources.looks import is_tar
+
+HEAD = 512
+MAX_KEPT = 64 << 20
+"""Bytes of documents kept in all; attestations and bills of materials are JSON, too, and nobody reads them here."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One member. `first` are the bytes that were kept: all of a document, the first of a layer; `layer` is None for what
+    cannot be one.
+    """
+
+    size: int
+    first: bytes
+    layer: ReadLayer | None = None
+
+
+class Received(Archive):
+    """What arrived, as Files; only documents have their bytes. Parts go by the offset of their content."""
+
+    def __init__(self, place: str, table: LayerTable, parts: dict[int, Part]) -> None:
+        super().__init__(place, Blob(None, 0, 0), table)
+        self._parts = parts
+
+    def blob(self, name: str) -> Blob:
+        """See Files. A layer has its size and its first bytes, which tell its compression."""
+        part = self.part(name)
+        if not part.first:
+            return Blob(None, 0, 0)
+        kept = mmap.mmap(-1, len(part.first))
+        kept.write(part.first)
+        return Blob(kept, 0, part.size)
+
+    def part(self, name: str) -> Part:
+        """The member behind `name`. Raises NotFound."""
+        return self._parts[self.offset(name)]
+
+    def offset(self, name: str) -> int:
+        """Where the content of the member behind `name` starts in the archive. Raises NotFound."""
+        return int(self._table.entries.content_offset[self._row(name)])
+
+
+def receive(stream: Stream, place: str) -> Received:
+    """Index an archive to its end. Raises EngineFailed as `ArrivingTar` does.
+
+    Which member is what stands in `manifest.json`, which comes last: whatever may be a layer is read as one.
+    """
+    tar = ArrivingTar(stream, place)
+    room = MAX_KEPT
+    parts: dict[int, Part] = {}
+    for member in tar.members():
+        part = _part(member, room)
+        room -= 0 if part.layer else len(part.first)
+        parts[member.offset] = part
+    return Received(place, tar.table(), parts)
+
+
+def _part(member: Member, room: int) -> Part:
+    head = member.head(HEAD)
+    if _may_be_layer(head):
+        return Part(member.size, head, read_passing(member, size=member.size))
+    return Part(member.size, member.read(min(room, MAX_DOCUMENT + 1)))
+
+
+def _may_be_layer(head: bytes) -> bool:
+    """Anything but text: what is no layer after all costs its reading, what is missed would be lost."""
+    if is_tar(head) or compression_of(head) is not Compression.NONE:
+        return True
+    return len(head) >= HEAD and head.lstrip()[:1] not in (b"{", b"[")

@@ -1,0 +1,20 @@
+"""What a user may ask of the reading of an engine's image besides its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """`pull`: the engine pulls what it does not have. `keep`: a directory to keep the archive in. `needs_bytes`: contents of
+    files will be read, so that the archive had better be stored at once instead of asked for twice.
+    """
+
+    pull: bool = False
+    keep: Path | None = None
+    needs_bytes: bool = False
+
+
+NO_WISHES = Wishes()

@@ -1,0 +1,82 @@
+"""One image of containers/storage, from its manifest and the chain of its layers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from layerscope.errors import BadDocument
+from layerscope.oci.digest import Digest, chain_ids
+from layerscope.oci.documents import Config, Descriptor, Manifest, decode
+from layerscope.oci.media_types import DOCKER_LAYER
+from layerscope.sources.storage.containers_store import ID, ContainersStore, ImageRow
+from layerscope.sources.storage.kept import KeptImage, KeptLayer
+from layerscope.sources.storage.unreadable import StorageUnreadable, plain_id, read_bytes, read_config
+
+MANIFEST = "manifest"
+PLAIN = frozenset(".0123456789abcdefghijklmnopqrstuvwxyz")
+
+
+def kept_image(stores: Sequence[ContainersStore], store: ContainersStore, row: ImageRow) -> KeptImage:
+    """An image of `store`, whose layers may be in any of `stores`. Raises StorageUnreadable, also for what is no image."""
+    place = store.images_directory / plain_id(row.id, ID)
+    raw_manifest = read_bytes(place / MANIFEST)
+    try:
+        manifest = decode(raw_manifest, Manifest, what=f"the manifest of {row.id[:12]}")
+    except BadDocument as error:
+        raise StorageUnreadable(str(error)) from error
+    config, raw_config = read_config(place / file_name(manifest.config.digest))
+    return KeptImage(
+        id=manifest.config.digest,
+        names=row.names or (),
+        config=config,
+        raw_config=raw_config,
+        layers=tuple(_layers(stores, row, config, manifest)),
+        manifest_digest=Digest.of(raw_manifest),
+        raw_manifest=raw_manifest,
+    )
+
+
+def file_name(key: str) -> str:
+    """The name of the file that holds an image's document `key` (containers/storage `images.go`, makeBigDataBaseName)."""
+    # The last character is not looked at, there and so here.
+    return key if PLAIN.issuperset(key[:-1]) else "=" + base64.b64encode(key.encode()).decode()
+
+
+def _layers(stores: Sequence[ContainersStore], row: ImageRow, config: Config, manifest: Manifest) -> list[KeptLayer]:
+    places = _chain(stores, row.layer)
+    diff_ids = config.rootfs.diff_ids
+    if not len(places) == len(diff_ids) == len(manifest.layers):
+        raise StorageUnreadable(f"image {row.id[:12]} has {len(diff_ids)} layers, of which {len(places)} are there")
+    rows = zip(places, diff_ids, chain_ids(diff_ids), manifest.layers, strict=True)
+    return [_layer(*place, diff_id, chain_id, stored) for place, diff_id, chain_id, stored in rows]
+
+
+def _chain(stores: Sequence[ContainersStore], top: str) -> list[tuple[ContainersStore, str]]:
+    """The layers from the base up to `top`, each with the store that has it."""
+    chain: list[tuple[ContainersStore, str]] = []
+    seen = set()
+    while top:
+        store = next((store for store in stores if top in store.layers), None)
+        if store is None or top in seen:
+            raise StorageUnreadable(f"layer {top[:12]} is not there")
+        seen.add(top)
+        chain.append((store, top))
+        top = store.layers[top].parent
+    return chain[::-1]
+
+
+def _layer(store: ContainersStore, layer: str, diff_id: Digest, chain_id: Digest, stored: Descriptor) -> KeptLayer:
+    row = store.layers[layer]
+    if row.diff_digest not in ("", diff_id):
+        raise StorageUnreadable(f"layer {layer[:12]} is {row.diff_digest[:19]} where the image says {diff_id[:19]}")
+    return KeptLayer(
+        diff_id=diff_id,
+        chain_id=chain_id,
+        size=row.diff_size,
+        record=store.record(layer),
+        directory=store.directory(layer),
+        digest=stored.digest,
+        stored_bytes=stored.size if stored.size >= 0 else row.diff_size,
+        media_type=stored.media_type or DOCKER_LAYER,
+    )

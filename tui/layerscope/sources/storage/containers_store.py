@@ -1,0 +1,103 @@
+"""The files of containers/storage, where Podman, Buildah and CRI-O keep images: `/var/lib/containers/storage` and the like.
+
+DRIVER-images/images.json        names, ids, top layers
+DRIVER-images/ID/                manifest and config, under names in base64
+DRIVER-layers/layers.json        parents and digests of layers; ID.tar-split.gz beside it
+overlay/ID/diff, vfs/dir/ID      the files of a layer
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from layerscope.sources.storage.unreadable import StorageUnreadable, is_there, plain_id, read_json
+from layerscope.text import escape
+
+DIRECTORIES = {"overlay": "overlay/{}/diff", "vfs": "vfs/dir/{}"}
+"""Where each storage driver keeps the files of a layer; vfs has those of the layers below there, too."""
+ID = "an id of containers/storage"
+
+
+class ImageRow(msgspec.Struct, frozen=True):
+    """An image in `images.json`; `layer` is its top layer, empty for an image without any."""
+
+    id: str
+    names: tuple[str, ...] | None = None
+    layer: str = ""
+
+
+class LayerRow(msgspec.Struct, frozen=True, rename="kebab"):
+    """A layer in `layers.json`; `diff_size` is the length of its unpacked tar in bytes."""
+
+    id: str
+    parent: str = ""
+    diff_digest: str = ""
+    diff_size: int = 0
+
+
+@dataclass(frozen=True)
+class ContainersStore:
+    """A store and the storage driver whose images are read."""
+
+    root: Path
+    driver: str
+
+    @property
+    def images_directory(self) -> Path:
+        """Where images are."""
+        return self.root / f"{self.driver}-images"
+
+    @property
+    def layers_directory(self) -> Path:
+        """Where the records of layers are."""
+        return self.root / f"{self.driver}-layers"
+
+    @cached_property
+    def images(self) -> dict[str, ImageRow]:
+        """All images by id. Raises StorageUnreadable."""
+        path = self.images_directory / "images.json"
+        return {row.id: row for row in read_json(path, list[ImageRow])} if is_there(path) else {}
+
+    @cached_property
+    def layers(self) -> dict[str, LayerRow]:
+        """All layers by id, those that only containers use too. Raises StorageUnreadable."""
+        paths = [self.layers_directory / name for name in ("layers.json", "volatile-layers.json")]
+        return {row.id: row for path in paths if is_there(path) for row in read_json(path, list[LayerRow])}
+
+    def directory(self, layer: str) -> Path:
+        """Where the files of a layer are. Raises StorageUnreadable for what is no id."""
+        return self.root / DIRECTORIES[self.driver].format(plain_id(layer, ID))
+
+    def record(self, layer: str) -> Path:
+        """The tar-split file of a layer."""
+        return self.layers_directory / f"{plain_id(layer, ID)}.tar-split.gz"
+
+
+def stores_at(roots: Sequence[Path], driver: str = "") -> list[ContainersStore]:
+    """The stores below `roots`, of that driver or all. Raises StorageUnreadable when there is none to be read."""
+    drivers = [driver] if driver in DIRECTORIES else [] if driver else list(DIRECTORIES)
+    stores = [ContainersStore(root, each) for root in roots for each in drivers]
+    found = [store for store in stores if is_there(store.images_directory)]
+    if found:
+        return found
+    places = " and ".join(escape(str(root)) for root in roots)
+    if not any(os.access(root, os.R_OK | os.X_OK) for root in roots):
+        raise StorageUnreadable(f"Podman's storage {places} cannot be read: it is not there, or not for this user")
+    raise StorageUnreadable(
+        f"Podman's storage {places} has no images of a kind that is read in place ({', '.join(DIRECTORIES)})"
+    )
+
+
+def images_of(stores: Sequence[ContainersStore]) -> dict[str, tuple[ContainersStore, ImageRow]]:
+    """All images by id, with the first store that has them."""
+    found: dict[str, tuple[ContainersStore, ImageRow]] = {}
+    for store in stores:
+        for id, row in store.images.items():  # noqa: A001
+            found.setdefault(id, (store, row))
+    return found

@@ -1,0 +1,161 @@
+"""Docker's classic image store, read in place (moby `image/fs.go`, `layer/filestore.go`): `/var/lib/docker` and the like.
+
+image/DRIVER/repositories.json                names -> ids
+image/DRIVER/imagedb/content/sha256/ID        the config
+image/DRIVER/layerdb/sha256/CHAIN_ID/         cache-id, diff, size, tar-split.json.gz
+overlay2/CACHE_ID/diff                        the files of a layer
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from layerscope.oci.digest import Digest, chain_ids
+from layerscope.oci.documents import Config
+from layerscope.oci.platform import Platform
+from layerscope.sources.image import Image
+from layerscope.sources.storage.kept import KeptImage, KeptLayer
+from layerscope.sources.storage.unreadable import (
+    StorageUnreadable,
+    is_there,
+    names_in,
+    plain_id,
+    read_config,
+    read_digest,
+    read_json,
+    read_word,
+)
+from layerscope.sources.storage.wanted import find_wanted
+from layerscope.text import escape
+
+DIRECTORIES = {"overlay2": "overlay2/{}/diff", "fuse-overlayfs": "fuse-overlayfs/{}/diff", "vfs": "vfs/dir/{}"}
+"""Where each storage driver keeps the files of a layer; vfs has those of the layers below there, too."""
+SYSTEM = Path("/var/lib/docker")
+
+
+class _Repositories(msgspec.Struct, frozen=True, rename="pascal"):
+    repositories: dict[str, dict[str, str]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class DockerStorage:
+    """A data root and the storage driver whose images are read."""
+
+    root: Path
+    driver: str
+
+    @classmethod
+    def at(cls, root: Path, driver: str = "") -> DockerStorage:
+        """The storage below `root`, of that driver or the only one there. Raises StorageUnreadable."""
+        for name in [driver] if driver else DIRECTORIES:
+            if name in DIRECTORIES and is_there(root / "image" / name / "imagedb" / "content"):
+                return cls(root, name)
+        what = f"Docker's storage {escape(str(root))}"
+        if not os.access(root, os.R_OK | os.X_OK):
+            raise StorageUnreadable(f"{what} cannot be read: it is not there, or not for this user")
+        raise StorageUnreadable(f"{what} has no images of a kind that is read in place ({', '.join(DIRECTORIES)})")
+
+    @property
+    def database(self) -> Path:
+        """What the engine knows of images and layers."""
+        return self.root / "image" / self.driver
+
+    def directory(self, cache_id: str) -> Path:
+        """Where the files of a layer are. Raises StorageUnreadable for what is no id."""
+        return self.root / DIRECTORIES[self.driver].format(plain_id(cache_id, "an id of Docker's"))
+
+    def names(self) -> dict[str, str]:
+        """Every tag, and every `NAME@DIGEST`, with the id of its image in hexadecimal. Raises StorageUnreadable."""
+        path = self.database / "repositories.json"
+        if not is_there(path):
+            return {}
+        repositories = read_json(path, _Repositories).repositories
+        return {name: image.removeprefix("sha256:") for names in repositories.values() for name, image in names.items()}
+
+    def ids(self) -> list[str]:
+        """The ids of all images in plain_id, those of the build cache too."""
+        return list(names_in(self.database / "imagedb/content/sha256"))
+
+    def image(self, id: str, names: tuple[str, ...], known: dict[Digest, KeptLayer]) -> KeptImage:  # noqa: A002
+        """One image by its id. `known` are layers by chain id; new ones are added. Raises StorageUnreadable."""
+        config, raw = read_config(self.database / "imagedb/content/sha256" / plain_id(id, "an id of an image"))
+        return KeptImage(
+            id=Digest.parse(f"sha256:{id}"),
+            names=names,
+            config=config,
+            raw_config=raw,
+            layers=self._layers(config, known),
+            parent=read_digest(self.database / "imagedb/metadata/sha256" / id / "parent"),
+        )
+
+    def _layers(self, config: Config, known: dict[Digest, KeptLayer]) -> tuple[KeptLayer, ...]:
+        diff_ids = config.rootfs.diff_ids
+        chain = chain_ids(diff_ids)
+        for diff_id, chain_id in zip(diff_ids, chain, strict=True):
+            if chain_id not in known:
+                known[chain_id] = self._layer(diff_id, chain_id)
+        return tuple(known[chain_id] for chain_id in chain)
+
+    def _layer(self, diff_id: Digest, chain_id: Digest) -> KeptLayer:
+        place = self.database / "layerdb" / chain_id.algorithm / chain_id.encoded
+        size = read_word(place / "size")
+        return KeptLayer(
+            diff_id=diff_id,
+            chain_id=chain_id,
+            size=int(size) if size.isdecimal() else 0,
+            record=place / "tar-split.json.gz",
+            directory=self.directory(read_word(place / "cache-id")),
+            # What it saves is the plain tar, whose hash is the diff_id.
+            digest=diff_id,
+            stored_bytes=int(size) if size.isdecimal() else 0,
+        )
+
+
+def docker_roots() -> list[Path]:
+    """Where Docker keeps its data when nothing else is set: for the system, and for this user's rootless engine."""
+    own = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "docker"
+    return [SYSTEM, own]
+
+
+def open_docker_storage(
+    root: Path, name_or_id: str, *, reference: str = "", platform: Platform | None = None, driver: str = ""
+) -> Image:
+    """The image of that name or id in the data root `root`; no layer is read.
+
+    Raises StorageUnreadable when this user may not read it or Docker keeps its images otherwise: ask the API then. Raises
+    NotFound and AmbiguousImage for the name, NotFound for the platform.
+    """
+    storage = DockerStorage.at(root, driver)
+    names = storage.names()
+    wanted = find_wanted(name_or_id, names, storage.ids(), place=f"Docker's storage {escape(str(root))}")
+    image = storage.image(wanted.id, _names_of(names).get(wanted.id, ()), {})
+    return image.opened(reference=reference or name_or_id, name=wanted.name.partition("@")[0], platform=platform)
+
+
+def list_docker_storage(root: Path, *, driver: str = "") -> list[KeptImage]:
+    """Every image in the data root `root`, those of the build cache too (they are some image's `parent`).
+
+    What cannot be read is left out: it may be on its way in or out. Raises StorageUnreadable when nothing can be.
+    """
+    storage = DockerStorage.at(root, driver)
+    names = _names_of(storage.names())
+    known: dict[Digest, KeptLayer] = {}
+    images = []
+    for each in storage.ids():
+        try:
+            images.append(storage.image(each, names.get(each, ()), known))
+        except StorageUnreadable:
+            continue
+    return images
+
+
+def _names_of(names: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """The names of each image."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, each in sorted(names.items()):
+        found[each] = (*found.get(each, ()), name)
+    return found

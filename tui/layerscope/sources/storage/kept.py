@@ -1,0 +1,107 @@
+"""An image as an engine keeps it: its documents, and for each layer its record and its directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from layerscope.errors import NotFound
+from layerscope.layers.tar_split import TarSplitWay
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import Config
+from layerscope.oci.media_types import DOCKER_LAYER
+from layerscope.oci.platform import Platform
+from layerscope.oci.reference import familiar
+from layerscope.sources.assemble import layer_steps
+from layerscope.sources.image import Image, StoredLayer
+from layerscope.sources.storage.unreadable import StorageUnreadable
+from layerscope.text import escape
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLayer:
+    """One layer. `size` is in bytes as the engine counts them: Docker the contents of files, containers/storage the tar.
+
+    `digest` and `stored_bytes` are of the stored blob where the engine remembers it, else of what it would save: the plain tar.
+    """
+
+    diff_id: Digest
+    chain_id: Digest
+    size: int
+    record: Path
+    directory: Path
+    digest: Digest
+    stored_bytes: int
+    media_type: str = DOCKER_LAYER
+
+
+@dataclass(frozen=True, slots=True)
+class KeptImage:
+    """One image. `names` are its tags, in full or as the engine spells them, and `NAME@DIGEST` of what was pulled by digest.
+
+    `parent` is the image that a build went on from, which is kept only for the build cache.
+    """
+
+    id: Digest
+    names: tuple[str, ...]
+    config: Config
+    raw_config: bytes
+    layers: tuple[KeptLayer, ...]
+    parent: Digest | None = None
+    manifest_digest: Digest | None = None
+    raw_manifest: bytes = b""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The names that are no digests."""
+        return tuple(name for name in self.names if "@" not in name)
+
+    def opened(self, *, reference: str, name: str = "", platform: Platform | None = None) -> Image:
+        """The image, with a TarSplitWay to each layer; no layer is read.
+
+        Raises NotFound for another platform, StorageUnreadable when the record of a layer may not be read.
+        """
+        self._refuse_platform(platform)
+        for layer in self.layers:
+            if not os.access(layer.record, os.R_OK):
+                raise StorageUnreadable(f"{escape(str(layer.record))}, the record of a layer, cannot be read")
+        return Image(
+            reference=reference,
+            name=familiar(name or next(iter(self.tags), "")),
+            platform=self.config.platform,
+            config_digest=self.id,
+            manifest_digest=self.manifest_digest,
+            config=self.config,
+            raw_config=self.raw_config,
+            raw_manifest=self.raw_manifest,
+            layers=tuple(self._layers()),
+            notes=tuple(self._notes()),
+        )
+
+    def _refuse_platform(self, wanted: Platform | None) -> None:
+        own = self.config.platform
+        if wanted and not (own.matches(wanted) or (not wanted.normal.variant and own.is_kin_of(wanted))):
+            raise NotFound(f"the engine keeps this image for {escape(str(own))}, not for {wanted}")
+
+    def _layers(self) -> Iterable[StoredLayer]:
+        steps = layer_steps(self.config)
+        for index, layer in enumerate(self.layers):
+            yield StoredLayer(
+                number=index + 1,
+                digest=layer.digest,
+                diff_id=layer.diff_id,
+                chain_id=layer.chain_id,
+                media_type=layer.media_type,
+                blob=None,
+                history=steps[index] if index < len(steps) else None,
+                way=TarSplitWay(layer.record, layer.directory, layer.stored_bytes),
+            )
+
+    def _notes(self) -> Iterable[str]:
+        steps, layers = len(layer_steps(self.config)), len(self.layers)
+        if not steps and layers:
+            yield "the config has no history, so no instructions are known"
+        elif steps != layers:
+            yield f"the history has {steps} steps for {layers} layers, so instructions may be given to the wrong layer"

@@ -1,0 +1,95 @@
+"""Files of an engine's storage, which may be anyone's, half-written, or gone the next moment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from layerscope.errors import BadDocument, LayerscopeError
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import MAX_DOCUMENT, Config, decode
+from layerscope.text import escape
+
+T = TypeVar("T")
+
+MAX_DATABASE = 256 << 20
+"""The longest list of layers or images we read, in bytes; an engine with 10,000 images takes 20."""
+_ID = re.compile("[0-9A-Za-z_-]{1,128}")
+"""Mostly hexadecimal; BuildKit has its own for what it built."""
+
+
+class StorageUnreadable(LayerscopeError):
+    """An engine's storage cannot be read here (no permission, another layout); its API may still give what is in it."""
+
+
+def read_bytes(path: Path, limit: int = MAX_DOCUMENT + 1) -> bytes:
+    """The first `limit` bytes of a file. Raises StorageUnreadable."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit)
+    except OSError as error:
+        raise StorageUnreadable(f"{escape(str(path))} cannot be read: {error.strerror}") from error
+
+
+def read_word(path: Path) -> str:
+    """A file that holds one word, such as an id; empty when it cannot be read."""
+    try:
+        return read_bytes(path, 4096).decode("utf-8", "replace").strip()
+    except StorageUnreadable:
+        return ""
+
+
+def read_digest(path: Path) -> Digest | None:
+    """A file that holds one digest; None when it cannot be read or is none."""
+    try:
+        return Digest.parse(read_word(path))
+    except BadDocument:
+        return None
+
+
+def read_json(path: Path, document: type[T]) -> T:
+    """Decode a JSON file of the engine's own. Raises StorageUnreadable, also when it is damaged."""
+    raw = read_bytes(path, MAX_DATABASE + 1)
+    if len(raw) > MAX_DATABASE:
+        raise StorageUnreadable(f"{escape(str(path))} is longer than {MAX_DATABASE >> 20} MiB")
+    try:
+        return msgspec.json.decode(raw, type=document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StorageUnreadable(f"{escape(str(path))} is damaged: {escape(str(error))}") from error
+
+
+def read_config(path: Path) -> tuple[Config, bytes]:
+    """An image's config, decoded and as it is. Raises StorageUnreadable."""
+    raw = read_bytes(path)
+    try:
+        return decode(raw, Config, what=escape(str(path))), raw
+    except BadDocument as error:
+        raise StorageUnreadable(str(error)) from error
+
+
+def plain_id(text: str, what: str) -> str:
+    """`text` itself, an id that may be a file's name. Raises StorageUnreadable."""
+    if not _ID.fullmatch(text):
+        raise StorageUnreadable(f"'{escape(text[:100])}' is not {what}")
+    return text
+
+
+def names_in(directory: Path) -> Iterator[str]:
+    """The names in a directory; none when it cannot be read."""
+    try:
+        yield from sorted(path.name for path in directory.iterdir())
+    except OSError:
+        return
+
+
+def is_there(path: Path) -> bool:
+    """True when `path` is there and may be looked at."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
