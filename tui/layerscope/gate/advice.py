@@ -1,0 +1,45 @@
+"""What to change: lines of a Dockerfile that layers come from, and fixes with the bytes that each saves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DockerfileLine:
+    """Where an instruction stands. `line` and `end_line` count from 1, `confidence` goes from 0 to 1, `text` is the
+    instruction on one line, unescaped.
+    """
+
+    line: int
+    end_line: int
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One change that makes the image smaller, its bytes computed from this image.
+
+    `kind` is a short stable word (`join-runs`, `copy-chown`, `apt-cache`, `duplicate`), `layers` the layer numbers it is about,
+    the one to change first, `line` that layer's line in the Dockerfile (None: not known), `size` the bytes it saves,
+    `sentence` says what is wrong and what to write instead, `paths` a few examples.
+    """
+
+    kind: str
+    layers: tuple[int, ...]
+    line: int | None
+    size: int
+    sentence: str
+    paths: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """`dockerfile` is its path as reports name it (relative to the repository), or empty; `lines` goes from layer numbers to
+    where their instructions stand, for those layers that could be mapped; `fixes` has the most bytes first.
+    """
+
+    dockerfile: str
+    lines: dict[int, DockerfileLine]
+    fixes: tuple[Fix, ...]

@@ -1,0 +1,105 @@
+"""What the gate says of an image: every rule's result, and the verdict that follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from layerscope.waste.find import Cause
+
+
+class Severity(StrEnum):
+    """What a broken rule does: an error fails the gate, a warning is told and does not."""
+
+    ERROR = "error"
+    WARN = "warn"
+
+
+class Outcome(StrEnum):
+    """What became of one rule. UNJUDGED: it had nothing to judge (below a floor, or its subject is not known)."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    WARNED = "warned"
+    WAIVED = "waived"
+    UNJUDGED = "unjudged"
+
+
+class Unit(StrEnum):
+    """What a rule's figures count: bytes, a share from 0 to 1, or things."""
+
+    BYTES = "bytes"
+    SHARE = "share"
+    COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that breaks a rule, or one of the worst things that bear on it.
+
+    `path` is None where it is about no path, `layer` the layer that wrote it, `buried_by` the one that buried it (None: it is
+    visible, or no layer did), `size` in bytes, `is_base` true when the base's layers are to blame, `note` a sentence or empty.
+    """
+
+    path: bytes | None = None
+    layer: int | None = None
+    buried_by: int | None = None
+    cause: Cause | None = None
+    size: int = 0
+    is_base: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """One rule, measured.
+
+    `key` is the configuration's key (`max-wasted`, `forbid`), `name` the rule as people tell it apart from others of its key
+    (`forbid **/.git/** anywhere`), unique in a verdict. `measured` and `limit` are in `unit`; `is_floor` is true where the
+    measured figure must not be below the limit, else it must not be above. `origin` says where the limit was stated.
+    `sentence` says the result in words, `findings` are the worst first.
+    """
+
+    key: str
+    name: str
+    outcome: Outcome
+    severity: Severity
+    unit: Unit
+    measured: float
+    limit: float
+    is_floor: bool
+    origin: str
+    sentence: str
+    findings: tuple[Finding, ...] = ()
+    waivers: tuple[str, ...] = ()
+
+    @property
+    def margin(self) -> float:
+        """How far the figure is from its limit: positive inside, negative beyond it."""
+        return self.measured - self.limit if self.is_floor else self.limit - self.measured
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All results, in the order of the rules. `doubts` are sentences on why the image could not be judged (damage, an absurd
+    figure): with any, the gate neither passes nor fails. `notes` are sentences worth telling that change nothing.
+    """
+
+    results: tuple[RuleResult, ...]
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[RuleResult, ...]:
+        """The rules that fail the gate."""
+        return tuple(result for result in self.results if result.outcome is Outcome.FAILED)
+
+    @property
+    def has_passed(self) -> bool:
+        """True without any doubt and without any broken rule of severity error."""
+        return not self.doubts and not self.failed
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 a rule failed, 2 could not judge. Doubt comes first: what was read of a broken image says little."""
+        return 2 if self.doubts else 1 if self.failed else 0
