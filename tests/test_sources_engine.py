@@ -63,6 +63,8 @@ def engine(request: pytest.FixtureRequest) -> RunningEngine:
 def no_engine_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
     monkeypatch.setenv("CONTAINER_HOST", f"unix://{tmp_path}/none")
+    # These tests are about exports: test_sources_storage.py is about what is read in place.
+    monkeypatch.setenv("LAYERSCOPE_NO_STORAGE", "1")
     monkeypatch.chdir(tmp_path)
 
 
