@@ -14,7 +14,6 @@ import pytest
 
 from build import Layer, directory, file, hardlink, image, layer, opaque, symlink, whiteout
 from commands import ran
-from conftest import requires
 from engines import RunningEngine, docker_engine, podman_engine, registry
 from layerscope.analysis import read_image
 from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound
@@ -63,6 +62,8 @@ def engine(request: pytest.FixtureRequest) -> RunningEngine:
 def no_engine_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
     monkeypatch.setenv("CONTAINER_HOST", f"unix://{tmp_path}/none")
+    # These tests are about exports: test_sources_storage.py is about what is read in place.
+    monkeypatch.setenv("LAYERSCOPE_NO_STORAGE", "1")
     monkeypatch.chdir(tmp_path)
 
 
@@ -260,7 +261,6 @@ def test_the_engine_pulls_what_is_not_there(docker: RunningEngine, monkeypatch: 
 
 
 def test_an_interrupted_command_leaves_at_once_and_keeps_nothing(docker: RunningEngine, tmp_path: Path) -> None:
-    requires("timeout")
     docker.load(image(layer(file("big", os.urandom(48 << 20))), tag="slow:1"))
     code = "import os, signal, sys; from layerscope.sources.engine import received; from layerscope.cli.main import run\n"
     code += "real = received.read_passing\n"
@@ -268,7 +268,7 @@ def test_an_interrupted_command_leaves_at_once_and_keeps_nothing(docker: Running
     code += "received.read_passing = read_passing\nsys.exit(run(['slow:1', '--text', '--keep', sys.argv[1]]))"
     environment = os.environ | {"DOCKER_HOST": docker.address}
     done = subprocess.run([sys.executable, "-c", code, tmp_path], env=environment, capture_output=True, check=False, timeout=30)
-    assert (done.returncode, done.stderr) == (130, b"layerscope: interrupted\n")
+    assert (done.returncode, done.stderr.strip()) == (130, b"layerscope: interrupted")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -131,6 +131,7 @@ def read_image(
     `on_layer` is for those who cannot wait (`read_layers`). `cache` knows layers that were read before, and learns the others.
     """
     reads = read_layers(image, progress=progress, keep_seek_points=keep_seek_points, on_layer=on_layer, cache=cache)
+    image = _measured(image, reads)
     stack, layers = _stack_layers(image, reads)
     progress("merging layers", 0, 0)
     return Contents(image, stack, layers, merge(stack))
@@ -141,6 +142,17 @@ def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
     nothing = ReadLayer(LayerTable(Entries.none()), Compression.NONE)
     stack, layers = _stack_layers(image, [reads.get(layer.number, nothing) for layer in image.layers])
     return Contents(image, stack, layers, merge(stack))
+
+
+def _measured(image: Image, reads: list[ReadLayer]) -> Image:
+    """The image with the sizes of layers that an engine keeps unpacked: nothing but reading them tells how large they are."""
+    layers = [
+        replace(layer, measured_bytes=read.table.unpacked_bytes)
+        if layer.way is not None and read.compression is Compression.NONE
+        else layer
+        for layer, read in zip(image.layers, reads, strict=True)
+    ]
+    return replace(image, layers=tuple(layers))
 
 
 def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tuple[LayerContent | None, ...]]:

@@ -117,7 +117,7 @@ def verify(reference: str, platform: str | None, *, as_json: bool) -> int:
     from layerscope.verify import verify as verify_image
 
     with Progress() as progress:
-        image = open_image(reference, platform, progress, wishes=engine_wishes(needs_bytes=True))
+        image = open_image(reference, platform, progress, wishes=engine_wishes(needs_tars=True))
         checks = verify_image(image, progress=progress)
     for check in checks:
         click.echo(json.dumps(asdict(check)) if as_json else _check_line(check))

@@ -70,4 +70,4 @@ def near_matches(wanted: str, names: Sequence[str]) -> list[str]:
 
 def _spellings(name: str) -> tuple[str, ...]:
     short = familiar(name)
-    return tag_of(name) or name, _without_tag(short), short, name
+    return tag_of(name) or name, _without_tag(short), short.rpartition("/")[2], short, name

@@ -18,7 +18,8 @@ class StoredLayer:
     `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic
     `docker save`). `blob` is None when the bytes are not there; `absent` then says why, and `is_foreign` whether the image
     itself says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers). `is_cut`: there
-    are fewer bytes than the manifest says. `way` is how the layer is read where that is not from the bytes of `blob`.
+    are fewer bytes than the manifest says. `way` is how the layer is read where that is not from the bytes of `blob`, and
+    `measured_bytes` what it then proved to take as it would be stored; -1 before it was read.
     """
 
     number: int
@@ -32,6 +33,7 @@ class StoredLayer:
     is_foreign: bool = False
     is_cut: bool = False
     way: Way | None = None
+    measured_bytes: int = -1
 
     @property
     def created_by(self) -> str:
@@ -42,7 +44,7 @@ class StoredLayer:
     def wire_bytes(self) -> int:
         """Bytes as stored: what a pull of exactly this blob moves. 0 when it is not there."""
         if self.way is not None:
-            return self.way.stored_bytes
+            return self.way.stored_bytes if self.measured_bytes < 0 else self.measured_bytes
         return self.blob.size if self.blob else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,13 +15,15 @@ from layerscope.errors import LayerscopeError
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import DEFAULT_TAG, tag_of
 from layerscope.sources.engine.endpoints import Endpoint
-from layerscope.sources.engine.failures import EngineFailed, failure_of
+from layerscope.sources.engine.failures import EngineFailed, failure_of, too_old
 from layerscope.sources.engine.ssh import ssh_bridge
 from layerscope.text import escape
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
 """How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls may take for ever."""
+OLDEST_VERSION = (1, 24)
+"""The oldest API that is spoken here (Docker 1.12)."""
 PLATFORM_VERSION = (1, 48)
 """The API that can save one platform of several (Docker 28)."""
 _ABSENT = 404
@@ -44,6 +47,7 @@ class Engine:
         self.endpoint = endpoint
         self._api = api
         self._resources = resources
+        self._version = OLDEST_VERSION
 
     @classmethod
     def connect(cls, endpoint: Endpoint) -> Engine:
@@ -56,9 +60,13 @@ class Engine:
 
             if endpoint.address.startswith("ssh://"):
                 settings["base_url"] = resources.enter_context(ssh_bridge(endpoint))
-            api = APIClient(**settings, version="auto", timeout=ANSWER_SECONDS)
+            _knock(endpoint)
+            api = APIClient(**settings, version=_text(OLDEST_VERSION), timeout=CONNECT_SECONDS)
             resources.callback(api.close)
-            return cls(endpoint, api, resources.pop_all())
+            engine = cls(endpoint, api, resources)
+            engine._version = engine._newest_version()
+            engine._resources = resources.pop_all()
+            return engine
         raise AssertionError
 
     def __enter__(self) -> Engine:
@@ -99,8 +107,7 @@ class Engine:
 
     def save(self, name: str, platform: Platform | None) -> Any:
         """Start a save, and return the response to it once the engine begins, which may take long; it may raise anything."""
-        version = tuple(int(part) for part in self._api.api_version.split("."))
-        wanted = {"platform": _platform_json(platform)} if platform and version >= PLATFORM_VERSION else {}
+        wanted = {"platform": _platform_json(platform)} if platform and self._version >= PLATFORM_VERSION else {}
         response = self._get(f"/images/{_quoted(name)}/get", params=wanted, stream=True, timeout=(CONNECT_SECONDS, None))
         return self._checked(response)
 
@@ -108,10 +115,8 @@ class Engine:
         """Start a pull, and return the response to it: its progress messages (Engine API, ImageCreate); may raise anything."""
         repository, tag = _pulled(name)
         wanted = {"fromImage": repository, "tag": tag} | ({"platform": str(platform)} if platform else {})
-        url = f"{self._api.base_url}/v{self._api.api_version}/images/create"
-        response = self._api.post(
-            url, params=wanted, headers=self._credentials(repository), stream=True, timeout=(CONNECT_SECONDS, None)
-        )
+        headers, timeout = self._credentials(repository), (CONNECT_SECONDS, None)
+        response = self._api.post(self._url("/images/create"), params=wanted, headers=headers, stream=True, timeout=timeout)
         return self._checked(response)
 
     def _credentials(self, repository: str) -> dict[str, str]:
@@ -127,7 +132,18 @@ class Engine:
         return {"X-Registry-Auth": header} if header else {}
 
     def _get(self, path: str, **options: Any) -> Any:
-        return self._api.get(f"{self._api.base_url}/v{self._api.api_version}{path}", **options)
+        return self._api.get(self._url(path), **options)
+
+    def _url(self, path: str) -> str:
+        return f"{self._api.base_url}/v{_text(self._version)}{path}"
+
+    def _newest_version(self) -> tuple[int, ...]:
+        """The newest version of the API that the engine speaks. Raises EngineFailed for one that is too old."""
+        stated = str(self._api.version(api_version=False)["ApiVersion"])
+        version = tuple(int(part) for part in stated.split("."))
+        if version < OLDEST_VERSION:
+            raise too_old(self.endpoint, stated, _text(OLDEST_VERSION))
+        return version
 
     def _checked(self, response: Any) -> Any:
         try:
@@ -145,6 +161,18 @@ class Engine:
         with suppress(ValueError, KeyError, TypeError):
             text = json.loads(text)["message"]
         raise EngineFailed(f"{self.endpoint} refused ({response.status_code}): {escape(text[:500].strip())}")
+
+
+def _knock(endpoint: Endpoint) -> None:
+    """Raises OSError where nobody is behind a socket; docker-py would leave its own open then."""
+    if endpoint.socket is not None:
+        with socket.socket(socket.AF_UNIX) as attempt:
+            attempt.settimeout(CONNECT_SECONDS)
+            attempt.connect(str(endpoint.socket))
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def _settings(endpoint: Endpoint) -> dict[str, Any]:

@@ -47,8 +47,15 @@ def endpoints(kind: Kind | None = None) -> list[Endpoint]:
     return found
 
 
+def is_usual(kind: Kind) -> bool:
+    """Whether no setting leads to another engine of that kind than this machine's own."""
+    if kind is Kind.DOCKER:
+        return not os.environ.get("DOCKER_HOST") and not _has_context()
+    return not os.environ.get("CONTAINER_HOST")
+
+
 def _docker() -> list[Endpoint]:
-    if os.environ.get("DOCKER_HOST") or _has_context():
+    if not is_usual(Kind.DOCKER):
         return [Endpoint(Kind.DOCKER)]
     rootless = [f"{run}/docker.sock" for run in _own_runtime()]
     return _usual(Kind.DOCKER, [DOCKER_SOCKET, *rootless])[:1]

@@ -23,6 +23,12 @@ def failure_of(endpoint: Endpoint, error: BaseException) -> EngineFailed:
     return EngineFailed(f"{escape(str(endpoint))} {_reason(endpoint, error)}")
 
 
+def too_old(endpoint: Endpoint, stated: str, oldest: str) -> EngineFailed:
+    """The sentence for an engine of long ago."""
+    save = f"save the image instead: {endpoint.kind} save IMAGE | {_PIPE}"
+    return EngineFailed(f"{escape(str(endpoint))} speaks version {escape(stated)} of the API, older than {oldest}; {save}")
+
+
 def _reason(endpoint: Endpoint, error: BaseException) -> str:
     kind, causes = endpoint.kind, list(_causes(error))
     number = next((cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno), None)
@@ -41,7 +47,7 @@ def _by_words(endpoint: Endpoint, last: str) -> tuple[tuple[tuple[str, ...], str
     way = " over ssh" if endpoint.address.startswith("ssh://") else ""
     save = f"save the image instead: {kind} save IMAGE | {_PIPE}"
     return (
-        (("API versions below", "client version"), f"speaks a version of the API that is too old or too new ({last}); {save}"),
+        (("client version",), f"speaks another version of the API ({last}); {save}"),
         (("SSL", "TLS"), f"cannot be reached over TLS ({last}); check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"),
         (("Timeout", "timed out"), f"does not answer: see whether `{try_it}` does"),
         (("",), f"cannot be talked to{way} ({last}): see whether `{try_it}` works"),

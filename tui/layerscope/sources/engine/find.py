@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound
+from layerscope.errors import AmbiguousImage, NotFound
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import best_match, familiar, near_matches
 from layerscope.progress import Progress
@@ -18,6 +18,10 @@ from layerscope.sources.engine.pull import pull_image
 from layerscope.sources.engine.wishes import Wishes
 from layerscope.sources.location import EngineName, near_files
 from layerscope.text import escape
+
+
+class NotInEngine(NotFound):
+    """No engine that could be asked has the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ class _Search:
 def found_image(wanted: EngineName, *, platform: Platform | None, wishes: Wishes, progress: Progress) -> Iterator[Found]:
     """The image that is meant, and its engine for as long as the context lasts; pulled where `wishes` say so.
 
-    Raises NotFound with all places that were looked into and near names, AmbiguousImage when Docker and Podman have different
-    images of that name, and EngineFailed.
+    Raises NotInEngine with all places that were looked into and near names, AmbiguousImage when Docker and Podman have
+    different images of that name, and EngineFailed.
     """
     with ExitStack() as resources:
         search = _search(wanted, resources, progress)
@@ -97,14 +101,14 @@ def _short(identity: str) -> str:
     return escape(identity.removeprefix("sha256:")[:12])
 
 
-def _not_found(wanted: EngineName, search: _Search) -> LayerscopeError:
+def _not_found(wanted: EngineName, search: _Search) -> NotInEngine:
     parts = [wanted.no_path] if wanted.no_path else []
     name = escape(wanted.name)
     parts += [f"{engine.endpoint} has no image {name}" for engine in search.asked]
     parts += [str(error) for error in search.failed]
     if not (search.asked or search.failed):
         parts.append("there is " + " and ".join(f"no {each.kind.label} at {each.socket}" for each in search.absent))
-    return NotFound(", and ".join(parts) + _advice(wanted, search))
+    return NotInEngine(", and ".join(parts) + _advice(wanted, search))
 
 
 def _advice(wanted: EngineName, search: _Search) -> str:

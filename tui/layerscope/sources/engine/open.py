@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
+from layerscope.sources.engine.endpoints import is_usual
 from layerscope.sources.engine.export import Asked
-from layerscope.sources.engine.find import found_image
+from layerscope.sources.engine.find import NotInEngine, found_image
+from layerscope.sources.engine.names import Kind
 from layerscope.sources.engine.ways import open_found
 from layerscope.sources.engine.wishes import Wishes
 from layerscope.sources.image import Image
 from layerscope.sources.location import EngineName
+from layerscope.sources.storage.in_place import may_read_storage, search_kept
 
 
 def open_engine_image(
@@ -17,7 +20,15 @@ def open_engine_image(
 ) -> Image:
     """Open an image of an engine. Layers that have to be exported are read by then; `progress` shows that.
 
+    What no engine can be asked for may still be in the storage of one that does not run; Podman needs no service.
     Raises NotFound, AmbiguousImage, EngineFailed, and what opening the engine's archive raises.
     """
-    with found_image(wanted, platform=platform, wishes=wishes, progress=progress) as found:
-        return open_found(found, Asked(reference, platform, wishes, progress))
+    try:
+        with found_image(wanted, platform=platform, wishes=wishes, progress=progress) as found:
+            return open_found(found, Asked(reference, platform, wishes, progress))
+    except NotInEngine:
+        kinds = [kind for kind in Kind if wanted.kind in (None, kind) and is_usual(kind)]
+        kept = search_kept(kinds, wanted.name, reference=reference, platform=platform) if may_read_storage() else None
+        if kept is None:
+            raise
+        return kept

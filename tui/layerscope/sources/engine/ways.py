@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from layerscope.sources.engine.export import Asked, exported, stored
 from layerscope.sources.engine.find import Found
 from layerscope.sources.image import Image
+from layerscope.sources.storage.in_place import Place, may_read_storage, open_kept
+from layerscope.sources.storage.unreadable import StorageUnreadable
 
 
 def open_found(found: Found, asked: Asked) -> Image:
@@ -12,6 +16,21 @@ def open_found(found: Found, asked: Asked) -> Image:
 
     An archive to keep has to be exported whatever other ways there are.
     """
-    if asked.wishes.keep is None and asked.wishes.needs_bytes:
+    if asked.wishes.keep is not None:
+        return exported(found, asked)
+    if not asked.wishes.needs_tars:
+        with suppress(StorageUnreadable):
+            return _kept(found, asked)
+    if asked.wishes.needs_bytes or asked.wishes.needs_tars:
         return stored(found, asked)
     return exported(found, asked)
+
+
+def _kept(found: Found, asked: Asked) -> Image:
+    """The image where the engine keeps it. Raises StorageUnreadable."""
+    engine = found.engine
+    if engine.endpoint.socket is None or not may_read_storage():
+        raise StorageUnreadable(f"what {engine.endpoint} keeps is not read")
+    name = "" if found.name == found.image.id else found.name
+    place = Place(engine.endpoint.kind, *engine.storage())
+    return open_kept(place, found.image.id, reference=asked.reference, name=name, platform=asked.platform)

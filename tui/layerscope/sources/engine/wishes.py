@@ -9,12 +9,14 @@ from pathlib import Path
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """`pull`: the engine pulls what it does not have. `keep`: a directory to keep the archive in. `needs_bytes`: contents of
-    files will be read, so that the archive had better be stored at once instead of asked for twice.
+    files will be read, so that an archive had better be stored at once instead of asked for twice. `needs_tars`: so will the
+    layers as they are stored.
     """
 
     pull: bool = False
     keep: Path | None = None
     needs_bytes: bool = False
+    needs_tars: bool = False
 
 
 NO_WISHES = Wishes()

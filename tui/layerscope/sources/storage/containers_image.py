@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from layerscope.errors import BadDocument
 from layerscope.oci.digest import Digest, chain_ids
-from layerscope.oci.documents import Config, Descriptor, Manifest, decode
-from layerscope.oci.media_types import DOCKER_LAYER
+from layerscope.oci.documents import Config, Manifest, decode
 from layerscope.sources.storage.containers_store import ID, ContainersStore, ImageRow
 from layerscope.sources.storage.kept import KeptImage, KeptLayer
 from layerscope.sources.storage.unreadable import StorageUnreadable, plain_id, read_bytes, read_config
@@ -17,7 +16,7 @@ MANIFEST = "manifest"
 PLAIN = frozenset(".0123456789abcdefghijklmnopqrstuvwxyz")
 
 
-def kept_image(stores: Sequence[ContainersStore], store: ContainersStore, row: ImageRow) -> KeptImage:
+def kept_image(stores: Sequence[ContainersStore], store: ContainersStore, row: ImageRow, *, name: str) -> KeptImage:
     """An image of `store`, whose layers may be in any of `stores`. Raises StorageUnreadable, also for what is no image."""
     place = store.images_directory / plain_id(row.id, ID)
     raw_manifest = read_bytes(place / MANIFEST)
@@ -28,12 +27,10 @@ def kept_image(stores: Sequence[ContainersStore], store: ContainersStore, row: I
     config, raw_config = read_config(place / file_name(manifest.config.digest))
     return KeptImage(
         id=manifest.config.digest,
-        names=row.names or (),
+        name=name,
         config=config,
         raw_config=raw_config,
-        layers=tuple(_layers(stores, row, config, manifest)),
-        manifest_digest=Digest.of(raw_manifest),
-        raw_manifest=raw_manifest,
+        layers=tuple(_layers(stores, row, config)),
     )
 
 
@@ -43,13 +40,13 @@ def file_name(key: str) -> str:
     return key if PLAIN.issuperset(key[:-1]) else "=" + base64.b64encode(key.encode()).decode()
 
 
-def _layers(stores: Sequence[ContainersStore], row: ImageRow, config: Config, manifest: Manifest) -> list[KeptLayer]:
+def _layers(stores: Sequence[ContainersStore], row: ImageRow, config: Config) -> list[KeptLayer]:
     places = _chain(stores, row.layer)
     diff_ids = config.rootfs.diff_ids
-    if not len(places) == len(diff_ids) == len(manifest.layers):
+    if len(places) != len(diff_ids):
         raise StorageUnreadable(f"image {row.id[:12]} has {len(diff_ids)} layers, of which {len(places)} are there")
-    rows = zip(places, diff_ids, chain_ids(diff_ids), manifest.layers, strict=True)
-    return [_layer(*place, diff_id, chain_id, stored) for place, diff_id, chain_id, stored in rows]
+    rows = zip(places, diff_ids, chain_ids(diff_ids), strict=True)
+    return [_layer(*place, diff_id, chain_id) for place, diff_id, chain_id in rows]
 
 
 def _chain(stores: Sequence[ContainersStore], top: str) -> list[tuple[ContainersStore, str]]:
@@ -66,7 +63,7 @@ def _chain(stores: Sequence[ContainersStore], top: str) -> list[tuple[Containers
     return chain[::-1]
 
 
-def _layer(store: ContainersStore, layer: str, diff_id: Digest, chain_id: Digest, stored: Descriptor) -> KeptLayer:
+def _layer(store: ContainersStore, layer: str, diff_id: Digest, chain_id: Digest) -> KeptLayer:
     row = store.layers[layer]
     if row.diff_digest not in ("", diff_id):
         raise StorageUnreadable(f"layer {layer[:12]} is {row.diff_digest[:19]} where the image says {diff_id[:19]}")
@@ -76,7 +73,4 @@ def _layer(store: ContainersStore, layer: str, diff_id: Digest, chain_id: Digest
         size=row.diff_size,
         record=store.record(layer),
         directory=store.directory(layer),
-        digest=stored.digest,
-        stored_bytes=stored.size if stored.size >= 0 else row.diff_size,
-        media_type=stored.media_type or DOCKER_LAYER,
     )

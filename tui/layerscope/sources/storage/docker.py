@@ -15,9 +15,6 @@ from pathlib import Path
 import msgspec
 
 from layerscope.oci.digest import Digest, chain_ids
-from layerscope.oci.documents import Config
-from layerscope.oci.platform import Platform
-from layerscope.sources.image import Image
 from layerscope.sources.storage.kept import KeptImage, KeptLayer
 from layerscope.sources.storage.unreadable import (
     StorageUnreadable,
@@ -25,7 +22,6 @@ from layerscope.sources.storage.unreadable import (
     names_in,
     plain_id,
     read_config,
-    read_digest,
     read_json,
     read_word,
 )
@@ -77,28 +73,20 @@ class DockerStorage:
         return {name: image.removeprefix("sha256:") for names in repositories.values() for name, image in names.items()}
 
     def ids(self) -> list[str]:
-        """The ids of all images in plain_id, those of the build cache too."""
+        """The ids of all images in hexadecimal, those of the build cache too."""
         return list(names_in(self.database / "imagedb/content/sha256"))
 
-    def image(self, id: str, names: tuple[str, ...], known: dict[Digest, KeptLayer]) -> KeptImage:  # noqa: A002
-        """One image by its id. `known` are layers by chain id; new ones are added. Raises StorageUnreadable."""
-        config, raw = read_config(self.database / "imagedb/content/sha256" / plain_id(id, "an id of an image"))
+    def image(self, image_id: str, *, name: str) -> KeptImage:
+        """One image by its id in hexadecimal. Raises StorageUnreadable."""
+        config, raw = read_config(self.database / "imagedb/content/sha256" / plain_id(image_id, "an id of an image"))
+        diff_ids = config.rootfs.diff_ids
         return KeptImage(
-            id=Digest.parse(f"sha256:{id}"),
-            names=names,
+            id=Digest.parse(f"sha256:{image_id}"),
+            name=name,
             config=config,
             raw_config=raw,
-            layers=self._layers(config, known),
-            parent=read_digest(self.database / "imagedb/metadata/sha256" / id / "parent"),
+            layers=tuple(map(self._layer, diff_ids, chain_ids(diff_ids))),
         )
-
-    def _layers(self, config: Config, known: dict[Digest, KeptLayer]) -> tuple[KeptLayer, ...]:
-        diff_ids = config.rootfs.diff_ids
-        chain = chain_ids(diff_ids)
-        for diff_id, chain_id in zip(diff_ids, chain, strict=True):
-            if chain_id not in known:
-                known[chain_id] = self._layer(diff_id, chain_id)
-        return tuple(known[chain_id] for chain_id in chain)
 
     def _layer(self, diff_id: Digest, chain_id: Digest) -> KeptLayer:
         place = self.database / "layerdb" / chain_id.algorithm / chain_id.encoded
@@ -109,9 +97,6 @@ class DockerStorage:
             size=int(size) if size.isdecimal() else 0,
             record=place / "tar-split.json.gz",
             directory=self.directory(read_word(place / "cache-id")),
-            # What it saves is the plain tar, whose hash is the diff_id.
-            digest=diff_id,
-            stored_bytes=int(size) if size.isdecimal() else 0,
         )
 
 
@@ -121,41 +106,12 @@ def docker_roots() -> list[Path]:
     return [SYSTEM, own]
 
 
-def open_docker_storage(
-    root: Path, name_or_id: str, *, reference: str = "", platform: Platform | None = None, driver: str = ""
-) -> Image:
-    """The image of that name or id in the data root `root`; no layer is read.
+def find_docker_image(root: Path, name_or_id: str, *, driver: str = "") -> KeptImage:
+    """The image of that name or id in the data root `root`.
 
     Raises StorageUnreadable when this user may not read it or Docker keeps its images otherwise: ask the API then. Raises
-    NotFound and AmbiguousImage for the name, NotFound for the platform.
+    NotFound and AmbiguousImage for the name.
     """
     storage = DockerStorage.at(root, driver)
-    names = storage.names()
-    wanted = find_wanted(name_or_id, names, storage.ids(), place=f"Docker's storage {escape(str(root))}")
-    image = storage.image(wanted.id, _names_of(names).get(wanted.id, ()), {})
-    return image.opened(reference=reference or name_or_id, name=wanted.name.partition("@")[0], platform=platform)
-
-
-def list_docker_storage(root: Path, *, driver: str = "") -> list[KeptImage]:
-    """Every image in the data root `root`, those of the build cache too (they are some image's `parent`).
-
-    What cannot be read is left out: it may be on its way in or out. Raises StorageUnreadable when nothing can be.
-    """
-    storage = DockerStorage.at(root, driver)
-    names = _names_of(storage.names())
-    known: dict[Digest, KeptLayer] = {}
-    images = []
-    for each in storage.ids():
-        try:
-            images.append(storage.image(each, names.get(each, ()), known))
-        except StorageUnreadable:
-            continue
-    return images
-
-
-def _names_of(names: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    """The names of each image."""
-    found: dict[str, tuple[str, ...]] = {}
-    for name, each in sorted(names.items()):
-        found[each] = (*found.get(each, ()), name)
-    return found
+    wanted = find_wanted(name_or_id, storage.names(), storage.ids(), place=f"Docker's storage {escape(str(root))}")
+    return storage.image(wanted.id, name=wanted.name.partition("@")[0])

@@ -1,4 +1,4 @@
-"""An image as an engine keeps it: its documents, and for each layer its record and its directory."""
+"""An image as an engine keeps it: its config, and for each layer its record and its directory."""
 
 from __future__ import annotations
 
@@ -22,44 +22,27 @@ from layerscope.text import escape
 
 @dataclass(frozen=True, slots=True)
 class KeptLayer:
-    """One layer. `size` is in bytes as the engine counts them: Docker the contents of files, containers/storage the tar.
-
-    `digest` and `stored_bytes` are of the stored blob where the engine remembers it, else of what it would save: the plain tar.
-    """
+    """One layer. `size` is in bytes as the engine counts them: Docker the contents of files, containers/storage the tar."""
 
     diff_id: Digest
     chain_id: Digest
     size: int
     record: Path
     directory: Path
-    digest: Digest
-    stored_bytes: int
-    media_type: str = DOCKER_LAYER
 
 
 @dataclass(frozen=True, slots=True)
 class KeptImage:
-    """One image. `names` are its tags, in full or as the engine spells them, and `NAME@DIGEST` of what was pulled by digest.
-
-    `parent` is the image that a build went on from, which is kept only for the build cache.
-    """
+    """One image. `name` is the tag that it was found by; empty when that was its id."""
 
     id: Digest
-    names: tuple[str, ...]
+    name: str
     config: Config
     raw_config: bytes
     layers: tuple[KeptLayer, ...]
-    parent: Digest | None = None
-    manifest_digest: Digest | None = None
-    raw_manifest: bytes = b""
 
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The names that are no digests."""
-        return tuple(name for name in self.names if "@" not in name)
-
-    def opened(self, *, reference: str, name: str = "", platform: Platform | None = None) -> Image:
-        """The image, with a TarSplitWay to each layer; no layer is read.
+    def opened(self, *, reference: str, platform: Platform | None = None) -> Image:
+        """The image as the engine would save it, with a TarSplitWay to each layer; no layer is read.
 
         Raises NotFound for another platform, StorageUnreadable when the record of a layer may not be read.
         """
@@ -69,13 +52,13 @@ class KeptImage:
                 raise StorageUnreadable(f"{escape(str(layer.record))}, the record of a layer, cannot be read")
         return Image(
             reference=reference,
-            name=familiar(name or next(iter(self.tags), "")),
+            name=familiar(self.name),
             platform=self.config.platform,
             config_digest=self.id,
-            manifest_digest=self.manifest_digest,
+            manifest_digest=None,
             config=self.config,
             raw_config=self.raw_config,
-            raw_manifest=self.raw_manifest,
+            raw_manifest=b"",
             layers=tuple(self._layers()),
             notes=tuple(self._notes()),
         )
@@ -90,13 +73,14 @@ class KeptImage:
         for index, layer in enumerate(self.layers):
             yield StoredLayer(
                 number=index + 1,
-                digest=layer.digest,
+                # What the engine saves is the plain tar, whose hash is the diff_id.
+                digest=layer.diff_id,
                 diff_id=layer.diff_id,
                 chain_id=layer.chain_id,
-                media_type=layer.media_type,
+                media_type=DOCKER_LAYER,
                 blob=None,
                 history=steps[index] if index < len(steps) else None,
-                way=TarSplitWay(layer.record, layer.directory, layer.stored_bytes),
+                way=TarSplitWay(layer.record, layer.directory, layer.size),
             )
 
     def _notes(self) -> Iterable[str]:

@@ -10,7 +10,6 @@ from typing import TypeVar
 import msgspec
 
 from layerscope.errors import BadDocument, LayerscopeError
-from layerscope.oci.digest import Digest
 from layerscope.oci.documents import MAX_DOCUMENT, Config, decode
 from layerscope.text import escape
 
@@ -41,14 +40,6 @@ def read_word(path: Path) -> str:
         return read_bytes(path, 4096).decode("utf-8", "replace").strip()
     except StorageUnreadable:
         return ""
-
-
-def read_digest(path: Path) -> Digest | None:
-    """A file that holds one digest; None when it cannot be read or is none."""
-    try:
-        return Digest.parse(read_word(path))
-    except BadDocument:
-        return None
 
 
 def read_json(path: Path, document: type[T]) -> T:

@@ -1,0 +1,78 @@
+"""An image opened where its engine keeps it: whose storage that is, and of which kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from layerscope.errors import NotFound
+from layerscope.oci.platform import Platform
+from layerscope.sources.engine.names import Kind
+from layerscope.sources.image import Image
+from layerscope.sources.storage.containers import find_containers_image
+from layerscope.sources.storage.docker import docker_roots, find_docker_image
+from layerscope.sources.storage.kept import KeptImage
+from layerscope.sources.storage.roots import containers_roots
+from layerscope.sources.storage.unreadable import StorageUnreadable
+
+NO_STORAGE = "LAYERSCOPE_NO_STORAGE"
+"""The environment variable that has engines export their images although their storage could be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an engine says that it keeps everything, and its storage driver; empty where it does not say."""
+
+    kind: Kind
+    root: str
+    driver: str
+
+
+def may_read_storage() -> bool:
+    """False when the user does not want it."""
+    return not os.environ.get(NO_STORAGE)
+
+
+def open_kept(place: Place, image_id: str, *, reference: str, name: str, platform: Platform | None) -> Image:
+    """The image of that id in the storage of an engine that has it. `name` is the tag it was asked for by, or empty.
+
+    An id is a hash of the image, so another engine's storage below the same path is no danger. Raises StorageUnreadable
+    where it is not to be read or not there; NotFound for the platform.
+    """
+    if not place.root:
+        raise StorageUnreadable("the engine does not say where it keeps its images")
+    root, digits = Path(place.root), image_id.removeprefix("sha256:")
+    try:
+        if place.kind is Kind.DOCKER:
+            kept = find_docker_image(root, digits, driver=place.driver)
+        else:
+            kept = find_containers_image([root, *containers_roots()], digits, driver=place.driver)
+    except NotFound as error:
+        raise StorageUnreadable(str(error)) from error
+    return replace(kept, name=name).opened(reference=reference, platform=platform)
+
+
+def search_kept(kinds: Collection[Kind], name: str, *, reference: str, platform: Platform | None) -> Image | None:
+    """The image that `name` means at the usual places of engines that do not run; None where none can be read that has it.
+
+    Raises AmbiguousImage for the name, NotFound for the platform.
+    """
+    for find in _searches(kinds):
+        try:
+            kept = find(name)
+        except (NotFound, StorageUnreadable):
+            continue
+        with suppress(StorageUnreadable):
+            return kept.opened(reference=reference, platform=platform)
+    return None
+
+
+def _searches(kinds: Collection[Kind]) -> Iterator[Callable[[str], KeptImage]]:
+    if Kind.DOCKER in kinds:
+        yield from (partial(find_docker_image, root) for root in docker_roots())
+    if Kind.PODMAN in kinds:
+        yield partial(find_containers_image, containers_roots())
