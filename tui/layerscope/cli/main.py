@@ -14,6 +14,10 @@ from layerscope.cli.output import ready_streams
 from layerscope.errors import LayerscopeError, NotFound
 
 REPORT = "report"
+GATE = "ci"
+_REPORTS = frozenset({"--text", "--json", "--help", "-h"})
+"""Options of the report that say that it is wanted, be it in CI."""
+_NOT_CI = frozenset({"", "0", "false", "no", "off"})
 COMMANDS = {
     REPORT: "layerscope.cli.report",
     "ls": "layerscope.cli.files",
@@ -23,6 +27,9 @@ COMMANDS = {
     "blame": "layerscope.cli.files",
     "waste": "layerscope.cli.waste",
     "verify": "layerscope.cli.contents",
+    "ci": "layerscope.cli.ci",
+    "baseline": "layerscope.cli.baseline",
+    "diff": "layerscope.cli.diff",
     "images": "layerscope.cli.images",
     "build": "layerscope.cli.build",
     "watch": "layerscope.cli.watch",
@@ -67,8 +74,17 @@ Examples:
   layerscope waste image.tar --by directory
   layerscope cat image.tar /etc/os-release
 
-Exit codes: 0 done, 1 a verification failed, 2 could not do it, 130 interrupted.
+Exit codes: 0 done, 1 a verification failed or a rule is broken, 2 could not do it, 130 interrupted.
 """
+
+
+def _meant(args: list[str]) -> list[str]:
+    """An image without a command: the gate with --ci, and in CI where no other report is asked for; else the report."""
+    if "--ci" in args:
+        return [GATE, *(each for each in args if each != "--ci")]
+    wants_report = any(each.partition("=")[0] in _REPORTS for each in args)
+    is_ci = os.environ.get("CI", "").lower() not in _NOT_CI
+    return [GATE if is_ci and not wants_report else REPORT, *args]
 
 
 class _ReaderGone(Exception):
@@ -94,7 +110,7 @@ class Commands(click.Group):
         """Put `report` before anything that starts with no command."""
         own = {"--help", "-h", "--version"}
         if args and args[0] not in own and args[0] not in self.list_commands(ctx):
-            args = [REPORT, *args]
+            args = _meant(args)
         # click takes `-:TAG`, an image on standard input, for options; the longer spelling means the same.
         args = [f"docker-archive:{each}" if each.startswith("-:") else each for each in args]
         return super().parse_args(ctx, args)
@@ -126,6 +142,9 @@ SUMMARIES = {
     "blame": "Show every version of a path, and what made it.",
     "waste": "List wasted bytes by path, cause, layer or directory.",
     "verify": "Check the digests and diff_ids of all blobs.",
+    "ci": "Hold an image to rules: the gate for CI.",
+    "baseline": "Write the figures that later builds are held against.",
+    "diff": "Show what one image has that another has not.",
     "images": "Show which images share layers, and what each costs.",
     "build": "Build with docker or podman, then explore the image.",
     "watch": "Show an image anew whenever it is built anew.",

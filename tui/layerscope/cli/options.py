@@ -35,8 +35,8 @@ def _note(context: click.Context, parameter: click.Parameter, value: object) -> 
     context.meta[f"layerscope.{parameter.name}"] = value
 
 
-def image_argument(command: Command) -> Command:
-    """IMAGE; and, for every command that takes one may be given an engine's, what `engine_wishes` looks up."""
+def engine_options(command: Command) -> Command:
+    """What every command that takes an IMAGE has, for it may be an engine's; `engine_wishes` looks them up."""
     pull = click.option(
         "--pull", is_flag=True, expose_value=False, callback=_note, help="Have the engine pull an image that it has not."
     )
@@ -48,8 +48,12 @@ def image_argument(command: Command) -> Command:
         callback=_note,
         help="Keep the archive that an engine exports, as DIR/NAME.tar.",
     )
-    image = click.argument("reference", metavar="IMAGE", shell_complete=complete_file)
-    return image(pull(keep(command)))
+    return pull(keep(command))
+
+
+def image_argument(command: Command) -> Command:
+    """IMAGE, and the options that go with it."""
+    return click.argument("reference", metavar="IMAGE", shell_complete=complete_file)(engine_options(command))
 
 
 def engine_wishes(*, needs_bytes: bool = False, needs_tars: bool = False) -> Wishes:

@@ -59,6 +59,16 @@ def is_stdout(name: str | None) -> bool:
     return name in _STDOUT_NAMES
 
 
+def spare_the_image(reference: str, name: str, *, option: str) -> None:
+    """Raises UsageError when what `option` writes to the file `name` would replace the image that it is about."""
+    from layerscope.errors import UsageError
+    from layerscope.sources.location import locate
+
+    path = locate(reference).path
+    if path and not is_stdout(name) and os.path.exists(name) and os.path.samefile(path, name):  # noqa: PTH110, PTH121 - these do not raise for odd names
+        raise UsageError(f"{escape(option)} would overwrite the image itself")
+
+
 def write_bytes(name: str, data: bytes) -> None:
     """Write to a file, or to standard output for `-`. A file is there whole or not at all. Raises CannotWrite."""
     if is_stdout(name):

@@ -9,7 +9,7 @@ import click
 from click.formatting import HelpFormatter
 
 from layerscope.cli.options import analyse_image, base_option, complete_file, damage_exit_code, image_argument, platform_option
-from layerscope.cli.output import is_stdout, output_style, write_bytes
+from layerscope.cli.output import is_stdout, output_style, spare_the_image, write_bytes
 from layerscope.cli.screen import can_show_screen, show_demo, show_screen
 
 if TYPE_CHECKING:
@@ -39,10 +39,12 @@ class _Nameless(click.Command):
 @base_option
 @json_option
 @text_option
+@click.option("--ci", is_flag=True, expose_value=False, help="Hold IMAGE to rules instead: layerscope ci --help.")
 def report(reference: str, platform: str | None, base: str | None, json_file: str | None, *, is_text: bool) -> int:
     """Explore IMAGE on the screen: its layers, their files, what they waste. `?` there shows all keys.
 
-    Without a terminal, and with --text, print a report instead.
+    Without a terminal, and with --text, print a report instead. With --ci, and with CI=true in the environment but neither
+    --text nor --json, hold it to rules: `layerscope ci`.
 
     \b
     Examples:
@@ -51,22 +53,10 @@ def report(reference: str, platform: str | None, base: str | None, json_file: st
       layerscope image.tar --json - | jq .image.efficiency
     """
     if json_file is not None:
-        _spare_the_image(reference, json_file)
+        spare_the_image(reference, json_file, option=f"--json {json_file}")
     elif not is_text and can_show_screen(reference, base):
         return show_screen(reference, platform, base)
     return _show(analyse_image(reference, platform, base), json_file)
-
-
-def _spare_the_image(reference: str, json_file: str) -> None:
-    """Raises UsageError when the JSON would replace the image that it is about."""
-    import os
-
-    from layerscope.errors import UsageError
-    from layerscope.sources.location import locate
-
-    path = locate(reference).path
-    if path and not is_stdout(json_file) and os.path.exists(json_file) and os.path.samefile(path, json_file):  # noqa: PTH110, PTH121 - these do not raise for odd names
-        raise UsageError(f"--json {json_file} would overwrite the image itself")
 
 
 @click.command()

@@ -36,9 +36,14 @@ def comparison_lines(comparison: Comparison, style: Style, *, limit: int = HEAVI
     yield style.plain(summary_sentence(comparison))
     old, new = comparison.old.waste, comparison.new.waste
     yield style.plain(f"efficiency {percent_text(old.efficiency)} → {percent_text(new.efficiency)}")
+    yield from path_lines(comparison, style, limit=limit)
+    if len(comparison) > limit:
+        yield f"  and {len(comparison) - limit:,} more"
+
+
+def path_lines(comparison: Comparison, style: Style, *, limit: int) -> Iterator[str]:
+    """The paths that differ, the heaviest first: `  +  +3.00 kB  /b`."""
     for row in range(min(limit, len(comparison))):
         grown = int(comparison.new_size[row] - comparison.old_size[row])
         start = f"  {MARKS[Change(comparison.change[row])]} {growth_text(grown):>9}  "
         yield start + cut_middle("/" + style.name(comparison.path(row)), style.width - cells(start), mark=style.plain("…"))
-    if len(comparison) > limit:
-        yield f"  and {len(comparison) - limit:,} more"

@@ -25,7 +25,7 @@ def read_settings(path: Path | None = None, *, key_ids: Collection[str]) -> Sett
     """
     place = path or settings_path()
     try:
-        return checked(_decode(_read(place, must_exist=path is None and is_named())), key_ids=key_ids)
+        return checked(decode_toml(_read(place, must_exist=path is None and is_named())), key_ids=key_ids)
     except BadSettings as error:
         raise BadSettings(f"{escape(str(place))}: {error}") from error
     except RecursionError as error:
@@ -49,7 +49,8 @@ def _read(place: Path, *, must_exist: bool) -> bytes:
     return raw
 
 
-def _decode(raw: bytes) -> dict[str, Any]:
+def decode_toml(raw: bytes) -> dict[str, Any]:
+    """A TOML file's text. Raises BadSettings, whose sentence does not name the file."""
     import tomllib
 
     try:

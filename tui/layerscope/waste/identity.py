@@ -57,10 +57,10 @@ class ContentIdentity:
         yet, in the order they are stored.
         """
         if not self._has_checksum.any():
-            return self._hashes(entries)
+            return self.hashes(entries)
         ids = self._checksums[entries]
         hashed = ~self._is_by_checksum[entries]
-        ids[hashed] = self._hashes(entries[hashed])
+        ids[hashed] = self.hashes(entries[hashed])
         return ids
 
     def is_same(self, left: Longs, right: Longs) -> Mask:
@@ -80,12 +80,14 @@ class ContentIdentity:
         is_mapped = self._is_mapped(left) & self._is_mapped(right)
         same[is_mapped] = self._compare(left[is_mapped], right[is_mapped])
         left, right = left[~is_mapped], right[~is_mapped]
-        equal = np.all(self._hashes(left) == self._hashes(right), axis=1)
+        equal = np.all(self.hashes(left) == self.hashes(right), axis=1)
         same[~is_mapped] = equal & self._is_known[left] & self._is_known[right]
         return same
 
-    def _hashes(self, entries: Longs) -> npt.NDArray[np.uint64]:
-        """The xxh3_128 of each entry's own content; zeros where it cannot be read."""
+    def hashes(self, entries: Longs) -> npt.NDArray[np.uint64]:
+        """Shape (n, 2): the xxh3_128 of each entry's own content, so that two images can be compared; zeros where it cannot be
+        read, and for empty ones.
+        """
         wanted = np.flatnonzero(np.bincount(entries, minlength=1))
         wanted = wanted[~(self._is_known[wanted] | self._is_unreadable[wanted])]
         wanted = wanted[self._tree.entries.size[wanted] > 0]

@@ -1,0 +1,49 @@
+"""`layerscope baseline`: the figures of an image, for later builds to be held against."""
+
+from __future__ import annotations
+
+import click
+
+from layerscope.cli.ci import read_rules, refuse_doubt
+from layerscope.cli.options import analyse_image, base_option, complete_file, image_argument, platform_option
+from layerscope.cli.output import is_stdout, spare_the_image, write_bytes
+
+LOCK_FILE = "layerscope.lock.json"
+
+
+@click.command()
+@image_argument
+@click.option(
+    "-o",
+    "--output",
+    "place",
+    metavar="FILE",
+    default=LOCK_FILE,
+    show_default=True,
+    shell_complete=complete_file,
+    help="Where to write it (`-`: standard output).",
+)
+@platform_option
+@base_option
+def baseline(reference: str, place: str, platform: str | None, base: str | None) -> int:
+    """Write IMAGE's sizes and waste, by layer, cause and directory, to a small file that diffs well.
+
+    `layerscope ci --baseline FILE` then fails when a later build has grown beyond what is allowed.
+
+    \b
+    Examples:
+      layerscope baseline image.tar
+      layerscope baseline myimage:latest -o deploy/layerscope.lock.json
+    """
+    from layerscope.gate.baseline import baseline_of, baseline_text
+    from layerscope.gate.subject import Subject
+    from layerscope.text import escape
+
+    spare_the_image(reference, place, option=f"-o {place}")
+    named = [each.path for each in read_rules().directory_growth]
+    analysis = analyse_image(reference, platform, base)
+    refuse_doubt(analysis)
+    write_bytes(place, baseline_text(baseline_of(Subject(analysis), named=named)).encode())
+    if not is_stdout(place):
+        click.echo(f"wrote {escape(place)}", err=True)
+    return 0

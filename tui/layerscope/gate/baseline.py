@@ -1,0 +1,129 @@
+"""An image's sizes and waste in a small file that later builds are held against; schema `layerscope.baseline/1`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
+
+import msgspec
+
+from layerscope.errors import BadSettings
+from layerscope.gate.directories import directories_of
+from layerscope.gate.subject import Subject
+from layerscope.text import escape
+
+SCHEMA = "layerscope.baseline/1"
+MAX_FILE = 16 << 20
+_LONGEST = 200
+_Bytes = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Sums over an image, in bytes. `own_` is without the base, and all of it where `base_layers` is None: not known."""
+
+    content_bytes: _Bytes
+    wire_bytes: _Bytes
+    wasted_bytes: _Bytes
+    own_content_bytes: _Bytes
+    own_wasted_bytes: _Bytes
+    base_layers: _Bytes | None
+
+
+class LayerFigures(msgspec.Struct, frozen=True):
+    """One layer: what it holds, and what of that is wasted, in bytes. `created_by` is cut when it is long."""
+
+    diff_id: str
+    content_bytes: _Bytes
+    wasted_bytes: _Bytes
+    created_by: str
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """A directory: what a container sees of it, and what is wasted in it, in bytes."""
+
+    content_bytes: _Bytes
+    wasted_bytes: _Bytes
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """An image as it was. `directories` holds all down to `depth`, and deeper ones if they were big or named."""
+
+    schema: str
+    image: str
+    totals: Totals
+    layers: list[LayerFigures]
+    causes: dict[str, _Bytes]
+    depth: _Bytes
+    directories: dict[str, Spent]
+
+
+def baseline_of(subject: Subject, *, named: Iterable[str] = ()) -> Baseline:
+    """The baseline of an image; `named` directories are in it even if they are small."""
+    analysis = subject.analysis
+    waste, found = analysis.waste, directories_of(subject, named)
+    wasted = waste.by_layer(analysis.tree.layers).tolist()
+    return Baseline(
+        schema=SCHEMA,
+        image=escape(analysis.image.name),
+        totals=Totals(
+            content_bytes=waste.content_bytes,
+            wire_bytes=sum(layer.wire_bytes for layer in analysis.image.layers),
+            wasted_bytes=waste.wasted_bytes,
+            own_content_bytes=subject.own_content_bytes,
+            own_wasted_bytes=subject.own_waste.wasted_bytes,
+            base_layers=analysis.base_layers,
+        ),
+        layers=[
+            LayerFigures(str(layer.diff_id or ""), size, lost, _created_by(layer.created_by))
+            for layer, size, lost in zip(analysis.image.layers, analysis.layer_content_bytes, wasted, strict=True)
+        ],
+        causes={cause.word: size for cause, size in subject.own_waste.by_cause().items() if size},
+        depth=found.depth,
+        directories={path: Spent(each.size, each.wasted) for path, each in found.figures.items()},
+    )
+
+
+def baseline_text(baseline: Baseline) -> str:
+    """The file: JSON with one layer, one cause and one directory a line, so that a diff shows what changed."""
+    document = msgspec.to_builtins(baseline)
+    return "{\n" + ",\n".join(f"  {_json(key)}: {_block(value)}" for key, value in document.items()) + "\n}\n"
+
+
+def is_baseline(head: bytes) -> bool:
+    """Whether a file that begins so can be a baseline; no image begins with a brace."""
+    return head.lstrip()[:1] == b"{"
+
+
+def read_baseline(raw: bytes) -> Baseline:
+    """What `baseline_text` wrote. Raises BadSettings, whose sentence does not name the file."""
+    try:
+        baseline = msgspec.json.decode(raw, type=Baseline)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadSettings(f"no baseline that `layerscope baseline` wrote: {escape(str(error))}") from error
+    if baseline.schema != SCHEMA:
+        raise BadSettings(f"its schema is `{escape(baseline.schema[:60])}`, and {SCHEMA} is wanted")
+    return baseline
+
+
+def _created_by(text: str) -> str:
+    plain = escape(" ".join(text.split()))
+    return plain if len(plain) <= _LONGEST else plain[:_LONGEST] + "..."
+
+
+def _block(value: Any) -> str:
+    if isinstance(value, dict) and any(isinstance(each, dict) for each in value.values()):
+        return _lines(("{", "}"), (f"{_json(key)}: {_json(each)}" for key, each in value.items()))
+    if isinstance(value, list) and value:
+        return _lines(("[", "]"), map(_json, value))
+    return _json(value)
+
+
+def _lines(brackets: tuple[str, str], items: Iterator[str]) -> str:
+    opening, closing = brackets
+    return f"{opening}\n    " + ",\n    ".join(items) + f"\n  {closing}"
+
+
+def _json(value: object) -> str:
+    """On one line. Names are escaped already; what is not ASCII stays readable."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,197 @@
+"""A decoded layerscope.toml, or the table of that name in pyproject.toml -> Config. Each mistake is a sentence with its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from layerscope.errors import BadSettings, UsageError
+from layerscope.gate.config import Budget, Config, DirectoryGrowth, Forbid, Limit, MaxCause, Waiver, Where
+from layerscope.gate.naming import named
+from layerscope.gate.quantities import growth_of, size_of
+from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
+from layerscope.gate.verdict import Severity
+from layerscope.settings.suggestion import suggestion
+from layerscope.text import escape
+from layerscope.tree.search import glob_regex
+from layerscope.waste.find import Cause
+
+LIMIT, SEVERITY = "limit", "severity"
+_LONGEST = 60
+_Row = TypeVar("_Row")
+_Value = TypeVar("_Value")
+
+
+def read_document(document: Mapping[str, Any], *, origin: str) -> Config:
+    """The rules in a decoded file. Raises BadSettings, whose sentence names the key but not the file."""
+    unknown = next((key for key in document if key not in KEYS and key not in TABLES), None)
+    if unknown is not None:
+        near = suggestion(unknown, [*KEYS, *TABLES]) or f"; there are {', '.join([*KEYS, *TABLES])}"
+        raise BadSettings(f"unknown key `{_shown(unknown)}`{near}")
+    return Config(
+        limits={key: _limit(KEYS[key], value, origin) for key, value in document.items() if key in KEYS},
+        forbid=_rows(document, "forbid", _forbid, origin),
+        budget=_rows(document, "budget", _budget, origin),
+        max_cause=_rows(document, "max-cause", _max_cause, origin),
+        directory_growth=_rows(document, "directory-growth", _directory_growth, origin),
+        waive=_rows(document, "waive", _waiver, origin),
+    )
+
+
+def read_limit(key: Key, written: object, *, origin: str) -> Limit:
+    """One value by itself, of a file, a variable or a flag. Raises BadSettings without the key's name."""
+    is_off = written is False or (isinstance(written, str) and written.strip().lower() == OFF)
+    return Limit(None if is_off else key.read(written), origin)
+
+
+def checked_glob(written: object) -> str:
+    """A glob that can be read, or the path of a directory. Raises BadSettings."""
+    import re
+
+    if not isinstance(written, str) or not written.strip("/") or "\0" in written:
+        raise BadSettings('must be a glob or a path in quotes, such as "**/.git/**" or "/usr/share/doc"')
+    try:
+        re.compile(glob_regex(written.encode("utf-8", "surrogateescape")))
+    except (re.error, UsageError) as error:
+        raise BadSettings(f"the glob `{_shown(written)}` cannot be read: {error}") from error
+    return written
+
+
+def cause_of(written: object) -> Cause:
+    """A cause by its word. Raises BadSettings."""
+    words = {cause.word: cause for cause in Cause}
+    if not isinstance(written, str) or written not in words:
+        raise BadSettings(f"must be one of {', '.join(words)}{suggestion(str(written), words)}")
+    return words[written]
+
+
+def _limit(key: Key, written: object, origin: str) -> Limit:
+    """A value, or a table with the value and a severity."""
+    with named(f"`{key.name}`"):
+        if not isinstance(written, dict):
+            return read_limit(key, written, origin=origin)
+        table = _Table(written, (LIMIT, SEVERITY) if key.unit else (LIMIT,))
+        limit = table.get(LIMIT, lambda value: read_limit(key, value, origin=origin))
+        return Limit(limit.value, origin, table.severity())
+
+
+def _rows(document: Mapping[str, Any], name: str, read: Callable[[_Table, str], _Row], origin: str) -> tuple[_Row, ...]:
+    rows = document.get(name, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise BadSettings(f"`{name}`: must be tables, each of which begins with the line [[{name}]]")
+    return tuple(_read_rows(rows, name, read, origin))
+
+
+def _read_rows(rows: list[Any], name: str, read: Callable[[_Table, str], _Row], origin: str) -> Iterator[_Row]:
+    for number, row in enumerate(rows, 1):
+        with named(f"[[{name}]] number {number}"):
+            yield read(_Table(row, _COLUMNS[name]), origin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One table of a file; only `allowed` may be in it. Raises BadSettings when it is looked into."""
+
+    row: dict[str, Any]
+    allowed: Collection[str]
+
+    def __post_init__(self) -> None:
+        for key in self.row:
+            if key not in self.allowed:
+                near = suggestion(key, self.allowed) or f"; there are {', '.join(self.allowed)}"
+                raise BadSettings(f"unknown key `{_shown(key)}`{near}")
+
+    def get(self, key: str, read: Callable[[object], _Value]) -> _Value:
+        if key not in self.row:
+            raise BadSettings(f"`{key}` is missing")
+        with named(f"`{key}`"):
+            return read(self.row[key])
+
+    def maybe(self, key: str, read: Callable[[object], _Value], default: _Value) -> _Value:
+        return self.get(key, read) if key in self.row else default
+
+    def severity(self, default: Severity = Severity.ERROR) -> Severity:
+        return self.maybe(SEVERITY, _severity, default)
+
+
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "forbid": ("path", "where", SEVERITY),
+    "budget": ("path", "max", SEVERITY),
+    "max-cause": ("cause", "max", SEVERITY),
+    "directory-growth": ("path", "max", SEVERITY),
+    "waive": ("rule", "path", "reason", "until"),
+}
+
+
+def _forbid(table: _Table, origin: str) -> Forbid:
+    where = table.maybe("where", _where, Where.VISIBLE)
+    return Forbid(table.get("path", checked_glob), where, table.severity(), origin)
+
+
+def _budget(table: _Table, origin: str) -> Budget:
+    return Budget(table.get("path", checked_glob), table.get("max", size_of), table.severity(), origin)
+
+
+def _max_cause(table: _Table, origin: str) -> MaxCause:
+    return MaxCause(table.get("cause", cause_of), table.get("max", size_of), table.severity(), origin)
+
+
+def _directory_growth(table: _Table, origin: str) -> DirectoryGrowth:
+    return DirectoryGrowth(table.get("path", _directory), table.get("max", growth_of), table.severity(), origin)
+
+
+def _waiver(table: _Table, origin: str) -> Waiver:
+    rule, path = table.get("rule", _rule), table.maybe("path", checked_glob, "")
+    if path and rule not in PATH_KEYS:
+        raise BadSettings(f"`path`: {rule} is not about paths; without a path all of it is waived")
+    return Waiver(rule, path, table.get("reason", _reason), table.get("until", _day), origin)
+
+
+def _where(written: object) -> Where:
+    return Where(_choice(Where, written))
+
+
+def _severity(written: object) -> Severity:
+    return Severity(_choice(Severity, written))
+
+
+def _choice(choices: Iterable[str], written: object) -> str:
+    names = [str(choice) for choice in choices]
+    if not isinstance(written, str) or written not in names:
+        raise BadSettings(f"`{_shown(str(written))}` must be one of {', '.join(names)}{suggestion(str(written), names)}")
+    return written
+
+
+def _rule(written: object) -> str:
+    if not isinstance(written, str) or written not in RULE_KEYS:
+        near = suggestion(str(written), RULE_KEYS) or f"; there are {', '.join(RULE_KEYS)}"
+        raise BadSettings(f"`{_shown(str(written))}` is no rule{near}")
+    return written
+
+
+def _directory(written: object) -> str:
+    path = checked_glob(written)
+    if any(sign in path for sign in "*?["):
+        raise BadSettings(f"`{_shown(path)}` is a glob; growth is measured of a directory, such as /usr/lib")
+    return "/" + path.strip("/")
+
+
+def _reason(written: object) -> str:
+    if not isinstance(written, str) or not written.strip():
+        raise BadSettings("must be text that says why")
+    return " ".join(written.split())
+
+
+def _day(written: object) -> date:
+    if isinstance(written, date) and not isinstance(written, datetime):
+        return written
+    try:
+        return date.fromisoformat(written if isinstance(written, str) else "")
+    except ValueError as error:
+        raise BadSettings(f"`{_shown(str(written))}` is not a date such as 2026-12-31") from error
+
+
+def _shown(text: str) -> str:
+    return escape(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")

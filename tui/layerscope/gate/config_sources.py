@@ -1,0 +1,183 @@
+"""Where rules are stated, weakest first: layerscope.toml, pyproject.toml, .dive-ci, variables, flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import TypeVar
+
+from layerscope.errors import BadSettings
+from layerscope.gate.config import Budget, Config, Forbid, MaxCause, Where, with_defaults
+from layerscope.gate.config_document import cause_of, checked_glob, read_document, read_limit
+from layerscope.gate.dive_ci import dive_limit, dive_limits, read_dive_ci
+from layerscope.gate.naming import named
+from layerscope.gate.quantities import size_of
+from layerscope.gate.rule_keys import KEYS, PREFIX
+from layerscope.gate.verdict import Severity
+from layerscope.settings.read import decode_toml
+from layerscope.settings.suggestion import suggestion
+from layerscope.text import escape
+
+FILE, PYPROJECT, DIVE_FILE = "layerscope.toml", "pyproject.toml", ".dive-ci"
+MAX_FILE = 1 << 20
+_OTHER_VARIABLES = ("LAYERSCOPE_MAX_UNPACKED",)
+_SHAPES = ("LAYERSCOPE_MAX_", "LAYERSCOPE_MIN_", "LAYERSCOPE_WASTED_")
+"""Variables that begin so are rules, or mistyped ones."""
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says: `limits` by key, `dive` by dive's keys, the tables as they were typed.
+
+    `config_file` takes the place of layerscope.toml and pyproject.toml, `dive_file` that of .dive-ci; both must then be there.
+    """
+
+    limits: Mapping[str, str] = field(default_factory=dict)
+    dive: Mapping[str, str] = field(default_factory=dict)
+    forbid: tuple[str, ...] = ()
+    budget: tuple[str, ...] = ()
+    max_cause: tuple[str, ...] = ()
+    config_file: Path | None = None
+    dive_file: Path | None = None
+
+
+def read_config(flags: Flags, *, directory: Path, environment: Mapping[str, str]) -> Config:
+    """All that holds, with the defaults where nobody says otherwise. Raises BadSettings that names source and key."""
+    config = reduce(Config.under, _sources(flags, directory, environment), Config())
+    return with_defaults(config)
+
+
+def _sources(flags: Flags, directory: Path, environment: Mapping[str, str]) -> Iterator[Config]:
+    if flags.config_file is not None:
+        yield _of_toml(flags.config_file, must_exist=True)
+    else:
+        yield _of_toml(directory / FILE, name=FILE)
+        yield _of_toml(directory / PYPROJECT, name=PYPROJECT)
+    dive_file = _of_dive_ci(flags, directory)
+    yield dive_file
+    yield _of_environment(environment)
+    yield _of_flags(flags)
+    yield _of_dive_flags(flags, has_dive=bool(dive_file.dive))
+
+
+def _of_toml(place: Path, *, name: str = "", must_exist: bool = False) -> Config:
+    """A file of rules, or [tool.layerscope] of a pyproject.toml."""
+    name = name or str(place)
+
+    def read(raw: bytes) -> Config:
+        document = decode_toml(raw)
+        if place.name != PYPROJECT:
+            return read_document(document, origin=name)
+        tool = document.get("tool", {})
+        table = tool.get("layerscope", {}) if isinstance(tool, dict) else {}
+        if not isinstance(table, dict):
+            raise BadSettings("`tool.layerscope` must be a table")
+        return read_document(table, origin=f"{name} [tool.layerscope]")
+
+    return _read(place, name, read, must_exist=must_exist)
+
+
+def _of_dive_ci(flags: Flags, directory: Path) -> Config:
+    place = flags.dive_file or directory / DIVE_FILE
+    name = str(flags.dive_file) if flags.dive_file else DIVE_FILE
+    return _read(place, name, lambda raw: read_dive_ci(raw, origin=name), must_exist=flags.dive_file is not None)
+
+
+def _read(place: Path, name: str, read: Callable[[bytes], Config], *, must_exist: bool) -> Config:
+    with named(escape(name)):
+        raw = _raw(place, must_exist=must_exist)
+        try:
+            return Config() if raw is None else read(raw)
+        except RecursionError as error:
+            raise BadSettings("nested too deeply") from error
+
+
+def _raw(place: Path, *, must_exist: bool) -> bytes | None:
+    """A file's bytes, None where there is none. One that is there and cannot be read may hold a rule: that is no pass."""
+    try:
+        with place.open("rb") as file:
+            raw = file.read(MAX_FILE + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if must_exist:
+            raise BadSettings("there is no such file") from error
+        return None
+    except (OSError, ValueError) as error:
+        raise BadSettings(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(raw) > MAX_FILE:
+        raise BadSettings(f"longer than {MAX_FILE >> 20} MiB, which no config file needs")
+    return raw
+
+
+def _of_environment(environment: Mapping[str, str]) -> Config:
+    """LAYERSCOPE_MAX_SIZE and so on; an empty one is none. A mistyped one must not pass for no rule at all."""
+    by_variable = {key.variable: key for key in KEYS.values()}
+    limits = {}
+    for variable in sorted(environment):
+        key, value = by_variable.get(variable), environment[variable]
+        if key is not None and value:
+            with named(variable):
+                limits[key.name] = read_limit(key, value, origin=variable)
+        elif key is None and _looks_like_rule(variable, by_variable):
+            raise BadSettings(f"{escape(variable)} is no variable that layerscope knows{suggestion(variable, by_variable)}")
+    return Config(limits=limits)
+
+
+def _looks_like_rule(variable: str, known: Collection[str]) -> bool:
+    if variable in _OTHER_VARIABLES or not variable.startswith(PREFIX):
+        return False
+    return variable.startswith(_SHAPES) or variable.replace("-", "_").upper() in known
+
+
+def _of_flags(flags: Flags) -> Config:
+    limits = {}
+    for name, value in flags.limits.items():
+        with named(f"--{name}"):
+            limits[name] = read_limit(KEYS[name], value, origin=f"--{name}")
+    return Config(
+        limits=limits,
+        forbid=_each(flags.forbid, "--forbid", _forbid),
+        budget=_each(flags.budget, "--budget", _budget),
+        max_cause=_each(flags.max_cause, "--max-cause", _max_cause),
+    )
+
+
+def _of_dive_flags(flags: Flags, *, has_dive: bool) -> Config:
+    """One of dive's flags brings all of dive's rules, as it does with dive."""
+    if not flags.dive:
+        return Config()
+    limits = {} if has_dive else dive_limits({}, origin="")
+    for key, value in flags.dive.items():
+        with named("on the command line"):
+            limits[key] = dive_limit(key, value, origin=f"--{key}")
+    return Config(dive=limits)
+
+
+def _each(written: Iterable[str], flag: str, read: Callable[[str], _Read]) -> tuple[_Read, ...]:
+    with named(flag):
+        return tuple(map(read, written))
+
+
+def _forbid(written: str) -> Forbid:
+    where = Where.ANYWHERE if written.startswith("anywhere:") else Where.VISIBLE
+    glob = checked_glob(written.removeprefix(f"{where.value}:"))
+    return Forbid(glob, where, Severity.ERROR, "--forbid")
+
+
+def _budget(written: str) -> Budget:
+    glob, size = _parted(written, "/usr/share/doc=1MB")
+    return Budget(checked_glob(glob), size_of(size), Severity.ERROR, "--budget")
+
+
+def _max_cause(written: str) -> MaxCause:
+    word, size = _parted(written, "metadata=1MB")
+    return MaxCause(cause_of(word), size_of(size), Severity.ERROR, "--max-cause")
+
+
+def _parted(written: str, example: str) -> tuple[str, str]:
+    left, equals, right = written.rpartition("=")
+    if not equals:
+        raise BadSettings(f"`{escape(written[:60])}` must be written as in {example}")
+    return left, right

@@ -1,0 +1,84 @@
+"""The directories of an image that are worth remembering: all near the root, and deeper ones that are big."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.gate.subject import Subject
+from layerscope.layers.names import normalise
+from layerscope.layers.table import Kind
+from layerscope.text import escape
+from layerscope.tree.tree import Longs
+
+DEPTH = 2
+MOST_NEAR, MOST_DEEP = 500, 200
+BIG = 0.01
+"""The share of the image's bytes from which a deeper directory is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryFigures:
+    """What a container sees below a directory, each content once, and what is wasted there, in bytes."""
+
+    size: int
+    wasted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Directories:
+    """By path, as text. All directories down to `depth` are among them; one that is not, and not deeper, is not there."""
+
+    depth: int
+    figures: dict[str, DirectoryFigures]
+
+
+def directories_of(subject: Subject, named: Iterable[str] = ()) -> Directories:
+    """The directories of an image, those that the user `named` among them in any case."""
+    nodes, view = subject.analysis.tree.nodes, subject.last
+    wasted, size = _wasted_below(subject), view.subtree_bytes
+    is_directory = _is_directory(subject)
+    depth = next((depth for depth in range(DEPTH, 0, -1) if _count(is_directory, nodes.depth <= depth) <= MOST_NEAR), 0)
+    near = np.flatnonzero(is_directory & (nodes.depth <= depth))
+    weight = size + wasted
+    deep = np.flatnonzero(is_directory & (nodes.depth > depth) & (weight >= max(BIG * float(weight[0]), 1)))
+    deep = deep[np.argsort(-weight[deep], kind="stable")[:MOST_DEEP]]
+    figures = {path: DirectoryFigures(0, 0) for path in named}
+    for node in np.sort(np.concatenate([near, deep])).tolist():
+        figures[path_text(nodes.paths[node])] = DirectoryFigures(int(size[node]), int(wasted[node]))
+    for path in named:
+        node = nodes.find(normalise(path.encode("utf-8", "surrogateescape")))
+        if node is not None:
+            figures[path] = DirectoryFigures(int(size[node]), int(wasted[node]))
+    return Directories(depth, dict(sorted(figures.items())))
+
+
+def path_text(path: bytes) -> str:
+    """A directory's path as the file has it."""
+    return "/" + escape(path)
+
+
+def _count(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(one & other))
+
+
+def _is_directory(subject: Subject) -> npt.NDArray[np.bool_]:
+    """Directories that a container sees, and the root."""
+    versions, seen = subject.analysis.tree.versions, subject.last.seen
+    is_directory = np.zeros(len(seen), bool)
+    there = np.flatnonzero(seen >= 0)
+    is_directory[there] = versions.kind[seen[there]] == Kind.DIRECTORY
+    is_directory[0] = True
+    return is_directory
+
+
+def _wasted_below(subject: Subject) -> Longs:
+    """What the author's layers wasted at and below each node."""
+    waste, nodes = subject.own_waste, subject.analysis.tree.nodes
+    sums = np.zeros(len(nodes) + 1, np.int64)
+    np.add.at(sums, waste.node.astype(np.int64) + 1, waste.size)
+    sums = np.cumsum(sums)
+    return np.asarray(sums[nodes.end] - sums[:-1])

@@ -1,0 +1,82 @@
+"""The verdict on an image: pure, from an analysis, a configuration, a day and perhaps a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import date
+
+from layerscope.analysis import Analysis
+from layerscope.gate.baseline import Baseline
+from layerscope.gate.config import Config
+from layerscope.gate.dive_rules import dive_notes, dive_results
+from layerscope.gate.growth import growth_results
+from layerscope.gate.judge import Judge
+from layerscope.gate.rule_keys import GROWTH_KEYS
+from layerscope.gate.rules import budget_result, cause_result, forbid_result, limit_results
+from layerscope.gate.subject import Subject
+from layerscope.gate.verdict import RuleResult, Verdict
+from layerscope.text import escape
+from layerscope.units import count_text, size_text
+
+MOST_DOUBTS = 10
+_LONGEST_PATH = 200
+
+
+def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Baseline | None = None) -> Verdict:
+    """Judge every rule. Without a baseline, rules of growth are a doubt: they were asked for and cannot be judged."""
+    judge = Judge(Subject(analysis), config.waive, today)
+    results = tuple(_unique(_results(judge, config, baseline)))
+    doubts = [*damage(analysis), *judge.doubts, *_missing_baseline(config, baseline)]
+    notes = [*config.notes, *_notes(judge, config), *judge.notes()]
+    return Verdict(results, tuple(doubts), tuple(notes))
+
+
+def _results(judge: Judge, config: Config, baseline: Baseline | None) -> Iterator[RuleResult]:
+    yield from limit_results(judge, config)
+    if baseline is not None:
+        yield from growth_results(judge, config, baseline)
+    yield from (forbid_result(judge, forbid) for forbid in config.forbid)
+    yield from (budget_result(judge, budget) for budget in config.budget)
+    yield from (cause_result(judge, limit) for limit in config.max_cause)
+    yield from dive_results(judge, config)
+    yield from judge.expired()
+
+
+def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:
+    """Rules that are stated twice are told apart by a number."""
+    seen: dict[str, int] = {}
+    for result in results:
+        seen[result.name] = seen.get(result.name, 0) + 1
+        yield result if seen[result.name] == 1 else replace(result, name=f"{result.name} ({seen[result.name]})")
+
+
+def damage(analysis: Analysis) -> list[str]:
+    """Why what was read is not the image: damaged layers, and absent ones, be they meant to be fetched from elsewhere."""
+    absent = {layer.number for layer in analysis.image.layers if layer.blob is None and layer.way is None}
+    problems = [each for each in analysis.tree.problems if each.is_fatal or (each.layer in absent and not each.path)]
+    sentences = []
+    for problem in problems[:MOST_DOUBTS]:
+        place = f"layer {problem.layer}: " if problem.layer else ""
+        path = f"/{escape(problem.path[:_LONGEST_PATH])}: " if problem.path else ""
+        sentences.append(f"{place}{path}{escape(problem.text)}.")
+    if len(problems) > MOST_DOUBTS:
+        sentences.append(f"{len(problems) - MOST_DOUBTS:,} more problems like these.")
+    return sentences
+
+
+def _missing_baseline(config: Config, baseline: Baseline | None) -> Iterator[str]:
+    if baseline is None and (config.directory_growth or any(config.limit(key) for key in GROWTH_KEYS)):
+        yield "Limits of growth are configured, but no baseline is given to measure it from (--baseline FILE|IMAGE)."
+
+
+def _notes(judge: Judge, config: Config) -> Iterator[str]:
+    analysis = judge.subject.analysis
+    if analysis.base_layers is None and analysis.tree.layers:
+        yield "The base is not known: all layers count as yours (--base N or --base IMAGE tells)."
+    elif judge.subject.base_wasted_bytes:
+        yield f"The base's layers waste {size_text(judge.subject.base_wasted_bytes)} more, which is not charged to you."
+    unread = len(analysis.identity.problems)
+    if unread:
+        yield f"{count_text(unread, 'content')} could not be compared; such waste counts as overwritten or deleted."
+    yield from dive_notes(config, judge)

@@ -1,0 +1,135 @@
+"""The ratchet: an image against a baseline, and which directories and layers grew."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from layerscope.gate.baseline import Baseline, Spent, baseline_of
+from layerscope.gate.config import Config, DirectoryGrowth
+from layerscope.gate.judge import Judge, Rule
+from layerscope.gate.measures import Measured
+from layerscope.gate.quantities import Growth
+from layerscope.gate.rule_keys import GROWTH_KEYS, KEYS
+from layerscope.gate.verdict import Finding, RuleResult, Severity, Unit
+from layerscope.layers.names import normalise
+from layerscope.text import escape
+from layerscope.units import size_text
+
+MOST = 10
+_EXPLAINED = 0.9
+"""A directory is not told of when one below it accounts for this much of its growth."""
+_OTHER_BASE = "the base is known on one side only; give both the same --base"
+
+
+def growth_results(judge: Judge, config: Config, before: Baseline) -> Iterator[RuleResult]:
+    """The rules of growth, in the order of KEYS, then those of directories."""
+    named = [each.path for each in config.directory_growth]
+    after = baseline_of(judge.subject, named=named)
+    for name in GROWTH_KEYS:
+        limit = config.limits.get(name)
+        if limit is not None and isinstance(limit.value, Growth):
+            old, new, doubt = _totals(name, before, after)
+            rule = _rule(name, limit.value, old, limit.origin, limit.severity or Severity.ERROR)
+            found = grown_layers(before, after) if name != "max-waste-growth" else ()
+            found += grown_directories(before, after, is_waste=name == "max-waste-growth")
+            measured = Measured(new - old, found, f"{size_text(old)} before, {size_text(new)} now", doubt)
+            yield judge.judge_figure(rule, measured)
+    for directory in config.directory_growth:
+        yield _directory_result(judge, directory, before, after)
+
+
+def _rule(name: str, growth: Growth, old: int, origin: str, severity: Severity) -> Rule:
+    return Rule(name, name, KEYS[name].noun, Unit.BYTES, growth.allowed(old), origin, severity)
+
+
+def _totals(name: str, before: Baseline, after: Baseline) -> tuple[int, int, str]:
+    """Bytes before and now, and why they cannot be held against each other."""
+    old, new = before.totals, after.totals
+    is_alike = (old.base_layers is None) == (new.base_layers is None)
+    if name == "max-growth":
+        return old.content_bytes, new.content_bytes, ""
+    if name == "max-own-growth":
+        return old.own_content_bytes, new.own_content_bytes, "" if is_alike else _OTHER_BASE
+    if is_alike:
+        return old.own_wasted_bytes, new.own_wasted_bytes, ""
+    return old.wasted_bytes, new.wasted_bytes, ""
+
+
+def _directory_result(judge: Judge, limit: DirectoryGrowth, before: Baseline, after: Baseline) -> RuleResult:
+    """A directory that the baseline does not hold, and need not, makes a doubt: nothing is known of how big it was."""
+    path = "/" + normalise(limit.path.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+    depth = path.rstrip("/").count("/")
+    new = after.directories[limit.path].content_bytes
+    known = before.directories.get(escape(path), before.directories.get(limit.path))
+    doubt = "" if known or depth <= before.depth else "the baseline does not hold this directory; write it anew"
+    old = known.content_bytes if known else 0
+    rule = Rule("directory-growth", limit.name, "growth", Unit.BYTES, limit.growth.allowed(old), limit.origin, limit.severity)
+    inside = path.rstrip("/") + "/"
+    found = tuple(
+        each
+        for each in grown_directories(before, after)
+        if b"/" + (each.path or b"") + b"/" > inside.encode() and (b"/" + (each.path or b"")).startswith(inside.encode())
+    )
+    measured = Measured(new - old, found, f"{size_text(old)} before, {size_text(new)} now", doubt)
+    return judge.judge_figure(rule, measured)
+
+
+def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:
+    """Layers that are new or bigger, the most bytes first. A layer is paired by diff_id, else by its instruction, in order."""
+    same = {layer.diff_id for layer in before.layers} & {layer.diff_id for layer in after.layers} - {""}
+    waiting = defaultdict[str, list[int]](list)
+    for layer in before.layers:
+        if layer.diff_id not in same:
+            waiting[layer.created_by].append(layer.content_bytes)
+    found = []
+    for number, layer in enumerate(after.layers, 1):
+        if layer.diff_id in same:
+            continue
+        old = waiting[layer.created_by].pop(0) if waiting[layer.created_by] else None
+        grown = layer.content_bytes - (old or 0)
+        if grown > 0:
+            note = "a new layer" if old is None else f"{size_text(old)} before"
+            found.append(Finding(layer=number, size=grown, note=note))
+    return tuple(sorted(found, key=lambda finding: -finding.size)[:MOST])
+
+
+def grown_directories(before: Baseline, after: Baseline, *, is_waste: bool = False) -> tuple[Finding, ...]:
+    """Directories that grew, the most bytes first: of one in another only the deeper, where it accounts for nearly all."""
+    grown = dict(_grown(before, after, is_waste=is_waste))
+    children: dict[str, int] = {}
+    for path, (growth, _) in grown.items():
+        parent = _parent(path, grown)
+        children[parent] = max(children.get(parent, 0), growth)
+    found = [
+        Finding(path=path[1:].encode(), size=growth, note=f"{size_text(old)} before")
+        for path, (growth, old) in grown.items()
+        if children.get(path, 0) < _EXPLAINED * growth
+    ]
+    return tuple(sorted(found, key=lambda finding: -finding.size)[:MOST])
+
+
+def _grown(before: Baseline, after: Baseline, *, is_waste: bool) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Path -> growth and what was there. Of a deep directory that the baseline does not hold nothing is known."""
+    for path, spent in after.directories.items():
+        known = before.directories.get(path)
+        if known is None and path.count("/") > before.depth:
+            continue
+        old, new = (_bytes(each, is_waste=is_waste) for each in (known, spent))
+        if new > old:
+            yield path, (new - old, old)
+
+
+def _bytes(spent: Spent | None, *, is_waste: bool) -> int:
+    if spent is None:
+        return 0
+    return spent.wasted_bytes if is_waste else spent.content_bytes
+
+
+def _parent(path: str, among: dict[str, tuple[int, int]]) -> str:
+    """The nearest directory above that is among these."""
+    while path not in ("/", ""):
+        path = path.rpartition("/")[0]
+        if (path or "/") in among:
+            return path or "/"
+    return ""

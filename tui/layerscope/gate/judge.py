@@ -1,0 +1,144 @@
+"""One rule against one figure, with what is waived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import reduce
+
+import numpy as np
+
+from layerscope.gate.config import Waiver
+from layerscope.gate.figures import measured_and_limit
+from layerscope.gate.measures import Measured
+from layerscope.gate.subject import NodeMask, Subject
+from layerscope.gate.verdict import Outcome, RuleResult, Severity, Unit
+from layerscope.text import escape
+
+SOON = timedelta(days=14)
+"""How long before its last day a waiver is spoken of."""
+_MOST_OF_PASSED = 5
+"""Findings of a rule that is kept: only what bears most on it."""
+Measuring = Callable[[NodeMask | None], Measured]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is asked of one figure; the fields are those of RuleResult."""
+
+    key: str
+    name: str
+    noun: str
+    unit: Unit
+    limit: float
+    origin: str
+    severity: Severity = Severity.ERROR
+    is_floor: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Equality holds; NaN never does."""
+        return value >= self.limit if self.is_floor else value <= self.limit
+
+
+@dataclass(slots=True, eq=False)
+class Judge:
+    """Judges rules of one image on one day, and remembers the doubts and the waivers that were of use."""
+
+    subject: Subject
+    waivers: tuple[Waiver, ...]
+    today: date
+    doubts: list[str] = field(default_factory=list)
+    used: set[Waiver] = field(default_factory=set)
+
+    def judge(self, rule: Rule, measure: Measuring) -> RuleResult:
+        """Measure, and where the rule is broken, measure again without what is waived."""
+        measured = measure(None)
+        if measured.doubt:
+            self.doubts.append(f"{rule.name}: {measured.doubt}.")
+            return unjudged(rule, measured.value, measured.doubt)
+        if rule.holds(measured.value):
+            return self._result(rule, measured, Outcome.PASSED)
+        waivers = [waiver for waiver in self.waivers if waiver.rule == rule.key and waiver.until >= self.today]
+        if any(not waiver.path for waiver in waivers):
+            return self._waived(rule, measured, [waiver for waiver in waivers if not waiver.path])
+        return self._judge_rest(rule, measured, waivers, measure)
+
+    def judge_figure(self, rule: Rule, measured: Measured) -> RuleResult:
+        """The same for a figure of which no part can be waived."""
+        return self.judge(rule, lambda _excluded: measured)
+
+    def _judge_rest(self, rule: Rule, measured: Measured, waivers: list[Waiver], measure: Measuring) -> RuleResult:
+        """A broken rule, of which some paths may be waived."""
+        waivers = [waiver for waiver in waivers if measure(self.subject.fitting(waiver.path)).value != measured.value]
+        if waivers:
+            rest = measure(reduce(np.logical_or, (self.subject.fitting(waiver.path) for waiver in waivers)))
+            if rule.holds(rest.value):
+                return self._waived(rule, measured, waivers)
+            measured = rest
+        outcome = Outcome.WARNED if rule.severity is Severity.WARN else Outcome.FAILED
+        return self._result(rule, measured, outcome, waivers)
+
+    def _waived(self, rule: Rule, measured: Measured, waivers: list[Waiver]) -> RuleResult:
+        return self._result(rule, measured, Outcome.WAIVED, waivers)
+
+    def _result(self, rule: Rule, measured: Measured, outcome: Outcome, waivers: list[Waiver] | None = None) -> RuleResult:
+        self.used.update(waivers or ())
+        findings = measured.findings[:_MOST_OF_PASSED] if outcome is Outcome.PASSED else measured.findings
+        if measured.is_each and outcome is not Outcome.PASSED:
+            findings = tuple(finding for finding in findings if finding.size > rule.limit)
+        result = _bare_result(rule, measured.value, outcome)
+        sentence = f"{rule.noun}: {' '.join(_against(result))}"
+        if measured.remark:
+            sentence += f" ({measured.remark})"
+        return replace(result, sentence=sentence, findings=findings, waivers=tuple(map(waiver_text, waivers or ())))
+
+    def expired(self) -> Iterator[RuleResult]:
+        """Each waiver whose last day is past is a failure of its own: nobody decided that it may go on."""
+        for waiver in self.waivers:
+            late = (self.today - waiver.until).days
+            if late > 0:
+                rule = Rule("waive", waiver.name, "days past its end", Unit.COUNT, 0, waiver.origin)
+                sentence = f"the waiver expired on {waiver.until}; it was: {escape(waiver.reason)}"
+                yield replace(_bare_result(rule, late, Outcome.FAILED), sentence=sentence)
+
+    def notes(self) -> Iterator[str]:
+        """Waivers that end soon, and those that nothing needs."""
+        for waiver in self.waivers:
+            if self.today <= waiver.until <= self.today + SOON and waiver in self.used:
+                yield f"{escape(waiver.name)} ends on {waiver.until}: {escape(waiver.reason)}"
+            elif waiver.until >= self.today and waiver not in self.used:
+                yield f"{escape(waiver.name)}: nothing needs this waiver; it can be removed from {escape(waiver.origin)}."
+
+
+def unjudged(rule: Rule, value: float, why: str) -> RuleResult:
+    """The result of a rule that had nothing to judge."""
+    return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{rule.noun}: not judged: {why}")
+
+
+def waiver_text(waiver: Waiver) -> str:
+    """A waiver in words."""
+    what = f"{escape(waiver.path)} " if waiver.path else ""
+    return f"{what}until {waiver.until}: {escape(waiver.reason)}"
+
+
+def _bare_result(rule: Rule, value: float, outcome: Outcome) -> RuleResult:
+    return RuleResult(
+        key=rule.key,
+        name=rule.name,
+        outcome=outcome,
+        severity=rule.severity,
+        unit=rule.unit,
+        measured=value,
+        limit=rule.limit,
+        is_floor=rule.is_floor,
+        origin=rule.origin,
+        sentence="",
+    )
+
+
+def _against(result: RuleResult) -> Iterator[str]:
+    measured, limit = measured_and_limit(result)
+    yield f"{measured},"
+    yield "at least" if result.is_floor else "at most"
+    yield limit

@@ -1,0 +1,121 @@
+"""What the keys with one value measure, and what bears most on it. Each is a function of the subject and of waived nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from layerscope.gate.offenders import entry_findings, layer_findings, own_files, waste_findings
+from layerscope.gate.subject import NodeMask, Subject
+from layerscope.gate.verdict import Finding
+from layerscope.layers.compression import Compression
+from layerscope.units import size_text
+from layerscope.waste.find import Waste
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure and its findings. `remark` is said behind the result; `doubt`, where not empty, says why there is no figure.
+
+    `is_each`: only findings beyond the limit break the rule, and others need not be told.
+    """
+
+    value: float
+    findings: tuple[Finding, ...] = ()
+    remark: str = ""
+    doubt: str = ""
+    is_each: bool = False
+
+
+Measure = Callable[[Subject, NodeMask | None], Measured]
+
+
+def _own_waste(subject: Subject, excluded: NodeMask | None) -> Waste:
+    waste = subject.own_waste
+    return waste if excluded is None else waste.part(~excluded[waste.node])
+
+
+def _base_remark(subject: Subject) -> str:
+    base = subject.base_wasted_bytes
+    return f"the base's own {size_text(base)} of waste are not charged" if base else ""
+
+
+def efficiency(subject: Subject, excluded: NodeMask | None) -> Measured:
+    """All content bytes but those that the author's layers buried, by all content bytes."""
+    waste = _own_waste(subject, excluded)
+    content = waste.content_bytes
+    share = (content - waste.wasted_bytes) / content if content else 1.0
+    return Measured(share, waste_findings(subject, waste), _base_remark(subject))
+
+
+def wasted(subject: Subject, excluded: NodeMask | None) -> Measured:
+    """Bytes that the author's layers buried."""
+    waste = _own_waste(subject, excluded)
+    return Measured(waste.wasted_bytes, waste_findings(subject, waste), _base_remark(subject))
+
+
+def wasted_share(subject: Subject, excluded: NodeMask | None) -> Measured:
+    """The same by the bytes of the author's layers. All of it, where these hold nothing and bury what the base's hold."""
+    waste, own = _own_waste(subject, excluded), subject.own_content_bytes
+    share = waste.wasted_bytes / own if own else float(waste.wasted_bytes > 0)
+    return Measured(share, waste_findings(subject, waste), _base_remark(subject))
+
+
+def size(subject: Subject, _excluded: NodeMask | None) -> Measured:
+    """Content bytes of all layers."""
+    return Measured(subject.analysis.waste.content_bytes, layer_findings(subject))
+
+
+def own_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
+    """Content bytes of the author's layers."""
+    unknown = "" if subject.analysis.base_layers is not None else "the base is not known, so this is the whole image"
+    return Measured(subject.own_content_bytes, layer_findings(subject), unknown)
+
+
+def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
+    """Bytes of all layers as they are stored. Doubted where a layer's are not known."""
+    analysis = subject.analysis
+    unknown = [
+        layer.number
+        for layer, table in zip(analysis.image.layers, analysis.contents.stack.tables, strict=True)
+        if table.unpacked_bytes and not layer.wire_bytes
+    ]
+    if unknown:
+        numbers = ", ".join(map(str, unknown))
+        return Measured(0, doubt=f"how many bytes layer {numbers} takes on the wire is not known here")
+    found = [Finding(layer=layer.number, size=layer.wire_bytes) for layer in analysis.image.layers]
+    compressions = {analysis.contents.compression(layer.number) for layer in analysis.image.layers}
+    is_plain = compressions == {Compression.NONE}
+    remark = "the layers are stored uncompressed here; a registry would carry less" if is_plain else ""
+    total = sum(layer.wire_bytes for layer in analysis.image.layers)
+    return Measured(total, tuple(sorted(found, key=lambda each: -each.size)), remark)
+
+
+def layers(subject: Subject, _excluded: NodeMask | None) -> Measured:
+    """How many layers there are."""
+    return Measured(len(subject.analysis.image.layers))
+
+
+def layer_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
+    """Content bytes of the biggest of the author's layers."""
+    found = layer_findings(subject)
+    return Measured(found[0].size if found else 0, found, is_each=True)
+
+
+def file_size(subject: Subject, excluded: NodeMask | None) -> Measured:
+    """Content bytes of the biggest file in the author's layers."""
+    found = entry_findings(subject, own_files(subject, excluded))
+    return Measured(found[0].size if found else 0, found, is_each=True)
+
+
+MEASURES: dict[str, Measure] = {
+    "min-efficiency": efficiency,
+    "max-wasted": wasted,
+    "max-wasted-percent": wasted_share,
+    "max-size": size,
+    "max-wire-size": wire_size,
+    "max-own-size": own_size,
+    "max-layers": layers,
+    "max-layer-size": layer_size,
+    "max-file-size": file_size,
+}

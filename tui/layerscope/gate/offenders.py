@@ -1,0 +1,84 @@
+"""What bears most on a rule: wasted bytes by the layers between which they were lost, biggest files, biggest layers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layerscope.gate.subject import NodeMask, Subject
+from layerscope.gate.verdict import Finding
+from layerscope.layers.table import Kind
+from layerscope.tree.tree import Longs
+from layerscope.units import count_text
+from layerscope.waste.find import Waste
+from layerscope.waste.group import by_layer_pair
+
+MOST = 100
+"""Findings that one rule has at most: what a report can list."""
+MOST_PAIRS = 12
+_SHARE = 0.9
+"""A directory stands for a group of files when it holds this much of their bytes."""
+
+
+def waste_findings(subject: Subject, waste: Waste) -> tuple[Finding, ...]:
+    """Waste by cause and pair of layers, the most bytes first, each with the deepest directory that holds nearly all of it."""
+    base = subject.base_layers
+    return tuple(
+        Finding(
+            path=_directory(subject, waste.part(_of_pair(waste, pair.written_by, pair.buried_by, pair.cause))),
+            layer=pair.written_by,
+            buried_by=pair.buried_by,
+            cause=pair.cause,
+            size=pair.size,
+            is_base=pair.buried_by <= base,
+            note=count_text(pair.count, "file"),
+        )
+        for pair in by_layer_pair(waste)[:MOST_PAIRS]
+    )
+
+
+def layer_findings(subject: Subject) -> tuple[Finding, ...]:
+    """The author's layers, biggest first."""
+    base, sizes = subject.base_layers, subject.analysis.layer_content_bytes
+    found = [Finding(layer=number, size=size) for number, size in enumerate(sizes, 1) if number > base]
+    return tuple(sorted(found, key=lambda finding: -finding.size)[:MOST])
+
+
+def entry_findings(subject: Subject, entries: Longs) -> tuple[Finding, ...]:
+    """Entries of layers, biggest first, of equals the first path; at most MOST."""
+    tree = subject.analysis.tree
+    order = np.lexsort((tree.entry_node[entries], -tree.content_size(entries)))
+    entries = entries[order[:MOST]]
+    columns = (tree.entry_node[entries], tree.entry_layer[entries], tree.entry_until[entries], tree.content_size(entries))
+    return tuple(
+        Finding(
+            path=tree.nodes.paths[node],
+            layer=layer,
+            buried_by=until if until <= tree.layers else None,
+            size=size,
+            is_base=layer <= subject.base_layers,
+        )
+        for node, layer, until, size in zip(*(column.tolist() for column in columns), strict=True)
+    )
+
+
+def own_files(subject: Subject, excluded: NodeMask | None) -> Longs:
+    """The regular-file entries of the author's layers, removed ones too."""
+    tree = subject.analysis.tree
+    is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > subject.base_layers)
+    if excluded is not None:
+        is_own &= ~excluded[tree.entry_node]
+    return np.flatnonzero(is_own)
+
+
+def _of_pair(waste: Waste, written_by: int, buried_by: int, cause: int) -> NodeMask:
+    return np.asarray((waste.written_by == written_by) & (waste.buried_by == buried_by) & (waste.cause == cause))
+
+
+def _directory(subject: Subject, waste: Waste) -> bytes:
+    """The path of the deepest node below and at which nearly all of these bytes are."""
+    nodes = subject.analysis.tree.nodes
+    sums = np.zeros(len(nodes) + 1, np.int64)
+    np.add.at(sums, waste.node.astype(np.int64) + 1, waste.size)
+    sums = np.cumsum(sums)
+    holds = np.flatnonzero(sums[nodes.end] - sums[:-1] >= _SHARE * waste.wasted_bytes)
+    return nodes.paths[int(holds[np.argmax(nodes.depth[holds])])]

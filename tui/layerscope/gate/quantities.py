@@ -1,0 +1,125 @@
+"""Sizes, shares, counts and growth as people write them: `20MB`, `1.5GiB`, `5%`, `0.05`, `5MB or 2%`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from layerscope.errors import BadSettings
+from layerscope.text import escape
+from layerscope.units import size_text
+
+MOST_BYTES = (1 << 63) - 1
+MOST_COUNT = 1_000_000
+_POWERS = " kmgtpe"
+_SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)\s*(?:([kmgtpe])(i)?)?b?", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
+_COUNT = re.compile(r"[0-9]+")
+_LONGEST = 40
+_SIZES = "a size such as 20MB, 1.5GiB or 300k"
+_SHARES = "a share from 0 to 1 such as 0.05, or a percentage such as 5%"
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How much more than before is allowed: the greater of a number of bytes and a share of what there was."""
+
+    size: int = 0
+    share: float = 0.0
+
+    def allowed(self, before: int) -> int:
+        """In bytes, for something that had `before`."""
+        return max(self.size, int(Decimal(str(self.share)) * before))
+
+    def __str__(self) -> str:
+        parts = [bare_size(self.size)] if self.size or not self.share else []
+        return " or ".join([*parts, *([_percent(self.share)] if self.share else [])])
+
+
+Quantity = int | float | Growth | str
+"""What a rule's limit may be: bytes or a count, a share, growth, or the name of a file."""
+
+
+def size_of(written: object) -> int:
+    """Bytes: `20MB` and `300k` are decimal, `1.5GiB` is binary, a plain number counts bytes. Raises BadSettings."""
+    if isinstance(written, int) and not isinstance(written, bool) and 0 <= written <= MOST_BYTES:
+        return written
+    match = _SIZE.fullmatch(written.strip()) if isinstance(written, str) and len(written) <= _LONGEST else None
+    if match is None:
+        raise BadSettings(f"{_shown(written)} is not {_SIZES}")
+    unit = 1024 if match[3] else 1000
+    size = int(Decimal(match[1]) * unit ** _POWERS.index((match[2] or " ").lower()))
+    if size > MOST_BYTES:
+        raise BadSettings(f"{_shown(written)} is more bytes than any image has")
+    return size
+
+
+def share_of(written: object) -> float:
+    """A share from 0 to 1. Raises BadSettings, also for NaN and infinity."""
+    text = str(written).strip() if isinstance(written, str | int | float) and not isinstance(written, bool) else ""
+    number = text.removesuffix("%").rstrip()
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(number):
+        raise BadSettings(f"{_shown(written)} is not {_SHARES}")
+    share = float(Decimal(number) / 100 if text.endswith("%") else Decimal(number))
+    if share > 1:
+        meant = f"; did you mean {number}%?" if not text.endswith("%") and share <= 100 else ""
+        raise BadSettings(f"{_shown(written)} is more than all of it{meant}")
+    return share
+
+
+def count_of(written: object) -> int:
+    """A number of things. Raises BadSettings."""
+    if isinstance(written, str) and len(written) <= _LONGEST and _COUNT.fullmatch(written.strip()):
+        written = int(written)
+    if not isinstance(written, int) or isinstance(written, bool) or not 0 <= written <= MOST_COUNT:
+        raise BadSettings(f"{_shown(written)} is not a number such as 20")
+    return written
+
+
+def growth_of(written: object) -> Growth:
+    """`5MB`, `2%` or `5MB or 2%`, of which the greater holds; a plus before each is welcome. Raises BadSettings."""
+    if not isinstance(written, str):
+        return Growth(size=size_of(written))
+    size, share = None, None
+    for part in re.split(r"\s+or\s+|\s*,\s*", written.strip().lower()):
+        bare = part.removeprefix("+").strip()
+        if bare.endswith("%") and share is None:
+            share = share_of(bare)
+        elif not bare.endswith("%") and size is None:
+            size = size_of(bare)
+        else:
+            raise BadSettings(f"{_shown(written)} is not a growth such as 5MB, 2%, or 5MB or 2%")
+    return Growth(size or 0, share or 0.0)
+
+
+def text_of(quantity: Quantity) -> str:
+    """A quantity as it can be written in a file: exact, so that reading it gives the same again."""
+    if isinstance(quantity, Growth | str):
+        return str(quantity)
+    return repr(quantity)
+
+
+def bare_size(size: int) -> str:
+    """`5MB` or `1.2GB` where that is exact, else the bytes."""
+    for power in range(6, 0, -1):
+        if size >= 1000**power and 10 * size % 1000**power == 0:
+            number = f"{Decimal(size) / 1000**power:f}".removesuffix(".0")
+            return f"{number}{'k' if power == 1 else _POWERS[power].upper()}B"
+    return str(size)
+
+
+def _percent(share: float) -> str:
+    return f"{Decimal(str(share)) * 100:f}".rstrip("0").rstrip(".") + "%" if share else "0%"
+
+
+def _shown(written: object) -> str:
+    text = str(written)
+    if isinstance(written, bool):
+        text = text.lower()
+    return f"`{escape(text if len(text) <= _LONGEST else text[:_LONGEST] + '...')}`"
+
+
+def size_and_bytes(size: int) -> str:
+    """`20.0 MB (19,999,999 bytes)`: for where the rounded size alone would hide a difference."""
+    return f"{size_text(size)} ({size:,} bytes)"

@@ -1,0 +1,104 @@
+"""Each rule of the configuration -> its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from layerscope.gate.config import Budget, Config, Forbid, MaxCause, Where
+from layerscope.gate.judge import Judge, Rule, unjudged
+from layerscope.gate.measures import MEASURES, Measured
+from layerscope.gate.offenders import entry_findings, waste_findings
+from layerscope.gate.rule_keys import FLOOR, KEYS
+from layerscope.gate.subject import NodeMask, Subject
+from layerscope.gate.verdict import Finding, RuleResult, Severity, Unit
+from layerscope.tree.tree import Longs
+from layerscope.units import count_text, size_text
+
+
+def limit_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
+    """The keys with one value, in the order of KEYS; those of growth are not among them."""
+    for name, measure in MEASURES.items():
+        limit = config.limits.get(name)
+        if limit is None or not isinstance(limit.value, int | float):
+            continue
+        key = KEYS[name]
+        severity = limit.severity or Severity.ERROR
+        assert key.unit is not None, "what is measured has a unit"
+        rule = Rule(name, name, key.noun, key.unit, limit.value, limit.origin, severity, key.is_floor)
+        floor = _floor(config) if name == "max-wasted-percent" else -1
+        if judge.subject.own_waste.wasted_bytes <= floor:
+            share = measure(judge.subject, None).value
+            wasted = size_text(judge.subject.own_waste.wasted_bytes)
+            yield unjudged(rule, share, f"{wasted} wasted is not above {FLOOR}, {size_text(floor)}")
+        else:
+            yield judge.judge(rule, partial(measure, judge.subject))
+
+
+def _floor(config: Config) -> int:
+    """A floor that is off is none: every wasted byte is judged."""
+    floor = config.limit(FLOOR)
+    return floor if isinstance(floor, int) else 0
+
+
+def forbid_result(judge: Judge, forbid: Forbid) -> RuleResult:
+    """No path may fit the glob. `measured` counts the paths, or in any layer the entries."""
+    what = "paths in any layer" if forbid.where is Where.ANYWHERE else "paths that a container sees"
+    rule = Rule("forbid", forbid.name, what, Unit.COUNT, 0, forbid.origin, forbid.severity)
+    return judge.judge(rule, lambda excluded: _forbidden(judge.subject, forbid, excluded))
+
+
+def _forbidden(subject: Subject, forbid: Forbid, excluded: NodeMask | None) -> Measured:
+    mask = subject.fitting(forbid.path)
+    if excluded is not None:
+        mask = mask & ~excluded
+    entries, implied = _entries_at(subject, mask, is_anywhere=forbid.where is Where.ANYWHERE)
+    found = (*entry_findings(subject, entries), *implied)
+    return Measured(len(entries) + len(implied), found)
+
+
+def _entries_at(subject: Subject, mask: NodeMask, *, is_anywhere: bool) -> tuple[Longs, tuple[Finding, ...]]:
+    """The entries that name these nodes, and the directories among them that no entry names."""
+    tree, view = subject.analysis.tree, subject.last
+    seen = np.flatnonzero(mask & view.is_visible)
+    shown = view.entry[seen]
+    implied = tuple(Finding(path=tree.nodes.paths[node]) for node in seen[shown < 0].tolist())
+    if is_anywhere:
+        # An entry that its own layer's tar buries gives no version, and can be pulled all the same.
+        return np.flatnonzero(mask[tree.entry_node]), implied
+    return shown[shown >= 0].astype(np.int64), implied
+
+
+def budget_result(judge: Judge, budget: Budget) -> RuleResult:
+    """What a container sees of a directory, or of all that fits a glob, may take so many bytes."""
+    rule = Rule("budget", budget.name, "size", Unit.BYTES, budget.size, budget.origin, budget.severity)
+    return judge.judge(rule, lambda excluded: _spent(judge.subject, budget, excluded))
+
+
+def _spent(subject: Subject, budget: Budget, excluded: NodeMask | None) -> Measured:
+    mask = subject.fitting(budget.path)
+    if excluded is not None:
+        mask = mask & ~excluded
+    entries, _ = _entries_at(subject, mask, is_anywhere=False)
+    remark = "" if mask.any() else "nothing in the image fits"
+    return Measured(subject.content_bytes_of(mask), entry_findings(subject, entries), remark)
+
+
+def cause_result(judge: Judge, limit: MaxCause) -> RuleResult:
+    """So many bytes may be wasted for one cause; contents that could not be compared may have another than the one known."""
+    noun = f"wasted, {limit.cause.word}"
+    rule = Rule("max-cause", limit.name, noun, Unit.BYTES, limit.size, limit.origin, limit.severity)
+    return judge.judge(rule, lambda excluded: _wasted_for(judge.subject, limit, excluded))
+
+
+def _wasted_for(subject: Subject, limit: MaxCause, excluded: NodeMask | None) -> Measured:
+    waste = subject.own_waste
+    rows = waste.cause == limit.cause
+    if excluded is not None:
+        rows &= ~excluded[waste.node]
+    waste = waste.part(rows)
+    unread = len(subject.analysis.identity.problems)
+    doubt = f"{count_text(unread, 'content')} could not be compared, so the cause is not known" if unread else ""
+    return Measured(waste.wasted_bytes, waste_findings(subject, waste), doubt=doubt)

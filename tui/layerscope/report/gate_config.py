@@ -1,0 +1,94 @@
+"""The gate's configuration as a layerscope.toml that says of each line where it was stated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from layerscope.gate.config import Config, Limit
+from layerscope.gate.quantities import Quantity, bare_size
+from layerscope.gate.rule_keys import KEYS, OFF
+from layerscope.gate.verdict import Severity, Unit
+from layerscope.text import escape
+
+_COLUMN = 44
+
+
+def config_text(config: Config) -> str:
+    """Every rule that holds, as a file that can be used as one; dive's rules, which have their own, are comments."""
+    blocks = [_limits(config), _tables(config), _dive(config)]
+    return "\n".join("\n".join(lines) + "\n" for lines in map(list, blocks) if lines)
+
+
+def toml_text(text: str) -> str:
+    """A basic string: JSON's strings are TOML's, but for a character that TOML wants escaped, too (U+007F)."""
+    return json.dumps(text.encode("utf-8", "backslashreplace").decode(), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def quantity_toml(key: str, value: Quantity | None) -> str:
+    """A limit as a file has it: sizes and growth as text, shares and counts as numbers."""
+    if value is None:
+        return toml_text(OFF)
+    is_size = isinstance(value, int) and KEYS[key].unit is not Unit.COUNT
+    if is_size:
+        return toml_text(bare_size(int(str(value))))
+    return repr(value) if isinstance(value, int | float) else toml_text(str(value))
+
+
+def _limits(config: Config) -> Iterator[str]:
+    for key in KEYS:
+        if key in config.limits:
+            limit = config.limits[key]
+            yield _told(f"{key} = {_limit(key, limit)}", limit.origin)
+
+
+def _limit(key: str, limit: Limit) -> str:
+    value = quantity_toml(key, limit.value)
+    if limit.severity is None or limit.value is None:
+        return value
+    return f'{{ limit = {value}, severity = "{limit.severity}" }}'
+
+
+def _tables(config: Config) -> Iterator[str]:
+    for forbid in config.forbid:
+        yield _told("[[forbid]]", forbid.origin)
+        yield f"path = {toml_text(forbid.path)}"
+        yield f'where = "{forbid.where}"'
+        yield from _severity(forbid.severity)
+    for budget in config.budget:
+        yield _told("[[budget]]", budget.origin)
+        yield f"path = {toml_text(budget.path)}"
+        yield f'max = "{bare_size(budget.size)}"'
+        yield from _severity(budget.severity)
+    for cause in config.max_cause:
+        yield _told("[[max-cause]]", cause.origin)
+        yield f'cause = "{cause.cause.word}"'
+        yield f'max = "{bare_size(cause.size)}"'
+        yield from _severity(cause.severity)
+    for growth in config.directory_growth:
+        yield _told("[[directory-growth]]", growth.origin)
+        yield f"path = {toml_text(growth.path)}"
+        yield f'max = "{growth.growth}"'
+        yield from _severity(growth.severity)
+    for waiver in config.waive:
+        yield _told("[[waive]]", waiver.origin)
+        yield f'rule = "{waiver.rule}"'
+        if waiver.path:
+            yield f"path = {toml_text(waiver.path)}"
+        yield f"reason = {toml_text(waiver.reason)}"
+        yield f"until = {waiver.until}"
+        yield ""
+
+
+def _severity(severity: Severity) -> Iterator[str]:
+    yield f'severity = "{severity}"'
+    yield ""
+
+
+def _dive(config: Config) -> Iterator[str]:
+    for key, limit in config.dive.items():
+        yield _told(f"# dive's {key}: {'disabled' if limit.value is None else limit.value}", limit.origin)
+
+
+def _told(line: str, origin: str) -> str:
+    return f"{line:<{_COLUMN}}  # {escape(origin)}"
