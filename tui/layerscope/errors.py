@@ -43,3 +43,7 @@ class CannotWrite(LayerscopeError):
 
 class BadSettings(LayerscopeError):
     """The user's config file cannot be read, or says what it cannot say; the message names the file and the key."""
+
+
+class BadDockerfile(LayerscopeError):
+    """A Dockerfile cannot be read, or is none; the message names the file and the line."""

@@ -1,0 +1,1 @@
+"""Dockerfiles: what stands where, and which line made which layer."""
