@@ -51,3 +51,6 @@ def images() -> Path:
         _do_without("LAYERSCOPE_IMAGES names no directory")
     assert Path(named).is_dir(), f"LAYERSCOPE_IMAGES={named} is no directory"
     return Path(named)
+
+
+pytest_plugins = ["kept_images"]

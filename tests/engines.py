@@ -78,6 +78,17 @@ def podman_engine() -> Iterator[RunningEngine]:
             yield engine
 
 
+@contextmanager
+def podman_service(client: tuple[str, ...]) -> Iterator[str]:
+    """The API of a Podman whose storage is there already; gives its address."""
+    with _directory() as top:
+        command = [*client, "system", "service", "-t", "0", f"unix://{top}/s"]
+        with _running(top, command) as process:
+            engine = RunningEngine("podman", top / "s", top, process, client)
+            _wait_until_it_answers(engine)
+            yield engine.address
+
+
 def _require_root() -> None:
     if os.geteuid() != 0:
         pytest.skip("an engine of a test's own needs root")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+
 import tarfile
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from build import Member, char, directory, fifo, file, hardlink, layer, symlink
 
 LONG = "long-name/" * 25 + "file"
 LATIN = "\xe9t\xe9.txt".encode("latin-1")
-APPLETS = ("chmod", "cp", "ln", "ls", "mkdir", "mv", "rm", "rmdir", "sh", "sleep", "touch", "truncate")
+APPLETS = ("chmod", "chown", "cp", "ln", "ls", "mkdir", "mv", "rm", "rmdir", "sh", "sleep", "touch", "truncate")
 
 STEPS = """
 FROM scratch
@@ -67,6 +67,3 @@ def context(top: Path, busybox: Path) -> Path:
     (top / "more.tar").write_bytes(more())
     (top / "Dockerfile").write_text(STEPS)
     return top
-
-
-__all__ = ["context", "io"]

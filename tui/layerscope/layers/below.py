@@ -47,6 +47,14 @@ class Below:
         finally:
             os.close(place)
 
+    def has_file(self, path: bytes) -> bool:
+        """Whether there is a regular file at `path` that may be read."""
+        try:
+            os.close(self.file(path))
+        except OSError:
+            return False
+        return True
+
     def directory(self, names: tuple[bytes, ...]) -> int:
         """A descriptor of the directory that `names` lead to, which stays this object's. Raises OSError."""
         found = self._open.get(names)

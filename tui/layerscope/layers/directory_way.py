@@ -35,9 +35,13 @@ SECURITY_LABEL = b"security.selinux"
 
 @dataclass(frozen=True, slots=True)
 class DirectoryWay:
-    """A layer that is the upper directory of an overlay mount, perhaps of a running container."""
+    """A layer that is the upper directory of an overlay mount, perhaps of a running container.
+
+    `lowers` are the directories of the layers below, the uppermost first: files may have their bytes there (`metacopy`).
+    """
 
     directory: Path
+    lowers: tuple[Path, ...] = ()
 
     @property
     def stored_bytes(self) -> int:
@@ -60,7 +64,7 @@ class DirectoryWay:
 
     def content(self, read: ReadLayer) -> DirectoryContent:
         """The files in the directory."""
-        return DirectoryContent.of(self.directory, read.table, is_upper=True)
+        return DirectoryContent.of(self.directory, read.table, is_upper=True, lowers=self.lowers)
 
 
 @dataclass(slots=True, eq=False)
@@ -116,8 +120,12 @@ class _Rows:
             opaques=tuple(self.markers.opaques),
             problems=(*self.problems, *(Problem(self.layer, path, text) for path, text in self.markers.problems)),
             xattrs=xattrs,
-            unpacked_bytes=int(_tar_bytes(entries.size).sum()) + 2 * BLOCK,
+            unpacked_bytes=int(_tar_bytes(entries.size).sum()) + (self._count_markers() + 2) * BLOCK,
         )
+
+    def _count_markers(self) -> int:
+        """Each takes a header in a tar."""
+        return len(self.markers.whiteouts) + len(self.markers.opaques)
 
 
 def _entries(found: list[Found], kinds: list[int], links: list[bytes]) -> Entries:

@@ -39,4 +39,13 @@ def is_without_data(file: int) -> bool:
     return any(name.removeprefix(prefix) == "metacopy" for name in os.listxattr(file) for prefix in _TEXT_PREFIXES)
 
 
+def lower_path(path: bytes, file: int) -> bytes:
+    """Where an open file without data has it in the layers below: at its own `path`, unless it was renamed since."""
+    names = {name for name in os.listxattr(file) for prefix in _TEXT_PREFIXES if name == prefix + "redirect"}
+    if not names:
+        return path
+    redirect = os.getxattr(file, names.pop())
+    return redirect.lstrip(b"/") if redirect.startswith(b"/") else b"/".join([*path.split(b"/")[:-1], redirect])
+
+
 _TEXT_PREFIXES = tuple(prefix.decode() for prefix in OWN_PREFIXES)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.errors import NotFound, UsageError
-from layerscope.sources.engine.names import Kind, may_be_image, split_prefix
+from layerscope.sources.engine.names import CONTAINER, Kind, may_be_container, may_be_image, split_prefix
 from layerscope.text import escape
 
 PREFIXES = ("docker-archive:", "oci-archive:", "oci:")
@@ -24,11 +24,15 @@ _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 @dataclass(frozen=True, slots=True)
 class EngineName:
-    """An image in an engine: in which one (None: in any), by what name, and why that is no path (empty: nobody asked)."""
+    """An image in an engine: in which one (None: in any), by what name, and why that is no path (empty: nobody asked).
+
+    With `is_container` it is a container: its image, and its own layer on top.
+    """
 
     kind: Kind | None
     name: str
     no_path: str = ""
+    is_container: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Location:
 
 def locate(reference: str) -> Location:
     """Find what `reference` names: PATH, PATH:REF, -, these three after `docker-archive:`, `oci-archive:` or `oci:`, or the
-    name or id of an image in an engine, perhaps after `docker:` or `podman:`.
+    name or id of an image in an engine, perhaps after `docker:` or `podman:`, or `container:` and that of a container.
 
     A prefix decides. So does a path that exists, except that a bare name is no directory without an image's documents
     (`node:1` beside a directory `node`). Else what starts with `/`, `./`, `../` or `~` is a path, and anything that an engine
@@ -62,6 +66,8 @@ def locate(reference: str) -> Location:
     with near file names, and UsageError for an empty reference.
     """
     kind, name = split_prefix(reference)
+    if name.startswith(CONTAINER):
+        return Location(reference, None, engine=EngineName(kind, _container_name(name), is_container=True))
     if kind is not None:
         return Location(reference, None, engine=EngineName(kind, _checked(name, kind)))
     prefix = next((prefix for prefix in PREFIXES if reference.startswith(prefix)), "")
@@ -92,6 +98,16 @@ def _checked(name: str, kind: Kind) -> str:
         raise NotFound(f"{kind}:{escape(name[:200])} is in a registry; let {kind.label} pull it: layerscope {known} --pull")
     if not may_be_image(name):
         raise NotFound(f"'{escape(name[:200])}' is no name that an image can have")
+    return name
+
+
+def _container_name(text: str) -> str:
+    """The name after `container:`. Raises UsageError and NotFound for what none can have."""
+    name = text.removeprefix(CONTAINER)
+    if not name:
+        raise UsageError(f"name a container: {CONTAINER}NAME")
+    if not may_be_container(name):
+        raise NotFound(f"'{escape(name[:200])}' is no name that a container can have")
     return name
 
 

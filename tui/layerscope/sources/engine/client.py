@@ -111,6 +111,16 @@ class Engine:
         response = self._get(f"/images/{_quoted(name)}/get", params=wanted, stream=True, timeout=(CONNECT_SECONDS, None))
         return self._checked(response)
 
+    def export(self, container: str) -> Any:
+        """Start the export of a container's files, and return the response to it: one tar; it may raise anything."""
+        return self._checked(self._get(f"/containers/{container}/export", stream=True, timeout=(CONNECT_SECONDS, None)))
+
+    def file(self, container: str, path: bytes) -> Any:
+        """Start the copy of a file of a container, and return the response to it: a tar of that file; it may raise anything."""
+        address, wanted = f"/containers/{container}/archive", {"path": path}
+        plain = {"Accept-Encoding": "identity"}  # else Docker compresses, and this is read as it comes
+        return self._checked(self._get(address, params=wanted, headers=plain, stream=True, timeout=(CONNECT_SECONDS, None)))
+
     def pull(self, name: str, platform: Platform | None) -> Any:
         """Start a pull, and return the response to it: its progress messages (Engine API, ImageCreate); may raise anything."""
         repository, tag = _pulled(name)

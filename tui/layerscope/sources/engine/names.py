@@ -31,6 +31,16 @@ PREFIXES = {"docker-daemon:": Kind.DOCKER, "docker:": Kind.DOCKER, "podman:": Ki
 """skopeo's spelling is known, too."""
 
 
+CONTAINER = "container:"
+"""Before the name of a container, perhaps after the prefix of an engine."""
+_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}", re.ASCII)
+
+
+def may_be_container(text: str) -> bool:
+    """True for what an engine would take for the name or id of a container."""
+    return _CONTAINER_NAME.fullmatch(text) is not None
+
+
 def may_be_image(text: str) -> bool:
     """True for what an engine would take for a name or an id."""
     return len(text) <= LONGEST and _NAME.fullmatch(text) is not None

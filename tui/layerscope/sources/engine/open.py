@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
+from layerscope.sources.engine.container import open_container
 from layerscope.sources.engine.endpoints import is_usual
 from layerscope.sources.engine.export import Asked
 from layerscope.sources.engine.find import NotInEngine, found_image
@@ -18,14 +19,17 @@ from layerscope.sources.storage.in_place import may_read_storage, search_kept
 def open_engine_image(
     wanted: EngineName, *, reference: str, platform: Platform | None, wishes: Wishes, progress: Progress
 ) -> Image:
-    """Open an image of an engine. Layers that have to be exported are read by then; `progress` shows that.
+    """Open an image of an engine, or a container. Layers that have to be exported are read by then; `progress` shows that.
 
     What no engine can be asked for may still be in the storage of one that does not run; Podman needs no service.
     Raises NotFound, AmbiguousImage, EngineFailed, and what opening the engine's archive raises.
     """
+    asked = Asked(reference, platform, wishes, progress)
+    if wanted.is_container:
+        return open_container(wanted, asked)
     try:
         with found_image(wanted, platform=platform, wishes=wishes, progress=progress) as found:
-            return open_found(found, Asked(reference, platform, wishes, progress))
+            return open_found(found, asked)
     except NotInEngine:
         kinds = [kind for kind in Kind if wanted.kind in (None, kind) and is_usual(kind)]
         kept = search_kept(kinds, wanted.name, reference=reference, platform=platform) if may_read_storage() else None

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layerscope.errors import AmbiguousImage, NotFound
 from layerscope.layers.directory_way import DirectoryWay
+from layerscope.layers.tar_split import TarSplitWay
+from layerscope.layers.way import Way
 from layerscope.oci.documents import HistoryStep
+from layerscope.oci.media_types import DOCKER_LAYER
 from layerscope.sources.image import Image, StoredLayer
-from layerscope.sources.storage.unreadable import StorageUnreadable, is_there, plain_id
+from layerscope.sources.storage.unreadable import StorageUnreadable, plain_id
 from layerscope.text import escape
 
 UPPER = {"overlay2": "overlay2/{}/diff", "fuse-overlayfs": "fuse-overlayfs/{}/diff", "overlay": "overlay/{}/diff"}
@@ -17,8 +22,8 @@ UPPER = {"overlay2": "overlay2/{}/diff", "fuse-overlayfs": "fuse-overlayfs/{}/di
 
 
 @dataclass(frozen=True, slots=True)
-class KeptContainer:
-    """A container, running or not. `image_id` is in hexadecimal; `directory` holds what it wrote, and only that.
+class Container:
+    """A container, running or not. `image_id` is in hexadecimal, `upper` the directory that holds what it wrote, and only that.
 
     `mounts` are the paths in it where something else is mounted (volumes, directories of the host): not part of the layer.
     """
@@ -26,36 +31,57 @@ class KeptContainer:
     id: str
     name: str
     image_id: str
-    directory: Path
+    upper: Path
     mounts: tuple[str, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """Its name, or the first digits of its id."""
+        return self.name or self.id[:12]
 
-def with_container_layer(image: Image, container: KeptContainer) -> Image:
+
+def own_layer(container: Container, image: Image) -> DirectoryWay:
+    """The way to what a container wrote. Raises StorageUnreadable where this user may not read it."""
+    if not os.access(container.upper, os.R_OK | os.X_OK):
+        where = escape(str(container.upper))
+        raise StorageUnreadable(f"{where}, what container {escape(container.title)} wrote, is not there, or not for this user")
+    lowers = [layer.way.directory for layer in reversed(image.layers) if isinstance(layer.way, TarSplitWay)]
+    return DirectoryWay(container.upper, tuple(lowers))
+
+
+def with_own_layer(image: Image, container: Container, way: Way, *, reference: str) -> Image:
     """`image` with the container's own layer on top, read when the image is. Its number is one more than the image's last."""
     layer = StoredLayer(
         number=len(image.layers) + 1,
         digest=None,
         diff_id=None,
         chain_id=None,
-        media_type="",
+        media_type=DOCKER_LAYER,
         blob=None,
-        history=HistoryStep(created_by=f"container {container.name or container.id[:12]}"),
-        way=DirectoryWay(container.directory),
+        absent="a container's own layer has no digest to be checked against",
+        is_foreign=True,  # it is no damage that its tar is nowhere
+        history=HistoryStep(created_by=f"container {container.title} (writable layer)"),
+        way=way,
     )
-    return replace(image, layers=(*image.layers, layer))
+    layers, notes = (*image.layers, layer), (*image.notes, *_mount_notes(container))
+    return replace(image, reference=reference, name="", layers=layers, notes=notes)
+
+
+def _mount_notes(container: Container) -> list[str]:
+    if not container.mounts:
+        return []
+    mounts = ", ".join(escape(mount) for mount in container.mounts)
+    return [f"mounted in the container and not part of its layer: {mounts}"]
 
 
 def upper_directory(root: Path, driver: str, layer: str) -> Path:
     """Where a driver keeps what a container wrote. Raises StorageUnreadable."""
     if driver not in UPPER:
-        raise StorageUnreadable(f"storage driver {driver} keeps no layer of a container's own")
-    directory = root / UPPER[driver].format(plain_id(layer, "the id of a container's layer"))
-    if not is_there(directory):
-        raise StorageUnreadable(f"{escape(str(directory))}, what the container wrote, is not there, or not for this user")
-    return directory
+        raise StorageUnreadable(f"storage driver {escape(driver)} keeps no layer of a container's own")
+    return root / UPPER[driver].format(plain_id(layer, "the id of a container's layer"))
 
 
-def pick_container(wanted: str, names: dict[str, tuple[str, ...]], place: str) -> str:
+def pick_container(wanted: str, names: Mapping[str, tuple[str, ...]], place: str) -> str:
     """The id that a name, or the first digits of an id, mean. `names` are by id. Raises NotFound and AmbiguousImage."""
     named = [each for each, own in names.items() if wanted in own]
     found = named or [each for each in names if wanted and each.startswith(wanted)]

@@ -13,9 +13,12 @@ from layerscope.errors import NotFound
 from layerscope.oci.platform import Platform
 from layerscope.sources.engine.names import Kind
 from layerscope.sources.image import Image
+from layerscope.sources.storage.container import Container, own_layer, with_own_layer
 from layerscope.sources.storage.containers import find_containers_image
 from layerscope.sources.storage.docker import docker_roots, find_docker_image
+from layerscope.sources.storage.docker_container import find_docker_container
 from layerscope.sources.storage.kept import KeptImage
+from layerscope.sources.storage.podman_container import find_podman_container
 from layerscope.sources.storage.roots import containers_roots
 from layerscope.sources.storage.unreadable import StorageUnreadable
 
@@ -69,6 +72,29 @@ def search_kept(kinds: Collection[Kind], name: str, *, reference: str, platform:
         with suppress(StorageUnreadable):
             return kept.opened(reference=reference, platform=platform)
     return None
+
+
+def search_container(kinds: Collection[Kind], name: str, *, reference: str) -> Image | None:
+    """The container that `name` means at the usual places of engines that do not run; None where none can be read that has it.
+
+    Raises AmbiguousImage for the name.
+    """
+    for find_container, find_image in _container_searches(kinds):
+        with suppress(NotFound, StorageUnreadable):
+            container = find_container(name)
+            image = find_image(container.image_id).opened(reference=reference)
+            return with_own_layer(image, container, own_layer(container, image), reference=reference)
+    return None
+
+
+def _container_searches(
+    kinds: Collection[Kind],
+) -> Iterator[tuple[Callable[[str], Container], Callable[[str], KeptImage]]]:
+    if Kind.DOCKER in kinds:
+        yield from ((partial(find_docker_container, root), partial(find_docker_image, root)) for root in docker_roots())
+    if Kind.PODMAN in kinds:
+        roots = containers_roots()
+        yield partial(find_podman_container, roots), partial(find_containers_image, roots)
 
 
 def _searches(kinds: Collection[Kind]) -> Iterator[Callable[[str], KeptImage]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from layerscope.sources.storage.container import KeptContainer, pick_container, upper_directory
+from layerscope.sources.storage.container import Container, pick_container, upper_directory
 from layerscope.sources.storage.containers_store import ContainersStore, stores_at
 from layerscope.sources.storage.unreadable import StorageUnreadable, is_there, plain_id, read_json
 
@@ -32,16 +32,16 @@ class _RuntimeSpec(msgspec.Struct, frozen=True):
     mounts: tuple[_Mount, ...] | None = None
 
 
-def find_podman_container(roots: Sequence[Path], name_or_id: str, *, driver: str = "") -> KeptContainer:
+def find_podman_container(roots: Sequence[Path], name_or_id: str, *, driver: str = "") -> Container:
     """A container of that name, or whose id begins so. Raises StorageUnreadable, NotFound and AmbiguousImage."""
     rows = {row.id: (store, row) for store in stores_at(roots, driver) for row in _container_rows(store)}
     one = pick_container(name_or_id, {each: row.names or () for each, (_, row) in rows.items()}, "Podman's storage")
     store, row = rows[one]
-    return KeptContainer(
+    return Container(
         id=row.id,
         name=next(iter(row.names or ()), ""),
         image_id=row.image,
-        directory=upper_directory(store.root, store.driver, row.layer),
+        upper=upper_directory(store.root, store.driver, row.layer),
         mounts=_mounts(store.root / f"{store.driver}-containers" / plain_id(row.id, "a container's id")),
     )
 

@@ -1,0 +1,128 @@
+"""A container of an engine: its image, and on top of it what the container wrote, as one more layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from layerscope.errors import AmbiguousImage, NotFound, UsageError
+from layerscope.layers.way import Way
+from layerscope.oci.reference import near_matches
+from layerscope.progress import Progress
+from layerscope.sources.engine.changed import changed_layer
+from layerscope.sources.engine.client import Engine
+from layerscope.sources.engine.endpoints import endpoints, is_usual
+from layerscope.sources.engine.export import Asked
+from layerscope.sources.engine.failures import EngineFailed
+from layerscope.sources.engine.find import Found
+from layerscope.sources.engine.names import Kind
+from layerscope.sources.engine.ways import open_found
+from layerscope.sources.image import Image
+from layerscope.sources.location import EngineName
+from layerscope.sources.storage.container import Container, own_layer, with_own_layer
+from layerscope.sources.storage.in_place import may_read_storage, search_container
+from layerscope.sources.storage.unreadable import StorageUnreadable
+from layerscope.text import escape
+
+NOWHERE = Path("/nonexistent")
+
+
+class _NotInEngine(NotFound):
+    """No engine that could be asked has the container."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    engine: Engine
+    container: Container
+
+
+def open_container(wanted: EngineName, asked: Asked) -> Image:
+    """Open a container, running or not. What cannot be read in the engine's storage is asked of its API, now.
+
+    Raises NotFound with all places that were looked into and near names, AmbiguousImage when Docker and Podman both have one
+    of that name, EngineFailed, and what opening the container's image raises.
+    """
+    if asked.wishes.keep is not None:
+        raise UsageError("--keep keeps the archive of an image; of a container, commit it first")
+    try:
+        with _found(wanted, asked.progress) as found:
+            return _opened(found, asked)
+    except _NotInEngine:
+        kinds = [kind for kind in Kind if wanted.kind in (None, kind) and is_usual(kind)]
+        kept = search_container(kinds, wanted.name, reference=asked.reference) if may_read_storage() else None
+        if kept is None:
+            raise
+        return kept
+
+
+def _opened(found: _Found, asked: Asked) -> Image:
+    engine, container = found.engine, found.container
+    image = engine.inspect(container.image_id)
+    if image is None:
+        raise NotFound(f"{engine.endpoint} does not have the image of container {escape(container.title)} any more")
+    below = open_found(Found(engine, image, image.id), asked)
+    return with_own_layer(below, container, _way(found, below, asked.progress), reference=asked.reference)
+
+
+def _way(found: _Found, below: Image, progress: Progress) -> Way:
+    """What the container wrote: in the engine's storage, else as its API tells it."""
+    if may_read_storage() and found.engine.endpoint.socket is not None:
+        try:
+            return own_layer(found.container, below)
+        except StorageUnreadable:
+            pass
+    return changed_layer(found.engine, found.container, progress)
+
+
+@contextmanager
+def _found(wanted: EngineName, progress: Progress) -> Iterator[_Found]:
+    found: list[_Found] = []
+    reasons: list[str] = []
+    with ExitStack() as resources:
+        for endpoint in endpoints(wanted.kind):
+            if not endpoint.is_there:
+                reasons.append(f"there is no {endpoint.kind.label} at {endpoint.socket}")
+                continue
+            progress(f"asking {endpoint.kind.label}", 0, 0)
+            try:
+                engine = resources.enter_context(Engine.connect(endpoint))
+                found += _look(engine, wanted.name) or _note_absent(engine, wanted.name, reasons)
+            except EngineFailed as error:
+                reasons.append(str(error))
+        if not found:
+            raise _NotInEngine(", and ".join(reasons))
+        if len(found) > 1:
+            name = escape(wanted.name)
+            readings = " or ".join(f"{each.engine.endpoint.kind}:container:{name}" for each in found)
+            raise AmbiguousImage(f"{name} is a container of Docker and another of Podman; choose one: {readings}")
+        yield found[0]
+
+
+def _look(engine: Engine, name: str) -> list[_Found]:
+    answer = engine.ask(f"/containers/{name}/json")
+    return [] if answer is None else [_Found(engine, _container(answer))]
+
+
+def _note_absent(engine: Engine, name: str, reasons: list[str]) -> list[_Found]:
+    """Say that an engine has no such container, with near names."""
+    listed = engine.ask("/containers/json?all=1") or ()
+    names = [str(each).removeprefix("/") for container in listed for each in container.get("Names") or ()]
+    near = [escape(each) for each in near_matches(name, names)]
+    question = f"; did you mean {' or '.join(near)}?" if near else ""
+    reasons.append(f"{engine.endpoint} has no container {escape(name)}{question}")
+    return []
+
+
+def _container(answer: dict[str, Any]) -> Container:
+    data = (answer.get("GraphDriver") or {}).get("Data") or {}
+    return Container(
+        id=str(answer.get("Id") or ""),
+        name=str(answer.get("Name") or "").removeprefix("/"),
+        image_id=str(answer.get("Image") or ""),
+        upper=Path(data.get("UpperDir") or NOWHERE),
+        mounts=tuple(sorted(str(mount.get("Destination") or "") for mount in answer.get("Mounts") or ())),
+    )
