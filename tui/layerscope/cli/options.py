@@ -53,12 +53,12 @@ def image_argument(command: Command) -> Command:
 
 
 def engine_wishes(*, needs_bytes: bool = False) -> Wishes:
-    """What --pull and --keep ask for, for the command that runs in this thread."""
+    """What --pull, --keep and --no-cache ask for, for the command that runs in this thread."""
     from layerscope.sources.engine.wishes import Wishes
 
     context = click.get_current_context(silent=True)
     noted = context.meta if context is not None else {}
-    return Wishes(pull=bool(noted.get(PULL)), keep=noted.get(KEEP), needs_bytes=needs_bytes)
+    return Wishes(pull=bool(noted.get(PULL)), keep=noted.get(KEEP), needs_bytes=needs_bytes, cache=open_cache())
 
 
 MOST_PROBLEMS = 10

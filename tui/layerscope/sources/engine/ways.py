@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layerscope.sources.engine.export import Asked, exported, stored
+from layerscope.sources.engine.export import Asked, exported, known, stored
 from layerscope.sources.engine.find import Found
 from layerscope.sources.image import Image
 
@@ -12,6 +12,8 @@ def open_found(found: Found, asked: Asked) -> Image:
 
     An archive to keep has to be exported whatever other ways there are.
     """
-    if asked.wishes.keep is None and asked.wishes.needs_bytes:
+    if asked.wishes.keep is not None:
+        return exported(found, asked)
+    if asked.wishes.needs_bytes:
         return stored(found, asked)
-    return exported(found, asked)
+    return known(found, asked) or exported(found, asked)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from layerscope.cache.cache import Cache
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """`pull`: the engine pulls what it does not have. `keep`: a directory to keep the archive in. `needs_bytes`: contents of
-    files will be read, so that the archive had better be stored at once instead of asked for twice.
+    files will be read, so that the archive had better be stored at once instead of asked for twice. `cache` knows images
+    that were exported before, and learns others.
     """
 
     pull: bool = False
     keep: Path | None = None
     needs_bytes: bool = False
+    cache: Cache | None = None
 
 
 NO_WISHES = Wishes()
