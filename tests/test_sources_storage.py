@@ -83,7 +83,7 @@ def test_storage_gives_the_report_of_the_archive(
         ("cat", "/work/new-name"),
         ("cat", "/more/twin"),
     ],
-    ids=lambda command: " ".join(command),
+    ids=" ".join,
 )
 def test_commands_say_of_storage_what_they_say_of_the_archive(
     kept_images: KeptImages, archive: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]

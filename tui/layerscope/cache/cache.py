@@ -1,25 +1,29 @@
-"""The index cache as a whole: layers found and kept."""
+"""The index cache as a whole: layers found and kept, and what is noted of images."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from layerscope.cache import directory as files
 from layerscope.cache.columns import Unusable
 from layerscope.cache.directory import KeptFile
 from layerscope.cache.fingerprint import Fingerprint
 from layerscope.cache.format import Kept, OtherFormat, decode, encode
-from layerscope.cache.key import Ids, Key
+from layerscope.cache.key import IMAGE, Ids, Key
 from layerscope.cache.limit import DEFAULT_LIMIT, parse_size
+from layerscope.cache.note import decode_note, encode_note
 from layerscope.layers.read import ReadLayer
 from layerscope.oci.digest import Digest
 
 DIRECTORY = "LAYERSCOPE_CACHE"
 SIZE = "LAYERSCOPE_CACHE_SIZE"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,37 +68,54 @@ class Cache:
         """Keep an engine's layer. Whoever calls vouches that the engine has these bytes under this diff_id."""
         self.store(Key(diff_id, ids), read, None)
 
+    def recall(self, image_id: Digest) -> bytes | None:
+        """What was noted of an engine's image."""
+        name = Key(image_id, IMAGE).name
+        return self._read(name, lambda data: decode_note(data, name=name))
+
+    def note(self, image_id: Digest, text: bytes) -> None:
+        """Note something of an engine's image. Whoever calls has seen that it goes with this id."""
+        name = Key(image_id, IMAGE).name
+        if name and not self.trouble:
+            self._write(name, lambda: encode_note(text, name=name))
+
     def entries(self) -> list[KeptFile]:
-        """Every kept layer, the one last used longest ago first."""
+        """Every kept layer and note, the one last used longest ago first."""
         return files.kept_files(self.directory)
 
     def clear(self) -> list[KeptFile]:
-        """Remove all kept layers and what was left unfinished; nothing else in the directory. Returns those that went."""
+        """Remove all that is kept and what was left unfinished; nothing else in the directory. Returns those that went."""
         files.remove_unfinished(self.directory, 0)
         return [file for file in self.entries() if files.remove(self.directory, file.name)]
 
     def load(self, key: Key, layer: int) -> Kept | None:
-        """The layer in a file; a damaged file is removed, one of another version of this program is left to it."""
-        data = files.read(self.directory, key.name) if key.name and not self.trouble else None
-        if data is None:
-            return None
-        try:
-            return decode(data, name=key.name, layer=layer)
-        except OtherFormat:
-            return None
-        except (Unusable, MemoryError):
-            files.remove(self.directory, key.name)
-            return None
+        """The layer in a file."""
+        return self._read(key.name, lambda data: decode(data, name=key.name, layer=layer))
 
     def store(self, key: Key, read: ReadLayer, fingerprint: Fingerprint | None) -> None:
         """Keep a layer in a file, unless entries of it are missing."""
-        if self.trouble or not key.name or not is_keepable(read):
-            return
+        if key.name and not self.trouble and is_keepable(read):
+            self._write(key.name, lambda: encode(read, name=key.name, fingerprint=fingerprint))
+
+    def _read(self, name: str, decoded: Callable[[bytes], T]) -> T | None:
+        """What is in a file; a damaged one is removed, one of another version of this program is left to it."""
+        data = files.read(self.directory, name) if name and not self.trouble else None
+        if data is None:
+            return None
+        try:
+            return decoded(data)
+        except OtherFormat:
+            return None
+        except (Unusable, MemoryError):
+            files.remove(self.directory, name)
+            return None
+
+    def _write(self, name: str, encoded: Callable[[], bytes]) -> None:
         # A full disk, and what msgpack cannot hold.
         with suppress(OSError, MemoryError, ValueError, OverflowError):
-            data = encode(read, name=key.name, fingerprint=fingerprint)
+            data = encoded()
             if len(data) <= self.limit:
-                files.write(self.directory, key.name, data)
+                files.write(self.directory, name, data)
                 files.make_room(self.directory, self.limit)
 
 

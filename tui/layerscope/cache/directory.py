@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from layerscope.cache.key import is_name
+from layerscope.cache.key import IMAGE, is_name
 
 TEMPORARY = ".new-"
 ABANDONED = 3600
@@ -29,6 +29,11 @@ class KeptFile:
     name: str
     size: int
     used: float
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a note of an image; else it is a layer."""
+        return self.name.endswith(f".{IMAGE}")
 
 
 def why_not(directory: Path) -> str:

@@ -11,8 +11,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
+from typing import TypeVar
 
 import msgspec
 import xxhash
@@ -31,6 +33,8 @@ MAGIC = b"\x93LSINDEX"
 _START = struct.Struct("<8s16s")
 _LENGTHS = struct.Struct("<II")
 _FIXED = _START.size + _LENGTHS.size
+
+T = TypeVar("T")
 
 
 class _Rest(msgspec.Struct, array_like=True, frozen=True):
@@ -67,8 +71,12 @@ def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> by
         sparse={entry: each.runs for entry, each in table.sparse.items()},
         xattrs=table.xattrs,
     )
-    packed = msgspec.msgpack.encode(rest)
-    checked = b"".join((_LENGTHS.pack(FORMAT, len(packed)), packed, bytes(_padding(len(packed))), *writer.pieces))
+    return seal(msgspec.msgpack.encode(rest), writer.pieces)
+
+
+def seal(packed: bytes, columns: Iterable[bytes] = ()) -> bytes:
+    """A whole file of this msgpack and these columns."""
+    checked = b"".join((_LENGTHS.pack(FORMAT, len(packed)), packed, bytes(_padding(len(packed))), *columns))
     return _START.pack(MAGIC, xxhash.xxh3_128_digest(checked)) + checked
 
 
@@ -94,7 +102,10 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
 
     Raises OtherFormat, or Unusable for anything that `encode` did not write.
     """
-    rest, body = _checked(data)
+    packed, body = unseal(data)
+    rest = unpacked(packed, _Rest)
+    if rest.made_by != __version__:
+        raise OtherFormat
     if rest.name != name:
         raise Unusable
     entries = read_entries(rest.columns, Reader(body))
@@ -113,7 +124,8 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
     return Kept(ReadLayer(table, rest.compression), rest.fingerprint)
 
 
-def _checked(data: bytes) -> tuple[_Rest, memoryview]:
+def unseal(data: bytes) -> tuple[memoryview, memoryview]:
+    """The msgpack and the columns of a file. Raises OtherFormat, or Unusable for what `seal` did not write."""
     if len(data) < _FIXED:
         raise Unusable
     magic, checksum = _START.unpack_from(data)
@@ -124,10 +136,12 @@ def _checked(data: bytes) -> tuple[_Rest, memoryview]:
     if number != FORMAT:
         raise OtherFormat
     checked = checked[_LENGTHS.size :]
+    return checked[:length], checked[length + _padding(length) :]
+
+
+def unpacked(packed: memoryview, wanted: type[T]) -> T:
+    """A msgpack as a value. Raises Unusable for that of another."""
     try:
-        rest = msgspec.msgpack.decode(checked[:length], type=_Rest)
+        return msgspec.msgpack.decode(packed, type=wanted)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unusable from error
-    if rest.made_by != __version__:
-        raise OtherFormat
-    return rest, checked[length + _padding(length) :]

@@ -1,4 +1,4 @@
-"""What a layer is kept under: its digest, and what its content ids are."""
+"""What a layer is kept under: its digest, and what its content ids are; and what an image is noted under: its id."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from layerscope.oci.digest import Digest
 STORED = "stored"
 """The ending of what was read from stored bytes in a file, and has to be proved by them."""
 
+IMAGE = "image"
+"""The ending of what is noted of an engine's image."""
+
 
 class Ids(StrEnum):
     """What the column `content_id` of a table holds. Ids of two kinds cannot be compared."""
@@ -20,7 +23,7 @@ class Ids(StrEnum):
     CRC64 = "crc64"
 
 
-_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{'|'.join(Ids)})")
+_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{IMAGE}|{'|'.join(Ids)})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 def cache(*, is_cleared: bool, as_json: bool) -> None:
     """Show the cache of layers that were read before: where it is, and how much it holds.
 
-    A layer never changes, so a compressed one is read once; the list of its files is kept, never what is in them. What was
-    used longest ago goes first. LAYERSCOPE_CACHE names another directory, LAYERSCOPE_CACHE_SIZE another limit than 512MB,
-    and LAYERSCOPE_NO_CACHE=1 is --no-cache for every command. Times are UTC.
+    A layer never changes, so one that is compressed, or in an engine, is read once; the list of its files is kept, never what
+    is in them. Of an engine's image its config is kept, too, so that it need not be exported again. What was used longest ago
+    goes first. LAYERSCOPE_CACHE names another directory, LAYERSCOPE_CACHE_SIZE another limit than 512MB, and
+    LAYERSCOPE_NO_CACHE=1 is --no-cache for every command. Times are UTC.
 
     \b
     Examples:
@@ -60,7 +61,9 @@ def _lines(opened: Cache, kept: list[KeptFile]) -> list[str]:
 def _count_text(files: list[KeptFile]) -> str:
     from layerscope.units import count_text, size_text
 
-    return f"{count_text(len(files), 'layer')}, {size_text(sum(file.size for file in files))}"
+    images = sum(file.is_image for file in files)
+    of_images = f" and {count_text(images, 'config')}" if images else ""
+    return f"{count_text(len(files) - images, 'layer')}{of_images}, {size_text(sum(file.size for file in files))}"
 
 
 def _note(opened: Cache) -> str:
@@ -77,11 +80,12 @@ def _facts(opened: Cache, kept: list[KeptFile], removed: list[KeptFile]) -> dict
     return {
         "directory": str(opened.directory),
         "limit_bytes": opened.limit,
-        "layers": len(kept),
+        "layers": sum(not file.is_image for file in kept),
+        "images": sum(file.is_image for file in kept),
         "bytes": sum(file.size for file in kept),
         "oldest_use": _time_text(kept[0].used) if kept else None,
         "newest_use": _time_text(kept[-1].used) if kept else None,
-        "removed_layers": len(removed),
+        "removed_layers": sum(not file.is_image for file in removed),
         "removed_bytes": sum(file.size for file in removed),
         "not_used_because": _note(opened),
     }

@@ -57,12 +57,18 @@ def image_argument(command: Command) -> Command:
 
 
 def engine_wishes(*, needs_bytes: bool = False, needs_tars: bool = False) -> Wishes:
-    """What --pull and --keep ask for, for the command that runs in this thread."""
+    """What --pull, --keep and --no-cache ask for, for the command that runs in this thread."""
     from layerscope.sources.engine.wishes import Wishes
 
     context = click.get_current_context(silent=True)
     noted = context.meta if context is not None else {}
-    return Wishes(pull=bool(noted.get(PULL)), keep=noted.get(KEEP), needs_bytes=needs_bytes, needs_tars=needs_tars)
+    return Wishes(
+        pull=bool(noted.get(PULL)),
+        keep=noted.get(KEEP),
+        needs_bytes=needs_bytes,
+        needs_tars=needs_tars,
+        cache=open_cache(),
+    )
 
 
 MOST_PROBLEMS = 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,15 +17,28 @@ class Passing(Protocol):
         """The next `size` bytes; fewer only where they end."""
 
 
-def read_passing(stream: Passing, *, size: int) -> ReadLayer:
+OnPiece = Callable[[bytes], object]
+
+
+def unseen(_piece: bytes) -> None:
+    """The default for `on_unpacked`: nobody looks at the unpacked bytes."""
+
+
+def read_passing(stream: Passing, *, size: int, on_unpacked: OnPiece = unseen) -> ReadLayer:
     """Read a stored layer of `size` bytes, plain or compressed, from the front of `stream`. Contents are hashed in passing.
 
     Which layer it is may not be known yet: problems name layer 0 until `numbered`. Damage does not raise; bytes after it are
-    left in the stream. There are no seek points.
+    left in the stream. There are no seek points. `on_unpacked` is called with every unpacked byte, in pieces.
     """
     supply = _Forward(stream, size)
     compression = compression_of(supply.read(0, 4))
-    return ReadLayer(read_pieces(unpack_forward(supply)), compression)
+    return ReadLayer(read_pieces(_seen(unpack_forward(supply), on_unpacked)), compression)
+
+
+def _seen(pieces: Iterator[bytes], on_piece: OnPiece) -> Iterator[bytes]:
+    for piece in pieces:
+        on_piece(piece)
+        yield piece
 
 
 def numbered(read: ReadLayer, layer: int) -> ReadLayer:

@@ -1,4 +1,4 @@
-"""The content of files of an image that was indexed while it passed by: it is fetched again, once, when first asked for.
+"""The content of files of an image that was indexed as it passed by, now or once before: it is fetched when first asked for.
 
 Slow the first time: the engine exports the whole image once more, and that copy goes to an unnamed temporary file. From then
 on every file of every layer is read from there.
@@ -7,44 +7,47 @@ on every file of every layer is read from there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob, OnBytes
-from layerscope.layers.compression import Compression
+from layerscope.layers.compression import Compression, compression_of
 from layerscope.layers.content import BlobContent, LayerContent, Stretch
 from layerscope.layers.read import ReadLayer
 from layerscope.layers.stream_read import numbered
-from layerscope.sources.files import Files
+from layerscope.oci.digest import Digest
+from layerscope.sources.image import Image
 from layerscope.text import escape
 
 
 class Again:
-    """The archive, by `fetch` when it is first needed; whoever comes meanwhile waits."""
+    """The stored image, by `fetch` when it is first needed; whoever comes meanwhile waits."""
 
-    def __init__(self, fetch: Callable[[], Files]) -> None:
+    def __init__(self, fetch: Callable[[], Image]) -> None:
         self._fetch = fetch
-        self._files: Files | None = None
+        self._image: Image | None = None
         self._lock = Lock()
 
-    def blob(self, member: str, size: int) -> Blob:
-        """A member of `size` bytes. Raises NotFound when that is not what was indexed, and what `fetch` raises."""
+    def blob(self, number: int, diff_id: Digest | None) -> Blob:
+        """The stored bytes of a layer. Raises NotFound when it is not the layer of that diff_id, and what `fetch` raises."""
         with self._lock:
-            if self._files is None:
-                self._files = self._fetch()
-        blob = self._files.blob(member)
-        if blob.size != size:
-            raise NotFound(f"{self._files.place} has another {escape(member)} now than before; open the image again")
-        return blob
+            if self._image is None:
+                self._image = self._fetch()
+            image = self._image
+        layer = image.layers[number - 1] if number <= len(image.layers) else None
+        if layer is None or layer.blob is None or layer.diff_id != diff_id:
+            raise NotFound(f"{escape(image.reference)} has another layer {number} now than before; open it again")
+        return layer.blob
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PassedLayer:
-    """The Way to a layer that was read when it passed by as `member` of an archive."""
+    """The Way to a layer that was read when it passed by in an archive."""
 
     passed: ReadLayer
-    member: str
+    number: int
+    diff_id: Digest | None
     stored_bytes: int
     again: Again
 
@@ -92,4 +95,6 @@ class ContentAgain:
         return [self.digest(*stretch) for stretch in stretches]
 
     def _stored(self) -> BlobContent:
-        return BlobContent.of(self.way.again.blob(self.way.member, self.way.stored_bytes), self.layer)
+        """Another version of the engine may store the same layer otherwise."""
+        blob = self.way.again.blob(self.way.number, self.way.diff_id)
+        return BlobContent.of(blob, replace(self.layer, compression=compression_of(blob.read(0, 4))))

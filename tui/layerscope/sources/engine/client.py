@@ -47,7 +47,7 @@ class Engine:
         self.endpoint = endpoint
         self._api = api
         self._resources = resources
-        self._version = OLDEST_VERSION
+        self._version: tuple[int, ...] = OLDEST_VERSION
 
     @classmethod
     def connect(cls, endpoint: Endpoint) -> Engine:
@@ -78,6 +78,11 @@ class Engine:
     def close(self) -> None:
         """Let go of all connections."""
         self._resources.close()
+
+    @property
+    def version(self) -> str:
+        """What it is, and the newest version of the API that it speaks: `docker 1.41`."""
+        return f"{self.endpoint.kind} {_text(self._version)}"
 
     def ask(self, path: str) -> Any:
         """The answer to a short question of the API, such as `/images/json`; None where there is no such thing."""

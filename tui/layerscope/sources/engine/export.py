@@ -14,7 +14,7 @@ from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
 from layerscope.sources.archive import Archive
 from layerscope.sources.assemble import assemble
-from layerscope.sources.candidate import Candidate, Part
+from layerscope.sources.candidate import Candidate
 from layerscope.sources.catalogue import stored_images
 from layerscope.sources.choose import choose
 from layerscope.sources.engine.again import Again, PassedLayer
@@ -22,7 +22,8 @@ from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.find import Found
 from layerscope.sources.engine.keep import Keeper
 from layerscope.sources.engine.receive import OnPiece, Receiving, nothing
-from layerscope.sources.engine.received import Received, receive
+from layerscope.sources.engine.received import Part, Received, receive
+from layerscope.sources.engine.remembered import recall, remember
 from layerscope.sources.engine.wishes import Wishes
 from layerscope.sources.files import Files
 from layerscope.sources.image import Image, StoredLayer
@@ -42,20 +43,35 @@ class Asked:
 
 
 def exported(found: Found, asked: Asked) -> Image:
-    """Index an export while it arrives; with `keep`, it is also written there. Nothing else of it is stored."""
+    """Index an export while it arrives; with `keep`, it is also written there. Nothing else of it is stored.
+
+    The cache learns its layers and documents.
+    """
     directory = asked.wishes.keep
     if directory is None:
-        return _opened(_received(found, asked, nothing), Again(lambda: _copy(found, asked)), found, asked)
+        return _opened(_received(found, asked, nothing), _fetched_again(found, asked), found, asked)
     with Keeper(directory, asked.reference) as keeper:
         received = _received(found, asked, keeper.write)
-        image = _opened(received, Again(lambda: _kept(keeper.path)), found, asked)
+        image = _opened(received, Again(lambda: _stored(_kept(keeper.path), found, asked)), found, asked)
         keeper.finish()
     return _stored(_kept(keeper.path), found, asked) if asked.wishes.needs_bytes else image
+
+
+def known(found: Found, asked: Asked) -> Image | None:
+    """An image that was exported before, from the cache; None where not all of it is there."""
+    again = _fetched_again(found, asked)
+    return recall(found, reference=asked.reference, platform=asked.platform, cache=asked.wishes.cache, again=again)
 
 
 def stored(found: Found, asked: Asked) -> Image:
     """Store an export in an unnamed temporary file first: for those who will read contents, so that it is asked for once."""
     return _stored(_copy(found, asked), found, asked)
+
+
+def _fetched_again(found: Found, asked: Asked) -> Again:
+    """The same image later, by its id: a tag may be another's by then."""
+    same = replace(found, name=found.image.id)
+    return Again(lambda: _stored(_copy(same, asked), same, asked))
 
 
 def _stored(files: Files, found: Found, asked: Asked) -> Image:
@@ -67,17 +83,21 @@ def _opened(received: Received, again: Again, found: Found, asked: Asked) -> Ima
     """The image among the documents that arrived, its layers with their tables."""
     candidate, name = _chosen(received, found, asked)
     image = assemble(received, candidate, reference=asked.reference, name=name)
-    layers = (_passed(layer, part, received, again) for layer, part in zip(image.layers, candidate.parts, strict=True))
-    return replace(image, layers=tuple(layers))
+    parts = [
+        received.part(part.file) if layer.blob else None for layer, part in zip(image.layers, candidate.parts, strict=True)
+    ]
+    layers = [_passed(layer, part, again) for layer, part in zip(image.layers, parts, strict=True)]
+    opened = replace(image, layers=tuple(layers))
+    remember(opened, [part.diff_id if part else None for part in parts], received, found, asked.wishes.cache)
+    return opened
 
 
-def _passed(layer: StoredLayer, part: Part, received: Received, again: Again) -> StoredLayer:
+def _passed(layer: StoredLayer, part: Part | None, again: Again) -> StoredLayer:
     """A layer with the way to what was read of it; one whose bytes are not there stays as it is."""
-    if layer.blob is None:
+    if part is None:
         return layer
-    member = received.part(part.file)
-    passed = member.layer or read_passing(BytesIO(member.first), size=member.size)
-    return replace(layer, blob=None, way=PassedLayer(passed, part.file, member.size, again))
+    passed = part.layer or read_passing(BytesIO(part.first), size=part.size)
+    return replace(layer, blob=None, way=PassedLayer(passed, layer.number, layer.diff_id, part.size, again))
 
 
 def _chosen(files: Files, found: Found, asked: Asked) -> tuple[Candidate, str]:

@@ -32,6 +32,11 @@ class Found:
     image: Inspected
     name: str
 
+    @property
+    def tag(self) -> str:
+        """The tag it was asked for by, or empty."""
+        return "" if self.name == self.image.id else self.name
+
 
 @dataclass(slots=True)
 class _Search:

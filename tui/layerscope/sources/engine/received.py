@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from layerscope.layers.compression import Compression, compression_of
 from layerscope.layers.read import ReadLayer
 from layerscope.layers.stream_read import read_passing
 from layerscope.layers.table import LayerTable
+from layerscope.oci.digest import Digest
 from layerscope.oci.documents import MAX_DOCUMENT
 from layerscope.sources.archive import Archive
 from layerscope.sources.engine.members import ArrivingTar, Member, Stream
@@ -23,12 +25,13 @@ MAX_KEPT = 64 << 20
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """One member. `first` are the bytes that were kept: all of a document, the first of a layer; `layer` is None for what
-    cannot be one.
+    cannot be one, `diff_id` the sha256 of a layer's unpacked bytes.
     """
 
     size: int
     first: bytes
     layer: ReadLayer | None = None
+    diff_id: Digest | None = None
 
 
 class Received(Archive):
@@ -41,11 +44,7 @@ class Received(Archive):
     def blob(self, name: str) -> Blob:
         """See Files. A layer has its size and its first bytes, which tell its compression."""
         part = self.part(name)
-        if not part.first:
-            return Blob(None, 0, 0)
-        kept = mmap.mmap(-1, len(part.first))
-        kept.write(part.first)
-        return Blob(kept, 0, part.size)
+        return blob_of(part.first, part.size)
 
     def part(self, name: str) -> Part:
         """The member behind `name`. Raises NotFound."""
@@ -54,6 +53,15 @@ class Received(Archive):
     def offset(self, name: str) -> int:
         """Where the content of the member behind `name` starts in the archive. Raises NotFound."""
         return int(self._table.entries.content_offset[self._row(name)])
+
+
+def blob_of(first: bytes, size: int) -> Blob:
+    """Stored bytes of which only the first are there."""
+    if not first:
+        return Blob(None, 0, 0)
+    kept = mmap.mmap(-1, len(first))
+    kept.write(first)
+    return Blob(kept, 0, size)
 
 
 def receive(stream: Stream, place: str) -> Received:
@@ -74,7 +82,9 @@ def receive(stream: Stream, place: str) -> Received:
 def _part(member: Member, room: int) -> Part:
     head = member.head(HEAD)
     if _may_be_layer(head):
-        return Part(member.size, head, read_passing(member, size=member.size))
+        sha256 = hashlib.sha256()
+        layer = read_passing(member, size=member.size, on_unpacked=sha256.update)
+        return Part(member.size, head, layer, Digest.parse(f"sha256:{sha256.hexdigest()}"))
     return Part(member.size, member.read(min(room, MAX_DOCUMENT + 1)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from layerscope.sources.engine.export import Asked, exported, stored
+from layerscope.sources.engine.export import Asked, exported, known, stored
 from layerscope.sources.engine.find import Found
 from layerscope.sources.image import Image
 from layerscope.sources.storage.in_place import Place, may_read_storage, open_kept
@@ -23,7 +23,7 @@ def open_found(found: Found, asked: Asked) -> Image:
             return _kept(found, asked)
     if asked.wishes.needs_bytes or asked.wishes.needs_tars:
         return stored(found, asked)
-    return exported(found, asked)
+    return known(found, asked) or exported(found, asked)
 
 
 def _kept(found: Found, asked: Asked) -> Image:

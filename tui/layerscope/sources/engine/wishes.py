@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from layerscope.cache.cache import Cache
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """`pull`: the engine pulls what it does not have. `keep`: a directory to keep the archive in. `needs_bytes`: contents of
     files will be read, so that an archive had better be stored at once instead of asked for twice. `needs_tars`: so will the
-    layers as they are stored.
+    layers as they are stored. `cache` knows images that were exported before, and learns others.
     """
 
     pull: bool = False
     keep: Path | None = None
     needs_bytes: bool = False
     needs_tars: bool = False
+    cache: Cache | None = None
 
 
 NO_WISHES = Wishes()
