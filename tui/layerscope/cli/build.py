@@ -73,15 +73,19 @@ def _run(command: list[str]) -> int:
     """Run it on our own streams; Ctrl-C is for it, SIGTERM is passed on, and its exit code is what counts."""
     sys.stdout.flush()
     process: subprocess.Popen[bytes] | None = None
+    is_ended = False
 
-    def end(number: int, _frame: object) -> None:
-        if process is None:
-            raise SystemExit(128 + number)
-        process.terminate()
+    def end(*_: object) -> None:
+        nonlocal is_ended
+        is_ended = True
+        if process is not None:
+            process.terminate()
 
     before = signal.signal(signal.SIGTERM, end)
     try:
         process = subprocess.Popen(command)  # noqa: S603 - what the user asked for
+        if is_ended:
+            process.terminate()
         code = _wait(process)
     finally:
         signal.signal(signal.SIGTERM, before)
