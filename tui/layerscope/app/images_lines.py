@@ -155,11 +155,12 @@ class ImageLines(Lines):
         """Figures as far as there is room, the sign, the names, the age."""
         row, columns = self._outline.rows[line], Columns.of(room)
         left = room - columns.width - (AGE + 1) * columns.has_age
-        figures = self._blank(columns) if row.image == TRUNK else self._figures(row.image, columns)
+        figures = self._trunk(row.node, columns) if row.image == TRUNK else self._figures(row.image, columns)
         return [*figures, *self._label(row, left), *self._age(row, columns)]
 
-    def _blank(self, columns: Columns) -> list[Segment]:
-        return [Segment(" " * columns.width)]
+    def _trunk(self, node: int, columns: Columns) -> list[Segment]:
+        size = size_cell(self._outline.ledger.size_to(node))
+        return [Segment(f"{size:{columns.width}}", self.ink("dim"))]
 
     def _figures(self, number: int, columns: Columns) -> list[Segment]:
         ledger = self._outline.ledger

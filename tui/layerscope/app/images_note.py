@@ -33,8 +33,10 @@ def _trunk(ledger: Ledger, node: int) -> Iterator[Part]:
     forest = ledger.forest
     numbers = forest.images_from(node)
     yield Part(trunk_text(ledger, node), colour="bold")
-    layers = forest.images[numbers[0]].layers[forest.nodes[node].depth - forest.new_layers(node) : forest.nodes[node].depth]
-    yield Part(size_text(sum(layer.size for layer in layers)), "size")
+    parent = forest.nodes[node].parent
+    below = ledger.size_to(parent) if parent >= 0 else 0
+    whole = f", {size_text(ledger.size_to(node))} with all below" if below else ""
+    yield Part(size_text(ledger.size_to(node) - below) + whole, "size")
     yield Part(f"{count_text(len(numbers), 'image')}: {_names(ledger, numbers)}", "of")
 
 

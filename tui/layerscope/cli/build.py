@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -13,73 +15,131 @@ import click
 from layerscope.errors import NotFound
 
 BUILDERS = ("docker", "podman")
-CHOSEN_BY = "LAYERSCOPE_BUILDER"
+ELSEWHERE = "as with --output, --push or a builder of its own"
+HELP = frozenset({"-h", "--help"})
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+class _Verbatim(click.Command):
+    """Our own option may come first; all that follows is the engine's, as it was typed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without `--`, click would take `--help` anywhere for its own."""
+        if len(args) == 1 and args[0] in (*HELP, "--engine"):
+            return super().parse_args(ctx, args)
+        own = 2 if args[:1] == ["--engine"] else int(bool(args) and args[0].startswith("--engine="))
+        return super().parse_args(ctx, [*args[:own], "--", *args[own:]])
+
+
+@click.command(cls=_Verbatim)
+@click.option("--engine", type=click.Choice(BUILDERS), help="Which engine builds; default docker where it is installed.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[BUILD ARGUMENTS]...")
-def build(arguments: tuple[str, ...]) -> int:
-    """Build an image with docker or podman, then explore it.
+def build(engine: str | None, arguments: tuple[str, ...]) -> int:
+    """Build an image with docker or podman, then explore it; without a terminal, print its report.
 
-    All arguments are the engine's own, and so is the output; the exit code of a build that fails is passed on. Docker is taken
-    where it is installed, else Podman; LAYERSCOPE_BUILDER=podman chooses.
+    All arguments but a leading --engine are the engine's own, and so is the output. The exit code of a build that fails is
+    passed on. `layerscope build . --help` shows the engine's own options.
 
     \b
     Examples:
       layerscope build -t myimage .
-      LAYERSCOPE_BUILDER=podman layerscope build -f Containerfile .
+      layerscope build --engine podman -f Containerfile .
     """
     from layerscope.cli.report import show_image
 
-    builder = _builder()
+    builder = _builder(engine)
     with tempfile.TemporaryDirectory(prefix="layerscope-") as directory:
-        given = _given_file(arguments)
-        file = given or Path(directory, "image-id")
-        added = [] if given else [f"--iidfile={file}"]
-        code = _run([builder, "build", *added, *arguments])
-        if code:
+        file = Path(directory, "image-id")
+        # Engines take the last one, so that the user's own wins.
+        code = _run([builder, "build", f"--iidfile={file}", *arguments])
+        if code or HELP & set(arguments):
             return code
-        identity = _identity(file)
-    return show_image(f"{Path(builder).name}:{identity}")
+        identity = _identity([file, *_given_files(arguments)])
+    reference = _reference(Path(builder).name, identity, list(_given_tags(arguments)))
+    try:
+        return show_image(reference)
+    except NotFound as error:
+        raise NotFound(f"the build may have left its image elsewhere ({ELSEWHERE}): {error}") from error
 
 
-def _builder() -> str:
-    chosen = os.environ.get(CHOSEN_BY)
-    for name in (chosen,) if chosen else BUILDERS:
+def _builder(engine: str | None) -> str:
+    for name in (engine,) if engine else BUILDERS:
         found = shutil.which(name)
         if found:
             return found
-    if chosen:
-        raise NotFound(f"there is no program {chosen!r}, which {CHOSEN_BY} names")
-    raise NotFound("there is neither docker nor podman to build with")
+    raise NotFound(f"there is no {engine} to build with" if engine else "there is neither docker nor podman to build with")
 
 
 def _run(command: list[str]) -> int:
-    """Run it on our own streams; Ctrl-C is for it, and its exit code then is what counts."""
-    process = subprocess.Popen(command)  # noqa: S603 - what the user asked for
+    """Run it on our own streams; Ctrl-C is for it, SIGTERM is passed on, and its exit code is what counts."""
+    sys.stdout.flush()
+    process: subprocess.Popen[bytes] | None = None
+    is_ended = False
+
+    def end(*_: object) -> None:
+        nonlocal is_ended
+        is_ended = True
+        if process is not None:
+            process.terminate()
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        process = subprocess.Popen(command)  # noqa: S603 - what the user asked for
+        if is_ended:
+            process.terminate()
+        code = _wait(process)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return code if code >= 0 else 128 - code
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
     while True:
         try:
-            code = process.wait()
+            return process.wait()
         except KeyboardInterrupt:
             continue
-        return code if code >= 0 else 128 - code
 
 
-def _given_file(arguments: tuple[str, ...]) -> Path | None:
-    """Where the user wants the image's id written anyway."""
+def _given_files(arguments: Sequence[str]) -> Iterator[Path]:
+    """Where the user wants the image's id written anyway, the last one first."""
+    yield from reversed([Path(value) for value in _values(arguments, "--iidfile")])
+
+
+def _given_tags(arguments: Sequence[str]) -> Iterator[str]:
+    """What the user calls the image."""
+    yield from _values(arguments, "--tag", "-t")
+
+
+def _values(arguments: Sequence[str], name: str, short: str = "") -> Iterator[str]:
+    """The values of an option, and at worst of what looks like it: whoever asks checks what they are good for."""
     for index, argument in enumerate(arguments):
-        if argument.startswith("--iidfile="):
-            return Path(argument.partition("=")[2])
-        if argument == "--iidfile" and index + 1 < len(arguments):
-            return Path(arguments[index + 1])
-    return None
+        if argument in (name, short) and index + 1 < len(arguments):
+            yield arguments[index + 1]
+        elif argument.startswith(f"{name}="):
+            yield argument.partition("=")[2]
+        elif short and argument.startswith(short) and len(argument) > len(short) and not argument.startswith("--"):
+            yield argument.removeprefix(short).removeprefix("=")
 
 
-def _identity(file: Path) -> str:
-    try:
-        identity = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        identity = ""
-    if not identity:
-        raise NotFound("the build left no image in the engine (with --output or --push it goes elsewhere)")
-    return identity
+def _identity(files: Sequence[Path]) -> str:
+    """The id that the engine wrote to one of these files."""
+    for file in files:
+        try:
+            identity = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if identity:
+            return identity if ":" in identity else f"sha256:{identity}"
+    raise NotFound(f"the build left no image in the engine ({ELSEWHERE})")
+
+
+def _reference(engine: str, identity: str, tags: Sequence[str]) -> str:
+    """What opens the image: its tag where that is this very image, else its id; a `docker` may be Podman in disguise."""
+    from layerscope.sources.fingerprint import fingerprint
+
+    candidates = [f"{each}:{name}" for each in dict.fromkeys([engine, *BUILDERS]) for name in (*tags, identity)]
+    for reference in candidates:
+        found = fingerprint(reference)
+        if isinstance(found, str) and found.removeprefix("sha256:") == identity.removeprefix("sha256:"):
+            return reference
+    return f"{engine}:{identity}"

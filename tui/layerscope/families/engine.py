@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from layerscope.errors import NotFound
 from layerscope.families.facts import ImageFacts, LayerFacts
 from layerscope.families.found import Catch, Found
+from layerscope.families.listed import listed_images
 from layerscope.families.steps import layer_sizes
-from layerscope.oci.digest import Digest, chain_ids
+from layerscope.oci.digest import Digest
 from layerscope.oci.reference import best_match
 from layerscope.progress import Progress, unwatched
-from layerscope.sources.engine.client import Engine
-from layerscope.sources.engine.endpoints import endpoints
-from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.listing import ListedImage, list_images
+from layerscope.sources.engine.listing import ListedImage
 from layerscope.sources.engine.names import Kind
-from layerscope.sources.image import Image
-from layerscope.sources.open import open_image
 from layerscope.text import escape
+
+if TYPE_CHECKING:
+    from layerscope.sources.image import Image
 
 SHORTEST_ID = 4
 
@@ -26,25 +26,16 @@ SHORTEST_ID = 4
 def images_of_engine(kind: Kind | None = None, *, name: str = "", progress: Progress = unwatched) -> Catch:
     """All images of the first engine that answers, or of the one of that kind; with `name`, only the one that it means.
 
-    Raises EngineFailed, and NotFound where that engine has no image of that name.
+    Where Podman does not run, as is usual, its images are those in its storage. Raises EngineFailed, and NotFound where there
+    is no engine at all, or the one there is has no image of that name.
     """
-    progress("asking the engine", 0, 0)
-    with _first_engine(kind) as engine:
-        listed = list_images(engine, progress)
-        if name:
-            listed = _named(listed, name) or _refuse(name, engine)
-        return Catch([_found(each, engine.endpoint.kind) for each in listed])
-
-
-def _first_engine(kind: Kind | None) -> Engine:
-    """Raises EngineFailed, for the first that was tried, when none answers."""
-    failures: list[EngineFailed] = []
-    for endpoint in endpoints(kind):
-        try:
-            return Engine.connect(endpoint)
-        except EngineFailed as error:
-            failures.append(error)
-    raise failures[0]
+    found, listed = listed_images(kind, progress)
+    known = known_sums(listed)
+    if name:
+        listed = _named(listed, name)
+        if not listed:
+            raise NotFound(f"{found} has no image {escape(name)}")
+    return Catch([_found(each, found.kind, known) for each in listed])
 
 
 def _named(listed: list[ListedImage], name: str) -> list[ListedImage]:
@@ -55,23 +46,30 @@ def _named(listed: list[ListedImage], name: str) -> list[ListedImage]:
     return [each for each in listed if tags & set(each.names)] or by_id
 
 
-def _refuse(name: str, engine: Engine) -> NoReturn:
-    raise NotFound(f"{engine.endpoint} has no image {escape(name)}")
+def known_sums(images: Iterable[ListedImage]) -> dict[Digest, int]:
+    """What all layers of an image add up to, by the chain id of the last; for engines that count no more than layers."""
+    return {
+        image.chain[-1]: image.size
+        for image in images
+        if image.diff_ids and image.size == sum(step.size for step in image.steps)
+    }
 
 
-def _found(listed: ListedImage, kind: Kind) -> Found:
+def _found(listed: ListedImage, kind: Kind, known: Mapping[Digest, int]) -> Found:
     reference = f"{kind}:{next(iter(listed.names), listed.id)}"
 
     def open_it(progress: Progress) -> Image:
+        from layerscope.sources.open import open_image
+
         return open_image(reference, progress=progress)
 
-    return Found(facts_of(listed), reference, open_it)
+    return Found(facts_of(listed, known), reference, open_it)
 
 
-def facts_of(listed: ListedImage) -> ImageFacts:
+def facts_of(listed: ListedImage, known: Mapping[Digest, int]) -> ImageFacts:
     """An engine keeps a layer once for all that is below it, so its chain id is its key, though never one of a blob."""
-    chain = chain_ids([Digest.parse(each) for each in listed.diff_ids])
-    sizes = layer_sizes(listed.steps, len(chain), listed.size)
+    chain = listed.chain
+    sizes = listed.sizes or layer_sizes(listed.steps, chain, listed.size, known)
     return ImageFacts(
         id=Digest.parse(listed.id if ":" in listed.id else f"sha256:{listed.id}"),
         names=listed.names,

@@ -46,24 +46,19 @@ class ImageFacts:
         """Whether nothing names it, so that an engine's `prune` removes it."""
         return not (self.names or self.repo_digests or self.place)
 
-    @property
-    def titles(self) -> tuple[str, ...]:
+    def titles(self, *, has_place: bool = True) -> tuple[str, ...]:
         """What to call it, never empty: its tags, or else what it was pulled by, or else that it has none and its id.
 
-        Escaped. The tag of a layout is only a word, so the layout's own name comes before it.
+        Escaped. The tag of a layout is only a word, so with `has_place` the layout's own name comes before it.
         """
+        place = _last_part(self.place) if self.place and has_place else ""
         if self.names:
-            return tuple(self._title(name) for name in self.names)
+            return tuple(_title(name, place) for name in self.names)
         if self.repo_digests:
             return tuple(escape(familiar(_short_digest(name))) for name in self.repo_digests)
         if self.place:
-            return (f"{_last_part(self.place)} (no tag) {self.id.short}",)
+            return (f"{place} (no tag) {self.id.short}".lstrip(),)
         return (f"(dangling) {self.id.short}",)
-
-    def _title(self, name: str) -> str:
-        if self.place and not set("/:") & set(name):
-            return f"{_last_part(self.place)}:{escape(name)}"
-        return escape(familiar(name))
 
     @property
     def chain_id(self) -> Digest | None:
@@ -77,6 +72,12 @@ class ImageFacts:
     def named(self, names: Iterable[str]) -> ImageFacts:
         """The same image with further names."""
         return replace(self, names=tuple(dict.fromkeys([*self.names, *names])))
+
+
+def _title(name: str, place: str) -> str:
+    if place and not set("/:") & set(name):
+        return f"{place}:{escape(name)}"
+    return escape(familiar(name))
 
 
 def _short_digest(name: str) -> str:

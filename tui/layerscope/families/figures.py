@@ -74,9 +74,11 @@ class Ledger:
             for layer in image.layers:
                 self._sizes[layer.key] = max(layer.size, self._sizes.get(layer.key, 0))
                 self._users[layer.key] = self._users.get(layer.key, 0) | 1 << number
+        has_places = len({image.place for image in forest.images}) > 1
+        self._titles = [image.titles(has_place=has_places) for image in forest.images]
         self._twins: dict[tuple[str, ...], list[int]] = {}
-        for number, image in enumerate(forest.images):
-            self._twins.setdefault(image.titles, []).append(number)
+        for number, titles in enumerate(self._titles):
+            self._twins.setdefault(titles, []).append(number)
         self.figures = tuple(self._figures(number) for number in range(len(forest.images)))
 
     @classmethod
@@ -91,7 +93,7 @@ class Ledger:
     def _rank(self, number: int, order: Order) -> tuple[int, tuple[str, ...], int]:
         figures = self.figures[number]
         sizes = {Order.SIZE: figures.size, Order.OWN: figures.own, Order.FREED: figures.freed, Order.NAME: 0}
-        return -sizes[order], self.forest.images[number].titles, number
+        return -sizes[order], self._titles[number], number
 
     def _figures(self, number: int) -> Figures:
         image = self.forest.images[number]
@@ -115,13 +117,13 @@ class Ledger:
 
     def titles(self, number: int) -> tuple[str, ...]:
         """What to call an image: its names, and where others have the same, its platform or else its place and id."""
-        image = self.forest.images[number]
-        twins = self._twins[image.titles]
+        image, titles = self.forest.images[number], self._titles[number]
+        twins = self._twins[titles]
         if len(twins) == 1:
-            return image.titles
+            return titles
         if len({self.forest.images[twin].platform for twin in twins}) == len(twins):
-            return (*image.titles[:-1], f"{image.titles[-1]} {escape(str(image.platform))}")
-        return (*image.titles[:-1], f"{image.titles[-1]} ({escape(image.place or 'engine')} {image.id.short})")
+            return (f"{titles[0]} {escape(str(image.platform))}", *titles[1:])
+        return (f"{titles[0]} ({escape(image.place or 'engine')} {image.id.short})", *titles[1:])
 
     def sharing(self, number: int) -> list[int]:
         """The other images that have layers of this one."""
@@ -144,6 +146,18 @@ class Ledger:
             return wasted
         known = [images[each].wasted_bytes for each in below if images[each].wasted_bytes is not None]
         return max(wasted - (known[0] or 0), 0) if known else None
+
+    def size_to(self, node: int) -> int:
+        """Bytes of all layers up to a node's last."""
+        node_facts = self.forest.nodes[node]
+        image = self.forest.images[self.forest.images_from(node)[0]]
+        return sum(self._sizes[key] for key in {layer.key for layer in image.layers[: node_facts.depth]})
+
+    @property
+    def layers(self) -> Iterator[tuple[str, int, list[int]]]:
+        """Each layer once: what its store keeps it by, its bytes, the numbers of the images that have it."""
+        for key, users in self._users.items():
+            yield key, self._sizes[key], list(_bits(users))
 
     @property
     def totals(self) -> Totals:

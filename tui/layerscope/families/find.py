@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from layerscope.errors import LayerscopeError
+from layerscope.errors import LayerscopeError, NotFound
 from layerscope.families.found import Catch
-from layerscope.families.stored import images_stored_at
 from layerscope.progress import Progress, unwatched
 from layerscope.sources.engine.names import Kind, split_prefix
-from layerscope.sources.location import locate
+from layerscope.sources.location import EngineName, locate
 
 
 def find_images(references: Sequence[str], *, stdin: BinaryIO | None = None, progress: Progress = unwatched) -> Catch:
@@ -36,8 +35,17 @@ def _find(reference: str, stdin: BinaryIO | None, progress: Progress) -> Catch:
         return _of_engine(kind, "", progress)
     location = locate(reference)
     if location.engine is not None:
-        return _of_engine(location.engine.kind, location.engine.name, progress)
+        return _of_name(location.engine, progress)
+    from layerscope.families.stored import images_stored_at
+
     return images_stored_at(location, stdin=stdin, progress=progress)
+
+
+def _of_name(wanted: EngineName, progress: Progress) -> Catch:
+    try:
+        return _of_engine(wanted.kind, wanted.name, progress)
+    except NotFound as error:
+        raise NotFound(f"{wanted.no_path}, and {error}" if wanted.no_path else str(error)) from error
 
 
 def _of_engine(kind: Kind | None, name: str, progress: Progress) -> Catch:

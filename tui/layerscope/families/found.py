@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from layerscope.families.facts import ImageFacts, LayerFacts
 from layerscope.oci.digest import Digest
 from layerscope.progress import Progress
-from layerscope.sources.image import Image
 
-Open = Callable[[Progress], Image]
+if TYPE_CHECKING:
+    # 60 ms, for numpy: all that is shown of an engine's images can be had without it.
+    from layerscope.sources.image import Image
+
+Open = Callable[[Progress], "Image"]
 """Opens the image; raises as `sources.open.open_image` does."""
 
 

@@ -69,8 +69,9 @@ def _line(ledger: Ledger, row: Row, style: Style, *, has_waste: bool) -> str:
     room = style.width - 37 - 9 * has_waste - 2 * min(row.level, DEEPEST)
     mark = style.plain("…")
     if row.image == TRUNK:
-        blank = " " * (37 + 9 * has_waste)
-        return blank + guides + style.paint(cut_middle(trunk_text(ledger, row.node), room, mark=mark), "dim")
+        size = style.paint(f"{size_text(ledger.size_to(row.node)):>8}", "dim")
+        text = cut_middle(trunk_text(ledger, row.node), room, mark=mark)
+        return size + " " * (29 + 9 * has_waste) + guides + style.paint(text, "dim")
     figures, image = ledger.figures[row.image], ledger.forest.images[row.image]
     sizes = (figures.size, figures.own, figures.shared, figures.freed)
     wasted = "" if image.wasted_bytes is None else size_text(image.wasted_bytes)
@@ -141,11 +142,30 @@ def _notes(ledger: Ledger, style: Style) -> Iterator[str]:
 
 
 def families_json(ledger: Ledger, references: Sequence[str], problems: Sequence[str]) -> bytes:
-    """One document, with a newline at its end; `references` are what opens each image. Sizes are bytes."""
+    """One document, with a newline at its end; `references` are what opens each image. Sizes are bytes.
+
+    `schema` is `layerscope.images/1`; keys may be added to it, none is taken away or means something else. `sizes` says what
+    sizes are of: `content` of what layers hold, `stored` of layers as they are stored, `mixed` of both. Then:
+
+    `images`, in the order they were found in, each with: `id`; `tags`; `repo_digests`; `is_dangling`; `place` (the
+    archive or layout, null for an engine); `reference` (opens it); `platform`; `created`; `parent` (the chain id of the node
+    below in the forest, null for a root) and `built_on` (ids of the images at the nearest node that has any); `size`;
+    `shared`, with `shared_with` other images; `own`; `freed_by_removal`; `wasted` and, of it, `own_wasted` (null: not known);
+    `carriers`, the images that have all of its layers, itself too; `saved_by_fixing`, what its own waste takes on the disk,
+    and `saved_by_fixing_on_pulls`, of all carriers; `chain_ids`, `layers` and `layer_sizes`, base first.
+
+    `layers`: each once, with `id`, `size` and the ids of the `images` that have it. `shared_layers`: the nodes of the forest
+    where no image ends (`chain_id`, `parent`, `layers` more than the parent, `size`, `images_above`). `totals`: `images`,
+    `families`, `dangling`, `listed`, `stored`, `saved_by_sharing`, `freed_by_pruning`, `wasted`. `problems`: sentences.
+    """
     document = {
         "schema": SCHEMA,
         "sizes": sizes_of(ledger.forest.images),
         "images": [_image(ledger, number, reference) for number, reference in enumerate(references)],
+        "layers": [
+            {"id": _layer_id(key), "size": size, "images": [ledger.forest.images[number].id for number in numbers]}
+            for key, size, numbers in ledger.layers
+        ],
         "shared_layers": _trunks(ledger),
         "totals": _totals(ledger.totals),
         "problems": [_text(problem) for problem in problems],
@@ -168,9 +188,17 @@ def _image(ledger: Ledger, number: int, reference: str) -> dict[str, Any]:
         "wasted": image.wasted_bytes,
         "own_wasted": figures.own_wasted,
         "carriers": figures.carriers,
+        "saved_by_fixing": figures.own_wasted,
+        "saved_by_fixing_on_pulls": None if figures.own_wasted is None else figures.own_wasted * figures.carriers,
         "chain_ids": [layer.chain_id for layer in image.layers],
+        "layers": [_layer_id(layer.key) for layer in image.layers],
         "layer_sizes": [layer.size for layer in image.layers],
     }
+
+
+def _layer_id(key: str) -> str:
+    """The digest in a key: a chain id for an engine, a blob's digest in a file."""
+    return key.rpartition(" ")[2]
 
 
 def _named(image: ImageFacts, reference: str) -> dict[str, Any]:
@@ -193,6 +221,7 @@ def _trunks(ledger: Ledger) -> list[dict[str, Any]]:
             "chain_id": node.chain_id,
             "parent": forest.nodes[node.parent].chain_id if node.parent >= 0 else None,
             "layers": forest.new_layers(number),
+            "size": ledger.size_to(number),
             "images_above": len(forest.images_from(number)),
         }
         for number, node in enumerate(forest.nodes)

@@ -1,17 +1,20 @@
-"""All images of an engine, from its metadata alone: three short questions and two for each image, some at a time."""
+"""All images of an engine, from its metadata alone: one short question, and one or two for each image."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
+import msgspec
+
+from layerscope.errors import BadDocument
+from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress, unwatched
-from layerscope.sources.engine.client import ANSWER_SECONDS, CONNECT_SECONDS, Engine, _failing_as
+from layerscope.sources.engine.failures import EngineFailed
+from layerscope.sources.engine.questions import Ask, ask_all
+from layerscope.text import escape
 
-AT_ONCE = 8
-"""Questions asked side by side; engines answer each in 2 ms, and docker-py takes as long to read it."""
-NOT_THERE = 404
 UNNAMED = "<none>"
 
 
@@ -25,7 +28,10 @@ class ListedStep:
 
 @dataclass(frozen=True, slots=True)
 class ListedImage:
-    """What an engine says of an image it has; sizes in bytes. `diff_ids` and `steps` are base first, texts untrusted."""
+    """What an engine says of an image it has; sizes in bytes. `diff_ids` and `steps` are base first, texts untrusted.
+
+    `sizes` are those of the layers where they are known; else they have to be guessed from `steps`, which are empty then.
+    """
 
     id: str
     names: tuple[str, ...]
@@ -33,54 +39,109 @@ class ListedImage:
     platform: Platform
     created: str
     size: int
-    diff_ids: tuple[str, ...]
-    steps: tuple[ListedStep, ...]
+    diff_ids: tuple[Digest, ...]
+    sizes: tuple[int, ...] = ()
+    steps: tuple[ListedStep, ...] = ()
+
+    @property
+    def chain(self) -> list[Digest]:
+        """The chain id of each layer."""
+        return chain_ids(self.diff_ids)
 
 
-def list_images(engine: Engine, progress: Progress = unwatched) -> list[ListedImage]:
+KnownSizes = Callable[[Iterable[Digest]], Mapping[Digest, int]]
+"""The sizes of layers by chain id, of as many as are known."""
+
+
+class _Row(msgspec.Struct, rename="pascal"):
+    """An image in the list (Engine API, ImageList)."""
+
+    id: str
+    repo_tags: tuple[str, ...] | None = None
+    repo_digests: tuple[str, ...] | None = None
+
+
+class _Layers(msgspec.Struct, rename="pascal"):
+    layers: tuple[str, ...] | None = None
+
+
+class _About(msgspec.Struct, rename="pascal"):
+    """An image by itself (ImageInspect)."""
+
+    id: str
+    created: str | None = None
+    size: int = 0
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+    root_fs: _Layers = msgspec.field(name="RootFS", default_factory=_Layers)
+
+
+class _Step(msgspec.Struct, rename="pascal"):
+    """A step of its build, the last one first (ImageHistory)."""
+
+    created_by: str = ""
+    size: int = 0
+
+
+def list_images(ask: Ask, known_sizes: KnownSizes, progress: Progress = unwatched) -> list[ListedImage]:
     """All images but those that only are steps on the way to others; one that is removed meanwhile is left out.
 
     Raises EngineFailed.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
-    listed = _answer(engine, "/images/json") or []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = pool.map(lambda image: _ask(engine, image), listed)
-        found = []
-        for number, image in enumerate(asked, 1):
-            progress(f"image {number:,} of {len(listed):,}", 0, 0)
-            found.append(image)
-    return [image for image in found if image is not None]
+    try:
+        images = list(_asked(ask, progress))
+        known = known_sizes(each for image in images for each in image.chain)
+        sized = [_sized(image, known) for image in images]
+        return [image for image in _with_steps(ask, sized, progress) if image is not None]
+    except (msgspec.ValidationError, BadDocument) as error:
+        raise EngineFailed(f"the engine answers what no image can be: {escape(str(error))}") from error
 
 
-def _ask(engine: Engine, listed: dict[str, Any]) -> ListedImage | None:
-    """An image's details; the names are those of the list, which has them all."""
-    about = _answer(engine, f"/images/{listed['Id']}/json")
-    history = _answer(engine, f"/images/{listed['Id']}/history")
-    if about is None or history is None:
-        return None
+def _asked(ask: Ask, progress: Progress) -> Iterator[ListedImage]:
+    rows = msgspec.convert(ask("/images/json") or [], list[_Row])
+    answers = ask_all(ask, [f"/images/{row.id}/json" for row in rows])
+    for number, (row, about) in enumerate(zip(rows, answers, strict=True), 1):
+        progress(f"image {number:,} of {len(rows):,}", 0, 0)
+        if about is not None:
+            yield _listed(row, msgspec.convert(about, _About))
+
+
+def _listed(row: _Row, about: _About) -> ListedImage:
+    """The names are those of the list, which has them all."""
     return ListedImage(
-        id=str(about["Id"]),
-        names=_named(listed.get("RepoTags")),
-        repo_digests=_named(listed.get("RepoDigests")),
-        platform=Platform(about.get("Os") or "linux", about.get("Architecture") or "", about.get("Variant") or ""),
-        created=str(about.get("Created") or ""),
-        size=int(about.get("Size") or 0),
-        diff_ids=tuple((about.get("RootFS") or {}).get("Layers") or ()),
-        steps=tuple(ListedStep(str(step.get("CreatedBy") or ""), int(step.get("Size") or 0)) for step in reversed(history)),
+        id=about.id,
+        names=_named(row.repo_tags),
+        repo_digests=_named(row.repo_digests),
+        platform=Platform(about.os or "linux", about.architecture, about.variant),
+        created=about.created or "",
+        size=about.size,
+        diff_ids=tuple(map(Digest.parse, about.root_fs.layers or ())),
     )
 
 
-def _named(names: list[str] | None) -> tuple[str, ...]:
+def _sized(image: ListedImage, known: Mapping[Digest, int]) -> ListedImage:
+    sizes = tuple(known[each] for each in image.chain if each in known)
+    return replace(image, sizes=sizes) if len(sizes) == len(image.diff_ids) else image
+
+
+def _with_steps(ask: Ask, images: list[ListedImage], progress: Progress) -> Iterator[ListedImage | None]:
+    """The images, those whose layers' sizes are not known with their history; None for one that is not there any more."""
+    unknown = [image for image in images if len(image.sizes) < len(image.diff_ids)]
+    histories = ask_all(ask, [f"/images/{image.id}/history" for image in unknown])
+    steps: dict[str, tuple[ListedStep, ...] | None] = {image.id: () for image in images}
+    for number, (image, history) in enumerate(zip(unknown, histories, strict=True), 1):
+        progress(f"history {number:,} of {len(unknown):,}", 0, 0)
+        steps[image.id] = None if history is None else _steps(msgspec.convert(history, list[_Step]))
+    for image in images:
+        found = steps[image.id]
+        yield None if found is None else replace(image, steps=found)
+
+
+def _steps(history: list[_Step]) -> tuple[ListedStep, ...]:
+    return tuple(ListedStep(step.created_by, step.size) for step in reversed(history))
+
+
+def _named(names: tuple[str, ...] | None) -> tuple[str, ...]:
     """Without `<none>:<none>`, which stands for no name, and `NAME@<none>`."""
     return tuple(name for name in names or () if UNNAMED not in name)
-
-
-def _answer(engine: Engine, path: str) -> Any:
-    """An answer of the API; None where there is no such image."""
-    with _failing_as(engine.endpoint), engine._get(path, timeout=(CONNECT_SECONDS, ANSWER_SECONDS)) as response:
-        if response.status_code == NOT_THERE:
-            return None
-        engine._check(response)
-        return response.json()

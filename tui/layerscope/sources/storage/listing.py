@@ -1,0 +1,85 @@
+"""All images of an engine and the sizes of their layers, from its storage alone: what its API may take seconds for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import HistoryStep
+from layerscope.sources.engine.listing import ListedImage
+from layerscope.sources.storage.containers_store import ID, ContainersStore, ImageRow, images_of, stores_at
+from layerscope.sources.storage.unreadable import StorageUnreadable, plain_id, read_config, read_word
+
+Built = tuple[HistoryStep, ...]
+"""An image's history, which says what it was built from."""
+
+
+def docker_layer_sizes(root: Path, driver: str, chain: Iterable[Digest]) -> dict[Digest, int]:
+    """What Docker's layer database (moby `layer/filestore.go`) says of layers by chain id, in bytes of the files in each.
+
+    A chain id is a hash of its layers, so another engine's storage below the same path is no danger. What is not there, or
+    may not be read, is left out.
+    """
+    database = root / "image" / driver / "layerdb"
+    words = {each: read_word(database / each.algorithm / each.encoded / "size") for each in set(chain)}
+    return {each: int(word) for each, word in words.items() if word.isdecimal()}
+
+
+def list_containers_storage(roots: Sequence[Path], driver: str = "") -> tuple[list[ListedImage], int]:
+    """The images of Podman, Buildah and CRI-O in the stores at `roots`, and how many there are with those that only are steps
+    on the way to others, which are left out as engines do. Sizes are those of the layers' tars.
+
+    What cannot be read is left out: it may be on its way in or out. Raises StorageUnreadable when nothing can be.
+    """
+    stores = stores_at(roots, driver)
+    found = list(_readable(stores))
+    ways = {history[:length] for _, history in found for length in range(1, len(history))}
+    return [image for image, history in found if _is_named(image) or history not in ways], len(images_of(stores))
+
+
+def _is_named(image: ListedImage) -> bool:
+    return bool(image.names or image.repo_digests)
+
+
+def _readable(stores: Sequence[ContainersStore]) -> Iterator[tuple[ListedImage, Built]]:
+    for store, row in images_of(stores).values():
+        try:
+            yield _listed(stores, store, row)
+        except StorageUnreadable:
+            continue
+
+
+def _listed(stores: Sequence[ContainersStore], store: ContainersStore, row: ImageRow) -> tuple[ListedImage, Built]:
+    from layerscope.sources.storage.containers_image import file_name
+
+    config, _ = read_config(store.images_directory / plain_id(row.id, ID) / file_name(f"sha256:{row.id}"))
+    sizes = _sizes(stores, row.layer)
+    if len(sizes) != len(config.rootfs.diff_ids):
+        raise StorageUnreadable(f"of image {row.id[:12]} only {len(sizes)} layers are there")
+    names = row.names or ()
+    listed = ListedImage(
+        id=f"sha256:{row.id}",
+        names=tuple(name for name in names if "@" not in name),
+        repo_digests=tuple(name for name in names if "@" in name),
+        platform=config.platform,
+        created=config.created,
+        size=sum(sizes),
+        diff_ids=tuple(config.rootfs.diff_ids),
+        sizes=tuple(sizes),
+    )
+    return listed, tuple(config.history)
+
+
+def _sizes(stores: Sequence[ContainersStore], top: str) -> list[int]:
+    """The sizes of a layer and all below it, base first. Raises StorageUnreadable where one is not there."""
+    sizes: list[int] = []
+    seen: set[str] = set()
+    while top and top not in seen:
+        seen.add(top)
+        row = next((store.layers[top] for store in stores if top in store.layers), None)
+        if row is None:
+            raise StorageUnreadable(f"layer {top[:12]} is not there")
+        sizes.append(row.diff_size)
+        top = row.parent
+    return sizes[::-1]
