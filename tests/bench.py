@@ -27,7 +27,7 @@ from pathlib import Path
 
 RUNS = 5
 BEST_CASE_BYTES = 200_000_000
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTHONDONTWRITEBYTECODE")}
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,9 @@ class Screen:
         pid, terminal = pty.fork()
         if pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
-            os.execvpe(command[0], command, {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment})
+            os.execvpe(
+                command[0], command, {**os.environ, "CI": "", "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment}
+            )
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
         return cls(pid, terminal, started)
 

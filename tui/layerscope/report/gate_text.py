@@ -164,9 +164,7 @@ def _fixes(run: GateRun, style: Style) -> Iterator[str]:
         yield from _fix(fix, style)
     if len(fixes) > MOST_FIXES:
         rest = sum(fix.size for fix in fixes[MOST_FIXES:])
-        yield style.paint(
-            f"  {size_text(rest):>8}  in {count_text(len(fixes) - MOST_FIXES, 'more fix').replace('fixs', 'fixes')}", "dim"
-        )
+        yield style.paint(f"  {size_text(rest):>8}  in {count_text(len(fixes) - MOST_FIXES, 'more change')}", "dim")
 
 
 def _fix(fix: Fix, style: Style) -> Iterator[str]:
