@@ -88,6 +88,7 @@ def docker_images(image_context: Path) -> Iterator[KeptImages]:
         kept.run("run", "-d", "--network=host", "--name=web", "-v=data:/data", "--tmpfs=/scratch", "app:1", "sleep", "1000")
         kept.run("exec", "web", "/bin/sh", "-ec", CHANGES)
         yield kept
+        kept.run("rm", "-f", "web")
 
 
 def _of_docker(engine: RunningEngine) -> KeptImages:

@@ -310,8 +310,10 @@ def as_somebody_else(kept: KeptImages) -> Iterator[None]:
     """As a user who may ask the engine and not read its storage."""
     shutil.chown(kept.root.parent / "s", 65534)
     kept.root.parent.chmod(0o755)
+    os.setegid(65534)
     os.seteuid(65534)
     try:
         yield
     finally:
         os.seteuid(0)
+        os.setegid(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from layerscope.layers.way import Way
 from layerscope.oci.documents import HistoryStep
 from layerscope.oci.media_types import DOCKER_LAYER
 from layerscope.sources.image import Image, StoredLayer
-from layerscope.sources.storage.unreadable import StorageUnreadable, plain_id
+from layerscope.sources.storage.unreadable import StorageUnreadable, may_read, plain_id
 from layerscope.text import escape
 
 UPPER = {"overlay2": "overlay2/{}/diff", "fuse-overlayfs": "fuse-overlayfs/{}/diff", "overlay": "overlay/{}/diff"}
@@ -42,7 +41,7 @@ class Container:
 
 def own_layer(container: Container, image: Image) -> DirectoryWay:
     """The way to what a container wrote. Raises StorageUnreadable where this user may not read it."""
-    if not os.access(container.upper, os.R_OK | os.X_OK):
+    if not may_read(container.upper):
         where = escape(str(container.upper))
         raise StorageUnreadable(f"{where}, what container {escape(container.title)} wrote, is not there, or not for this user")
     lowers = [layer.way.directory for layer in reversed(image.layers) if isinstance(layer.way, TarSplitWay)]

@@ -8,7 +8,6 @@ overlay/ID/diff, vfs/dir/ID      the files of a layer
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from layerscope.sources.storage.unreadable import StorageUnreadable, is_there, plain_id, read_json
+from layerscope.sources.storage.unreadable import StorageUnreadable, is_there, may_read, plain_id, read_json
 from layerscope.text import escape
 
 DIRECTORIES = {"overlay": "overlay/{}/diff", "vfs": "vfs/dir/{}"}
@@ -87,7 +86,7 @@ def stores_at(roots: Sequence[Path], driver: str = "") -> list[ContainersStore]:
     if found:
         return found
     places = " and ".join(escape(str(root)) for root in roots)
-    if not any(os.access(root, os.R_OK | os.X_OK) for root in roots):
+    if not any(map(may_read, roots)):
         raise StorageUnreadable(f"Podman's storage {places} cannot be read: it is not there, or not for this user")
     raise StorageUnreadable(
         f"Podman's storage {places} has no images of a kind that is read in place ({', '.join(DIRECTORIES)})"

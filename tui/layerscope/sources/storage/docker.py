@@ -19,6 +19,7 @@ from layerscope.sources.storage.kept import KeptImage, KeptLayer
 from layerscope.sources.storage.unreadable import (
     StorageUnreadable,
     is_there,
+    may_read,
     names_in,
     plain_id,
     read_config,
@@ -51,7 +52,7 @@ class DockerStorage:
             if name in DIRECTORIES and is_there(root / "image" / name / "imagedb" / "content"):
                 return cls(root, name)
         what = f"Docker's storage {escape(str(root))}"
-        if not os.access(root, os.R_OK | os.X_OK):
+        if not may_read(root):
             raise StorageUnreadable(f"{what} cannot be read: it is not there, or not for this user")
         raise StorageUnreadable(f"{what} has no images of a kind that is read in place ({', '.join(DIRECTORIES)})")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from layerscope.oci.platform import Platform
 from layerscope.oci.reference import familiar
 from layerscope.sources.assemble import layer_steps
 from layerscope.sources.image import Image, StoredLayer
-from layerscope.sources.storage.unreadable import StorageUnreadable
+from layerscope.sources.storage.unreadable import StorageUnreadable, may_read
 from layerscope.text import escape
 
 
@@ -48,7 +47,7 @@ class KeptImage:
         """
         self._refuse_platform(platform)
         for layer in self.layers:
-            if not os.access(layer.record, os.R_OK):
+            if not may_read(layer.record):
                 raise StorageUnreadable(f"{escape(str(layer.record))}, the record of a layer, cannot be read")
         return Image(
             reference=reference,

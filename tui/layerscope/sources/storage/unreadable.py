@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,15 @@ def names_in(directory: Path) -> Iterator[str]:
         yield from sorted(path.name for path in directory.iterdir())
     except OSError:
         return
+
+
+def may_read(path: Path) -> bool:
+    """True when a file or directory is there and may be read."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def is_there(path: Path) -> bool:
