@@ -89,6 +89,25 @@ def podman_service(client: tuple[str, ...]) -> Iterator[str]:
             yield engine.address
 
 
+@contextmanager
+def containerd_engine() -> Iterator[RunningEngine]:
+    """A containerd by itself; needs root. Its socket has another API: `run` is for `ctr`."""
+    requires("containerd")
+    requires("ctr")
+    _require_root()
+    with _directory() as top:
+        lines = ["version = 2", f'root = "{top}/data"', f'state = "{top}/run"', "[grpc]", f'address = "{top}/s"']
+        lines.insert(3, 'disabled_plugins = ["io.containerd.grpc.v1.cri"]')
+        (top / "config").write_text("\n".join(lines))
+        with _running(top, ["containerd", "--config", f"{top}/config"]) as process:
+            engine = RunningEngine("containerd", top / "s", top / "data", process, ("ctr", f"--address={top}/s"))
+            deadline = time.monotonic() + PATIENCE
+            while subprocess.run([*engine.command, "version"], capture_output=True, check=False).returncode:
+                assert process.poll() is None and time.monotonic() < deadline, (top / "log").read_text()
+                time.sleep(0.05)
+            yield engine
+
+
 def _require_root() -> None:
     if os.geteuid() != 0:
         pytest.skip("an engine of a test's own needs root")

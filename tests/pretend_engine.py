@@ -46,6 +46,9 @@ class Pretended:
     version: str
     save: Answer
     tags: list[str]
+    image_id: str = IMAGE_ID
+    about: dict[str, str] = field(default_factory=dict)
+    """What it says of itself (Engine API, SystemInfo)."""
     asked: list[str] = field(default_factory=list)
     wanted: list[dict[str, list[str]]] = field(default_factory=list)
     hung_up: Event = field(default_factory=Event)
@@ -57,9 +60,11 @@ class Pretended:
         return f"unix://{self.socket}"
 
     def answer(self, path: str) -> Answer | None:
-        about = {"Id": IMAGE_ID, "RepoTags": self.tags, "Size": 1, "RootFS": {"Layers": []}}
+        about = {"Id": self.image_id, "RepoTags": self.tags, "Size": 1, "RootFS": {"Layers": []}}
         if path.endswith("/version"):
             return sent(json.dumps({"ApiVersion": self.version}).encode())
+        if path.endswith("/info"):
+            return sent(json.dumps(self.about).encode())
         if path.endswith("/get"):
             return self.save
         if path.endswith("/images/json"):

@@ -51,11 +51,15 @@ HELP = """What is in this container image, and why is it so big?
 IMAGE is a file or directory (an archive of `docker save` or `podman save`, an OCI archive or layout, compressed or
 not), `-` for standard input, or one of docker-archive:FILE[:REF], oci-archive:FILE[:REF], oci:DIR[:REF]. An image that
 is one of several in a file is chosen by its tag: FILE:TAG. Anything else is an image in an engine, by NAME[:TAG],
-NAME@DIGEST or the first digits of its id.
+NAME@DIGEST or the first digits of its id; it is read where the engine keeps it, if this user may, and exported if not.
 
 \b
 What IMAGE means, the first that fits:
   docker:NAME, podman:NAME   that engine's image
+  container:NAME             a container of Docker or Podman: its image, and on
+                             top what it wrote; docker:container:NAME, podman:...
+  containerd:NAME|DIGEST     an image in containerd's store (nerdctl, k3s, ctr);
+                             CONTAINERD_NAMESPACE says in which namespace
   docker-archive:, oci:, ... that file or directory
   a path that exists         that file, or directory with an image in it
   /..., ./..., ../..., ~...  a file, which is then missing

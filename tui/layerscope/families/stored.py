@@ -40,13 +40,13 @@ def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progr
 
 def _found(files: Files, candidate: Candidate, location: Location) -> Found:
     # Standard input can be read but once; anything else is opened anew, for every open file costs a descriptor.
-    kept = files if location.path is None else None
+    kept = files if location.is_stdin else None
 
     def open_again(progress: Progress) -> Image:
         name = next(iter(candidate.names), "")
         return assemble(kept or _files(location, None, progress), candidate, reference=reference, name=name)
 
-    reference = location.typed if location.path is None else f"{location.typed}:{candidate.digest}"
+    reference = location.typed if location.is_stdin else f"{location.typed}:{candidate.digest}"
     return Found(_facts(files, candidate, location.place), reference, open_again)
 
 

@@ -13,6 +13,7 @@ from layerscope.sources.engine.names import CONTAINER, Kind, may_be_container, m
 from layerscope.text import escape
 
 PREFIXES = ("docker-archive:", "oci-archive:", "oci:")
+CONTAINERD = "containerd:"
 STDIN = "-"
 MAX_NEAR = 5000
 """Names of a directory that are compared with a mistyped one."""
@@ -38,7 +39,7 @@ class EngineName:
 @dataclass(frozen=True, slots=True)
 class Location:
     """A place to look into. `path` is None for standard input, `tag` empty when none was asked for. With `engine` it is
-    neither of these.
+    neither of these, and with `is_containerd` it is the content store of containerd.
     """
 
     typed: str
@@ -46,18 +47,27 @@ class Location:
     path: Path | None
     tag: str = ""
     engine: EngineName | None = None
+    is_containerd: bool = False
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether it can be read only once."""
+        return self.path is None and self.engine is None and not self.is_containerd
 
     @property
     def place(self) -> str:
         """What messages call it."""
         if self.engine is not None:
             return self.engine.kind.label if self.engine.kind else "the engine"
+        if self.is_containerd:
+            return "containerd"
         return "standard input" if self.path is None else escape(str(self.path))
 
 
 def locate(reference: str) -> Location:
     """Find what `reference` names: PATH, PATH:REF, -, these three after `docker-archive:`, `oci-archive:` or `oci:`, or the
-    name or id of an image in an engine, perhaps after `docker:` or `podman:`, or `container:` and that of a container.
+    name or id of an image in an engine, perhaps after `docker:` or `podman:`, or `container:` and that of a container,
+    or `containerd:` and the name or digest of an image in containerd's content store.
 
     A prefix decides. So does a path that exists, except that a bare name is no directory without an image's documents
     (`node:1` beside a directory `node`). Else what starts with `/`, `./`, `../` or `~` is a path, and anything that an engine
@@ -65,6 +75,8 @@ def locate(reference: str) -> Location:
     it is read. A path may contain colons: the longest one that exists is taken, what follows is the tag. Raises NotFound,
     with near file names, and UsageError for an empty reference.
     """
+    if reference.startswith(CONTAINERD):
+        return Location(CONTAINERD.removesuffix(":"), None, reference.removeprefix(CONTAINERD), is_containerd=True)
     kind, name = split_prefix(reference)
     if name.startswith(CONTAINER):
         return Location(reference, None, engine=EngineName(kind, _container_name(name), is_container=True))

@@ -60,6 +60,10 @@ def open_files(files: Files, location: Location, *, reference: str, platform: Pl
 
 
 def _files(location: Location, stdin: BinaryIO | None, progress: Progress) -> Files:
+    if location.is_containerd:
+        from layerscope.sources.storage.containerd import containerd_files
+
+        return containerd_files(location.tag)
     if location.path is None:
         return _of_stream(stdin or sys.stdin.buffer, location.place, progress)
     if location.path.is_dir():

@@ -18,9 +18,10 @@ def open_found(found: Found, asked: Asked) -> Image:
     """
     if asked.wishes.keep is not None:
         return exported(found, asked)
-    if not asked.wishes.needs_tars:
-        with suppress(StorageUnreadable):
-            return _kept(found, asked)
+    with suppress(StorageUnreadable):
+        kept = _kept(found, asked)
+        if not asked.wishes.needs_tars or all(layer.blob is not None for layer in kept.layers):
+            return kept
     if asked.wishes.needs_bytes or asked.wishes.needs_tars:
         return stored(found, asked)
     return known(found, asked) or exported(found, asked)

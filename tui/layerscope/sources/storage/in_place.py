@@ -9,13 +9,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from layerscope.errors import NotFound
+from layerscope.errors import BadDocument, NotFound
+from layerscope.oci.digest import Digest
 from layerscope.oci.platform import Platform
+from layerscope.sources.assemble import assemble
+from layerscope.sources.catalogue import stored_images
+from layerscope.sources.choose import choose
 from layerscope.sources.engine.names import Kind
 from layerscope.sources.image import Image
+from layerscope.sources.location import EngineName, Location
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer
+from layerscope.sources.storage.containerd import containerd_roots, open_content
 from layerscope.sources.storage.containers import find_containers_image
-from layerscope.sources.storage.docker import docker_roots, find_docker_image
+from layerscope.sources.storage.docker import DIRECTORIES, docker_roots, find_docker_image
 from layerscope.sources.storage.docker_container import find_docker_container
 from layerscope.sources.storage.kept import KeptImage
 from layerscope.sources.storage.podman_container import find_podman_container
@@ -49,6 +55,8 @@ def open_kept(place: Place, image_id: str, *, reference: str, name: str, platfor
     if not place.root:
         raise StorageUnreadable("the engine does not say where it keeps its images")
     root, digits = Path(place.root), image_id.removeprefix("sha256:")
+    if place.kind is Kind.DOCKER and place.driver not in DIRECTORIES:
+        return _open_content(root, image_id, reference=reference, name=name, platform=platform)
     try:
         if place.kind is Kind.DOCKER:
             kept = find_docker_image(root, digits, driver=place.driver)
@@ -57,6 +65,21 @@ def open_kept(place: Place, image_id: str, *, reference: str, name: str, platfor
     except NotFound as error:
         raise StorageUnreadable(str(error)) from error
     return replace(kept, name=name).opened(reference=reference, platform=platform)
+
+
+def _open_content(root: Path, image_id: str, *, reference: str, name: str, platform: Platform | None) -> Image:
+    """Docker's image in the store of its containerd, or of the system's; its id is the digest of its manifest or index."""
+    try:
+        digest = Digest.parse(image_id)
+    except BadDocument as error:
+        raise StorageUnreadable(str(error)) from error
+    for each in (root / "containerd/daemon", *containerd_roots()):
+        with suppress(StorageUnreadable):
+            files = open_content(each, digest, name)
+            location = Location(reference, None, engine=EngineName(Kind.DOCKER, name or image_id))
+            candidate, tag = choose(stored_images(files), location, platform)
+            return assemble(files, candidate, reference=reference, name=tag)
+    raise StorageUnreadable(f"no containerd that may be read here keeps {digest}")
 
 
 def search_kept(kinds: Collection[Kind], name: str, *, reference: str, platform: Platform | None) -> Image | None:

@@ -1,0 +1,181 @@
+"""containerd's content store, read in place: what nerdctl, k3s, and Docker with the containerd image store keep images in.
+
+io.containerd.content.v1.content/blobs/sha256/     every blob, as in an OCI layout
+io.containerd.metadata.v1.bolt/meta.db             names -> manifests and indexes, by namespace
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from layerscope.errors import BadDocument, NotFound
+from layerscope.layers.blob import Blob
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import MAX_DOCUMENT
+from layerscope.oci.media_types import OCI_INDEX, OCI_MANIFEST
+from layerscope.oci.reference import best_match
+from layerscope.sources.files import Directory, blob_name
+from layerscope.sources.index import CONTAINERD_NAME, INDEX
+from layerscope.sources.storage.bolt import Bucket, read_bolt
+from layerscope.sources.storage.unreadable import StorageUnreadable, is_there, names_in, read_bytes
+from layerscope.text import escape
+
+SYSTEM = (
+    Path("/var/lib/containerd"),
+    Path("/var/lib/rancher/k3s/agent/containerd"),
+    Path("/var/lib/rancher/rke2/agent/containerd"),
+    Path("/var/snap/microk8s/common/var/lib/containerd"),
+    Path("/var/lib/docker/containerd/daemon"),
+)
+CONFIG = Path("/etc/containerd/config.toml")
+ROOT = "LAYERSCOPE_CONTAINERD"
+"""The environment variable that names containerd's root directory where that is an unusual one."""
+NAMESPACE = "CONTAINERD_NAMESPACE"
+"""containerd's own variable: the one namespace to look into."""
+CONTENT, DATABASE = "io.containerd.content.v1.content", "io.containerd.metadata.v1.bolt/meta.db"
+SHORTEST = 7
+"""Digits of a digest that are enough to look for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An image that the database lists: of what type its manifest or index is may not be known."""
+
+    name: str
+    digest: Digest
+    media_type: str = ""
+
+
+class ContentStore(Directory):
+    """The blobs as the files of an OCI layout, whose index is made up: the images of the database, or one by its digest."""
+
+    def __init__(self, root: Path, listed: list[Named]) -> None:
+        super().__init__(root / CONTENT, f"containerd ({escape(str(root))})")
+        self._index = msgspec.json.encode({"schemaVersion": 2, "manifests": [self._descriptor(each) for each in listed]})
+
+    def has(self, name: str) -> bool:
+        """See Files."""
+        return name == INDEX or super().has(name)
+
+    def blob(self, name: str) -> Blob:
+        """See Files."""
+        if name != INDEX:
+            return super().blob(name)
+        kept = mmap.mmap(-1, len(self._index))
+        kept.write(self._index)
+        return Blob(kept, 0, len(self._index))
+
+    def _descriptor(self, image: Named) -> dict[str, object]:
+        annotations = {CONTAINERD_NAME: image.name} if image.name else {}
+        named: dict[str, object] = {"digest": str(image.digest), "annotations": annotations}
+        try:
+            blob = super().blob(blob_name(image.digest))
+        except NotFound:  # pulled by halves; it is refused when it is asked for
+            return named | {"mediaType": image.media_type}
+        return named | {"mediaType": image.media_type or _media_type(blob), "size": blob.size}
+
+
+def containerd_files(wanted: str) -> ContentStore:
+    """The store that has an image of that name or digest; the first that there is, if none has. Raises NotFound.
+
+    With a digest, or its first digits, the database is not needed.
+    """
+    stores = [_store(root, wanted) for root in containerd_roots() if is_there(root / CONTENT)]
+    readable = [store for store in stores if store is not None]
+    if readable:
+        return next((store for store, has_wanted in readable if has_wanted), readable[0][0])
+    places = ", ".join(escape(str(root)) for root in containerd_roots())
+    raise NotFound(f"containerd keeps no images that this user may read in {places} ({ROOT}=DIR names another)")
+
+
+def open_content(root: Path, digest: Digest, name: str) -> ContentStore:
+    """One image of the store below `root`, by the digest of its manifest or index. Raises StorageUnreadable."""
+    if not _media_type(_blob(root, digest.encoded)):
+        raise StorageUnreadable(f"containerd's {escape(str(root))} does not have {digest}, or not for this user")
+    return ContentStore(root, [Named(name, digest)])
+
+
+def containerd_roots() -> list[Path]:
+    """Where to look: the directory named by LAYERSCOPE_CONTAINERD, or the usual ones."""
+    if named := os.environ.get(ROOT):
+        return [Path(named)]
+    own = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
+    return list(dict.fromkeys([*_configured(), *SYSTEM, own / "containerd", own / "docker/containerd/daemon"]))
+
+
+def _configured() -> Iterator[Path]:
+    try:
+        root = tomllib.loads(read_bytes(CONFIG).decode()).get("root")
+    except (StorageUnreadable, ValueError):
+        return
+    if isinstance(root, str) and root:
+        yield Path(root)
+
+
+def _store(root: Path, wanted: str) -> tuple[ContentStore, bool] | None:
+    """The store below `root`, and whether it has what is wanted; None where neither its names nor that can be read."""
+    digests = list(_digests(root, wanted))
+    try:
+        listed = _listed(root)
+    except StorageUnreadable:
+        if not digests:
+            return None
+        listed = []
+    known = {each.digest for each in listed}
+    listed += [Named("", digest) for digest in digests if digest not in known]
+    names = best_match(wanted, {each.name for each in listed if each.name})
+    return ContentStore(root, listed), bool(digests or names)
+
+
+def _digests(root: Path, wanted: str) -> Iterator[Digest]:
+    """The manifests and indexes whose digests begin as `wanted` does, perhaps after `NAME@`."""
+    digits = wanted.rpartition("@")[2].removeprefix("sha256:")
+    if len(digits) < SHORTEST or set(digits) - set("0123456789abcdef"):
+        return
+    for name in names_in(root / CONTENT / "blobs/sha256"):
+        if name.startswith(digits) and _media_type(_blob(root, name)):
+            yield Digest.parse(f"sha256:{name}")
+
+
+def _blob(root: Path, digits: str) -> Blob:
+    try:
+        return Blob.of_file(root / CONTENT / "blobs/sha256" / digits)
+    except NotFound:
+        return Blob(None, 0, 0)
+
+
+def _media_type(blob: Blob) -> str:
+    """What a blob is by its looks: an index, a manifest, or (empty) something else."""
+    text = blob.read(0, MAX_DOCUMENT)
+    if not text.lstrip().startswith(b"{"):
+        return ""
+    return OCI_INDEX if b'"manifests"' in text else OCI_MANIFEST if b'"layers"' in text and b'"config"' in text else ""
+
+
+def _listed(root: Path) -> list[Named]:
+    return read_bolt(root / DATABASE, lambda database: list(_images(database)))
+
+
+def _images(database: Bucket) -> Iterator[Named]:
+    """containerd `metadata/buckets.go`: v1/NAMESPACE/images/NAME/target."""
+    own = os.environ.get(NAMESPACE, "").encode()
+    for namespace, bucket in database.bucket(b"v1").buckets():
+        if own and namespace != own:
+            continue
+        for name, image in bucket.bucket(b"images").buckets():
+            target = image.bucket(b"target").values
+            try:
+                digest = Digest.parse(target.get(b"digest", b"").decode("utf-8", "replace"))
+            except BadDocument:
+                continue
+            media_type = target.get(b"mediatype", b"").decode("utf-8", "replace")
+            # Kubernetes lists each image by its id, too.
+            own_name = "" if name.startswith(b"sha256:") else name.decode("utf-8", "replace")
+            yield Named(own_name, digest, media_type)
