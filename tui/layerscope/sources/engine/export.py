@@ -21,7 +21,7 @@ from layerscope.sources.engine.again import Again, PassedLayer
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.find import Found
 from layerscope.sources.engine.keep import Keeper
-from layerscope.sources.engine.receive import OnPiece, Receiving, nothing
+from layerscope.sources.engine.receive import Call, OnPiece, Receiving, nothing
 from layerscope.sources.engine.received import Part, Received, receive
 from layerscope.sources.engine.remembered import recall, remember
 from layerscope.sources.engine.wishes import Wishes
@@ -129,8 +129,7 @@ def _kept(path: Path) -> Archive:
 
 def _receiving(engine: Engine, found: Found, asked: Asked, on_piece: OnPiece) -> Receiving:
     return Receiving(
-        lambda: engine.save(found.name, asked.platform),
-        name=str(engine.endpoint),
+        Call(str(engine.endpoint), lambda: engine.save(found.name, asked.platform), engine.ping),
         stage=f"reading {found.name} from {engine.endpoint.kind.label}",
         expected=found.image.size,
         progress=asked.progress,

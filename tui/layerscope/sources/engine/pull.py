@@ -10,7 +10,7 @@ from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.receive import Receiving
+from layerscope.sources.engine.receive import Call, Receiving
 from layerscope.text import escape
 
 DONE = frozenset({"Download complete", "Pull complete", "Already exists"})
@@ -57,8 +57,7 @@ def _pull(engine: Engine, name: str, platform: Platform | None, progress: Progre
     stage = f"{title} pulls {name}"
     layers = _Layers()
     with Receiving(
-        lambda: engine.pull(name, platform),
-        name=str(engine.endpoint),
+        Call(str(engine.endpoint), lambda: engine.pull(name, platform), engine.ping),
         stage=stage,
         expected=0,
         progress=lambda *_: layers.tell(progress, stage),
