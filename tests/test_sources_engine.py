@@ -229,7 +229,7 @@ def test_an_engine_that_is_killed_before_it_sends_anything_is_a_sentence(
         ask(monkeypatch, victim)
 
         def kill(stage: str, done: int, _total: int) -> None:
-            if stage.startswith("reading") and not done:
+            if stage.startswith("Docker prepares") and not done:
                 victim.process.kill()
 
         with pytest.raises(EngineFailed, match=r"broke off before the first byte of the image"):

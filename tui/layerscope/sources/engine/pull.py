@@ -56,12 +56,8 @@ def _pull(engine: Engine, name: str, platform: Platform | None, progress: Progre
     title = engine.endpoint.kind.label
     stage = f"{title} pulls {name}"
     layers = _Layers()
-    with Receiving(
-        Call(str(engine.endpoint), lambda: engine.pull(name, platform), engine.ping),
-        stage=stage,
-        expected=0,
-        progress=lambda *_: layers.tell(progress, stage),
-    ) as stream:
+    call = Call(str(engine.endpoint), stage, stage, lambda: engine.pull(name, platform), engine.ping)
+    with Receiving(call, expected=0, progress=lambda *_: layers.tell(progress, stage)) as stream:
         for message in _messages(stream):
             if error := message.get("error"):
                 raise EngineFailed(f"{title} failed: {escape(str(error)[:500].strip())}")

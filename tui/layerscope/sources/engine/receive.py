@@ -45,9 +45,13 @@ def nothing(_piece: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is asked of which engine: `name` is what sentences call it."""
+    """What is asked of which engine: `name` is what sentences call it; `stage` and `waiting` say what is going on once it
+    answers, and before.
+    """
 
     name: str
+    stage: str
+    waiting: str
     request: Request
     ping: Ping
 
@@ -59,13 +63,14 @@ class Receiving:
     every byte, in the thread that reads. Raises EngineFailed when the engine refuses, fails, dies or hangs.
     """
 
-    def __init__(self, call: Call, *, stage: str, expected: int, progress: Progress, on_piece: OnPiece = nothing) -> None:
-        self._name, self._stage, self._expected, self._progress, self._on_piece = call.name, stage, expected, progress, on_piece
+    def __init__(self, call: Call, *, expected: int, progress: Progress, on_piece: OnPiece = nothing) -> None:
+        self._name, self._stage, self._waiting = call.name, call.stage, call.waiting
+        self._expected, self._progress, self._on_piece = expected, progress, on_piece
         self._line = _Line(call)
         self._held = memoryview(b"")
         self._done = 0
         self._is_ended = False
-        self._reported = 0.0
+        self._reported, self._started = 0.0, time.monotonic()
 
     def __enter__(self) -> Receiving:
         self._line.start()
@@ -135,7 +140,10 @@ class Receiving:
         if now - self._reported < LOOK_UP:
             return
         self._reported = now
-        self._progress(self._stage, self._done, self._expected if self._done <= self._expected else 0)
+        if self._done:
+            self._progress(self._stage, self._done, self._expected if self._done <= self._expected else 0)
+        else:
+            self._progress(f"{self._waiting}, {now - self._started:.0f} s", 0, 0)
 
     def _failure(self, error: Exception) -> Exception:
         if isinstance(error, LayerscopeError):
