@@ -162,14 +162,20 @@ def _version(ask: list[str]) -> dict[str, object]:
     return version
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        number: int = reserved.getsockname()[1]
+        return number
+
+
 @contextmanager
 def registry() -> Iterator[str]:
     """A registry on this machine, which engines trust without TLS; gives its host and port."""
     requires("docker-registry")
-    with _directory() as top, socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{reserved.getsockname()[1]}"
-        reserved.close()
+    with _directory() as top:
+        host = f"127.0.0.1:{free_port()}"
         storage = {"filesystem": {"rootdirectory": f"{top}/data"}}
         (top / "config").write_text(json.dumps({"version": "0.1", "storage": storage, "http": {"addr": host}}))
         with _running(top, ["docker-registry", "serve", f"{top}/config"]) as process:

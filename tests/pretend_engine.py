@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from threading import Event, Thread
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 IMAGE_ID = "sha256:" + "5" * 64
 Write = Callable[[bytes], None]
@@ -49,6 +49,8 @@ class Pretended:
     image_id: str = IMAGE_ID
     about: dict[str, str] = field(default_factory=dict)
     """What it says of itself (Engine API, SystemInfo)."""
+    hangs_at: str = ""
+    """The end of the paths that are never answered."""
     asked: list[str] = field(default_factory=list)
     wanted: list[dict[str, list[str]]] = field(default_factory=list)
     hung_up: Event = field(default_factory=Event)
@@ -59,7 +61,18 @@ class Pretended:
     def address(self) -> str:
         return f"unix://{self.socket}"
 
+    @property
+    def saves(self) -> int:
+        """How often an export was asked for."""
+        return sum(path.endswith("/get") for path in self.asked)
+
+    def wait(self, _write: Write) -> None:
+        """An answer that never comes."""
+        self.silent.wait()
+
     def answer(self, path: str) -> Answer | None:
+        if self.hangs_at and path.endswith(self.hangs_at):
+            return self.wait
         about = {"Id": self.image_id, "RepoTags": self.tags, "Size": 1, "RootFS": {"Layers": []}}
         if path.endswith("/version"):
             return sent(json.dumps({"ApiVersion": self.version}).encode())
@@ -69,7 +82,8 @@ class Pretended:
             return self.save
         if path.endswith("/images/json"):
             return sent(json.dumps([about]).encode())
-        return sent(json.dumps(about).encode()) if path.endswith("/json") else None
+        name = unquote(path.partition("/images/")[2].removesuffix("/json"))
+        return sent(json.dumps(about).encode()) if name in (*self.tags, self.image_id) else None
 
 
 class _Server(ThreadingMixIn, UnixStreamServer):
@@ -78,9 +92,11 @@ class _Server(ThreadingMixIn, UnixStreamServer):
 
 
 @contextmanager
-def pretended_engine(directory: Path, save: Answer, *, version: str = "1.41", tag: str = "app:1") -> Iterator[Pretended]:
+def pretended_engine(
+    directory: Path, save: Answer, *, version: str = "1.41", tag: str = "app:1", image_id: str = IMAGE_ID
+) -> Iterator[Pretended]:
     """Serve until the context ends; `directory` needs a short name."""
-    pretended = Pretended(directory / "pretended", version, save, [tag])
+    pretended = Pretended(directory / "pretended", version, save, [tag], image_id)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -90,10 +106,12 @@ def pretended_engine(directory: Path, save: Answer, *, version: str = "1.41", ta
             pretended.asked.append(parts.path)
             pretended.wanted.append(parse_qs(parts.query))
             answer = pretended.answer(parts.path)
+            self.close_connection = True
+            if answer == pretended.wait:
+                pretended.silent.wait()
             self.send_response(200 if answer else 404)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            self.close_connection = True
             try:
                 (answer or sent(b"{}"))(self.chunk)
             except OSError:

@@ -93,6 +93,19 @@ def interrupted(clock: list[float]) -> None:
         raise KeyboardInterrupt
 
 
+def test_the_rate_is_that_of_bytes_that_come_not_of_the_time_before(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    terminal = as_stderr(monkeypatch)
+    with Progress() as watch:
+        for _ in range(10):
+            clock[0] += 1
+            watch("Docker prepares app:1", 0, 0)
+        clock[0] += 2
+        watch("reading app:1", 10_000_000, 20_000_000)
+    assert left(terminal.shown[: -len("\r\x1b[K")]) == "reading app:1: 10.0 MB of 20.0 MB (50%), 5.00 MB/s"
+
+
 def test_an_error_erases_the_line_too(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
     terminal = as_stderr(monkeypatch)
     with pytest.raises(KeyboardInterrupt):

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from build import Layer, directory, file, hardlink, image, layer, opaque, symlink, whiteout
-from commands import ran
-from engines import RunningEngine, docker_engine, podman_engine, registry
+from commands import COMMAND, environment, ran
+from conftest import requires
+from engines import RunningEngine, docker_engine, free_port, podman_engine, registry
 from layerscope.analysis import read_image
+from layerscope.cache.cache import Cache
 from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound
+from layerscope.sources.engine import endpoints
+from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.wishes import Wishes
 from layerscope.sources.open import open_image
@@ -80,6 +86,15 @@ def report(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
     return document
 
 
+def no_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on an export is a failure."""
+
+    def refuse(*_arguments: object) -> None:
+        raise AssertionError("the engine was asked for an export")
+
+    monkeypatch.setattr(Engine, "save", refuse)
+
+
 @pytest.mark.parametrize("name", ["app:1", "app", "{kind}:app:1"])
 def test_an_engines_image_gives_the_report_of_its_archive(
     engine: RunningEngine,
@@ -91,7 +106,12 @@ def test_an_engines_image_gives_the_report_of_its_archive(
     ask(monkeypatch, engine)
     tag = name.removeprefix("{kind}:")
     (tmp_path / "saved.tar").write_bytes(engine.run("save", tag if ":" in tag else f"{tag}:latest"))
-    assert report(capsys, name.format(kind=engine.kind)) == report(capsys, tmp_path / "saved.tar")
+    of_archive = report(capsys, tmp_path / "saved.tar")
+    assert report(capsys, name.format(kind=engine.kind), "--no-cache") == of_archive
+    assert not (tmp_path / "cache").exists()
+    assert report(capsys, name.format(kind=engine.kind)) == of_archive
+    no_exports(monkeypatch)
+    assert report(capsys, name.format(kind=engine.kind)) == of_archive
 
 
 def test_an_image_is_found_by_the_first_digits_of_its_id(engine: RunningEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +165,7 @@ def test_an_archive_cannot_be_kept_where_there_is_no_directory(
 
 def test_a_name_that_is_not_there_is_answered_with_near_ones(engine: RunningEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     ask(monkeypatch, engine)
-    with pytest.raises(NotFound, match=r"there is no file or directory ap:1, and .* has no image ap:1; did you mean .*app:1"):
+    with pytest.raises(NotFound, match=r"there is no file or directory ap:1, and .* has no image ap:1.*; did you mean .*app:1"):
         open_image("ap:1")
     with pytest.raises(NotFound, match=r"has no image nothing:like-it; to have \w+ pull it, add --pull"):
         open_image(f"{engine.kind}:nothing:like-it")
@@ -185,10 +205,6 @@ def test_a_directory_that_is_no_image_is_passed_over(
         open_image("nothing:1")
 
 
-class Enough(BaseException):
-    pass
-
-
 def test_an_engine_that_is_killed_during_a_save_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with docker_engine() as victim:
         victim.load(image(layer(file("big", os.urandom(48 << 20))), tag="big:1"))
@@ -202,6 +218,22 @@ def test_an_engine_that_is_killed_during_a_save_is_a_sentence(tmp_path: Path, mo
         with pytest.raises(EngineFailed, match=r"Docker \(unix://.*\) broke off after \d+ bytes of the image"):
             open_image("big:1", progress=kill, wishes=Wishes(keep=tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_is_killed_before_it_sends_anything_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker 20.10 writes the image to its own disk first."""
+    with docker_engine() as victim:
+        victim.load(image(layer(file("big", os.urandom(48 << 20))), tag="big:1"))
+        ask(monkeypatch, victim)
+
+        def kill(stage: str, done: int, _total: int) -> None:
+            if stage.startswith("Docker prepares") and not done:
+                victim.process.kill()
+
+        with pytest.raises(EngineFailed, match=r"broke off before the first byte of the image"):
+            open_image("big:1", progress=kill)
 
 
 def test_an_engine_behind_ssh_is_asked_through_the_ssh_command(
@@ -228,6 +260,59 @@ def test_a_context_says_where_docker_is(docker: RunningEngine, tmp_path: Path, m
     monkeypatch.setenv("DOCKER_CONTEXT", "other")
     with pytest.raises(NotFound, match=r"Docker has no context other"):
         open_image("docker:app:1")
+
+
+def test_the_usual_sockets_are_tried_where_nothing_names_another(
+    docker: RunningEngine, podman: RunningEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DOCKER_HOST", "CONTAINER_HOST"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(endpoints, "DOCKER_SOCKET", f"{tmp_path}/none")
+    monkeypatch.setattr(endpoints, "PODMAN_SOCKET", f"{tmp_path}/none")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with pytest.raises(NotFound, match=r"there is no Docker at .*/docker.sock and no Podman at .*set DOCKER_HOST"):
+        open_image("both:1")
+    (tmp_path / "podman").mkdir()
+    (tmp_path / "podman" / "podman.sock").symlink_to(podman.socket)
+    assert open_image("both:1").name == "localhost/both:1"
+    (tmp_path / "docker.sock").symlink_to(docker.socket)
+    assert open_image("docker:both:1").name == "both:1"
+
+
+@contextmanager
+def docker_with_tls(directory: Path) -> Iterator[str]:
+    """A dockerd that wants certificates, those in `directory`; gives its address."""
+    requires("openssl")
+    script = """
+        openssl req -x509 -newkey rsa:2048 -nodes -keyout ca-key.pem -out ca.pem -subj /CN=ca -days 1
+        for name in server client; do
+          openssl req -newkey rsa:2048 -nodes -keyout $name-key.pem -out $name.csr -subj /CN=localhost
+          printf 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth' > $name.ext
+          openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -out $name.pem -days 1 -extfile $name.ext
+        done
+        mv client.pem cert.pem && mv client-key.pem key.pem
+    """
+    subprocess.run(["sh", "-ec", script], cwd=directory, check=True, capture_output=True)
+    host = f"tcp://127.0.0.1:{free_port()}"
+    files = (f"--tlscacert={directory}/ca.pem", f"--tlscert={directory}/server.pem", f"--tlskey={directory}/server-key.pem")
+    with docker_engine("-H", host, "--tlsverify", *files) as engine:
+        engine.load(image(*STACK, tag="app:1"))
+        yield host
+
+
+def test_docker_is_asked_over_tls_as_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with docker_with_tls(tmp_path) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        with pytest.raises(NotFound, match=r"HTTP request to an HTTPS server.; set DOCKER_TLS_VERIFY=1 and"):
+            open_image("docker:app:1")
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+        contents = read_image(open_image("docker:app:1"))
+        assert len(contents.image.layers) == len(STACK)
+        (tmp_path / "ca.pem").write_bytes((tmp_path / "cert.pem").read_bytes())
+        with pytest.raises(NotFound, match=r"cannot be reached over TLS .*; check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"):
+            open_image("docker:app:1")
 
 
 def test_a_user_without_permission_is_told_the_way_out(
@@ -264,7 +349,7 @@ def test_an_interrupted_command_leaves_at_once_and_keeps_nothing(docker: Running
     docker.load(image(layer(file("big", os.urandom(48 << 20))), tag="slow:1"))
     code = "import os, signal, sys; from layerscope.sources.engine import received; from layerscope.cli.main import run\n"
     code += "real = received.read_passing\n"
-    code += "def read_passing(stream, *, size):\n    os.kill(os.getpid(), signal.SIGINT)\n    return real(stream, size=size)\n"
+    code += "def read_passing(stream, **given):\n    os.kill(os.getpid(), signal.SIGINT)\n    return real(stream, **given)\n"
     code += "received.read_passing = read_passing\nsys.exit(run(['slow:1', '--text', '--keep', sys.argv[1]]))"
     environment = os.environ | {"DOCKER_HOST": docker.address}
     done = subprocess.run([sys.executable, "-c", code, tmp_path], env=environment, capture_output=True, check=False, timeout=30)
@@ -275,3 +360,68 @@ def test_an_interrupted_command_leaves_at_once_and_keeps_nothing(docker: Running
 def test_no_engine_at_all_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(LayerscopeError, match=r"does not run there"):
         open_image("docker:app:1")
+
+
+# The cache
+
+
+def test_another_tag_of_a_known_image_needs_no_export(
+    engine: RunningEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ask(monkeypatch, engine)
+    wishes = Wishes(cache=Cache.open(tmp_path / "layers"))
+    first = open_image("app:1", wishes=wishes)
+    engine.run("tag", "app:1", "localhost/again:2")
+    no_exports(monkeypatch)
+    assert open_image("app:1", wishes=wishes).name == first.name
+    again = open_image("again:2" if engine.kind == "podman" else "localhost/again:2", wishes=wishes)
+    assert (again.name, again.config_digest) == ("localhost/again:2", first.config_digest)
+
+
+def test_contents_of_a_known_image_are_its_own_though_its_tag_is_anothers_by_now(
+    engine: RunningEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ask(monkeypatch, engine)
+    engine.run("tag", "app:1", "moving:1")
+    wishes = Wishes(cache=Cache.open(tmp_path / "layers"))
+    for _ in range(2):
+        contents = read_image(open_image("moving:1", wishes=wishes))
+    engine.run("tag", "both:1", "moving:1")
+    entries = contents.stack.tables[1].entries
+    row = entries.paths.tolist().index(b"d/new")
+    content = contents.layers[1]
+    assert content is not None
+    assert b"".join(content.pieces(row, int(entries.content_offset[row]), int(entries.size[row]))) == b"new" * 3000
+
+
+def test_a_cache_that_is_damaged_anywhere_costs_an_export_and_nothing_else(
+    docker: RunningEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ask(monkeypatch, docker)
+    wanted = report(capsys, "app:1")
+    chance = random.Random(1)
+    for _ in range(12):
+        victim = chance.choice(sorted((tmp_path / "cache").iterdir()))
+        stored = bytearray(victim.read_bytes())
+        stored[chance.randrange(len(stored))] ^= 1 << chance.randrange(8)
+        victim.write_bytes(stored[: chance.randrange(len(stored))] if chance.random() < 0.3 else stored)
+        assert report(capsys, "app:1") == wanted
+
+
+def test_several_at_once_share_a_cache(docker: RunningEngine, tmp_path: Path) -> None:
+    settings = environment({"DOCKER_HOST": docker.address, "LAYERSCOPE_CACHE": str(tmp_path / "layers")})
+    command = [*COMMAND, "app:1", "--json", "-"]
+    for _ in range(2):
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, env=settings, text=True) for _ in range(3)]
+        printed = {each.communicate()[0] for each in running}
+        assert [each.returncode for each in running] == [0, 0, 0]
+        assert len(printed) == 1
+    assert not [path for path in (tmp_path / "layers").iterdir() if path.name.startswith(".")]
+
+
+def test_a_cache_without_room_changes_nothing(docker: RunningEngine, tmp_path: Path) -> None:
+    settings = environment({"DOCKER_HOST": docker.address, "LAYERSCOPE_CACHE": str(tmp_path / "layers")})
+    without = subprocess.run([*COMMAND, "app:1", "--no-cache"], env=settings, capture_output=True, check=True)
+    small = ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *COMMAND, "app:1"]
+    full = subprocess.run(small, env=settings | {"PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, check=True)
+    assert (full.stdout, full.stderr) == (without.stdout, b"")

@@ -110,6 +110,9 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     @on(Read)
     def _pass_on(self, message: Message) -> None:
         self.explorer.post_message(message)
+        top = self.screen_stack[-1] if self.screen_stack else None
+        if isinstance(message, Progressed) and isinstance(top, FileScreen):
+            top.show_progress(message)
 
     @on(Analysed)
     @on(Rebuilt)

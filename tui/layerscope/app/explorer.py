@@ -155,7 +155,7 @@ class Explorer(Screen[None]):
 
     @on(Progressed)
     def _show_progress(self, message: Progressed) -> None:
-        self.query_one(Summary).show_progress(message)
+        self.query_one(Summary).show_progress(message if message.stage else None)
 
     @on(Opened)
     def _show_image(self, message: Opened) -> None:

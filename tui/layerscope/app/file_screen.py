@@ -22,6 +22,7 @@ from layerscope.app.file_story import Story
 from layerscope.app.footer import Footer
 from layerscope.app.keys import Place
 from layerscope.app.lines import Lines
+from layerscope.app.loading import Progressed
 from layerscope.units import count_text
 from layerscope.waste.find import Waste
 
@@ -98,6 +99,12 @@ class FileScreen(Screen[None]):
         facts = self._story.facts[self.index]
         self.query_one(FileHeader).show(facts, self.mode, number=self.index + 1, total=len(self._story))
         self.refresh_bindings()
+
+    def show_progress(self, progress: Progressed) -> None:
+        """How far an engine is that has to give the content once more."""
+        if self._shown is None and progress.stage:
+            share = f" {100 * progress.done // progress.total}%" if progress.total else ""
+            self.pager.show(Sentences(sentences=(f"loading … {progress.stage}{share}",), ink="dim"))
 
     def _show_waiting(self, key: Key) -> None:
         if self._shown is None and key == (self.mode, self.index):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from layerscope.errors import LayerscopeError
-from layerscope.progress import Progress
+from layerscope.progress import Progress, Rate
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
@@ -41,7 +41,7 @@ class Stopped(BaseException):
 
 @dataclass
 class Progressed(Message, bubble=False):
-    """How far it is: the stage, bytes done and of how many (0: unknown), and bytes a second."""
+    """How far it is: the stage, bytes done and of how many (0: unknown), and bytes a second. Without a stage, it is over."""
 
     stage: str
     done: int
@@ -97,7 +97,8 @@ class Loader:
         self._open, self._post, self._fingerprint = opener, post, fingerprint
         self._is_stopped = False
         self._pause = Event()
-        self._started = self._told = self._looked = time.monotonic()
+        self._told = self._looked = time.monotonic()
+        self._rate = Rate(self._told)
         self._reads: dict[int, ReadLayer] = {}
         self._lock = Lock()
 
@@ -160,7 +161,7 @@ class Loader:
         from layerscope.analysis import analyse, read_image
         from layerscope.compare.comparison import compare
 
-        self._started = time.monotonic()
+        self._rate = Rate(time.monotonic())
         image, base = self._open(self.progress)
         contents = read_image(image, progress=self.progress, keep_seek_points=True)
         analysis = analyse(contents, base_layers=base.layers, base_name=base.name)
@@ -169,12 +170,13 @@ class Loader:
         return analysis
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Tell the screen, at most ten times a second."""
+        """Tell the screen, at most ten times a second; that work is over, always."""
         self._check()
         now = time.monotonic()
-        if now - self._told >= INTERVAL:
+        rate = self._rate.of(done, now)
+        if now - self._told >= INTERVAL or not stage:
             self._told = now
-            self._post(Progressed(stage, done, total, int(done / max(now - self._started, INTERVAL))))
+            self._post(Progressed(stage, done, total, rate))
 
     def _check(self) -> None:
         if self._is_stopped:

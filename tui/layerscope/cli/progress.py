@@ -7,6 +7,8 @@ import sys
 import time
 from types import TracebackType
 
+from layerscope.progress import Rate
+
 PATIENCE = 0.5
 INTERVAL = 0.1
 
@@ -17,6 +19,7 @@ class Progress:
     def __init__(self) -> None:
         self._is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._started = self._drawn = time.monotonic()
+        self._rate = Rate(self._started)
         self._is_drawn = False
 
     def __enter__(self) -> Progress:
@@ -30,10 +33,11 @@ class Progress:
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Draw a line, if it is time for one."""
         now = time.monotonic()
+        rate = self._rate.of(done, now)
         if not self._is_shown or now - self._started < PATIENCE or now - self._drawn < INTERVAL:
             return
         self._drawn, self._is_drawn = now, True
-        sys.stderr.write(f"\r\x1b[K{_fitting(_line(stage, done, total, now - self._started))}")
+        sys.stderr.write(f"\r\x1b[K{_fitting(_line(stage, done, total, rate))}")
         sys.stderr.flush()
 
 
@@ -48,10 +52,12 @@ def _fitting(line: str) -> str:
     return cut_end(line, width - 1, mark="...")
 
 
-def _line(stage: str, done: int, total: int, seconds: float) -> str:
+def _line(stage: str, done: int, total: int, rate: int) -> str:
     from layerscope.units import size_text
 
+    if not stage:
+        return ""
     if not done:
         return f"{stage} ..."
     share = f" of {size_text(total)} ({100 * done // total}%)" if total else ""
-    return f"{stage}: {size_text(done)}{share}, {size_text(int(done / seconds))}/s"
+    return f"{stage}: {size_text(done)}{share}, {size_text(rate)}/s"

@@ -28,6 +28,7 @@ def choose(stored: Sequence[Stored], location: Location, platform: Platform | No
     """
     groups = _openable(_asked_for(stored, location), location)
     if len(groups) > 1:
+        _refuse_platform(groups, location, platform)
         image = _only(_picks(groups, location, platform), groups, location)
     else:
         image = _pick(next(iter(groups.values())), location, platform)
@@ -139,6 +140,14 @@ def _fitting(images: Sequence[Candidate], platform: Platform | None) -> list[Can
     if exact or (platform and platform.normal.variant):
         return exact
     return [image for image in images if image.platform.is_kin_of(wanted)]
+
+
+def _refuse_platform(groups: Groups, location: Location, platform: Platform | None) -> None:
+    """Raises NotFound where a platform was asked for that no image of any tag is for."""
+    stored = [image for group in groups.values() for image in group]
+    images = [image for image in stored if isinstance(image, Candidate)]
+    if platform and not _fitting(images, platform):
+        raise _absent_platform(stored, location, platform, sorted({str(image.platform) for image in images}))
 
 
 def _absent_platform(group: Sequence[Stored], location: Location, platform: Platform, present: list[str]) -> LayerscopeError:

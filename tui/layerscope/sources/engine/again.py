@@ -17,6 +17,7 @@ from layerscope.layers.content import BlobContent, LayerContent, Stretch
 from layerscope.layers.read import ReadLayer
 from layerscope.layers.stream_read import numbered
 from layerscope.oci.digest import Digest
+from layerscope.progress import Progress
 from layerscope.sources.image import Image
 from layerscope.text import escape
 
@@ -24,8 +25,8 @@ from layerscope.text import escape
 class Again:
     """The stored image, by `fetch` when it is first needed; whoever comes meanwhile waits."""
 
-    def __init__(self, fetch: Callable[[], Image]) -> None:
-        self._fetch = fetch
+    def __init__(self, fetch: Callable[[], Image], progress: Progress) -> None:
+        self._fetch, self._progress = fetch, progress
         self._image: Image | None = None
         self._lock = Lock()
 
@@ -33,7 +34,10 @@ class Again:
         """The stored bytes of a layer. Raises NotFound when it is not the layer of that diff_id, and what `fetch` raises."""
         with self._lock:
             if self._image is None:
-                self._image = self._fetch()
+                try:
+                    self._image = self._fetch()
+                finally:
+                    self._progress("", 0, 0)
             image = self._image
         layer = image.layers[number - 1] if number <= len(image.layers) else None
         if layer is None or layer.blob is None or layer.diff_id != diff_id:

@@ -15,7 +15,7 @@ from layerscope.errors import LayerscopeError
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import DEFAULT_TAG, tag_of
 from layerscope.sources.engine.endpoints import Endpoint
-from layerscope.sources.engine.failures import EngineFailed, failure_of, too_old
+from layerscope.sources.engine.failures import EngineFailed, failure_of, refused, too_old
 from layerscope.sources.engine.ssh import ssh_bridge
 from layerscope.text import escape
 
@@ -92,6 +92,10 @@ class Engine:
             self._check(response)
             return response.json()
 
+    def ping(self) -> None:
+        """Have it say that it still is there."""
+        self.ask("/version")
+
     def inspect(self, name: str) -> Inspected | None:
         """An image by name, name@digest or the first digits of its id; None where the engine has none."""
         found = self.ask(f"/images/{_quoted(name)}/json")
@@ -130,8 +134,9 @@ class Engine:
         """Start a pull, and return the response to it: its progress messages (Engine API, ImageCreate); may raise anything."""
         repository, tag = _pulled(name)
         wanted = {"fromImage": repository, "tag": tag} | ({"platform": str(platform)} if platform else {})
-        headers, timeout = self._credentials(repository), (CONNECT_SECONDS, None)
-        response = self._api.post(self._url("/images/create"), params=wanted, headers=headers, stream=True, timeout=timeout)
+        headers = self._credentials(repository)
+        path, timeout = f"/v{_text(self._version)}/images/create", (CONNECT_SECONDS, None)
+        response = self._ask("POST", path, params=wanted, headers=headers, stream=True, timeout=timeout)
         return self._checked(response)
 
     def _credentials(self, repository: str) -> dict[str, str]:
@@ -147,14 +152,17 @@ class Engine:
         return {"X-Registry-Auth": header} if header else {}
 
     def _get(self, path: str, **options: Any) -> Any:
-        return self._api.get(self._url(path), **options)
+        return self._ask("GET", f"/v{_text(self._version)}{path}", **options)
 
-    def _url(self, path: str) -> str:
-        return f"{self._api.base_url}/v{_text(self._version)}{path}"
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        # What verifies the engine is said once more: requests would let REQUESTS_CA_BUNDLE go before the client's own.
+        return self._api.request(method, self._api.base_url + path, verify=self._api.verify, **options)
 
     def _newest_version(self) -> tuple[int, ...]:
         """The newest version of the API that the engine speaks. Raises EngineFailed for one that is too old."""
-        stated = str(self._api.version(api_version=False)["ApiVersion"])
+        with self._ask("GET", "/version", timeout=CONNECT_SECONDS) as response:
+            self._check(response)
+            stated = str(response.json()["ApiVersion"])
         version = tuple(int(part) for part in stated.split("."))
         if version < OLDEST_VERSION:
             raise too_old(self.endpoint, stated, _text(OLDEST_VERSION))
@@ -175,7 +183,7 @@ class Engine:
         text = response.text
         with suppress(ValueError, KeyError, TypeError):
             text = json.loads(text)["message"]
-        raise EngineFailed(f"{self.endpoint} refused ({response.status_code}): {escape(text[:500].strip())}")
+        raise refused(self.endpoint, response.status_code, str(text))
 
 
 def _knock(endpoint: Endpoint) -> None:

@@ -21,7 +21,7 @@ from layerscope.sources.engine.again import Again, PassedLayer
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.find import Found
 from layerscope.sources.engine.keep import Keeper
-from layerscope.sources.engine.receive import OnPiece, Receiving, nothing
+from layerscope.sources.engine.receive import Call, OnPiece, Receiving, nothing
 from layerscope.sources.engine.received import Part, Received, receive
 from layerscope.sources.engine.remembered import recall, remember
 from layerscope.sources.engine.wishes import Wishes
@@ -52,7 +52,7 @@ def exported(found: Found, asked: Asked) -> Image:
         return _opened(_received(found, asked, nothing), _fetched_again(found, asked), found, asked)
     with Keeper(directory, asked.reference) as keeper:
         received = _received(found, asked, keeper.write)
-        image = _opened(received, Again(lambda: _stored(_kept(keeper.path), found, asked)), found, asked)
+        image = _opened(received, Again(lambda: _stored(_kept(keeper.path), found, asked), asked.progress), found, asked)
         keeper.finish()
     return _stored(_kept(keeper.path), found, asked) if asked.wishes.needs_bytes else image
 
@@ -71,7 +71,7 @@ def stored(found: Found, asked: Asked) -> Image:
 def _fetched_again(found: Found, asked: Asked) -> Again:
     """The same image later, by its id: a tag may be another's by then."""
     same = replace(found, name=found.image.id)
-    return Again(lambda: _stored(_copy(same, asked), same, asked))
+    return Again(lambda: _stored(_copy(same, asked), same, asked), asked.progress)
 
 
 def _stored(files: Files, found: Found, asked: Asked) -> Image:
@@ -128,11 +128,12 @@ def _kept(path: Path) -> Archive:
 
 
 def _receiving(engine: Engine, found: Found, asked: Asked, on_piece: OnPiece) -> Receiving:
-    return Receiving(
-        lambda: engine.save(found.name, asked.platform),
+    label = engine.endpoint.kind.label
+    call = Call(
         name=str(engine.endpoint),
-        stage=f"reading {found.name} from {engine.endpoint.kind.label}",
-        expected=found.image.size,
-        progress=asked.progress,
-        on_piece=on_piece,
+        stage=f"reading {escape(asked.reference)} from {label}",
+        waiting=f"{label} prepares {escape(asked.reference)}",
+        request=lambda: engine.save(found.name, asked.platform),
+        ping=engine.ping,
     )
+    return Receiving(call, expected=found.image.size, progress=asked.progress, on_piece=on_piece)

@@ -29,15 +29,28 @@ def too_old(endpoint: Endpoint, stated: str, oldest: str) -> EngineFailed:
     return EngineFailed(f"{escape(str(endpoint))} speaks version {escape(stated)} of the API, older than {oldest}; {save}")
 
 
+def refused(endpoint: Endpoint, status: int, words: str) -> EngineFailed:
+    """The sentence for an answer that is not a success, with the engine's own words."""
+    way_out = "; set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH" if "HTTPS server" in words else ""
+    return EngineFailed(f"{escape(str(endpoint))} refused ({status}): {escape(words[:500].strip())}{way_out}")
+
+
 def _reason(endpoint: Endpoint, error: BaseException) -> str:
     kind, causes = endpoint.kind, list(_causes(error))
-    number = next((cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno), None)
+    number = next(filter(None, map(_number, causes)), None)
     if number in (errno.EACCES, errno.EPERM):
         return f"may not be used by this user (permission denied): {_permission(kind)}"
     if number in (errno.ENOENT, errno.ECONNREFUSED):
         return f"does not run there: {_start(kind)}"
     words = " ".join(f"{type(cause).__name__} {cause}" for cause in causes)
     return next(sentence for clues, sentence in _by_words(endpoint, _last(error)) if any(clue in words for clue in clues))
+
+
+def _number(error: BaseException) -> int | None:
+    """The system's number for an error; TLS has numbers of its own."""
+    import ssl
+
+    return error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
 
 
 def _by_words(endpoint: Endpoint, last: str) -> tuple[tuple[tuple[str, ...], str], ...]:

@@ -73,7 +73,7 @@ class ArrivingTar:
             self._received += len(piece)
             window += piece
             if len(piece) < BLOCK:
-                raise self._broken(f"it ends after {self._received} bytes")
+                raise self._own_error(window) or self._broken(f"it ends after {self._received} bytes")
             following = self._advance(window)
             if following:
                 window = b""

@@ -10,7 +10,7 @@ from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.receive import Receiving
+from layerscope.sources.engine.receive import Call, Receiving
 from layerscope.text import escape
 
 DONE = frozenset({"Download complete", "Pull complete", "Already exists"})
@@ -56,13 +56,8 @@ def _pull(engine: Engine, name: str, platform: Platform | None, progress: Progre
     title = engine.endpoint.kind.label
     stage = f"{title} pulls {name}"
     layers = _Layers()
-    with Receiving(
-        lambda: engine.pull(name, platform),
-        name=str(engine.endpoint),
-        stage=stage,
-        expected=0,
-        progress=lambda *_: layers.tell(progress, stage),
-    ) as stream:
+    call = Call(str(engine.endpoint), stage, stage, lambda: engine.pull(name, platform), engine.ping)
+    with Receiving(call, expected=0, progress=lambda *_: layers.tell(progress, stage)) as stream:
         for message in _messages(stream):
             if error := message.get("error"):
                 raise EngineFailed(f"{title} failed: {escape(str(error)[:500].strip())}")

@@ -10,6 +10,7 @@ import http.client
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from types import TracebackType
@@ -26,32 +27,50 @@ AHEAD = 16
 """Pieces received before they are indexed: 4 MiB."""
 LOOK_UP = 0.1
 """Seconds between two reports of progress, and between two looks at whether anybody still waits."""
+SILENCE = 20.0
+"""Seconds without a byte after which an engine is asked whether it still is there; one that writes to its disk answers."""
 
 Request = Callable[[], Any]
 """Starts a save and gives the response to it, as `Engine.save` does."""
 OnPiece = Callable[[bytes], None]
 
 
+Ping = Callable[[], None]
+"""Raises when the engine does not answer."""
+
+
 def nothing(_piece: bytes) -> None:
     """The default for `on_piece`: nobody keeps the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked of which engine: `name` is what sentences call it; `stage` and `waiting` say what is going on once it
+    answers, and before.
+    """
+
+    name: str
+    stage: str
+    waiting: str
+    request: Request
+    ping: Ping
 
 
 class Receiving:
     """The bytes of one save, as they come. A context manager: leaving it tears the connection down, and the save with it.
 
-    `name` is what sentences call where it comes from; `expected` how many bytes may come (0: unknown). `on_piece` is given
-    every byte, in the thread that reads. Raises EngineFailed when the engine refuses, fails or dies.
+    `expected` is how many bytes may come (0: unknown). `on_piece` is given
+    every byte, in the thread that reads. Raises EngineFailed when the engine refuses, fails, dies or hangs.
     """
 
-    def __init__(
-        self, request: Request, *, name: str, stage: str, expected: int, progress: Progress, on_piece: OnPiece = nothing
-    ) -> None:
-        self._name, self._stage, self._expected, self._progress, self._on_piece = name, stage, expected, progress, on_piece
-        self._line = _Line(request)
+    def __init__(self, call: Call, *, expected: int, progress: Progress, on_piece: OnPiece = nothing) -> None:
+        self._name, self._stage, self._waiting = call.name, call.stage, call.waiting
+        self._expected, self._progress, self._on_piece = expected, progress, on_piece
+        self._line = _Line(call)
         self._held = memoryview(b"")
         self._done = 0
         self._is_ended = False
-        self._reported = 0.0
+        self._reported, self._started = 0.0, time.monotonic()
 
     def __enter__(self) -> Receiving:
         self._line.start()
@@ -107,17 +126,24 @@ class Receiving:
         return not self._is_ended
 
     def _wait(self) -> bytes | Exception:
+        looked = time.monotonic()
         while True:
             self._report()
             with suppress(Empty):
                 return self._line.pieces.get(timeout=LOOK_UP)
+            if time.monotonic() - looked > SILENCE:
+                self._line.look()
+                looked = time.monotonic()
 
     def _report(self) -> None:
         now = time.monotonic()
         if now - self._reported < LOOK_UP:
             return
         self._reported = now
-        self._progress(self._stage, self._done, self._expected if self._done <= self._expected else 0)
+        if self._done:
+            self._progress(self._stage, self._done, self._expected if self._done <= self._expected else 0)
+        else:
+            self._progress(f"{self._waiting}, {now - self._started:.0f} s", 0, 0)
 
     def _failure(self, error: Exception) -> Exception:
         if isinstance(error, LayerscopeError):
@@ -130,15 +156,25 @@ class Receiving:
 class _Line:
     """The thread on the connection. `pieces` gets bytes, the empty one last, or the exception that ended them."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, call: Call) -> None:
         self.pieces: Queue[bytes | Exception] = Queue(AHEAD)
-        self._request = request
+        self._call = call
         self._response: Any = None
         self._is_over = Event()
         self._thread = Thread(target=self._run, name="layerscope-receive", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def look(self) -> None:
+        """See whether the engine still answers; if not, that ends the pieces."""
+        Thread(target=self._ping, name="layerscope-ping", daemon=True).start()
+
+    def _ping(self) -> None:
+        try:
+            self._call.ping()
+        except Exception as error:  # noqa: BLE001 - raised again by whoever reads
+            self._put(error)
 
     def hang_up(self) -> None:
         """Tear the connection down, if it still stands. An engine that has not begun to answer notices when we exit."""
@@ -152,7 +188,7 @@ class _Line:
 
     def _run(self) -> None:
         try:
-            self._response = self._request()
+            self._response = self._call.request()
             with self._response:
                 self._pass_on(self._response.raw)
             self._put(b"")
