@@ -59,7 +59,7 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
     def opener(progress: Progress) -> tuple[Image, Base]:
         from layerscope.sources.base import find_base
 
-        image = open_image(reference, platform, progress, wishes=wishes)
+        image = open_image(reference, platform, progress, wishes=wishes, may_change=is_watched)
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress, wishes=wishes))
         return image, found
 
