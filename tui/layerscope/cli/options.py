@@ -136,7 +136,19 @@ def analyse_image(reference: str, platform: str | None, base: str | None, *, may
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
         contents = read(image, progress=progress, cache=open_cache())
         progress("looking for waste", 0, 0)
-        return analyse(contents, base_layers=found.layers, base_name=found.name)
+        analysis = analyse(contents, base_layers=found.layers, base_name=found.name)
+    remember_waste(analysis, open_cache())
+    return analysis
+
+
+def remember_waste(analysis: Analysis, cache: Cache | None) -> None:
+    """Keep what an engine's image wastes for `layerscope images`, where reading it again would be too dear."""
+    from layerscope.families.remembered import remember_layers
+    from layerscope.sources.location import locate
+
+    chain_id = next((layer.chain_id for layer in reversed(analysis.image.layers)), None)
+    if chain_id is not None and analysis.contents.is_complete and locate(analysis.image.reference).engine is not None:
+        remember_layers(cache, chain_id, analysis.waste.wasted_bytes)
 
 
 def damage_exit_code(contents: Contents) -> int:

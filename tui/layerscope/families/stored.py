@@ -59,6 +59,7 @@ def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
         platform=candidate.platform,
         created=candidate.config.created,
         place=place,
+        wasted_bytes=None if image.layers else 0,
     )
 
 
