@@ -26,7 +26,7 @@ def facts(
     parts = [layer.rpartition(" ") for layer in layers]
     chain = accumulate((name for name, _, _ in parts), lambda below, name: f"{below} > {name}")
     return ImageFacts(
-        id=Digest.of((id or f"{names} {layers} {platform} {place}").encode()),
+        id=Digest.of((id or f"{names} {layers} {platform} {place}").encode("utf-8", "surrogatepass")),
         names=tuple(names.split()),
         layers=tuple(
             LayerFacts(Digest.of(each.encode()), f"engine {each}", int(size))

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from layerscope.analysis import Contents
+from layerscope.analysis import Analysis, Contents
 from layerscope.app.bindings import bindings
 from layerscope.app.driver import TerminalDriver
 from layerscope.app.explorer import Explorer
@@ -35,6 +35,14 @@ from layerscope.tree.tree import View
 
 class Crashed:
     """A bug, of which standard error has the traceback."""
+
+
+OnAnalysed = Callable[[Analysis], object]
+"""Told of each image of which all is known."""
+
+
+def untold(_analysis: Analysis) -> None:
+    """Nobody wants to know."""
 
 
 Ending = Failed | Crashed | int | None
@@ -76,6 +84,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self.theme = terminal.theme(settings.theme, remembered.theme, self.available_themes)
         self._reference = reference
         self._loader = Loader(opener, self.post_message, fingerprint)
+        self.on_analysed: OnAnalysed = untold
         keymap = {**(DIVE if settings.keymap == "dive" else {}), **settings.keys}
         self.key_table = keys_with(keymap)
         self.set_keymap(keymap)
@@ -116,8 +125,9 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     @on(Analysed)
     @on(Rebuilt)
-    def _all_read(self, message: Message) -> None:
+    def _all_read(self, message: Analysed | Rebuilt) -> None:
         self.explorer.post_message(message)
+        self.on_analysed(message.analysis)
         # A million columns' worth of objects that live to the end are not to be looked through again and again.
         gc.freeze()
         gc.enable()
@@ -181,10 +191,17 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
 
 def run(
-    opener: Opener, reference: str, *, settings: Settings, terminal: Terminal, fingerprint: Fingerprint | None = None
+    opener: Opener,
+    reference: str,
+    *,
+    settings: Settings,
+    terminal: Terminal,
+    fingerprint: Fingerprint | None = None,
+    on_analysed: OnAnalysed | None = None,
 ) -> Ending:
     """Show the screen until the user quits. The terminal is as before afterwards. With a `fingerprint` it shows each build."""
     app = LayerscopeApp(opener, reference, settings=settings, terminal=terminal, fingerprint=fingerprint)
+    app.on_analysed = on_analysed or app.on_analysed
     # A loop of our own: asyncio.run would wait for threads that still read.
     ending = app.run(loop=asyncio.new_event_loop())
     return Crashed() if app.return_code else ending

@@ -80,8 +80,8 @@ class HelpLines(Lines):
 
 
 def help_lines(keys: Sequence[Key]) -> Iterator[Line]:
-    """Headings, keys by place, marks, filters."""
-    for place in Place:
+    """Headings, keys by place, marks, filters. The place of the first key comes first."""
+    for place in dict.fromkeys([*(key.place for key in keys[:1]), *Place]):
         yield place.value, "", "head"
         for key in keys:
             if key.place is place:

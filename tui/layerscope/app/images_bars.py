@@ -31,6 +31,12 @@ class ImagesSummary(Widget):
     def __init__(self, totals: Totals, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._totals = totals
+        self._reading = ""
+
+    def show_reading(self, text: str) -> None:
+        """What is being read; empty for nothing."""
+        self._reading = text
+        self.refresh()
 
     def show(self, totals: Totals) -> None:
         """Something became known."""
@@ -44,7 +50,8 @@ class ImagesSummary(Widget):
             return Strip.blank(width, base)
         totals = self._totals
         name = f" {count_text(totals.images, 'image')} in {families_count(totals.families)}"
-        right = self._right(width - cell_len(name) - 2)
+        right = self._right(width - cell_len(name) - 2) if not self._reading else []
+        name = self._reading or name
         gap = " " * max(width - cell_len(name) - sum(cell_len(part.text) for part in right), 0)
         left = [Segment(cut_end(name, width), self.get_component_rich_style("summary--name", partial=True)), Segment(gap)]
         return Strip([*left, *right]).crop_extend(0, width, base).apply_style(base)

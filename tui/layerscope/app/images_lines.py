@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from rich.segment import Segment
@@ -89,10 +88,11 @@ class ImageHeads(Widget):
 class ImageLines(Lines):
     """Shows an Outline. It posts Moved, and Chosen for an image that is to be opened."""
 
-    def __init__(self, outline: Outline, *, now: float = 0, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, outline: Outline, *, now: float, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._outline = outline
-        self._now = now or time.time()
+        self._now = now
+        self._largest = 0
 
     @property
     def row(self) -> Row | None:
@@ -101,6 +101,7 @@ class ImageLines(Lines):
 
     def show(self, image: int = TRUNK) -> None:
         """The lines are others; the cursor stays at `image`, if it is given."""
+        self._largest = max((figures.own for figures in self._outline.ledger.figures), default=0)
         self.set_count(len(self._outline.rows))
         if self.count:
             self.go(self._outline.line_of(image) if image != TRUNK else self.cursor, is_centred=True)
@@ -181,10 +182,6 @@ class ImageLines(Lines):
 
     def _lost(self, wasted: int | None) -> Style:
         return self.ink("wasted" if wasted else "dim")
-
-    @property
-    def _largest(self) -> int:
-        return max((figures.own for figures in self._outline.ledger.figures), default=0)
 
     def _label(self, row: Row, room: int) -> list[Segment]:
         outline, indent = self._outline, 2 * min(row.level, DEEPEST)

@@ -11,7 +11,7 @@ from layerscope.report.families import trunk_text
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
 
-MOST_NAMED = 8
+MOST_NAMED = 5
 
 
 def note_parts(ledger: Ledger, row: Row) -> Iterator[Part]:
@@ -23,10 +23,10 @@ def note_parts(ledger: Ledger, row: Row) -> Iterator[Part]:
     yield Part(", ".join(ledger.titles(row.image)), colour="bold")
     created = f" · created {escape(image.created[:16].replace('T', ' '))}" if image.created else ""
     yield Part(f"{escape(str(image.platform))} · {image.id.short}{created}")
-    yield Part(_layers(ledger, row), "layers")
-    yield Part(_shared(ledger, row.image, figures), "shares")
     yield Part(removal_sentence(figures, len(image.names)), "removing it")
     yield Part(waste_sentence(image.wasted_bytes, figures), "waste", "wasted" if image.wasted_bytes else "")
+    yield Part(_layers(ledger, row), "layers")
+    yield Part(_shared(ledger, row.image, figures), "shares")
 
 
 def _trunk(ledger: Ledger, node: int) -> Iterator[Part]:
@@ -74,7 +74,7 @@ def removal_sentence(figures: Figures, names: int) -> str:
 def waste_sentence(wasted: int | None, figures: Figures) -> str:
     """What an image wastes, and what it would save to mend that in its own layers."""
     if wasted is None:
-        return "not known before its layers are read: open it, or start with --analyze"
+        return "not known yet: open it, or `a` reads all images"
     own = figures.own_wasted
     if not wasted or own is None or figures.carriers < 2:
         return size_text(wasted) + (f", {size_text(own)} of it by its own layers" if own not in (None, wasted) else "")

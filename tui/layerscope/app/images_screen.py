@@ -24,7 +24,7 @@ from layerscope.families.rows import TRUNK
 
 
 class ImagesScreen(Screen[None]):
-    """Shows an Outline. It posts Opened for the image that the user wants to look into."""
+    """Shows an Outline. It posts Opened for the image that the user wants to look into. Ages are told as of `now`."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.IMAGES)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
@@ -37,15 +37,19 @@ class ImagesScreen(Screen[None]):
             self.image = image
             super().__init__()
 
-    def __init__(self, outline: Outline) -> None:
+    class Wanted(Message):
+        """The user wants to know what all images waste, or has waited long enough for it."""
+
+    def __init__(self, outline: Outline, *, now: float) -> None:
         super().__init__()
         self.outline = outline
+        self._now = now
 
     def compose(self) -> ComposeResult:
         """Totals above, the list, the note, keys below."""
         yield ImagesSummary(self.outline.ledger.totals, id="summary")
         yield ImageHeads(id="images-heads")
-        yield ImageLines(self.outline, id="images")
+        yield ImageLines(self.outline, now=self._now, id="images")
         yield ImagesFilter(id="images-filter")
         yield Details(id="images-note")
         yield Footer(id="footer")
@@ -71,10 +75,20 @@ class ImagesScreen(Screen[None]):
         return self.pane.row.image if self.pane.row is not None else TRUNK
 
     def learn(self, image: int, wasted_bytes: int) -> None:
-        """An image was read."""
+        """An image was read; the cursor stays where it is."""
+        here = self.image
         self.outline.learn(image, wasted_bytes)
         self.query_one(ImagesSummary).show(self.outline.ledger.totals)
-        self.pane.show(image)
+        self.pane.show(here)
+
+    def show_reading(self, image: int, done: int, total: int) -> None:
+        """An image is being read."""
+        title = self.outline.ledger.titles(image)[0]
+        self.query_one(ImagesSummary).show_reading(f" reading {done:,} of {total:,}: {title} ")
+
+    def show_all_read(self) -> None:
+        """Nothing is read any more."""
+        self.query_one(ImagesSummary).show_reading("")
 
     @on(Lines.Moved)
     def _tell(self) -> None:
@@ -127,6 +141,10 @@ class ImagesScreen(Screen[None]):
         image = self.image
         change()
         self.pane.show(image)
+
+    def action_analyze(self) -> None:
+        """Find out what all images waste."""
+        self.post_message(self.Wanted())
 
     def action_filter(self) -> None:
         """Open the filter."""

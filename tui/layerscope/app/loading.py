@@ -25,9 +25,6 @@ INTERVAL = 0.1
 PATIENCE = 1.0
 """Seconds of reading after which what is read already is worth merging for a first look."""
 
-WATCH = 0.5
-"""Seconds between two looks at what is watched; it must look the same twice to count as written to its end."""
-
 Fingerprint = Callable[[], object]
 """What changes when the image does: a file's time and size, a tag's image id. None: it is not there now."""
 
@@ -110,10 +107,10 @@ class Loader:
     def run(self) -> None:
         """Open, read, merge, find waste; then watch for another build, if that is wanted."""
         try:
-            seen = self._fingerprint() if self._fingerprint else None
-            analysis = self._run()
             if self._fingerprint:
-                self._watch(self._fingerprint, seen, analysis)
+                self._watch(self._fingerprint)
+            else:
+                self._run()
         except Stopped:
             pass
         except (LayerscopeError, OSError, MemoryError) as error:
@@ -136,37 +133,40 @@ class Loader:
         self._post(Analysed(analysis))
         return analysis
 
-    def _watch(self, fingerprint: Fingerprint, seen: object, analysis: Analysis) -> None:
-        """Look again and again. What cannot be read is not written to its end yet, or no image any more: look further."""
-        while True:
-            now = self._settled(fingerprint, seen)
-            try:
-                analysis = self._read_again(analysis)
-            except (LayerscopeError, OSError) as error:
-                self._post(Progressed(f"the new build cannot be read: {error}", 0, 0, 0))
-            seen = now
-
-    def _settled(self, fingerprint: Fingerprint, seen: object) -> object:
-        """Wait for another fingerprint that stays."""
-        before = seen
-        while True:
-            self._pause.wait(WATCH)
-            self._check()
-            now = fingerprint()
-            if now is not None and now != seen and now == before:
-                return now
-            before = now
-
-    def _read_again(self, before: Analysis) -> Analysis:
-        from layerscope.analysis import analyse, read_image
+    def _watch(self, fingerprint: Fingerprint) -> None:
+        """Read each build. One that cannot be read leaves the one before in sight."""
+        from layerscope.compare.builds import Builds
         from layerscope.compare.comparison import compare
+        from layerscope.sources.base import Base
+
+        builds = Builds(fingerprint, self._read_again, self._wait)
+        seen, before = builds.first(self._run)
+        for build in builds.after(seen):
+            if isinstance(build, Exception):
+                self._post(Progressed(f"the new build cannot be read: {build}", 0, 0, 0))
+                continue
+            base = Base(build.base_layers, build.base_name)
+            self._post(Rebuilt(build.image, base, build, compare(before, build)))
+            before = build
+
+    def _wait(self, seconds: float) -> None:
+        self._pause.wait(seconds)
+        self._check()
+
+    def _read_again(self) -> Analysis:
+        from layerscope.analysis import analyse, read_image
 
         self._rate = Rate(time.monotonic())
-        image, base = self._open(self.progress)
-        contents = read_image(image, progress=self.progress, keep_seek_points=True)
+        is_whole = False
+        try:
+            image, base = self._open(self.progress)
+            contents = read_image(image, progress=self.progress, keep_seek_points=True)
+            is_whole = contents.is_complete
+        finally:
+            if not is_whole:
+                self._post(Progressed("the new build is not whole yet", 0, 0, 0))
         analysis = analyse(contents, base_layers=base.layers, base_name=base.name)
         self._check()
-        self._post(Rebuilt(image, base, analysis, compare(before, analysis)))
         return analysis
 
     def progress(self, stage: str, done: int, total: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,7 @@ from layerscope.cli.progress import Progress
 from layerscope.cli.screen import can_show_screen
 
 if TYPE_CHECKING:
+    from layerscope.cache.cache import Cache
     from layerscope.families.found import Catch, Found
     from layerscope.progress import Progress as Watch
 
@@ -82,13 +84,17 @@ class _Numbered:
 
 def _with_waste(each: Found, progress: Watch) -> Found:
     """The image with its waste, unless that is known already, or layers of it are not there."""
-    from layerscope.analysis import analyse, read_image
-
     if each.facts.wasted_bytes is not None:
         return each
-    contents = read_image(each.open(progress), progress=progress, cache=open_cache())
-    wasted = analyse(contents).waste.wasted_bytes if contents.is_complete else None
-    return replace(each, facts=each.facts.wasting(wasted))
+    return replace(each, facts=each.facts.wasting(_waste_of(each, progress, open_cache())))
+
+
+def _waste_of(each: Found, progress: Watch, cache: Cache | None) -> int | None:
+    """What an image wastes; None where layers of it are not there."""
+    from layerscope.analysis import analyse, read_image
+
+    contents = read_image(each.open(progress), progress=progress, cache=cache)
+    return analyse(contents).waste.wasted_bytes if contents.is_complete else None
 
 
 def _write(catch: Catch, *, is_json: bool) -> None:
@@ -105,7 +111,7 @@ def _write(catch: Catch, *, is_json: bool) -> None:
 
 def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
     """Explore the images on the screen."""
-    from layerscope.app.images_app import run_images
+    from layerscope.app.images_app import Ways, run_images
     from layerscope.app.keys import KEYS
     from layerscope.app.terminal import Terminal
     from layerscope.cli.screen import _is_stdin, _read_keys_from_terminal
@@ -122,5 +128,6 @@ def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
         remember_waste(cache, [each.facts.wasting(wasted_bytes)])
 
     settings = read_settings(key_ids=[key.id for key in KEYS])
-    ending = run_images(found, learned, settings=settings, terminal=Terminal.of())
+    ways = Ways(partial(_waste_of, cache=cache), learned)
+    ending = run_images(found, ways, settings=settings, terminal=Terminal.of())
     return 128 + ending if isinstance(ending, int) else 0

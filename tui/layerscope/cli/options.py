@@ -102,14 +102,18 @@ layer_option = click.option(
 )
 
 
-def open_image(reference: str, platform: str | None, progress: Watch, *, wishes: Wishes | None = None) -> Image:
+def open_image(
+    reference: str, platform: str | None, progress: Watch, *, wishes: Wishes | None = None, may_change: bool = False
+) -> Image:
     """Open what the user named. `wishes` are needed outside of the command's own thread."""
     from layerscope.oci.platform import Platform
     from layerscope.sources.open import open_image as open_source
 
     wanted = Platform.parse(platform) if platform else None
     wishes = engine_wishes() if wishes is None else wishes
-    return open_source(reference, platform=wanted, stdin=sys.stdin.buffer, progress=progress, wishes=wishes)
+    return open_source(
+        reference, platform=wanted, stdin=sys.stdin.buffer, progress=progress, wishes=wishes, may_change=may_change
+    )
 
 
 def open_cache() -> Cache | None:
@@ -131,18 +135,30 @@ def read_image(reference: str, platform: str | None, *, keep_seek_points: bool =
         return read(image, progress=progress, keep_seek_points=keep_seek_points, cache=open_cache())
 
 
-def analyse_image(reference: str, platform: str | None, base: str | None) -> Analysis:
-    """Open, read and analyse an image, with progress."""
+def analyse_image(reference: str, platform: str | None, base: str | None, *, may_change: bool = False) -> Analysis:
+    """Open, read and analyse an image, with progress; one whose file `may_change` meanwhile, from a copy."""
     from layerscope.analysis import analyse
     from layerscope.analysis import read_image as read
     from layerscope.sources.base import find_base
 
     with Progress() as progress:
-        image = open_image(reference, platform, progress)
+        image = open_image(reference, platform, progress, may_change=may_change)
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
         contents = read(image, progress=progress, cache=open_cache())
         progress("looking for waste", 0, 0)
-        return analyse(contents, base_layers=found.layers, base_name=found.name)
+        analysis = analyse(contents, base_layers=found.layers, base_name=found.name)
+    remember_waste(analysis, open_cache())
+    return analysis
+
+
+def remember_waste(analysis: Analysis, cache: Cache | None) -> None:
+    """Keep what an engine's image wastes for `layerscope images`, where reading it again would be too dear."""
+    from layerscope.families.remembered import remember_layers
+    from layerscope.sources.location import locate
+
+    chain_id = next((layer.chain_id for layer in reversed(analysis.image.layers)), None)
+    if chain_id is not None and analysis.contents.is_complete and locate(analysis.image.reference).engine is not None:
+        remember_layers(cache, chain_id, analysis.waste.wasted_bytes)
 
 
 def damage_exit_code(contents: Contents) -> int:

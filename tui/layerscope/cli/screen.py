@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from layerscope.progress import Progress
 
 if TYPE_CHECKING:
+    from layerscope.app.app import OnAnalysed
     from layerscope.app.loading import Opener
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
@@ -52,21 +53,21 @@ def _has_terminal() -> bool:
 
 def show_screen(reference: str, platform: str | None, base: str | None, *, is_watched: bool = False) -> int:
     """Explore an image on the screen, each of its builds if it `is_watched`."""
-    from layerscope.cli.options import engine_wishes, open_image
+    from layerscope.cli.options import engine_wishes, open_cache, open_image, remember_waste
 
     wishes = engine_wishes()
 
     def opener(progress: Progress) -> tuple[Image, Base]:
         from layerscope.sources.base import find_base
 
-        image = open_image(reference, platform, progress, wishes=wishes)
+        image = open_image(reference, platform, progress, wishes=wishes, may_change=is_watched)
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress, wishes=wishes))
         return image, found
 
     _check_reference(reference)
     if _is_stdin(reference) or _is_stdin(base):
         _read_keys_from_terminal()
-    return _show(opener, reference, is_watched=is_watched)
+    return _show(opener, reference, is_watched=is_watched, on_analysed=partial(remember_waste, cache=open_cache()))
 
 
 def show_demo() -> int:
@@ -96,7 +97,7 @@ def _read_keys_from_terminal() -> None:
     os.close(terminal)
 
 
-def _show(opener: Opener, reference: str, *, is_watched: bool = False) -> int:
+def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analysed: OnAnalysed | None = None) -> int:
     if not os.environ.get("NO_COLOR"):
         os.environ.pop("NO_COLOR", None)  # Textual takes an empty one for a wish, too
 
@@ -112,7 +113,7 @@ def _show(opener: Opener, reference: str, *, is_watched: bool = False) -> int:
 
     settings = read_settings(key_ids=[key.id for key in KEYS])
     watched = partial(fingerprint, reference) if is_watched else None
-    ending = run(opener, reference, settings=settings, terminal=Terminal.of(), fingerprint=watched)
+    ending = run(opener, reference, settings=settings, terminal=Terminal.of(), fingerprint=watched, on_analysed=on_analysed)
     if isinstance(ending, Failed):
         raise ending.error
     if isinstance(ending, Crashed):

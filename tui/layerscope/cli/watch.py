@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -15,9 +17,6 @@ from layerscope.cli.screen import can_show_screen, show_screen
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
-
-INTERVAL = 0.5
-"""Seconds between two looks; what is seen must stay the same for one of them to count as written to its end."""
 
 
 @click.command()
@@ -36,31 +35,31 @@ def watch(reference: str, platform: str | None, base: str | None, *, is_text: bo
       layerscope watch image.tar --text
     """
     from layerscope.errors import UsageError
-    from layerscope.sources.fingerprint import fingerprint
+    from layerscope.sources.location import locate
 
-    if fingerprint(reference) is None and reference.startswith("-"):
+    place = locate(reference)
+    if place.path is None and place.engine is None:
         raise UsageError("standard input cannot be watched; name a file, a directory or an image of an engine")
     if not is_text and can_show_screen(reference):
         return show_screen(reference, platform, base, is_watched=True)
-    seen = fingerprint(reference)
-    before = analyse_image(reference, platform, base)
-    _say_first(before)
-    while True:
-        seen = _next_build(reference, seen)
-        before = _say_next(reference, platform, base, before)
+    _watch(reference, partial(analyse_image, reference, platform, base, may_change=True))
+    return 0
 
 
-def _next_build(reference: str, seen: object) -> object:
-    """Wait for another fingerprint that stays."""
+def _watch(reference: str, read: Callable[[], Analysis]) -> None:
+    """Tell of each build, for ever."""
+    from layerscope.compare.builds import Builds
     from layerscope.sources.fingerprint import fingerprint
 
-    before = seen
-    while True:
-        time.sleep(INTERVAL)
-        now = fingerprint(reference)
-        if now is not None and now != seen and now == before:
-            return now
-        before = now
+    builds = Builds(partial(fingerprint, reference), read, time.sleep)
+    seen, before = builds.first(read)
+    _say_first(before)
+    for build in builds.after(seen):
+        if isinstance(build, Exception):
+            click.echo(f"layerscope: the new build cannot be read: {build}", err=True)
+        else:
+            _say_next(before, build)
+            before = build
 
 
 def _say_first(analysis: Analysis) -> None:
@@ -74,18 +73,10 @@ def _say_first(analysis: Analysis) -> None:
     sys.stdout.flush()
 
 
-def _say_next(reference: str, platform: str | None, base: str | None, before: Analysis) -> Analysis:
-    """Tell of a build, and give it; the one before where the new one cannot be read."""
+def _say_next(before: Analysis, build: Analysis) -> None:
     from layerscope.compare.comparison import compare
-    from layerscope.errors import LayerscopeError
     from layerscope.report.comparison import comparison_lines
 
-    try:
-        analysis = analyse_image(reference, platform, base)
-    except (LayerscopeError, OSError) as error:
-        click.echo(f"layerscope: the new build cannot be read: {error}", err=True)
-        return before
-    for index, line in enumerate(comparison_lines(compare(before, analysis), output_style())):
+    for index, line in enumerate(comparison_lines(compare(before, build), output_style())):
         click.echo(f"{time.strftime('%H:%M:%S')}  {line}" if index == 0 else f"{'':10}{line}")
     sys.stdout.flush()
-    return analysis

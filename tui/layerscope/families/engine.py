@@ -77,4 +77,5 @@ def facts_of(listed: ListedImage, known: Mapping[Digest, int]) -> ImageFacts:
         platform=listed.platform,
         created=listed.created,
         repo_digests=listed.repo_digests,
+        wasted_bytes=None if chain else 0,
     )

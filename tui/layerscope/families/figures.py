@@ -60,6 +60,7 @@ class Order(Enum):
     SIZE = "size"
     OWN = "own"
     FREED = "frees"
+    WASTED = "wasted"
     NAME = "name"
 
 
@@ -92,8 +93,9 @@ class Ledger:
 
     def _rank(self, number: int, order: Order) -> tuple[int, tuple[str, ...], int]:
         figures = self.figures[number]
-        sizes = {Order.SIZE: figures.size, Order.OWN: figures.own, Order.FREED: figures.freed, Order.NAME: 0}
-        return -sizes[order], self._titles[number], number
+        sizes = {Order.SIZE: figures.size, Order.OWN: figures.own, Order.FREED: figures.freed}
+        sizes[Order.WASTED] = self.forest.images[number].wasted_bytes or 0
+        return -sizes.get(order, 0), self._titles[number], number
 
     def _figures(self, number: int) -> Figures:
         image = self.forest.images[number]

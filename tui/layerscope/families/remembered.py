@@ -12,6 +12,7 @@ import msgspec
 from layerscope import __version__
 from layerscope.cache import directory as files
 from layerscope.families.facts import ImageFacts
+from layerscope.oci.digest import Digest
 
 if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
@@ -38,11 +39,20 @@ def recall_waste(cache: Cache | None, catch: Catch) -> Catch:
 
 def remember_waste(cache: Cache | None, images: Iterable[ImageFacts]) -> None:
     """Keep what is known of the waste of `images`, as far as an engine vouches for their chain ids."""
-    fresh = {
+    found = {
         str(image.chain_id): image.wasted_bytes
         for image in images
         if image.chain_id and not image.place and image.wasted_bytes is not None
     }
+    _keep(cache, found)
+
+
+def remember_layers(cache: Cache | None, chain_id: Digest, wasted_bytes: int) -> None:
+    """Keep what all layers of an engine's image up to `chain_id` waste."""
+    _keep(cache, {str(chain_id): wasted_bytes})
+
+
+def _keep(cache: Cache | None, fresh: dict[str, int]) -> None:
     if cache is None or cache.trouble or not fresh:
         return
     known = {chain_id: size for chain_id, size in _read(cache).items() if chain_id not in fresh} | fresh

@@ -16,7 +16,7 @@ from layerscope.sources.choose import choose
 from layerscope.sources.files import Files
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.location import Location
-from layerscope.sources.open import _files, _refusal
+from layerscope.sources.open import read_files, refusal
 
 
 def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = unwatched) -> Catch:
@@ -25,10 +25,10 @@ def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progr
     What is damaged becomes a problem as long as there is an image beside it. Attestations and other artifacts are passed
     over, and so are platforms that were never pulled. Raises as `sources.open.open_image` does.
     """
-    files = _files(location, stdin, progress)
+    files = read_files(location, stdin, progress)
     stored = stored_images(files)
     if not stored:
-        raise _refusal(files)
+        raise refusal(files)
     if location.tag:
         stored = [choose(stored, location, None)[0]]
     found = [_found(files, each, location) for each in stored if isinstance(each, Candidate)]
@@ -44,7 +44,7 @@ def _found(files: Files, candidate: Candidate, location: Location) -> Found:
 
     def open_again(progress: Progress) -> Image:
         name = next(iter(candidate.names), "")
-        return assemble(kept or _files(location, None, progress), candidate, reference=reference, name=name)
+        return assemble(kept or read_files(location, None, progress), candidate, reference=reference, name=name)
 
     reference = location.typed if location.is_stdin else f"{location.typed}:{candidate.digest}"
     return Found(_facts(files, candidate, location.place), reference, open_again)
@@ -59,6 +59,7 @@ def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
         platform=candidate.platform,
         created=candidate.config.created,
         place=place,
+        wasted_bytes=None if image.layers else 0,
     )
 
 

@@ -20,8 +20,8 @@ SIZES: dict[Sizes, str] = {
     "stored": "as layers are stored",
     "mixed": "of what layers hold in the engine, and as layers are stored in files",
 }
-DEEPEST = 12
-"""Levels that are drawn; what is above stands at the last."""
+NARROWEST = 22
+"""Cells that a name keeps; of levels so many are drawn as leave it that, and what is above stands at the last."""
 
 
 def families_text(ledger: Ledger, style: Style) -> str:
@@ -65,8 +65,10 @@ def _tree(ledger: Ledger, style: Style) -> Iterator[str]:
 
 
 def _line(ledger: Ledger, row: Row, style: Style, *, has_waste: bool) -> str:
-    guides = style.paint(_guides(row, is_ascii=style.is_ascii), "dim")
-    room = style.width - 37 - 9 * has_waste - 2 * min(row.level, DEEPEST)
+    room = style.width - 37 - 9 * has_waste
+    shown = row.guides[: max((room - NARROWEST) // 2, 1)]
+    guides = style.paint(_guides(shown, is_ascii=style.is_ascii), "dim")
+    room -= 2 * len(shown)
     mark = style.plain("…")
     if row.image == TRUNK:
         size = style.paint(f"{size_text(ledger.size_to(row.node)):>8}", "dim")
@@ -79,9 +81,8 @@ def _line(ledger: Ledger, row: Row, style: Style, *, has_waste: bool) -> str:
     return "".join(f"{size_text(size):>8} " for size in sizes) + lost + " " + guides + _titles(ledger, row.image, style, room)
 
 
-def _guides(row: Row, *, is_ascii: bool) -> str:
+def _guides(shown: Sequence[bool], *, is_ascii: bool) -> str:
     along, branch, last = ("| ", "|-", "`-") if is_ascii else ("│ ", "├╴", "└╴")
-    shown = row.guides[:DEEPEST]
     around = (along if has_next else "  " for has_next in shown[:-1])
     return "".join(around) + "".join(branch if has_next else last for has_next in shown[-1:])
 
@@ -108,18 +109,20 @@ def trunk_text(ledger: Ledger, node: int) -> str:
 
 
 def _waste(ledger: Ledger, style: Style) -> Iterator[str]:
-    """The images above which others stand, by what is saved when their waste is fixed."""
+    """The images above which others stand, by what is saved in all of them when their own waste is fixed."""
     bases = wasteful_bases(ledger)
     if not bases:
         return
     yield style.paint("Waste that is carried on", "bold")
+    yield style.paint(f"{'on disk':>8} {'on pulls':>9} {'images':>7}  built on", "dim")
     for number in bases[:WORST]:
         figures = ledger.figures[number]
         wasted = figures.own_wasted or 0
-        start = f"{size_text(wasted):>8}  "
-        end = f": {size_text(wasted * figures.carriers)} on pulls of all {figures.carriers:,} images that have it"
-        room = max(style.width - cells(start + end), 12)
-        yield start + cut_middle(style.name(ledger.titles(number)[0]), room, mark=style.plain("…")) + end
+        start = f"{size_text(wasted):>8} {size_text(wasted * figures.carriers):>9} {figures.carriers:>7,}  "
+        name = cut_middle(style.name(ledger.titles(number)[0]), style.width - cells(start), mark=style.plain("…"))
+        yield style.paint(start, "magenta") + name
+    if len(bases) > WORST:
+        yield style.paint(f"{'':28}and {len(bases) - WORST:,} more", "dim")
 
 
 def wasteful_bases(ledger: Ledger) -> list[int]:

@@ -30,13 +30,15 @@ def open_image(
     stdin: BinaryIO | None = None,
     progress: Progress = unwatched,
     wishes: Wishes = NO_WISHES,
+    may_change: bool = False,
 ) -> Image:
     """Open the image that `reference` names; no byte of a layer is read, unless it has to come from an engine.
 
     `reference` is PATH[:TAG] or -[:TAG], perhaps after skopeo's `docker-archive:`, `oci-archive:` or `oci:`, or an image in
     an engine (`locate` has the rules). PATH is an archive (plain, gzip or zstd), a pipe, an OCI layout or an unpacked `docker
     save`. `platform` chooses among several (default: the host's, else the only one). `stdin` is read for `-` (default: this
-    process's). `wishes` are about engines.
+    process's). `wishes` are about engines. An archive that `may_change` is copied first: when a file shrinks that is mapped,
+    as one does that is written anew, whoever reads from the map is killed.
 
     Raises NotFound (no such path, tag, platform), NotAnImage, AmbiguousImage, BadDocument, CorruptLayer (a damaged archive
     without a readable manifest), CannotWrite (no room to unpack), EngineFailed and UsageError, each with a sentence.
@@ -46,7 +48,7 @@ def open_image(
         from layerscope.sources.engine.open import open_engine_image
 
         return open_engine_image(location.engine, reference=reference, platform=platform, wishes=wishes, progress=progress)
-    files = _files(location, stdin, progress)
+    files = read_files(location, stdin, progress, may_change=may_change)
     return open_files(files, location, reference=reference, platform=platform)
 
 
@@ -54,12 +56,13 @@ def open_files(files: Files, location: Location, *, reference: str, platform: Pl
     """The image among `files` that `location.tag` and `platform` choose. Raises as `open_image` does."""
     stored = stored_images(files)
     if not stored:
-        raise _refusal(files)
+        raise refusal(files)
     candidate, name = choose(stored, location, platform)
     return assemble(files, candidate, reference=reference, name=name)
 
 
-def _files(location: Location, stdin: BinaryIO | None, progress: Progress) -> Files:
+def read_files(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool = False) -> Files:
+    """What is at a place that is not an engine. Raises as `open_image` does."""
     if location.is_containerd:
         from layerscope.sources.storage.containerd import containerd_files
 
@@ -70,19 +73,19 @@ def _files(location: Location, stdin: BinaryIO | None, progress: Progress) -> Fi
         return Directory(location.path, location.place)
     try:
         with location.path.open("rb") as file:
-            return _of_stream(file, location.place, progress)
+            return _of_stream(file, location.place, progress, may_change=may_change)
     except OSError as error:
         raise NotFound(f"{location.place} cannot be read: {error.strerror}") from error
 
 
-def _of_stream(stream: BinaryIO, place: str, progress: Progress) -> Archive:
+def _of_stream(stream: BinaryIO, place: str, progress: Progress, *, may_change: bool = False) -> Archive:
     """An archive that is an open file: mapped where that can be done, else copied first."""
     if stream.isatty():
         raise NotFound(f"{place} is a terminal; pipe an image into it, such as: docker save IMAGE | layerscope -")
     mode = _mode(stream)
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise NotFound(f"{place} is a device, not an image; give a file, a directory or a pipe")
-    is_mappable = stat.S_ISREG(mode) and stream.tell() == 0
+    is_mappable = stat.S_ISREG(mode) and stream.tell() == 0 and not may_change
     blob = Blob.of_open_file(stream) if is_mappable else spool_stream(stream, place, progress)
     unpacked = unpack_archive(blob, place, progress)
     head = unpacked.read(0, HEAD)
@@ -99,7 +102,7 @@ def _mode(stream: BinaryIO) -> int:
         return 0
 
 
-def _refusal(files: Files) -> LayerscopeError:
+def refusal(files: Files) -> LayerscopeError:
     """Why there is no image among `files`."""
     if files.damage:
         return CorruptLayer(f"{files.place} is a damaged archive, and what can be read of it has no manifest: {files.damage}")
