@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gating import config, stated
-from layerscope.cli.ci import DIVE_RULES, RULES, TABLES
+from layerscope.cli.rule_options import DIVE_RULES, RULES, TABLES
 from layerscope.errors import BadSettings
 from layerscope.gate import rule_keys
 from layerscope.gate.config import DEFAULT, Where

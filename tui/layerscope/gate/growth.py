@@ -95,7 +95,9 @@ def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:
 
 
 def grown_directories(before: Baseline, after: Baseline, *, is_waste: bool = False) -> tuple[Finding, ...]:
-    """Directories that grew, the most bytes first: of one in another only the deeper, where it accounts for nearly all; not the root."""
+    """Directories that grew, without the root, the most bytes first: of one in another only the deeper, where it accounts for
+    nearly all.
+    """
     grown = dict(_grown(before, after, is_waste=is_waste))
     children: dict[str, int] = {}
     for path, (growth, _) in grown.items():
