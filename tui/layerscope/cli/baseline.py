@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from layerscope.cli.ci import read_rules, refuse_doubt
+from layerscope.cli.ci import refuse_doubt
 from layerscope.cli.options import analyse_image, base_option, complete_file, image_argument, platform_option
 from layerscope.cli.output import is_stdout, spare_the_image, write_bytes
+from layerscope.cli.rule_options import read_rules
 
 LOCK_FILE = "layerscope.lock.json"
 

@@ -4,86 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from layerscope.cli.ci_reports import wanted_reports, write_reports
 from layerscope.cli.options import analyse_image, base_option, complete_file, engine_options, platform_option
-from layerscope.cli.output import STDOUT, is_stdout, output_style, spare_the_image, write_bytes
+from layerscope.cli.output import write_bytes
+from layerscope.cli.rule_options import config_options, given_flags, read_rules, rule_options
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
     from layerscope.gate.advice import Advice
     from layerscope.gate.baseline import Baseline
     from layerscope.gate.config import Config
-    from layerscope.gate.config_sources import Flags
-    from layerscope.gate.run import GateRun
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-FLAGS = "layerscope.gate"
 CONFIG_FILE = "layerscope.toml"
-# Not imported from the gate's tables: `--help` would have to load numpy for them. A test holds the two together.
-RULES = {
-    "min-efficiency": "The share of all content bytes that a container sees: at least this.",
-    "max-wasted": "Bytes that no container sees.",
-    "max-wasted-percent": "The same as a share of your own layers' bytes.",
-    "wasted-floor": "Below it max-wasted-percent is not judged (5MB).",
-    "max-size": "Content bytes of all layers.",
-    "max-wire-size": "Bytes of all layers as they are stored.",
-    "max-own-size": "Content bytes without the base's layers.",
-    "max-layers": "How many layers there are.",
-    "max-layer-size": "Content bytes of each of your own layers.",
-    "max-file-size": "Each file that your own layers carry.",
-    "max-growth": "How much bigger than the baseline: 5MB, 2%, or '5MB or 2%'.",
-    "max-own-growth": "The same without the base's layers.",
-    "max-waste-growth": "How much more waste than the baseline.",
-    "baseline": "What `layerscope baseline` wrote, or an image.",
-}
-TABLES = {
-    "forbid": ("[anywhere:]GLOB", "Paths that must not be there; anywhere: in no layer."),
-    "budget": ("GLOB=SIZE", "How much a directory or glob may take."),
-    "max-cause": ("CAUSE=SIZE", "How much may be wasted for one cause."),
-}
-DIVE_RULES = ("lowestEfficiency", "highestWastedBytes", "highestUserWastedPercent")
-
-
-def _note_flag(context: click.Context, parameter: click.Parameter, value: object) -> None:
-    if value:
-        context.meta.setdefault(FLAGS, {})[parameter.opts[0].removeprefix("--")] = value
-
-
-def rule_options(command: Command) -> Command:
-    """A flag for each key, and dive's; `given_flags` looks them up."""
-    for name in reversed(DIVE_RULES):
-        option = click.option(f"--{name}", metavar="LIMIT", expose_value=False, callback=_note_flag, help="dive's rule.")
-        command = option(command)
-    for name, (metavar, words) in reversed(TABLES.items()):
-        repeatable = click.option(
-            f"--{name}", metavar=metavar, multiple=True, expose_value=False, callback=_note_flag, help=f"{words} Repeatable."
-        )
-        command = repeatable(command)
-    for name, words in reversed(RULES.items()):
-        metavar = "FILE|IMAGE" if name == "baseline" else "LIMIT"
-        command = click.option(f"--{name}", metavar=metavar, expose_value=False, callback=_note_flag, help=words)(command)
-    return command
-
-
-def config_options(command: Command) -> Command:
-    """Where the rules are read from."""
-    for flag, words in (("--ci-config", ".dive-ci, dive's rules."), ("--config", "layerscope.toml and pyproject.toml.")):
-        option = click.option(
-            flag,
-            metavar="FILE",
-            shell_complete=complete_file,
-            expose_value=False,
-            callback=_note_flag,
-            help=f"A file in the place of {words}",
-        )
-        command = option(command)
-    return command
 
 
 @click.command()
@@ -93,7 +31,7 @@ def config_options(command: Command) -> Command:
     "reports",
     metavar="KIND=FILE",
     multiple=True,
-    help="Write a report (`-`: standard output): markdown, junit, sarif, gitlab, openmetrics, html, json, analysis.",
+    help="Write a report (`-`: standard output): markdown, comment, junit, sarif, gitlab, openmetrics, html, json, analysis.",
 )
 @click.option(
     "--json",
@@ -141,34 +79,6 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def given_flags() -> Flags:
-    """What the command line says of rules, for the command that runs in this thread."""
-    from layerscope.gate.config_sources import Flags
-
-    context = click.get_current_context(silent=True)
-    given: dict[str, Any] = context.meta.get(FLAGS, {}) if context is not None else {}
-    return Flags(
-        limits={name: given[name] for name in RULES if name in given},
-        dive={name: given[name] for name in DIVE_RULES if name in given},
-        forbid=given.get("forbid", ()),
-        budget=given.get("budget", ()),
-        max_cause=given.get("max-cause", ()),
-        config_file=_path(given.get("config")),
-        dive_file=_path(given.get("ci-config")),
-    )
-
-
-def read_rules() -> Config:
-    """The rules that hold here and now. Raises BadSettings."""
-    from layerscope.gate.config_sources import read_config
-
-    return read_config(given_flags(), directory=Path(), environment=os.environ)
-
-
-def _path(name: str | None) -> Path | None:
-    return None if name is None else Path(name)
-
-
 def _print_config() -> int:
     from layerscope.report.gate_config import config_text
 
@@ -203,7 +113,7 @@ def refuse_doubt(analysis: Analysis) -> None:
 
 
 def _judge(reference: str, platform: str | None, base: str | None, **options: Any) -> int:
-    reports = _wanted_reports(reference, options["reports"], options["json_file"])
+    reports = wanted_reports(reference, options["reports"], options["json_file"])
     config = read_rules()  # before the image: a mistake in it is told at once
     baseline = read_baseline_of(config, platform, base)
     analysis = analyse_image(reference, platform, base)
@@ -213,8 +123,7 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
 
     verdict = evaluate(analysis, config, today=today(), baseline=baseline)
     run = GateRun(analysis, verdict, _advice(analysis, options["dockerfile"]))
-    _write(run, reports)
-    _tell(run)
+    write_reports(run, reports)
     return verdict.exit_code
 
 
@@ -222,25 +131,6 @@ def _advice(_analysis: Analysis, _dockerfile: Path | None) -> Advice:
     from layerscope.gate.advice import Advice
 
     return Advice("", {}, ())
-
-
-def _wanted_reports(reference: str, written: tuple[str, ...], json_file: str | None) -> list[tuple[str, str]]:
-    """(kind, file) of each report. Raises UsageError, before any work is done."""
-    from layerscope.errors import UsageError
-    from layerscope.report.kinds import checked_kind
-    from layerscope.text import escape
-
-    reports = []
-    for each in (*written, *([f"json={json_file}"] if json_file is not None else [])):
-        kind, equals, name = each.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--report {escape(each[:60])} must be written as in --report junit=gate.xml")
-        spare_the_image(reference, name, option=f"--report {checked_kind(kind)}={name}")
-        reports.append((kind, name))
-    places = [STDOUT if is_stdout(name) else os.path.realpath(name) for _, name in reports]
-    if len(set(places)) < len(places):
-        raise UsageError("two reports would go to the same file; each needs its own")
-    return reports
 
 
 def read_baseline_of(config: Config, platform: str | None, base: str | None) -> Baseline | None:
@@ -277,34 +167,3 @@ def _baseline_bytes(name: str) -> bytes:
     if len(raw) > MAX_FILE:
         raise BadSettings(f"{escape(name)}: longer than {MAX_FILE >> 20} MiB, which no baseline is")
     return raw
-
-
-def _write(run: GateRun, reports: list[tuple[str, str]]) -> None:
-    """The text, unless a report takes its place, then every report; raises what the first that could not be written did."""
-    from layerscope.errors import CannotWrite
-    from layerscope.report.gate_text import gate_text
-    from layerscope.report.kinds import report_bytes
-
-    if not any(is_stdout(name) for _, name in reports):
-        sys.stdout.write(gate_text(run, output_style()))
-        sys.stdout.flush()
-    failed = None
-    for kind, name in reports:
-        try:
-            write_bytes(name, report_bytes(kind, run))
-        except CannotWrite as error:
-            failed = failed or error
-    if failed is not None:
-        raise failed
-
-
-def _tell(run: GateRun) -> None:
-    """On standard error why this is no pass, for those who sent the report elsewhere."""
-    from layerscope.report.gate_text import verdict_sentence
-    from layerscope.text import escape
-
-    verdict = run.verdict
-    for doubt in verdict.doubts:
-        click.echo(f"layerscope: could not judge {escape(run.analysis.image.reference)}: {doubt}", err=True)
-    if verdict.failed and not verdict.doubts:
-        click.echo(f"layerscope: {escape(run.analysis.image.reference)}: {verdict_sentence(verdict)}", err=True)

@@ -95,7 +95,9 @@ def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:
 
 
 def grown_directories(before: Baseline, after: Baseline, *, is_waste: bool = False) -> tuple[Finding, ...]:
-    """Directories that grew, the most bytes first: of one in another only the deeper, where it accounts for nearly all."""
+    """Directories that grew, without the root, the most bytes first: of one in another only the deeper, where it accounts for
+    nearly all.
+    """
     grown = dict(_grown(before, after, is_waste=is_waste))
     children: dict[str, int] = {}
     for path, (growth, _) in grown.items():
@@ -104,7 +106,7 @@ def grown_directories(before: Baseline, after: Baseline, *, is_waste: bool = Fal
     found = [
         Finding(path=path[1:].encode(), size=growth, note=f"{size_text(old)} before")
         for path, (growth, old) in grown.items()
-        if children.get(path, 0) < _EXPLAINED * growth
+        if path != "/" and children.get(path, 0) < _EXPLAINED * growth
     ]
     return tuple(sorted(found, key=lambda finding: -finding.size)[:MOST])
 

@@ -11,6 +11,7 @@ from layerscope.text import escape
 
 KINDS = {
     "markdown": "layerscope.report.markdown:markdown_report",
+    "comment": "layerscope.report.markdown:pr_comment",
     "junit": "layerscope.report.junit:junit_report",
     "sarif": "layerscope.report.sarif:sarif_report",
     "gitlab": "layerscope.report.gitlab:gitlab_report",
@@ -32,5 +33,5 @@ def checked_kind(kind: str) -> str:
 def report_bytes(kind: str, run: GateRun) -> bytes:
     """One report of a run, whole."""
     module, _, function = KINDS[kind].partition(":")
-    written: bytes = getattr(importlib.import_module(module), function)(run)
-    return written
+    written: bytes | str = getattr(importlib.import_module(module), function)(run)
+    return written.encode() if isinstance(written, str) else written
