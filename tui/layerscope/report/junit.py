@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from layerscope.gate.run import GateRun
 from layerscope.gate.verdict import Outcome, RuleResult
-from layerscope.report.measures import finding_text, image_title, limit_text, margin_text, measure_text
+from layerscope.report.measures import figures, finding_text, image_title
 from layerscope.text import escape
 
 SHOWN = 50
@@ -55,8 +55,8 @@ def _case(result: RuleResult) -> Iterator[str]:
 
 def _details(result: RuleResult) -> Iterator[str]:
     yield result.sentence
-    figures = f"measured {measure_text(result.measured, result.unit)}, limit {limit_text(result)}, margin {margin_text(result)}"
-    yield f"{figures}; stated by {result.origin}"
+    measured, limit, margin = figures(result)
+    yield f"measured {measured}, limit {limit}, margin {margin}; stated by {result.origin}"
     yield from result.waivers
     if result.outcome is not Outcome.PASSED:
         yield from (finding_text(finding) for finding in result.findings[:SHOWN])

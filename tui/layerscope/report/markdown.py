@@ -13,11 +13,9 @@ from layerscope.report.instructions import clean_instruction
 from layerscope.report.measures import (
     LONGEST_NAME,
     OUTCOMES,
+    figures,
     image_title,
     lasting_name,
-    limit_text,
-    margin_text,
-    measure_text,
     path_text,
     verdict_word,
 )
@@ -107,12 +105,8 @@ def _rules(run: GateRun, rows: int) -> str:
 def _rule(result: RuleResult) -> Row:
     outcome = OUTCOMES[result.outcome]
     waived = f": {plain('; '.join(result.waivers))}" if result.waivers else ""
-    figures = ("—",) * 3 if result.outcome is Outcome.UNJUDGED else _figures(result)
-    return (MARKS[result.outcome], code(cut_middle(escape(result.name), LONGEST_NAME)), *figures, outcome + waived)
-
-
-def _figures(result: RuleResult) -> tuple[str, str, str]:
-    return measure_text(result.measured, result.unit), limit_text(result), margin_text(result)
+    told = ("—",) * 3 if result.outcome is Outcome.UNJUDGED else figures(result)
+    return (MARKS[result.outcome], code(cut_middle(escape(result.name), LONGEST_NAME)), *told, outcome + waived)
 
 
 def _doubts(run: GateRun) -> Iterator[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-from layerscope.gate.verdict import Finding, Outcome, RuleResult, Unit, Verdict
+from layerscope.gate.figures import margin_text, measured_and_limit
+from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
 from layerscope.oci.reference import tag_of
 from layerscope.report.style import cut_middle
 from layerscope.sources.image import Image
 from layerscope.text import escape
-from layerscope.units import percent_text, size_text
+from layerscope.units import size_text
 
 LONGEST_NAME = 160
 """Characters of a name that a report shows; what is longer loses its middle. JSON has all of it."""
@@ -30,27 +29,10 @@ def verdict_word(verdict: Verdict) -> str:
     return "passed" if verdict.has_passed else "failed"
 
 
-def measure_text(value: float, unit: Unit) -> str:
-    """A rule's figure with its unit: `20.0 MB`, `62.8%`, `127`."""
-    if not math.isfinite(value):
-        return str(value)
-    if unit is Unit.BYTES:
-        return size_text(round(value))
-    if unit is Unit.SHARE:
-        return percent_text(value) if 0 <= value <= 1 else f"{100 * value:.1f}%"
-    return f"{round(value):,}"
-
-
-def limit_text(result: RuleResult) -> str:
-    """`≥ 90.0%` for a floor, `≤ 20.0 MB` for a ceiling."""
-    return f"{'≥' if result.is_floor else '≤'} {measure_text(result.limit, result.unit)}"
-
-
-def margin_text(result: RuleResult) -> str:
-    """How far inside (`+`) or beyond (`-`) its limit the figure is."""
-    margin = result.margin
-    sign = "-" if margin < 0 else "+"
-    return sign + measure_text(abs(margin), result.unit)
+def figures(result: RuleResult) -> tuple[str, str, str]:
+    """What a rule measured, its limit (`≥ 90.0%` for a floor, `≤ 20.0 MB` for a ceiling) and its margin."""
+    measured, limit = measured_and_limit(result)
+    return measured, f"{'≥' if result.is_floor else '≤'} {limit}", margin_text(result)
 
 
 def image_title(image: Image) -> str:

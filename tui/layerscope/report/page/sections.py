@@ -11,10 +11,8 @@ from layerscope.report.causes import EXPLANATIONS
 from layerscope.report.instructions import clean_instruction
 from layerscope.report.measures import (
     OUTCOMES,
+    figures,
     image_title,
-    limit_text,
-    margin_text,
-    measure_text,
     path_text,
     verdict_word,
 )
@@ -98,14 +96,15 @@ def _rule(result: RuleResult) -> tuple[Cell, ...]:
     says = " ".join((result.sentence, *result.waivers))
     outcome = Cell(OUTCOMES[result.outcome], look=f"tag {_LOOKS[result.outcome]}")
     if result.outcome is Outcome.UNJUDGED:
-        figures = (Cell("—", 0.0),) * 3
+        told = (Cell("—", 0.0),) * 3
     else:
-        figures = (
-            Cell(measure_text(result.measured, result.unit), float(result.measured)),
-            Cell(limit_text(result), float(result.limit)),
-            Cell(margin_text(result), float(result.margin), look=_LOOKS[result.outcome]),
+        measured, limit, margin = figures(result)
+        told = (
+            Cell(measured, float(result.measured)),
+            Cell(limit, float(result.limit)),
+            Cell(margin, float(result.margin), look=_LOOKS[result.outcome]),
         )
-    return (outcome, Cell(result.name, look="mono"), *figures, Cell(says, look="says"))
+    return (outcome, Cell(result.name, look="mono"), *told, Cell(says, look="says"))
 
 
 def _fixes(run: GateRun) -> str:
