@@ -17,6 +17,8 @@ BY_DESTINATION = 0.95
 """The history names a checksum and the destination, no source."""
 WITH_UNKNOWN = 0.9
 """All but the values of variables is the same; less where little is left."""
+BELOW_UNKNOWN = 0.75
+"""At least, for WORKDIR with a path from where the base left it: its last names are the same."""
 MARKER_ONLY = 0.85
 """The first line of a here-document is the same, and the history does not tell the others."""
 EDITED = 0.85
@@ -56,6 +58,8 @@ def likeness(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
     if step.layer is not None and instruction.keyword != "WORKDIR":
         return 0.0  # a setting makes no layer: this step stands for several that were squashed
     exact = max((_spelled(spelling, step.text) for spelling in wanted.spellings), default=0.0)
+    if instruction.keyword == "WORKDIR":
+        return max(exact, BELOW_UNKNOWN) if exact else 0.0
     return exact or _setting(wanted, step_words)
 
 
