@@ -109,7 +109,9 @@ def test_a_chmod_that_changes_nothing_is_told_so(tmp_path: Path) -> None:
     layers = (made("COPY a /", big("a")), made("RUN chmod -R a+r /", big("a")))
     fix = only(advice(tmp_path, *layers))
     assert fix.kind == "rewritten"
-    assert fix.sentence[:-1].endswith("stores 200 kB of layer 1 again, and changes nothing about them: limit it to what needs it")
+    assert fix.sentence[:-1].endswith(
+        "stores 200 kB of layer 1 again, and changes nothing about them: limit it to what needs it"
+    )
 
 
 def test_what_is_moved_is_written_where_it_ends_up(tmp_path: Path) -> None:
@@ -187,7 +189,10 @@ def test_a_cache_is_found_in_every_home(tmp_path: Path, path: bytes, home: str) 
     cache = next(cache for cache in CACHES if path in cache.at_home)
     fix = only(advice(tmp_path, made("RUN install", big(f"{home}/{path.decode()}/a")), has_dockerfile=False))
     assert (fix.kind, fix.size) == (cache.kind, 200 * KB)
-    assert fix.sentence[:-1] == f"layer 1 `RUN install` leaves 200 kB of {cache.name}: {cache.remedy.replace('{home}', '/' + home)}"
+    assert (
+        fix.sentence[:-1]
+        == f"layer 1 `RUN install` leaves 200 kB of {cache.name}: {cache.remedy.replace('{home}', '/' + home)}"
+    )
 
 
 def test_a_cache_that_is_removed_too_late_is_one_fix_with_what_is_left_of_it(tmp_path: Path) -> None:

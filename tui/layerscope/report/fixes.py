@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from layerscope.analysis import Analysis
 from layerscope.gate.advice import Advice, Fix
-from layerscope.report.style import Style, wrapped
+from layerscope.report.style import Style, cut_end, wrapped
 from layerscope.units import percent_text, size_text
 
 SHOWN = 10
 
 
 def fix_lines(advice: Advice, analysis: Analysis, style: Style, *, limit: int = SHOWN) -> Iterator[str]:
-    """The biggest fixes, then what could not be told; each line within `style.width` cells, none where there is nothing to say."""
+    """The biggest fixes, then what could not be told; no line where there is nothing to say, none wider than `style.width`."""
     fixes, rest = advice.fixes[:limit], advice.fixes[limit:]
     if fixes:
         yield _heading(advice, analysis, style)
@@ -30,7 +30,9 @@ def _heading(advice: Advice, analysis: Analysis, style: Style) -> str:
     """Fixes may save more than what is wasted: caches that a container sees are no waste."""
     saved = sum(fix.size for fix in advice.fixes)
     share = percent_text(min(saved / max(analysis.waste.content_bytes, 1), 1.0))
-    return style.paint("What to change", "bold") + style.paint(f"  ({size_text(saved)}, {share} of the image)", "dim")
+    title = "What to change"
+    figures = cut_end(f"  ({size_text(saved)}, {share} of the image)", style.width - len(title), mark=style.plain("…"))
+    return style.paint(title, "bold") + style.paint(figures, "dim")
 
 
 def _lines(fix: Fix, style: Style) -> Iterator[str]:
