@@ -22,8 +22,9 @@ class Fix:
     """One change that makes the image smaller, its bytes computed from this image.
 
     `kind` is a short stable word (`join-runs`, `copy-chown`, `apt-cache`, `duplicate`), `layers` the layer numbers it is about,
-    the one to change first, `line` that layer's line in the Dockerfile (None: not known), `size` the bytes it saves,
-    `sentence` says what is wrong and what to write instead, `paths` a few examples.
+    first the one that the sentence starts with, `line` that layer's line in the Dockerfile (None: not known), `size` the bytes
+    it saves; no byte is in two fixes. `sentence` says what is wrong and what to write instead; what it quotes of the image or
+    the Dockerfile is printable (`layerscope.text.escape`), but a format's own signs are not escaped. `paths` has a few.
     """
 
     kind: str
@@ -37,9 +38,11 @@ class Fix:
 @dataclass(frozen=True, slots=True)
 class Advice:
     """`dockerfile` is its path as reports name it (relative to the repository), or empty; `lines` goes from layer numbers to
-    where their instructions stand, for those layers that could be mapped; `fixes` has the most bytes first.
+    where their instructions stand, for those layers that could be mapped; `fixes` has the most bytes first. `notes` are
+    sentences on what could not be told and why.
     """
 
     dockerfile: str
     lines: dict[int, DockerfileLine]
     fixes: tuple[Fix, ...]
+    notes: tuple[str, ...] = ()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, zip_longest
 
-from layerscope.gate.advice import Fix
 from layerscope.gate.figures import margin_text, measured_and_limit
 from layerscope.gate.run import GateRun
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
+from layerscope.report.fixes import fix_lines
 from layerscope.report.instructions import clean_instruction
 from layerscope.report.style import Style, cells, cut_end, cut_middle, wrapped
 from layerscope.text import escape
@@ -156,21 +156,7 @@ def _layers(finding: Finding) -> str:
 
 
 def _fixes(run: GateRun, style: Style) -> Iterator[str]:
-    fixes = run.advice.fixes
-    if not fixes:
-        return
-    yield style.paint("What to change", "bold")
-    for fix in fixes[:MOST_FIXES]:
-        yield from _fix(fix, style)
-    if len(fixes) > MOST_FIXES:
-        rest = sum(fix.size for fix in fixes[MOST_FIXES:])
-        yield style.paint(f"  {size_text(rest):>8}  in {count_text(len(fixes) - MOST_FIXES, 'more change')}", "dim")
-
-
-def _fix(fix: Fix, style: Style) -> Iterator[str]:
-    lines = wrapped(style.name(fix.sentence), style.width - 12)
-    for number, line in enumerate(lines):
-        yield f"  {size_text(fix.size) if number == 0 else '':>8}  {line}"
+    return fix_lines(run.advice, run.analysis, style, limit=MOST_FIXES)
 
 
 def _notes(run: GateRun, style: Style) -> Iterator[str]:
