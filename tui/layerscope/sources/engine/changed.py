@@ -21,7 +21,7 @@ from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.members import ArrivingTar
-from layerscope.sources.engine.receive import Receiving
+from layerscope.sources.engine.receive import Call, Receiving
 from layerscope.sources.storage.container import Container
 from layerscope.text import escape
 
@@ -30,11 +30,15 @@ def changed_layer(engine: Engine, container: Container, progress: Progress) -> C
     """Ask for what a container changed, then index an export of it while it passes by. Raises EngineFailed."""
     answer = engine.ask(f"/containers/{container.id}/changes") or ()
     changes = [_change(each) for each in answer]
-    stage = f"reading container {container.title} from {engine.endpoint.kind.label}"
-    request = Receiving(
-        lambda: engine.export(container.id), name=str(engine.endpoint), stage=stage, expected=0, progress=progress
+    label, title = engine.endpoint.kind.label, f"container {container.title}"
+    call = Call(
+        name=str(engine.endpoint),
+        stage=f"reading {title} from {label}",
+        waiting=f"{label} prepares {title}",
+        request=lambda: engine.export(container.id),
+        ping=engine.ping,
     )
-    with request as stream:
+    with Receiving(call, expected=0, progress=progress) as stream:
         table = read_pieces(iter(stream.some, b""))
     return ChangedLayer(ReadLayer(changed_part(table, changes), Compression.NONE), engine.endpoint, container)
 
@@ -110,12 +114,9 @@ class ChangedContent:
     def _pieces(self, engine: Engine, path: bytes, size: int) -> Iterator[bytes]:
         if not size:  # where a file is mounted, the engine would give that
             return
-        stage = f"reading {escape(path)}"
-        place = str(engine.endpoint)
-        request = Receiving(
-            lambda: engine.file(self.container.id, b"/" + path), name=place, stage=stage, expected=size, progress=_unseen
-        )
-        with request as stream:
+        stage, place = f"reading {escape(path)}", str(engine.endpoint)
+        call = Call(place, stage, stage, lambda: engine.file(self.container.id, b"/" + path), engine.ping)
+        with Receiving(call, expected=size, progress=_unseen) as stream:
             for member in ArrivingTar(stream, place).members():
                 if member.size != size:
                     raise CorruptLayer(f"{escape(path)}: it has {member.size} bytes now where it had {size}; open it again")
