@@ -54,7 +54,7 @@ def exported(found: Found, asked: Asked) -> Image:
         received = _received(found, asked, keeper.write)
         image = _opened(received, Again(lambda: _stored(_kept(keeper.path), found, asked), asked.progress), found, asked)
         keeper.finish()
-    return _stored(_kept(keeper.path), found, asked) if asked.wishes.needs_bytes else image
+    return _stored(_kept(keeper.path), found, asked) if asked.wishes.needs_archive else image
 
 
 def known(found: Found, asked: Asked) -> Image | None:

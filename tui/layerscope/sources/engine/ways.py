@@ -22,7 +22,7 @@ def open_found(found: Found, asked: Asked) -> Image:
         kept = _kept(found, asked)
         if not asked.wishes.needs_tars or all(layer.blob is not None for layer in kept.layers):
             return kept
-    if asked.wishes.needs_bytes or asked.wishes.needs_tars:
+    if asked.wishes.needs_archive:
         return stored(found, asked)
     return known(found, asked) or exported(found, asked)
 

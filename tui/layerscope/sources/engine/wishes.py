@@ -23,5 +23,10 @@ class Wishes:
     needs_tars: bool = False
     cache: Cache | None = None
 
+    @property
+    def needs_archive(self) -> bool:
+        """True when an export had better be stored."""
+        return self.needs_bytes or self.needs_tars
+
 
 NO_WISHES = Wishes()
