@@ -12,7 +12,7 @@ import pytest
 
 from commands import COMMAND, environment, process, ran
 from conftest import requires
-from engines import RunningEngine, docker_engine, podman_engine
+from engines import RunningEngine, _directory, _require_root, docker_engine, podman_engine
 
 DOCKERFILE = b"FROM scratch\nCOPY big /file\nCOPY small /file\n"
 PODMAN = ("--engine", "podman")
@@ -74,6 +74,20 @@ def test_what_podman_built_is_reported_after_its_own_output(podman: RunningEngin
 
 def test_an_image_of_podmans_without_a_tag_is_found_by_its_id(podman: RunningEngine, place: Path) -> None:
     done = built(*PODMAN, "-q", place, settings=on_podman(podman))
+    assert (done.returncode, b"5.00 kB  overwritten    1" in done.stdout) == (0, True), done.stderr
+
+
+def test_what_podman_built_is_found_in_its_storage_where_it_has_no_service(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requires("podman")
+    _require_root()
+    monkeypatch.delenv("CONTAINER_HOST", raising=False)
+    with _directory() as top:
+        settings = f'[storage]\ndriver = "vfs"\ngraphroot = "{top}/data"\nrunroot = "{top}/run"\n'
+        (top / "storage.conf").write_text(settings)
+        at_storage = {"CONTAINERS_STORAGE_CONF": str(top / "storage.conf"), "XDG_RUNTIME_DIR": str(tmp_path)}
+        done = built(*PODMAN, "-t", "own:1", place, settings=at_storage)
     assert (done.returncode, b"5.00 kB  overwritten    1" in done.stdout) == (0, True), done.stderr
 
 

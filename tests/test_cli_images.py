@@ -15,6 +15,7 @@ from families_build import facts
 from layerscope.families.figures import Ledger
 from layerscope.report.families import families_text
 from layerscope.report.style import Style, cells
+from terminals import tmux
 
 BASE = layer(file("base", b"1" * 4000))
 OWN = layer(file("own", b"2" * 8000))
@@ -159,6 +160,21 @@ def test_standard_input_is_read_but_once(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_terminal_gets_the_text_where_it_is_asked_for(three: list[Path]) -> None:
     shown, code = on_terminal("images", "--text", *three, columns=70)
     assert (code, "3 images in 1 family" in shown) == (0, True)
+
+
+def test_a_terminal_gets_the_screen_and_is_as_before_afterwards(three: list[Path], tmp_path: Path) -> None:
+    with tmux(tmp_path) as terminal:
+        terminal.run_layerscope("images", *three)
+        terminal.wait("removing it frees")
+        terminal.press("Down", "Enter")
+        terminal.wait("efficient")
+        terminal.press("q")
+        terminal.wait("removing it frees")
+        terminal.press("q")
+        terminal.wait_gone("removing it frees")
+        terminal.type("echo code=$?\n")
+        terminal.wait("code=0")
+        assert terminal.state("alternate_on") == "0"
 
 
 def test_names_cannot_act_on_a_terminal_and_json_holds_them_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from layerscope.cli.options import complete_file, open_cache
+from layerscope.cli.options import complete_file, engine_wishes, open_cache
 from layerscope.cli.output import output_style
 from layerscope.cli.progress import Progress
-from layerscope.cli.screen import can_show_screen
+from layerscope.cli.screen import can_show_screen, exit_code, read_keys_from_terminal, tune_textual
 
 if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
@@ -43,7 +42,9 @@ def images(references: tuple[str, ...], *, is_analysed: bool, is_json: bool, is_
     from layerscope.families.remembered import recall_waste
 
     with Progress() as progress:
-        catch = recall_waste(open_cache(), find_images(references, stdin=sys.stdin.buffer, progress=progress))
+        catch = recall_waste(
+            open_cache(), find_images(references, stdin=sys.stdin.buffer, wishes=engine_wishes(), progress=progress)
+        )
         if is_analysed:
             catch = _analysed(catch, progress)
     code = 0
@@ -111,17 +112,14 @@ def _write(catch: Catch, *, is_json: bool) -> None:
 
 def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
     """Explore the images on the screen."""
+    tune_textual()
     from layerscope.app.images_app import Ways, run_images
     from layerscope.app.keys import KEYS
     from layerscope.app.terminal import Terminal
-    from layerscope.cli.screen import _is_stdin, _read_keys_from_terminal
     from layerscope.families.remembered import remember_waste
     from layerscope.settings.read import read_settings
 
-    if not os.environ.get("NO_COLOR"):
-        os.environ.pop("NO_COLOR", None)  # Textual takes an empty one for a wish, too
-    if any(map(_is_stdin, references)):
-        _read_keys_from_terminal()
+    read_keys_from_terminal(*references)
     cache = open_cache()
 
     def learned(each: Found, wasted_bytes: int) -> None:
@@ -129,5 +127,4 @@ def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
 
     settings = read_settings(key_ids=[key.id for key in KEYS])
     ways = Ways(partial(_waste_of, cache=cache), learned)
-    ending = run_images(found, ways, settings=settings, terminal=Terminal.of())
-    return 128 + ending if isinstance(ending, int) else 0
+    return exit_code(run_images(found, ways, settings=settings, terminal=Terminal.of()))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from layerscope.progress import Progress
 
 if TYPE_CHECKING:
-    from layerscope.app.app import OnAnalysed
+    from layerscope.app.app import Ending, OnAnalysed
     from layerscope.app.loading import Opener
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
@@ -65,8 +65,7 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
         return image, found
 
     _check_reference(reference)
-    if _is_stdin(reference) or _is_stdin(base):
-        _read_keys_from_terminal()
+    read_keys_from_terminal(reference, base)
     return _show(opener, reference, is_watched=is_watched, on_analysed=partial(remember_waste, cache=open_cache()))
 
 
@@ -89,24 +88,32 @@ def _check_reference(reference: str) -> None:
     locate(reference)
 
 
-def _read_keys_from_terminal() -> None:
-    """Put the terminal where standard input was, for Textual reads keys there; `sys.stdin` stays what the image comes from."""
+def read_keys_from_terminal(*references: str | None) -> None:
+    """Put the terminal where standard input was, for Textual reads keys there; `sys.stdin` stays what the image comes from.
+
+    Only where one of the references is standard input.
+    """
+    if not any(map(_is_stdin, references)):
+        return
     sys.stdin = open(os.dup(0), encoding="utf-8")  # noqa: SIM115, PTH123 - open to the end
     terminal = os.open(TERMINAL, os.O_RDWR | os.O_CLOEXEC)
     os.dup2(terminal, 0)
     os.close(terminal)
 
 
-def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analysed: OnAnalysed | None = None) -> int:
+def tune_textual() -> None:
+    """What Textual reads from the environment when it is imported."""
     if not os.environ.get("NO_COLOR"):
         os.environ.pop("NO_COLOR", None)  # Textual takes an empty one for a wish, too
 
     # Textual draws 60 times a second unless told otherwise; a key then waits 16 ms more for its frame.
     os.environ.setdefault("TEXTUAL_FPS", "120")
 
-    from layerscope.app.app import Crashed, run
+
+def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analysed: OnAnalysed | None = None) -> int:
+    tune_textual()
+    from layerscope.app.app import run
     from layerscope.app.keys import KEYS
-    from layerscope.app.loading import Failed
     from layerscope.app.terminal import Terminal
     from layerscope.settings.read import read_settings
     from layerscope.sources.fingerprint import fingerprint
@@ -114,6 +121,14 @@ def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analys
     settings = read_settings(key_ids=[key.id for key in KEYS])
     watched = partial(fingerprint, reference) if is_watched else None
     ending = run(opener, reference, settings=settings, terminal=Terminal.of(), fingerprint=watched, on_analysed=on_analysed)
+    return exit_code(ending)
+
+
+def exit_code(ending: Ending) -> int:
+    """What the end of a screen means for the command. Raises the error that ended it."""
+    from layerscope.app.app import Crashed
+    from layerscope.app.loading import Failed
+
     if isinstance(ending, Failed):
         raise ending.error
     if isinstance(ending, Crashed):

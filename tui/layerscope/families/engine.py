@@ -15,6 +15,7 @@ from layerscope.oci.reference import best_match
 from layerscope.progress import Progress, unwatched
 from layerscope.sources.engine.listing import ListedImage
 from layerscope.sources.engine.names import Kind
+from layerscope.sources.engine.wishes import NO_WISHES, Wishes
 from layerscope.text import escape
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 SHORTEST_ID = 4
 
 
-def images_of_engine(kind: Kind | None = None, *, name: str = "", progress: Progress = unwatched) -> Catch:
+def images_of_engine(
+    kind: Kind | None = None, *, name: str = "", wishes: Wishes = NO_WISHES, progress: Progress = unwatched
+) -> Catch:
     """All images of the first engine that answers, or of the one of that kind; with `name`, only the one that it means.
 
     Where Podman does not run, as is usual, its images are those in its storage. Raises EngineFailed, and NotFound where there
@@ -35,7 +38,7 @@ def images_of_engine(kind: Kind | None = None, *, name: str = "", progress: Prog
         listed = _named(listed, name)
         if not listed:
             raise NotFound(f"{found} has no image {escape(name)}")
-    return Catch([_found(each, found.kind, known) for each in listed])
+    return Catch([_found(each, found.kind, known, wishes) for each in listed])
 
 
 def _named(listed: list[ListedImage], name: str) -> list[ListedImage]:
@@ -55,13 +58,13 @@ def known_sums(images: Iterable[ListedImage]) -> dict[Digest, int]:
     }
 
 
-def _found(listed: ListedImage, kind: Kind, known: Mapping[Digest, int]) -> Found:
+def _found(listed: ListedImage, kind: Kind, known: Mapping[Digest, int], wishes: Wishes) -> Found:
     reference = f"{kind}:{next(iter(listed.names), listed.id)}"
 
     def open_it(progress: Progress) -> Image:
         from layerscope.sources.open import open_image
 
-        return open_image(reference, progress=progress)
+        return open_image(reference, wishes=wishes, progress=progress)
 
     return Found(facts_of(listed, known), reference, open_it)
 

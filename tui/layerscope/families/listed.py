@@ -14,6 +14,7 @@ from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.listing import ListedImage, list_images
 from layerscope.sources.engine.names import Kind
 from layerscope.sources.engine.questions import Ask, local_socket, questions
+from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.listing import docker_layer_sizes, list_containers_storage
 from layerscope.sources.storage.roots import containers_roots
 from layerscope.sources.storage.unreadable import StorageUnreadable
@@ -41,13 +42,13 @@ def listed_images(kind: Kind | None, progress: Progress) -> tuple[Endpoint, list
 def _of_engine(endpoint: Endpoint, ask: Ask, progress: Progress) -> list[ListedImage]:
     if endpoint.kind is Kind.DOCKER:
         return list_images(ask, lambda chain: _known_sizes(endpoint, ask, chain), progress)
-    in_storage = _of_podmans_storage(ask) if local_socket(endpoint) else None
+    in_storage = _of_podmans_storage(ask) if may_read_storage() and local_socket(endpoint) else None
     return list_images(ask, _nothing_known, progress) if in_storage is None else in_storage
 
 
 def _known_sizes(endpoint: Endpoint, ask: Ask, chain: Iterable[Digest]) -> Mapping[Digest, int]:
     """As Docker's storage has them, where this user may look: its history does not say which steps made no layer."""
-    about = ask("/info") or {} if local_socket(endpoint) else {}
+    about = ask("/info") or {} if may_read_storage() and local_socket(endpoint) else {}
     root, driver = _storage(about)
     return docker_layer_sizes(Path(root), driver, chain) if root and driver else {}
 
@@ -83,7 +84,7 @@ def _storage(about: dict[str, Any]) -> tuple[str, str]:
 
 def _without_engine(usual: list[Endpoint]) -> tuple[Endpoint, list[ListedImage]]:
     podman = next((each for each in usual if each.kind is Kind.PODMAN), None)
-    if podman is not None:
+    if podman is not None and may_read_storage():
         try:
             listed, _ = list_containers_storage(containers_roots())
         except StorageUnreadable:

@@ -22,8 +22,9 @@ from layerscope.sources.engine.names import Kind
 from layerscope.sources.engine.ways import open_found
 from layerscope.sources.image import Image
 from layerscope.sources.location import EngineName
+from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer
-from layerscope.sources.storage.in_place import may_read_storage, search_container
+from layerscope.sources.storage.in_place import search_container
 from layerscope.sources.storage.unreadable import StorageUnreadable
 from layerscope.text import escape
 

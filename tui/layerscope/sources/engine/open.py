@@ -13,7 +13,8 @@ from layerscope.sources.engine.ways import open_found
 from layerscope.sources.engine.wishes import Wishes
 from layerscope.sources.image import Image
 from layerscope.sources.location import EngineName
-from layerscope.sources.storage.in_place import may_read_storage, search_kept
+from layerscope.sources.storage.allowed import may_read_storage
+from layerscope.sources.storage.in_place import search_kept
 
 
 def open_engine_image(

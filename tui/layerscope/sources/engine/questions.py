@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from pathlib import Path
 from threading import Lock, local
 from typing import Any
@@ -83,13 +83,22 @@ class _Line:
     def ask(self, path: str) -> Any:
         """See Ask. Without a version in the path the engine answers in its own."""
         try:
-            connection = self._connection()
-            connection.request("GET", path)
-            response = connection.getresponse()
-            body = response.read()
+            response, body = self._response(path)
             return None if response.status in _ABSENT else json.loads(self._checked(response, body))
         except (OSError, HTTPException, ValueError) as error:
             raise failure_of(self._endpoint, error) from error
+
+    def _response(self, path: str) -> tuple[HTTPResponse, bytes]:
+        connection = self._connection()
+        was_open = connection.sock is not None
+        try:
+            return connection.answer(path)
+        except (ConnectionError, RemoteDisconnected):
+            # An engine may let go of a connection after any answer.
+            connection.close()
+            if not was_open:
+                raise
+            return connection.answer(path)
 
     def _connection(self) -> _SocketConnection:
         connection: _SocketConnection | None = getattr(self._own, "connection", None)
@@ -112,6 +121,12 @@ class _SocketConnection(HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("engine", timeout=ANSWER_SECONDS)
         self._path = path
+
+    def answer(self, path: str) -> tuple[HTTPResponse, bytes]:
+        """What is there, and its content."""
+        self.request("GET", path)
+        response = self.getresponse()
+        return response, response.read()
 
     def connect(self) -> None:
         """See HTTPConnection."""

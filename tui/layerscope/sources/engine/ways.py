@@ -7,7 +7,8 @@ from contextlib import suppress
 from layerscope.sources.engine.export import Asked, exported, known, stored
 from layerscope.sources.engine.find import Found
 from layerscope.sources.image import Image
-from layerscope.sources.storage.in_place import Place, may_read_storage, open_kept
+from layerscope.sources.storage.allowed import may_read_storage
+from layerscope.sources.storage.in_place import Place, open_kept
 from layerscope.sources.storage.unreadable import StorageUnreadable
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,9 +27,6 @@ from layerscope.sources.storage.podman_container import find_podman_container
 from layerscope.sources.storage.roots import containers_roots
 from layerscope.sources.storage.unreadable import StorageUnreadable
 
-NO_STORAGE = "LAYERSCOPE_NO_STORAGE"
-"""The environment variable that has engines export their images although their storage could be read."""
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -39,11 +35,6 @@ class Place:
     kind: Kind
     root: str
     driver: str
-
-
-def may_read_storage() -> bool:
-    """False when the user does not want it."""
-    return not os.environ.get(NO_STORAGE)
 
 
 def open_kept(place: Place, image_id: str, *, reference: str, name: str, platform: Platform | None) -> Image:

@@ -11,8 +11,10 @@ from layerscope.sources.engine.listing import ListedImage
 from layerscope.sources.storage.containers_store import ID, ContainersStore, ImageRow, images_of, stores_at
 from layerscope.sources.storage.unreadable import StorageUnreadable, plain_id, read_config, read_word
 
-Built = tuple[HistoryStep, ...]
-"""An image's history, which says what it was built from."""
+Built = tuple[tuple[HistoryStep, ...], tuple[Digest, ...]]
+"""The steps of a build and the layers that they made, as diff_ids: the same of an image and of what a build of it went on from
+(libpod `layer_tree.go`).
+"""
 
 
 def docker_layer_sizes(root: Path, driver: str, chain: Iterable[Digest]) -> dict[Digest, int]:
@@ -34,8 +36,17 @@ def list_containers_storage(roots: Sequence[Path], driver: str = "") -> tuple[li
     """
     stores = stores_at(roots, driver)
     found = list(_readable(stores))
-    ways = {history[:length] for _, history in found for length in range(1, len(history))}
-    return [image for image, history in found if _is_named(image) or history not in ways], len(images_of(stores))
+    on_the_way = {each for _, built in found for each in _before(built)}
+    return [image for image, built in found if _is_named(image) or built not in on_the_way], len(images_of(stores))
+
+
+def _before(built: Built) -> Iterator[Built]:
+    """What a build was before each of its steps but the first."""
+    steps, layers = built
+    made = 0
+    for number, step in enumerate(steps[:-1], 1):
+        made += not step.empty_layer
+        yield steps[:number], layers[:made]
 
 
 def _is_named(image: ListedImage) -> bool:
@@ -68,7 +79,7 @@ def _listed(stores: Sequence[ContainersStore], store: ContainersStore, row: Imag
         diff_ids=tuple(config.rootfs.diff_ids),
         sizes=tuple(sizes),
     )
-    return listed, tuple(config.history)
+    return listed, (tuple(config.history), listed.diff_ids)
 
 
 def _sizes(stores: Sequence[ContainersStore], top: str) -> list[int]:

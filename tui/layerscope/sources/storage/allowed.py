@@ -1,0 +1,13 @@
+"""Whether engines' storage is read at all."""
+
+from __future__ import annotations
+
+import os
+
+NO_STORAGE = "LAYERSCOPE_NO_STORAGE"
+"""The environment variable that has engines export their images although their storage could be read."""
+
+
+def may_read_storage() -> bool:
+    """False when the user does not want it."""
+    return not os.environ.get(NO_STORAGE)
