@@ -397,6 +397,46 @@ def test_in_actions_a_report_on_standard_output_leaves_the_annotations_to_standa
     assert "\n::error " in done.err
 
 
+# Dockerfiles
+
+
+DOCKERFILE = "FROM scratch\nCOPY a keep /\nRUN rm /a\n"
+
+
+def with_history(tmp_path: Path) -> str:
+    """The wasteful image as a Dockerfile makes it."""
+    history = [{"created_by": "COPY a keep / # buildkit"}, {"created_by": "RUN /bin/sh -c rm /a # buildkit"}]
+    tars = [each.tar() for each in WASTEFUL]
+    return write_tar(tmp_path / "image.tar", saved(*tars, settings=config(*tars, history=history)))
+
+
+def test_lines_are_those_of_the_dockerfile_that_is_named_or_lies_here(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = with_history(tmp_path)
+
+    def lines(*flags: str | Path) -> list[int | None]:
+        document = json.loads(ran(capsys, "ci", place, *flags, "--json", "-").out)
+        return [each["line"] for each in document["layers"]]
+
+    assert lines() == [None, None]
+    (tmp_path / "Other").write_text(DOCKERFILE)
+    assert lines("--dockerfile", tmp_path / "Other") == [2, 3]
+    (here / "Dockerfile").write_text("\n" + DOCKERFILE)
+    assert lines() == [3, 4]
+
+
+def test_a_named_dockerfile_must_be_one_and_one_that_lies_here_is_only_told_of(
+    here: Path, good: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ran(capsys, "ci", good, "--dockerfile", "nope").code == 2
+    (here / "Dockerfile").write_bytes(b"\xff")
+    assert ran(capsys, "ci", good, "--dockerfile", "Dockerfile").code == 2
+    done = ran(capsys, "ci", good)
+    assert done.code == 0
+    assert "Dockerfile, line 1: not UTF-8" in done.out
+
+
 # Names that try to be something else
 
 

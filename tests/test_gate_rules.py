@@ -106,7 +106,7 @@ def test_a_tiny_image_does_not_fail_by_default_over_a_share_of_little() -> None:
     verdict = judged("", layer(file("kept", bytes(9500)), file("gone", bytes(500))), layer(whiteout("gone")))
     assert [each.name for each in verdict.results] == ["min-efficiency", "max-wasted-percent"]
     assert verdict.exit_code == 0
-    assert verdict.notes[0].startswith("No rules are configured: the defaults hold")
+    assert verdict.notes[0].startswith("No rules are configured: defaults hold")
 
 
 def test_a_floor_that_is_off_lets_every_byte_be_judged() -> None:

@@ -73,7 +73,7 @@ def _missing_baseline(config: Config, baseline: Baseline | None) -> Iterator[str
 def _notes(judge: Judge, config: Config) -> Iterator[str]:
     analysis = judge.subject.analysis
     if analysis.base_layers is None and analysis.tree.layers:
-        yield "The base is not known: all layers count as yours (--base N or --base IMAGE tells)."
+        yield "The base is not known: all layers count as yours (--base N or --base IMAGE)."
     elif judge.subject.base_wasted_bytes:
         yield f"The base's layers waste {size_text(judge.subject.base_wasted_bytes)} more, which is not charged to you."
     unread = len(analysis.identity.problems)
