@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from build import Layer, directory, file, hardlink, layer, opaque, whiteout
-from gating import judged, result
+from gating import TODAY, analysed, config, judged, result
+from layerscope.gate.evaluate import evaluate
 from layerscope.gate.verdict import Outcome, Severity, Unit
+from layerscope.layers.blob import OnBytes
+from layerscope.layers.content import LayerContent
+from layerscope.layers.read import ReadLayer
+from layerscope.layers.table import Problem
 from layerscope.waste.find import Cause
 
 KEPT = layer(file("d/kept", bytes(700)), file("gone", bytes(300)))
@@ -169,6 +174,40 @@ def test_an_unknown_base_is_said() -> None:
 )
 def test_with_a_base_own_layers_are_what_counts_but_for_the_whole_image(text: str, measured: float) -> None:
     assert result(judged(text, *BASED, base=2)).measured == measured
+
+
+# Doubt
+
+
+def test_a_cause_that_hangs_on_contents_that_could_not_be_compared_is_a_doubt() -> None:
+    analysis = analysed(*STACK)
+    analysis.identity.problems.append(Problem(1, b"gone", "a content that cannot be compared"))
+    by_cause = evaluate(analysis, config('[[max-cause]]\ncause = "deleted"\nmax = 1000'), today=TODAY)
+    assert (result(by_cause).outcome, by_cause.exit_code) == (Outcome.UNJUDGED, 2)
+    whole = evaluate(analysis, config("max-wasted = 1000"), today=TODAY)
+    assert whole.exit_code == 0
+    assert any("1 content could not be compared" in note for note in whole.notes)
+
+
+def test_a_size_on_the_wire_that_is_not_known_is_a_doubt() -> None:
+    analysis = analysed(*STACK)
+    image = replace(analysis.image, layers=tuple(replace(each, way=NoSize()) for each in analysis.image.layers))
+    unknown = replace(analysis, contents=replace(analysis.contents, image=image))
+    verdict = evaluate(unknown, config("max-wire-size = 1000000"), today=TODAY)
+    assert (result(verdict).outcome, verdict.exit_code) == (Outcome.UNJUDGED, 2)
+    assert "the size on the wire is not known here (layer 1, 2)" in verdict.doubts[0]
+
+
+class NoSize:
+    """A way to a layer of which the engine does not say how big it was."""
+
+    stored_bytes = 0
+
+    def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
+        raise NotImplementedError
+
+    def content(self, read: ReadLayer) -> LayerContent | None:
+        raise NotImplementedError
 
 
 # Findings
