@@ -177,6 +177,11 @@ def _baseline_bytes(name: str) -> bytes:
         with Path(name).open("rb") as file:
             head = file.read(64)
             raw = head + file.read(MAX_FILE) if is_baseline(head) else b""
+    except FileNotFoundError as error:
+        if name.endswith(".json"):
+            words = "there is no such file; `layerscope baseline IMAGE` writes one"
+            raise BadSettings(f"the baseline {escape(name)}: {words}") from error
+        return b""
     except (OSError, ValueError):
         return b""
     if len(raw) > MAX_FILE:

@@ -109,7 +109,7 @@ def _rule(result: RuleResult, width: int, style: Style) -> str:
 
 def _offenders(run: GateRun, style: Style, *, room: int) -> Iterator[str]:
     results = run.verdict.results
-    broken = [result for result in results if result.outcome in _BROKEN] or list(results)
+    broken = [result for outcome in _BROKEN for result in results if result.outcome is outcome] or list(results)
     turns = zip_longest(*([(result, finding) for finding in result.findings] for result in broken))
     found: dict[tuple[object, ...], tuple[RuleResult, Finding]] = {}
     for result, finding in filter(None, chain.from_iterable(turns)):
