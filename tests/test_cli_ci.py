@@ -324,7 +324,7 @@ def test_the_json_says_all_of_the_verdict(wasteful: Path, capsys: pytest.Capture
         "unit": "bytes",
         "origin": "--max-wasted",
     }
-    assert rule["sentence"] == "wasted bytes: 5.00 kB, at most 1.00 kB"
+    assert rule["sentence"] == "Wasted bytes: 5.00 kB, at most 1.00 kB."
     assert rule["findings"] == [
         {"path": "/a", "layer": 1, "buried_by": 2, "cause": "deleted", "bytes": 5000, "is_base": False, "note": "1 file"}
     ]

@@ -94,7 +94,7 @@ def _rules(run: GateRun, style: Style) -> Iterator[str]:
     for result in results:
         yield _rule(result, width, style)
         for waiver in result.waivers:
-            yield cut_end(f"        waived: {style.name(waiver)}", style.width, mark=style.plain("…"))
+            yield cut_end(f"        {style.name(waiver)}", style.width, mark=style.plain("…"))
 
 
 def _rule(result: RuleResult, width: int, style: Style) -> str:
