@@ -94,7 +94,9 @@ def test_tables_may_be_warnings_too(table: str) -> None:
 
 
 def test_a_rule_that_is_off_is_not_judged() -> None:
-    assert judged('max-size = "off"', *STACK).results == ()
+    verdict = judged('max-size = "off"', *STACK)
+    assert (verdict.results, verdict.exit_code) == ((), 0)
+    assert verdict.notes[0] == "Every rule is off, so nothing was judged."
 
 
 # The waste of a tiny image

@@ -28,7 +28,8 @@ def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Basel
     judge = Judge(Subject(analysis), config.waive, today)
     results = tuple(_unique(_results(judge, config, baseline)))
     doubts = [*damage(analysis), *judge.doubts, *_missing_baseline(config, baseline)]
-    notes = [*config.notes, *_notes(judge, config), *judge.notes()]
+    nothing = [] if results or doubts else ["Every rule is off, so nothing was judged."]
+    notes = [*config.notes, *nothing, *_notes(judge, config), *judge.notes()]
     return Verdict(results, tuple(doubts), tuple(notes))
 
 
