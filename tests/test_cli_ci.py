@@ -253,7 +253,8 @@ def test_what_is_broken_is_said_and_doubt_comes_before_broken_rules(tmp_path: Pa
         (["--report", "json=-", "--json", "/dev/stdout"], "two reports would go to the same file"),
         (["--report", "json={image}"], "would overwrite the image itself"),
         (["--json", "{image}"], "would overwrite the image itself"),
-        (["--baseline", "nope.json"], "there is no file or directory nope.json"),
+        (["--baseline", "nope.json"], "the baseline nope.json: there is no such file; `layerscope baseline IMAGE` writes one"),
+        (["--baseline", "./nope.tar"], "there is no file or directory ./nope.tar"),
         (["--base", "9"], "the image has only 1 layers"),
         (["--max-growth", "1MB"], "no baseline is given"),
     ],
@@ -323,7 +324,7 @@ def test_the_json_says_all_of_the_verdict(wasteful: Path, capsys: pytest.Capture
         "unit": "bytes",
         "origin": "--max-wasted",
     }
-    assert rule["sentence"] == "wasted bytes: 5.00 kB, at most 1.00 kB"
+    assert rule["sentence"] == "Wasted bytes: 5.00 kB, at most 1.00 kB."
     assert rule["findings"] == [
         {"path": "/a", "layer": 1, "buried_by": 2, "cause": "deleted", "bytes": 5000, "is_base": False, "note": "1 file"}
     ]
@@ -395,6 +396,46 @@ def test_in_actions_a_report_on_standard_output_leaves_the_annotations_to_standa
     done = ran(capsys, "ci", wasteful, "--json", "-")
     assert json.loads(done.out)["exit_code"] == 1
     assert "\n::error " in done.err
+
+
+# Dockerfiles
+
+
+DOCKERFILE = "FROM scratch\nCOPY a keep /\nRUN rm /a\n"
+
+
+def with_history(tmp_path: Path) -> str:
+    """The wasteful image as a Dockerfile makes it."""
+    history = [{"created_by": "COPY a keep / # buildkit"}, {"created_by": "RUN /bin/sh -c rm /a # buildkit"}]
+    tars = [each.tar() for each in WASTEFUL]
+    return write_tar(tmp_path / "image.tar", saved(*tars, settings=config(*tars, history=history)))
+
+
+def test_lines_are_those_of_the_dockerfile_that_is_named_or_lies_here(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = with_history(tmp_path)
+
+    def lines(*flags: str | Path) -> list[int | None]:
+        document = json.loads(ran(capsys, "ci", place, *flags, "--json", "-").out)
+        return [each["line"] for each in document["layers"]]
+
+    assert lines() == [None, None]
+    (tmp_path / "Other").write_text(DOCKERFILE)
+    assert lines("--dockerfile", tmp_path / "Other") == [2, 3]
+    (here / "Dockerfile").write_text("\n" + DOCKERFILE)
+    assert lines() == [3, 4]
+
+
+def test_a_named_dockerfile_must_be_one_and_one_that_lies_here_is_only_told_of(
+    here: Path, good: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ran(capsys, "ci", good, "--dockerfile", "nope").code == 2
+    (here / "Dockerfile").write_bytes(b"\xff")
+    assert ran(capsys, "ci", good, "--dockerfile", "Dockerfile").code == 2
+    done = ran(capsys, "ci", good)
+    assert done.code == 0
+    assert "Dockerfile, line 1: not UTF-8" in done.out
 
 
 # Names that try to be something else

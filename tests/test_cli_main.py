@@ -52,7 +52,7 @@ def test_every_command_has_a_summary() -> None:
     assert list(SUMMARIES) == NAMES
 
 
-@pytest.mark.parametrize("name", ["--help", "--version", "ls --help", "report --help"])
+@pytest.mark.parametrize("name", ["--help", "--version", "ls --help", "report --help", "ci --help", "diff --help"])
 def test_help_and_version_load_nothing_slow(name: str) -> None:
     script = f"""
 import sys

@@ -196,3 +196,12 @@ def test_what_grew_inside_a_named_directory_is_told() -> None:
 def test_growth_can_be_waived_for_a_while() -> None:
     text = 'max-growth = 0\n[[waive]]\nrule = "max-growth"\nreason = "new runtime"\nuntil = 2026-12-31'
     assert result(judged(text, *grown(99), baseline=baseline(*OLD))).outcome is Outcome.WAIVED
+
+
+def test_a_directory_may_be_named_in_any_spelling_and_in_any_letters() -> None:
+    layers = (layer(file("a/b/ü\u202e/x", bytes(10)), file("a/b/big", bytes(9000))),)
+    text = '[[directory-growth]]\npath = "a//b/./ü\\u202e/"\nmax = 0'
+    before = baseline(*layers, named=("/a/b/ü\u202e",))
+    assert judged(text, *layers, baseline=read_baseline(baseline_text(before).encode())).exit_code == 0
+    bigger = (*layers, layer(file("a/b/ü\u202e/y", bytes(1))))
+    assert result(judged(text, *bigger, baseline=before)).measured == 1

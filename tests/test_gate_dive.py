@@ -153,6 +153,56 @@ def test_equality_passes_and_one_step_beyond_fails_as_with_dive(name: str, tmp_p
         assert (run_dive(archive, config), ours(archive, config, Flags(), *layers)) == (code, code)
 
 
+LAX = "rules:\n  lowestEfficiency: 0\n  highestUserWastedPercent: 1\n"
+ODD_FILES = (
+    "",
+    "# only a comment\n",
+    "other: 1\n",
+    "rules: ~\n",
+    "rules: disabled\n",
+    "...\nrules:\n",
+    "rules:\n  lowestEfficiency:\n  highestUserWastedPercent: 1\n",
+    "rules:\n  lowestEfficiency: ~\n  highestUserWastedPercent: 1\n",
+    "rules:\n  lowestEfficiency: ''\n",
+    "rules:\n  lowestEfficiency: disabled#x\n",
+    "rules:\n  lowestEfficiency: 'disabled'\n  highestUserWastedPercent: disabled # x\n",
+    "rules:\n  lowestEfficiency : +0.5\n  highestUserWastedPercent: 1.\n",
+    "rules:\n  lowestEfficiency: -0.0\n  highestUserWastedPercent: 1e0\n",
+    LAX.replace("\n", "\r\n"),
+    "\ufeff" + LAX,
+    LAX.replace("rules", "RULES"),
+    LAX.replace("rules", '"rules"'),
+    LAX.replace("  ", "     ") + "more: x\n",
+    *(
+        f"{LAX}  highestWastedBytes: {size}\n"
+        for size in (
+            "300",
+            "299.9",
+            ".3k",
+            "3e2",
+            '"3e2"',
+            "-0",
+            "1,0",
+            "20  MB",
+            "0.3 KB",
+            "''",
+            "300b",
+            "0.292968750KiB",
+            "1e30",
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize("text", ODD_FILES)
+def test_odd_files_too_give_the_verdict_that_dive_gives(text: str, tmp_path: Path) -> None:
+    layers = [layer(file("a", bytes(700)), file("b", bytes(300))), layer(whiteout("b"), file("c", bytes(1000)))]
+    archive, config = tmp_path / "image.tar", tmp_path / ".dive-ci"
+    archive.write_bytes(image(*layers))
+    config.write_bytes(text.encode())
+    assert_same_verdict(archive, config, layers, Flags())
+
+
 # What makes no sense is no verdict
 
 

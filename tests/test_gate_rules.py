@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from build import Layer, directory, file, hardlink, layer, opaque, whiteout
-from gating import judged, result
+from gating import TODAY, analysed, config, judged, result
+from layerscope.gate.evaluate import evaluate
 from layerscope.gate.verdict import Outcome, Severity, Unit
+from layerscope.layers.blob import OnBytes
+from layerscope.layers.content import LayerContent
+from layerscope.layers.read import ReadLayer
+from layerscope.layers.table import Problem
 from layerscope.waste.find import Cause
 
 KEPT = layer(file("d/kept", bytes(700)), file("gone", bytes(300)))
@@ -89,7 +94,9 @@ def test_tables_may_be_warnings_too(table: str) -> None:
 
 
 def test_a_rule_that_is_off_is_not_judged() -> None:
-    assert judged('max-size = "off"', *STACK).results == ()
+    verdict = judged('max-size = "off"', *STACK)
+    assert (verdict.results, verdict.exit_code) == ((), 0)
+    assert verdict.notes[0] == "Every rule is off, so nothing was judged."
 
 
 # The waste of a tiny image
@@ -106,7 +113,7 @@ def test_a_tiny_image_does_not_fail_by_default_over_a_share_of_little() -> None:
     verdict = judged("", layer(file("kept", bytes(9500)), file("gone", bytes(500))), layer(whiteout("gone")))
     assert [each.name for each in verdict.results] == ["min-efficiency", "max-wasted-percent"]
     assert verdict.exit_code == 0
-    assert verdict.notes[0].startswith("No rules are configured: the defaults hold")
+    assert verdict.notes[0].startswith("No rules are configured: defaults hold")
 
 
 def test_a_floor_that_is_off_lets_every_byte_be_judged() -> None:
@@ -169,6 +176,40 @@ def test_an_unknown_base_is_said() -> None:
 )
 def test_with_a_base_own_layers_are_what_counts_but_for_the_whole_image(text: str, measured: float) -> None:
     assert result(judged(text, *BASED, base=2)).measured == measured
+
+
+# Doubt
+
+
+def test_a_cause_that_hangs_on_contents_that_could_not_be_compared_is_a_doubt() -> None:
+    analysis = analysed(*STACK)
+    analysis.identity.problems.append(Problem(1, b"gone", "a content that cannot be compared"))
+    by_cause = evaluate(analysis, config('[[max-cause]]\ncause = "deleted"\nmax = 1000'), today=TODAY)
+    assert (result(by_cause).outcome, by_cause.exit_code) == (Outcome.UNJUDGED, 2)
+    whole = evaluate(analysis, config("max-wasted = 1000"), today=TODAY)
+    assert whole.exit_code == 0
+    assert any("1 content could not be compared" in note for note in whole.notes)
+
+
+def test_a_size_on_the_wire_that_is_not_known_is_a_doubt() -> None:
+    analysis = analysed(*STACK)
+    image = replace(analysis.image, layers=tuple(replace(each, way=NoSize()) for each in analysis.image.layers))
+    unknown = replace(analysis, contents=replace(analysis.contents, image=image))
+    verdict = evaluate(unknown, config("max-wire-size = 1000000"), today=TODAY)
+    assert (result(verdict).outcome, verdict.exit_code) == (Outcome.UNJUDGED, 2)
+    assert "the size on the wire is not known here (layer 1, 2)" in verdict.doubts[0]
+
+
+class NoSize:
+    """A way to a layer of which the engine does not say how big it was."""
+
+    stored_bytes = 0
+
+    def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
+        raise NotImplementedError
+
+    def content(self, read: ReadLayer) -> LayerContent | None:
+        raise NotImplementedError
 
 
 # Findings

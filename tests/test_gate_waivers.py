@@ -24,7 +24,7 @@ IMAGE = layer("a/x.pem", "b/y.pem")
 def test_a_waived_path_does_not_break_the_rule() -> None:
     verdict = judged(FORBID + waiver("forbid", "*.pem"), IMAGE)
     assert (result(verdict).outcome, verdict.exit_code) == (Outcome.WAIVED, 0)
-    assert result(verdict).waivers == ("*.pem until 2026-12-31: soon",)
+    assert result(verdict).waivers == ("Waived for *.pem until 2026-12-31: soon.",)
     assert result(verdict).measured == 2
 
 
@@ -82,12 +82,12 @@ def test_an_expired_waiver_fails_even_when_nothing_needs_it() -> None:
     kept, expired = verdict.results
     assert (kept.outcome, expired.outcome, verdict.exit_code) == (Outcome.PASSED, Outcome.FAILED, 1)
     assert (expired.key, expired.name, expired.measured) == ("waive", "waive forbid *.pem", 1)
-    assert expired.sentence == "the waiver expired on 2026-11-24; it was: soon"
+    assert expired.sentence == "The waiver expired on 2026-11-24; it was for this: soon."
 
 
 def test_a_waiver_that_nothing_needs_is_said_and_one_that_ends_soon_too() -> None:
     notes = judged(FORBID + waiver("forbid", "*.pem", until="2026-11-30") + waiver("max-layers"), IMAGE).notes
-    assert "waive forbid *.pem ends on 2026-11-30: soon" in notes
+    assert "waive forbid *.pem ends on 2026-11-30: soon." in notes
     assert "waive max-layers: nothing needs this waiver; it can be removed from layerscope.toml." in notes
 
 
@@ -98,4 +98,4 @@ def test_a_waiver_that_ends_later_is_not_spoken_of() -> None:
 
 def test_the_reason_is_escaped() -> None:
     verdict = judged(FORBID + waiver("forbid", "*.pem", reason="\\u001b[2J"), IMAGE)
-    assert result(verdict).waivers == ("*.pem until 2026-12-31: \\x1b[2J",)
+    assert result(verdict).waivers == ("Waived for *.pem until 2026-12-31: \\x1b[2J.",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,10 @@ CONFIG_FILE = "layerscope.toml"
     help="Write the verdict as JSON: short for --report json=FILE.",
 )
 @click.option(
-    "--dockerfile", metavar="FILE", type=click.Path(path_type=Path), help="Say which lines of this Dockerfile to change."
+    "--dockerfile",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Say which lines of it to change; default: the one that lies here.",
 )
 @click.option("--print-config", is_flag=True, help="Print every rule that holds and where it was stated, and judge nothing.")
 @click.option("--init", "is_init", is_flag=True, help="Write layerscope.toml: IMAGE's figures of today with a little room.")
@@ -122,15 +126,26 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
     from layerscope.gate.run import GateRun
 
     verdict = evaluate(analysis, config, today=today(), baseline=baseline)
-    run = GateRun(analysis, verdict, _advice(analysis, options["dockerfile"]))
-    write_reports(run, reports)
+    advice = _advice(analysis, options["dockerfile"])
+    # What could not be told of the Dockerfile is told once, with the rest.
+    verdict = replace(verdict, notes=(*verdict.notes, *advice.notes))
+    write_reports(GateRun(analysis, verdict, replace(advice, notes=())), reports)
     return verdict.exit_code
 
 
-def _advice(_analysis: Analysis, _dockerfile: Path | None) -> Advice:
-    from layerscope.gate.advice import Advice
+def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
+    """What to change, in the Dockerfile that is named, else in the one that lies here. Raises BadDockerfile for a named one."""
+    from layerscope.errors import BadDockerfile
+    from layerscope.gate.advise import advise, find_dockerfile
 
-    return Advice("", {}, ())
+    found = None if dockerfile else find_dockerfile(Path())
+    if found is None:
+        return advise(analysis, dockerfile)
+    try:
+        return advise(analysis, found)
+    except BadDockerfile as error:  # nobody asked for it, so it is no reason not to judge
+        advice = advise(analysis, None)
+        return replace(advice, notes=(*advice.notes, f"{error}."))
 
 
 def read_baseline_of(config: Config, platform: str | None, base: str | None) -> Baseline | None:
@@ -162,6 +177,11 @@ def _baseline_bytes(name: str) -> bytes:
         with Path(name).open("rb") as file:
             head = file.read(64)
             raw = head + file.read(MAX_FILE) if is_baseline(head) else b""
+    except FileNotFoundError as error:
+        if name.endswith(".json"):
+            words = "there is no such file; `layerscope baseline IMAGE` writes one"
+            raise BadSettings(f"the baseline {escape(name)}: {words}") from error
+        return b""
     except (OSError, ValueError):
         return b""
     if len(raw) > MAX_FILE:

@@ -77,6 +77,7 @@ Examples:
   layerscope blame image.tar /etc/passwd
   layerscope waste image.tar --by directory
   layerscope cat image.tar /etc/os-release
+  layerscope ci image.tar --max-size 500MB
 
 Exit codes: 0 done, 1 a verification failed or a rule is broken, 2 could not do it, 130 interrupted.
 """

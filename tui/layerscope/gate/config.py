@@ -172,7 +172,7 @@ def with_defaults(config: Config) -> Config:
     limits = {key.name: Limit(key.default, DEFAULT) for key in KEYS.values() if key.default is not None and not key.unit}
     if not config.has_rules:
         limits |= {key.name: Limit(key.default, DEFAULT) for key in KEYS.values() if key.default is not None}
-        notes.append("No rules are configured: the defaults hold (`layerscope ci --init IMAGE` writes some).")
+        notes.append("No rules are configured: defaults hold (`layerscope ci --init` writes some).")
     if config.limit("baseline") and not config.has_growth_rules:
         growth = Growth(1_000_000, 0.01)
         limits |= {key: Limit(growth, DEFAULT) for key in ("max-growth", "max-waste-growth")}

@@ -46,19 +46,28 @@ def directories_of(subject: Subject, named: Iterable[str] = ()) -> Directories:
     weight = size + wasted
     deep = np.flatnonzero(is_directory & (nodes.depth > depth) & (weight >= max(BIG * float(weight[0]), 1)))
     deep = deep[np.argsort(-weight[deep], kind="stable")[:MOST_DEEP]]
-    figures = {path: DirectoryFigures(0, 0) for path in named}
+    wanted = {named_text(path): nodes.find(_normal(path)) for path in named}
+    figures = {path: DirectoryFigures(0, 0) for path in wanted}
     for node in np.sort(np.concatenate([near, deep])).tolist():
         figures[path_text(nodes.paths[node])] = DirectoryFigures(int(size[node]), int(wasted[node]))
-    for path in named:
-        node = nodes.find(normalise(path.encode("utf-8", "surrogateescape")))
-        if node is not None:
-            figures[path] = DirectoryFigures(int(size[node]), int(wasted[node]))
+    for path, found in wanted.items():
+        if found is not None:
+            figures[path] = DirectoryFigures(int(size[found]), int(wasted[found]))
     return Directories(depth, dict(sorted(figures.items())))
 
 
 def path_text(path: bytes) -> str:
     """A directory's path as the file has it."""
     return "/" + escape(path)
+
+
+def named_text(path: str) -> str:
+    """The same for a path that a user named."""
+    return path_text(_normal(path))
+
+
+def _normal(path: str) -> bytes:
+    return normalise(path.encode("utf-8", "surrogateescape"))
 
 
 def _count(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> int:

@@ -162,8 +162,7 @@ def _scalar(written: str, number: int) -> str | None:
         raise _refused(number, f"`{escape(text[:40])}` means different numbers to different readers of YAML")
     if not _NUMBER.fullmatch(text):
         return text
-    whole = text.lstrip("+-").isdecimal()
-    return text.removeprefix("+") if whole else f"{Decimal(repr(float(text))):f}"
+    return str(int(text)) if text.lstrip("+-").isdecimal() else f"{Decimal(repr(float(text))):f}"
 
 
 def _refused(number: int, words: str) -> BadSettings:

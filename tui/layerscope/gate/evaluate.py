@@ -28,7 +28,8 @@ def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Basel
     judge = Judge(Subject(analysis), config.waive, today)
     results = tuple(_unique(_results(judge, config, baseline)))
     doubts = [*damage(analysis), *judge.doubts, *_missing_baseline(config, baseline)]
-    notes = [*config.notes, *_notes(judge, config), *judge.notes()]
+    nothing = [] if results or doubts else ["Every rule is off, so nothing was judged."]
+    notes = [*config.notes, *nothing, *_notes(judge, config), *judge.notes()]
     return Verdict(results, tuple(doubts), tuple(notes))
 
 
@@ -73,7 +74,7 @@ def _missing_baseline(config: Config, baseline: Baseline | None) -> Iterator[str
 def _notes(judge: Judge, config: Config) -> Iterator[str]:
     analysis = judge.subject.analysis
     if analysis.base_layers is None and analysis.tree.layers:
-        yield "The base is not known: all layers count as yours (--base N or --base IMAGE tells)."
+        yield "The base is not known: all layers count as yours (--base N or --base IMAGE)."
     elif judge.subject.base_wasted_bytes:
         yield f"The base's layers waste {size_text(judge.subject.base_wasted_bytes)} more, which is not charged to you."
     unread = len(analysis.identity.problems)

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 from layerscope.gate.baseline import Baseline, Spent, baseline_of
 from layerscope.gate.config import Config, DirectoryGrowth
+from layerscope.gate.directories import named_text
 from layerscope.gate.judge import Judge, Rule
 from layerscope.gate.measures import Measured
 from layerscope.gate.quantities import Growth
 from layerscope.gate.rule_keys import GROWTH_KEYS, KEYS
 from layerscope.gate.verdict import Finding, RuleResult, Severity, Unit
-from layerscope.layers.names import normalise
-from layerscope.text import escape
 from layerscope.units import size_text
 
 MOST = 10
@@ -58,21 +57,15 @@ def _totals(name: str, before: Baseline, after: Baseline) -> tuple[int, int, str
 
 def _directory_result(judge: Judge, limit: DirectoryGrowth, before: Baseline, after: Baseline) -> RuleResult:
     """A directory that the baseline does not hold, and need not, makes a doubt: nothing is known of how big it was."""
-    path = "/" + normalise(limit.path.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-    depth = path.rstrip("/").count("/")
-    new = after.directories[limit.path].content_bytes
-    known = before.directories.get(escape(path), before.directories.get(limit.path))
-    doubt = "" if known or depth <= before.depth else "the baseline does not hold this directory; write it anew"
+    path = named_text(limit.path)
+    known, new = before.directories.get(path), after.directories[path].content_bytes
+    doubt = "" if known or path.count("/") <= before.depth else "the baseline does not hold this directory; write it anew"
     old = known.content_bytes if known else 0
-    rule = Rule("directory-growth", limit.name, "growth", Unit.BYTES, limit.growth.allowed(old), limit.origin, limit.severity)
-    inside = path.rstrip("/") + "/"
-    found = tuple(
-        each
-        for each in grown_directories(before, after)
-        if b"/" + (each.path or b"") + b"/" > inside.encode() and (b"/" + (each.path or b"")).startswith(inside.encode())
-    )
-    measured = Measured(new - old, found, f"{size_text(old)} before, {size_text(new)} now", doubt)
-    return judge.judge_figure(rule, measured)
+    noun, allowed = f"growth of {path}", limit.growth.allowed(old)
+    rule = Rule("directory-growth", limit.name, noun, Unit.BYTES, allowed, limit.origin, limit.severity)
+    inside = f"{path}/".encode()
+    found = tuple(each for each in grown_directories(before, after) if (b"/%b" % (each.path or b"")).startswith(inside))
+    return judge.judge_figure(rule, Measured(new - old, found, f"{size_text(old)} before, {size_text(new)} now", doubt))
 
 
 def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:

@@ -88,9 +88,8 @@ class Judge:
         if measured.is_each and outcome is not Outcome.PASSED:
             findings = tuple(finding for finding in findings if finding.size > rule.limit)
         result = _bare_result(rule, measured.value, outcome)
-        sentence = f"{rule.noun}: {' '.join(_against(result))}"
-        if measured.remark:
-            sentence += f" ({measured.remark})"
+        remark = f" ({measured.remark})" if measured.remark else ""
+        sentence = f"{_capital(rule.noun)}: {' '.join(_against(result))}{remark}."
         return replace(result, sentence=sentence, findings=findings, waivers=tuple(map(waiver_text, waivers or ())))
 
     def expired(self) -> Iterator[RuleResult]:
@@ -99,27 +98,27 @@ class Judge:
             late = (self.today - waiver.until).days
             if late > 0:
                 rule = Rule("waive", waiver.name, "days past its end", Unit.COUNT, 0, waiver.origin)
-                sentence = f"the waiver expired on {waiver.until}; it was: {escape(waiver.reason)}"
+                sentence = f"The waiver expired on {waiver.until}; it was for this: {escape(waiver.reason)}."
                 yield replace(_bare_result(rule, late, Outcome.FAILED), sentence=sentence)
 
     def notes(self) -> Iterator[str]:
         """Waivers that end soon, and those that nothing needs."""
         for waiver in self.waivers:
             if self.today <= waiver.until <= self.today + SOON and waiver in self.used:
-                yield f"{escape(waiver.name)} ends on {waiver.until}: {escape(waiver.reason)}"
+                yield f"{escape(waiver.name)} ends on {waiver.until}: {escape(waiver.reason)}."
             elif waiver.until >= self.today and waiver not in self.used:
                 yield f"{escape(waiver.name)}: nothing needs this waiver; it can be removed from {escape(waiver.origin)}."
 
 
 def unjudged(rule: Rule, value: float, why: str) -> RuleResult:
     """The result of a rule that had nothing to judge."""
-    return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{rule.noun}: not judged: {why}")
+    return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{_capital(rule.noun)}: not judged, for {why}.")
 
 
 def waiver_text(waiver: Waiver) -> str:
-    """A waiver in words."""
-    what = f"{escape(waiver.path)} " if waiver.path else ""
-    return f"{what}until {waiver.until}: {escape(waiver.reason)}"
+    """A waiver in a sentence."""
+    what = f" for {escape(waiver.path)}" if waiver.path else ""
+    return f"Waived{what} until {waiver.until}: {escape(waiver.reason)}."
 
 
 def _bare_result(rule: Rule, value: float, outcome: Outcome) -> RuleResult:
@@ -135,6 +134,10 @@ def _bare_result(rule: Rule, value: float, outcome: Outcome) -> RuleResult:
         origin=rule.origin,
         sentence="",
     )
+
+
+def _capital(noun: str) -> str:
+    return noun[:1].upper() + noun[1:]
 
 
 def _against(result: RuleResult) -> Iterator[str]:

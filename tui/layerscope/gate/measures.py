@@ -82,7 +82,7 @@ def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
     ]
     if unknown:
         numbers = ", ".join(map(str, unknown))
-        return Measured(0, doubt=f"how many bytes layer {numbers} takes on the wire is not known here")
+        return Measured(0, doubt=f"the size on the wire is not known here (layer {numbers})")
     found = [Finding(layer=layer.number, size=layer.wire_bytes) for layer in analysis.image.layers]
     compressions = {analysis.contents.compression(layer.number) for layer in analysis.image.layers}
     is_plain = compressions == {Compression.NONE}

@@ -37,9 +37,9 @@ def waste_findings(subject: Subject, waste: Waste) -> tuple[Finding, ...]:
 
 
 def layer_findings(subject: Subject) -> tuple[Finding, ...]:
-    """The author's layers, biggest first."""
+    """The author's layers that hold anything, biggest first."""
     base, sizes = subject.base_layers, subject.analysis.layer_content_bytes
-    found = [Finding(layer=number, size=size) for number, size in enumerate(sizes, 1) if number > base]
+    found = [Finding(layer=number, size=size) for number, size in enumerate(sizes, 1) if number > base and size]
     return tuple(sorted(found, key=lambda finding: -finding.size)[:MOST])
 
 

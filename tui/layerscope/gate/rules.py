@@ -14,6 +14,7 @@ from layerscope.gate.offenders import entry_findings, waste_findings
 from layerscope.gate.rule_keys import FLOOR, KEYS
 from layerscope.gate.subject import NodeMask, Subject
 from layerscope.gate.verdict import Finding, RuleResult, Severity, Unit
+from layerscope.text import escape
 from layerscope.tree.tree import Longs
 from layerscope.units import count_text, size_text
 
@@ -45,7 +46,8 @@ def _floor(config: Config) -> int:
 
 def forbid_result(judge: Judge, forbid: Forbid) -> RuleResult:
     """No path may fit the glob. `measured` counts the paths, or in any layer the entries."""
-    what = "paths in any layer" if forbid.where is Where.ANYWHERE else "paths that a container sees"
+    where = "in any layer" if forbid.where is Where.ANYWHERE else "that a container sees"
+    what = f"paths {where} that fit {escape(forbid.path)}"
     rule = Rule("forbid", forbid.name, what, Unit.COUNT, 0, forbid.origin, forbid.severity)
     return judge.judge(rule, lambda excluded: _forbidden(judge.subject, forbid, excluded))
 
@@ -73,7 +75,9 @@ def _entries_at(subject: Subject, mask: NodeMask, *, is_anywhere: bool) -> tuple
 
 def budget_result(judge: Judge, budget: Budget) -> RuleResult:
     """What a container sees of a directory, or of all that fits a glob, may take so many bytes."""
-    rule = Rule("budget", budget.name, "size", Unit.BYTES, budget.size, budget.origin, budget.severity)
+    rule = Rule(
+        "budget", budget.name, f"size of {escape(budget.path)}", Unit.BYTES, budget.size, budget.origin, budget.severity
+    )
     return judge.judge(rule, lambda excluded: _spent(judge.subject, budget, excluded))
 
 

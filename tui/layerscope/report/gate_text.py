@@ -17,7 +17,7 @@ from layerscope.units import count_text, percent_text, size_text
 LINES = 24
 """A terminal's height: what there is room for."""
 MOST_FIXES = 3
-_FEWEST_OFFENDERS, _MOST_OFFENDERS = 3, 6
+_FEWEST_OFFENDERS, _MOST_OFFENDERS = 2, 6
 _MOST_DOUBTS, _MOST_NOTES = 5, 4
 _NAME = 32
 _STATES = {
@@ -33,11 +33,17 @@ _BROKEN = (Outcome.FAILED, Outcome.WARNED)
 def gate_text(run: GateRun, style: Style) -> str:
     """The whole verdict, each line within `style.width` cells; about a screenful unless there are many rules."""
     head = [list(part(run, style)) for part in (_heading, _doubts, _rules)]
-    tail = [list(part(run, style)) for part in (_fixes, _notes)]
-    used = sum(len(block) + 1 for block in [*head, *tail] if block)
-    offenders = list(_offenders(run, style, room=LINES - used - 1))
-    blocks = [*head, offenders, *tail]
+    notes = list(_notes(run, style))
+    room = LINES - _height([*head, notes])
+    fixes = _fixes(run, style, room=room - _height([[""] * (1 + 2 * _FEWEST_OFFENDERS)]))
+    offenders = list(_offenders(run, style, room=room - _height([fixes])))
+    blocks = [*head, offenders, fixes, notes]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _height(blocks: list[list[str]]) -> int:
+    """The lines of these blocks, each with an empty one behind it."""
+    return sum(len(block) + 1 for block in blocks if block)
 
 
 def verdict_sentence(verdict: Verdict) -> str:
@@ -88,7 +94,7 @@ def _rules(run: GateRun, style: Style) -> Iterator[str]:
     for result in results:
         yield _rule(result, width, style)
         for waiver in result.waivers:
-            yield cut_end(f"        waived: {style.name(waiver)}", style.width, mark=style.plain("…"))
+            yield cut_end(f"        {style.name(waiver)}", style.width, mark=style.plain("…"))
 
 
 def _rule(result: RuleResult, width: int, style: Style) -> str:
@@ -103,7 +109,7 @@ def _rule(result: RuleResult, width: int, style: Style) -> str:
 
 def _offenders(run: GateRun, style: Style, *, room: int) -> Iterator[str]:
     results = run.verdict.results
-    broken = [result for result in results if result.outcome in _BROKEN] or list(results)
+    broken = [result for outcome in _BROKEN for result in results if result.outcome is outcome] or list(results)
     turns = zip_longest(*([(result, finding) for finding in result.findings] for result in broken))
     found: dict[tuple[object, ...], tuple[RuleResult, Finding]] = {}
     for result, finding in filter(None, chain.from_iterable(turns)):
@@ -111,7 +117,7 @@ def _offenders(run: GateRun, style: Style, *, room: int) -> Iterator[str]:
     if not found:
         return
     yield style.paint("Worst offenders", "bold") + style.paint(style.plain("  (written by → buried by)"), "dim")
-    count = min(max(room // 2, _FEWEST_OFFENDERS), _MOST_OFFENDERS)
+    count = min(max((room - 1) // 2, _FEWEST_OFFENDERS), _MOST_OFFENDERS)
     for result, finding in list(found.values())[:count]:
         yield from _offender(run, result, finding, style)
 
@@ -155,8 +161,14 @@ def _layers(finding: Finding) -> str:
     return f"{finding.layer:>3} → {finding.buried_by:<3}" if finding.buried_by else f"{finding.layer:>3}      "
 
 
-def _fixes(run: GateRun, style: Style) -> Iterator[str]:
-    return fix_lines(run.advice, run.analysis, style, limit=MOST_FIXES)
+def _fixes(run: GateRun, style: Style, *, room: int) -> list[str]:
+    """As many fixes as there is room for, at least one."""
+    lines: list[str] = []
+    for limit in range(MOST_FIXES, 0, -1):
+        lines = list(fix_lines(run.advice, run.analysis, style, limit=limit))
+        if len(lines) < room:
+            break
+    return lines
 
 
 def _notes(run: GateRun, style: Style) -> Iterator[str]:
