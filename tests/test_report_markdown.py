@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,21 @@ def test_it_says_verdict_rules_fixes_and_offenders(tmp_path: Path) -> None:
     assert fixes[1] == ["200 kB", "14", "line 14 RUN chmod 755 /app/big copies 200 kB: use COPY --chmod=755."]
     assert offenders[1] == ["300 kB", "overwritten", "1 → 2", "/app/big"]
     assert layers[1] == ["1", "341 kB", "340 kB", "step 1 (base)"]
+
+
+def test_offenders_of_two_rules_are_told_once(tmp_path: Path) -> None:
+    run = gate_runs.ordinary(tmp_path)
+    broken = run.verdict.results[1]
+    twice = GateRun(run.analysis, type(run.verdict)((broken, dataclasses.replace(broken, name="again"))), run.advice)
+    text = markdown_report(twice).decode()
+    assert text.count("/etc/motd") == 1
+    assert "The same as above." in text
+
+
+def test_what_could_not_be_advised_is_told(tmp_path: Path) -> None:
+    run = gate_runs.ordinary(tmp_path)
+    told = GateRun(run.analysis, run.verdict, dataclasses.replace(run.advice, notes=("That is another Dockerfile.",)))
+    assert "- That is another Dockerfile.\n" in step_summary(told)
 
 
 def test_where_nothing_broke_it_shows_what_wastes_most(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def _doubts(run: GateRun) -> Iterator[Alert]:
 def _of_rule(run: GateRun, result: RuleResult) -> Iterator[Alert]:
     """One alert for each line that the rule's findings lead to; one without a line for a rule that has none."""
     level = Level.ERROR if result.severity is Severity.ERROR else Level.WARNING
-    sentence = escape(result.sentence)
+    sentence = _ended(escape(result.sentence))
     groups: dict[int | None, list[Finding]] = {}
     for finding in result.findings:
         groups.setdefault(_blamed(run, finding), []).append(finding)
@@ -93,6 +93,10 @@ def _of_rule(run: GateRun, result: RuleResult) -> Iterator[Alert]:
         size = sum(finding.size for finding in findings)
         mark = f"{result.name}\0{_instruction(run, layer)}"
         yield Alert(result.key, escape(result.name), level, message, _place(run, layer), written_at, mark, size)
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 def _blamed(run: GateRun, finding: Finding) -> int | None:
@@ -119,8 +123,7 @@ def _of_fix(run: GateRun, fix: Fix) -> Alert:
     place = _place(run, layer)
     if fix.line is not None and fix.line != place.line:
         place = replace(place, line=fix.line, end_line=fix.line, is_known=True)
-    layers = f" ({', '.join(f'layer {layer}' for layer in fix.layers)})" if fix.layers else ""
-    message = f"{escape(fix.sentence)} Saves {size_text(fix.size)}{layers}."
+    message = f"{_ended(escape(fix.sentence))} Saves {size_text(fix.size)}."
     mark = f"{fix.kind}\0{_instruction(run, layer)}"
     return Alert(f"fix-{fix.kind}", fix.kind, Level.NOTE, message, place, None, mark, fix.size)
 

@@ -115,8 +115,9 @@ def _doubts(run: GateRun) -> Iterator[str]:
 
 
 def _notes(run: GateRun) -> Iterator[str]:
-    if run.verdict.notes:
-        yield _list(run.verdict.notes)
+    notes = (*run.verdict.notes, *run.advice.notes)
+    if notes:
+        yield _list(notes)
 
 
 def _list(sentences: Sequence[str]) -> str:
@@ -134,13 +135,20 @@ def _fixes(run: GateRun, rows: int) -> Iterator[str]:
 def _offenders(run: GateRun, rows: int) -> Iterator[str]:
     """What broke each rule; where none did, what is wasted most."""
     broken = [result for result in run.verdict.results if result.outcome in (Outcome.FAILED, Outcome.WARNED)]
+    told: set[tuple[Finding, ...]] = {()}
     for result in broken[:BRIEF]:
         name = code(cut_middle(escape(result.name), LONGEST_NAME))
-        findings = (_offender(finding) for finding in result.findings)
-        table = _table(_FINDING, "rlll", findings, len(result.findings), rows) if result.findings else ""
-        yield f"#### {MARKS[result.outcome]} {name}\n\n{plain(result.sentence)}\n\n{table}"
+        yield f"#### {MARKS[result.outcome]} {name}\n\n{plain(result.sentence)}\n\n{_findings(result, rows, told)}"
     if not broken and len(run.analysis.waste):
         yield _folded("Worst paths", _worst(run.analysis, rows))
+
+
+def _findings(result: RuleResult, rows: int, told: set[tuple[Finding, ...]]) -> str:
+    """Rules about waste have the same worst offenders, which need not be told twice."""
+    if result.findings in told:
+        return "The same as above.\n" if result.findings else ""
+    told.add(result.findings)
+    return _table(_FINDING, "rlll", (_offender(finding) for finding in result.findings), len(result.findings), rows)
 
 
 _FINDING = ("Size", "Cause", "Layers", "Path")

@@ -85,7 +85,7 @@ def _rule(rule: str, level: str) -> dict[str, Any]:
 
 def _invocation(run: GateRun) -> dict[str, Any]:
     verdict = run.verdict
-    told = [(doubt, "error") for doubt in verdict.doubts] + [(note, "note") for note in verdict.notes]
+    told = [(doubt, "error") for doubt in verdict.doubts] + [(note, "note") for note in (*verdict.notes, *run.advice.notes)]
     return {
         "executionSuccessful": not verdict.doubts,
         "exitCode": verdict.exit_code,

@@ -48,7 +48,7 @@ def _main(run: GateRun) -> Iterator[str]:
     yield _layers(run.analysis)
     yield _causes(run.analysis)
     yield _worst(run.analysis)
-    yield _sentences("Notes", run.verdict.notes, "")
+    yield _sentences("Notes", (*run.verdict.notes, *run.advice.notes), "")
 
 
 def _section(title: str, content: str, *, look: str = "") -> str:
