@@ -81,6 +81,12 @@ class Screen:
         os.write(self.terminal, keys)
         return self.wait(pattern, since=since)
 
+    def press(self, keys: bytes) -> None:
+        """Press keys that may have nothing to draw, such as one that goes where the cursor is."""
+        self.settle()
+        os.write(self.terminal, keys)
+        self.settle()
+
     def settle(self) -> None:
         """Wait until nothing more is written."""
         while self.read(QUIET):
@@ -119,7 +125,7 @@ def say(what: str, seconds: list[float], limit: str, note: str = "") -> None:
     print(f"{what:<58} {figure}  target: {limit:<12} {note}", flush=True)
 
 
-def bench_start(image: Path) -> None:
+def bench_start(image: Path, tree_limit: str = "", peak_limit: str = "") -> None:
     frames, trees, peaks = [], [], []
     for _ in range(5):
         with screen(*layerscope(image)) as opened:
@@ -129,7 +135,7 @@ def bench_start(image: Path) -> None:
             opened.settle()
             peaks.append(opened.memory)
     say(f"{image.name}: process start to first frame", frames, "400 ms")
-    say(f"{image.name}: process start to a usable tree", trees, "1.5 s", f"peak {max(peaks):.0f} MB, target 300 MB")
+    say(f"{image.name}: process start to a usable tree", trees, tree_limit, f"peak {max(peaks):.0f} MB{peak_limit}")
 
 
 def bench_keys(image: Path, step_limit: str) -> None:
@@ -140,16 +146,16 @@ def bench_keys(image: Path, step_limit: str) -> None:
         steps = [opened.key(b"[", b"after layer %d " % number) for number in range(last - 1, 0, -1)]
         steps += [opened.key(b"]", b"after layer %d " % number) for number in range(2, last + 1)]
         say(f"{image.name}: step to another layer, folded", steps, step_limit, f"largest {1000 * max(steps):.0f} ms")
-        opened.key(b"\t", rb".")
+        opened.press(b"\t")
         say(f"{image.name}: expand all", [opened.key(b"e", rb".")], "")
         say(f"{image.name}: cursor key, all expanded", [opened.key(key, rb".") for key in 10 * (b"j", b"k")], "20 ms")
-        opened.key(b"g", rb".")
+        opened.press(b"g")
         folds = [opened.key(b" ", rb".") for _ in range(10)]
         say(f"{image.name}: fold and unfold the first directory", folds, "20 ms", f"largest {1000 * max(folds):.0f} ms")
         steps = [opened.key(b"[", b"after layer %d " % number) for number in range(last - 1, 0, -1)]
         say(f"{image.name}: step to another layer, all expanded", steps, step_limit, f"largest {1000 * max(steps):.0f} ms")
-        opened.key(b"E", rb".")
-        opened.key(b"/", rb".")
+        opened.press(b"E")
+        opened.press(b"/")
         hits = [opened.key(bytes([letter]), rb"\d hits?") for letter in b"main.py"]
         say(f"{image.name}: filter keystroke to first hits", hits, "150 ms", f"largest {1000 * max(hits):.0f} ms")
 
@@ -178,7 +184,7 @@ def _dive_step(opened: Screen) -> float:
 def main() -> None:
     corpus = Path(sys.argv[1] if len(sys.argv) > 1 else "corpus")
     benches: list[tuple[str, Callable[[Path], None]]] = [
-        ("node.tar", bench_start),
+        ("node.tar", lambda image: bench_start(image, "1.5 s", ", target: 300 MB")),
         ("node.tar", lambda image: bench_keys(image, "50 ms")),
         ("synth-1m.tar", bench_start),
         ("synth-1m.tar", lambda image: bench_keys(image, "150 ms")),

@@ -122,7 +122,7 @@ async def test_t_counts_from_the_base_where_it_is_known() -> None:
 @piloted
 async def test_a_mark_and_a_step_show_the_changes_between_the_two() -> None:
     async with explored(built(*COMING), keys=["[ [ [ m"]) as screen:
-        assert any("Layer 2 is marked" in said for said in screen.said)
+        assert "layer 2 is marked" in screen.title
         await screen.keys("] ] ]")
         view = screen.rows.view
         assert (view.first, view.last) == (3, 5)
@@ -352,6 +352,13 @@ async def test_keys_quit(key: str) -> None:
     async with explored(demo, keys=["tab", key]) as screen:
         assert screen.app._exit
         assert screen.app.return_value is None
+
+
+@pytest.mark.parametrize("keys", ["/", "?", "x", "w", "v / a", "ctrl+p"])
+@piloted
+async def test_ctrl_c_quits_wherever_one_is(keys: str) -> None:
+    async with explored(demo, keys=["tab", keys, "ctrl+c"]) as screen:
+        assert screen.app._exit
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE, (40, 10)])

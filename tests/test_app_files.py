@@ -44,6 +44,13 @@ async def test_each_change_has_a_colour_of_its_own() -> None:
 
 
 @piloted
+async def test_in_16_colours_nothing_is_dim_on_the_ground_of_the_cursor() -> None:
+    async with explored(built(*CHANGED), settings=Settings(theme="ansi-dark"), keys=["tab"]) as screen:
+        with_cursor, without = ({bool(each.style and each.style.dim) for each in screen.files.render_line(y)} for y in (0, 1))
+        assert (with_cursor, without) == ({False}, {False, True})
+
+
+@piloted
 async def test_a_directory_says_how_much_changed_below_it() -> None:
     async with explored(built(*CHANGED)) as screen:
         assert screen.line("d").endswith("▸ d/  3 changes, 1.70 kB")
@@ -124,9 +131,23 @@ async def test_o_leaves_out_mode_and_owner_and_brings_them_back() -> None:
 
 
 @piloted
+async def test_what_is_wasted_below_has_the_place_of_mode_and_owner_that_are_left_out() -> None:
+    async with explored(built(*CHANGED), keys=["o"]) as screen:
+        assert "! 1.01 kB" in screen.line("d")
+        assert "!" not in screen.line("e")
+
+
+@piloted
+async def test_where_there_is_room_what_is_wasted_stands_beside_mode_and_owner() -> None:
+    async with explored(built(*CHANGED), size=(160, 40)) as screen:
+        assert "! 1.01 kB" in screen.line("d")
+        assert screen.line("d").endswith("▸ d/  3 changes, 1.70 kB")
+
+
+@piloted
 async def test_columns_are_those_of_the_settings_in_their_order() -> None:
     async with explored(built(*CHANGED), settings=Settings(columns=("size", "wasted", "mode")), keys=["e"]) as screen:
-        assert screen.line("d/gone") == "-!  1.00 kB  1.00 kB -rw-r--r--     gone"
+        assert screen.line("d/gone") == "-!  1.00 kB ! 1.00 kB -rw-r--r--     gone"
 
 
 @piloted
@@ -259,6 +280,21 @@ async def test_keys_hide_and_show_each_sort_of_change(keys: str, left: list[str]
         screen.check_lines()
 
 
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ("1 2 3 4", "What is unchanged or added or changed or deleted is hidden, and nothing else is here."),
+        ("/ n o w h e r e", "Nothing fits after layer 2."),
+        ("[ / a d d e d", "Nothing fits after layer 1. A later layer may have it."),
+    ],
+)
+@piloted
+async def test_where_there_is_no_line_a_sentence_says_why(keys: str, sentence: str) -> None:
+    async with explored(built(*CHANGED), size=WIDE, keys=["tab", keys]) as screen:
+        assert screen.files.count == 0
+        assert sentence in " ".join(line.strip("│ ") for line in (row[57:] for row in screen.picture))
+
+
 @piloted
 async def test_what_is_hidden_is_named() -> None:
     async with explored(built(*CHANGED), size=WIDE, keys=["4 3"]) as screen:
@@ -299,6 +335,22 @@ async def test_braces_work_from_the_layers_too() -> None:
 async def test_where_there_is_no_further_change_that_is_said() -> None:
     async with explored(built(*CHANGED), keys=["tab G }"]) as screen:
         assert screen.said == ["No further change below"]
+
+
+@piloted
+async def test_the_scrollbar_follows_what_is_unfolded() -> None:
+    many = layer(*(f"d/{number:03}" for number in range(50)), *(f"f{number}" for number in range(30)))
+    async with explored(built(many, layer("f0/x")), keys=["tab"]) as screen:
+        bar = screen.files.vertical_scrollbar
+        assert (bar.window_virtual_size, screen.files.virtual_size.height) == (31, 31)
+        await screen.keys("space")
+        assert (bar.window_virtual_size, screen.files.virtual_size.height) == (81, 81)
+        await screen.keys("G")
+        assert screen.files.scroll_y == screen.files.max_scroll_y == 81 - screen.files.scrollable_content_region.height
+        await screen.keys("E")
+        assert bar.window_virtual_size == 31
+        await screen.keys("3 1 4")
+        assert not screen.files.show_vertical_scrollbar
 
 
 # The mouse.

@@ -37,7 +37,8 @@ def count(screen: Shown) -> str:
         (">1k", ["usr/lib/a.pyc"]),
         (">=2000 <1M", ["usr/lib/a.pyc"]),
         ("is:added", ["new file", "var", "var/中文"]),
-        ("is:removed", []),
+        ("is:removed", ["secret", "secret/key"]),
+        ("is:removed layer:3", []),
         ("is:wasted", ["etc/conf", "secret/key"]),
         ("is:link", ["usr/link"]),
         ("is:exec", ["usr/bin/tool"]),
@@ -308,4 +309,5 @@ async def test_the_filter_opens_also_from_the_details_of_a_narrow_terminal() -> 
 @piloted
 async def test_the_footer_says_how_to_leave_the_filter() -> None:
     async with explored(built(*STACK), keys=["/"]) as screen:
-        assert "esc" in screen.footer
+        assert "esc all files" in screen.footer
+        assert "enter found files" in screen.footer

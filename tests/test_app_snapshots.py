@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from syrupy.location import PyTestLocation
+from syrupy.types import SnapshotIndex
 
 from layerscope.app.app import LayerscopeApp
 from layerscope.app.terminal import Terminal
@@ -24,6 +26,8 @@ THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colours": "ansi-
 VIEWS: dict[str, Sequence[str]] = {
     "explorer": ["left_square_bracket", "left_square_bracket", "tab", "right_curly_bracket", "right_curly_bracket"],
     "details": ["i"],
+    "wasted": ["tab", "o", "e"],
+    "compare": ["left_square_bracket", "left_square_bracket", "m", *["left_square_bracket"] * 3, "tab", "s", "e"],
     "filter": ["tab", *"/app"],
     "waste": ["w", "down"],
     "waste-by-path": ["w", "shift+tab"],
@@ -36,10 +40,14 @@ VIEWS: dict[str, Sequence[str]] = {
 
 
 class Picture(SingleFileSnapshotExtension):
-    """One SVG a picture."""
+    """One SVG a picture, under the name alone that it is given: the README shows one of them."""
 
     _write_mode = WriteMode.TEXT
     file_extension = "svg"
+
+    @classmethod
+    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
+        return str(index)
 
 
 def opener(_progress: Progress) -> tuple[Image, Base]:
@@ -80,4 +88,4 @@ def test_every_view_looks_as_it_did(
     drawn = asyncio.run(pictures(SIZES[size], VIEWS[view]))
     picture = snapshot.use_extension(Picture)
     for theme, svg in drawn.items():
-        assert svg == picture(name=theme)
+        assert svg == picture(name=f"{view}-{size}-{theme}")

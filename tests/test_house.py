@@ -35,6 +35,12 @@ def test_a_report_loads_neither_the_screen_nor_an_engine() -> None:
     assert packages_loaded_by("demo") & SLOW == {"numpy"}
 
 
+def test_the_first_frame_of_the_screen_does_not_wait_for_numpy() -> None:
+    loads = "import sys, layerscope.app.app; print('numpy' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", loads], check=True, capture_output=True, text=True, timeout=60)
+    assert told.stdout == "False\n"
+
+
 def test_the_version_is_the_same_everywhere() -> None:
     assert layerscope.__version__ == version("layerscope")
     assert layerscope.__version__ in run("--version").stdout

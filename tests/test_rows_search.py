@@ -138,8 +138,10 @@ class Naive:
         return Kind(self.tree.versions.kind[self.version(node)])
 
     def is_(self, node: int, word: str) -> bool:
-        if word in ("added", "modified", "changed", "removed"):
+        if word in ("added", "modified", "changed"):
             return bool(self.view.change[node] == Change[word.replace("changed", "modified").upper()])
+        if word == "removed":
+            return self.view.change[node] == Change.REMOVED or not self.view.is_visible[node]
         entry = int(self.tree.versions.entry[self.version(node)])
         is_file = self.kind(node) in (Kind.FILE, Kind.HARDLINK)
         return {

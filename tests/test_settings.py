@@ -41,7 +41,7 @@ def test_without_a_file_all_is_as_by_default() -> None:
     found = read_settings(key_ids=KEY_IDS)
     assert found == Settings()
     assert (found.theme, found.keymap, found.sort, found.start, found.empty_steps) == ("", "default", None, "layers", True)
-    assert found.columns == ("mode", "owner", "size", "bar")
+    assert found.columns == ("mode", "owner", "size", "bar", "wasted")
 
 
 def test_every_key_can_be_set(file: Path) -> None:

@@ -51,6 +51,6 @@ def test_every_setting_has_a_line_of_comment_with_what_is_allowed() -> None:
 
 
 def test_the_printed_defaults_are_those_of_the_settings() -> None:
-    assert '\n#columns = ["mode", "owner", "size", "bar"]\n' in TEXT
+    assert '\n#columns = ["mode", "owner", "size", "bar", "wasted"]\n' in TEXT
     assert "\n#empty_steps = true\n" in TEXT
     assert '\n#"list.up" = "up,k"  # Up\n' in TEXT

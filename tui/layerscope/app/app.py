@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import os
 import signal
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import App, SystemCommand
@@ -16,28 +17,28 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from layerscope.analysis import Analysis, Contents
 from layerscope.app.bindings import bindings
 from layerscope.app.driver import TerminalDriver
 from layerscope.app.explorer import Explorer
-from layerscope.app.extract_dialog import ExtractDialog
-from layerscope.app.file_screen import FileScreen
 from layerscope.app.footer import key_text
-from layerscope.app.help_screen import HelpScreen
 from layerscope.app.keys import DIVE, Place, keys_with
 from layerscope.app.loading import Analysed, Failed, Fingerprint, Loader, Opened, Opener, Progressed, Read, Rebuilt
 from layerscope.app.terminal import Terminal
 from layerscope.rows.order import Order
 from layerscope.settings.remembered import Remembered, recall, remember
 from layerscope.settings.settings import Settings
-from layerscope.tree.tree import View
+
+if TYPE_CHECKING:
+    from layerscope.analysis import Analysis, Contents
+    from layerscope.app.file_screen import FileScreen
+    from layerscope.tree.tree import View
 
 
 class Crashed:
     """A bug, of which standard error has the traceback."""
 
 
-OnAnalysed = Callable[[Analysis], object]
+OnAnalysed = Callable[["Analysis"], object]
 """Told of each image of which all is known."""
 
 
@@ -48,6 +49,8 @@ def untold(_analysis: Analysis) -> None:
 Ending = Failed | Crashed | int | None
 """How the app ended: an error, a bug, a signal's number, or as the user wished."""
 
+GARBAGE = 20_000
+"""New objects after which the garbage collector looks at them, some thirty times as many as otherwise."""
 _COLOURS = ("added", "modified", "removed", "wasted", "faint", "key")
 DARK_COLOURS = {"wasted": "#d670d6", "faint": "#8b949e"}
 LIGHT_COLOURS = dict(zip(_COLOURS, ("#116329", "#7d4e00", "#b31d28", "#8f1d87", "#57606a", "#0550ae"), strict=True))
@@ -120,8 +123,8 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     def _pass_on(self, message: Message) -> None:
         self.explorer.post_message(message)
         top = self.screen_stack[-1] if self.screen_stack else None
-        if isinstance(message, Progressed) and isinstance(top, FileScreen):
-            top.show_progress(message)
+        if isinstance(message, Progressed) and top is not None and top is not self.explorer:
+            top.post_message(message)
 
     @on(Analysed)
     @on(Rebuilt)
@@ -131,6 +134,9 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         # A million columns' worth of objects that live to the end are not to be looked through again and again.
         gc.freeze()
         gc.enable()
+        # Drawing a frame makes some thousand objects, which would be looked through ten times meanwhile.
+        gc.set_threshold(GARBAGE)
+        self.run_worker(_import_screens, thread=True, group="load")
 
     @on(Failed)
     def _give_up(self, message: Failed) -> None:
@@ -154,14 +160,18 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     def action_help(self) -> None:
         """All keys."""
+        from layerscope.app.help_screen import HelpScreen
+
         self.push_screen(HelpScreen(self.key_table))
 
-    @on(FileScreen.Extract)
-    def _extract_version(self, message: FileScreen.Extract) -> None:
+    def on_file_screen_extract(self, message: FileScreen.Extract) -> None:
+        """Copy a version of a file out of the image."""
         self.ask_where_to(message.contents, message.contents.tree.view(message.layer), message.node)
 
     def ask_where_to(self, contents: Contents, view: View, node: int) -> None:
         """Copy a file or directory out of the image."""
+        from layerscope.app.extract_dialog import ExtractDialog
+
         self.push_screen(ExtractDialog(contents, view, node), self._say_extracted)
 
     def _say_extracted(self, sentence: str | None) -> None:
@@ -183,11 +193,17 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         seen = set()
         for active in screen.active_bindings.values():
             key = names.get(active.binding.id or "")
-            if key is not None and active.enabled and key.place is not Place.LISTS and key.id not in seen:
-                seen.add(key.id)
+            if key is not None and active.enabled and key.place is not Place.LISTS and key.action not in seen:
+                seen.add(key.action)
                 hint = f"{key_text(key.keys.split(',')[0])}  ({key.id})"
                 yield SystemCommand(key.description, hint, partial(self.run_action, active.binding.action, active.node))
         yield from (each for each in super().get_system_commands(screen) if each.title not in ("Quit", "Keys", "Screenshot"))
+
+
+def _import_screens() -> None:
+    """The screens that a key leads to from here; the first frame did not wait for them, and nor shall the key."""
+    for name in ("waste_screen", "file_screen", "extract_dialog", "help_screen"):
+        importlib.import_module(f"layerscope.app.{name}")
 
 
 def run(

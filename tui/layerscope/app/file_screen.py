@@ -100,7 +100,8 @@ class FileScreen(Screen[None]):
         self.query_one(FileHeader).show(facts, self.mode, number=self.index + 1, total=len(self._story))
         self.refresh_bindings()
 
-    def show_progress(self, progress: Progressed) -> None:
+    @on(Progressed)
+    def _show_progress(self, progress: Progressed) -> None:
         """How far an engine is that has to give the content once more."""
         if self._shown is None and progress.stage:
             share = f" {100 * progress.done // progress.total}%" if progress.total else ""

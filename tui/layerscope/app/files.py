@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
-from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual.binding import BindingType
+from textual.content import Content
 from textual.message import Message
 
 from layerscope.app.bindings import bindings
-from layerscope.app.cells import bar_cell, fitted, size_cell
+from layerscope.app.files_title import hidden_words
 from layerscope.app.keys import Place
 from layerscope.app.lines import Lines
-from layerscope.app.node_line import NodeLine, NodeLines
-from layerscope.report.style import cut_middle
-from layerscope.rows.order import Order
-from layerscope.rows.rows import Rows
-from layerscope.rows.shape import Flags
-from layerscope.tree.tree import Change, View
-from layerscope.units import count_text, size_text
-from layerscope.waste.find import Waste
 
-MARKS = {Change.UNCHANGED: " ", Change.ADDED: "+", Change.MODIFIED: "~", Change.REMOVED: "-"}
-WIDTHS = {"mode": 11, "owner": 10, "size": 9, "bar": 9, "wasted": 9}
-"""Cells of each column, with the space after it."""
-DROPPED = ("owner", "bar", "mode", "wasted", "size")
-"""Columns go in this order where names would have less than NAME cells."""
-NAME = 26
-WIDE_NAMES = 36
-"""Cells of names from which each level is indented by two."""
-MARK = 3
-TWISTY = {True: "▾ ", False: "▸ "}
+if TYPE_CHECKING:
+    from layerscope.app.node_line import NodeLine
+    from layerscope.app.tree_look import TreeLook
+    from layerscope.rows.order import Order
+    from layerscope.rows.rows import Rows
+    from layerscope.rows.shape import Flags
+    from layerscope.tree.tree import Change, Longs, View
+    from layerscope.waste.find import Waste
 
 
 class Files(Lines):
@@ -47,10 +35,11 @@ class Files(Lines):
     def __init__(self, columns: tuple[str, ...], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._columns = columns
-        self._waste: Waste | None = None
+        self._wasted: Longs | None = None
         self._rows: Rows | None = None
-        self._look: NodeLines | None = None
+        self._look: TreeLook | None = None
         self._absent = 0
+        self._title = ""
         self.has_attributes = True
 
     # What the screen asks for.
@@ -80,13 +69,15 @@ class Files(Lines):
         """What is under the cursor."""
         return self._look.line(self.node) if self._look is not None and self.node else None
 
-    def show_tree(self, view: View, order: Order, waste: Waste | None = None) -> None:
+    def show_tree(self, view: View, order: Order) -> None:
         """Show another tree, such as more of the image that is being read: paths that were open stay so."""
-        old, node, hidden = self._rows, self.node, self._rows.hidden if self._rows else frozenset()
-        self._waste = waste
+        from layerscope.rows.rows import Rows  # numpy, which the first frame does not wait for
+
+        old, node = self._rows, self.node
+        self._wasted = None
         self._rows = Rows(view, order=order)
-        self._rows.set_hidden(hidden)
-        self._look = NodeLines(view, waste, is_ascii=self.is_ascii)
+        self._rows.set_hidden(old.hidden if old is not None else frozenset())
+        self._look_anew()
         if old is not None:
             self._unfold_as(old)
         self.set_count(len(self._rows))
@@ -99,15 +90,23 @@ class Files(Lines):
             return
         node, above = self._meant, self.cursor - round(self.scroll_y)
         self._rows.show(view)
-        self._look = NodeLines(view, self._waste, is_ascii=self.is_ascii)
+        self._look_anew()
         self._redrawn(node, above)
 
     def show_waste(self, waste: Waste) -> None:
         """The waste was found."""
-        self._waste = waste
+        from layerscope.app.node_line import wasted_below
+
         if self._rows is not None:
-            self._look = NodeLines(self._rows.view, waste, is_ascii=self.is_ascii)
+            self._wasted = wasted_below(self._rows.view.tree, waste)
+            self._look_anew()
             self.refresh()
+
+    def show_title(self, title: str) -> None:
+        """Say what is shown. To set the same title again would draw all lines again."""
+        if title != self._title:
+            self._title = title
+            self.border_title = Content(title)
 
     def sort(self, order: Order) -> None:
         """Sort anew, the cursor on its path."""
@@ -122,6 +121,13 @@ class Files(Lines):
             node, above = self._meant, self.cursor - round(self.scroll_y)
             self._rows.set_hidden(hidden)
             self._redrawn(node, above)
+
+    def toggle_change(self, word: str) -> None:
+        """Leave out, or show again, what was `added`, `modified`, `removed` or `unchanged`."""
+        from layerscope.tree.tree import Change
+
+        if self._rows is not None:
+            self.hide(self._rows.hidden ^ {Change[word.upper()]})
 
     def filter(self, hits: Flags | None, best: int | None = None) -> None:
         """Show what fits and the way to it; None shows all again, the cursor staying on its path."""
@@ -154,6 +160,13 @@ class Files(Lines):
         if node is not None:
             self.go_to(node)
         return node is not None
+
+    def _look_anew(self) -> None:
+        """The view is another, or what is known of it."""
+        from layerscope.app.tree_look import TreeLook
+
+        assert self._rows is not None
+        self._look = TreeLook(self._rows, self._wasted, ink=self.ink, is_ascii=self.is_ascii)
 
     def _redrawn(self, node: int, above: int) -> None:
         """The rows are other ones: the cursor goes back to its node, `above` lines below the top."""
@@ -218,93 +231,34 @@ class Files(Lines):
 
     def clicked(self, x: int, *, is_again: bool) -> None:
         """A click on a directory's sign or name folds it or unfolds it; a second one on a file looks at it."""
-        line = self.line
-        if line is not None and (x >= self._name_at() if line.is_directory else is_again):
+        line, look = self.line, self._look
+        if line is None or look is None:
+            return
+        if x >= look.name_at(self._wanted_columns, self.room) if line.is_directory else is_again:
             self.action_open()
 
     # What a line looks like.
 
-    def shown_columns(self, room: int) -> list[str]:
-        """The columns that fit beside names of a useful length."""
-        columns = [name for name in self._columns if self.has_attributes or name not in ("mode", "owner")]
-        for name in DROPPED:
-            if room - MARK - sum(WIDTHS[each] for each in columns) >= NAME:
-                break
-            if name in columns:
-                columns.remove(name)
-        return columns
+    @property
+    def _wanted_columns(self) -> list[str]:
+        """Those of the settings; without mode and owner, if they are not wanted now, there is room for others."""
+        return [name for name in self._columns if self.has_attributes or name not in ("mode", "owner")]
 
-    def _name_at(self) -> int:
-        return MARK + sum(WIDTHS[name] for name in self.shown_columns(self.room))
+    @property
+    def nothing(self) -> str:
+        """Why there is no line."""
+        rows = self._rows
+        if rows is None:
+            return ""
+        if rows.hidden:
+            return f"What is {' or '.join(hidden_words(rows))} is hidden, and nothing else is here."
+        if not rows.is_filtered:
+            return "No files."
+        later = " A later layer may have it." if rows.view.last < rows.view.tree.layers else ""
+        return f"Nothing fits after layer {rows.view.last}.{later}"
 
     def segments(self, line: int, room: int) -> list[Segment]:
         """Marks, the columns that fit, the name at its depth."""
         assert self._rows is not None
         assert self._look is not None
-        node = int(self._rows.nodes[line])
-        shown = self._look.line(node)
-        ink = self._ink(shown)
-        parts = [
-            Segment("-" if shown.is_gone else MARKS[shown.change], ink),
-            Segment("! " if shown.wasted and not shown.is_directory else "  ", self.ink("wasted")),
-        ]
-        parts += [self._column(name, shown, ink) for name in self.shown_columns(room)]
-        return [*parts, *self._name_parts(node, shown, room - self._name_at(), ink)]
-
-    def _ink(self, shown: NodeLine) -> Style | None:
-        if shown.gone_in:
-            return self.ink("removed") + self.ink("dim")
-        return self.ink(shown.change.name.lower()) if shown.change is not Change.UNCHANGED else None
-
-    def _column(self, name: str, shown: NodeLine, ink: Style | None) -> Segment:
-        if name == "mode":
-            return Segment(f"{shown.mode:<{WIDTHS['mode'] - 1}} ", self.ink("dim"))
-        if name == "owner":
-            return Segment(fitted(shown.owner, WIDTHS["owner"] - 1) + " ", self.ink("dim"))
-        if name == "size":
-            return Segment(size_cell(shown.size) + " ", ink)
-        if name == "wasted":
-            return Segment(size_cell(shown.wasted) + " ", self.ink("wasted"))
-        # What went earlier is no part of what its directory holds now.
-        return Segment(
-            bar_cell(0 if shown.gone_in else shown.size, shown.within, WIDTHS["bar"] - 1, is_ascii=self.is_ascii) + " ",
-            self.ink("bar"),
-        )
-
-    def _name_parts(self, node: int, shown: NodeLine, room: int, ink: Style | None) -> list[Segment]:
-        assert self._rows is not None
-        indent = min((2 if room >= WIDE_NAMES else 1) * (shown.depth - 1), max(room - NAME // 2, 0))
-        sign = "  "
-        if shown.is_directory and self._rows.has_children(node):
-            sign = TWISTY[self._rows.is_open(node)]
-        name_ink = (ink or Style()) + self.ink("gone") if shown.is_gone else ink
-        link = f" {shown.link}" if shown.link else ""
-        if self._rows.is_hit(node):
-            name_ink = (name_ink or Style()) + self.ink("hit")
-        name = shown.name + ("/" if shown.is_directory else "")
-        note = self._note(shown)
-        left = room - indent - 2
-        if len(note) > left - cell_len(name) - cell_len(link):
-            note = f"  ~{shown.changes:,}" if shown.is_directory and shown.changes and not shown.is_gone else ""
-        if len(note) > left - cell_len(name) - cell_len(link):
-            note = ""
-        name = cut_middle(name, left) if cell_len(name) > left else name
-        parts = [Segment(" " * indent + sign, self.ink("dim")), Segment(name, name_ink)]
-        if link:
-            parts.append(Segment(fitted(link, left - cell_len(name)).rstrip(), self.ink("link")))
-        return [*parts, Segment(note, self.ink("dim"))] if note else parts
-
-    def _note(self, shown: NodeLine) -> str:
-        """What stands after the name: how much changed below a directory, or when a file went."""
-        if shown.gone_in:
-            return f"  removed by {shown.gone_in}"
-        if shown.is_directory and shown.changes and shown.change not in (Change.ADDED, Change.REMOVED):
-            size = f", {size_text(shown.changed)}" if shown.changed else ""
-            return f"  {count_text(shown.changes, 'change')}{size}"
-        return ""
-
-
-def changed_counts(view: View) -> dict[Change, int]:
-    """How many nodes changed how, without the root."""
-    counts = np.bincount(view.change[1:], minlength=len(Change)).tolist()
-    return {change: counts[change] for change in Change}
+        return self._look.segments(int(self._rows.nodes[line]), self._wanted_columns, room)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -12,15 +12,16 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from layerscope.analysis import Analysis
 from layerscope.app.bindings import bindings
 from layerscope.app.files import Files
 from layerscope.app.keys import Place
-from layerscope.rows.names import NameIndex
-from layerscope.rows.query import parse
-from layerscope.rows.search import search
-from layerscope.rows.shape import Flags
 from layerscope.units import count_text
+
+if TYPE_CHECKING:
+    from layerscope.analysis import Analysis
+    from layerscope.rows.names import NameIndex
+    from layerscope.rows.shape import Flags
+    from layerscope.rows.terms import Query
 
 
 class FilterBar(Horizontal):
@@ -65,6 +66,13 @@ class FilterBar(Horizontal):
         """What is typed."""
         return self.query_one(Input).value
 
+    @property
+    def query_typed(self) -> Query:
+        """What that asks for."""
+        from layerscope.rows.query import parse
+
+        return parse(self.text)
+
     def prepare(self, analysis: Analysis) -> None:
         """Index the names of an image in the background, so that the first key finds them ready."""
         self._analysis = analysis
@@ -91,7 +99,7 @@ class FilterBar(Horizontal):
 
     def show_count(self, count: int, *, is_complete: bool) -> None:
         """How many hits there are."""
-        problem = parse(self.text).problem
+        problem = self.query_typed.problem
         self.show_text(problem or f"{count_text(count, 'hit')}{'' if is_complete else ' …'}")
 
     def show_text(self, text: str) -> None:
@@ -100,7 +108,7 @@ class FilterBar(Horizontal):
 
     def search_again(self) -> None:
         """The layer is another: so may be what fits."""
-        if self.is_on and parse(self.text).conditions:
+        if self.is_on and self.query_typed.conditions:
             self._is_typed = False
             self._search(self.text)
 
@@ -108,7 +116,7 @@ class FilterBar(Horizontal):
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         self._is_typed = True
-        query = parse(event.value)
+        query = self.query_typed
         if query.conditions:
             self._search(event.value)
         else:
@@ -119,14 +127,14 @@ class FilterBar(Horizontal):
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
+        self.action_to_files()
+
+    def action_to_files(self) -> None:
+        """From the input to what it found; out of an empty one."""
         if self.text.strip():
             self.post_message(self.Closed())
         else:
             self.close()
-
-    def action_to_files(self) -> None:
-        """From the input to what it found."""
-        self.post_message(self.Closed())
 
     def action_close(self) -> None:
         """Out of the filter."""
@@ -134,6 +142,8 @@ class FilterBar(Horizontal):
 
     @work(thread=True, exclusive=True, group="index")
     def _build(self) -> None:
+        from layerscope.rows.names import NameIndex
+
         worker = get_current_worker()
         if self._analysis is not None:
             self._index = NameIndex.of(self._analysis.tree.nodes, lambda: worker.is_cancelled)
@@ -141,6 +151,10 @@ class FilterBar(Horizontal):
     @work(thread=True, exclusive=True, group="search")
     def _search(self, text: str) -> None:
         """Search in a thread; `exclusive` ends the one before."""
+        from layerscope.rows.names import NameIndex
+        from layerscope.rows.query import parse
+        from layerscope.rows.search import search
+
         worker = get_current_worker()
         analysis, view = self._analysis, self.screen.query_one(Files).rows
         if analysis is None or view is None:

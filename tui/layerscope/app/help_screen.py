@@ -30,7 +30,8 @@ FILTERS = (
     ("*.pyc  /usr/**", "a glob, of names or, with a /, of paths"),
     ("/\\.so$/", "a regular expression, searched in paths"),
     (">10M  <1k", "files by size; kB, MB, KiB, MiB"),
-    ("is:removed", "added, changed, removed, wasted; dir, file, link, exec"),
+    ("is:added", "added, changed, wasted; dir, file, link, exec"),
+    ("is:removed", "all that is not there any more, by whichever layer"),
     ("layer:3", "touched by layer 3; layer:3-5"),
     ("!is:wasted", "not; a space between two means and"),
 )

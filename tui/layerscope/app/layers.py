@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from textual.binding import BindingType
@@ -14,7 +14,9 @@ from layerscope.app.cells import bar_cell, fitted, size_cell
 from layerscope.app.keys import Place
 from layerscope.app.lines import Lines
 from layerscope.report.instructions import clean_instruction
-from layerscope.sources.image import Image, StoredLayer
+
+if TYPE_CHECKING:
+    from layerscope.sources.image import Image, StoredLayer
 
 
 @dataclass(frozen=True, slots=True)

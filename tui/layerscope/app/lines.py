@@ -15,6 +15,10 @@ from textual.strip import Strip
 
 from layerscope.app.bindings import bindings
 from layerscope.app.keys import Place
+from layerscope.report.style import wrapped
+
+NOT_DIM = Style(dim=False)
+"""What is dimmed elsewhere cannot be read on the ground of a cursor."""
 
 
 class Lines(ScrollView, can_focus=True):
@@ -66,6 +70,11 @@ class Lines(ScrollView, can_focus=True):
     def fit(self) -> None:
         """The widget has another size."""
 
+    @property
+    def nothing(self) -> str:
+        """The sentence that stands where there is no line at all."""
+        return ""
+
     def clicked(self, x: int, *, is_again: bool) -> None:  # noqa: ARG002
         """The cursor's line was clicked at cell `x`, again if it had the cursor already."""
         if is_again:
@@ -106,11 +115,23 @@ class Lines(ScrollView, can_focus=True):
     def set_count(self, count: int, *, width: int = 0) -> None:
         """There are now `count` lines; `width` is that of the widest where they scroll sideways."""
         self.count = count
-        if self.virtual_size != Size(width, count):
-            self.virtual_size = Size(width, count)
+        self._show_size(Size(width, count))
         if self.cursor >= count:
             self.cursor = max(count - 1, 0)
         self.refresh()
+
+    def _show_size(self, size: Size) -> None:
+        """Tell Textual how much there is to scroll through. It would lay out the whole screen anew, which takes 15 ms and is
+        needed only where the list or its scrollbar becomes another.
+        """
+        is_scrolled = size.height > self.scrollable_content_region.height
+        if self.styles.is_auto_height or size.width or is_scrolled != self.show_vertical_scrollbar:
+            self.virtual_size = size
+        elif size != self.virtual_size:
+            self.set_reactive(Lines.virtual_size, size)
+            if is_scrolled:
+                self.vertical_scrollbar.window_virtual_size = size.height
+            self.scroll_y = self.validate_scroll_y(self.scroll_y)
 
     def go(self, line: int, *, is_centred: bool = False) -> None:
         """Put the cursor on a line and bring it into sight; `is_centred` leaves some lines around it."""
@@ -132,15 +153,23 @@ class Lines(ScrollView, can_focus=True):
         """The line at `y` of the widget: looked up, formatted, cut to the width."""
         left, top = self.scroll_offset
         line, room = top + y, self.room
-        base = self.ground
         if line >= self.count:
-            return Strip.blank(room, base)
-        strip = Strip(self.segments(line, room)).crop_extend(left, left + room, base)
+            return self._empty_line(y, room)
+        over = None
         if self.has_cursor and line == self.cursor:
-            name = "cursor" if self.has_focus else "cursor-blurred"
-            cursor = self.get_component_rich_style(f"line--{name}", partial=True)
-            return Strip(list(Segment.apply_style(strip, base, cursor)), room)
-        return strip.apply_style(base)
+            over = self.ink("cursor") + NOT_DIM if self.has_focus else self.ink("cursor-blurred")
+        return self._strip(self.segments(line, room), left, room, over)
+
+    def _strip(self, segments: list[Segment], left: int, room: int, over: Style | None = None) -> Strip:
+        """Segments on the pane's ground, `over` on all of it, in exactly `room` cells. Each Strip on the way costs 10 us."""
+        missing = left + room - sum(segment.cell_length for segment in segments)
+        padded = [*segments, Segment(" " * missing)] if missing > 0 else segments
+        strip = Strip(list(Segment.apply_style(padded, self.ground, over)))
+        return strip.crop(left, left + room) if left or missing < 0 else strip
+
+    def _empty_line(self, y: int, room: int) -> Strip:
+        sentence = list(wrapped(self.nothing, max(room - 2, 1))) if self.nothing and not self.count else []
+        return self._strip([Segment(f" {sentence[y]}" if y < len(sentence) else "", self.ink("dim"))], 0, room)
 
     def watch_cursor(self, old: int, new: int) -> None:
         """Draw the two lines anew, and tell."""

@@ -46,12 +46,12 @@ class NodeLine:
 
 
 class NodeLines:
-    """Looks nodes up in a view. `waste` is None until it was found."""
+    """Looks nodes up in a view. `wasted` is as `wasted_below` gives it, None until the waste was found."""
 
-    def __init__(self, view: View, waste: Waste | None, *, is_ascii: bool) -> None:
+    def __init__(self, view: View, wasted: Longs | None, *, is_ascii: bool) -> None:
         self._view, self._tree, self._is_ascii = view, view.tree, is_ascii
         self._describe = Describer(view.tree).entry
-        self.wasted = wasted_below(view.tree, waste)
+        self._wasted = wasted
 
     def line(self, node: int) -> NodeLine:
         """All of one node."""
@@ -70,7 +70,7 @@ class NodeLines:
             owner="" if look.uid is None else f"{look.uid}:{look.gid}",
             size=look.size if gone_in and not is_directory else self._size(node, is_directory=is_directory),
             within=self._size(int(tree.nodes.parent[node]), is_directory=True),
-            wasted=int(self.wasted[node]) if len(self.wasted) else 0,
+            wasted=int(self._wasted[node]) if self._wasted is not None else 0,
             link=self._link(version, look.link),
             changes=int(view.subtree_changes[node]) - int(view.change[node] != Change.UNCHANGED),
             changed=int(view.subtree_changed_bytes[node]),
@@ -109,11 +109,9 @@ class NodeLines:
         return (past[-1], int(versions.until[past[-1]])) if past else (-1, 0)
 
 
-def wasted_below(tree: Tree, waste: Waste | None) -> Longs:
-    """Wasted bytes at and below each node, in all layers; empty while the waste is not known."""
-    if waste is None:
-        return np.zeros(0, np.int64)
+def wasted_below(tree: Tree, waste: Waste) -> Longs:
+    """Wasted bytes at and below each node, in all layers."""
     column = np.zeros(len(tree) + 1, np.int64)
     np.add.at(column, waste.node.astype(np.int64) + 1, waste.size)
     sums = np.cumsum(column)
-    return sums[tree.nodes.end] - sums[:-1]
+    return np.asarray(sums[tree.nodes.end] - sums[:-1])

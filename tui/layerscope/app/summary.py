@@ -1,6 +1,8 @@
-"""The first line: the image and its figures; how far reading is while it lasts; what was said last."""
+"""The first line: the image and its figures; how far reading is while it lasts."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -8,12 +10,14 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from layerscope.analysis import Analysis
 from layerscope.app.loading import Progressed
 from layerscope.report.style import cut_middle
-from layerscope.sources.image import Image
 from layerscope.text import escape
 from layerscope.units import bar, percent_text, size_text
+
+if TYPE_CHECKING:
+    from layerscope.analysis import Analysis
+    from layerscope.sources.image import Image
 
 GAUGE = 10
 NAME = 14

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.layers.table import Kind
-from layerscope.rows.order import in_order
 from layerscope.rows.presence import has_change
 from layerscope.rows.shape import Flags, Shape
+from layerscope.rows.sorting import in_order
 from layerscope.tree.nodes import Ints
 from layerscope.tree.tree import Change, Longs, View
 

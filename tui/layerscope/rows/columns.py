@@ -17,7 +17,7 @@ from layerscope.tree.tree import Change, View
 from layerscope.waste.find import Waste
 
 _COMPARISONS = {">": gt, ">=": ge, "<": lt, "<=": le}
-_CHANGES = {"added": Change.ADDED, "modified": Change.MODIFIED, "changed": Change.MODIFIED, "removed": Change.REMOVED}
+_CHANGES = {"added": Change.ADDED, "modified": Change.MODIFIED, "changed": Change.MODIFIED}
 _KINDS = {"link": (Kind.SYMLINK, Kind.HARDLINK), "dir": (Kind.DIRECTORY,), "file": (Kind.FILE, Kind.HARDLINK)}
 _EXECUTABLE = 0o111
 
@@ -37,6 +37,9 @@ class Columns:
         return self._touched(test) if isinstance(test, Touched) else self._is(test.word)
 
     def _is(self, word: str) -> Flags:
+        if word == "removed":
+            # Also what went in an earlier layer: with a filter that has a line, too, and the same mark.
+            return np.asarray(~self.view.is_visible)
         if word in _CHANGES:
             return np.asarray(self.view.change == _CHANGES[word])
         if word in _KINDS:

@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 
 from layerscope.rows.changes import change_stops, next_stop
-from layerscope.rows.order import Order, in_order, sort_columns
+from layerscope.rows.order import Order
 from layerscope.rows.presence import Presence
 from layerscope.rows.shape import Flags, Shape
+from layerscope.rows.sorting import in_order, sort_columns
 from layerscope.tree.nodes import Ints
 from layerscope.tree.tree import Change, View
 
@@ -45,6 +46,11 @@ class Rows:
     def hidden(self) -> frozenset[Change]:
         """The changes whose nodes are not shown, unless something below them is."""
         return self._hidden
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether there is a filter, whatever it found."""
+        return self._hits is not None
 
     @property
     def hit_count(self) -> int:

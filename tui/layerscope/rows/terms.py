@@ -39,7 +39,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Is:
-    """A change, a kind or a property; `changed` is another word for `modified`."""
+    """A change, a kind or a property. `changed` is another word for `modified`; `removed` is all that is not there any more."""
 
     word: Word
 

@@ -23,7 +23,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     theme: str = ""
     keymap: Keymap = "default"
-    columns: tuple[Column, ...] = ("mode", "owner", "size", "bar")
+    columns: tuple[Column, ...] = ("mode", "owner", "size", "bar", "wasted")
     sort: SortOrder | None = None
     start: Start = "layers"
     empty_steps: bool = True
