@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
-from syrupy.location import PyTestLocation
-from syrupy.types import SnapshotIndex
 
 from layerscope.app.app import LayerscopeApp
 from layerscope.app.terminal import Terminal
@@ -40,14 +38,10 @@ VIEWS: dict[str, Sequence[str]] = {
 
 
 class Picture(SingleFileSnapshotExtension):
-    """One SVG a picture, under the name alone that it is given: the README shows one of them."""
+    """One SVG a picture."""
 
     _write_mode = WriteMode.TEXT
     file_extension = "svg"
-
-    @classmethod
-    def get_snapshot_name(cls, *, test_location: PyTestLocation, index: SnapshotIndex = 0) -> str:
-        return str(index)
 
 
 def opener(_progress: Progress) -> tuple[Image, Base]:
@@ -88,4 +82,4 @@ def test_every_view_looks_as_it_did(
     drawn = asyncio.run(pictures(SIZES[size], VIEWS[view]))
     picture = snapshot.use_extension(Picture)
     for theme, svg in drawn.items():
-        assert svg == picture(name=f"{view}-{size}-{theme}")
+        assert svg == picture(name=theme)
