@@ -137,7 +137,8 @@ def test_a_name_in_the_log_is_no_command(runner: Path) -> None:
     step = run_step(JUDGE, runner, {"image": str(image), "args": "--forbid=anywhere:**/*warning*"})
     assert "##[error]y" in step.log
     heeded = [line for line in lines_heeded(step.log) if "##[" in line or line.lstrip().startswith("::")]
-    assert [line.split("::")[1] for line in heeded] == ["error title=layerscope%3A forbid **/*warning* anywhere"]
+    titles = ["error title=layerscope%3A forbid **/*warning* anywhere", "notice title=layerscope%3A join-runs"]
+    assert [line.split("::")[1] for line in heeded] == titles
 
 
 def lines_heeded(log: str) -> list[str]:

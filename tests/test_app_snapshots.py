@@ -11,13 +11,11 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from layerscope.app.app import LayerscopeApp
-from layerscope.app.terminal import Terminal
 from layerscope.progress import Progress
-from layerscope.settings.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.demo import open_demo
 from layerscope.sources.image import Image
+from screens import explored
 
 SIZES = {"80x24": (80, 24), "140x40": (140, 40)}
 THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colours": "ansi-dark"}
@@ -50,20 +48,12 @@ def opener(_progress: Progress) -> tuple[Image, Base]:
 
 async def pictures(size: tuple[int, int], keys: Sequence[str]) -> dict[str, str]:
     """The view that `keys` lead to, in each theme."""
-    app = LayerscopeApp(opener, "demo", settings=Settings(), terminal=Terminal())
-    async with app.run_test(size=size) as pilot:
-        while app.explorer.analysis is None:
-            await pilot.pause(0.01)
-        for key in keys:
-            await pilot.press(key)
-            await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with explored(opener, size=size, keys=keys) as shown:
         drawn = {}
         for name, theme in THEMES.items():
-            app.theme = theme
-            await pilot.pause()
-            await pilot.pause()
-            drawn[name] = without_fonts(app.export_screenshot(title="layerscope", simplify=True))
+            shown.app.theme = theme
+            await shown.settled()
+            drawn[name] = without_fonts(shown.app.export_screenshot(title="layerscope", simplify=True))
         return drawn
 
 

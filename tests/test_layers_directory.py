@@ -153,8 +153,9 @@ def test_a_directory_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
 
 @contextmanager
 def as_nobody(top: Path) -> Iterator[None]:
-    for directory in (top, top.parent, top.parent.parent):
-        directory.chmod(0o755)
+    for directory in (top, *top.parents):
+        if not directory.stat().st_mode & 0o001:
+            directory.chmod(0o755)
     os.setegid(65534)
     os.seteuid(65534)
     try:
