@@ -9,7 +9,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from screens import piloted
 from test_app_images import family, found, listed
-from test_app_snapshots import SIZES, THEMES, Picture, without_fonts
+from test_app_snapshots import SIZES, THEMES, Picture, hold_cursors, without_fonts
 
 VIEWS: dict[str, Sequence[str]] = {"images": ["down"], "images-filter": ["slash", "n", "o", "d"]}
 
@@ -17,6 +17,7 @@ VIEWS: dict[str, Sequence[str]] = {"images": ["down"], "images-filter": ["slash"
 async def pictures(size: tuple[int, int], keys: Sequence[str]) -> dict[str, str]:
     """The view that `keys` lead to, in each theme."""
     async with listed(found(family()), size=size, keys=" ".join(keys)) as shown:
+        hold_cursors(shown.app)
         drawn = {}
         for name, theme in THEMES.items():
             shown.app.theme = theme

@@ -6,10 +6,13 @@ import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from textual.app import App
+from textual.widgets import Input
 
 from layerscope.progress import Progress
 from layerscope.sources.base import Base
@@ -49,12 +52,19 @@ def opener(_progress: Progress) -> tuple[Image, Base]:
 async def pictures(size: tuple[int, int], keys: Sequence[str]) -> dict[str, str]:
     """The view that `keys` lead to, in each theme."""
     async with explored(opener, size=size, keys=keys) as shown:
+        hold_cursors(shown.app)
         drawn = {}
         for name, theme in THEMES.items():
             shown.app.theme = theme
             await shown.settled()
             drawn[name] = without_fonts(shown.app.export_screenshot(title="layerscope", simplify=True))
         return drawn
+
+
+def hold_cursors(app: App[Any]) -> None:
+    """Twice a second a cursor is not to be seen: no picture may depend on when it was taken."""
+    for box in app.screen.query(Input):
+        box.cursor_blink = False
 
 
 def without_fonts(svg: str) -> str:
