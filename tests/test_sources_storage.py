@@ -72,6 +72,19 @@ def test_storage_gives_the_report_of_the_archive(
     assert report(capsys, "app:1") == report(capsys, archive)
 
 
+def test_a_layer_in_storage_is_read_once_and_then_known(
+    kept_images: KeptImages, archive: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = report(capsys, "app:1")
+
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise AssertionError("a layer was read again")
+
+    monkeypatch.setattr(TarSplitWay, "read", refuse)
+    assert report(capsys, "app:1") == once
+    assert ran(capsys, "cat", "app:1", "/more/twin").out == ran(capsys, "cat", archive, "/more/twin").out
+
+
 @pytest.mark.parametrize(
     "command",
     [

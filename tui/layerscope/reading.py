@@ -10,6 +10,7 @@ from threading import Lock
 
 from layerscope.cache.cache import Cache
 from layerscope.cache.stored import find_stored, keep_stored
+from layerscope.cache.way import CachedWay
 from layerscope.errors import CorruptLayer
 from layerscope.layers.beside import Beside, can_fork
 from layerscope.layers.compression import Compression, compression_of, unpacked_guess
@@ -67,15 +68,24 @@ def read_layers(
 
 
 def _find_known(layers: tuple[StoredLayer, ...], progress: Progress, cache: Cache, on_layer: OnLayer) -> Reads:
-    """The layers in files that the cache knows: proving one takes a hundredth of the time that reading it does."""
+    """The layers that the cache knows: proving one in a file takes a hundredth of the time that reading it does."""
     counter, known = _Counter(progress, list(layers)), {}
-    for layer, blob in ((layer, layer.blob) for layer in layers if layer.blob is not None and layer.way is None):
-        stated = layer.digest or layer.diff_id
-        found = find_stored(cache, blob, stated, layer=layer.number, on_bytes=counter.of(layer.number))
+    for layer in layers:
+        found = _known(layer, cache, counter)
         if found is not None:
-            known[layer.number] = _told_if_cut(layer, found)
-            on_layer(layer.number, known[layer.number])
+            known[layer.number] = found
+            on_layer(layer.number, found)
     return known
+
+
+def _known(layer: StoredLayer, cache: Cache, counter: _Counter) -> ReadLayer | None:
+    number, on_bytes = layer.number, counter.of(layer.number)
+    if isinstance(layer.way, CachedWay) and layer.way.is_known:
+        return layer.way.read(layer=number, on_bytes=on_bytes)
+    if layer.blob is None or layer.way is not None:
+        return None
+    found = find_stored(cache, layer.blob, layer.digest or layer.diff_id, layer=number, on_bytes=on_bytes)
+    return None if found is None else _told_if_cut(layer, found)
 
 
 def _read_all(layers: list[StoredLayer], counter: _Counter, cache: Cache | None, on_layer: OnLayer = untold) -> Reads:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from layerscope.cache.cache import Cache
+from layerscope.cache.key import Ids
+from layerscope.cache.way import CachedWay
+from layerscope.layers.tar_split import TarSplitWay
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
 from layerscope.sources.engine.container import open_container
@@ -11,7 +17,7 @@ from layerscope.sources.engine.find import NotInEngine, found_image
 from layerscope.sources.engine.names import Kind
 from layerscope.sources.engine.ways import open_found
 from layerscope.sources.engine.wishes import Wishes
-from layerscope.sources.image import Image
+from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.location import EngineName
 from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.in_place import search_kept
@@ -25,15 +31,29 @@ def open_engine_image(
     What no engine can be asked for may still be in the storage of one that does not run; Podman needs no service.
     Raises NotFound, AmbiguousImage, EngineFailed, and what opening the engine's archive raises.
     """
-    asked = Asked(reference, platform, wishes, progress)
+    image = _open(wanted, Asked(reference, platform, wishes, progress))
+    cache = wishes.cache
+    return image if cache is None else replace(image, layers=tuple(_remembered(layer, cache) for layer in image.layers))
+
+
+def _remembered(layer: StoredLayer, cache: Cache) -> StoredLayer:
+    """The same layer, from the cache where it is known: sooner than from the engine's own record."""
+    if layer.diff_id is None or not isinstance(layer.way, TarSplitWay):
+        return layer
+    return replace(layer, way=CachedWay(cache, layer.diff_id, layer.way, Ids.CRC64))
+
+
+def _open(wanted: EngineName, asked: Asked) -> Image:
     if wanted.is_container:
         return open_container(wanted, asked)
     try:
-        with found_image(wanted, platform=platform, wishes=wishes, progress=progress) as found:
+        with found_image(wanted, platform=asked.platform, wishes=asked.wishes, progress=asked.progress) as found:
             return open_found(found, asked)
     except NotInEngine:
         kinds = [kind for kind in Kind if wanted.kind in (None, kind) and is_usual(kind)]
-        kept = search_kept(kinds, wanted.name, reference=reference, platform=platform) if may_read_storage() else None
+        kept = (
+            search_kept(kinds, wanted.name, reference=asked.reference, platform=asked.platform) if may_read_storage() else None
+        )
         if kept is None:
             raise
         return kept
