@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +50,24 @@ def test_without_a_terminal_on_all_sides_there_is_none(stream: str, monkeypatch:
 def test_on_a_terminal_that_cannot_draw_there_is_none(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
     connect(monkeypatch, TERM=term)
     assert not can_show_screen("image.tar")
+
+
+START = """
+import sys
+from layerscope.app import app
+from layerscope.cli.main import run
+
+app.run = lambda *_, **__: sys.exit(", ".join(sorted({"numpy", "docker"} & set(sys.modules))))
+run([sys.argv[1]])
+"""
+
+
+def test_before_the_first_frame_nothing_is_imported_that_reads_images(tmp_path: Path) -> None:
+    image = written(tmp_path / "image.tar", layer("a"))
+    environment = {**os.environ, "TEXTUAL_DRIVER": "textual.drivers.headless_driver:HeadlessDriver"}
+    environment.pop("CI", None)
+    started = subprocess.run([sys.executable, "-c", START, image], env=environment, capture_output=True, text=True, check=False)
+    assert started.stderr.strip() == ""
 
 
 def test_a_driver_of_textuals_shows_it_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:

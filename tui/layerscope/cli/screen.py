@@ -7,9 +7,12 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+import click
+
 from layerscope.progress import Progress
 
 if TYPE_CHECKING:
+    from layerscope.analysis import Analysis
     from layerscope.app.app import Ending, OnAnalysed
     from layerscope.app.loading import Opener
     from layerscope.sources.base import Base
@@ -53,20 +56,28 @@ def _has_terminal() -> bool:
 
 def show_screen(reference: str, platform: str | None, base: str | None, *, is_watched: bool = False) -> int:
     """Explore an image on the screen, each of its builds if it `is_watched`."""
-    from layerscope.cli.options import engine_wishes, open_cache, open_image, remember_waste
+    context = click.get_current_context()
 
-    wishes = engine_wishes()
-
+    # Both run in a thread, once the first frame is drawn: what the cache needs takes as long to import as that frame.
     def opener(progress: Progress) -> tuple[Image, Base]:
+        from layerscope.cli.options import engine_wishes, open_image
         from layerscope.sources.base import find_base
 
+        with context.scope(cleanup=False):
+            wishes = engine_wishes()
         image = open_image(reference, platform, progress, wishes=wishes, may_change=is_watched)
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress, wishes=wishes))
         return image, found
 
+    def remember(analysis: Analysis) -> None:
+        from layerscope.cli.options import open_cache, remember_waste
+
+        with context.scope(cleanup=False):
+            remember_waste(analysis, open_cache())
+
     _check_reference(reference)
     read_keys_from_terminal(reference, base)
-    return _show(opener, reference, is_watched=is_watched, on_analysed=partial(remember_waste, cache=open_cache()))
+    return _show(opener, reference, is_watched=is_watched, on_analysed=remember)
 
 
 def show_demo() -> int:
