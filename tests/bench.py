@@ -3,7 +3,8 @@
     python tests/bench.py [CORPUS]      or: make bench CORPUS=DIR
 
 CORPUS holds node.tar, node-gz.tar, synth-1m.tar and, for the growth, synth-100k.tar (the same generator with 100,000); what is
-missing is left out. The two images of dive's best case are built from /usr beside them. Ratios matter, not digits.
+missing is left out, as is the image demo/node:1 where no Docker has it (DOCKER_HOST). The two images of dive's best case are
+built from /usr beside them. Ratios matter, not digits.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in 
 class Cost:
     seconds: float
     peak_mb: float
+    status: int = 0
 
     def __str__(self) -> str:
         return f"{self.seconds:6.2f} s  {self.peak_mb:6.0f} MB"
@@ -48,9 +50,9 @@ def measure(*command: str, runs: int = RUNS, **environment: str) -> Cost:
 def run_once(command: tuple[str, ...], environment: dict[str, str]) -> Cost:
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    _, _, usage = os.wait4(process.pid, 0)
+    _, status, usage = os.wait4(process.pid, 0)
     process.returncode = 0
-    return Cost(time.perf_counter() - start, usage.ru_maxrss / 1024)
+    return Cost(time.perf_counter() - start, usage.ru_maxrss / 1024, status)
 
 
 def layerscope(*arguments: str) -> tuple[str, ...]:
@@ -93,6 +95,24 @@ def bench_gate(image: Path, scratch: str) -> None:
         print(f"{image.name + ': the gate with all reports':<44} layerscope {gate}")
         print(f"{'':<44} report     {plain}   ratio {gate.seconds / plain.seconds:5.2f}")
         print(f"{'':<44} target: under 1.3", flush=True)
+
+
+def bench_engine(name: str) -> None:
+    """An image in a running Docker (DOCKER_HOST): read where it lies, known from before, exported; beside the export alone."""
+    if not shutil.which("docker") or run_once(("docker", "image", "inspect", name), ENVIRONMENT).status:
+        return
+    with tempfile.TemporaryDirectory() as cache:
+        in_place = measure(*layerscope(name, "--text", "--no-cache"))
+        measure(*layerscope(name, "--text"), runs=1, LAYERSCOPE_CACHE=cache)
+        known = measure(*layerscope(name, "--text"), LAYERSCOPE_CACHE=cache)
+    with tempfile.TemporaryDirectory() as cache:
+        exported = measure(*layerscope(name, "--text"), runs=1, LAYERSCOPE_CACHE=cache, LAYERSCOPE_NO_STORAGE="1")
+        known_too = measure(*layerscope(name, "--text"), LAYERSCOPE_CACHE=cache, LAYERSCOPE_NO_STORAGE="1")
+    save = measure("sh", "-c", 'docker save "$1" > /dev/null', "sh", name, runs=1)
+    say(f"{name}: in its engine's storage", in_place, "under 1.5 s", docker_save=save)
+    say(f"{name}: the same, known", known, "under 0.7 s")
+    say(f"{name}: exported by its engine", exported, "as long as the export", docker_save=save)
+    say(f"{name}: exported before", known_too, "under 0.7 s")
 
 
 def bench_growth(corpus: Path) -> None:
@@ -232,6 +252,7 @@ def main(corpus: Path) -> None:
         bench_against_dive(best_case(corpus, is_compressed=True), "faster than dive")
     with tempfile.TemporaryDirectory() as scratch:
         bench_gate(corpus / "node.tar", scratch)
+    bench_engine("demo/node:1")
     bench_inflate(corpus / "node-gz.tar")
     bench_growth(corpus)
     bench_view(corpus / "synth-1m.tar")
