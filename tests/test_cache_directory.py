@@ -17,7 +17,7 @@ from layerscope.cache.cache import Cache
 from layerscope.cache.key import Ids
 from layerscope.cache.limit import DEFAULT_LIMIT, parse_size
 from layerscope.layers.read import ReadLayer, read_layer
-from layerscope.layers.table import Problem
+from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
 
 XXH3 = (Ids.XXH3,)
@@ -89,7 +89,7 @@ def test_files_and_directory_are_the_owners_alone(cache: Cache, place: Path) -> 
 
 def test_a_layer_with_entries_missing_is_not_kept(cache: Cache) -> None:
     read = read_of("a")
-    problem = Problem(1, b"", "truncated", is_fatal=True)
+    problem = Problem(1, b"", "truncated", Severity.DAMAGE)
     table = type(read.table)(read.table.entries, problems=(problem,))
     cache.keep(digest(1), ReadLayer(table, read.compression), Ids.XXH3)
     assert cache.entries() == []

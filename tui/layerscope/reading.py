@@ -15,7 +15,7 @@ from layerscope.errors import CorruptLayer
 from layerscope.layers.beside import Beside, can_fork
 from layerscope.layers.compression import Compression, compression_of, unpacked_guess
 from layerscope.layers.read import ReadLayer, read_layer
-from layerscope.layers.table import Entries, LayerTable, Problem
+from layerscope.layers.table import Entries, LayerTable, Problem, Severity
 from layerscope.progress import Progress, unwatched
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
@@ -163,7 +163,7 @@ def _read(layer: StoredLayer, counter: _Counter, *, keep_seek_points: bool = Fal
         return layer.way.read(layer=number, on_bytes=on_bytes)
     if layer.blob is None:
         text = f"its bytes are not there ({layer.absent})" if layer.absent else "its bytes are not there"
-        problem = Problem(number, b"", text, is_fatal=not layer.is_foreign)
+        problem = Problem(number, b"", text, Severity.NOTE if layer.is_foreign else Severity.DAMAGE)
         return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
     stated = layer.digest or layer.diff_id
     reader = partial(read_layer, layer.blob, layer=number, keep_seek_points=keep_seek_points)
@@ -175,7 +175,7 @@ def _told_if_cut(layer: StoredLayer, read: ReadLayer) -> ReadLayer:
     """The same layer, with a fatal problem where bytes of it are missing."""
     if not layer.is_cut or layer.blob is None:
         return read
-    cut = Problem(layer.number, b"", f"only {layer.blob.size} of its bytes are there", is_fatal=True)
+    cut = Problem(layer.number, b"", f"only {layer.blob.size} of its bytes are there", Severity.DAMAGE)
     return replace(read, table=replace(read.table, problems=(*read.table.problems, cut)))
 
 

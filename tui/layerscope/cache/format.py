@@ -25,9 +25,9 @@ from layerscope.cache.entries import Columns, add_entries, read_entries
 from layerscope.cache.fingerprint import Fingerprint
 from layerscope.layers.compression import Compression
 from layerscope.layers.read import ReadLayer
-from layerscope.layers.table import LayerTable, Omitted, Problem, SparseMap
+from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap
 
-FORMAT = 1
+FORMAT = 2
 """To be raised with every change of this format, and of what reading a layer makes of its bytes."""
 MAGIC = b"\x93LSINDEX"
 _START = struct.Struct("<8s16s")
@@ -49,7 +49,7 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True):
     whiteouts: tuple[bytes, ...]
     opaques: tuple[bytes, ...]
     omitted: tuple[tuple[bytes, int, bool], ...]
-    problems: tuple[tuple[bytes, str], ...]
+    problems: tuple[tuple[bytes, str, Severity], ...]
     sparse: dict[int, tuple[tuple[int, int], ...]]
     xattrs: dict[int, dict[bytes, bytes]]
 
@@ -67,7 +67,7 @@ def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> by
         whiteouts=table.whiteouts,
         opaques=table.opaques,
         omitted=tuple((each.path, each.size, each.is_directory) for each in table.omitted),
-        problems=tuple((each.path, each.text) for each in table.problems),
+        problems=tuple((each.path, each.text, each.severity) for each in table.problems),
         sparse={entry: each.runs for entry, each in table.sparse.items()},
         xattrs=table.xattrs,
     )

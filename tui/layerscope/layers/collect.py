@@ -17,7 +17,7 @@ from layerscope.layers.headers import (
     problems_of,
 )
 from layerscope.layers.names import Markers, normalise, sort_out
-from layerscope.layers.table import Entries, Kind, LayerTable, Omitted, Problem, SparseMap
+from layerscope.layers.table import Entries, Kind, LayerTable, Omitted, Problem, Severity, SparseMap
 
 MAX_PATH = 4096
 """Linux's PATH_MAX. Each directory of a path is a node with its own path: longer ones cost memory by the square."""
@@ -76,7 +76,7 @@ class Collector:
         for row, path in enumerate(paths):
             if len(path) > MAX_PATH:
                 text = f"an entry whose path of {len(path)} bytes is longer than any system allows; left out"
-                self.problems.append(Problem(self.layer, path[:MAX_SHOWN] + b"...", text, is_fatal=True))
+                self.problems.append(Problem(self.layer, path[:MAX_SHOWN] + b"...", text, Severity.DAMAGE))
                 keep[row] = False
             elif not path and keep[row] and kind[row] != Kind.DIRECTORY:
                 self.problems.append(Problem(self.layer, b"", "an entry that is no directory names the root; left out"))
@@ -87,7 +87,7 @@ class Collector:
         for row in [row for row, target in batch.links.items() if len(target) > MAX_PATH and keep[row]]:
             keep[row] = False
             text = f"a link whose target of {len(batch.links[row])} bytes is longer than any system allows; left out"
-            self.problems.append(Problem(self.layer, batch.names[row], text, is_fatal=True))
+            self.problems.append(Problem(self.layer, batch.names[row], text, Severity.DAMAGE))
 
     def _take_rare(self, rows: Rows, keep: Mask) -> None:
         if not rows.sparse and not any(override.xattrs for override in rows.overrides.values()):
@@ -104,7 +104,7 @@ class Collector:
         """The table of all rows that were flushed; `damage` is added as a fatal problem."""
         problems = self.problems + [Problem(self.layer, path, text) for path, text in self._markers.problems]
         if damage:
-            problems.append(Problem(self.layer, b"", damage, is_fatal=True))
+            problems.append(Problem(self.layer, b"", damage, Severity.DAMAGE))
         return LayerTable(
             entries=Entries.join(self._parts) if self._parts else Entries.none(),
             whiteouts=tuple(self._markers.whiteouts),

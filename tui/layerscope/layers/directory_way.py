@@ -17,7 +17,7 @@ from layerscope.layers.headers import BLOCK
 from layerscope.layers.names import Markers, sort_out
 from layerscope.layers.overlay import Xattrs, is_opaque, is_own, is_whiteout, redirect_of
 from layerscope.layers.read import ReadLayer
-from layerscope.layers.table import Entries, Kind, LayerTable, Problem, Strings, no_ids
+from layerscope.layers.table import Entries, Kind, LayerTable, Problem, Severity, Strings, no_ids
 from layerscope.text import escape
 
 KINDS = {
@@ -59,7 +59,7 @@ class DirectoryWay:
                 rows.add(found)
         except OSError as error:
             text = f"the container's directory {escape(str(self.directory))} cannot be read: {error.strerror}"
-            rows.problems.append(Problem(layer, b"", text, is_fatal=True))
+            rows.problems.append(Problem(layer, b"", text, Severity.DAMAGE))
         return ReadLayer(rows.table(), Compression.NONE)
 
     def content(self, read: ReadLayer) -> DirectoryContent:
@@ -93,7 +93,7 @@ class _Rows:
             self.markers.opaques.append(found.path)
         if redirect := redirect_of(found.xattrs):
             text = f"a directory that was renamed from {escape(redirect)}; what the layers below have in it is not shown"
-            self.problems.append(Problem(self.layer, found.path, text, is_fatal=True))
+            self.problems.append(Problem(self.layer, found.path, text, Severity.DAMAGE))
         link = found.target
         if kind is not Kind.DIRECTORY and found.status.st_nlink > 1:
             first = self.inodes.setdefault((found.status.st_dev, found.status.st_ino), found.path)
@@ -105,7 +105,7 @@ class _Rows:
 
     def fail(self, path: bytes, error: OSError) -> None:
         """Remember a directory that cannot be read."""
-        self.problems.append(Problem(self.layer, path, f"a directory that cannot be read: {error.strerror}", is_fatal=True))
+        self.problems.append(Problem(self.layer, path, f"a directory that cannot be read: {error.strerror}", Severity.DAMAGE))
 
     def table(self) -> LayerTable:
         """The table of all that was added. A name with `.wh.` is a marker, as in a tar: fuse-overlayfs may write such files."""

@@ -26,18 +26,35 @@ class Kind(IntEnum):
     FIFO = 6
 
 
+class Severity(IntEnum):
+    """How much a problem puts in doubt, least first. The cache keeps the numbers, JSON has the names in lower case."""
+
+    NOTE = 0
+    """Worth knowing: everything was read, and every engine reads it the same way."""
+    DIFFERS = 1
+    """Engines disagree about it: the text names who refuses it or shows what. Exit 0."""
+    REFUSED = 2
+    """No engine that was tried unpacks it: `ci` exits 2, a report shows it and exits 0."""
+    DAMAGE = 3
+    """Bytes are absent, cut or unreadable, so entries may be missing: exit 2 everywhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something wrong inside an image that did not keep the rest from being read.
 
     `layer` counts from 1 (0: the image as a whole), `path` is the entry's name as bytes (empty: the layer as a whole).
-    `is_fatal` says that entries are missing because of it, so that no verdict can be given.
     """
 
     layer: int
     path: bytes
     text: str
-    is_fatal: bool = False
+    severity: Severity = Severity.NOTE
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether entries may be missing because of it, so that no verdict can be given."""
+        return self.severity is Severity.DAMAGE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -157,11 +157,15 @@ def _problems(analysis: Analysis) -> list[dict[str, Any]]:
             "layer": problem.layer or None,
             **(path_fields(problem.path) if problem.path else {"path": None}),
             "problem": _text(problem.text),
+            "severity": problem.severity.name.lower(),
             "is_fatal": problem.is_fatal,
         }
         for problem in analysis.problems
     ]
-    notes = [{"layer": None, "path": None, "problem": _text(note), "is_fatal": False} for note in analysis.image.notes]
+    notes = [
+        {"layer": None, "path": None, "problem": _text(note), "severity": "note", "is_fatal": False}
+        for note in analysis.image.notes
+    ]
     return notes + found
 
 
