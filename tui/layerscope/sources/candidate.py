@@ -24,7 +24,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it."""
+    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it, `numbers` its
+    positions, from 0, in the document that lists it. `states_id` is False where `config_digest` is no hash of `raw_config`.
+    """
 
     platform: Platform
     config_digest: Digest
@@ -37,6 +39,8 @@ class Candidate:
     indexes: frozenset[Digest] = frozenset()
     annotations: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    states_id: bool = True
 
     @property
     def digest(self) -> Digest:
@@ -61,6 +65,7 @@ class Refused:
     platform: Platform | None = None
     digest: Digest | None = None
     indexes: frozenset[Digest] = frozenset()
+    numbers: tuple[int, ...] = ()
 
 
 Stored = Candidate | Refused
