@@ -11,7 +11,7 @@ import pytest
 from build import Layer, Member, block, char, directory, fifo, file, hardlink, image, layer, opaque, symlink, whiteout
 from commands import process, ran, written
 from gating import analysed
-from layerscope.compare.layers import LayerDifference, LayerState, layer_difference, pair_layers
+from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
 from layerscope.report.layer_changes import why_changed
 from sources_build import config, saved, write_tar
 
@@ -120,8 +120,9 @@ def test_a_hard_link_is_its_content_whichever_name_comes_first() -> None:
 
 
 def test_a_hard_link_into_a_lower_layer_is_compared_by_what_it_shows() -> None:
-    sides = [analysed(layer(file("a", content)), layer(hardlink("b", "a"))) for content in (b"1", b"2")]
-    assert layer_difference(*sides, pair_layers(*sides)[1]).content == (b"b",)
+    old, new = (analysed(layer(file("a", content)), layer(hardlink("b", "a"))) for content in (b"1", b"2"))
+    second = PairedLayer(2, 2, LayerState.CHANGED)
+    assert layer_difference(old, new, second).content == (b"b",)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +227,7 @@ def test_what_a_later_layer_of_both_hides_is_said_not_to_be_seen(tmp_path: Path,
 # Equal layers
 
 
-def of_config(tmp_path: Path, name: str, **fields: object) -> Path:
+def of_config(tmp_path: Path, name: str, **fields: object) -> str:
     """An archive of one layer with these fields in its config."""
     tar = layer("a").tar()
     settings = {"Env": ["PATH=/bin", "A=1"], "Cmd": ["sh"], "Labels": {"l": "1"}}
