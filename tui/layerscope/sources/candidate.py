@@ -24,7 +24,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it."""
+    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it, `numbers` its
+    positions, from 0, in the document that lists it. For `states_id`, `noun` and `is_guessed` see `Image`.
+    """
 
     platform: Platform
     config_digest: Digest
@@ -37,6 +39,10 @@ class Candidate:
     indexes: frozenset[Digest] = frozenset()
     annotations: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    states_id: bool = True
+    noun: str = ""
+    is_guessed: bool = False
 
     @property
     def digest(self) -> Digest:
@@ -61,6 +67,7 @@ class Refused:
     platform: Platform | None = None
     digest: Digest | None = None
     indexes: frozenset[Digest] = frozenset()
+    numbers: tuple[int, ...] = ()
 
 
 Stored = Candidate | Refused
