@@ -42,7 +42,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
     return {
         "reference": _text(image.reference),
         "name": _text(image.name),
-        "id": image.config_digest,
+        "id": image.id,
         "layers": len(image.layers),
         "content_bytes": waste.content_bytes,
         "live_bytes": waste.live_bytes,

@@ -49,6 +49,9 @@ def assemble(files: Files, candidate: Candidate, *, reference: str, name: str) -
         layers=layers,
         annotations=dict(candidate.annotations),
         notes=tuple(notes),
+        states_id=candidate.states_id,
+        noun=candidate.noun,
+        is_guessed=candidate.is_guessed,
     )
 
 
@@ -112,9 +115,9 @@ def _count_notes(candidate: Candidate) -> list[str]:
     notes = []
     if diff_ids != layers and not (diff_ids == 0 and candidate.notes):
         notes.append(f"the config has {diff_ids} diff_ids for {layers} layers")
-    if not steps and layers:
+    if not steps and layers and not candidate.noun:
         notes.append("the config has no history, so no instructions are known")
-    elif steps != layers:
+    elif steps != layers and not candidate.noun:
         notes.append(f"the history has {steps} steps for {layers} layers, so instructions may be given to the wrong layer")
     return notes
 

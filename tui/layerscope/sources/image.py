@@ -66,7 +66,10 @@ class Image:
     """An opened image. `reference` is what the user typed; `name` the tag that was chosen, or empty.
 
     `config_digest` is the image's id, `manifest_digest` is None, and `raw_manifest` empty, for archives without an OCI
-    manifest. `notes` are sentences about the documents (odd history, ...) that the user should see.
+    manifest. `states_id` is False where `config_digest` is not the hash of `raw_config`, as before Docker 1.10. `noun` says
+    what it is that is shown as an image of one layer without being one (`a root filesystem`), and is empty for an image;
+    `is_guessed` whether nobody asked for that. `notes` are sentences about the documents (odd history, ...) that the user
+    should see.
     """
 
     reference: str
@@ -80,6 +83,19 @@ class Image:
     layers: tuple[StoredLayer, ...]
     annotations: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    states_id: bool = True
+    noun: str = ""
+    is_guessed: bool = False
+
+    @property
+    def id(self) -> Digest | None:
+        """What programs call the image; None for what has no config to be called by."""
+        return None if self.noun else self.config_digest
+
+    @property
+    def short_id(self) -> str:
+        """What a title calls it: the first digits of its id, or else what it is."""
+        return self.noun or self.config_digest.short
 
     @property
     def steps(self) -> list[BuildStep]:
