@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from layerscope.errors import LayerscopeError
+from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config
 from layerscope.oci.platform import Platform
@@ -24,7 +25,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it."""
+    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it. `states_id` is
+    False where `config_digest` is no hash of `raw_config`, as in archives from before diff_ids.
+    """
 
     platform: Platform
     config_digest: Digest
@@ -36,7 +39,8 @@ class Candidate:
     names: tuple[str, ...] = ()
     indexes: frozenset[Digest] = frozenset()
     annotations: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    states_id: bool = True
 
     @property
     def digest(self) -> Digest:
@@ -47,9 +51,9 @@ class Candidate:
         """The same image with `names` added before its own."""
         return replace(self, names=tuple(dict.fromkeys([*names, *self.names])))
 
-    def noted(self, *notes: str) -> Candidate:
-        """The same image with `notes` added."""
-        return replace(self, notes=(*self.notes, *notes))
+    def doubted(self, *problems: Problem) -> Candidate:
+        """The same image with `problems` of its documents added."""
+        return replace(self, problems=(*self.problems, *problems))
 
 
 @dataclass(frozen=True, slots=True)

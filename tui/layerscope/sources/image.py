@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from layerscope.layers.blob import Blob
+from layerscope.layers.table import Problem
 from layerscope.layers.way import Way
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config, HistoryStep
@@ -61,7 +62,7 @@ class Image:
     """An opened image. `reference` is what the user typed; `name` the tag that was chosen, or empty.
 
     `config_digest` is the image's id, `manifest_digest` is None, and `raw_manifest` empty, for archives without an OCI
-    manifest. `notes` are sentences about the documents (odd history, ...) that the user should see.
+    manifest. `problems` are about the documents (odd history, wrong sizes, ...), none of them about an entry.
     """
 
     reference: str
@@ -74,7 +75,14 @@ class Image:
     raw_manifest: bytes
     layers: tuple[StoredLayer, ...]
     annotations: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    states_id: bool = True
+    """False where `config_digest` is no hash of `raw_config`: archives from before Docker 1.10."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The problems as sentences."""
+        return tuple(problem.text for problem in self.problems)
 
     @property
     def steps(self) -> list[BuildStep]:
