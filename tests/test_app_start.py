@@ -76,7 +76,11 @@ def test_after_a_signal_the_terminal_is_as_before(number: signal.Signals, opened
 
 @pytest.mark.parametrize(
     ("module", "owner", "method"),
-    [("explorer", "Explorer", "action_pane"), ("layers", "Layers", "segments"), ("files", "Files", "on_focus")],
+    [
+        ("explorer.screen", "Explorer", "action_pane"),
+        ("explorer.layers", "Layers", "segments"),
+        ("explorer.tree", "Files", "on_focus"),
+    ],
 )
 def test_after_a_bug_the_terminal_is_as_before(module: str, owner: str, method: str, opened: Tmux, tmp_path: Path) -> None:
     program = tmp_path / "faulty.py"

@@ -25,8 +25,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it. `states_id` is
-    False where `config_digest` is no hash of `raw_config`, as in archives from before diff_ids.
+    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it, `numbers` its
+    positions, from 0, in the document that lists it. `states_id` is False where `config_digest` is no hash of `raw_config`.
     """
 
     platform: Platform
@@ -40,6 +40,7 @@ class Candidate:
     indexes: frozenset[Digest] = frozenset()
     annotations: dict[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    numbers: tuple[int, ...] = ()
     states_id: bool = True
 
     @property
@@ -65,6 +66,7 @@ class Refused:
     platform: Platform | None = None
     digest: Digest | None = None
     indexes: frozenset[Digest] = frozenset()
+    numbers: tuple[int, ...] = ()
 
 
 Stored = Candidate | Refused

@@ -29,35 +29,37 @@ class _Nested:
     problems: tuple[Problem, ...] = ()
 
 
-_Found = tuple[Descriptor, tuple[str, ...], tuple[Digest, ...]]
-"""A descriptor, the names it was given on the way to it, and the indexes on that way."""
+_Found = tuple[Descriptor, tuple[str, ...], tuple[Digest, ...], int]
+"""A descriptor, the names it was given on the way to it, the indexes on that way, and where in the first it began."""
 
 
 @dataclass(slots=True)
 class Leaf:
-    """A manifest that an index lists, and all that was said about it; `names` and `indexes` keep their order.
+    """A manifest that an index lists, and all that was said about it; `names`, `indexes` and `numbers` keep their order.
 
-    `problems` are those of the indexes on the way to it.
+    `numbers` are the positions in the topmost index that lead to it, `problems` those of the indexes on the way.
     """
 
     descriptor: Descriptor
     names: dict[str, None] = field(default_factory=dict)
     indexes: dict[Digest, None] = field(default_factory=dict)
+    numbers: dict[int, None] = field(default_factory=dict)
     problems: dict[Problem, None] = field(default_factory=dict)
 
 
-def leaves(files: Files) -> list[Leaf]:
-    """Every manifest that `index.json` leads to, once, in its order; nested indexes are followed.
+def leaves(files: Files, document: str = INDEX) -> list[Leaf]:
+    """Every manifest that the index `document` leads to, once, in its order; nested indexes are followed.
 
-    An index that cannot be read is a leaf itself. Raises NotFound or BadDocument for `index.json`, and BadDocument where the
+    An index that cannot be read is a leaf itself. Raises NotFound or BadDocument for `document`, and BadDocument where the
     indexes do not end.
     """
     found: dict[Digest, Leaf] = {}
     known: dict[Digest, _Nested] = {}
-    for descriptor, names, indexes in _walk(files, decode_document(files, INDEX, Index), known):
+    for descriptor, names, indexes, number in _walk(files, decode_document(files, document, Index), known):
         leaf = found.setdefault(descriptor.digest, Leaf(descriptor))
         leaf.names |= dict.fromkeys(names)
         leaf.indexes |= dict.fromkeys(indexes)
+        leaf.numbers |= {number: None}
         leaf.problems |= {problem: None for index in indexes for problem in known[index].problems}
         if descriptor.platform and not leaf.descriptor.platform:
             leaf.descriptor = descriptor
@@ -66,20 +68,22 @@ def leaves(files: Files) -> list[Leaf]:
 
 def _walk(files: Files, top: Index, known: dict[Digest, _Nested]) -> Iterator[_Found]:
     """Depth first. Each index is decoded once, however often it is listed, and then among `known`."""
-    todo: list[_Found] = [(each, _names(each), ()) for each in reversed(top.manifests)]
+    todo: list[_Found] = [(each, _names(each), (), number) for number, each in enumerate(top.manifests)]
+    todo.reverse()
     listed = len(todo)
     while todo and listed <= MAX_LISTED:
-        descriptor, names, above = todo.pop()
+        descriptor, names, above, number = todo.pop()
         if descriptor.digest in above or len(above) >= MAX_DEPTH:
             raise BadDocument(f"{files.place}: its indexes are nested without end, at {descriptor.digest}")
         if descriptor.digest not in known:
             known[descriptor.digest] = _nested(files, descriptor)
         inner = known[descriptor.digest].index
         if inner is None:
-            yield descriptor, names, above
+            yield descriptor, names, above, number
             continue
         listed += len(inner.manifests)
-        todo += [(each, (*names, *_names(each)), (*above, descriptor.digest)) for each in reversed(inner.manifests)]
+        inside = (*above, descriptor.digest)
+        todo += [(each, (*names, *_names(each)), inside, number) for each in reversed(inner.manifests)]
     if listed > MAX_LISTED:
         raise BadDocument(f"{files.place}: {INDEX} leads to more than {MAX_LISTED} manifests")
 

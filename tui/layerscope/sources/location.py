@@ -12,7 +12,7 @@ from layerscope.errors import NotFound, UsageError
 from layerscope.sources.engine.names import CONTAINER, Kind, may_be_container, may_be_image, split_prefix
 from layerscope.text import escape
 
-PREFIXES = ("docker-archive:", "oci-archive:", "oci:")
+PREFIXES = ("docker-archive:", "oci-archive:", "oci:", "dir:")
 CONTAINERD = "containerd:"
 STDIN = "-"
 MAX_NEAR = 5000

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from layerscope.layers.headers import BLOCK, has_good_checksum
+from layerscope.oci.media_types import BUILDKIT_CACHE, SCHEMA_1, artifact_kind
 from layerscope.text import escape
 
 HEAD = 4096
@@ -47,11 +48,11 @@ def describe_head(head: bytes) -> str:
         return "it is empty"
     if not head.strip(b"\0"):
         return "it is all zeros, or an empty tar"
+    if head[32:41] == b"SIF_MAGIC":  # behind a first line that a shell runs
+        return "it is a Singularity (Apptainer) image, SIF, which holds one file system and no layers"
     for magic, words in _MAGIC:
         if head.startswith(magic):
             return f"it looks like {words}"
-    if head[32:41] == b"SIF_MAGIC":
-        return "it looks like a Singularity image"
     return f"it looks like {_describe_text(head)}"
 
 
@@ -60,11 +61,20 @@ def _describe_text(head: bytes) -> str:
     if _CONTROLS.search(head[:HEAD]):
         return "binary data of a kind we do not know"
     if start[:1] in (b"{", b"["):
-        is_document = b'"schemaVersion"' in start or b'"rootfs"' in start
-        return "JSON text" + (", a manifest or config without its layers" if is_document else "")
+        return f"JSON text{_describe_document(start)}"
     if start[:5].lower() in (b"<!doc", b"<html"):
         return "an HTML page, perhaps of a failed download"
     return "text"
+
+
+def _describe_document(start: bytes) -> str:
+    """Which of an image's documents JSON text is, to follow a noun; empty for any other text."""
+    if b'"fsLayers"' in start or any(media_type.encode() in start for media_type in SCHEMA_1):
+        return ", a manifest of Docker's schema 1 (before 2016) without its layers"
+    if BUILDKIT_CACHE.encode() in start:
+        return f", the manifest of {artifact_kind(BUILDKIT_CACHE)}"
+    is_document = b'"schemaVersion"' in start or b'"rootfs"' in start
+    return ", a manifest or config without its layers" if is_document else ""
 
 
 def describe_tar(names: Sequence[bytes], *, is_layer: bool) -> str:

@@ -18,6 +18,10 @@ from layerscope.sources.presence import refuse_absent
 from layerscope.text import escape
 
 MANIFEST = "manifest.json"
+LCOW = (
+    "its manifest.json spells paths with backslashes, as Docker on Windows did for Linux images (LCOW) before 18.04; "
+    "Docker on Linux refuses it, too: save it again, or put / for each \\\\ there"
+)
 _HASH = re.compile(r"([a-f0-9]{64})(?:\.json)?$")
 _BLOB = re.compile(r"blobs/([a-z0-9+._-]+)/([a-zA-Z0-9=_-]+)")
 
@@ -27,8 +31,7 @@ def saved_images(files: Files) -> list[Stored]:
     raw = read_document(files, MANIFEST)
     what = f"{files.place}: {MANIFEST}"
     if raw.lstrip().startswith(b"{"):
-        hint = "; if skopeo wrote it, make a layout of it: skopeo copy dir:PATH oci:PATH" if b'"layers"' in raw else ""
-        raise BadDocument(f"{what} is no list of images{hint}")
+        raise BadDocument(f"{what} is no list of images")
     return [_stored(files, item) for item in decode(raw, tuple[ArchiveManifest, ...], what=what)]
 
 
@@ -37,6 +40,7 @@ def _stored(files: Files, item: ArchiveManifest) -> Stored:
         raw = read_document(files, item.config)
         config = decode(raw, Config, what=f"{files.place}: the config {escape(item.config[:200])}")
         parts = _parts(item, config)
+        _refuse_backslashes(files, item)
         refuse_absent(files, parts, _what(files, item))
     except (NotFound, BadDocument) as error:
         return Refused(error, item.repo_tags)
@@ -49,6 +53,11 @@ def _stored(files: Files, item: ArchiveManifest) -> Stored:
         names=item.repo_tags,
         problems=_mismatch(item.config, raw),
     )
+
+
+def _refuse_backslashes(files: Files, item: ArchiveManifest) -> None:
+    if any("\\" in file for file in item.layers) and not any(files.has(file) for file in item.layers):
+        raise BadDocument(f"{_what(files, item)}: {LCOW}")
 
 
 def _what(files: Files, item: ArchiveManifest) -> str:
