@@ -46,6 +46,8 @@ def test_blame_tells_programs_the_same(archive: Path, capsys: pytest.CaptureFixt
         "size": 5,
         "mtime": 0,
         "linkname": "",
+        "device": None,
+        "xattrs": [],
         "layer": 1,
         "change": "added",
         "is_shadowed": False,

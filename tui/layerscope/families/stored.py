@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from layerscope.errors import BadDocument
+from layerscope.errors import BadDocument, NotAnImage
 from layerscope.families.facts import ImageFacts, LayerFacts
 from layerscope.families.found import Catch, Found
 from layerscope.oci.digest import Digest
@@ -25,6 +25,8 @@ def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progr
     What is damaged becomes a problem as long as there is an image beside it. Attestations and other artifacts are passed
     over, and so are platforms that were never pulled. Raises as `sources.open.open_image` does.
     """
+    if location.is_layer:
+        raise NotAnImage(f"{location.place} is one layer, by your own word, and has no family of images")
     files = read_files(location, stdin, progress)
     stored = stored_images(files)
     if not stored:

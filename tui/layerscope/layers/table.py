@@ -201,7 +201,8 @@ class LayerTable:
 
     `entries` may name a path more than once: the last one wins (DESIGN.md). `whiteouts` are the paths that the layer hides,
     `opaques` the directories whose lower content it hides; both normalised. `sparse` and `xattrs` are by entry number, for the
-    few entries that have any. `unpacked_bytes` is the length of the tar that was read.
+    few entries that have any; `devices` are the major and minor numbers of each character and block device.
+    `unpacked_bytes` is the length of the tar that was read.
     """
 
     entries: Entries
@@ -211,6 +212,7 @@ class LayerTable:
     problems: tuple[Problem, ...] = ()
     sparse: dict[int, SparseMap] = field(default_factory=dict)
     xattrs: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
+    devices: dict[int, tuple[int, int]] = field(default_factory=dict)
     unpacked_bytes: int = 0
 
 

@@ -45,7 +45,7 @@ def _image(run: GateRun) -> dict[str, Any]:
     return {
         "reference": _text(image.reference),
         "name": _text(image.name),
-        "id": image.config_digest,
+        "id": image.id,
         "manifest_digest": image.manifest_digest,
         "platform": str(image.platform),
         "content_bytes": waste.content_bytes,

@@ -61,7 +61,7 @@ def verdict_sentence(verdict: Verdict) -> str:
 
 def _heading(run: GateRun, style: Style) -> Iterator[str]:
     image, waste = run.analysis.image, run.analysis.waste
-    rest = style.plain(f" · {style.name(str(image.platform))[:30]} · {image.config_digest.short}")
+    rest = style.plain(f" · {style.name(str(image.platform))[:30]} · {image.short_id}")
     name = cut_middle(style.name(image.name or image.reference), style.width - cells(rest), mark=style.plain("…"))
     yield style.paint(name, "bold") + rest
     yield style.plain(

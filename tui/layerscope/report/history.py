@@ -21,8 +21,7 @@ def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
     for event in history_of(contents.tree, node, fallen_entries(contents.tree)):
         version = describe(event.entry)
         is_removal = event.change is Change.REMOVED
-        link = f" -> {escape(version.link)}" if version.link else ""
-        look = "" if is_removal else f"  {version.columns().rstrip()}{link}{_ending(contents, event)}"
+        look = "" if is_removal else f"  {version.columns().rstrip()}{version.remark}{_ending(contents, event)}"
         yield f"{MARKS[event.change]} layer {event.layer:<3} {event.change.name.lower():<8}{look}".rstrip()
         instruction = clean_instruction(contents.image.layers[event.layer - 1].created_by)
         if instruction:
@@ -43,8 +42,8 @@ def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
     for node in nodes:
         for event in _with_content(contents, node, fallen):
             version = describe(event.entry)
-            link = f" -> {escape(version.link)}" if version.link else ""
-            yield f"layer {event.layer:<3} {version.columns()} /{escape(paths[node])}{link}{_ending(contents, event)}"
+            path = f"/{escape(paths[node])}{version.remark}"
+            yield f"layer {event.layer:<3} {version.columns()} {path}{_ending(contents, event)}"
 
 
 def find_json_lines(contents: Contents, nodes: list[int]) -> Iterator[bytes]:

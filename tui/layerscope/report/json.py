@@ -40,7 +40,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
     return {
         "reference": _text(image.reference),
         "name": _text(image.name),
-        "id": image.config_digest,
+        "id": image.id,
         "manifest_digest": image.manifest_digest,
         "platform": str(image.platform),
         "created": _text(image.config.created) or None,

@@ -32,7 +32,7 @@ def _heading(analysis: Analysis, style: Style) -> Iterator[str]:
     image = analysis.image
     mark = style.plain("…")
     platform = cut_end(style.name(str(image.platform)), style.width // 3, mark=mark)
-    rest = style.plain(" · ") + platform + style.plain(f" · {image.config_digest.short}")
+    rest = style.plain(" · ") + platform + style.plain(f" · {image.short_id}")
     name = cut_middle(style.name(image.name or image.reference), style.width - cells(rest), mark=mark)
     yield style.paint(name, "bold") + rest
     facts = [

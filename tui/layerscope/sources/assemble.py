@@ -51,6 +51,8 @@ def assemble(files: Files, candidate: Candidate, *, reference: str, name: str) -
         annotations=dict(candidate.annotations),
         problems=tuple(problems),
         states_id=candidate.states_id,
+        noun=candidate.noun,
+        is_guessed=candidate.is_guessed,
     )
 
 
@@ -118,9 +120,9 @@ def _count_problems(candidate: Candidate) -> list[Problem]:
     if diff_ids != layers and candidate.states_id:
         text = f"the config has {diff_ids} diff_ids for {layers} layers"
         problems.append(Problem(0, b"", text, Severity.REFUSED))
-    if not steps and layers:
+    if not steps and layers and not candidate.noun:
         problems.append(Problem(0, b"", "the config has no history, so no instructions are known"))
-    elif steps != layers:
+    elif steps != layers and not candidate.noun:
         text = f"the history has {steps} steps for {layers} layers, so instructions may be given to the wrong layer"
         problems.append(Problem(0, b"", text))
     return problems

@@ -26,7 +26,7 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it, `numbers` its
-    positions, from 0, in the document that lists it. `states_id` is False where `config_digest` is no hash of `raw_config`.
+    positions, from 0, in the document that lists it. For `states_id`, `noun` and `is_guessed` see `Image`.
     """
 
     platform: Platform
@@ -42,6 +42,8 @@ class Candidate:
     problems: tuple[Problem, ...] = ()
     numbers: tuple[int, ...] = ()
     states_id: bool = True
+    noun: str = ""
+    is_guessed: bool = False
 
     @property
     def digest(self) -> Digest:

@@ -62,7 +62,10 @@ class Image:
     """An opened image. `reference` is what the user typed; `name` the tag that was chosen, or empty.
 
     `config_digest` is the image's id, `manifest_digest` is None, and `raw_manifest` empty, for archives without an OCI
-    manifest. `problems` are about the documents (odd history, wrong sizes, ...), none of them about an entry.
+    manifest. `states_id` is False where `config_digest` is not the hash of `raw_config`, as before Docker 1.10. `noun` says
+    what it is that is shown as an image of one layer without being one (`a root filesystem`), and is empty for an image;
+    `is_guessed` whether nobody asked for that. `problems` are about the documents (odd history, wrong sizes, ...), none of
+    them about an entry.
     """
 
     reference: str
@@ -77,12 +80,23 @@ class Image:
     annotations: dict[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     states_id: bool = True
-    """False where `config_digest` is no hash of `raw_config`: archives from before Docker 1.10."""
+    noun: str = ""
+    is_guessed: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
         """The problems as sentences."""
         return tuple(problem.text for problem in self.problems)
+
+    @property
+    def id(self) -> Digest | None:
+        """What programs call the image; None for what has no config to be called by."""
+        return None if self.noun else self.config_digest
+
+    @property
+    def short_id(self) -> str:
+        """What a title calls it: the first digits of its id, or else what it is."""
+        return self.noun or self.config_digest.short
 
     @property
     def steps(self) -> list[BuildStep]:

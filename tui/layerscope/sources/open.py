@@ -20,7 +20,8 @@ from layerscope.sources.files import Directory, Files
 from layerscope.sources.image import Image
 from layerscope.sources.location import Location, locate
 from layerscope.sources.looks import HEAD, describe_directory, describe_head, describe_tar, is_tar
-from layerscope.sources.spool import spool_stream, unpack_archive
+from layerscope.sources.single_layer import looks_like_layer, single_layer_image
+from layerscope.sources.spool import head_of, spool_stream, unpack_archive
 
 
 def open_image(
@@ -34,8 +35,9 @@ def open_image(
 ) -> Image:
     """Open the image that `reference` names; no byte of a layer is read, unless it has to come from an engine.
 
-    `reference` is PATH[:TAG] or -[:TAG], perhaps after skopeo's `docker-archive:`, `oci-archive:` or `oci:`, or an image in
-    an engine (`locate` has the rules). PATH is an archive (plain, gzip or zstd), a pipe, an OCI layout or an unpacked `docker
+    `reference` is PATH[:TAG] or -[:TAG], perhaps after skopeo's `docker-archive:`, `oci-archive:`, `oci:` or `dir:`, or an
+    image in an engine (`locate` has the rules). A root filesystem or a layer is an image of one layer; `layer:PATH` makes any
+    tar one. PATH is an archive (plain, gzip or zstd), a pipe, an OCI layout or an unpacked `docker
     save`. `platform` chooses among several (default: the host's, else the only one). `stdin` is read for `-` (default: this
     process's). `wishes` are about engines. An archive that `may_change` is copied first: when a file shrinks that is mapped,
     as one does that is written anew, whoever reads from the map is killed.
@@ -48,6 +50,9 @@ def open_image(
         from layerscope.sources.engine.open import open_engine_image
 
         return open_engine_image(location.engine, reference=reference, platform=platform, wishes=wishes, progress=progress)
+    if location.is_layer:
+        blob = _layer_blob(location, stdin, progress, may_change=may_change)
+        return single_layer_image(location.place, blob, reference=reference)
     files = read_files(location, stdin, progress, may_change=may_change)
     return open_files(files, location, reference=reference, platform=platform)
 
@@ -56,7 +61,10 @@ def open_files(files: Files, location: Location, *, reference: str, platform: Pl
     """The image among `files` that `location.tag` and `platform` choose. Raises as `open_image` does."""
     stored = stored_images(files)
     if not stored:
-        raise refusal(files)
+        noun = "" if location.tag else looks_like_layer(files)
+        if not noun or not isinstance(files, Archive):
+            raise refusal(files)
+        return single_layer_image(files.place, files.stored, reference=reference, noun=noun, is_guessed=True)
     candidate, name = choose(stored, location, platform)
     return assemble(files, candidate, reference=reference, name=name)
 
@@ -67,31 +75,49 @@ def read_files(location: Location, stdin: BinaryIO | None, progress: Progress, *
         from layerscope.sources.storage.containerd import containerd_files
 
         return containerd_files(location.tag)
-    if location.path is None:
-        return _of_stream(stdin or sys.stdin.buffer, location.place, progress)
-    if location.path.is_dir():
+    if location.path is not None and location.path.is_dir():
         return Directory(location.path, location.place)
+    place = location.place
+    blob = _blob(location, stdin, progress, may_change=may_change)
+    unpacked = unpack_archive(blob, place, progress)
+    head = unpacked.read(0, HEAD)
+    if not is_tar(head):
+        raise NotAnImage(f"{place} is not a container image: {describe_head(head)}")
+    return Archive.of(place, unpacked, stored=blob)
+
+
+def _layer_blob(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool) -> Blob:
+    """What is said to be a layer, as it is stored. Raises NotAnImage when it is no tar, compressed or not."""
+    place = location.place
+    if location.path is not None and location.path.is_dir():
+        raise NotAnImage(f"{place} is a directory; a layer is a tar: tar -C {place} -c . | layerscope layer:-")
+    blob = _blob(location, stdin, progress, may_change=may_change)
+    head = head_of(blob, place)
+    if not is_tar(head) and (head.strip(b"\0") or not head):
+        raise NotAnImage(f"{place} is not a layer, which is a tar: {describe_head(head)}")
+    return blob
+
+
+def _blob(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool) -> Blob:
+    """The bytes of a file, or of standard input."""
+    if location.path is None:
+        return _blob_of_stream(stdin or sys.stdin.buffer, location.place, progress)
     try:
         with location.path.open("rb") as file:
-            return _of_stream(file, location.place, progress, may_change=may_change)
+            return _blob_of_stream(file, location.place, progress, may_change=may_change)
     except OSError as error:
         raise NotFound(f"{location.place} cannot be read: {error.strerror}") from error
 
 
-def _of_stream(stream: BinaryIO, place: str, progress: Progress, *, may_change: bool = False) -> Archive:
-    """An archive that is an open file: mapped where that can be done, else copied first."""
+def _blob_of_stream(stream: BinaryIO, place: str, progress: Progress, *, may_change: bool = False) -> Blob:
+    """The bytes of an open file: mapped where that can be done, else copied first."""
     if stream.isatty():
         raise NotFound(f"{place} is a terminal; pipe an image into it, such as: docker save IMAGE | layerscope -")
     mode = _mode(stream)
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise NotFound(f"{place} is a device, not an image; give a file, a directory or a pipe")
     is_mappable = stat.S_ISREG(mode) and stream.tell() == 0 and not may_change
-    blob = Blob.of_open_file(stream) if is_mappable else spool_stream(stream, place, progress)
-    unpacked = unpack_archive(blob, place, progress)
-    head = unpacked.read(0, HEAD)
-    if not is_tar(head):
-        raise NotAnImage(f"{place} is not a container image: {describe_head(head)}")
-    return Archive.of(place, unpacked)
+    return Blob.of_open_file(stream) if is_mappable else spool_stream(stream, place, progress)
 
 
 def _mode(stream: BinaryIO) -> int:

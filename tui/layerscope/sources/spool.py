@@ -41,6 +41,11 @@ def unpack_archive(blob: Blob, place: str, progress: Progress) -> Blob:
     return _spool(chain([head], pieces), place, f"unpacking {place}", progress)
 
 
+def head_of(blob: Blob, place: str) -> bytes:
+    """The first unpacked bytes of what is stored in any compression. Raises CorruptLayer when there are none to be had."""
+    return _head(_named_damage(unpack(blob), place))
+
+
 def _chunks(stream: BinaryIO, place: str) -> Iterator[bytes]:
     try:
         while piece := stream.read(CHUNK):

@@ -118,7 +118,7 @@ def _names(image: Image) -> Iterator[Part]:
         yield Part(escape(image.name), "name")
     yield Part(escape(image.reference), "reference")
     yield Part(escape(str(image.platform)), "platform")
-    yield Part(str(image.config_digest), "image id")
+    yield Part(str(image.id or image.noun), "image id" if image.id else "not an image")
     if image.manifest_digest is not None:
         yield Part(str(image.manifest_digest), "manifest")
     if image.config.created:

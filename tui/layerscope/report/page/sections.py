@@ -59,7 +59,7 @@ def _header(run: GateRun) -> str:
     verdict, image = run.verdict, run.analysis.image
     look = "warn" if verdict.doubts else "good" if verdict.has_passed else "bad"
     mark = {"good": "✓", "bad": "✗", "warn": "?"}[look]
-    facts = " · ".join(filter(None, (str(image.platform), image.config_digest.short, image.config.created[:10])))
+    facts = " · ".join(filter(None, (str(image.platform), image.short_id, image.config.created[:10])))
     sign = f'<span class="mark" aria-hidden="true">{mark}</span>'
     return (
         f'<header class="{look}"><p class="verdict">{sign}{verdict_word(verdict)}</p>'
