@@ -9,6 +9,7 @@ import numpy as np
 
 from layerscope.analysis import Analysis
 from layerscope.report.encode import json_line
+from layerscope.report.instructions import history_fields
 from layerscope.report.paths import path_fields
 from layerscope.tree.tree import Change, Tree
 from layerscope.waste.find import Cause
@@ -78,6 +79,8 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
             "media_type": _text(layer.media_type),
             "compression": analysis.contents.compression(layer.number),
             "created_by": _text(layer.created_by),
+            "comment": history_fields(layer.history)["comment"],
+            "author": history_fields(layer.history)["author"],
             "content_bytes": content[layer.number - 1],
             "unpacked_bytes": analysis.contents.stack.tables[layer.number - 1].unpacked_bytes,
             "wire_bytes": layer.wire_bytes,

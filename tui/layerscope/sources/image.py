@@ -51,10 +51,15 @@ class StoredLayer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuildStep:
-    """One step of the build and the layer that it made, None where it made none."""
+    """One step of the build and the layer that it made, None where it made none; no `history` where that does not say."""
 
-    created_by: str
+    history: HistoryStep | None
     layer: StoredLayer | None
+
+    @property
+    def created_by(self) -> str:
+        """The step's instruction; empty when the history does not say."""
+        return self.history.created_by if self.history else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,5 +107,5 @@ class Image:
     def steps(self) -> list[BuildStep]:
         """Every step of the history, empty ones too, with its layer; layers that no step made come last."""
         layers = iter(self.layers)
-        steps = [BuildStep(step.created_by, None if step.empty_layer else next(layers, None)) for step in self.config.history]
-        return [*steps, *(BuildStep(layer.created_by, layer) for layer in layers)]
+        steps = [BuildStep(step, None if step.empty_layer else next(layers, None)) for step in self.config.history]
+        return [*steps, *(BuildStep(layer.history, layer) for layer in layers)]

@@ -107,4 +107,4 @@ def _chain(files: Files, identity: str) -> list[tuple[str, LegacyImage]]:
 
 
 def _history(image: LegacyImage) -> HistoryStep:
-    return HistoryStep(image.created, " ".join(image.container_config.cmd), image.comment)
+    return HistoryStep(image.created, " ".join(image.container_config.cmd), image.comment, author=image.author)
