@@ -155,7 +155,7 @@ def _dive(analysis: Analysis) -> dict[str, Any]:
 
 
 def _problems(analysis: Analysis) -> list[dict[str, Any]]:
-    found = [
+    return [
         {
             "layer": problem.layer or None,
             **(path_fields(problem.path) if problem.path else {"path": None}),
@@ -165,11 +165,6 @@ def _problems(analysis: Analysis) -> list[dict[str, Any]]:
         }
         for problem in analysis.problems
     ]
-    notes = [
-        {"layer": None, "path": None, "problem": _text(note), "severity": "note", "is_fatal": False}
-        for note in analysis.image.notes
-    ]
-    return notes + found
 
 
 def _text(text: str) -> str:

@@ -165,13 +165,12 @@ def _base(analysis: Analysis, style: Style) -> str:
 
 
 def _problems(analysis: Analysis, style: Style) -> Iterator[str]:
-    notes, problems = analysis.image.notes, analysis.problems
-    count = len(notes) + len(problems)
+    problems = analysis.problems
+    count = len(problems)
     if not count:
         return
     yield style.paint("Problems", "bold", "red")
-    shown = [*notes, *(problem_sentence(analysis.image, problem) for problem in problems[:WORST])]
-    for sentence in shown[:WORST]:
-        yield from wrapped(style.name(sentence), style.width, indent="  ")
+    for problem in problems[:WORST]:
+        yield from wrapped(style.name(problem_sentence(analysis.image, problem)), style.width, indent="  ")
     if count > WORST:
         yield f"  and {count - WORST:,} more (--json lists all)"

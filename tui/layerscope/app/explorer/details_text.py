@@ -151,7 +151,7 @@ def comparison_parts(comparison: Comparison) -> Iterator[Part]:
 
 
 def _problems(image: Image, analysis: Analysis) -> Iterator[Part]:
-    sentences = [*map(escape, image.notes), *(problem_sentence(image, problem) for problem in analysis.problems[:PROBLEMS])]
+    sentences = [problem_sentence(image, problem) for problem in analysis.problems[:PROBLEMS]]
     if sentences:
         yield Part("")
         yield Part("Problems", colour="removed")
