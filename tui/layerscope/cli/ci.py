@@ -106,12 +106,12 @@ def _init(reference: str, platform: str | None, base: str | None) -> int:
 
 
 def refuse_doubt(analysis: Analysis) -> None:
-    """Raises CorruptLayer for an image that is not whole: its figures are no limits for others."""
+    """Raises CorruptLayer for an image that is in doubt: its figures are no limits for others."""
     from layerscope.errors import CorruptLayer
-    from layerscope.gate.evaluate import damage
+    from layerscope.gate.evaluate import doubt_sentences
     from layerscope.text import escape
 
-    doubts = damage(analysis)
+    doubts = doubt_sentences(analysis)
     if doubts:
         raise CorruptLayer(f"{escape(analysis.image.reference)}: {doubts[0].rstrip('.')}")
 

@@ -180,7 +180,7 @@ def damage_exit_code(contents: Contents) -> int:
     """Say on standard error what is damaged; 2 when anything is, for then the figures are not whole."""
     from layerscope.report.problems import problem_text
 
-    fatal = [problem for problem in contents.tree.problems if problem.is_fatal]
+    fatal = [problem for problem in contents.problems if problem.is_fatal]
     for problem in fatal[:MOST_PROBLEMS]:
         click.echo(f"layerscope: {problem_text(contents.image, problem)}", err=True)
     if len(fatal) > MOST_PROBLEMS:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from layerscope.analysis import Analysis
 from layerscope.compare.entries import IS_OTHER, METADATA, Aspect, Mask, PairedEntries, compare_entries, origins
 from layerscope.layers.table import LayerTable
+from layerscope.sources.image import StoredLayer
 from layerscope.tree.tree import Change, Longs
 
 MOST_ALIGNED = 2000
@@ -97,8 +98,13 @@ def _is_below(path: bytes, directory: bytes) -> bool:
 def pair_layers(old: Analysis, new: Analysis) -> list[PairedLayer]:
     """Layers in order, those of one image alone among them where they stand."""
     mine, theirs = old.image.layers, new.image.layers
-    pairs = _aligned([layer.created_by for layer in mine], [layer.created_by for layer in theirs])
+    pairs = _aligned([_said(layer) for layer in mine], [_said(layer) for layer in theirs])
     return [PairedLayer(left, right, _state(old, new, left, right)) for left, right in pairs]
+
+
+def _said(layer: StoredLayer) -> tuple[str, str]:
+    """What the history says of a layer: of tools without Dockerfiles only the comment tells one from another."""
+    return (layer.history.created_by, layer.history.comment) if layer.history else ("", "")
 
 
 def _state(old: Analysis, new: Analysis, left: int | None, right: int | None) -> LayerState:
@@ -110,7 +116,7 @@ def _state(old: Analysis, new: Analysis, left: int | None, right: int | None) ->
     return LayerState.SHARED if mine is not None and mine == theirs else LayerState.CHANGED
 
 
-def _aligned(old: list[str], new: list[str]) -> Iterator[tuple[int | None, int | None]]:
+def _aligned(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> Iterator[tuple[int | None, int | None]]:
     """Numbers from 1, side by side: equal instructions, then by place what stands between equal ones."""
     if max(len(old), len(new)) > MOST_ALIGNED:
         blocks = [("replace", 0, len(old), 0, len(new))]

@@ -10,7 +10,7 @@ from layerscope.compare.documents import document_difference, has_same_layers
 from layerscope.compare.entries import Aspect
 from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
 from layerscope.report.encode import json_line
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import history_fields
 from layerscope.report.layer_changes import why_changed
 from layerscope.report.paths import path_fields
 from layerscope.tree.tree import Change
@@ -73,7 +73,7 @@ def _side(analysis: Analysis, number: int | None) -> dict[str, Any] | None:
         "number": number,
         "digest": layer.digest,
         "diff_id": layer.diff_id,
-        "instruction": clean_instruction(layer.created_by),
+        **history_fields(layer.history),
         "content_bytes": analysis.layer_content_bytes[number - 1],
         "wire_bytes": layer.wire_bytes,
         "wasted_bytes": int(waste[number - 1]),

@@ -10,7 +10,7 @@ from layerscope.compare.comparison import Comparison
 from layerscope.compare.documents import DocumentDifference, document_difference, has_same_layers
 from layerscope.compare.layers import LayerState, PairedLayer, layer_difference, pair_layers
 from layerscope.report.comparison import growth_text, path_lines
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.layer_changes import why_changed
 from layerscope.report.style import Style, cut_end, cut_middle, wrapped
 from layerscope.units import count_text, percent_text, size_text
@@ -78,7 +78,7 @@ def _layer(comparison: Comparison, pair: PairedLayer, style: Style) -> Iterator[
     start = style.plain(f"  {pair.old or '':>5} → {pair.new or '':<5}  ")
     start += style.paint(f"{pair.state:<7}", _COLOURS[pair.state]) + f"  {growth_text(after - before):>9}  "
     layer = new.image.layers[pair.new - 1] if pair.new else old.image.layers[(pair.old or 1) - 1]
-    instruction = style.name(clean_instruction(layer.created_by)) or "(no history)"
+    instruction = style.name(step_text(layer.history)) or "(no history)"
     yield start + cut_end(instruction, style.width - 36, mark=style.plain("…"))
     if pair.state is LayerState.CHANGED:
         sentence = style.name(style.plain(why_changed(layer_difference(old, new, pair))))

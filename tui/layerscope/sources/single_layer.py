@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from layerscope.layers.blob import Blob
+from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config
 from layerscope.oci.platform import Platform
@@ -29,13 +30,14 @@ def looks_like_layer(files: Files) -> str:
 def single_layer_image(place: str, blob: Blob, *, reference: str, noun: str = LAYER, is_guessed: bool = False) -> Image:
     """The bytes of `blob`, compressed or not, as the only layer. There is no config, no history and no digest of anything."""
     spelled = f"; `layer:{place}` opens it as that without a guess" if is_guessed else ""
+    text = f"not an image but {noun}: there is no config, no history and no digest to check it by{spelled}"
     candidate = Candidate(
         platform=Platform("linux", ""),
         config_digest=Digest.of(NO_CONFIG),
         config=Config(),
         raw_config=NO_CONFIG,
         parts=(Part(place),),
-        notes=(f"not an image but {noun}: there is no config, no history and no digest to check it by{spelled}",),
+        problems=(Problem(0, b"", text),),
         states_id=False,
         noun=noun,
         is_guessed=is_guessed,
