@@ -10,6 +10,7 @@ import xxhash
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes, uncounted
 from layerscope.layers.compression import Compression, SeekPoint, compression_of, forget_it, unpack
+from layerscope.layers.estimate import estimate_compressed
 from layerscope.layers.headers import BLOCK
 from layerscope.layers.table import LayerTable
 from layerscope.layers.walk import HeaderWalk
@@ -21,11 +22,15 @@ NO_DIGEST = bytes(16)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadLayer:
-    """A layer that was read: its table, how it is stored, and where unpacking can start again to read one file of it."""
+    """A layer that was read: its table, how it is stored, and where unpacking can start again to read one file of it.
+
+    `compressed_estimate` is about how many bytes a plain layer takes as gzip; None where that was not estimated.
+    """
 
     table: LayerTable
     compression: Compression
     seek_points: tuple[SeekPoint, ...] = ()
+    compressed_estimate: int | None = None
 
 
 def read_layer(blob: Blob, *, layer: int, on_bytes: OnBytes = uncounted, keep_seek_points: bool = True) -> ReadLayer:
@@ -37,7 +42,8 @@ def read_layer(blob: Blob, *, layer: int, on_bytes: OnBytes = uncounted, keep_se
     """
     compression = compression_of(blob.read(0, 4))
     if compression is Compression.NONE:
-        return ReadLayer(read_plain(blob, layer=layer, on_bytes=on_bytes), compression)
+        table = read_plain(blob, layer=layer, on_bytes=on_bytes)
+        return ReadLayer(table, compression, compressed_estimate=estimate_compressed(blob))
     points: list[SeekPoint] = []
     remember = points.append if keep_seek_points else forget_it
     table = read_pieces(unpack(blob, remember=remember, on_bytes=on_bytes), layer=layer)
