@@ -6,6 +6,7 @@ What is made of them are the rules of Go's archive/tar, as `walk` lists them.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,7 +85,9 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Decoded rows: names as written (not normalised), the targets of those that are links, and the entries' columns."""
+    """Decoded rows: names as written (not normalised), the targets of those that are links, the entries' columns, and the
+    major and minor numbers of those that are devices.
+    """
 
     names: list[bytes]
     links: dict[int, bytes]
@@ -96,6 +99,7 @@ class Batch:
     size: Numbers
     content_offset: Numbers
     content_id: npt.NDArray[np.uint64]
+    devices: dict[int, tuple[int, int]]
     problems: list[tuple[int, str]]
 
     def entries(self, keep: Mask, paths: list[bytes]) -> Entries:
@@ -182,6 +186,7 @@ def decode(rows: Rows, table: Headers) -> Batch:
         size=sizes,
         content_offset=np.array(rows.offsets, np.int64),
         content_id=_content_ids(rows),
+        devices=_devices(kind, rows),
         problems=problems,
         **columns,
     )
@@ -290,6 +295,18 @@ def _links(table: Headers, kind: npt.NDArray[np.uint8], rows: Rows) -> dict[int,
         override = rows.overrides.get(row)
         links[row] = (target if override is None or override.link is None else override.link).partition(b"\0")[0]
     return links
+
+
+def _devices(kind: npt.NDArray[np.uint8], rows: Rows) -> dict[int, tuple[int, int]]:
+    """The v7 format has no device numbers, so they are 0; those that are no numbers were told already and are left out."""
+    found = {}
+    for row in np.flatnonzero((kind == Kind.CHAR) | (kind == Kind.BLOCK)).tolist():
+        block = rows.blocks[row]
+        is_v7 = block[257:263] != b"ustar\0" and not is_gnu(block)
+        with suppress(ValueError):
+            major, minor = (0 if is_v7 else parse_field(block[place]) for place in DEVICE_FIELDS.values())
+            found[row] = major, minor
+    return found
 
 
 def _content_ids(rows: Rows) -> npt.NDArray[np.uint64]:
