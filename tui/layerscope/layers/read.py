@@ -9,7 +9,7 @@ import xxhash
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes, uncounted
-from layerscope.layers.compression import Compression, SeekPoint, compression_of, forget_it, unpack
+from layerscope.layers.compression import PIECE, Compression, SeekPoint, compression_of, forget_it, unpack
 from layerscope.layers.hashing import Algorithms, HashingBeside, LayerHashes
 from layerscope.layers.headers import BLOCK
 from layerscope.layers.table import LayerTable
@@ -82,7 +82,7 @@ def read_plain(blob: Blob, *, layer: int = 0, on_bytes: OnBytes = uncounted) -> 
     damage = ""
     try:
         position = _walk_map(walk, blob, on_bytes)
-        _check_end(walk, position, blob.read(position, BLOCK) if position < blob.size else b"", blob.size)
+        _pass_rest(walk, position, blob)
     except CorruptLayer as error:
         damage = str(error)
     damage = _flush(walk) or damage
@@ -109,14 +109,13 @@ def _walk_map(walk: HeaderWalk, blob: Blob, on_bytes: OnBytes) -> int:
     return position
 
 
-def _check_end(walk: HeaderWalk, position: int, rest: bytes, size: int) -> None:
-    """A tar may end without an end marker, but only between two entries."""
-    if walk.awaits_entry and not walk.is_done and position >= size:
-        raise CorruptLayer(f"truncated: the bytes end at offset {size}, before the entry of an extended header")
-    if not walk.is_done and not rest and size % BLOCK:
-        raise CorruptLayer(f"truncated: the bytes end at offset {size}, inside a block")
-    if not walk.is_done and rest.strip(b"\0"):
-        raise CorruptLayer(f"truncated: the bytes end at offset {size}, inside the header at offset {position}")
+def _pass_rest(walk: HeaderWalk, position: int, blob: Blob) -> None:
+    if not walk.is_done:
+        walk.end(position, blob.read(position, 2 * BLOCK) if position < blob.size else b"", blob.size)
+        return
+    for start in range(position, blob.size, PIECE):
+        walk.pass_rest(blob.read(start, min(PIECE, blob.size - start)))
+        blob.forget(start, min(start + PIECE, blob.size))
 
 
 def _flush(walk: HeaderWalk) -> str:
@@ -156,6 +155,7 @@ class _StreamWalk:
     def take(self, piece: bytes) -> None:
         self.length += len(piece)
         if self.walk.is_done:
+            self.walk.pass_rest(piece)
             return
         if self._skip:
             piece = self._pass_content(piece)
@@ -183,7 +183,10 @@ class _StreamWalk:
             self._hash_new(window, shift)
             if not self._content:
                 self.walk.flush_when_full()
-        self._carry = window[position:] if not self.walk.is_done else b""
+        self._carry = window[position:]
+        if self.walk.is_done:
+            self.walk.pass_rest(self._carry)
+            self._carry = b""
         self._skip = max(0, position - len(window))
 
     def _hash_new(self, window: bytes, shift: int) -> None:
@@ -211,9 +214,10 @@ class _StreamWalk:
 
     def finish(self) -> None:
         """Raises CorruptLayer when the stream ended inside a content or a header."""
-        if self._content or self._skip >= BLOCK:
+        if self._content:
             raise CorruptLayer(f"truncated: the bytes end at offset {self.length}, inside a content")
-        _check_end(self.walk, self.length - len(self._carry), self._carry, self.length)
+        self.walk.keep_whole(self.length + self._skip, self.length)
+        self.walk.end(self.length - len(self._carry), self._carry, self.length)
 
     def drop_open(self) -> None:
         """Forget the entry whose content did not arrive whole."""

@@ -43,6 +43,11 @@ def stored_images(files: Files) -> list[Stored]:
     return [image.doubted(*problems) if isinstance(image, Candidate) else image for image in images]
 
 
+def lists_images(files: Files) -> bool:
+    """Whether there is a document that may list images, whatever is in it."""
+    return files.has(INDEX) or files.has(MANIFEST) or is_legacy(files)
+
+
 def _without_images(files: Files) -> list[Stored]:
     for name in (INDEX, MANIFEST):
         if files.has(name):

@@ -9,12 +9,13 @@ from layerscope.layers.headers import BLOCK, has_good_checksum
 from layerscope.oci.media_types import BUILDKIT_CACHE, SCHEMA_1, artifact_kind
 from layerscope.text import escape
 
+ZIP_MAGIC = b"PK\x03\x04"
 HEAD = 4096
 """Bytes from the front that `describe_head` wants to see."""
 _CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _MAGIC = (
     (b"\x7fELF", "an ELF program"),
-    (b"PK\x03\x04", "a zip archive"),
+    (ZIP_MAGIC, "a zip archive"),
     (b"PK\x05\x06", "a zip archive"),
     (b"BZh", "bzip2: unpack it first"),
     (b"\xfd7zXZ\0", "xz: unpack it first"),
@@ -93,6 +94,13 @@ def describe_tar(names: Sequence[bytes], *, is_layer: bool) -> str:
     if is_root_filesystem(names):
         return f"it looks like a root filesystem of {count}, as `docker export` writes it; {AS_LAYER}"
     return f"it looks like a tar of {count}, such as {escape(names[0][:100])}; {AS_LAYER}"
+
+
+def describe_zip(names: Sequence[bytes]) -> str:
+    """What a zip archive with these members looks like."""
+    of_what = f"{len(names)} files" if len(names) != 1 else "one file"
+    such = f", such as {escape(names[0][:100])}" if names else ""
+    return f"it looks like a zip archive of {of_what}{such}"
 
 
 def describe_directory(names: Sequence[bytes]) -> str:

@@ -18,10 +18,12 @@ from layerscope.sources.choose import choose
 from layerscope.sources.engine.wishes import NO_WISHES, Wishes
 from layerscope.sources.files import Directory, Files
 from layerscope.sources.image import Image
+from layerscope.sources.inside import Place, place_inside
 from layerscope.sources.location import Location, locate
-from layerscope.sources.looks import HEAD, describe_directory, describe_head, describe_tar, is_tar
+from layerscope.sources.looks import HEAD, ZIP_MAGIC, describe_directory, describe_head, describe_tar, describe_zip, is_tar
 from layerscope.sources.single_layer import looks_like_layer, single_layer_image
 from layerscope.sources.spool import head_of, spool_stream, unpack_archive
+from layerscope.sources.zipped import ZipArchive
 
 
 def open_image(
@@ -36,11 +38,11 @@ def open_image(
     """Open the image that `reference` names; no byte of a layer is read, unless it has to come from an engine.
 
     `reference` is PATH[:TAG] or -[:TAG], perhaps after skopeo's `docker-archive:`, `oci-archive:`, `oci:` or `dir:`, or an
-    image in an engine (`locate` has the rules). A root filesystem or a layer is an image of one layer; `layer:PATH` makes any
-    tar one. PATH is an archive (plain, gzip or zstd), a pipe, an OCI layout or an unpacked `docker
-    save`. `platform` chooses among several (default: the host's, else the only one). `stdin` is read for `-` (default: this
-    process's). `wishes` are about engines. An archive that `may_change` is copied first: when a file shrinks that is mapped,
-    as one does that is written anew, whoever reads from the map is killed.
+    image in an engine (`locate` has the rules). PATH is an archive (plain or compressed, perhaps inside a tar or zip), a pipe,
+    a layout of OCI or skopeo, or an unpacked `docker save`. A root filesystem or a layer is an image of one layer, and
+    `layer:PATH` makes any tar one. `platform` chooses among several (default: the host's, else the only one). `stdin` is read
+    for `-` (default: this process's). `wishes` are about engines. An archive that `may_change` is copied first: when a file
+    shrinks that is mapped, as one does that is written anew, whoever reads from the map is killed.
 
     Raises NotFound (no such path, tag, platform), NotAnImage, AmbiguousImage, BadDocument, CorruptLayer (a damaged archive
     without a readable manifest), CannotWrite (no room to unpack), EngineFailed and UsageError, each with a sentence.
@@ -53,8 +55,8 @@ def open_image(
     if location.is_layer:
         blob = _layer_blob(location, stdin, progress, may_change=may_change)
         return single_layer_image(location.place, blob, reference=reference)
-    files = read_files(location, stdin, progress, may_change=may_change)
-    return open_files(files, location, reference=reference, platform=platform)
+    place = open_place(location, stdin, progress, may_change=may_change)
+    return open_files(place.files, place.location, reference=reference, platform=platform)
 
 
 def open_files(files: Files, location: Location, *, reference: str, platform: Platform | None) -> Image:
@@ -69,8 +71,13 @@ def open_files(files: Files, location: Location, *, reference: str, platform: Pl
     return assemble(files, candidate, reference=reference, name=name)
 
 
-def read_files(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool = False) -> Files:
-    """What is at a place that is not an engine. Raises as `open_image` does."""
+def open_place(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool = False) -> Place:
+    """What is at a place that is not an engine, or in the archive there. Raises as `open_image` does."""
+    files = _read_files(location, stdin, progress, may_change=may_change)
+    return place_inside(Place(files, location), progress)
+
+
+def _read_files(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool) -> Files:
     if location.is_containerd:
         from layerscope.sources.storage.containerd import containerd_files
 
@@ -79,6 +86,8 @@ def read_files(location: Location, stdin: BinaryIO | None, progress: Progress, *
         return Directory(location.path, location.place)
     place = location.place
     blob = _blob(location, stdin, progress, may_change=may_change)
+    if blob.read(0, len(ZIP_MAGIC)) == ZIP_MAGIC:
+        return ZipArchive(place, blob, progress)
     unpacked = unpack_archive(blob, place, progress)
     head = unpacked.read(0, HEAD)
     if not is_tar(head):
@@ -133,6 +142,8 @@ def refusal(files: Files) -> LayerscopeError:
     if files.damage:
         return CorruptLayer(f"{files.place} is a damaged archive, and what can be read of it has no manifest: {files.damage}")
     names = files.names()
-    is_layer = isinstance(files, Archive) and files.has_whiteouts
-    words = describe_tar(names, is_layer=is_layer) if isinstance(files, Archive) else describe_directory(names)
+    if isinstance(files, Archive):
+        words = describe_tar(names, is_layer=files.has_whiteouts)
+    else:
+        words = describe_zip(names) if isinstance(files, ZipArchive) else describe_directory(names)
     return NotAnImage(f"{files.place} is not a container image: {words}")
