@@ -12,6 +12,7 @@ from textual.worker import get_current_worker
 from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import KeyContext
 from layerscope.app.widgets.input_line import InputLine
+from layerscope.errors import UsageError
 from layerscope.units import count_text
 
 if TYPE_CHECKING:
@@ -105,8 +106,12 @@ class FilterBar(InputLine):
             return
         if analysis is self._analysis:
             self._index = index
-        for found in search(parse(text), index, view, analysis.waste, is_cancelled=lambda: worker.is_cancelled):
-            if worker.is_cancelled:
-                return
-            best = found.best if is_typed else None
-            self.post_message(self.Found(text, found.mask, best, is_complete=found.is_complete))
+        try:
+            for found in search(parse(text), index, view, analysis.waste, is_cancelled=lambda: worker.is_cancelled):
+                if worker.is_cancelled:
+                    return
+                best = found.best if is_typed else None
+                self.post_message(self.Found(text, found.mask, best, is_complete=found.is_complete))
+        except UsageError as error:
+            if not worker.is_cancelled:
+                self.app.call_from_thread(self.show_text, str(error))

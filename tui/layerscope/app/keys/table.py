@@ -47,14 +47,12 @@ class KeyAction:
 
 
 _E, _X, _L, _F = KeyContext.EVERYWHERE, KeyContext.EXPLORER, KeyContext.LISTS, KeyContext.FILES
-_Y, _W, _V, _I = KeyContext.LAYERS, KeyContext.WASTE, KeyContext.FILE, KeyContext.IMAGES
+_Y, _T, _W, _V, _I = KeyContext.LAYERS, KeyContext.FILTER, KeyContext.WASTE, KeyContext.FILE, KeyContext.IMAGES
 
 KEYS: tuple[KeyAction, ...] = (
     KeyAction("app.help", _E, "question_mark,f1", "help", "help", "Show all keys and marks", 1),
     KeyAction("app.back", _E, "escape", "back", "", "Step back: out of a filter, a view, a range"),
-    KeyAction(
-        "app.palette", _E, "ctrl+p", "command_palette", "", "Open the command palette: every command by name, and themes"
-    ),
+    KeyAction("app.palette", _E, "ctrl+p", "command_palette", "", "Open the command palette: all commands by name, and themes"),
     KeyAction("app.suspend", _E, "ctrl+z", "suspend_process", "", "Suspend; `fg` resumes"),
     KeyAction("app.quit", _E, "q", "quit", "quit", "Quit", 2),
     KeyAction("app.interrupt", _E, "ctrl+c", "quit", "", "Quit, even while typing", is_first=True),
@@ -91,7 +89,7 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("files.left", _F, "left,h", "fold", "", "Collapse the directory, or go to its parent"),
     KeyAction("files.right", _F, "right,l", "unfold", "", "Expand the directory, or go into it"),
     KeyAction("layers.open", _Y, "space,enter,right,l", "open", "files", "Go to the layer's files", 12),
-    KeyAction("filter.close", KeyContext.FILTER, "escape", "close", "all files", "Clear the filter", 11),
+    KeyAction("filter.close", _T, "escape", "close", "all files", "Clear the filter", 11),
     KeyAction(
         "filter.files", KeyContext.FILTER, "enter,down", "to_files", "found files", "Go to the matches", 12, is_first=True
     ),
