@@ -24,10 +24,11 @@ from layerscope.cache.columns import ALIGNMENT, Reader, Unusable, Writer
 from layerscope.cache.entries import Columns, add_entries, read_entries
 from layerscope.cache.fingerprint import Fingerprint
 from layerscope.layers.compression import Compression
+from layerscope.layers.hashing import LayerHashes
 from layerscope.layers.read import ReadLayer
 from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap
 
-FORMAT = 3
+FORMAT = 4
 """To be raised with every change of this format, and of what reading a layer makes of its bytes."""
 MAGIC = b"\x93LSINDEX"
 _START = struct.Struct("<8s16s")
@@ -53,6 +54,7 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True):
     sparse: dict[int, tuple[tuple[int, int], ...]]
     xattrs: dict[int, dict[bytes, bytes]]
     devices: dict[int, tuple[int, int]]
+    hashes: tuple[str, str] | None
 
 
 def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> bytes:
@@ -72,6 +74,7 @@ def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> by
         sparse={entry: each.runs for entry, each in table.sparse.items()},
         xattrs=table.xattrs,
         devices=table.devices,
+        hashes=(read.hashes.stored, read.hashes.unpacked) if read.hashes else None,
     )
     return seal(msgspec.msgpack.encode(rest), writer.pieces)
 
@@ -124,7 +127,8 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
         devices=rest.devices,
         unpacked_bytes=rest.unpacked_bytes,
     )
-    return Kept(ReadLayer(table, rest.compression), rest.fingerprint)
+    hashes = LayerHashes(*rest.hashes) if rest.hashes else None
+    return Kept(ReadLayer(table, rest.compression, hashes=hashes), rest.fingerprint)
 
 
 def unseal(data: bytes) -> tuple[memoryview, memoryview]:

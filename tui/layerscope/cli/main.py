@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 
 import click
 from click.shell_completion import CompletionItem
 
 from layerscope import __version__
+from layerscope.cli.ending import Ended
 from layerscope.cli.output import ready_streams
 from layerscope.errors import LayerscopeError, NotFound
 
@@ -82,7 +84,7 @@ Examples:
   layerscope cat image.tar /etc/os-release
   layerscope ci image.tar --max-size 500MB
 
-Exit codes: 0 done, 1 a verification failed or a rule is broken, 2 could not do it, 130 interrupted.
+Exit codes: 0 done, 1 a verification failed or a rule is broken, 2 could not do it, 130 interrupted (143: by SIGTERM).
 """
 
 
@@ -185,6 +187,10 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("layerscope: interrupted", err=True)
         return INTERRUPTED
+    except Ended as ended:
+        with suppress(OSError):  # the terminal that hung up
+            click.echo(f"layerscope: ended by {ended.name}", err=True)
+        code = ended.exit_code
     except _ReaderGone:
         # Python would complain once more when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
