@@ -169,12 +169,8 @@ class ImageLines(CursorLines):
         parts = []
         for head in columns.heads:
             if head == "wasted":
-                parts.append(
-                    Segment(
-                        f"{'?' if wasted is None else size_cell(wasted, zero='0  B'):>{SIZE}} ",
-                        self.style("wasted" if wasted else "dim"),
-                    )
-                )
+                text = "?" if wasted is None else size_cell(wasted, zero="0  B")
+                parts.append(Segment(f"{text:>{SIZE}} ", self.style("wasted" if wasted else "dim")))
                 continue
             parts.append(Segment(f"{size_cell(sizes[head])} ", self.style("dim") if head == "shared" else Style()))
             if gap := columns.gap(head):
