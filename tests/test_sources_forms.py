@@ -12,7 +12,7 @@ import pytest
 from build import directory, file, layer, squeeze, write_layout
 from conftest import requires
 from layerscope.analysis import read_image
-from layerscope.errors import BadDocument, NotAnImage, NotFound
+from layerscope.errors import AmbiguousImage, BadDocument, NotAnImage, NotFound
 from layerscope.report.listing import listing_json_lines, nodes_below
 from layerscope.sources.open import open_image
 from sources_build import (
@@ -240,3 +240,18 @@ def test_a_file_of_another_form_is_named(tmp_path: Path, content: bytes, words: 
     (tmp_path / "it").write_bytes(content)
     with pytest.raises(NotAnImage, match=words):
         open_image(str(tmp_path / "it"))
+
+
+def test_two_manifests_of_one_platform_are_never_chosen_from_by_chance(tmp_path: Path) -> None:
+    layout = Layout()
+    one, two = layout.image(ONE), layout.image(TWO)
+    names = {"annotations": {"org.opencontainers.image.ref.name": "v1"}}
+    beside = write_directory(tmp_path / "beside", layout.files(one | names, two | names))
+    with pytest.raises(AmbiguousImage, match=r"2 images for linux/amd64; .*:DIGEST`, or by position, from :@0 on"):
+        open_image(f"{beside}:v1")
+    assert paths(open_image(f"{beside}:@1")) == [[b"two"]]
+    within = write_directory(tmp_path / "within", layout.files(layout.index(one, two, names=names["annotations"])))
+    for tag in ("", ":v1", ":@0"):
+        with pytest.raises(AmbiguousImage, match=r"2 images for linux/amd64; .*:DIGEST`: "):
+            open_image(f"{within}{tag}")
+    assert paths(open_image(f"{within}:{two['digest']}")) == [[b"two"]]
