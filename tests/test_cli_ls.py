@@ -16,7 +16,7 @@ EVERYTHING = layer(
     block("dev/sda", mode=0o660, gid=6),
     fifo("pipe", mode=0o600),
     file("bin/tool", b"12345", mode=0o4755, uid=1000, gid=100, mtime=86400),
-    hardlink("bin/other", "bin/tool", mode=0o4755),
+    hardlink("bin/other", "bin/tool", mode=0o4755, uid=1000, gid=100, mtime=86400),
     symlink("link", "bin/tool"),
 )
 KEYS = ["path", "type", "mode", "uid", "gid", "size", "mtime", "linkname", "layer", "change"]

@@ -118,7 +118,9 @@ class _Rows:
             entries=entries,
             whiteouts=tuple(self.markers.whiteouts),
             opaques=tuple(self.markers.opaques),
-            problems=(*self.problems, *(Problem(self.layer, path, text) for path, text in self.markers.problems)),
+            whiteout_rows=(0,) * len(self.markers.whiteouts),
+            opaque_rows=(0,) * len(self.markers.opaques),
+            problems=(*self.problems, *(Problem(self.layer, *each) for each in self.markers.problems)),
             xattrs=xattrs,
             unpacked_bytes=int(_tar_bytes(entries.size).sum()) + (self._count_markers() + 2) * BLOCK,
         )
