@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, settings
 
 # Textual reads this when it is imported.
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+# Podman 5 asks for more open files and processes than a machine may allow, and warns of cgroups v1 wherever it finds them.
+os.environ.setdefault("CONTAINERS_CONF_OVERRIDE", str(Path(__file__).with_name("containers.conf")))
+os.environ.setdefault("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", parent=settings.get_profile("ci"), derandomize=False)
@@ -35,6 +38,11 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "LAYERSCOPE_CACHE_SIZE",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name long content by its size: random bytes and times in it would give each worker another name for one test."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > 20 else None
 
 
 def requires(program: str) -> None:

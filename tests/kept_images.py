@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pytest
 
 import storage_build
 from conftest import requires
-from engines import RunningEngine, _directory, _environment, _require_root, docker_engine, podman_service
+from engines import PATIENCE, RunningEngine, _directory, _environment, _require_root, docker_engine, podman_service
 
 BUSYBOX = Path("/bin/busybox")
 CHANGES = """
@@ -85,10 +86,20 @@ def docker_images(image_context: Path) -> Iterator[KeptImages]:
     with docker_engine() as engine:
         kept = _of_docker(engine)
         _build(kept, "build", "-q", "--network", "host", "-t", "app:1", str(image_context))
-        kept.run("run", "-d", "--network=host", "--name=web", "-v=data:/data", "--tmpfs=/scratch", "app:1", "sleep", "1000")
-        kept.run("exec", "web", "/bin/sh", "-ec", CHANGES)
+        # Not by `docker exec`: where the engine itself runs in a chroot, that would change the machine's own files.
+        changed = ("app:1", "/bin/sh", "-ec", f"{CHANGES}\necho changed\nexec sleep 1000")
+        kept.run("run", "-d", "--network=host", "--name=web", "-v=data:/data", "--tmpfs=/scratch", *changed)
+        _wait_until_it_says(kept, "web", b"changed")
         yield kept
         kept.run("rm", "-f", "web")
+
+
+def _wait_until_it_says(kept: KeptImages, container: str, word: bytes) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while word not in kept.run("logs", container):
+        is_running = kept.run("inspect", "--format", "{{.State.Running}}", container).strip() == b"true"
+        assert is_running and time.monotonic() < deadline, kept.run("logs", container)
+        time.sleep(0.05)
 
 
 def _of_docker(engine: RunningEngine) -> KeptImages:

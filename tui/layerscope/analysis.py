@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from layerscope.cache.cache import Cache
+from layerscope.doubt import document_problems
 from layerscope.layers.compression import Compression
 from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.memory import release_memory
@@ -30,13 +31,15 @@ if TYPE_CHECKING:
 class Contents:
     """An image whose layers were read and merged: its tree, and the way back to each file's bytes.
 
-    `layers[k - 1]` is how layer k was stored, or None when its bytes are not there.
+    `layers[k - 1]` is how layer k was stored, or None when its bytes are not there. `unverified` are the numbers of the layers
+    that have a digest to be checked against and were not.
     """
 
     image: Image
     stack: LayerStack
     layers: tuple[LayerContent | None, ...]
     tree: Tree
+    unverified: tuple[int, ...] = ()
 
     def compression(self, number: int) -> Compression | None:
         """How layer `number` is stored; None when its bytes are not there."""
@@ -46,7 +49,12 @@ class Contents:
     @property
     def is_complete(self) -> bool:
         """False when entries are missing: a layer is damaged or not there."""
-        return not any(problem.is_fatal for problem in self.tree.problems)
+        return not any(problem.is_fatal for problem in self.problems)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Those of the documents, then those of the layers."""
+        return (*self.image.problems, *document_problems(self.image), *self.tree.problems)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +80,7 @@ class Analysis:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """All problems so far, those of contents that could not be compared among them."""
-        return (*self.tree.problems, *self.identity.problems)
+        return (*self.contents.problems, *self.identity.problems)
 
     @cached_property
     def layer_content_bytes(self) -> list[int]:
@@ -124,17 +132,26 @@ def read_image(
     keep_seek_points: bool = False,
     on_layer: OnLayer = untold,
     cache: Cache | None = None,
+    verify: bool = False,
 ) -> Contents:
     """Read every layer and merge them. Damage becomes a problem.
 
     `keep_seek_points` is for those who go on to read contents of compressed layers; reading the layers takes longer then.
     `on_layer` is for those who cannot wait (`read_layers`). `cache` knows layers that were read before, and learns the others.
+    With `verify`, all bytes that are there are hashed, and what does not hash to its digest is a problem.
     """
-    reads = read_layers(image, progress=progress, keep_seek_points=keep_seek_points, on_layer=on_layer, cache=cache)
+    reads = read_layers(
+        image, progress=progress, keep_seek_points=keep_seek_points, on_layer=on_layer, cache=cache, verify=verify
+    )
     image = _measured(image, reads)
+    unverified = tuple(
+        layer.number
+        for layer, read in zip(image.layers, reads, strict=True)
+        if read.hashes is None and (layer.digest or layer.diff_id) and (layer.blob or layer.way)
+    )
     stack, layers = _stack_layers(image, reads)
     progress("merging layers", 0, 0)
-    return Contents(image, stack, layers, merge(stack))
+    return Contents(image, stack, layers, merge(stack), unverified)
 
 
 def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:

@@ -24,10 +24,11 @@ from layerscope.cache.columns import ALIGNMENT, Reader, Unusable, Writer
 from layerscope.cache.entries import Columns, add_entries, read_entries
 from layerscope.cache.fingerprint import Fingerprint
 from layerscope.layers.compression import Compression
+from layerscope.layers.hashing import LayerHashes
 from layerscope.layers.read import ReadLayer
 from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap
 
-FORMAT = 3
+FORMAT = 5
 """To be raised with every change of this format, and of what reading a layer makes of its bytes."""
 MAGIC = b"\x93LSINDEX"
 _START = struct.Struct("<8s16s")
@@ -54,6 +55,8 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True):
     problems: tuple[tuple[bytes, str, Severity], ...]
     sparse: dict[int, tuple[tuple[int, int], ...]]
     xattrs: dict[int, dict[bytes, bytes]]
+    devices: dict[int, tuple[int, int]]
+    hashes: tuple[str, str] | None
 
 
 def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> bytes:
@@ -74,6 +77,8 @@ def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> by
         problems=tuple((each.path, each.text, each.severity) for each in table.problems),
         sparse={entry: each.runs for entry, each in table.sparse.items()},
         xattrs=table.xattrs,
+        devices=table.devices,
+        hashes=(read.hashes.stored, read.hashes.unpacked) if read.hashes else None,
     )
     return seal(msgspec.msgpack.encode(rest), writer.pieces)
 
@@ -113,7 +118,7 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
     if rest.name != name:
         raise Unusable
     entries = read_entries(rest.columns, Reader(body))
-    if not all(0 <= entry < len(entries) for entry in chain(rest.sparse, rest.xattrs)):
+    if not all(0 <= entry < len(entries) for entry in chain(rest.sparse, rest.xattrs, rest.devices)):
         raise Unusable
     table = LayerTable(
         entries,
@@ -125,9 +130,11 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
         problems=tuple(Problem(layer, *each) for each in rest.problems),
         sparse={entry: SparseMap(runs) for entry, runs in rest.sparse.items()},
         xattrs=rest.xattrs,
+        devices=rest.devices,
         unpacked_bytes=rest.unpacked_bytes,
     )
-    return Kept(ReadLayer(table, rest.compression), rest.fingerprint)
+    hashes = LayerHashes(*rest.hashes) if rest.hashes else None
+    return Kept(ReadLayer(table, rest.compression, hashes=hashes), rest.fingerprint)
 
 
 def unseal(data: bytes) -> tuple[memoryview, memoryview]:

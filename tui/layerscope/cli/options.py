@@ -35,6 +35,21 @@ def _note(context: click.Context, parameter: click.Parameter, value: object) -> 
     context.meta[f"layerscope.{parameter.name}"] = value
 
 
+def _noted(name: str) -> object:
+    """What an option was given to the command that runs in this thread; None where it was not."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(f"layerscope.{name}")
+
+
+no_verify_option = click.option(
+    "--no-verify",
+    is_flag=True,
+    expose_value=False,
+    callback=_note,
+    help="Do not hash layers to check their digests; the report then says so.",
+)
+
+
 def engine_options(command: Command) -> Command:
     """What every command that takes an IMAGE has, for it may be an engine's; `engine_wishes` looks them up."""
     pull = click.option(
@@ -118,8 +133,7 @@ def open_image(
 
 def open_cache() -> Cache | None:
     """The cache of layers, for the command that runs in this thread; None where --no-cache or LAYERSCOPE_NO_CACHE says so."""
-    context = click.get_current_context(silent=True)
-    if os.environ.get(NO_CACHE) or (context is not None and context.meta.get("layerscope.no_cache")):
+    if os.environ.get(NO_CACHE) or _noted("no_cache"):
         return None
     from layerscope.cache.cache import Cache
 
@@ -135,20 +149,36 @@ def read_image(reference: str, platform: str | None, *, keep_seek_points: bool =
         return read(image, progress=progress, keep_seek_points=keep_seek_points, cache=open_cache())
 
 
-def analyse_image(reference: str, platform: str | None, base: str | None, *, may_change: bool = False) -> Analysis:
-    """Open, read and analyse an image, with progress; one whose file `may_change` meanwhile, from a copy."""
+def analyse_image(
+    reference: str, platform: str | None, base: str | None, *, may_change: bool = False, is_judged: bool = False
+) -> Analysis:
+    """Open, read and analyse an image, with progress; one whose file `may_change` meanwhile, from a copy.
+
+    Where it `is_judged`, digests are checked unless --no-verify says otherwise; raises NotAnImage then for what is none and was
+    not said to be a layer.
+    """
     from layerscope.analysis import analyse
     from layerscope.analysis import read_image as read
+    from layerscope.errors import NotAnImage
     from layerscope.sources.base import find_base
 
     with Progress() as progress:
         image = open_image(reference, platform, progress, may_change=may_change)
+        if is_judged and image.is_guessed:
+            raise NotAnImage(_not_judged(image))
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
-        contents = read(image, progress=progress, cache=open_cache())
+        contents = read(image, progress=progress, cache=open_cache(), verify=is_judged and not _noted("no_verify"))
         progress("looking for waste", 0, 0)
         analysis = analyse(contents, base_layers=found.layers, base_name=found.name)
     remember_waste(analysis, open_cache())
     return analysis
+
+
+def _not_judged(image: Image) -> str:
+    from layerscope.text import escape
+
+    name = escape(image.reference)
+    return f"{name} is not a container image but {image.noun}; to judge it as an image of one layer, name it layer:{name}"
 
 
 def remember_waste(analysis: Analysis, cache: Cache | None) -> None:
@@ -165,7 +195,7 @@ def damage_exit_code(contents: Contents) -> int:
     """Say on standard error what is damaged; 2 when anything is, for then the figures are not whole."""
     from layerscope.report.problems import problem_text
 
-    fatal = [problem for problem in contents.tree.problems if problem.is_fatal]
+    fatal = [problem for problem in contents.problems if problem.is_fatal]
     for problem in fatal[:MOST_PROBLEMS]:
         click.echo(f"layerscope: {problem_text(contents.image, problem)}", err=True)
     if len(fatal) > MOST_PROBLEMS:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
-from layerscope.analysis import Analysis
+from layerscope.analysis import Analysis, Contents
+from layerscope.doubt import doubts
 from layerscope.gate.baseline import Baseline
 from layerscope.gate.config import Config
 from layerscope.gate.dive_rules import dive_notes, dive_results
@@ -27,7 +28,7 @@ def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Basel
     """Judge every rule. Without a baseline, rules of growth are a doubt: they were asked for and cannot be judged."""
     judge = Judge(Subject(analysis), config.waive, today)
     results = tuple(_unique(_results(judge, config, baseline)))
-    doubts = [*damage(analysis), *judge.doubts, *_missing_baseline(config, baseline)]
+    doubts = [*doubt_sentences(analysis), *judge.doubts, *_missing_baseline(config, baseline)]
     nothing = [] if results or doubts else ["Every rule is off, so nothing was judged."]
     notes = [*config.notes, *nothing, *_notes(judge, config), *judge.notes()]
     return Verdict(results, tuple(doubts), tuple(notes))
@@ -52,10 +53,9 @@ def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:
         yield result if seen[result.name] == 1 else replace(result, name=f"{result.name} ({seen[result.name]})")
 
 
-def damage(analysis: Analysis) -> list[str]:
-    """Why what was read is not the image: damaged layers, and absent ones, be they meant to be fetched from elsewhere."""
-    absent = {layer.number for layer in analysis.image.layers if layer.blob is None and layer.way is None}
-    problems = [each for each in analysis.tree.problems if each.is_fatal or (each.layer in absent and not each.path)]
+def doubt_sentences(analysis: Analysis) -> list[str]:
+    """Why no verdict can be given: layers that are not whole, and all that is not what the documents say."""
+    problems = doubts(analysis.contents.problems)
     sentences = []
     for problem in problems[:MOST_DOUBTS]:
         place = f"layer {problem.layer}: " if problem.layer else ""
@@ -81,3 +81,22 @@ def _notes(judge: Judge, config: Config) -> Iterator[str]:
     if unread:
         yield f"{count_text(unread, 'content')} could not be compared; such waste counts as overwritten or deleted."
     yield from dive_notes(config, judge)
+    yield from _unverified(analysis.contents)
+
+
+def _unverified(contents: Contents) -> Iterator[str]:
+    """What was believed of the layers and not checked."""
+    layers = [contents.image.layers[number - 1] for number in contents.unverified]
+    kept = [layer.number for layer in layers if layer.way is not None]
+    if kept:
+        yield f"Not verified: only headers are read in an engine's storage, so no digest of {_layers_text(kept)} is checked."
+    asked = [layer.number for layer in layers if layer.way is None]
+    if asked:
+        yield f"Not verified: the digests of {_layers_text(asked)} are not checked."
+
+
+def _layers_text(numbers: list[int]) -> str:
+    if len(numbers) == 1:
+        return f"layer {numbers[0]}"
+    is_range = numbers[-1] - numbers[0] == len(numbers) - 1
+    return f"layers {numbers[0]} to {numbers[-1]}" if is_range else f"{len(numbers)} layers, the first {numbers[0]},"

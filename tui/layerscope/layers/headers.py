@@ -1,29 +1,51 @@
 """A batch of tar headers -> columns, with whole-array operations; what is not plain is read exactly, one header at a time.
 
 The formats: POSIX ustar, the old v7, GNU tar's, star's prefix, and base-256 numbers (libarchive `tar(5)` describes them all).
+What is made of them are the rules of Go's archive/tar, as `walk` lists them.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.layers.numbers import parse_field
+from layerscope.layers.numbers import parse_field, parse_octal
 from layerscope.layers.octal import octal_8, octal_12
 from layerscope.layers.pax import Overrides
-from layerscope.layers.table import Entries, Kind, Problem, SparseMap, Strings, no_ids
+from layerscope.layers.table import Entries, Kind, Problem, Severity, SparseMap, Strings, no_ids
 
 BLOCK = 512
+_FIELDS = {
+    "name": (0, "S100"),
+    "mode": (100, ">u8"),
+    "uid": (108, ">u8"),
+    "gid": (116, ">u8"),
+    "mtime_high": (136, ">u8"),
+    "mtime_low": (144, ">u4"),
+    "checksum": (148, ">u8"),
+    "flag": (156, "u1"),
+    "link": (157, "S100"),
+    "magic": (257, ">u8"),  # and the version after it
+    "device_major": (329, ">u8"),
+    "device_minor": (337, ">u8"),
+    "prefix": (345, "u1"),  # its first byte; in GNU's format two times stand here
+    "second_time": (357, "u1"),
+    "trailer": (508, ">u4"),
+}
 HEADER = np.dtype(
     {
-        "names": ["name", "mode", "uid", "gid", "mtime_high", "mtime_low", "checksum", "flag", "link", "magic", "prefix"],
-        "formats": ["S100", ">u8", ">u8", ">u8", ">u8", ">u4", ">u8", "u1", "S100", "S6", "u1"],
-        "offsets": [0, 100, 108, 116, 136, 144, 148, 156, 157, 257, 345],
+        "names": list(_FIELDS),
+        "formats": [kind for _, kind in _FIELDS.values()],
+        "offsets": [offset for offset, _ in _FIELDS.values()],
         "itemsize": BLOCK,
     }
 )
+GNU_MAGIC = np.uint64(int.from_bytes(b"ustar  \0", "big"))
+USTAR_MAGIC = np.uint64(int.from_bytes(b"ustar\0", "big"))
+STAR_TRAILER = np.uint32(int.from_bytes(b"tar\0", "big"))
 UNKNOWN = 255
 KINDS = np.full(256, UNKNOWN, np.uint8)
 KINDS[[0, *b"0712S3456"]] = [
@@ -31,6 +53,7 @@ KINDS[[0, *b"0712S3456"]] = [
     *(Kind.CHAR, Kind.BLOCK, Kind.DIRECTORY, Kind.FIFO),
 ]
 NUMBER_FIELDS = {"mode": slice(100, 108), "uid": slice(108, 116), "gid": slice(116, 124), "mtime": slice(136, 148)}
+DEVICE_FIELDS = {"device_major": slice(329, 337), "device_minor": slice(337, 345)}
 Numbers = npt.NDArray[np.int64]
 Headers = npt.NDArray[np.void]
 Mask = npt.NDArray[np.bool_]
@@ -62,7 +85,9 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Decoded rows: names as written (not normalised), the targets of those that are links, and the entries' columns."""
+    """Decoded rows: names as written (not normalised), the targets of those that are links, the entries' columns, and the
+    major and minor numbers of those that are devices.
+    """
 
     names: list[bytes]
     links: dict[int, bytes]
@@ -74,6 +99,7 @@ class Batch:
     size: Numbers
     content_offset: Numbers
     content_id: npt.NDArray[np.uint64]
+    devices: dict[int, tuple[int, int]]
     problems: list[tuple[int, str]]
 
     def entries(self, keep: Mask, paths: list[bytes]) -> Entries:
@@ -120,7 +146,7 @@ def first_bad_checksum(table: Headers) -> int:
 def has_good_checksum(block: bytes) -> bool:
     """Whether a header's checksum fits, summing its bytes as unsigned or, as old tars did, signed numbers."""
     try:
-        given = parse_field(block[148:156])
+        given = parse_octal(block[148:156])
     except ValueError:
         return False
     blanked = block[:148] + b" " * 8 + block[156:]
@@ -146,8 +172,11 @@ def decode(rows: Rows, table: Headers) -> Batch:
     columns = {name: _number_column(name, table, rows, problems) for name in NUMBER_FIELDS}
     for row, override in rows.overrides.items():
         _override_numbers(columns, row, override)
-    names = _names(table, rows, problems)
+    _check_rare_numbers(table, rows, problems)
+    names = _names(table, rows)
     _old_directories(kind, table, names)
+    for row, override in rows.overrides.items():
+        names[row] = override.name or names[row]
     sizes = np.array(rows.sizes, np.int64)
     sizes[kind != Kind.FILE] = 0
     return Batch(
@@ -157,6 +186,7 @@ def decode(rows: Rows, table: Headers) -> Batch:
         size=sizes,
         content_offset=np.array(rows.offsets, np.int64),
         content_id=_content_ids(rows),
+        devices=_devices(kind, rows),
         problems=problems,
         **columns,
     )
@@ -182,26 +212,72 @@ def _override_numbers(columns: dict[str, Numbers], row: int, override: Overrides
             columns[name][row] = value
 
 
-def _names(table: Headers, rows: Rows, problems: list[tuple[int, str]]) -> list[bytes]:
+def _check_rare_numbers(table: Headers, rows: Rows, problems: list[tuple[int, str]]) -> None:
+    """Numbers of which no column is made, but which Go's reader must be able to read as well."""
+    is_v7 = ~_is_ustar(table) & (table["magic"] != GNU_MAGIC)
+    for name, place in DEVICE_FIELDS.items():
+        _, is_plain = octal_8(table[name])
+        for row in np.flatnonzero(~is_plain & (table[name] != 0) & ~is_v7).tolist():
+            _check_number(rows.blocks[row][place], row, "device number", problems)
+    for row in np.flatnonzero((table["trailer"] == STAR_TRAILER) & _is_ustar(table)).tolist():
+        _check_number(rows.blocks[row][476:488], row, "time of access", problems)
+        _check_number(rows.blocks[row][488:500], row, "time of change", problems)
+
+
+def _check_number(field: bytes, row: int, what: str, problems: list[tuple[int, str]]) -> None:
+    try:
+        parse_field(field)
+    except ValueError as error:
+        problems.append((row, f"its {what} is not a number ({error})"))
+
+
+def _is_ustar(table: Headers) -> Mask:
+    found: Mask = (table["magic"] >> np.uint64(16)) == USTAR_MAGIC
+    return found
+
+
+def is_gnu(block: bytes) -> bool:
+    """Whether a header is in GNU tar's own format."""
+    return block[257:265] == b"ustar  \0"
+
+
+def _names(table: Headers, rows: Rows) -> list[bytes]:
+    """The names as a directory in the v7 format is told by them: a sparse file's own is not among them yet."""
     names: list[bytes] = table["name"].tolist()
     if b"".join(names).find(b"\0") >= 0:
         names = [name.partition(b"\0")[0] for name in names]
-    for row in np.flatnonzero((table["prefix"] != 0) & (table["magic"] == b"ustar")).tolist():
+    is_gnu_odd = (table["magic"] == GNU_MAGIC) & ((table["prefix"] != 0) | (table["second_time"] != 0))
+    for row in np.flatnonzero(is_gnu_odd | ((table["prefix"] != 0) & _is_ustar(table))).tolist():
         names[row] = _prefix(rows.blocks[row]) + names[row]
     for row, override in rows.overrides.items():
-        if override.path is not None:
-            name, nul, _ = override.path.partition(b"\0")
-            names[row] = name
-            if nul:
-                problems.append((row, "its name holds a NUL byte; cut there"))
+        names[row] = override.path or names[row]
     return names
 
 
+def name_of(block: bytes, override: Overrides) -> bytes:
+    """The name of one entry, as `decode` has it before a sparse file's own takes its place."""
+    return override.path or _prefix(block) + block[:100].partition(b"\0")[0]
+
+
 def _prefix(block: bytes) -> bytes:
-    """ustar's 155-byte prefix; star's, told by its trailer, has 131 bytes and two times after it."""
-    length = 131 if block[508:512] == b"tar\0" else 155
+    """ustar's prefix of 155 bytes; star's, told by its trailer, has 131 and two times after it, and so has GNU's format.
+
+    Old versions of Go wrote a prefix in GNU's format: where no times stand there and the text is ASCII, it is taken for one.
+    """
+    length = 0
+    if block[257:263] == b"ustar\0":
+        length = 131 if block[508:512] == b"tar\0" else 155
+    elif is_gnu(block) and not (_is_time(block[345:357]) and _is_time(block[357:369])):
+        length = 155 if block[345:500].partition(b"\0")[0].isascii() else 0
     prefix = block[345 : 345 + length].partition(b"\0")[0]
     return prefix + b"/" if prefix else b""
+
+
+def _is_time(field: bytes) -> bool:
+    try:
+        return field[0] == 0 or parse_field(field) is not None
+    except ValueError:
+        return False
 
 
 def _old_directories(kind: npt.NDArray[np.uint8], table: Headers, names: list[bytes]) -> None:
@@ -221,6 +297,18 @@ def _links(table: Headers, kind: npt.NDArray[np.uint8], rows: Rows) -> dict[int,
     return links
 
 
+def _devices(kind: npt.NDArray[np.uint8], rows: Rows) -> dict[int, tuple[int, int]]:
+    """The v7 format has no device numbers, so they are 0; those that are no numbers were told already and are left out."""
+    found = {}
+    for row in np.flatnonzero((kind == Kind.CHAR) | (kind == Kind.BLOCK)).tolist():
+        block = rows.blocks[row]
+        is_v7 = block[257:263] != b"ustar\0" and not is_gnu(block)
+        with suppress(ValueError):
+            major, minor = (0 if is_v7 else parse_field(block[place]) for place in DEVICE_FIELDS.values())
+            found[row] = major, minor
+    return found
+
+
 def _content_ids(rows: Rows) -> npt.NDArray[np.uint64]:
     if not rows.digests:
         return no_ids(len(rows.blocks))
@@ -228,5 +316,10 @@ def _content_ids(rows: Rows) -> npt.NDArray[np.uint64]:
 
 
 def problems_of(batch: Batch, layer: int) -> list[Problem]:
-    """What `decode` could not read, as problems of `layer`."""
-    return [Problem(layer, batch.names[row], text) for row, text in batch.problems]
+    """What `decode` could not read, as problems of `layer`: Go's reader stops there, so that no engine unpacks it."""
+    return [Problem(layer, batch.names[row], refused(text), Severity.REFUSED) for row, text in batch.problems]
+
+
+def refused(text: str) -> str:
+    """The sentence with what it means for those who run the image."""
+    return f"{text}; no engine unpacks this layer"

@@ -42,6 +42,7 @@ def changed_part(whole: LayerTable, changes: Sequence[Change]) -> LayerTable:
         opaque_rows=(0,) * len(opaques),
         omitted=(),
         sparse={numbers[row]: sparse for row, sparse in whole.sparse.items() if row in numbers},
+        devices={numbers[row]: found for row, found in whole.devices.items() if row in numbers},
         xattrs={numbers[row]: found for row, found in whole.xattrs.items() if row in numbers},
         unpacked_bytes=int((BLOCK - (-entries.size // BLOCK) * BLOCK).sum()) + (len(removed) + 2) * BLOCK,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from layerscope.errors import LayerscopeError
+from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config
 from layerscope.oci.platform import Platform
@@ -25,7 +26,7 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it, `numbers` its
-    positions, from 0, in the document that lists it. `states_id` is False where `config_digest` is no hash of `raw_config`.
+    positions, from 0, in the document that lists it. For `states_id`, `noun` and `is_guessed` see `Image`.
     """
 
     platform: Platform
@@ -38,9 +39,11 @@ class Candidate:
     names: tuple[str, ...] = ()
     indexes: frozenset[Digest] = frozenset()
     annotations: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     numbers: tuple[int, ...] = ()
     states_id: bool = True
+    noun: str = ""
+    is_guessed: bool = False
 
     @property
     def digest(self) -> Digest:
@@ -51,9 +54,9 @@ class Candidate:
         """The same image with `names` added before its own."""
         return replace(self, names=tuple(dict.fromkeys([*names, *self.names])))
 
-    def noted(self, *notes: str) -> Candidate:
-        """The same image with `notes` added."""
-        return replace(self, notes=(*self.notes, *notes))
+    def doubted(self, *problems: Problem) -> Candidate:
+        """The same image with `problems` of its documents added."""
+        return replace(self, problems=(*self.problems, *problems))
 
 
 @dataclass(frozen=True, slots=True)

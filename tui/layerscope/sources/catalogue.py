@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from layerscope.errors import BadDocument, NotAnImage
+from layerscope.layers.table import Problem, Severity
 from layerscope.oci.reference import normalise
 from layerscope.sources.candidate import Candidate, Refused, Stored
 from layerscope.sources.files import Files
@@ -14,6 +15,7 @@ from layerscope.sources.layout import layout_images
 from layerscope.sources.legacy import is_legacy, legacy_images
 from layerscope.sources.saved import MANIFEST, saved_images
 from layerscope.sources.skopeo import directory_images, is_skopeo_directory
+from layerscope.sources.twins import with_difference, with_rivals
 
 
 def stored_images(files: Files) -> list[Stored]:
@@ -31,14 +33,19 @@ def stored_images(files: Files) -> list[Stored]:
         return directory_images(files)
     listed, damage = _listed(files, INDEX, layout_images)
     saved, saved_damage = _listed(files, MANIFEST, saved_images)
-    images = _merge(listed, saved)
+    images = _merge(files, listed, saved)
     damages = [each for each in (damage, saved_damage) if each]
     if damages and not any(isinstance(image, Candidate) for image in images):
         raise damages[0]
     if not images:
         return _without_images(files)
-    notes = [f"passed over: {each}" for each in damages]
-    return [image.noted(*notes) if isinstance(image, Candidate) else image for image in images]
+    problems = [Problem(0, b"", f"passed over: {each}", Severity.REFUSED) for each in damages]
+    return [image.doubted(*problems) if isinstance(image, Candidate) else image for image in images]
+
+
+def lists_images(files: Files) -> bool:
+    """Whether there is a document that may list images, whatever is in it."""
+    return files.has(INDEX) or files.has(MANIFEST) or is_legacy(files)
 
 
 def _without_images(files: Files) -> list[Stored]:
@@ -61,16 +68,16 @@ def _listed(files: Files, name: str, read: Callable[[Files], list[Stored]]) -> t
         return [], error
 
 
-def _merge(listed: list[Stored], saved: list[Stored]) -> list[Stored]:
+def _merge(files: Files, listed: list[Stored], saved: list[Stored]) -> list[Stored]:
     images = [replace(image, numbers=()) for image in listed] if saved else list(listed)
     known = {normalise(name) for image in listed for name in image.names}
     for image in _numbered(saved):
         twins = [row for row, each in enumerate(images) if isinstance(each, Candidate) and _is_same(each, image)]
         for row in twins:
-            images[row] = _with_names(images[row], image, known)
+            images[row] = _with_names(with_difference(files, images[row], image), image, known)
         if not twins:
             images.append(image)
-    return images
+    return with_rivals(images, count=len(listed))
 
 
 def _is_same(one: Candidate, other: Stored) -> bool:

@@ -17,7 +17,7 @@ from layerscope.oci.media_types import (
 from layerscope.oci.platform import Platform
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
 from layerscope.sources.files import Files, blob_name, read_content
-from layerscope.sources.index import Leaf, leaves, read_index
+from layerscope.sources.index import Leaf, leaves, read_index, size_problem
 from layerscope.sources.presence import refuse_absent
 from layerscope.text import escape
 
@@ -76,7 +76,11 @@ def _read(files: Files, leaf: Leaf, *, is_cache: bool) -> Candidate:
         indexes=frozenset(leaf.indexes),
         annotations=manifest.annotations,
         numbers=tuple(leaf.numbers),
-        notes=(*_mismatch("manifest", descriptor, raw), *_mismatch("config", manifest.config, raw_config)),
+        problems=(
+            *leaf.problems,
+            *size_problem("manifest", descriptor, raw),
+            *size_problem("config", manifest.config, raw_config),
+        ),
     )
 
 
@@ -114,9 +118,3 @@ def _refuse_artifact(manifest: Manifest, what: str) -> None:
 
 def _part(layer: Descriptor) -> Part:
     return Part(blob_name(layer.digest), layer.digest, layer.media_type, layer.size, layer.urls)
-
-
-def _mismatch(what: str, descriptor: Descriptor, content: bytes) -> list[str]:
-    if descriptor.digest.matches(content) is not False:
-        return []
-    return [f"the {what} does not match its digest {descriptor.digest}"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from layerscope.errors import BadDocument, NotFound
+from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config, HistoryStep, LegacyImage, decode
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
@@ -88,8 +89,8 @@ def _read(files: Files, identity: str, names: tuple[str, ...]) -> Candidate:
         raw_config=read_document(files, f"{identity}/json"),
         parts=parts,
         names=names,
-        notes=(NOTE,),
         states_id=False,
+        problems=(Problem(0, b"", NOTE),),
     )
 
 
@@ -106,4 +107,4 @@ def _chain(files: Files, identity: str) -> list[tuple[str, LegacyImage]]:
 
 
 def _history(image: LegacyImage) -> HistoryStep:
-    return HistoryStep(image.created, " ".join(image.container_config.cmd), image.comment)
+    return HistoryStep(image.created, " ".join(image.container_config.cmd), image.comment, author=image.author)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from layerscope.errors import BadDocument, NotFound
+from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
@@ -50,7 +51,7 @@ def _stored(files: Files, item: ArchiveManifest) -> Stored:
         raw_config=raw,
         parts=parts,
         names=item.repo_tags,
-        notes=_mismatch(item.config, raw),
+        problems=_mismatch(item.config, raw),
     )
 
 
@@ -63,12 +64,12 @@ def _what(files: Files, item: ArchiveManifest) -> str:
     return f"{files.place}: {escape(item.repo_tags[0][:200])}" if item.repo_tags else files.place
 
 
-def _mismatch(name: str, raw: bytes) -> tuple[str, ...]:
-    """A note when the config is named for another hash than its own; all tools name it for its own."""
+def _mismatch(name: str, raw: bytes) -> tuple[Problem, ...]:
+    """A problem when the config is named for another hash than its own; all tools name it for its own."""
     stated = _HASH.search(name)
     if stated is None or stated[1] == Digest.of(raw).encoded:
         return ()
-    return (f"the config does not match its name {escape(name[:200])}",)
+    return (Problem(0, b"", f"the config does not match its name {escape(name[:200])}", Severity.REFUSED),)
 
 
 def _parts(item: ArchiveManifest, config: Config) -> tuple[Part, ...]:

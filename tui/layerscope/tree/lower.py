@@ -16,7 +16,6 @@ class LowerLayers:
 
     def __init__(self, entries: Entries, rows: Rows, versions: Versions) -> None:
         self._entries, self._rows, self.versions = entries, rows, versions
-        self._bounds = np.searchsorted(versions.node, np.arange(len(rows.keys) + 1))
 
     def version(self, key: bytes, number: int) -> int | None:
         """The version that a path shows, as a process would find it: its own symlink is not followed. None for nothing."""
@@ -53,6 +52,6 @@ class LowerLayers:
         node = self._rows.find(key)
         if node is None:
             return None
-        start, stop = self._bounds[node], self._bounds[node + 1]
+        start, stop = np.searchsorted(self.versions.node, [node, node + 1])
         found = np.flatnonzero((self.versions.layer[start:stop] < number) & (self.versions.until[start:stop] >= number))
         return int(start + found[0]) if len(found) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from layerscope.layers.table import LayerStack
@@ -15,6 +17,8 @@ from layerscope.tree.symlinks import follow_symlinks
 from layerscope.tree.tree import Tree
 from layerscope.tree.turned import find_made_by_markers, find_turned
 from layerscope.tree.versions import Layers, Versions, versions_of
+
+T = TypeVar("T")
 
 
 def merge(stack: LayerStack) -> Tree:
@@ -35,7 +39,7 @@ def merge(stack: LayerStack) -> Tree:
     find_turned(layers, rows, versions, lower)
     find_made_by_markers(layers, lower)
     entry_layer = np.repeat(np.arange(1, len(layers) + 1, dtype=np.int16), np.diff(stack.first))
-    entries, xattrs = with_inodes(stack.entries, layers, origin, _xattrs(stack))
+    entries, xattrs = with_inodes(stack.entries, layers, origin, _by_entry(stack, [table.xattrs for table in stack.tables]))
     return Tree(
         layers=len(layers),
         nodes=nodes,
@@ -46,6 +50,7 @@ def merge(stack: LayerStack) -> Tree:
         entry_until=_entry_until(versions, entry_layer),
         origin=origin,
         xattrs=xattrs,
+        devices=_by_entry(stack, [table.devices for table in stack.tables]),
         problems=(
             *(problem for table in stack.tables for problem in table.problems),
             *(problem for layer in layers for problem in layer.findings.problems(layer.number)),
@@ -53,11 +58,10 @@ def merge(stack: LayerStack) -> Tree:
     )
 
 
-def _xattrs(stack: LayerStack) -> dict[int, dict[bytes, bytes]]:
+def _by_entry(stack: LayerStack, layers: list[dict[int, T]]) -> dict[int, T]:
+    """What some entries of each layer have, by their numbers among those of all layers."""
     return {
-        first + entry: found
-        for first, table in zip(stack.first[:-1], stack.tables, strict=True)
-        for entry, found in table.xattrs.items()
+        first + entry: found for first, layer in zip(stack.first[:-1], layers, strict=True) for entry, found in layer.items()
     }
 
 

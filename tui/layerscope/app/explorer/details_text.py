@@ -12,7 +12,7 @@ from layerscope.app.widgets.details import Part
 from layerscope.compare.comparison import Comparison
 from layerscope.report.causes import EXPLANATIONS
 from layerscope.report.comparison import comparison_lines
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.problems import problem_sentence
 from layerscope.report.style import Style
 from layerscope.sources.image import Image, StoredLayer
@@ -30,7 +30,7 @@ def layer_parts(
     layer: StoredLayer, analysis: Analysis | None, pairs: Sequence[LayerPair], changes: View | None
 ) -> Iterator[Part]:
     """One layer: its instruction, what it wastes and buries (of all `pairs`), how many entries it changed, if it was read."""
-    yield Part(clean_instruction(layer.created_by) or "(the history does not say what made it)", colour="bold")
+    yield Part(step_text(layer.history) or "(the history does not say what made it)", colour="bold")
     if layer.absent:
         yield Part(f"not there: {layer.absent}", colour="removed")
     if analysis is not None:
@@ -118,7 +118,7 @@ def _names(image: Image) -> Iterator[Part]:
         yield Part(escape(image.name), "name")
     yield Part(escape(image.reference), "reference")
     yield Part(escape(str(image.platform)), "platform")
-    yield Part(str(image.config_digest), "image id")
+    yield Part(str(image.id or image.noun), "image id" if image.id else "not an image")
     if image.manifest_digest is not None:
         yield Part(str(image.manifest_digest), "manifest")
     if image.config.created:
@@ -151,7 +151,7 @@ def comparison_parts(comparison: Comparison) -> Iterator[Part]:
 
 
 def _problems(image: Image, analysis: Analysis) -> Iterator[Part]:
-    sentences = [*map(escape, image.notes), *(problem_sentence(image, problem) for problem in analysis.problems[:PROBLEMS])]
+    sentences = [problem_sentence(image, problem) for problem in analysis.problems[:PROBLEMS]]
     if sentences:
         yield Part("")
         yield Part("Problems", colour="removed")

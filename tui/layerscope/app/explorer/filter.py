@@ -15,6 +15,7 @@ from textual.worker import get_current_worker
 from layerscope.app.explorer.tree import Files
 from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import Place
+from layerscope.errors import UsageError
 from layerscope.units import count_text
 
 if TYPE_CHECKING:
@@ -164,8 +165,12 @@ class FilterBar(Horizontal):
             return
         self._index = index
         is_typed = self._is_typed
-        for found in search(parse(text), index, view.view, analysis.waste, is_cancelled=lambda: worker.is_cancelled):
-            if worker.is_cancelled:
-                return
-            best = found.best
-            self.post_message(self.Found(found.mask, best, is_complete=found.is_complete, is_typed=is_typed, text=text))
+        try:
+            for found in search(parse(text), index, view.view, analysis.waste, is_cancelled=lambda: worker.is_cancelled):
+                if worker.is_cancelled:
+                    return
+                best = found.best
+                self.post_message(self.Found(found.mask, best, is_complete=found.is_complete, is_typed=is_typed, text=text))
+        except UsageError as error:
+            if not worker.is_cancelled:
+                self.app.call_from_thread(self.show_text, str(error))

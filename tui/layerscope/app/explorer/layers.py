@@ -13,7 +13,7 @@ from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import Place
 from layerscope.app.widgets.cells import bar_cell, fitted, size_cell
 from layerscope.app.widgets.lines import Lines
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 
 if TYPE_CHECKING:
     from layerscope.sources.image import Image, StoredLayer
@@ -178,9 +178,9 @@ def _lines(image: Image, base: int, *, has_steps: bool) -> list[_Line]:
     lines = []
     for step in image.steps:
         if step.layer is not None:
-            lines.append(_Line(step.layer, clean_instruction(step.created_by) or "(no history)"))
+            lines.append(_Line(step.layer, step_text(step.history) or "(no history)"))
             if step.layer.number == base < len(image.layers):
                 lines.append(_Line(None, "    ── base above, yours below ──"))
         elif has_steps:
-            lines.append(_Line(None, f"{'':>12} {clean_instruction(step.created_by)}"))
+            lines.append(_Line(None, f"{'':>12} {step_text(step.history)}"))
     return lines

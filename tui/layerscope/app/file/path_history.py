@@ -9,7 +9,7 @@ import numpy as np
 
 from layerscope.analysis import Contents
 from layerscope.layers.table import Kind
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.listing import MARKS, Describer
 from layerscope.text import escape
 from layerscope.tree.lookup import NOUNS
@@ -131,7 +131,7 @@ def _facts(contents: Contents, version: PathVersion, wasted: set[int]) -> Facts:
         size=size_text(version.size) if version.kind is Kind.FILE else "",
         date=time_text(look.mtime) if look.mtime is not None else "",
         link=version.link if version.kind in (Kind.SYMLINK, Kind.HARDLINK) else "",
-        instruction=clean_instruction(version.created_by),
+        instruction=step_text(version.step),
         buried_by=version.until if is_buried else 0,
         is_wasted=version.origin in wasted,
     )

@@ -8,7 +8,7 @@ from layerscope.app.waste.groups import Group, Grouping
 from layerscope.app.waste.outline import Outline, Path
 from layerscope.app.widgets.details import LABEL, Details, Part
 from layerscope.report.causes import EXPLANATIONS
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.style import cut_end, cut_middle, wrapped
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
@@ -95,5 +95,5 @@ def _layers_text(outline: Outline, sizes: dict[int, int]) -> str:
     if len(sizes) > 1:
         return "layers " + ", ".join(f"{number} ({size_text(size)})" for number, size in sizes.items())
     number = next(iter(sizes))
-    instruction = clean_instruction(outline.analysis.image.layers[number - 1].created_by)
+    instruction = step_text(outline.analysis.image.layers[number - 1].history)
     return f"layer {number}: {instruction or '(no history)'}"

@@ -10,7 +10,7 @@ from layerscope.app.waste.outline import Line, Outline, Path
 from layerscope.app.widgets.cells import SIZE, bar_cell, fitted, size_cell
 from layerscope.app.widgets.lines import Lines
 from layerscope.report.causes import EXPLANATIONS
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.style import cut_middle
 from layerscope.text import escape
 from layerscope.units import count_text
@@ -29,7 +29,7 @@ class WasteLines(Lines):
         super().__init__(id=id)
         self._outline = outline
         layers = outline.analysis.image.layers
-        self._instructions = [clean_instruction(layer.created_by) or "(no history)" for layer in layers]
+        self._instructions = [step_text(layer.history) or "(no history)" for layer in layers]
         self._digits = len(str(len(layers)))
         self._count_width = len(count_text(len(outline.waste), "file"))
         self._largest = 0

@@ -39,7 +39,7 @@ class Summary(Widget):
     def show_image(self, image: Image) -> None:
         """The image was opened."""
         self._heading = escape(image.name or image.reference)
-        self._about = f" · {escape(str(image.platform))} · {image.config_digest.short}"
+        self._about = f" · {escape(str(image.platform))} · {image.short_id}"
         self.refresh()
 
     def show_progress(self, progress: Progressed | None) -> None:

@@ -1,0 +1,112 @@
+"""What keeps an image from being believed: the one notion of it that the gate, `verify`, reports and the screen share.
+
+A problem says how much it puts in doubt (`Severity`). Damage means that bytes were not read, so that every command exits with
+2. Doubt, which damage is too, means that the gate gives no verdict: the image is not what its documents say, or no engine
+unpacks it. A difference between engines is a note. Digests that do not fit are checks that failed: `verify` lists each of them,
+everyone else gets the same as problems.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from layerscope.layers.hashing import Algorithms, LayerHashes
+from layerscope.layers.table import Problem, Severity
+from layerscope.oci.digest import Digest
+from layerscope.sources.image import Image, StoredLayer
+
+ALGORITHMS = ("sha256", "sha512")
+"""Those that the OCI image-spec registers and hashlib has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked: `what` it is, the `expected` and the `actual` digest (empty: none), and a `note` on why.
+
+    `is_unread` is true where it failed because bytes could not be read, so that nothing is known to be wrong.
+    """
+
+    what: str
+    expected: str
+    actual: str
+    ok: bool
+    note: str = ""
+    is_unread: bool = False
+
+
+def doubts(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems for which the gate gives no verdict."""
+    return [problem for problem in problems if problem.is_doubt]
+
+
+def document_checks(image: Image) -> list[Check]:
+    """The manifest and the config against their digests."""
+    manifest = [_document_check("manifest", image.manifest_digest, image.raw_manifest)] if image.manifest_digest else []
+    if not image.states_id:
+        return [*manifest, Check("config", "", "", ok=True, note="no digest of it is stated")]
+    return [*manifest, _document_check("config", image.config_digest, image.raw_config)]
+
+
+def document_problems(image: Image) -> list[Problem]:
+    """The documents that are not what their digests say."""
+    return [_problem_of(check) for check in document_checks(image) if not check.ok]
+
+
+def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> list[Check]:
+    """A layer's stored bytes against its digest, the unpacked ones against its diff_id; `damage` is why these have no hash."""
+    what = f"layer {layer.number}"
+    if layer.digest == layer.diff_id:
+        # Bytes that are stored as they were unpacked have one hash; documents without any have nothing to compare.
+        return [digest_check(f"{what} digest and diff_id", layer.diff_id, hashes.unpacked, damage)]
+    checks = [digest_check(f"{what} digest", layer.digest, hashes.stored)] if layer.digest else []
+    return [*checks, digest_check(f"{what} diff_id", layer.diff_id, hashes.unpacked, damage)]
+
+
+def layer_problems(layer: StoredLayer, hashes: LayerHashes) -> list[Problem]:
+    """The hashes of a layer that are not what is stated. Of damaged bytes there is none, which is told as damage."""
+    found = []
+    for check in layer_checks(layer, hashes):
+        name = check.what.removeprefix(f"layer {layer.number} ")
+        if check.actual and not check.ok:
+            text = f"its {name} should be {check.expected}, and is {check.actual}"
+            found.append(Problem(layer.number, b"", text, Severity.REFUSED))
+        elif not check.ok and not _can_hash(check.expected):
+            found.append(Problem(layer.number, b"", f"its {name} cannot be checked: {check.note}", Severity.REFUSED))
+    return found
+
+
+def hash_algorithms(layer: StoredLayer) -> Algorithms:
+    """What a layer has to be hashed with to be checked."""
+    return Algorithms(hash_algorithm(layer.digest), hash_algorithm(layer.diff_id))
+
+
+def digest_check(what: str, expected: Digest | None, actual: str, damage: str = "") -> Check:
+    """A digest against the hash (empty: there is none) of what it names; `damage` is why there is none."""
+    if expected is None:
+        note = damage or "the image does not say what it should be"
+        return Check(what, "", "", ok=not damage, note=note, is_unread=bool(damage))
+    if not _can_hash(expected):
+        note = damage or f"{expected.algorithm} hashes cannot be computed here"
+        return Check(what, expected, "", ok=False, note=note, is_unread=True)
+    return Check(what, expected, actual, ok=actual == expected, note=damage, is_unread=not actual)
+
+
+def _can_hash(digest: str) -> bool:
+    return not digest or digest.partition(":")[0] in ALGORITHMS
+
+
+def hash_algorithm(digest: Digest | None) -> str:
+    """What to hash with; sha256 also where nothing is expected or we do not have the algorithm."""
+    return digest.algorithm if digest and digest.algorithm in ALGORITHMS else "sha256"
+
+
+def _document_check(what: str, digest: Digest, raw: bytes) -> Check:
+    algorithm = hash_algorithm(digest)
+    return digest_check(what, digest, f"{algorithm}:{hashlib.new(algorithm, raw).hexdigest()}")
+
+
+def _problem_of(check: Check) -> Problem:
+    reason = f", its hash is {check.actual}" if check.actual else f" ({check.note})"
+    return Problem(0, b"", f"the {check.what} does not match its digest {check.expected}{reason}", Severity.REFUSED)
