@@ -13,7 +13,8 @@ from textual.geometry import Size
 from build import file, image, layer
 from families_build import facts
 from layerscope.analysis import analyse, read_image
-from layerscope.app.images_app import ImagesApp, Ways
+from layerscope.app.app import LayerscopeApp
+from layerscope.app.images.screen import ImageList
 from layerscope.app.terminal import Terminal
 from layerscope.errors import NotFound
 from layerscope.families.facts import ImageFacts
@@ -75,8 +76,8 @@ async def listed(
 ) -> AsyncIterator[Shown]:
     """The app on these images; `learned` gets what becomes known."""
     known = [] if learned is None else learned
-    ways = Ways(waste_of, lambda _found, wasted: known.append(wasted))
-    app = ImagesApp(images, ways, settings=DEFAULTS, terminal=terminal, now=NOW)
+    start = ImageList(images, waste_of, lambda _found, wasted: known.append(wasted), now=NOW)
+    app = LayerscopeApp(start, settings=DEFAULTS, terminal=terminal)
     async with app.run_test(size=Size(*size)) as pilot:
         shown = Shown(app, pilot)
         await shown.settled()
@@ -90,7 +91,7 @@ def names(shown: Shown) -> list[str]:
 
 
 def under_cursor(shown: Shown) -> str:
-    assert isinstance(shown.app, ImagesApp)
+    assert shown.app.images is not None
     row = shown.app.images.pane.row
     return "" if row is None else shown.app.images.outline.ledger.titles(row.image)[0]
 
@@ -307,4 +308,4 @@ async def test_the_help_lists_the_keys_of_this_screen() -> None:
     async with listed(found(family()), size=WIDE) as shown:
         assert shown.footer.split()[:8] == ["enter", "open", "space", "fold", "/", "filter", "s", "sort"]
         await shown.keys("question_mark")
-        assert "Fold or unfold what is built on the image" in "\n".join(shown.picture)
+        assert "Expand or collapse the images built on this one" in "\n".join(shown.picture)

@@ -113,8 +113,9 @@ def _write(catch: Catch, *, is_json: bool) -> None:
 def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
     """Explore the images on the screen."""
     tune_textual()
-    from layerscope.app.images_app import Ways, run_images
-    from layerscope.app.keys.table import KEYS
+    from layerscope.app.app import run
+    from layerscope.app.images.screen import ImageList
+    from layerscope.app.keys.table import KEY_IDS
     from layerscope.app.terminal import Terminal
     from layerscope.families.remembered import remember_waste
     from layerscope.settings.read import read_settings
@@ -125,6 +126,6 @@ def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
     def learned(each: Found, wasted_bytes: int) -> None:
         remember_waste(cache, [each.facts.wasting(wasted_bytes)])
 
-    settings = read_settings(key_ids=[key.id for key in KEYS])
-    ways = Ways(partial(_waste_of, cache=cache), learned)
-    return exit_code(run_images(found, ways, settings=settings, terminal=Terminal.of()))
+    settings = read_settings(key_ids=KEY_IDS)
+    listed = ImageList(found, partial(_waste_of, cache=cache), learned)
+    return exit_code(run(listed, settings=settings, terminal=Terminal.of()))

@@ -16,8 +16,8 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from layerscope.analysis import Contents
-from layerscope.app.explorer.loader import Stopped
 from layerscope.app.keys.bindings import back
+from layerscope.app.reading_progress import Stopped
 from layerscope.errors import LayerscopeError, WouldOverwrite
 from layerscope.extraction.extract import Extracted, extract
 from layerscope.text import escape

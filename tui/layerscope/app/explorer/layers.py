@@ -10,9 +10,9 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import Place
+from layerscope.app.keys.table import KeyContext
 from layerscope.app.widgets.cells import bar_cell, fitted, size_cell
-from layerscope.app.widgets.lines import Lines
+from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.report.instructions import step_text
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class LayerFigures:
     """What is known of a layer so far, in bytes; `is_read` is false while its size is only that of its blob."""
 
     size: int
@@ -29,17 +29,17 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _LayerLine:
     """A line of the pane: a layer, an empty step (`layer` None), or the rule below the base (both None)."""
 
     layer: StoredLayer | None
     text: str
 
 
-class Layers(Lines):
+class LayerList(CursorLines):
     """Lists the layers, base first. It posts Stepped when the cursor comes to another layer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.LAYERS)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.LAYERS)
 
     class Stepped(Message):
         """The cursor came to layer `number`."""
@@ -51,13 +51,13 @@ class Layers(Lines):
     class Opened(Message):
         """The user wants to see the files of the layer under the cursor."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, is_ascii=is_ascii)
         self._has_steps = False
-        self._lines: list[_Line] = []
+        self._lines: list[_LayerLine] = []
         self._base = 0
         self._image: Image | None = None
-        self._figures: dict[int, Figures] = {}
+        self._figures: dict[int, LayerFigures] = {}
         self.marked = 0
 
     @property
@@ -83,7 +83,7 @@ class Layers(Lines):
 
     def _list(self) -> None:
         assert self._image is not None
-        self._lines = [_Line(None, ""), *_lines(self._image, self._base, has_steps=self._has_steps)]
+        self._lines = [_LayerLine(None, ""), *_lines(self._image, self._base, has_steps=self._has_steps)]
         self.set_count(len(self._lines))
 
     def show_steps(self, *, has_steps: bool) -> None:
@@ -94,7 +94,7 @@ class Layers(Lines):
                 self._list()
                 self.step_to(number)
 
-    def show_figures(self, figures: dict[int, Figures]) -> None:
+    def show_figures(self, figures: dict[int, LayerFigures]) -> None:
         """What is known of each layer's sizes."""
         self._figures = figures
         self.refresh()
@@ -140,31 +140,31 @@ class Layers(Lines):
         bar, wasted = _widths(room)
         if line == 0:
             head = f" {'#':>{self._digits}} {'size':>8}{'':{bar}}" + (f" {'wasted':>8}" if wasted else "") + " instruction"
-            return [Segment(fitted(head, room), self.ink("dim"))]
+            return [Segment(fitted(head, room), self.style("dim"))]
         if shown.layer is None:
-            return [Segment(fitted(shown.text, room), self.ink("dim"))]
+            return [Segment(fitted(shown.text, room), self.style("dim"))]
         return self._layer_segments(shown, room, bar, wasted)
 
-    def _layer_segments(self, shown: _Line, room: int, bar: int, wasted: int) -> list[Segment]:
+    def _layer_segments(self, shown: _LayerLine, room: int, bar: int, wasted: int) -> list[Segment]:
         assert shown.layer is not None
         number = shown.layer.number
-        figures = self._figures.get(number, Figures(shown.layer.wire_bytes, 0, is_read=False))
+        figures = self._figures.get(number, LayerFigures(shown.layer.wire_bytes, 0, is_read=False))
         largest = max((each.size for each in self._figures.values()), default=0)
-        ink = self.ink("dim") if number <= self._base or not figures.is_read else None
-        sign = self.ink("modified") if number == self.marked else ink
+        style = self.style("dim") if number <= self._base or not figures.is_read else None
+        sign = self.style("modified") if number == self.marked else style
         parts = [
             Segment(f"{'◆' if number == self.marked else ' '}{number:>{self._digits}}", sign),
-            Segment(f" {size_cell(figures.size, zero='0  B')}", ink),
+            Segment(f" {size_cell(figures.size, zero='0  B')}", style),
         ]
         if bar:
-            parts.append(Segment(" " + bar_cell(figures.size, largest, bar - 1, is_ascii=self.is_ascii), self.ink("bar")))
+            parts.append(Segment(" " + bar_cell(figures.size, largest, bar - 1, is_ascii=self.is_ascii), self.style("bar")))
         if wasted:
-            parts.append(Segment(f" {size_cell(figures.wasted)}", self.ink("wasted")))
+            parts.append(Segment(f" {size_cell(figures.wasted)}", self.style("wasted")))
         used = sum(len(part.text) for part in parts)
         text = shown.text if figures.is_read else f"… {shown.text}"
         if shown.layer.absent:
-            text, ink = f"not there: {shown.text}", self.ink("removed")
-        return [*parts, Segment(" " + fitted(text, room - used - 1), ink)]
+            text, style = f"not there: {shown.text}", self.style("removed")
+        return [*parts, Segment(" " + fitted(text, room - used - 1), style)]
 
 
 def _widths(room: int) -> tuple[int, int]:
@@ -174,13 +174,13 @@ def _widths(room: int) -> tuple[int, int]:
     return (11 if room >= 60 else 9 if room >= 48 else 0), 9
 
 
-def _lines(image: Image, base: int, *, has_steps: bool) -> list[_Line]:
+def _lines(image: Image, base: int, *, has_steps: bool) -> list[_LayerLine]:
     lines = []
     for step in image.steps:
         if step.layer is not None:
-            lines.append(_Line(step.layer, step_text(step.history) or "(no history)"))
+            lines.append(_LayerLine(step.layer, step_text(step.history) or "(no history)"))
             if step.layer.number == base < len(image.layers):
-                lines.append(_Line(None, "    ── base above, yours below ──"))
+                lines.append(_LayerLine(None, "    ── base above, yours below ──"))
         elif has_steps:
-            lines.append(_Line(None, f"{'':>12} {step_text(step.history)}"))
+            lines.append(_LayerLine(None, f"{'':>12} {step_text(step.history)}"))
     return lines

@@ -36,47 +36,47 @@ def fitting_columns(wanted: Sequence[str], room: int) -> list[str]:
     return columns
 
 
-class TreeLook:
-    """Draws nodes of `rows` in the colours that `ink` has; `wasted` are the bytes at and below each node, if they are known."""
+class RowRenderer:
+    """Draws nodes of `rows`. `style` returns the style of a name; `wasted` are the bytes at and below each node, if known."""
 
-    def __init__(self, rows: Rows, wasted: Longs | None, *, ink: Callable[[str], Style], is_ascii: bool) -> None:
-        self._rows, self._ink, self._is_ascii = rows, ink, is_ascii
+    def __init__(self, rows: Rows, wasted: Longs | None, *, style: Callable[[str], Style], is_ascii: bool) -> None:
+        self._rows, self._style, self._is_ascii = rows, style, is_ascii
         self.line = NodeLines(rows.view, wasted, is_ascii=is_ascii).line
 
     def segments(self, node: int, wanted: Sequence[str], room: int) -> list[Segment]:
         """Marks, those of the `wanted` columns that fit, name; at most `room` cells."""
         shown, columns = self.line(node), fitting_columns(wanted, room)
-        ink = self._line_ink(shown)
+        style = self._line_style(shown)
         parts = [
-            Segment("-" if shown.is_gone else MARKS[shown.change], ink),
-            Segment("! " if shown.wasted and not shown.is_directory else "  ", self._ink("wasted")),
+            Segment("-" if shown.is_gone else MARKS[shown.change], style),
+            Segment("! " if shown.wasted and not shown.is_directory else "  ", self._style("wasted")),
         ]
-        parts += [self._column(name, shown, ink) for name in columns]
-        return [*parts, *self._name_parts(node, shown, room - _width(columns), ink)]
+        parts += [self._column(name, shown, style) for name in columns]
+        return [*parts, *self._name_parts(node, shown, room - _width(columns), style)]
 
-    def name_at(self, wanted: Sequence[str], room: int) -> int:
+    def name_column(self, wanted: Sequence[str], room: int) -> int:
         """Where names begin, with the signs before them."""
         return _width(fitting_columns(wanted, room))
 
-    def _line_ink(self, shown: NodeLine) -> Style | None:
+    def _line_style(self, shown: NodeLine) -> Style | None:
         if shown.gone_in:
-            return self._ink("removed") + self._ink("dim")
-        return self._ink(shown.change.name.lower()) if shown.change is not Change.UNCHANGED else None
+            return self._style("removed") + self._style("dim")
+        return self._style(shown.change.name.lower()) if shown.change is not Change.UNCHANGED else None
 
-    def _column(self, name: str, shown: NodeLine, ink: Style | None) -> Segment:
+    def _column(self, name: str, shown: NodeLine, style: Style | None) -> Segment:
         if name == "mode":
-            return Segment(f"{shown.mode:<{WIDTHS['mode'] - 1}} ", self._ink("dim"))
+            return Segment(f"{shown.mode:<{WIDTHS['mode'] - 1}} ", self._style("dim"))
         if name == "owner":
-            return Segment(fitted(shown.owner, WIDTHS["owner"] - 1) + " ", self._ink("dim"))
+            return Segment(fitted(shown.owner, WIDTHS["owner"] - 1) + " ", self._style("dim"))
         if name == "size":
-            return Segment(size_cell(shown.size) + " ", ink)
+            return Segment(size_cell(shown.size) + " ", style)
         if name == "wasted":
-            return Segment(f"{'!' if shown.wasted else ' '}{size_cell(shown.wasted)} ", self._ink("wasted"))
+            return Segment(f"{'!' if shown.wasted else ' '}{size_cell(shown.wasted)} ", self._style("wasted"))
         # What went earlier is no part of what its directory holds now.
         size = 0 if shown.gone_in else shown.size
-        return Segment(bar_cell(size, shown.within, WIDTHS["bar"] - 1, is_ascii=self._is_ascii) + " ", self._ink("bar"))
+        return Segment(bar_cell(size, shown.within, WIDTHS["bar"] - 1, is_ascii=self._is_ascii) + " ", self._style("bar"))
 
-    def _name_parts(self, node: int, shown: NodeLine, room: int, ink: Style | None) -> list[Segment]:
+    def _name_parts(self, node: int, shown: NodeLine, room: int, style: Style | None) -> list[Segment]:
         """Sign, name, where a link leads, and the longest note that there is room for."""
         indent = min((2 if room >= WIDE_NAME else 1) * (shown.depth - 1), max(room - NAME // 2, 0))
         left = room - indent - 2
@@ -86,10 +86,10 @@ class TreeLook:
         note = next((each for each in _notes(shown) if used + len(each) <= left), "")
         name = cut_middle(name, left) if cell_len(name) > left else name
         parts = [
-            Segment(" " * indent + self._sign(node, shown), self._ink("dim")),
-            Segment(name, self._name_ink(node, shown, ink)),
-            Segment(fitted(link, left - cell_len(name)).rstrip() if link else "", self._ink("link")),
-            Segment(note, self._ink("dim")),
+            Segment(" " * indent + self._sign(node, shown), self._style("dim")),
+            Segment(name, self._name_style(node, shown, style)),
+            Segment(fitted(link, left - cell_len(name)).rstrip() if link else "", self._style("link")),
+            Segment(note, self._style("dim")),
         ]
         return [part for part in parts if part.text]
 
@@ -98,10 +98,10 @@ class TreeLook:
             return TWISTY[self._rows.is_open(node)]
         return "  "
 
-    def _name_ink(self, node: int, shown: NodeLine, ink: Style | None) -> Style | None:
+    def _name_style(self, node: int, shown: NodeLine, style: Style | None) -> Style | None:
         if shown.is_gone:
-            ink = (ink or Style()) + self._ink("gone")
-        return (ink or Style()) + self._ink("hit") if self._rows.is_hit(node) else ink
+            style = (style or Style()) + self._style("gone")
+        return (style or Style()) + self._style("hit") if self._rows.is_hit(node) else style
 
 
 def _width(columns: Sequence[str]) -> int:

@@ -15,8 +15,8 @@ from textual.strip import Strip
 
 from layerscope.app.file.pages import Page
 from layerscope.app.file.search import Match
+from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.highlight import pieces
-from layerscope.app.widgets.lines import Lines
 
 CUT = Segment("…")
 SIDE = 8
@@ -24,8 +24,8 @@ SIDE = 8
 _OWN = ("comment", "string", "keyword", "number", "name", "here")
 
 
-class FileLines(Lines):
-    """Shows a Page. It posts Lines.Moved and Lines.Chosen where the page has a cursor, and Scrolled."""
+class FileLines(CursorLines):
+    """Shows a Page. It posts Moved and Chosen where the page has a cursor, and Scrolled."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "file--comment", "file--string", "file--keyword", "file--number", "file--name", "file--here",
@@ -188,7 +188,7 @@ class FileLines(Lines):
     def _paint(self, name: str) -> Style | None:
         if name in _OWN:
             return self.get_component_rich_style(f"file--{name}", partial=True)
-        return self.ink(name) if name else None
+        return self.style(name) if name else None
 
 
 def _start(text: str, cells: int) -> str:

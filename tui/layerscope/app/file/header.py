@@ -70,10 +70,10 @@ class FileHeader(Widget):
             parts = [(f" {self._version(width - 1)}", "")]
         else:
             parts = self._instruction_line(self._facts, width, self._tabs(1, width) if is_wide else [])
-        segments = [Segment(text, self._ink(name)) for text, name in parts]
+        segments = [Segment(text, self._style(name)) for text, name in parts]
         return Strip(segments).crop_extend(0, width, base).apply_style(base)
 
-    def _ink(self, name: str) -> Style | None:
+    def _style(self, name: str) -> Style | None:
         return self.get_component_rich_style(f"file-header--{name}", partial=True) if name else None
 
     def _path_line(self, width: int, right: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -150,6 +150,6 @@ class FileStatus(Widget):
             return Strip.blank(width, base)
         cut = "cut: " if self._is_cut else ""
         room = width - cell_len(self.place + cut) - 3
-        ink = self.get_component_rich_style("file-status--cut", partial=True)
-        segments = [Segment(" "), Segment(cut, ink), Segment(fitted(self.text, room)), Segment(f" {self.place} ")]
+        style = self.get_component_rich_style("file-status--cut", partial=True)
+        segments = [Segment(" "), Segment(cut, style), Segment(fitted(self.text, room)), Segment(f" {self.place} ")]
         return Strip(segments).crop_extend(0, width, base).apply_style(base)

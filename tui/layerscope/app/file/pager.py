@@ -11,6 +11,7 @@ from layerscope.app.file.file_lines import FileLines
 from layerscope.app.file.header import FileStatus
 from layerscope.app.file.pages import Page, Sentences
 from layerscope.app.file.search import SearchLine
+from layerscope.app.widgets.input_line import InputLine
 
 
 class Pager(Vertical):
@@ -97,11 +98,11 @@ class Pager(Vertical):
         if here is not None and here.line < self.lines.count:
             self.lines.reveal(here)
 
-    @on(SearchLine.Typed)
+    @on(InputLine.Typed)
     def _typed(self) -> None:
         self._search(is_moving=True)
 
-    @on(SearchLine.Entered)
+    @on(InputLine.Entered)
     def _entered(self) -> None:
         if self.bar.pattern is None:
             self.close_search()

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from layerscope.app.widgets.highlight import Span
+from layerscope.app.widgets.highlight import ColorSpan
 from layerscope.report.style import wrapped
 from layerscope.viewing.hexdump import HexLines
 from layerscope.viewing.unified import DiffLine
 
 Piece = tuple[str, str]
-"""Text, and the name of its colour (empty for none)."""
+"""SourceText, and the name of its colour (empty for none)."""
 
 HEX_ROOM = 78
 """Cells of a line of hex with 16 bytes."""
@@ -43,7 +43,7 @@ class Page:
         """The colour of a line."""
         return ""
 
-    def spans(self, line: int) -> Sequence[Span]:  # noqa: ARG002
+    def spans(self, line: int) -> Sequence[ColorSpan]:  # noqa: ARG002
         """Stretches of a line in colours of their own."""
         return ()
 
@@ -53,7 +53,7 @@ class Sentences(Page):
     """Sentences instead of content, wrapped."""
 
     sentences: tuple[str, ...] = ()
-    ink: str = ""
+    style: str = ""
 
     def at(self, room: int) -> Page:
         """Wrap."""
@@ -66,21 +66,21 @@ class Sentences(Page):
 
     def colour(self, line: int) -> str:  # noqa: ARG002
         """One for all."""
-        return self.ink
+        return self.style
 
 
 @dataclass(frozen=True, eq=False)
-class Text(Page):
+class SourceText(Page):
     """Numbered lines in a language; `coloured` has the spans of each, or is empty."""
 
     language: str = ""
-    coloured: Sequence[tuple[Span, ...]] = field(default=(), repr=False)
+    coloured: Sequence[tuple[ColorSpan, ...]] = field(default=(), repr=False)
 
     def gutter(self, line: int, room: int) -> list[Piece]:  # noqa: ARG002
         """The number."""
         return [(f"{line + 1:>{_digits(len(self.texts))}} ", "comment")]
 
-    def spans(self, line: int) -> Sequence[Span]:
+    def spans(self, line: int) -> Sequence[ColorSpan]:
         """Comments, strings, keywords."""
         return self.coloured[line] if line < len(self.coloured) else ()
 
@@ -95,7 +95,7 @@ class Hex(Page):
         """Choose the width."""
         return replace(self, texts=HexLines(self.content, 16 if room >= HEX_ROOM else 8))
 
-    def spans(self, line: int) -> Sequence[Span]:  # noqa: ARG002
+    def spans(self, line: int) -> Sequence[ColorSpan]:  # noqa: ARG002
         """The offset is dimmed."""
         return ((0, 8, "comment"),)
 

@@ -64,7 +64,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Story:
+class PathHistory:
     """The versions of a node, oldest first, and the facts of each. Removals count as versions."""
 
     contents: Contents
@@ -73,7 +73,7 @@ class Story:
     facts: list[Facts]
 
     @classmethod
-    def of(cls, contents: Contents, node: int, waste: Waste | None) -> Story:
+    def of(cls, contents: Contents, node: int, waste: Waste | None) -> PathHistory:
         """Look them up; without `waste` nothing is said to be wasted."""
         versions = versions_of_path(contents, node)
         origins = np.array([version.origin for version in versions], np.int64)

@@ -2,69 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
+from textual.signal import Signal
 from textual.worker import get_current_worker
 
 from layerscope.analysis import Contents
-from layerscope.app.explorer.loader import Progressed
 from layerscope.app.file.blame import Blame
 from layerscope.app.file.header import MODES, FileHeader, Mode
-from layerscope.app.file.page_reading import Kept, Key, Ready, read
+from layerscope.app.file.page_reading import PageCache, PageKey, Ready, read
 from layerscope.app.file.pager import Pager
 from layerscope.app.file.pages import Page, Sentences
-from layerscope.app.file.path_history import Story
-from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import Place
+from layerscope.app.file.path_history import PathHistory
+from layerscope.app.keys.bindings import back, bindings
+from layerscope.app.keys.table import KEYS, KeyAction, KeyContext
+from layerscope.app.reading_progress import Progressed
+from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
-from layerscope.app.widgets.lines import Lines
 from layerscope.units import count_text
-from layerscope.waste.find import Waste
 
 PATIENCE = 0.1
 """Seconds before the screen says that it is loading."""
-LOADING = Sentences(sentences=("loading …",), ink="dim")
+LOADING = Sentences(sentences=("loading …",), style="dim")
 
 
 class FileScreen(Screen[None]):
-    """Steps through the versions of `node`, from the one seen after `layer` on. It posts Extract.
+    """Shows the versions of a path, first the one seen after `layer`, as content, as a diff or as a list of all.
 
-    `mode` is the way of looking at the version with that `index`, from 0.
+    It posts ExtractRequested. `index` is the version shown, from 0, and `mode` the way it is shown. `progressed` publishes
+    how far an engine is that has to send the content again.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.FILE), Binding("escape", "back", show=False, id="app.back")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.FILE), back("back")]
     AUTO_FOCUS = "#file-lines"
 
-    class Extract(Message):
+    class ExtractRequested(Message):
         """`node` is to be copied out of the image, as it is seen after `layer`."""
 
         def __init__(self, contents: Contents, node: int, layer: int) -> None:
             self.contents, self.node, self.layer = contents, node, layer
             super().__init__()
 
-    def __init__(self, contents: Contents, node: int, layer: int, *, shows: Mode, waste: Waste | None = None) -> None:
+    def __init__(
+        self,
+        history: PathHistory,
+        layer: int,
+        *,
+        shows: Mode,
+        keys: Sequence[KeyAction] = KEYS,
+        progressed: Signal[Progressed] | None = None,
+    ) -> None:
         super().__init__()
-        self._story = Story.of(contents, node, waste)
-        self._modes: tuple[Mode, ...] = MODES if self._story.has_content else ("diff", "blame")
+        self._history, self._keys, self._progressed = history, keys, progressed
+        self._modes: tuple[Mode, ...] = MODES if self._history.has_content else ("diff", "blame")
         self.mode: Mode = shows if shows in self._modes else "blame"
-        self.index = self._story.seen_after(layer)
-        self._kept = Kept()
-        self._shown: Key | None = None
+        self.index = self._history.seen_after(layer)
+        self._kept = PageCache()
+        self._shown: PageKey | None = None
         self._tops: dict[Mode, int] = {}
 
     def compose(self) -> ComposeResult:
         """What is looked at, its lines, what is known of them, keys."""
-        yield FileHeader(self._story.path, self._modes, id="file-header")
+        yield FileHeader(self._history.path, self._modes, id="file-header")
         yield Pager(id="file-pager")
-        yield Footer(id="footer")
+        yield Footer(self._keys, id="footer")
 
     def on_mount(self) -> None:
         """Begin once the size is known."""
+        if self._progressed is not None:
+            self._progressed.subscribe(self, self._show_progress)
         self.call_after_refresh(self._show)
 
     @property
@@ -87,7 +99,7 @@ class FileScreen(Screen[None]):
         key = (self.mode, self.index)
         self.workers.cancel_group(self, "read")
         if self.mode == "blame":
-            self._show_page(Blame(status=count_text(len(self._story), "version"), facts=self._story.facts))
+            self._show_page(Blame(status=count_text(len(self._history), "version"), facts=self._history.facts))
         elif key in self._kept.pages:
             self._show_page(self._kept.pages[key])
         else:
@@ -96,18 +108,17 @@ class FileScreen(Screen[None]):
             self._read(key)
 
     def _show_header(self) -> None:
-        facts = self._story.facts[self.index]
-        self.query_one(FileHeader).show(facts, self.mode, number=self.index + 1, total=len(self._story))
+        facts = self._history.facts[self.index]
+        self.query_one(FileHeader).show(facts, self.mode, number=self.index + 1, total=len(self._history))
         self.refresh_bindings()
 
-    @on(Progressed)
     def _show_progress(self, progress: Progressed) -> None:
         """How far an engine is that has to give the content once more."""
         if self._shown is None and progress.stage:
             share = f" {100 * progress.done // progress.total}%" if progress.total else ""
-            self.pager.show(Sentences(sentences=(f"loading … {progress.stage}{share}",), ink="dim"))
+            self.pager.show(Sentences(sentences=(f"loading … {progress.stage}{share}",), style="dim"))
 
-    def _show_waiting(self, key: Key) -> None:
+    def _show_waiting(self, key: PageKey) -> None:
         if self._shown is None and key == (self.mode, self.index):
             self.pager.show(LOADING)
 
@@ -120,10 +131,10 @@ class FileScreen(Screen[None]):
             self.pager.show(page, top=self._tops.get(self.mode, 0), index=self.index)
 
     @work(thread=True, exclusive=True, group="read")
-    def _read(self, key: Key) -> None:
+    def _read(self, key: PageKey) -> None:
         """Read in a thread; `exclusive` ends the reading before."""
         worker = get_current_worker()
-        for ready in read(self._story, key, dict(self._kept.files), lambda: worker.is_cancelled):
+        for ready in read(self._history, key, dict(self._kept.files), lambda: worker.is_cancelled):
             if not worker.is_cancelled:
                 self.post_message(ready)
 
@@ -133,7 +144,7 @@ class FileScreen(Screen[None]):
         if message.key == (self.mode, self.index):
             self._show_page(message.page)
 
-    @on(Lines.Moved)
+    @on(CursorLines.Moved)
     def _cursor_moved(self) -> None:
         lines = self.pager.lines
         if self.mode == "blame" and lines.has_cursor and lines.index != self.index:
@@ -145,7 +156,7 @@ class FileScreen(Screen[None]):
     def _picked(self, message: FileHeader.Picked) -> None:
         self.action_show(message.mode)
 
-    @on(Lines.Chosen)
+    @on(CursorLines.Chosen)
     def _chosen(self) -> None:
         self.action_open()
 
@@ -155,15 +166,15 @@ class FileScreen(Screen[None]):
         """The footer shows only what works now; while text is typed, keys are text."""
         if not self.is_mounted or action == "back":
             return True
-        if self.pager.bar.is_typing:
+        if self.pager.bar.is_typed_in:
             return False
         step = parameters[0] if parameters else None
         works = {
             "show": step in self._modes and step != self.mode,
-            "version": isinstance(step, int) and 0 <= self.index + step < len(self._story),
+            "version": isinstance(step, int) and 0 <= self.index + step < len(self._history),
             "match": self.pager.has_matches,
             "open": self.pager.has_matches if self.mode != "blame" else "content" in self._modes,
-            "extract": self._story.is_seen(self.index),
+            "extract": self._history.is_seen(self.index),
         }
         return works.get(action, True)
 
@@ -197,12 +208,14 @@ class FileScreen(Screen[None]):
 
     def action_extract(self) -> None:
         """Copy this version out of the image."""
-        self.post_message(self.Extract(self._story.contents, self._story.node, self._story.facts[self.index].layer))
+        self.post_message(
+            self.ExtractRequested(self._history.contents, self._history.node, self._history.facts[self.index].layer)
+        )
 
     def action_copy_path(self) -> None:
         """Copy the path, over SSH too."""
-        self.app.copy_to_clipboard(self._story.path)
-        self.notify(self._story.path, title="Copied", markup=False)
+        self.app.copy_to_clipboard(self._history.path)
+        self.notify(self._history.path, title="Copied", markup=False)
 
     def action_back(self) -> None:
         """Out of the search, else out of the file."""

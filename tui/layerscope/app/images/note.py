@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from layerscope.app.widgets.details import Part
+from layerscope.app.widgets.details import Detail
 from layerscope.families.figures import Figures, Ledger
 from layerscope.families.rows import TRUNK, Row
 from layerscope.report.families import trunk_text
@@ -14,30 +14,30 @@ from layerscope.units import count_text, size_text
 MOST_NAMED = 5
 
 
-def note_parts(ledger: Ledger, row: Row) -> Iterator[Part]:
+def image_note(ledger: Ledger, row: Row) -> Iterator[Detail]:
     """A line of the list in full."""
     if row.image == TRUNK:
         yield from _trunk(ledger, row.node)
         return
     image, figures = ledger.forest.images[row.image], ledger.figures[row.image]
-    yield Part(", ".join(ledger.titles(row.image)), colour="bold")
+    yield Detail(", ".join(ledger.titles(row.image)), colour="bold")
     created = f" · created {escape(image.created[:16].replace('T', ' '))}" if image.created else ""
-    yield Part(f"{escape(str(image.platform))} · {image.id.short}{created}")
-    yield Part(removal_sentence(figures, len(image.names)), "removing it")
-    yield Part(waste_sentence(image.wasted_bytes, figures), "waste", "wasted" if image.wasted_bytes else "")
-    yield Part(_layers(ledger, row), "layers")
-    yield Part(_shared(ledger, row.image, figures), "shares")
+    yield Detail(f"{escape(str(image.platform))} · {image.id.short}{created}")
+    yield Detail(removal_sentence(figures, len(image.names)), "removing it")
+    yield Detail(waste_sentence(image.wasted_bytes, figures), "waste", "wasted" if image.wasted_bytes else "")
+    yield Detail(_layers(ledger, row), "layers")
+    yield Detail(_shared(ledger, row.image, figures), "shares")
 
 
-def _trunk(ledger: Ledger, node: int) -> Iterator[Part]:
+def _trunk(ledger: Ledger, node: int) -> Iterator[Detail]:
     forest = ledger.forest
     numbers = forest.images_from(node)
-    yield Part(trunk_text(ledger, node), colour="bold")
+    yield Detail(trunk_text(ledger, node), colour="bold")
     parent = forest.nodes[node].parent
     below = ledger.size_to(parent) if parent >= 0 else 0
     whole = f", {size_text(ledger.size_to(node))} with all below" if below else ""
-    yield Part(size_text(ledger.size_to(node) - below) + whole, "size")
-    yield Part(f"{count_text(len(numbers), 'image')}: {_names(ledger, numbers)}", "of")
+    yield Detail(size_text(ledger.size_to(node) - below) + whole, "size")
+    yield Detail(f"{count_text(len(numbers), 'image')}: {_names(ledger, numbers)}", "of")
 
 
 def _layers(ledger: Ledger, row: Row) -> str:

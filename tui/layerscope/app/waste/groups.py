@@ -38,7 +38,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class WasteGroup:
     """Contents that go together: those of a cause, of a layer pair for one cause, or below the directory `node`."""
 
     kind: Grouping
@@ -62,21 +62,21 @@ class Share:
     waste: Waste
 
     @cached_property
-    def pairs(self) -> list[Group]:
+    def pairs(self) -> list[WasteGroup]:
         """Its layer pairs, biggest first."""
         return [
-            Group(Grouping.PAIR, each.size, each.count, self.is_base, each.cause, each.written_by, each.buried_by)
+            WasteGroup(Grouping.PAIR, each.size, each.count, self.is_base, each.cause, each.written_by, each.buried_by)
             for each in by_layer_pair(self.waste)
         ]
 
     @cached_property
-    def causes(self) -> list[Group]:
+    def causes(self) -> list[WasteGroup]:
         """Its causes, biggest first."""
         sizes = sorted(self.waste.by_cause().items(), key=lambda item: -item[1])
         counts = np.bincount(self.waste.cause, minlength=len(Cause)).tolist()
-        return [Group(Grouping.CAUSE, size, counts[cause], self.is_base, cause) for cause, size in sizes if size]
+        return [WasteGroup(Grouping.CAUSE, size, counts[cause], self.is_base, cause) for cause, size in sizes if size]
 
-    def rows_of(self, group: Group, last: int) -> Longs:
+    def rows_of(self, group: WasteGroup, last: int) -> Longs:
         """The rows of a group, biggest first; `last` is the end of its directory's nodes."""
         waste = self.waste
         if group.kind is Grouping.DIRECTORY:
@@ -102,7 +102,7 @@ def shares(analysis: Analysis) -> Iterator[Share]:
         yield Share(f"{name}: {size}", is_base=mask is is_base, rows=np.flatnonzero(mask), waste=part)
 
 
-def directories(analysis: Analysis, share: Share) -> Iterator[Heading | Group]:
+def directories(analysis: Analysis, share: Share) -> Iterator[Heading | WasteGroup]:
     """The directories with the most waste, without those that hold hardly more of it than one directory in them."""
     found = by_directory(analysis.tree, share.waste)
     size = {each.node: each.size for each in found}
@@ -110,7 +110,7 @@ def directories(analysis: Analysis, share: Share) -> Iterator[Heading | Group]:
     dropped = {above for each in found if each.node and each.size >= NEARLY_ALL * size.get(above := int(parent[each.node]), 0)}
     listed = [each for each in found if each.node not in dropped]
     for each in listed[:DIRECTORIES]:
-        yield Group(Grouping.DIRECTORY, each.size, each.count, share.is_base, node=each.node)
+        yield WasteGroup(Grouping.DIRECTORY, each.size, each.count, share.is_base, node=each.node)
     if len(listed) > DIRECTORIES:
         rest = size_text(listed[DIRECTORIES].size)
         yield Heading(f"and {len(listed) - DIRECTORIES:,} more directories, of at most {rest} each")

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.app.waste.groups import Group, Grouping, Heading, Share, directories, shares
+from layerscope.app.waste.groups import Grouping, Heading, Share, WasteGroup, directories, shares
 from layerscope.tree.tree import Longs
 from layerscope.tree.versions import Layers
 from layerscope.units import size_text
@@ -32,20 +32,20 @@ class Path:
     """One wasted content, by its row in the columns of Waste; `group` is the one it is listed below."""
 
     row: int
-    group: Group | None = None
+    group: WasteGroup | None = None
 
 
-Line = Heading | Group | Path
+WasteLine = Heading | WasteGroup | Path
 
 
 class Listed(Protocol):
     """Lines that are there, or are made when they are asked for."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self, line: int, /) -> Line: ...
+    def __getitem__(self, line: int, /) -> WasteLine: ...
 
 
-class Outline:
+class WasteOutline:
     """The lines of one grouping at a time. It remembers grouping, cursors and what is unfolded for as long as it is kept."""
 
     def __init__(self, analysis: Analysis) -> None:
@@ -53,9 +53,9 @@ class Outline:
         self.grouping = Grouping.CAUSE
         self.cursors: dict[Grouping, int] = {}
         self._shares = list(shares(analysis))
-        self._toggled: set[Group] = set()
-        self._folded: dict[Grouping, list[Heading | Group]] = {}
-        self._insides: dict[Group, list[Line]] = {}
+        self._toggled: set[WasteGroup] = set()
+        self._folded: dict[Grouping, list[Heading | WasteGroup]] = {}
+        self._insides: dict[WasteGroup, list[WasteLine]] = {}
         self._lines: dict[Grouping, Listed] = {}
 
     @property
@@ -67,7 +67,7 @@ class Outline:
     def lines(self) -> Listed:
         """The lines of the grouping."""
         if self.grouping not in self._lines:
-            self._lines[self.grouping] = _Paths(self._shares) if self.grouping is Grouping.PATH else list(self._unfolded())
+            self._lines[self.grouping] = _AllPaths(self._shares) if self.grouping is Grouping.PATH else list(self._unfolded())
         return self._lines[self.grouping]
 
     @property
@@ -75,31 +75,31 @@ class Outline:
         """Bytes of the biggest line."""
         if self.grouping is Grouping.PATH:
             return int(self.waste.size[0]) if len(self.waste) else 0
-        return max((each.size for each in self._groups() if isinstance(each, Group)), default=0)
+        return max((each.size for each in self._groups() if isinstance(each, WasteGroup)), default=0)
 
     def is_base(self, row: int) -> bool:
         """Whether the base buried the content in a row."""
         return bool(self.waste.buried_by[row] <= (self.analysis.base_layers or 0))
 
-    def is_open(self, group: Group) -> bool:
+    def is_open(self, group: WasteGroup) -> bool:
         """Whether what the group holds is listed: that of causes is, until they are folded."""
         return (group in self._toggled) != (group.kind is Grouping.CAUSE)
 
-    def toggle(self, group: Group) -> None:
+    def toggle(self, group: WasteGroup) -> None:
         """Unfold or fold it."""
         self._toggled ^= {group}
         self._lines.pop(self.grouping, None)
 
-    def rows(self, group: Group) -> Longs:
+    def rows(self, group: WasteGroup) -> Longs:
         """The contents of a group, biggest first."""
         return self._share_of(group).rows_of(group, int(self.analysis.tree.nodes.end[group.node]))
 
-    def layers(self, group: Group) -> tuple[dict[int, int], dict[int, int]]:
+    def layers(self, group: WasteGroup) -> tuple[dict[int, int], dict[int, int]]:
         """The layers that wrote a group's contents, and those that buried them, with their bytes: the most first."""
         rows, waste = self.rows(group), self.waste
         return _sums(waste.written_by[rows], waste.size[rows]), _sums(waste.buried_by[rows], waste.size[rows])
 
-    def jump(self, line: Group | Path) -> Jump:
+    def jump(self, line: WasteGroup | Path) -> Jump:
         """Where a line is found in the tree: a file at its writer, a directory at the layer that wrote the most of it, any
         other group as its biggest file.
         """
@@ -118,40 +118,40 @@ class Outline:
             node = int(tree.entry_node[waste.entry[row]])
         return Jump(layer, node)
 
-    def _share_of(self, group: Group) -> Share:
+    def _share_of(self, group: WasteGroup) -> Share:
         return next(share for share in self._shares if share.is_base == group.is_base)
 
-    def _unfolded(self) -> Iterator[Line]:
+    def _unfolded(self) -> Iterator[WasteLine]:
         for line in self._groups():
             yield line
-            if isinstance(line, Group) and self.is_open(line):
+            if isinstance(line, WasteGroup) and self.is_open(line):
                 yield from self._pairs_of(line) if line.kind is Grouping.CAUSE else self._inside(line)
 
-    def _pairs_of(self, cause: Group) -> Iterator[Line]:
+    def _pairs_of(self, cause: WasteGroup) -> Iterator[WasteLine]:
         for each in self._share_of(cause).pairs:
             if each.cause is cause.cause:
                 pair = replace(each, depth=1)
                 yield pair
                 yield from self._inside(pair) if self.is_open(pair) else ()
 
-    def _inside(self, group: Group) -> list[Line]:
+    def _inside(self, group: WasteGroup) -> list[WasteLine]:
         """The biggest paths of a group, and how many more there are."""
         if group not in self._insides:
             rows = self.rows(group)
-            lines: list[Line] = [Path(row, group) for row in rows[:UNFOLDED].tolist()]
+            lines: list[WasteLine] = [Path(row, group) for row in rows[:UNFOLDED].tolist()]
             if len(rows) > UNFOLDED:
                 rest = size_text(int(self.waste.size[rows[UNFOLDED:]].sum()))
                 lines.append(Heading(f"and {len(rows) - UNFOLDED:,} more of {rest} in all, which are listed by path"))
             self._insides[group] = lines
         return self._insides[group]
 
-    def _groups(self) -> list[Heading | Group]:
+    def _groups(self) -> list[Heading | WasteGroup]:
         """The lines of the grouping when all is folded."""
         if self.grouping not in self._folded:
             self._folded[self.grouping] = [line for share in self._shares for line in self._of_share(share)]
         return self._folded[self.grouping]
 
-    def _of_share(self, share: Share) -> Iterator[Heading | Group]:
+    def _of_share(self, share: Share) -> Iterator[Heading | WasteGroup]:
         if share.heading:
             yield Heading(share.heading)
         if self.grouping is Grouping.CAUSE:
@@ -168,7 +168,7 @@ def _sums(numbers: Layers, sizes: Longs) -> dict[int, int]:
     return {number: int(sums[number]) for number in np.argsort(-sums, kind="stable").tolist() if sums[number]}
 
 
-class _Paths:
+class _AllPaths:
     """Every wasted content, biggest first; those of each share below its heading."""
 
     def __init__(self, all_shares: list[Share]) -> None:
@@ -177,7 +177,7 @@ class _Paths:
     def __len__(self) -> int:
         return sum(len(share.rows) + bool(share.heading) for share in self._shares)
 
-    def __getitem__(self, line: int, /) -> Line:
+    def __getitem__(self, line: int, /) -> WasteLine:
         for share in self._shares:
             if share.heading:
                 if line == 0:

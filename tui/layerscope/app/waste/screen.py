@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -13,40 +14,40 @@ from textual.widgets import Static
 
 from layerscope.analysis import Analysis
 from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import Place
+from layerscope.app.keys.table import KEYS, KeyAction, KeyContext
 from layerscope.app.waste.groups import Grouping, Heading
 from layerscope.app.waste.note import WasteNote
-from layerscope.app.waste.outline import Jump, Outline
+from layerscope.app.waste.outline import Jump, WasteOutline
 from layerscope.app.waste.tabs import WasteTabs
 from layerscope.app.waste.waste_lines import WasteLines
+from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
-from layerscope.app.widgets.lines import Lines
 from layerscope.app.widgets.summary import Summary
 
 GROUPINGS = list(Grouping)
 
 
 class WasteScreen(Screen[Jump | None]):
-    """Shows an Outline, which remembers what was shown. It ends with where to go in the files, or None."""
+    """Shows an WasteOutline, which remembers what was shown. It ends with where to go in the files, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.WASTE)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.WASTE)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
     AUTO_FOCUS = "#waste"
 
-    def __init__(self, outline: Outline) -> None:
+    def __init__(self, outline: WasteOutline, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False) -> None:
         super().__init__()
-        self._outline = outline
+        self._outline, self._keys, self._is_ascii = outline, keys, is_ascii
 
     def compose(self) -> ComposeResult:
         """The image above, then tabs, list and note, or a sentence where nothing is wasted."""
-        yield Summary(self._outline.analysis.image.reference, id="summary")
+        yield Summary(self._outline.analysis.image.reference, id="summary", is_ascii=self._is_ascii)
         if len(self._outline.waste):
             yield WasteTabs(self._outline.analysis, id="waste-tabs")
-            yield WasteLines(self._outline, id="waste")
+            yield WasteLines(self._outline, id="waste", is_ascii=self._is_ascii)
             yield WasteNote(self._outline, id="waste-note")
         else:
             yield Static(Content(nothing_wasted(self._outline.analysis)), id="waste-none")
-        yield Footer(id="footer")
+        yield Footer(self._keys, id="footer")
 
     def on_mount(self) -> None:
         """Show what was shown last."""
@@ -69,12 +70,12 @@ class WasteScreen(Screen[Jump | None]):
     def _pick(self, event: WasteTabs.Picked) -> None:
         self._show(event.grouping)
 
-    @on(Lines.Moved)
+    @on(CursorLines.Moved)
     def _tell(self) -> None:
         line = self.pane.line
         self.query_one(WasteNote).tell(None if isinstance(line, Heading) else line)
 
-    @on(Lines.Chosen)
+    @on(CursorLines.Chosen)
     def _chosen(self) -> None:
         self.action_show_in_files()
 

@@ -14,7 +14,7 @@ LABEL = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Detail:
     """A line before it is wrapped: a label, its text, and the colour of both."""
 
     text: str
@@ -25,14 +25,12 @@ class Part:
 class Details(Lines):
     """Text about a layer and the image, wrapped to the pane."""
 
-    has_cursor = False
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self._parts: list[Part] = []
-        self._wrapped: list[Part] = []
+        self._parts: list[Detail] = []
+        self._wrapped: list[Detail] = []
 
-    def show(self, parts: list[Part]) -> None:
+    def show(self, parts: list[Detail]) -> None:
         """Show other facts, from the top."""
         self._parts = parts
         self._wrap()
@@ -50,11 +48,11 @@ class Details(Lines):
         """The label, dim, and the text."""
         part = self._wrapped[line]
         label = f" {part.label:<{LABEL}}" if part.label else " "
-        return [Segment(label, self.ink("dim")), Segment(part.text, self.ink(part.colour) if part.colour else None)]
+        return [Segment(label, self.style("dim")), Segment(part.text, self.style(part.colour) if part.colour else None)]
 
 
-def _wrapped(part: Part, room: int) -> Iterator[Part]:
+def _wrapped(part: Detail, room: int) -> Iterator[Detail]:
     """The lines of a part; the label stands before the first, and room for it before all."""
     indent = LABEL if part.label else 0
     for index, text in enumerate(wrapped(part.text, max(room - indent - 2, 8))):
-        yield Part(text, part.label if index == 0 else " " if part.label else "", part.colour)
+        yield Detail(text, part.label if index == 0 else " " if part.label else "", part.colour)

@@ -11,7 +11,7 @@ from textual.keys import format_key
 from textual.strip import Strip
 from textual.widget import Widget
 
-from layerscope.app.keys.table import KEYS, Key
+from layerscope.app.keys.table import KeyAction
 
 ALWAYS = 9
 """Keys of a rank below this are kept to the last: help and quit, which stand at the end."""
@@ -22,14 +22,13 @@ class Footer(Widget):
 
     COMPONENT_CLASSES = {"footer--key", "footer--word"}  # noqa: RUF012 - Textual's
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, keys: Sequence[KeyAction], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._places: list[tuple[int, int, str]] = []
-        self._table: Sequence[Key] = KEYS
+        self._table = keys
 
     def on_mount(self) -> None:
-        """Draw anew when other keys work; the app knows which keys the user chose."""
-        self._table = getattr(self.app, "key_table", KEYS)
+        """Redraw when other keys work."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self.refresh())
 
     def render_line(self, y: int) -> Strip:
@@ -76,7 +75,7 @@ class Footer(Widget):
                 self.app.simulate_key(key)
 
 
-def _label(key: Key) -> str:
+def _label(key: KeyAction) -> str:
     return key.label
 
 

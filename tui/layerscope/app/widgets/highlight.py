@@ -11,7 +11,7 @@ from typing import Any
 
 from layerscope.viewing.cancelling import IsCancelled, stop_if
 
-Span = tuple[int, int, str]
+ColorSpan = tuple[int, int, str]
 """From a character to before another, and what that is: one of KINDS."""
 
 KINDS = ("comment", "string", "keyword", "number", "name", "added", "removed")
@@ -40,7 +40,7 @@ _BY_TOKEN = (
 )
 
 
-def highlighted(lines: Sequence[str], language: str, is_cancelled: IsCancelled) -> list[tuple[Span, ...]]:
+def highlighted(lines: Sequence[str], language: str, is_cancelled: IsCancelled) -> list[tuple[ColorSpan, ...]]:
     """The spans of each line, in order; none at all for a language without a lexer, or a text that is too large. After
     SECONDS the rest stays as it is. Raises Cancelled.
     """
@@ -51,7 +51,7 @@ def highlighted(lines: Sequence[str], language: str, is_cancelled: IsCancelled) 
     lexer = _lexer(language)
     if lexer is None:
         return []
-    found: list[list[Span]] = [[] for _ in lines]
+    found: list[list[ColorSpan]] = [[] for _ in lines]
     until = time.monotonic() + SECONDS
     for number, span in _spans(lexer, "\n".join(lines)):
         stop_if(is_cancelled)
@@ -70,7 +70,7 @@ def _lexer(language: str) -> Any:
         return None
 
 
-def _spans(lexer: Any, text: str) -> Iterator[tuple[int, Span]]:
+def _spans(lexer: Any, text: str) -> Iterator[tuple[int, ColorSpan]]:
     """Each coloured stretch with its line; a token that goes over several lines is one for each."""
     line = column = 0
     for token, value in lexer.get_tokens(text):
@@ -89,7 +89,7 @@ def _kind(token: str) -> str:
     return next((kind for prefix, kind in _BY_TOKEN if name == prefix or name.startswith(prefix + ".")), "")
 
 
-def pieces(length: int, spans: Sequence[Span], hits: Sequence[tuple[int, int]]) -> list[tuple[int, int, str, int]]:
+def pieces(length: int, spans: Sequence[ColorSpan], hits: Sequence[tuple[int, int]]) -> list[tuple[int, int, str, int]]:
     """A line cut where its look changes: start, end, the span's name, and the start of the hit it is in, else -1."""
     if not spans and not hits:
         return [(0, length, "", -1)]

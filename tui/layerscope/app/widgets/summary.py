@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from layerscope.app.explorer.loader import Progressed
+from layerscope.app.reading_progress import Progressed
 from layerscope.report.style import cut_middle
 from layerscope.text import escape
 from layerscope.units import bar, percent_text, size_text
@@ -29,8 +29,9 @@ class Summary(Widget):
 
     COMPONENT_CLASSES = {"summary--name", "summary--wasted", "summary--gauge", "summary--dim"}  # noqa: RUF012 - Textual's
 
-    def __init__(self, reference: str, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, reference: str, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
+        self._is_ascii = is_ascii
         self._heading = escape(reference)
         self._about = ""
         self._progress: Progressed | None = None
@@ -64,12 +65,12 @@ class Summary(Widget):
         gap = " " * max(room - cell_len(name + about), 0)
         left = [
             Segment(" "),
-            Segment(name, self._ink("name")),
-            Segment(about + gap, self._ink("dim")),
+            Segment(name, self._style("name")),
+            Segment(about + gap, self._style("dim")),
         ]
         return Strip([*left, *right]).crop_extend(0, width, base).apply_style(base)
 
-    def _ink(self, name: str) -> Style:
+    def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"summary--{name}", partial=True)
 
     def _right(self, width: int) -> list[Segment]:
@@ -77,7 +78,7 @@ class Summary(Widget):
             return self._figures(self._analysis, width)
         if self._progress is not None:
             return self._progress_parts(self._progress, width)
-        return [Segment("opening … ", self._ink("dim"))]
+        return [Segment("opening … ", self._style("dim"))]
 
     def _figures(self, analysis: Analysis, width: int) -> list[Segment]:
         waste = analysis.waste
@@ -85,10 +86,10 @@ class Summary(Widget):
         wire = f"{size_text(sum(layer.wire_bytes for layer in analysis.image.layers))} on the wire  "
         wasted = f"{size_text(waste.wasted_bytes)} wasted  "
         efficient = f"{percent_text(waste.efficiency)} efficient "
-        gauge = bar(waste.efficiency, GAUGE, is_ascii=bool(getattr(self.app, "is_ascii", False)))
-        parts = [Segment(wasted, self._ink("wasted")), Segment(efficient)]
+        gauge = bar(waste.efficiency, GAUGE, is_ascii=self._is_ascii)
+        parts = [Segment(wasted, self._style("wasted")), Segment(efficient)]
         if width >= 110:
-            parts.append(Segment(f"▕{gauge:{GAUGE}}▏", self._ink("gauge")))
+            parts.append(Segment(f"▕{gauge:{GAUGE}}▏", self._style("gauge")))
         if width >= 64:
             parts.insert(0, Segment(disk))
         if width >= 90:
@@ -101,15 +102,15 @@ class Summary(Widget):
         room = width - NAME - len(progress.stage)
         parts = [Segment(progress.stage)]
         if not total:
-            return [*parts, Segment(" … ", self._ink("dim"))]
+            return [*parts, Segment(" … ", self._style("dim"))]
         rate = f" {size_text(progress.rate)}/s" if progress.rate and done else ""
-        gauge = bar(done / total, GAUGE, is_ascii=bool(getattr(self.app, "is_ascii", False)))
+        gauge = bar(done / total, GAUGE, is_ascii=self._is_ascii)
         more = [
             Segment(f" {100 * done // total}%"),
-            Segment(f" ▕{gauge:{GAUGE}}▏", self._ink("gauge")),
+            Segment(f" ▕{gauge:{GAUGE}}▏", self._style("gauge")),
             Segment(f"{size_text(done)} of {size_text(total)}"),
             Segment(rate),
-            Segment("  esc stops", self._ink("dim")),
+            Segment("  esc stops", self._style("dim")),
         ]
         for part in more:
             room -= cell_len(part.text)
