@@ -62,8 +62,9 @@ def _find_hidden(layer: LayerPaths, contested: dict[bytes, int]) -> None:
     A file after its whiteout is a file for all engines.
     """
     texts: dict[bytes, str] = {}
+    parents = contested.keys() & layer.needed
     for index, key in enumerate(layer.keys):
-        for hidden in contested_above(key, contested):
+        for hidden in contested_above(key, parents) if parents else ():
             texts.setdefault(hidden, THEN_HIDDEN if index < contested[hidden] else HIDDEN_ABOVE)
         if key in contested:
             if index < contested[key]:
