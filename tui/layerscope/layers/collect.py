@@ -6,16 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.headers import (
-    BLOCK,
-    Batch,
-    Headers,
-    Rows,
-    decode,
-    first_bad_checksum,
-    header_table,
-    problems_of,
-)
+from layerscope.layers.headers import Batch, Rows, decode, problems_of
 from layerscope.layers.names import Markers, normalise, sort_out
 from layerscope.layers.table import Entries, Kind, LayerTable, Omitted, Problem, Severity, SparseMap
 
@@ -41,20 +32,16 @@ class Collector:
         self._devices: dict[int, tuple[int, int]] = {}
 
     def add(self, rows: Rows) -> None:
-        """Take `rows`. Raises CorruptLayer at the first whose checksum is wrong, after taking those before it."""
+        """Take `rows`. Raises CorruptLayer at the first that is damaged, after taking those before it."""
         if not rows.blocks:
             return
-        table = header_table(rows.blocks)
-        bad = first_bad_checksum(table)
-        bad_offset = rows.offsets[bad] - BLOCK if bad < len(table) else None
-        rows.drop_from(bad)
-        if rows.blocks:
-            self._take(rows, table[:bad])
-        if bad_offset is not None:
-            raise CorruptLayer(f"no tar header at offset {bad_offset}: its checksum is wrong")
+        batch, damage = decode(rows)
+        if batch is not None:
+            self._take(rows, batch)
+        if damage:
+            raise CorruptLayer(damage)
 
-    def _take(self, rows: Rows, table: Headers) -> None:
-        batch = decode(rows, table)
+    def _take(self, rows: Rows, batch: Batch) -> None:
         self.problems += problems_of(batch, self.layer)
         paths = batch.names
         keep = sort_out(paths, self._markers)
@@ -91,18 +78,12 @@ class Collector:
             self.problems.append(Problem(self.layer, batch.names[row], text, Severity.DAMAGE))
 
     def _take_rare(self, rows: Rows, batch: Batch, keep: Mask) -> None:
-        if not rows.sparse and not batch.devices and not any(override.xattrs for override in rows.overrides.values()):
+        if not rows.sparse and not batch.devices and not batch.xattrs:
             return
-        numbers = self._count + np.cumsum(keep) - 1
-        for row, sparse in rows.sparse.items():
-            if keep[row]:
-                self._sparse[int(numbers[row])] = sparse
-        for row, device in batch.devices.items():
-            if keep[row]:
-                self._devices[int(numbers[row])] = device
-        for row, override in rows.overrides.items():
-            if override.xattrs and keep[row]:
-                self._xattrs[int(numbers[row])] = override.xattrs
+        kept, numbers = keep.tolist(), (self._count + np.cumsum(keep) - 1).tolist()
+        self._sparse |= {numbers[row]: sparse for row, sparse in rows.sparse.items() if kept[row]}
+        self._devices |= {numbers[row]: device for row, device in batch.devices.items() if kept[row]}
+        self._xattrs |= {numbers[row]: xattrs for row, xattrs in batch.xattrs.items() if kept[row]}
 
     def table(self, *, unpacked_bytes: int, damage: str = "") -> LayerTable:
         """The table of all rows that were flushed; `damage` is added as a fatal problem."""

@@ -6,6 +6,7 @@ What is made of them are the rules of Go's archive/tar, as `walk` lists them.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from layerscope.layers.numbers import parse_field, parse_octal
 from layerscope.layers.octal import octal_8, octal_12
 from layerscope.layers.pax import Overrides
+from layerscope.layers.records import ExtendedHeader, Said, read_extended
 from layerscope.layers.table import Entries, Kind, Problem, Severity, SparseMap, Strings, no_ids
 
 BLOCK = 512
@@ -64,7 +66,8 @@ class Rows:
     """Headers as they are collected, one row an entry; the lists run side by side.
 
     `offsets` and `sizes` are those of the content in the unpacked tar (size 0 for all but regular files), `digests` its
-    xxh3_128 (empty list: not computed), `overrides` what extended headers said, by row; `sparse` likewise.
+    xxh3_128 (empty list: not computed), `extended` the extended headers that the fast path took. `overrides` and `sparse` are
+    what the exact path read, by row.
     """
 
     blocks: list[bytes] = field(default_factory=list)
@@ -73,9 +76,11 @@ class Rows:
     digests: list[bytes] = field(default_factory=list)
     overrides: dict[int, Overrides] = field(default_factory=dict)
     sparse: dict[int, SparseMap] = field(default_factory=dict)
+    extended: list[ExtendedHeader] = field(default_factory=list)
 
     def drop_from(self, row: int) -> None:
         """Forget `row` and all after it."""
+        del self.extended[bisect_left(self.extended, (row,)) :]
         for column in (self.blocks, self.offsets, self.sizes, self.digests):
             del column[row:]
         for by_row in (self.overrides, self.sparse):
@@ -100,7 +105,9 @@ class Batch:
     content_offset: Numbers
     content_id: npt.NDArray[np.uint64]
     devices: dict[int, tuple[int, int]]
+    xattrs: dict[int, dict[bytes, bytes]]
     problems: list[tuple[int, str]]
+    faults: list[tuple[bytes, str]]
 
     def entries(self, keep: Mask, paths: list[bytes]) -> Entries:
         """The rows of `keep` under their normalised `paths` (one for each kept row)."""
@@ -127,13 +134,38 @@ class Batch:
         return Strings(b"".join(link for _, link in links), offsets)
 
 
-def header_table(blocks: list[bytes]) -> Headers:
-    """The blocks as one structured array of HEADER."""
-    return np.frombuffer(b"".join(blocks), HEADER)
+def decode(rows: Rows) -> tuple[Batch | None, str]:
+    """All fields of `rows`, as far as they are sound, and the damage after them, if any. None for no rows.
+
+    Damage is a wrong checksum, for the walk has lost its way there, or an extended header that cannot be read. The rows from
+    there on are dropped. A field that is no number counts as 0 and is a problem.
+    """
+    table, damage = _sound_headers(rows)
+    said = read_extended(rows.extended)
+    if said.damage:
+        damage = said.damage
+        rows.drop_from(said.damaged_row)
+        said = read_extended(rows.extended)
+    return (_decode(rows, table[: len(rows.blocks)], said) if rows.blocks else None), damage
 
 
-def first_bad_checksum(table: Headers) -> int:
-    """The first header whose checksum is not that of its bytes, or `len(table)`: the walk has lost its way there."""
+def _sound_headers(rows: Rows) -> tuple[Headers, str]:
+    """The blocks as one structured array, up to the first header, plain or extended, whose checksum is wrong."""
+    table = np.frombuffer(b"".join(rows.blocks), HEADER)
+    extended = np.frombuffer(b"".join([block for _, block, _, _ in rows.extended]), HEADER)
+    bad, bad_extended = _first_bad_checksum(table), _first_bad_checksum(extended)
+    if bad_extended < len(extended) and rows.extended[bad_extended][0] <= bad:
+        bad, _, _, offset = rows.extended[bad_extended]
+    elif bad < len(table):
+        offset = rows.offsets[bad] - BLOCK
+    else:
+        return table, ""
+    rows.drop_from(bad)
+    return table[:bad], f"no tar header at offset {offset}: its checksum is wrong"
+
+
+def _first_bad_checksum(table: Headers) -> int:
+    """The first header whose checksum is not that of its bytes, or `len(table)`."""
     given, is_plain = octal_8(table["checksum"])
     block_bytes = table.view(np.uint8).reshape(-1, BLOCK)
     sums = _byte_sums(block_bytes) - block_bytes[:, 148:156].sum(axis=1, dtype=np.int64) + 8 * 0x20
@@ -165,29 +197,33 @@ def _byte_sums(table: npt.NDArray[np.uint8]) -> Numbers:
     return total
 
 
-def decode(rows: Rows, table: Headers) -> Batch:
-    """All fields of `rows`, whose checksums were found good. A field that is no number counts as 0 and is a problem."""
+def _decode(rows: Rows, table: Headers, said: Said) -> Batch:
     kind = KINDS[table["flag"]]
+    overrides = rows.overrides | said.odd
     problems: list[tuple[int, str]] = []
     columns = {name: _number_column(name, table, rows, problems) for name in NUMBER_FIELDS}
-    for row, override in rows.overrides.items():
+    for name, (those, values) in (("uid", said.uid), ("gid", said.gid), ("mtime", said.mtime)):
+        columns[name][those] = values
+    for row, override in overrides.items():
         _override_numbers(columns, row, override)
     _check_rare_numbers(table, rows, problems)
-    names = _names(table, rows)
+    names = _names(table, rows, said.names, overrides)
     _old_directories(kind, table, names)
-    for row, override in rows.overrides.items():
+    for row, override in overrides.items():
         names[row] = override.name or names[row]
     sizes = np.array(rows.sizes, np.int64)
     sizes[kind != Kind.FILE] = 0
     return Batch(
         names=names,
-        links=_links(table, kind, rows),
+        links=_links(table, kind, said.links, overrides),
         kind=kind,
         size=sizes,
         content_offset=np.array(rows.offsets, np.int64),
         content_id=_content_ids(rows),
         devices=_devices(kind, rows),
+        xattrs=said.xattrs | {row: override.xattrs for row, override in overrides.items() if override.xattrs},
         problems=problems,
+        faults=said.faults,
         **columns,
     )
 
@@ -241,7 +277,7 @@ def is_gnu(block: bytes) -> bool:
     return block[257:265] == b"ustar  \0"
 
 
-def _names(table: Headers, rows: Rows) -> list[bytes]:
+def _names(table: Headers, rows: Rows, said: dict[int, bytes], overrides: dict[int, Overrides]) -> list[bytes]:
     """The names as a directory in the v7 format is told by them: a sparse file's own is not among them yet."""
     names: list[bytes] = table["name"].tolist()
     if b"".join(names).find(b"\0") >= 0:
@@ -249,7 +285,9 @@ def _names(table: Headers, rows: Rows) -> list[bytes]:
     is_gnu_odd = (table["magic"] == GNU_MAGIC) & ((table["prefix"] != 0) | (table["second_time"] != 0))
     for row in np.flatnonzero(is_gnu_odd | ((table["prefix"] != 0) & _is_ustar(table))).tolist():
         names[row] = _prefix(rows.blocks[row]) + names[row]
-    for row, override in rows.overrides.items():
+    for row, name in said.items():
+        names[row] = name
+    for row, override in overrides.items():
         names[row] = override.path or names[row]
     return names
 
@@ -287,14 +325,16 @@ def _old_directories(kind: npt.NDArray[np.uint8], table: Headers, names: list[by
             kind[row] = Kind.DIRECTORY
 
 
-def _links(table: Headers, kind: npt.NDArray[np.uint8], rows: Rows) -> dict[int, bytes]:
-    links = {}
+def _links(
+    table: Headers, kind: npt.NDArray[np.uint8], said: dict[int, bytes], overrides: dict[int, Overrides]
+) -> dict[int, bytes]:
     wanted = np.flatnonzero((kind == Kind.HARDLINK) | (kind == Kind.SYMLINK))
-    targets: list[bytes] = table["link"][wanted].tolist()
-    for row, target in zip(wanted.tolist(), targets, strict=True):
-        override = rows.overrides.get(row)
-        links[row] = (target if override is None or override.link is None else override.link).partition(b"\0")[0]
-    return links
+    links: dict[int, bytes] = dict(zip(wanted.tolist(), table["link"][wanted].tolist(), strict=True))
+    for row in links.keys() & said.keys():
+        links[row] = said[row]
+    for row in links.keys() & overrides.keys():
+        links[row] = overrides[row].link or links[row]
+    return {row: link.partition(b"\0")[0] for row, link in links.items()}
 
 
 def _devices(kind: npt.NDArray[np.uint8], rows: Rows) -> dict[int, tuple[int, int]]:
@@ -316,8 +356,9 @@ def _content_ids(rows: Rows) -> npt.NDArray[np.uint64]:
 
 
 def problems_of(batch: Batch, layer: int) -> list[Problem]:
-    """What `decode` could not read, as problems of `layer`: Go's reader stops there, so that no engine unpacks it."""
-    return [Problem(layer, batch.names[row], refused(text), Severity.REFUSED) for row, text in batch.problems]
+    """What cannot be read, as problems of `layer`: Go's reader stops there, so that no engine unpacks it."""
+    found = batch.faults + [(batch.names[row], text) for row, text in batch.problems]
+    return [Problem(layer, name, refused(text), Severity.REFUSED) for name, text in found]
 
 
 def refused(text: str) -> str:

@@ -179,8 +179,10 @@ class _StreamWalk:
         position, before = 0, -1
         while position != before and position < len(window) and not self.walk.is_done:
             before = position
-            position = self.walk.advance(window, position, len(window), len(window), shift)
-            self._hash_new(window, shift)
+            try:
+                position = self.walk.advance(window, position, len(window), len(window), shift)
+            finally:
+                self._hash_new(window, shift)
             if not self._content:
                 self.walk.flush_when_full()
         self._carry = window[position:]
