@@ -103,7 +103,7 @@ def _wait_until_it_says(kept: KeptImages, container: str, word: bytes) -> None:
 
 
 def _of_docker(engine: RunningEngine) -> KeptImages:
-    settings = {"DOCKER_HOST": engine.address, "CONTAINER_HOST": "unix:///nowhere"}
+    settings = {"DOCKER_HOST": engine.address}
     return KeptImages("docker", engine.root, "overlay2", engine.command, settings)
 
 
@@ -143,7 +143,7 @@ def _podman_storage(driver: str) -> Iterator[KeptImages]:
         lines = "".join(f'{name} = "{value}"\n' for name, value in paths.items())
         (top / "storage.conf").write_text(f"[storage]\n{lines}")
         client = ("podman", f"--root={top}/data", f"--runroot={top}/run", f"--storage-driver={driver}")
-        settings = {"DOCKER_HOST": "unix:///nowhere", "CONTAINERS_STORAGE_CONF": f"{top}/storage.conf"}
+        settings = {"CONTAINERS_STORAGE_CONF": f"{top}/storage.conf"}
         try:
             yield KeptImages("podman", top / "data", driver, (*client, "--cgroup-manager=cgroupfs"), settings)
         finally:

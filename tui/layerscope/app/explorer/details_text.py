@@ -1,4 +1,4 @@
-"""What the details say of the layer under the cursor, and of the image."""
+"""The text of the details: the layer under the cursor, and the image."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ PROBLEMS = 20
 def layer_details(
     layer: StoredLayer, analysis: Analysis | None, pairs: Sequence[LayerPair], changes: View | None
 ) -> Iterator[Detail]:
-    """One layer: its instruction, what it wastes and buries (of all `pairs`), how many entries it changed, if it was read."""
-    yield Detail(step_text(layer.history) or "(the history does not say what made it)", colour="bold")
+    """Yield a layer's instruction, its waste (of all `pairs`), and how many entries it changed, once it was read."""
+    yield Detail(step_text(layer.history) or "(the history does not say what made it)", color="bold")
     if layer.absent:
-        yield Detail(f"not there: {layer.absent}", colour="removed")
+        yield Detail(f"not there: {layer.absent}", color="removed")
     if analysis is not None:
         yield from _layer_figures(layer, analysis, pairs)
     if changes is not None:
@@ -44,9 +44,9 @@ def layer_details(
 
 
 def digest_details(layer: StoredLayer) -> Iterator[Detail]:
-    """What the layer is called by programs."""
+    """Yield a layer's digests, media type and date."""
     yield Detail("")
-    yield Detail(f"Layer {layer.number}", colour="bold")
+    yield Detail(f"Layer {layer.number}", color="bold")
     yield from _digests(layer)
 
 
@@ -76,16 +76,16 @@ def _digests(layer: StoredLayer) -> Iterator[Detail]:
 
 
 def efficiency_details(analysis: Analysis) -> Iterator[Detail]:
-    """The image as a whole: sizes, efficiency, waste by cause."""
+    """Yield the image's sizes, efficiency and waste by cause."""
     yield Detail("")
-    yield Detail("Image", colour="bold")
+    yield Detail("Image", color="bold")
     yield from _efficiency(analysis)
 
 
 def image_details(image: Image, analysis: Analysis | None) -> Iterator[Detail]:
-    """What the image is called and how it is run, and what is wrong with it."""
+    """Yield the image's names, how it is run, and its problems."""
     yield Detail("")
-    yield Detail("Image", colour="bold")
+    yield Detail("Image", color="bold")
     yield from _names(image)
     yield from _runtime(image)
     if analysis is not None:
@@ -143,8 +143,8 @@ def _runtime(image: Image) -> Iterator[Detail]:
 
 
 def comparison_details(comparison: Comparison) -> Iterator[Detail]:
-    """What the build that is shown changed against the one before."""
-    yield Detail("Against the build before", colour="bold")
+    """Yield what changed since the build before."""
+    yield Detail("Compared with the build before", color="bold")
     for line in islice(comparison_lines(comparison, Style(width=200)), HEAVIEST):
         yield Detail(line.strip())
     yield Detail("")
@@ -154,7 +154,7 @@ def _problems(image: Image, analysis: Analysis) -> Iterator[Detail]:
     sentences = [problem_sentence(image, problem) for problem in analysis.problems[:PROBLEMS]]
     if sentences:
         yield Detail("")
-        yield Detail("Problems", colour="removed")
+        yield Detail("Problems", color="removed")
         for sentence in sentences:
             yield Detail(sentence)
     if len(analysis.problems) > PROBLEMS:

@@ -16,7 +16,7 @@ from layerscope.limits import ENGINE_ANSWER, ENGINE_REFUSAL
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import DEFAULT_TAG, tag_of
 from layerscope.sources.engine.endpoints import Endpoint
-from layerscope.sources.engine.failures import EngineFailed, failure_of, refused, too_old
+from layerscope.sources.engine.failures import ODD_ANSWERS, EngineFailed, failure_of, refused, taking_apart, too_old
 from layerscope.sources.engine.ssh import ssh_bridge
 from layerscope.text import escape
 
@@ -104,16 +104,19 @@ class Engine:
             return None
         with _failing_as(self.endpoint):
             layers = (found.get("RootFS") or {}).get("Layers") or ()
-            return Inspected(found["Id"], _tags(found), int(found.get("Size") or 0), tuple(layers))
+            return Inspected(str(found["Id"]), _tags(found), int(found.get("Size") or 0), tuple(map(str, layers)))
 
     def names(self) -> list[str]:
         """The tags of all images."""
-        return [tag for image in self.ask("/images/json") or () for tag in _tags(image)]
+        listed = self.ask("/images/json") or ()
+        with taking_apart(self.endpoint):
+            return [tag for image in listed for tag in _tags(image)]
 
     def storage(self) -> tuple[str, str]:
         """The directory that the engine keeps everything in, and its storage driver; both empty where it does not say."""
         about = self.ask("/info") or {}
-        return str(about.get("DockerRootDir") or ""), str(about.get("Driver") or "")
+        with taking_apart(self.endpoint):
+            return str(about.get("DockerRootDir") or ""), str(about.get("Driver") or "")
 
     def save(self, name: str, platform: Platform | None) -> Any:
         """Start a save, and return the response to it once the engine begins, which may take long; it may raise anything."""
@@ -225,12 +228,8 @@ def _failing_as(endpoint: Endpoint) -> Iterator[None]:
         yield
     except LayerscopeError:
         raise
-    except (DockerException, RequestException, HTTPError, OSError, *_MISSHAPEN) as error:
+    except (DockerException, RequestException, HTTPError, OSError, *ODD_ANSWERS) as error:
         raise failure_of(endpoint, error) from error
-
-
-_MISSHAPEN = (ValueError, KeyError, AttributeError, TypeError, RecursionError)
-"""What reading an answer raises that is not shaped as the API says."""
 
 
 def _body(response: Any, most: int = ENGINE_ANSWER) -> bytes:
@@ -244,7 +243,7 @@ def _body(response: Any, most: int = ENGINE_ANSWER) -> bytes:
 
 
 def _tags(image: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(tag for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
+    return tuple(str(tag) for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
 
 
 def _pulled(name: str) -> tuple[str, str]:
