@@ -118,7 +118,7 @@ def _names(image: Image) -> Iterator[Detail]:
         yield Detail(escape(image.name), "name")
     yield Detail(escape(image.reference), "reference")
     yield Detail(escape(str(image.platform)), "platform")
-    yield Detail(str(image.id or image.noun), "image id" if image.id else "not an image")
+    yield Detail(str(image.id or image.noun), "image id" if image.id else "what")
     if image.manifest_digest is not None:
         yield Detail(str(image.manifest_digest), "manifest")
     if image.config.created:
