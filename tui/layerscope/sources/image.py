@@ -34,6 +34,8 @@ class StoredLayer:
     is_foreign: bool = False
     is_cut: bool = False
     way: Way | None = None
+    sealed: Blob | None = None
+    """The stored bytes of an encrypted layer: they can be hashed and not read."""
     measured_bytes: int = -1
 
     @property
