@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from build import Layer, directory, file, hardlink, image, layer, opaque, symlink, whiteout
-from commands import COMMAND, environment, ran
+from commands import COMMAND, environment, ran, without_estimates
 from conftest import requires
 from engines import RunningEngine, docker_engine, free_port, podman_engine, registry
 from layerscope.analysis import read_image
@@ -84,7 +84,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, *engines: RunningEngine) -> None:
 def report(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
     done = ran(capsys, *arguments, "--json", "-")
     assert (done.code, done.err) == (0, "")
-    document = json.loads(done.out)
+    document = without_estimates(json.loads(done.out))
     del document["image"]["reference"]
     return document
 

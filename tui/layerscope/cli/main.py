@@ -205,10 +205,10 @@ def run(arguments: list[str]) -> int:
         return BROKEN_PIPE
     except (OSError, MemoryError) as error:
         click.echo(f"layerscope: {_system_sentence(error)}", err=True)
-        return 2
+        code = 2
     except Exception as error:  # noqa: BLE001 - Python would exit with 1, which means that a rule is broken
         _apologize(error)
-        return 2
+        code = 2
     return code if isinstance(code, int) else 0
 
 
