@@ -116,7 +116,7 @@ def _build(kept: KeptImages, *arguments: str) -> None:
 @pytest.fixture(scope="session")
 def podman_images(image_context: Path) -> Iterator[KeptImages]:
     """Podman's, without a service: its clients read and write the storage themselves."""
-    with _podman_storage("overlay") as kept:
+    with podman_storage("overlay") as kept:
         _build(kept, "build", "-q", "--network", "host", "-t", "app:1", str(image_context))
         kept.run("create", "--name=web", "-v=data:/data", "app:1", "sh")
         merged = kept.run("mount", "web").decode().strip()
@@ -128,14 +128,15 @@ def podman_images(image_context: Path) -> Iterator[KeptImages]:
 @pytest.fixture(scope="session")
 def vfs_images(docker_images: KeptImages) -> Iterator[KeptImages]:
     """Podman's with the storage driver that works everywhere; the image is Docker's."""
-    with _podman_storage("vfs") as kept:
+    with podman_storage("vfs") as kept:
         kept.run("load", stdin=docker_images.archive)
         kept.run("create", "--name=web", "app:1", "sh")
         yield kept
 
 
 @contextmanager
-def _podman_storage(driver: str) -> Iterator[KeptImages]:
+def podman_storage(driver: str) -> Iterator[KeptImages]:
+    """A Podman with a storage of its own and nothing in it."""
     requires("podman")
     _require_root()
     with _directory() as top:

@@ -13,7 +13,8 @@ MAX_LINKS = 40
 """Symlinks followed in one path, as Linux has it."""
 KEPT_OPEN = 32
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+PLACE = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Linux alone has O_PATH, and engines' directories are on Linux alone: elsewhere this is only imported."""
 
 
 class Below:

@@ -17,7 +17,13 @@ from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.presence import is_foreign
 from layerscope.text import escape
 
-_SUFFIX = {Compression.NONE: "", Compression.GZIP: ".gzip", Compression.ZSTD: ".zstd"}
+_SUFFIX = {
+    Compression.NONE: "",
+    Compression.GZIP: ".gzip",
+    Compression.ZSTD: ".zstd",
+    Compression.XZ: ".xz",
+    Compression.BZIP2: ".bzip2",
+}
 
 
 @dataclass(frozen=True, slots=True)

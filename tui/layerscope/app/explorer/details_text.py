@@ -14,8 +14,9 @@ from layerscope.report.causes import EXPLANATIONS
 from layerscope.report.comparison import comparison_lines
 from layerscope.report.instructions import step_text
 from layerscope.report.problems import problem_sentence
+from layerscope.report.pull_size import pull_text
 from layerscope.report.style import Style
-from layerscope.sources.image import Image, StoredLayer
+from layerscope.sources.image import Image, PullSize, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
@@ -52,7 +53,7 @@ def digest_details(layer: StoredLayer) -> Iterator[Detail]:
 
 def _layer_figures(layer: StoredLayer, analysis: Analysis, pairs: Sequence[LayerPair]) -> Iterator[Detail]:
     size = analysis.layer_content_bytes[layer.number - 1]
-    yield Detail(f"{size_text(size)} on disk, {size_text(layer.wire_bytes)} on the wire", "size")
+    yield Detail(f"{size_text(size)} on disk, {pull_text(PullSize.of([layer]))}", "size")
     for pair in pairs:
         if pair.written_by == layer.number:
             yield Detail(_pair_text(pair, f"by layer {pair.buried_by}"), "wasted", "wasted")
@@ -93,15 +94,16 @@ def image_details(image: Image, analysis: Analysis | None) -> Iterator[Detail]:
 
 
 def _efficiency(analysis: Analysis) -> Iterator[Detail]:
-    waste, wire = analysis.waste, sum(layer.wire_bytes for layer in analysis.image.layers)
-    yield Detail(f"{size_text(waste.content_bytes)} on disk, {size_text(wire)} on the wire", "size")
+    waste = analysis.waste
+    yield Detail(f"{size_text(waste.content_bytes)} on disk, {pull_text(analysis.pull_size)}", "size")
     yield Detail(f"{bar(waste.efficiency, GAUGE):{GAUGE}} {percent_text(waste.efficiency)}", "efficiency", "bar")
     if waste.wasted_bytes:
         hundredths = min(max(round(100 * waste.wasted_bytes / waste.content_bytes), 1), 99 if waste.live_bytes else 100)
-        wire_wasted = size_text(sum(analysis.wire_bytes_wasted))
+        wire = analysis.pull_bytes_wasted
+        on_the_wire = "" if wire is None else f", ≈{size_text(wire)} on the wire"
         yield Detail(
             f"A container never sees {hundredths} of every 100 bytes in the layers: "
-            f"{size_text(waste.wasted_bytes)} on disk, ≈{wire_wasted} on the wire."
+            f"{size_text(waste.wasted_bytes)} on disk{on_the_wire}."
         )
     else:
         yield Detail("A container sees every byte that the layers carry.")
@@ -118,7 +120,7 @@ def _names(image: Image) -> Iterator[Detail]:
         yield Detail(escape(image.name), "name")
     yield Detail(escape(image.reference), "reference")
     yield Detail(escape(str(image.platform)), "platform")
-    yield Detail(str(image.id or image.noun), "image id" if image.id else "not an image")
+    yield Detail(str(image.id or image.noun), "image id" if image.id else "what")
     if image.manifest_digest is not None:
         yield Detail(str(image.manifest_digest), "manifest")
     if image.config.created:

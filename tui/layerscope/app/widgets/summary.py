@@ -11,6 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from layerscope.app.reading_progress import Progressed
+from layerscope.report.pull_size import pull_facts
 from layerscope.report.style import cut_middle
 from layerscope.text import escape
 from layerscope.units import bar, percent_text, size_text
@@ -83,7 +84,7 @@ class Summary(Widget):
     def _figures(self, analysis: Analysis, width: int) -> list[Segment]:
         waste = analysis.waste
         disk = f"{size_text(waste.content_bytes)} on disk  "
-        wire = f"{size_text(sum(layer.wire_bytes for layer in analysis.image.layers))} on the wire  "
+        wire = f"{pull_facts(analysis.pull_size)[-1]}  "
         wasted = f"{size_text(waste.wasted_bytes)} wasted  "
         efficient = f"{percent_text(waste.efficiency)} efficient "
         gauge = bar(waste.efficiency, GAUGE, is_ascii=self._is_ascii)
