@@ -17,6 +17,7 @@ os.environ.setdefault("CONTAINERS_CONF_OVERRIDE", str(Path(__file__).with_name("
 os.environ.setdefault("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", parent=settings.get_profile("ci"), max_examples=20)
 settings.register_profile("dev", parent=settings.get_profile("ci"), derandomize=False)
 settings.register_profile("long", parent=settings.get_profile("dev"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -48,10 +49,11 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 def requires(program: str) -> None:
     """Skip the running test where `program` is missing; fail instead where LAYERSCOPE_REQUIRE_COMPONENTS=1 is set."""
     if shutil.which(program) is None:
-        _do_without(f"{program} is not installed")
+        do_without(f"{program} is not installed")
 
 
-def _do_without(reason: str) -> NoReturn:
+def do_without(reason: str) -> NoReturn:
+    """Skip the running test, or fail it, as `requires` does."""
     if os.environ.get("LAYERSCOPE_REQUIRE_COMPONENTS") == "1":
         pytest.fail(f"{reason}, and LAYERSCOPE_REQUIRE_COMPONENTS=1")
     pytest.skip(reason)
@@ -64,9 +66,9 @@ def images() -> Path:
     if named == "none":
         pytest.skip("LAYERSCOPE_IMAGES=none")
     if not named:
-        _do_without("LAYERSCOPE_IMAGES names no directory")
+        do_without("LAYERSCOPE_IMAGES names no directory")
     assert Path(named).is_dir(), f"LAYERSCOPE_IMAGES={named} is no directory"
     return Path(named)
 
 
-pytest_plugins = ["kept_images"]
+pytest_plugins = ["kept_images", "newest"]

@@ -103,7 +103,7 @@ def _wait_until_it_says(kept: KeptImages, container: str, word: bytes) -> None:
 
 
 def _of_docker(engine: RunningEngine) -> KeptImages:
-    settings = {"DOCKER_HOST": engine.address, "CONTAINER_HOST": "unix:///nowhere"}
+    settings = {"DOCKER_HOST": engine.address}
     return KeptImages("docker", engine.root, "overlay2", engine.command, settings)
 
 
@@ -116,7 +116,7 @@ def _build(kept: KeptImages, *arguments: str) -> None:
 @pytest.fixture(scope="session")
 def podman_images(image_context: Path) -> Iterator[KeptImages]:
     """Podman's, without a service: its clients read and write the storage themselves."""
-    with _podman_storage("overlay") as kept:
+    with podman_storage("overlay") as kept:
         _build(kept, "build", "-q", "--network", "host", "-t", "app:1", str(image_context))
         kept.run("create", "--name=web", "-v=data:/data", "app:1", "sh")
         merged = kept.run("mount", "web").decode().strip()
@@ -128,14 +128,15 @@ def podman_images(image_context: Path) -> Iterator[KeptImages]:
 @pytest.fixture(scope="session")
 def vfs_images(docker_images: KeptImages) -> Iterator[KeptImages]:
     """Podman's with the storage driver that works everywhere; the image is Docker's."""
-    with _podman_storage("vfs") as kept:
+    with podman_storage("vfs") as kept:
         kept.run("load", stdin=docker_images.archive)
         kept.run("create", "--name=web", "app:1", "sh")
         yield kept
 
 
 @contextmanager
-def _podman_storage(driver: str) -> Iterator[KeptImages]:
+def podman_storage(driver: str) -> Iterator[KeptImages]:
+    """A Podman with a storage of its own and nothing in it."""
     requires("podman")
     _require_root()
     with _directory() as top:
@@ -143,7 +144,7 @@ def _podman_storage(driver: str) -> Iterator[KeptImages]:
         lines = "".join(f'{name} = "{value}"\n' for name, value in paths.items())
         (top / "storage.conf").write_text(f"[storage]\n{lines}")
         client = ("podman", f"--root={top}/data", f"--runroot={top}/run", f"--storage-driver={driver}")
-        settings = {"DOCKER_HOST": "unix:///nowhere", "CONTAINERS_STORAGE_CONF": f"{top}/storage.conf"}
+        settings = {"CONTAINERS_STORAGE_CONF": f"{top}/storage.conf"}
         try:
             yield KeptImages("podman", top / "data", driver, (*client, "--cgroup-manager=cgroupfs"), settings)
         finally:

@@ -38,8 +38,8 @@ from layerscope.text import escape
 NARROW, WIDE = (80, 24), (140, 40)
 HOPS = 8
 """From queue to queue a key goes, and what it brings about: no message is on its way for longer."""
-DEFAULTS, COLOURED = Settings(), Terminal()
-POOR = (Terminal(is_ascii=True), Terminal(has_no_colour=True))
+DEFAULTS, COLORED = Settings(), Terminal()
+POOR = (Terminal(is_ascii=True), Terminal(has_no_color=True))
 """Terminals that show less than all."""
 
 P = ParamSpec("P")
@@ -240,7 +240,7 @@ async def explored(
     *,
     size: tuple[int, int] = NARROW,
     settings: Settings = DEFAULTS,
-    terminal: Terminal = COLOURED,
+    terminal: Terminal = COLORED,
     is_waiting: bool = True,
     keys: Sequence[str] = (),
 ) -> AsyncIterator[Shown]:

@@ -213,7 +213,7 @@ async def test_stepping_to_another_version_keeps_the_place(tmp_path: Path) -> No
 
 
 @piloted
-async def test_text_has_line_numbers_and_colours(tmp_path: Path) -> None:
+async def test_text_has_line_numbers_and_colors(tmp_path: Path) -> None:
     async with opened(tmp_path, (layer(file("run.py", CODE)),), "run.py") as view:
         assert view.shown[0] == "  1 import os  # why"
         keyword = view.lines.get_component_rich_style("file--keyword", partial=True)
@@ -589,13 +589,13 @@ async def test_every_size_of_terminal_shows_whole_lines(tmp_path: Path, size: tu
         view.check_widths()
 
 
-def test_a_text_that_is_too_large_has_no_colours() -> None:
+def test_a_text_that_is_too_large_has_no_colors() -> None:
     assert highlighted(["x = 1"] * 5001, "python", lambda: False) == []
     assert highlighted(["x" * 1001], "python", lambda: False) == []
     assert highlighted(["x = 1"], "no such language", lambda: False) == []
 
 
-def test_a_string_of_several_lines_is_coloured_in_each() -> None:
+def test_a_string_of_several_lines_is_colored_in_each() -> None:
     spans = highlighted(["'''a", "", "b''' + 1"], "python", lambda: False)
     assert [[kind for _, _, kind in line] for line in spans] == [["string"], [], ["string", "number"]]
     assert spans[2][-1] == (7, 8, "number")

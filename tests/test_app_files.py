@@ -37,14 +37,14 @@ async def test_what_was_removed_is_struck_through() -> None:
 
 
 @piloted
-async def test_each_change_has_a_colour_of_its_own() -> None:
+async def test_each_change_has_a_color_of_its_own() -> None:
     async with explored(built(*CHANGED), keys=["e"]) as screen:
         inks = {screen.styles(path) for path in ("d/added", "d/gone", "d/kept", "d/new")}
         assert len(inks) == 4
 
 
 @piloted
-async def test_in_16_colours_nothing_is_dim_on_the_ground_of_the_cursor() -> None:
+async def test_in_16_colors_nothing_is_dim_on_the_ground_of_the_cursor() -> None:
     async with explored(built(*CHANGED), settings=Settings(theme="ansi-dark"), keys=["tab"]) as screen:
         with_cursor, without = ({bool(each.style and each.style.dim) for each in screen.files.render_line(y)} for y in (0, 1))
         assert (with_cursor, without) == ({False}, {False, True})

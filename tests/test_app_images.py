@@ -23,7 +23,7 @@ from layerscope.families.found import Found
 from layerscope.progress import Progress
 from layerscope.sources.demo import open_demo
 from layerscope.sources.image import Image
-from screens import COLOURED, DEFAULTS, NARROW, POOR, WIDE, Shown, piloted
+from screens import COLORED, DEFAULTS, NARROW, POOR, WIDE, Shown, piloted
 
 NOW = 1717243200.0
 """2024-06-01 12:00 UTC."""
@@ -70,7 +70,7 @@ async def listed(
     images: Sequence[Found],
     *,
     size: tuple[int, int] = NARROW,
-    terminal: Terminal = COLOURED,
+    terminal: Terminal = COLORED,
     keys: str = "",
     learned: list[int] | None = None,
 ) -> AsyncIterator[Shown]:
@@ -121,7 +121,7 @@ async def test_the_note_says_what_there_is_to_say_of_the_image_under_the_cursor(
         note = shown.lines("images-note")
         assert note[:2] == [" team/service:1.4", f" linux/amd64 · {family()[1].id.short} · created 2024-05-29 08:30"]
         assert note[2].split() == ["removing", "it", "frees", "0", "B:", "other", "images", "need", "all", "its", "layers"]
-        assert "21.5 MB, 12.5 MB of it by its own layers; mending them saves 12.5 MB on disk, and 37.5 MB on pulls" in note[3]
+        assert "21.5 MB, 12.5 MB of it by its own layers; fixing them saves 12.5 MB on disk, and 37.5 MB on pulls" in note[3]
         told = {line.split()[0]: line for line in note[2:]}
         assert told["layers"].split(maxsplit=1)[1] == "2, 1 of them on python:3.12"
         assert "120 MB with 4 images: python:3.12, team/service:1.5-rc1, " in told["shares"]

@@ -194,7 +194,7 @@ async def test_ascii_is_all_there_is_where_only_that_will_do() -> None:
 
 
 @piloted
-async def test_without_colour_no_style_has_one() -> None:
-    async with explored(demo, terminal=Terminal(has_no_colour=True), keys=["tab e"]) as screen:
+async def test_without_color_no_style_has_one() -> None:
+    async with explored(demo, terminal=Terminal(has_no_color=True), keys=["tab e"]) as screen:
         assert screen.app.theme == "ansi-dark"
         assert screen.app.no_color

@@ -376,7 +376,7 @@ def test_an_unfolded_group_says_how_many_more_it_has(tmp_path: Path) -> None:
         async with opened(tmp_path, stack) as used:
             await used.press("down", "enter", "G")
             assert used.pane.count == 203
-            assert used.text(202) == "and 100 more of 1.00 kB in all, which are listed by path"
+            assert used.text(202) == "and 100 more, 1.00 kB in total: group by path to list them"
             assert used.cursor == "10 B /d/199"
             await used.press("shift+tab")
             assert used.pane.count == 300

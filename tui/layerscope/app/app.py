@@ -71,13 +71,13 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     ) -> None:
         # TEXTUAL_DRIVER names another driver where there is no terminal, as in a browser.
         driver = None if os.environ.get("TEXTUAL_DRIVER") else TerminalDriver
-        super().__init__(driver, ansi_color=True if terminal.has_no_colour else None)
+        super().__init__(driver, ansi_color=True if terminal.has_no_color else None)
         self._start, self._settings, self._on_analyzed = start, settings, on_analyzed
         self._is_ascii = terminal.is_ascii
-        self.no_color = terminal.has_no_colour
+        self.no_color = terminal.has_no_color
         self._filters += terminal.filters
         # Textual's own detection of colors is less reliable.
-        self.console._color_system = terminal.colours
+        self.console._color_system = terminal.colors
         remembered = recall()
         self._order = Order(settings.sort or remembered.sort or "name")
         self.theme = terminal.theme(settings.theme, remembered.theme, self.available_themes)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from layerscope.cli.ci_reports import wanted_reports, write_reports
+from layerscope.cli.image_completion import complete_image
 from layerscope.cli.options import (
     analyse_image,
     base_option,
@@ -33,7 +34,7 @@ CONFIG_FILE = "layerscope.toml"
 
 
 @click.command()
-@click.argument("reference", metavar="IMAGE", required=False, shell_complete=complete_file)
+@click.argument("reference", metavar="IMAGE", required=False, shell_complete=complete_image)
 @click.option(
     "--report",
     "reports",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from layerscope.cli.options import complete_file, engine_wishes, open_cache
+from layerscope.cli.image_completion import complete_image
+from layerscope.cli.options import engine_wishes, open_cache
 from layerscope.cli.output import output_style
 from layerscope.cli.progress import Progress
 from layerscope.cli.screen import can_show_screen, exit_code, read_keys_from_terminal, tune_textual
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("references", nargs=-1, metavar="[IMAGE...]", shell_complete=complete_file)
+@click.argument("references", nargs=-1, metavar="[IMAGE...]", shell_complete=complete_image)
 @click.option("--analyze", "is_analysed", is_flag=True, help="Read all layers, to say what each image wastes.")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
 @click.option("--text", "is_text", is_flag=True, help="Print the tree also on a terminal.")

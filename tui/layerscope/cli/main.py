@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from layerscope import __version__
 from layerscope.cli.ending import Ended
+from layerscope.cli.image_completion import VARIABLE, complete_image, register
 from layerscope.cli.output import ready_streams
 from layerscope.errors import LayerscopeError, NotFound
 
@@ -127,7 +128,7 @@ class Commands(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The first word may be a command or an image's file; a shell that is told of both forgets the commands."""
-        return super().shell_complete(ctx, incomplete) or [CompletionItem(incomplete, type="file")]
+        return super().shell_complete(ctx, incomplete) or complete_image(ctx, None, incomplete)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command. click would end a broken pipe with exit code 1, which here means that a check failed."""
@@ -174,6 +175,8 @@ def commands() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code. The only place where errors are caught."""
     ready_streams()
+    if VARIABLE in os.environ:
+        register()
     try:
         code = commands.main(arguments or ["--help"], prog_name="layerscope", standalone_mode=False)
         sys.stdout.flush()

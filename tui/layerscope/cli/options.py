@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from layerscope.cli.image_completion import complete_image
 from layerscope.cli.progress import Progress
 from layerscope.progress import Progress as Watch
 
@@ -68,7 +69,7 @@ def engine_options(command: Command) -> Command:
 
 def image_argument(command: Command) -> Command:
     """IMAGE, and the options that go with it."""
-    return click.argument("reference", metavar="IMAGE", shell_complete=complete_file)(engine_options(command))
+    return click.argument("reference", metavar="IMAGE", shell_complete=complete_image)(engine_options(command))
 
 
 def engine_wishes(*, needs_bytes: bool = False, needs_tars: bool = False) -> Wishes:
@@ -107,7 +108,7 @@ def platform_option(command: Command) -> Command:
 
 base_option = click.option(
     "--base",
-    shell_complete=complete_file,
+    shell_complete=complete_image,
     metavar="N|IMAGE",
     help="How many of the layers are the base's, or the base image itself; its waste is reported apart from yours.",
 )

@@ -10,6 +10,7 @@ import xxhash
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes, uncounted
 from layerscope.layers.compression import PIECE, Compression, SeekPoint, compression_of, forget_it, unpack
+from layerscope.layers.estimate import estimate_compressed
 from layerscope.layers.hashing import Algorithms, HashingBeside, LayerHashes
 from layerscope.layers.headers import BLOCK
 from layerscope.layers.table import LayerTable
@@ -22,13 +23,17 @@ NO_DIGEST = bytes(16)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadLayer:
-    """A layer that was read: its table, how it is stored, where unpacking can start again to read one file, and its hashes."""
+    """A layer that was read: its table, how it is stored, and where unpacking can start again to read one file, and its hashes.
+
+    `compressed_estimate` is about how many bytes a plain layer takes as gzip; None where that was not estimated.
+    """
 
     table: LayerTable
     compression: Compression
     seek_points: tuple[SeekPoint, ...] = ()
     hashes: LayerHashes | None = None
     """None where nobody asked for them, or where not all bytes of the layer were read."""
+    compressed_estimate: int | None = None
 
 
 def read_layer(
@@ -58,7 +63,8 @@ def _read_layer(
 ) -> ReadLayer:
     compression = compression_of(blob.read(0, 4))
     if compression is Compression.NONE:
-        return ReadLayer(read_plain(blob, layer=layer, on_bytes=on_bytes), compression)
+        table = read_plain(blob, layer=layer, on_bytes=on_bytes)
+        return ReadLayer(table, compression, compressed_estimate=estimate_compressed(blob))
     points: list[SeekPoint] = []
     remember = points.append if keep_seek_points else forget_it
     if beside is None:

@@ -1,4 +1,4 @@
-"""All keys, the marks of the tree, and what the filter understands."""
+"""The help: all keys, the marks of the tree, and the terms of the filter."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ FILTERS = (
 )
 
 HelpLine = tuple[str, str, str]
-"""What stands at the left and at the right of a line, and the colour of it."""
+"""The left and right text of a line, and its color."""
 
 
 class HelpScreen(ModalScreen[None]):
-    """A list to scroll through; any of the keys that opened it closes it."""
+    """A list to scroll through. The keys that open it also close it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [back(), Binding("q,question_mark,f1", "app.back", "Close", show=False)]
 
@@ -50,17 +50,15 @@ class HelpScreen(ModalScreen[None]):
         self._keys = keys
 
     def compose(self) -> ComposeResult:
-        """The list in a frame."""
         yield HelpLines(self._keys, id="help")
 
     def on_mount(self) -> None:
-        """Its title."""
         self.query_one(HelpLines).border_title = "Keys and marks"
         self.query_one(HelpLines).border_subtitle = "esc closes"
 
 
 class HelpLines(Lines):
-    """The lines of the help."""
+    """Draws the help, wrapped to the width."""
 
     def __init__(self, keys: Sequence[KeyAction], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -68,18 +66,16 @@ class HelpLines(Lines):
         self._texts: list[HelpLine] = []
 
     def fit(self) -> None:
-        """Wrap to the width."""
         self._texts = list(_fitted(help_lines(self._keys), self.room))
         self.set_count(len(self._texts))
 
     def segments(self, line: int, room: int) -> list[Segment]:  # noqa: ARG002
-        """Keys in colour, then what they do."""
-        left, right, colour = self._texts[line]
-        return [Segment(f" {left:<{LABEL}} ", self.style(colour)), Segment(right)]
+        left, right, color = self._texts[line]
+        return [Segment(f" {left:<{LABEL}} ", self.style(color)), Segment(right)]
 
 
 def help_lines(keys: Sequence[KeyAction]) -> Iterator[HelpLine]:
-    """Headings, keys by place, marks, filters. The place of the first key comes first."""
+    """Yield the keys by context, that of the first key first, then marks and filter terms."""
     for place in dict.fromkeys([*(key.context for key in keys[:1]), *KeyContext]):
         yield place.value, "", "head"
         for key in keys:
@@ -94,6 +90,6 @@ def help_lines(keys: Sequence[KeyAction]) -> Iterator[HelpLine]:
 
 
 def _fitted(lines: Iterator[HelpLine], room: int) -> Iterator[HelpLine]:
-    for left, right, colour in lines:
+    for left, right, color in lines:
         for index, piece in enumerate(wrapped(right, max(room - LABEL - 3, 10))):
-            yield left if index == 0 else "", piece, colour
+            yield left if index == 0 else "", piece, color

@@ -1,4 +1,4 @@
-"""What the details say of the layer under the cursor, and of the image."""
+"""The text of the details: the layer under the cursor, and the image."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from layerscope.report.causes import EXPLANATIONS
 from layerscope.report.comparison import comparison_lines
 from layerscope.report.instructions import step_text
 from layerscope.report.problems import problem_sentence
+from layerscope.report.pull_size import pull_text
 from layerscope.report.style import Style
-from layerscope.sources.image import Image, StoredLayer
+from layerscope.sources.image import Image, PullSize, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
@@ -29,10 +30,10 @@ PROBLEMS = 20
 def layer_details(
     layer: StoredLayer, analysis: Analysis | None, pairs: Sequence[LayerPair], changes: View | None
 ) -> Iterator[Detail]:
-    """One layer: its instruction, what it wastes and buries (of all `pairs`), how many entries it changed, if it was read."""
-    yield Detail(step_text(layer.history) or "(the history does not say what made it)", colour="bold")
+    """Yield a layer's instruction, its waste (of all `pairs`), and how many entries it changed, once it was read."""
+    yield Detail(step_text(layer.history) or "(the history does not say what made it)", color="bold")
     if layer.absent:
-        yield Detail(f"not there: {layer.absent}", colour="removed")
+        yield Detail(f"not there: {layer.absent}", color="removed")
     if analysis is not None:
         yield from _layer_figures(layer, analysis, pairs)
     if changes is not None:
@@ -44,15 +45,15 @@ def layer_details(
 
 
 def digest_details(layer: StoredLayer) -> Iterator[Detail]:
-    """What the layer is called by programs."""
+    """Yield a layer's digests, media type and date."""
     yield Detail("")
-    yield Detail(f"Layer {layer.number}", colour="bold")
+    yield Detail(f"Layer {layer.number}", color="bold")
     yield from _digests(layer)
 
 
 def _layer_figures(layer: StoredLayer, analysis: Analysis, pairs: Sequence[LayerPair]) -> Iterator[Detail]:
     size = analysis.layer_content_bytes[layer.number - 1]
-    yield Detail(f"{size_text(size)} on disk, {size_text(layer.wire_bytes)} on the wire", "size")
+    yield Detail(f"{size_text(size)} on disk, {pull_text(PullSize.of([layer]))}", "size")
     for pair in pairs:
         if pair.written_by == layer.number:
             yield Detail(_pair_text(pair, f"by layer {pair.buried_by}"), "wasted", "wasted")
@@ -76,16 +77,16 @@ def _digests(layer: StoredLayer) -> Iterator[Detail]:
 
 
 def efficiency_details(analysis: Analysis) -> Iterator[Detail]:
-    """The image as a whole: sizes, efficiency, waste by cause."""
+    """Yield the image's sizes, efficiency and waste by cause."""
     yield Detail("")
-    yield Detail("Image", colour="bold")
+    yield Detail("Image", color="bold")
     yield from _efficiency(analysis)
 
 
 def image_details(image: Image, analysis: Analysis | None) -> Iterator[Detail]:
-    """What the image is called and how it is run, and what is wrong with it."""
+    """Yield the image's names, how it is run, and its problems."""
     yield Detail("")
-    yield Detail("Image", colour="bold")
+    yield Detail("Image", color="bold")
     yield from _names(image)
     yield from _runtime(image)
     if analysis is not None:
@@ -93,15 +94,16 @@ def image_details(image: Image, analysis: Analysis | None) -> Iterator[Detail]:
 
 
 def _efficiency(analysis: Analysis) -> Iterator[Detail]:
-    waste, wire = analysis.waste, sum(layer.wire_bytes for layer in analysis.image.layers)
-    yield Detail(f"{size_text(waste.content_bytes)} on disk, {size_text(wire)} on the wire", "size")
+    waste = analysis.waste
+    yield Detail(f"{size_text(waste.content_bytes)} on disk, {pull_text(analysis.pull_size)}", "size")
     yield Detail(f"{bar(waste.efficiency, GAUGE):{GAUGE}} {percent_text(waste.efficiency)}", "efficiency", "bar")
     if waste.wasted_bytes:
         hundredths = min(max(round(100 * waste.wasted_bytes / waste.content_bytes), 1), 99 if waste.live_bytes else 100)
-        wire_wasted = size_text(sum(analysis.wire_bytes_wasted))
+        wire = analysis.pull_bytes_wasted
+        on_the_wire = "" if wire is None else f", ≈{size_text(wire)} on the wire"
         yield Detail(
             f"A container never sees {hundredths} of every 100 bytes in the layers: "
-            f"{size_text(waste.wasted_bytes)} on disk, ≈{wire_wasted} on the wire."
+            f"{size_text(waste.wasted_bytes)} on disk{on_the_wire}."
         )
     else:
         yield Detail("A container sees every byte that the layers carry.")
@@ -118,7 +120,7 @@ def _names(image: Image) -> Iterator[Detail]:
         yield Detail(escape(image.name), "name")
     yield Detail(escape(image.reference), "reference")
     yield Detail(escape(str(image.platform)), "platform")
-    yield Detail(str(image.id or image.noun), "image id" if image.id else "not an image")
+    yield Detail(str(image.id or image.noun), "image id" if image.id else "what")
     if image.manifest_digest is not None:
         yield Detail(str(image.manifest_digest), "manifest")
     if image.config.created:
@@ -143,8 +145,8 @@ def _runtime(image: Image) -> Iterator[Detail]:
 
 
 def comparison_details(comparison: Comparison) -> Iterator[Detail]:
-    """What the build that is shown changed against the one before."""
-    yield Detail("Against the build before", colour="bold")
+    """Yield what changed since the build before."""
+    yield Detail("Compared with the build before", color="bold")
     for line in islice(comparison_lines(comparison, Style(width=200)), HEAVIEST):
         yield Detail(line.strip())
     yield Detail("")
@@ -154,7 +156,7 @@ def _problems(image: Image, analysis: Analysis) -> Iterator[Detail]:
     sentences = [problem_sentence(image, problem) for problem in analysis.problems[:PROBLEMS]]
     if sentences:
         yield Detail("")
-        yield Detail("Problems", colour="removed")
+        yield Detail("Problems", color="removed")
         for sentence in sentences:
             yield Detail(sentence)
     if len(analysis.problems) > PROBLEMS:

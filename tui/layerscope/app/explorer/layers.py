@@ -1,4 +1,4 @@
-"""The pane of layers: number, size, what of it is wasted, instruction; the base's set apart, empty steps dimmed."""
+"""The pane of layers: number, size, wasted bytes and instruction, with the base's layers and empty steps dimmed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LayerFigures:
-    """What is known of a layer so far, in bytes; `is_read` is false while its size is only that of its blob."""
+    """A layer's content bytes and wasted bytes. Until it `is_read`, `size` is that of its blob."""
 
     size: int
     wasted: int
@@ -30,14 +30,14 @@ class LayerFigures:
 
 @dataclass(frozen=True, slots=True)
 class _LayerLine:
-    """A line of the pane: a layer, an empty step (`layer` None), or the rule below the base (both None)."""
+    """A line of the pane: a layer, or text alone (`layer` None) for an empty step and for the rule below the base."""
 
     layer: StoredLayer | None
     text: str
 
 
 class LayerList(CursorLines):
-    """Lists the layers, base first. It posts Stepped when the cursor comes to another layer."""
+    """Lists the layers, base first. It posts Stepped when the cursor comes to another layer, and Opened."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.LAYERS)
 
@@ -68,16 +68,15 @@ class LayerList(CursorLines):
 
     @property
     def lines_wanted(self) -> int:
-        """How many lines show it whole, the head among them."""
+        """The number of lines that show all layers, with the head."""
         return len(self._lines)
 
     @property
     def _digits(self) -> int:
-        """Cells of the highest number."""
         return max(len(str(len(self._image.layers))), 2) if self._image is not None else 2
 
     def show_image(self, image: Image, base_layers: int | None) -> None:
-        """List the layers of an image, those of its base set apart."""
+        """List the layers of an image. The first `base_layers` are dimmed, with a rule below them."""
         self._image, self._base = image, base_layers or 0
         self._list()
 
@@ -87,7 +86,7 @@ class LayerList(CursorLines):
         self.set_count(len(self._lines))
 
     def show_steps(self, *, has_steps: bool) -> None:
-        """Whether empty steps are listed, too; the cursor stays on its layer."""
+        """List steps that made no layer, or leave them out; the cursor stays on its layer."""
         if has_steps != self._has_steps:
             self._has_steps, number = has_steps, self.number
             if self._image is not None:
@@ -95,12 +94,12 @@ class LayerList(CursorLines):
                 self.step_to(number)
 
     def show_figures(self, figures: dict[int, LayerFigures]) -> None:
-        """What is known of each layer's sizes."""
+        """Show sizes, by layer number."""
         self._figures = figures
         self.refresh()
 
     def mark(self, number: int) -> None:
-        """Show the mark at a layer; 0 for none."""
+        """Mark a layer by its number; 0 removes the mark."""
         self.marked = number
         self.refresh()
 
@@ -111,31 +110,30 @@ class LayerList(CursorLines):
                 self.go(line)
 
     def can_stop(self, line: int) -> bool:
-        """Only layers can be stepped to."""
+        """Let the cursor stop at layers only."""
         return self._lines[line].layer is not None
 
-    def show_cursor(self, *, is_centred: bool = False) -> None:
-        """The head goes out of sight only with the first layers."""
-        super().show_cursor(is_centred=is_centred)
+    def show_cursor(self, *, is_centered: bool = False) -> None:
+        """Keep the head in sight as long as the first layers are."""
+        super().show_cursor(is_centered=is_centered)
         if self.cursor < self.scrollable_content_region.height - 1:
             self.scroll_to(y=0, animate=False)
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Tell of the layer, too."""
+        """Post Stepped, too."""
         super().watch_cursor(old, new)
         if self.number:
             self.post_message(self.Stepped(self.number))
 
     def action_open(self) -> None:
-        """Go to the files."""
         self.post_message(self.Opened())
 
     def choose(self) -> None:
-        """A second click."""
+        """Open the layer's files at a second click."""
         self.action_open()
 
     def segments(self, line: int, room: int) -> list[Segment]:
-        """Number, size with a bar, wasted bytes, instruction; the bar and then the waste go where room is scarce."""
+        """Draw number, size, bar, wasted bytes and instruction; bar and waste are left out where room is scarce."""
         shown = self._lines[line]
         bar, wasted = _widths(room)
         if line == 0:
@@ -168,7 +166,7 @@ class LayerList(CursorLines):
 
 
 def _widths(room: int) -> tuple[int, int]:
-    """Cells of the bar and of the waste, each with the space before it."""
+    """Return the cells of the bar and of the wasted bytes, each with the space before it."""
     if room < 48:
         return 0, 0
     return (11 if room >= 60 else 9 if room >= 48 else 0), 9

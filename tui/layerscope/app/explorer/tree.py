@@ -36,10 +36,10 @@ class FileTree(TreeLines):
     def _meant(self) -> int:
         return self._absent or self.node
 
-    def go(self, line: int, *, is_centred: bool = False) -> None:
+    def go(self, line: int, *, is_centered: bool = False) -> None:
         """Move the cursor, and forget a path it is to come back to."""
         self._absent = 0
-        super().go(line, is_centred=is_centred)
+        super().go(line, is_centered=is_centered)
 
     # What is shown.
 
@@ -141,7 +141,7 @@ class FileTree(TreeLines):
         if self._rows is not None:
             row = self._rows.reveal(node)
             self.set_count(len(self._rows))
-            self.go(row, is_centred=True)
+            self.go(row, is_centered=True)
 
     def go_to_path(self, path: bytes) -> None:
         """Put the cursor on a path, or on the nearest directory above it that is there."""

@@ -1,4 +1,4 @@
-"""Reads versions of a path and makes pages of them: what the view of a file runs in a thread."""
+"""Reading versions of a path and making pages of them, which the file screen does in a thread."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from layerscope.viewing.shown import load
 from layerscope.viewing.unified import DiffLine
 
 PageKey = tuple[Mode, int]
-"""A way of looking at the version with that index."""
+"""A mode, and the index of a version."""
 MOST_PAGES = 8
 MOST_FILES = 4
 
 
 class Ready(Message, bubble=False):
-    """A page was made of what was read. `files` are all that were read, by entry; unless `is_final`, another one follows, or
-    reading it again may help.
+    """A page is ready. `files` are all files read for it, by entry.
+
+    Unless `is_final`, another page follows, or reading it again may help.
     """
 
     def __init__(self, key: PageKey, page: Page, files: dict[int, Shown], *, is_final: bool) -> None:
@@ -37,13 +38,13 @@ class Ready(Message, bubble=False):
 
 @dataclass(frozen=True, slots=True)
 class PageCache:
-    """The pages and files that were read last."""
+    """The pages and files that were read last, a few of each."""
 
     pages: dict[PageKey, Page] = field(default_factory=dict)
     files: dict[int, Shown] = field(default_factory=dict)
 
     def keep(self, ready: Ready) -> None:
-        """Keep what was read, in place of the oldest."""
+        """Keep a page and its files, and drop the oldest."""
         self.files.update(ready.files)
         if ready.is_final:
             self.pages[ready.key] = ready.page
@@ -54,7 +55,7 @@ class PageCache:
 
 
 def read(history: PathHistory, key: PageKey, files: dict[int, Shown], is_cancelled: IsCancelled) -> Iterator[Ready]:
-    """The page, then once more in colour where that takes a while; an error is a page, too. Ends when it is cancelled."""
+    """Yield the page, then the same page highlighted where that takes a while. An error is a page, too."""
     mode, index = key
     reading = Reading(history, files, is_cancelled)
     try:
@@ -65,8 +66,8 @@ def read(history: PathHistory, key: PageKey, files: dict[int, Shown], is_cancell
         is_code = isinstance(page, SourceText) and bool(page.language)
         yield Ready(key, page, reading.files, is_final=not is_code)
         if isinstance(page, SourceText) and is_code:
-            coloured = highlighted(page.texts, page.language, is_cancelled)
-            yield Ready(key, replace(page, coloured=coloured), reading.files, is_final=True)
+            colored = highlighted(page.texts, page.language, is_cancelled)
+            yield Ready(key, replace(page, colored=colored), reading.files, is_final=True)
     except Cancelled:
         return
     except LayerscopeError as error:
@@ -74,13 +75,13 @@ def read(history: PathHistory, key: PageKey, files: dict[int, Shown], is_cancell
 
 
 class Reading:
-    """Reads for one page. `files` are those that were read before, by entry; those read now are added to it."""
+    """Reads the files of one page. `files` are those read before, by entry; those read now are added to them."""
 
     def __init__(self, history: PathHistory, files: dict[int, Shown], is_cancelled: IsCancelled) -> None:
         self._history, self.files, self._is_cancelled = history, files, is_cancelled
 
     def content(self, index: int) -> Page:
-        """A version's content. Raises CorruptLayer and Cancelled."""
+        """Return a version's content as a page. Raises CorruptLayer and Cancelled."""
         history, version = self._history, self._history.versions[index]
         if version.kind is None:
             return Sentences(sentences=(f"removed by layer {version.layer}",), style="removed")
@@ -89,7 +90,7 @@ class Reading:
         return content_page(self._load(version.content_entry))
 
     def diff(self, index: int) -> Page:
-        """A version against the one before. Raises CorruptLayer and Cancelled."""
+        """Compare a version with the one before. Raises CorruptLayer and Cancelled."""
         history, version = self._history, self._history.versions[index]
         if version.kind is None:
             return Sentences(sentences=(f"removed by layer {version.layer}",), style="removed")
@@ -111,7 +112,7 @@ class Reading:
 
 
 def content_page(shown: Shown) -> Page:
-    """A file in the form it has; the status says what is known of it, and what is not shown."""
+    """Return a file as text, hex or members; the status says what is known of it, and what is not shown."""
     status = _status(shown)
     if not len(shown.lines):
         return Sentences((), status, shown.is_cut, sentences=("an empty file" if not shown.size else shown.note,))
@@ -123,7 +124,7 @@ def content_page(shown: Shown) -> Page:
 
 
 def _status(shown: Shown) -> str:
-    """What is not shown comes first, for the end may have no room."""
+    """Return the notes on a file, what is not shown first, since the end may not fit."""
     notes = shown.note.split("; ") if shown.note else []
     if shown.is_cut and not notes:
         notes = ["the ends of long lines are not shown"]
@@ -134,7 +135,7 @@ def _status(shown: Shown) -> str:
 
 
 def _described(history: PathHistory, index: int) -> str:
-    """A symlink shows its target, all else what it is."""
+    """Describe a version without content: the target of a symlink, else its kind."""
     version = history.versions[index]
     if version.content_entry is None and version.link:
         return f"→ {version.link}"
@@ -142,14 +143,14 @@ def _described(history: PathHistory, index: int) -> str:
 
 
 def _first(history: PathHistory, index: int) -> str:
-    """Why there is nothing to compare with."""
+    """Say why there is no version to compare with."""
     added = f"added by layer {history.versions[index].layer}"
     past = [version for version in history.versions[:index] if version.kind is None]
     return f"nothing before it: {f'removed by layer {past[-1].layer}, ' if past else ''}{added}"
 
 
 def _look_changes(history: PathHistory, before: int, index: int) -> Iterator[DiffLine]:
-    """What is different where one of the two is no file: how it is listed."""
+    """Compare two versions of which one is no file: by their attributes."""
     old, new = (f"{history.facts[each].look}  {history.noun(each)}" for each in (before, index))
     if old == new:
         yield DiffLine("note", "the same mode, owner and time again")

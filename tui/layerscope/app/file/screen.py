@@ -1,4 +1,4 @@
-"""One path: its content, what differs from the version before, and every layer that touched it. It wires."""
+"""The screen of one path: its content, the diff to the version before, and every layer that touched it. It wires."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FileScreen(Screen[None]):
     AUTO_FOCUS = "#file-lines"
 
     class ExtractRequested(Message):
-        """`node` is to be copied out of the image, as it is seen after `layer`."""
+        """The user wants to copy `node`, as it is seen after `layer`, out of the image."""
 
         def __init__(self, contents: Contents, node: int, layer: int) -> None:
             self.contents, self.node, self.layer = contents, node, layer
@@ -68,13 +68,12 @@ class FileScreen(Screen[None]):
         self._tops: dict[Mode, int] = {}
 
     def compose(self) -> ComposeResult:
-        """What is looked at, its lines, what is known of them, keys."""
         yield FileHeader(self._history.path, self._modes, id="file-header")
         yield Pager(id="file-pager")
         yield Footer(self._keys, id="footer")
 
     def on_mount(self) -> None:
-        """Begin once the size is known."""
+        """Show the first page once the size is known."""
         if self._progressed is not None:
             self._progressed.subscribe(self, self._show_progress)
         self.call_after_refresh(self._show)
@@ -87,14 +86,14 @@ class FileScreen(Screen[None]):
     # What is shown.
 
     def _go(self, mode: Mode, index: int) -> None:
-        """Show another version, or the same in another way; each way keeps its place."""
+        """Show another version or mode; each mode keeps its scroll position."""
         if self._shown is not None:
             self._tops[self._shown[0]] = self.pager.lines.top
         self.mode, self.index = mode, index
         self._show()
 
     def _show(self) -> None:
-        """Show what is meant now: at once if it was read before."""
+        """Show the version and mode that are set now, at once if they were read before."""
         self._show_header()
         key = (self.mode, self.index)
         self.workers.cancel_group(self, "read")
@@ -113,7 +112,7 @@ class FileScreen(Screen[None]):
         self.refresh_bindings()
 
     def _show_progress(self, progress: Progressed) -> None:
-        """How far an engine is that has to give the content once more."""
+        """Show how far an engine is that has to send the content again."""
         if self._shown is None and progress.stage:
             share = f" {100 * progress.done // progress.total}%" if progress.total else ""
             self.pager.show(Sentences(sentences=(f"loading … {progress.stage}{share}",), style="dim"))
@@ -125,14 +124,14 @@ class FileScreen(Screen[None]):
     def _show_page(self, page: Page) -> None:
         key = (self.mode, self.index)
         if self._shown == key:
-            self.pager.lines.recolour(page)
+            self.pager.lines.recolor(page)
         else:
             self._shown = key
             self.pager.show(page, top=self._tops.get(self.mode, 0), index=self.index)
 
     @work(thread=True, exclusive=True, group="read")
     def _read(self, key: PageKey) -> None:
-        """Read in a thread; `exclusive` ends the reading before."""
+        """Read a page in a thread; `exclusive` cancels the one before."""
         worker = get_current_worker()
         for ready in read(self._history, key, dict(self._kept.files), lambda: worker.is_cancelled):
             if not worker.is_cancelled:
@@ -163,7 +162,7 @@ class FileScreen(Screen[None]):
     # What keys do.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The footer shows only what works now; while text is typed, keys are text."""
+        """Disable keys that do nothing now, and all of them while text is typed."""
         if not self.is_mounted or action == "back":
             return True
         if self.pager.bar.is_typed_in:
@@ -179,46 +178,42 @@ class FileScreen(Screen[None]):
         return works.get(action, True)
 
     def action_show(self, mode: Mode) -> None:
-        """Content, diff or blame."""
+        """Show content, diff or blame."""
         if mode in self._modes:
             self._go(mode, self.index)
 
     def action_version(self, step: int) -> None:
-        """The version after or before, looked at in the same way."""
+        """Show the next or previous version in the same mode."""
         self._go(self.mode, self.index + step)
 
     def action_open(self) -> None:
-        """The content of the version under the cursor; elsewhere the next match."""
+        """Show the content of the version under the cursor; without a cursor, go to the next match."""
         if self.mode == "blame":
             self.action_show("content")
         else:
             self.action_match(1)
 
     def action_search(self) -> None:
-        """Let the user type what to search for."""
         self.pager.open_search()
 
     def action_match(self, step: int) -> None:
-        """The next or previous match."""
         self.pager.step(step)
 
     def action_across(self, step: int) -> None:
-        """Scroll sideways."""
         self.pager.lines.scroll_across(step)
 
     def action_extract(self) -> None:
-        """Copy this version out of the image."""
         self.post_message(
             self.ExtractRequested(self._history.contents, self._history.node, self._history.facts[self.index].layer)
         )
 
     def action_copy_path(self) -> None:
-        """Copy the path, over SSH too."""
+        """Copy the path to the clipboard."""
         self.app.copy_to_clipboard(self._history.path)
         self.notify(self._history.path, title="Copied", markup=False)
 
     def action_back(self) -> None:
-        """Out of the search, else out of the file."""
+        """Close the search, else the screen."""
         if self.pager.bar.is_on:
             self.pager.close_search()
         else:

@@ -1,4 +1,4 @@
-"""The line of the search in what is shown, and the search itself."""
+"""The search in a page, and the input line for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from layerscope.viewing.cancelling import Cancelled, IsCancelled, stop_if
 
 MOST_MATCHES = 10_000
 BATCH = 2_000
-"""Lines between two looks at whether the search is still wanted."""
+"""Lines to search between two checks for cancellation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +30,31 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """All matches, at most MOST_MATCHES; `at` is the index of the one that was gone to last, -1 for none."""
+    """All matches, at most MOST_MATCHES; `at` is the index of the current one, -1 for none."""
 
     matches: list[Match] = field(default_factory=list)
     at: int = -1
 
     @property
     def here(self) -> Match | None:
-        """The match that was gone to."""
+        """The current match."""
         return self.matches[self.at] if 0 <= self.at < len(self.matches) else None
 
     @property
     def text(self) -> str:
-        """`3 of 12`."""
+        """The count as shown: `3 of 12`."""
         more = "+" if len(self.matches) >= MOST_MATCHES else ""
         count = f"{len(self.matches):,}{more}"
         return f"{self.at + 1:,} of {count}" if self.at >= 0 else count if self.matches else "not found"
 
 
 def pattern_of(text: str) -> re.Pattern[str] | None:
-    """What is searched for, letter by letter; upper and lower case are one unless there is an upper-case letter."""
+    """Return a pattern for the literal text, ignoring case unless the text has an upper-case letter; None for no text."""
     return re.compile(re.escape(text), 0 if text.lower() != text else re.IGNORECASE) if text else None
 
 
 def find_matches(texts: Sequence[str], pattern: re.Pattern[str], is_cancelled: IsCancelled) -> list[Match]:
-    """From the first line to the last. Raises Cancelled."""
+    """Find all matches, in order. Raises Cancelled."""
     matches: list[Match] = []
     for line, text in enumerate(texts):
         if not line % BATCH:
@@ -66,7 +66,7 @@ def find_matches(texts: Sequence[str], pattern: re.Pattern[str], is_cancelled: I
 
 
 def first_from(matches: list[Match], line: int) -> int:
-    """The index of the first match in or below a line, else of the first of all; -1 where there is none."""
+    """Return the index of the first match at or below a line, else the first of all; -1 where there is none."""
     return next((index for index, match in enumerate(matches) if match.line >= line), 0 if matches else -1)
 
 
@@ -81,7 +81,7 @@ class SearchLine(InputLine):
             super().__init__()
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
-        super().__init__("search in what is shown", id=id)
+        super().__init__("search this page", id=id)
         self.found = Matches()
 
     @property
@@ -101,20 +101,20 @@ class SearchLine(InputLine):
         self.found = Matches()
 
     def show(self, found: Matches) -> None:
-        """Show how much was found."""
+        """Show how many matches there are."""
         self.found = found
         text = found.text if self.pattern else ""
         self.show_text(text)
 
     def step(self, step: int, line: int) -> None:
-        """Go to the next match or the one before, round the ends; to the first from `line` on if one was at none yet."""
+        """Make the next or previous match the current one, wrapping around; the first from `line` on if there is none yet."""
         count = len(self.found.matches)
         at = (self.found.at + step) % count if self.found.at >= 0 else first_from(self.found.matches, line)
         self.show(Matches(self.found.matches, at))
 
     @work(thread=True, exclusive=True, group="search")
     def search_in(self, texts: Sequence[str], *, line: int, is_moving: bool) -> None:
-        """Search in a thread; `exclusive` ends the one before. The match to go to is the first from `line` on."""
+        """Search in a thread, cancelling the search before. With `is_moving`, the first match from `line` on is current."""
         worker, pattern = get_current_worker(), self.pattern
         try:
             matches = find_matches(texts, pattern, lambda: worker.is_cancelled) if pattern else []

@@ -1,4 +1,4 @@
-"""What stands above and below the list of images: the totals, and the line of the filter."""
+"""The lines above and below the list of images: the totals, and the filter."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class ImagesSummary(Widget):
         self._reading = ""
 
     def show_reading(self, text: str) -> None:
-        """What is being read; empty for nothing."""
+        """Show which image is being read; empty for none."""
         self._reading = text
         self.refresh()
 
     def show(self, totals: Totals) -> None:
-        """Something became known."""
+        """Show other totals."""
         self._totals = totals
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """How many to the left, what they take to the right; where room is scarce the least of it goes."""
+        """Draw the number of images on the left and their sizes on the right, as many as fit."""
         width, base = self.size.width, self.rich_style
         if y:
             return Strip.blank(width, base)

@@ -1,4 +1,4 @@
-"""The list of images: figures in columns, then the name at its depth, and how old it is."""
+"""The list of images: figures in columns, the name at its depth, and the age."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TWISTY = {True: "▾ ", False: "▸ "}
 
 @dataclass(frozen=True, slots=True)
 class FigureColumns:
-    """Which figures there is room for, by their heads; and whether bar and age have room."""
+    """The figures that fit, by their heads, and whether the bar and the age fit."""
 
     heads: tuple[str, ...]
     has_bar: bool
@@ -38,14 +38,14 @@ class FigureColumns:
 
     @classmethod
     def of(cls, room: int) -> FigureColumns:
-        """What is most worth knowing stays longest."""
+        """Choose the columns for `room` cells."""
         if room < NARROW:
             return cls(("size", "frees"), has_bar=False, has_age=False)
         heads = ("size", "own", "shared", "frees", "wasted") if room >= ROOMY else ("size", "own", "frees", "wasted")
         return cls(heads, has_bar=room >= ROOMY, has_age=room >= DATED)
 
     def gap(self, head: str) -> str:
-        """What stands for the bar of a figure where there is none."""
+        """Return the space that the bar takes after a figure."""
         return " " * (BAR + 1) if self.has_bar and head == BARRED else ""
 
     @property
@@ -55,7 +55,7 @@ class FigureColumns:
 
 
 class ImageHeads(Widget):
-    """The heads of the columns, that of the order in colour."""
+    """The heads of the columns, with that of the sort order highlighted."""
 
     COMPONENT_CLASSES = {"images--head", "images--sorted"}  # noqa: RUF012 - Textual's
 
@@ -64,12 +64,11 @@ class ImageHeads(Widget):
         self._order = Order.SIZE
 
     def show(self, order: Order) -> None:
-        """It is sorted otherwise."""
+        """Highlight another sort order."""
         self._order = order
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One line."""
         width, base = self.size.width, self.rich_style
         if y:
             return Strip.blank(width, base)
@@ -86,7 +85,7 @@ class ImageHeads(Widget):
 
 
 class ImageLines(CursorLines):
-    """Shows an Outline. It posts Moved, and Chosen for an image that is to be opened."""
+    """Draws the rows of an Outline. It posts Moved, and Chosen for an image that the user opened."""
 
     def __init__(self, outline: Outline, *, now: float, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, is_ascii=is_ascii)
@@ -96,37 +95,37 @@ class ImageLines(CursorLines):
 
     @property
     def row(self) -> Row | None:
-        """What is under the cursor."""
+        """The row under the cursor."""
         return self._outline.rows[self.cursor] if self.count else None
 
     def show(self, image: int = TRUNK) -> None:
-        """The lines are others; the cursor stays at `image`, if it is given."""
+        """Show other rows, the cursor on `image` if it is given."""
         self._largest = max((figures.own for figures in self._outline.ledger.figures), default=0)
         self.set_count(len(self._outline.rows))
         if self.count:
-            self.go(self._outline.line_of(image) if image != TRUNK else self.cursor, is_centred=True)
+            self.go(self._outline.line_of(image) if image != TRUNK else self.cursor, is_centered=True)
         self.post_message(self.Moved(self))
 
     def go_to_hit(self) -> None:
-        """To the first line that is there for its own sake, unless the cursor is on one."""
+        """Go to the first row that matches the filter, unless the cursor is on one."""
         if self.row is not None and not self._outline.is_hit(self.row):
             self.go(next((line for line, row in enumerate(self._outline.rows) if self._outline.is_hit(row)), 0))
 
     def choose(self) -> None:
-        """An image is opened; what is none is folded."""
+        """Open an image; fold or unfold a row of shared layers."""
         if self.row is not None and self.row.image == TRUNK:
             self.toggle()
         else:
             super().choose()
 
     def toggle(self) -> None:
-        """Fold or unfold what is built on it."""
+        """Fold or unfold the images built on this one."""
         if self.row is not None:
             self._outline.toggle(self.row)
             self.show()
 
     def fold(self) -> None:
-        """Fold it, or go to what it is built on."""
+        """Fold an open row, else go to the image it is built on."""
         row = self.row
         if row is None:
             return
@@ -137,12 +136,12 @@ class ImageLines(CursorLines):
         self.go(next((line for line in range(self.cursor, -1, -1) if self._outline.rows[line].node == parent), self.cursor))
 
     def unfold(self) -> None:
-        """Unfold it, or go into it."""
+        """Unfold a closed row, else go to the first image built on it."""
         if self.row is not None and self._outline.is_foldable(self.row):
             self.action_move(1) if self._outline.is_open(self.row) else self.toggle()
 
     def clicked(self, x: int, *, is_again: bool) -> None:
-        """A click on the sign folds or unfolds; a second one on an image opens it."""
+        """Fold or unfold at a click on the sign; open an image at a second click."""
         row = self.row
         start = FigureColumns.of(self.room).width + 2 * min(row.level, DEEPEST) if row else 0
         if row is not None and self._outline.is_foldable(row) and start <= x < start + 2:
@@ -153,7 +152,7 @@ class ImageLines(CursorLines):
     # What a line looks like.
 
     def segments(self, line: int, room: int) -> list[Segment]:
-        """Figures as far as there is room, the sign, the names, the age."""
+        """Draw the figures that fit, the sign, the names and the age."""
         row, columns = self._outline.rows[line], FigureColumns.of(room)
         left = room - columns.width - (AGE + 1) * columns.has_age
         figures = self._trunk(row.node, columns) if row.image == TRUNK else self._figures(row.image, columns)
@@ -170,18 +169,14 @@ class ImageLines(CursorLines):
         parts = []
         for head in columns.heads:
             if head == "wasted":
-                parts.append(
-                    Segment(f"{'?' if wasted is None else size_cell(wasted, zero='0  B'):>{SIZE}} ", self._lost(wasted))
-                )
+                text = "?" if wasted is None else size_cell(wasted, zero="0  B")
+                parts.append(Segment(f"{text:>{SIZE}} ", self.style("wasted" if wasted else "dim")))
                 continue
             parts.append(Segment(f"{size_cell(sizes[head])} ", self.style("dim") if head == "shared" else Style()))
             if gap := columns.gap(head):
                 drawn = bar_cell(sizes[head], self._largest, BAR, is_ascii=self.is_ascii)
                 parts.append(Segment(f"{drawn:{len(gap)}}", self.style("bar")))
         return parts
-
-    def _lost(self, wasted: int | None) -> Style:
-        return self.style("wasted" if wasted else "dim")
 
     def _label(self, row: Row, room: int) -> list[Segment]:
         outline, indent = self._outline, 2 * min(row.level, DEEPEST)

@@ -156,37 +156,30 @@ class ImagesScreen(Screen[None]):
     # What keys do.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While a filter is typed, keys are letters."""
+        """Disable the filter key while a filter is typed."""
         if action == "filter" and self.filter_line.is_typed_in:
             return False
         return super().check_action(action, parameters)
 
     def action_open(self) -> None:
-        """Explore the image."""
         self.pane.choose()
 
     def action_toggle_family(self) -> None:
-        """Fold or unfold what is built on it."""
         self.pane.toggle()
 
     def action_fold(self) -> None:
-        """Fold it, or go to what it is built on."""
         self.pane.fold()
 
     def action_unfold(self) -> None:
-        """Unfold it, or go into it."""
         self.pane.unfold()
 
     def action_fold_all(self) -> None:
-        """Fold all families."""
         self._show_after(lambda: self.outline.fold_all(is_open=False))
 
     def action_unfold_all(self) -> None:
-        """Unfold all families."""
         self._show_after(lambda: self.outline.fold_all(is_open=True))
 
     def action_sort(self) -> None:
-        """Sort by the next figure."""
         self._show_after(self.outline.sort_next)
         self.query_one(ImageHeads).show(self.outline.order)
 
@@ -196,11 +189,9 @@ class ImagesScreen(Screen[None]):
         self.pane.show(image)
 
     def action_filter(self) -> None:
-        """Open the filter."""
         self.filter_line.open()
 
     def action_back(self) -> None:
-        """Leave the filter."""
         if self.filter_line.is_on:
             self.filter_line.close()
 

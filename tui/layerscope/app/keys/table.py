@@ -72,7 +72,7 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("explore.mark", _X, "m", "mark", "mark", "Mark a layer, then step to compare it with another", 21),
     KeyAction("explore.extract", _X, "x", "extract", "extract", "Copy the file or directory out of the image", 22),
     KeyAction("explore.copy", _X, "y", "copy_path", "copy path", "Copy the path to the clipboard, also over SSH", 23),
-    KeyAction("explore.attributes", _X, "o", "attributes", "", "Switch between mode and owner and wasted bytes"),
+    KeyAction("explore.attributes", _X, "o", "attributes", "", "Show mode and owner, or wasted bytes in their place"),
     KeyAction("files.added", _X, "1,a", "toggle_change('added')", "", "Hide or show added files"),
     KeyAction("files.modified", _X, "2,c", "toggle_change('modified')", "", "Hide or show modified files"),
     KeyAction("files.removed", _X, "3,d", "toggle_change('removed')", "", "Hide or show removed files"),

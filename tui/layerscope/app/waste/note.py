@@ -1,4 +1,4 @@
-"""What there is to say of the waste under the cursor, in the lines at the bottom."""
+"""The note below the list: everything about the waste under the cursor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from layerscope.waste.find import Cause
 
 
 class WasteNote(Details, can_focus=False):
-    """Path, size and cause, and both instructions, as much of each as there is room for."""
+    """Draws path, size and cause, and both instructions, each cut to fit."""
 
     def __init__(self, outline: WasteOutline, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -24,47 +24,47 @@ class WasteNote(Details, can_focus=False):
         self._about: WasteGroup | Path | None = None
 
     def tell(self, line: WasteGroup | Path | None) -> None:
-        """Tell of another line."""
+        """Show the note on another group or path."""
         self._about = line
         self.fit()
 
     def fit(self) -> None:
-        """Cut to the size: the path may take two lines, each instruction a like part of the others."""
+        """Cut the note to the size: two lines for the path, the rest in equal parts for the instructions."""
         height = self.scrollable_content_region.height
         if self._about is None or not height:
             return
         each = max((height - 3) // 2, 1)
         limits = {"bold": 1 if height < 5 else 2, "written by": each, "buried by": each}
         parts = note_parts(self._outline, self._about)
-        self.show([line for part in parts for line in _limited(part, self.room, limits.get(part.label or part.colour, 1))])
+        self.show([line for part in parts for line in _limited(part, self.room, limits.get(part.label or part.color, 1))])
 
 
 def _limited(part: Detail, room: int, lines: int) -> Iterator[Detail]:
-    """A part in no more than so many lines."""
+    """Wrap a detail to at most so many lines."""
     width = max(room - (LABEL if part.label else 0) - 2, 8)
-    if part.colour == "bold":
-        yield Detail(cut_middle(part.text, width * lines), colour="bold")
+    if part.color == "bold":
+        yield Detail(cut_middle(part.text, width * lines), color="bold")
         return
     texts = list(wrapped(part.text, width))
     if len(texts) > lines:
         texts = [*texts[: lines - 1], cut_end(" ".join(texts[lines - 1 :]), width)]
     for index, text in enumerate(texts):
-        yield Detail(text, part.label if index == 0 or not part.label else " ", part.colour)
+        yield Detail(text, part.label if index == 0 or not part.label else " ", part.color)
 
 
 def note_parts(outline: WasteOutline, line: WasteGroup | Path) -> Iterator[Detail]:
-    """What a line of the waste view stands for, in full."""
+    """Yield the note on a group or path."""
     if isinstance(line, Path):
         yield from _path_parts(outline, line)
     elif line.kind is Grouping.PAIR:
-        yield Detail(f"{_amount(line)}, {_why(line.cause)}", colour="wasted")
+        yield Detail(f"{_amount(line)}, {_why(line.cause)}", color="wasted")
         yield from _layer_parts(outline, {line.written_by: line.size}, {line.buried_by: line.size})
     else:
         if line.kind is Grouping.DIRECTORY:
-            yield Detail("/" + escape(outline.analysis.tree.nodes.paths[line.node]), colour="bold")
-            yield Detail(f"{_amount(line)} below it", colour="wasted")
+            yield Detail("/" + escape(outline.analysis.tree.nodes.paths[line.node]), color="bold")
+            yield Detail(f"{_amount(line)} below it", color="wasted")
         else:
-            yield Detail(f"{_amount(line)}, {_why(line.cause)}", colour="wasted")
+            yield Detail(f"{_amount(line)}, {_why(line.cause)}", color="wasted")
         yield from _layer_parts(outline, *outline.layers(line))
 
 
@@ -79,8 +79,8 @@ def _why(cause: Cause) -> str:
 def _path_parts(outline: WasteOutline, path: Path) -> Iterator[Detail]:
     waste, row = outline.waste, path.row
     size = int(waste.size[row])
-    yield Detail("/" + escape(outline.analysis.tree.nodes.paths[int(waste.node[row])]), colour="bold")
-    yield Detail(f"{size_text(size)}, {_why(Cause(waste.cause[row]))}", colour="wasted")
+    yield Detail("/" + escape(outline.analysis.tree.nodes.paths[int(waste.node[row])]), color="bold")
+    yield Detail(f"{size_text(size)}, {_why(Cause(waste.cause[row]))}", color="wasted")
     yield from _layer_parts(outline, {int(waste.written_by[row]): size}, {int(waste.buried_by[row]): size})
 
 
@@ -91,7 +91,7 @@ def _layer_parts(outline: WasteOutline, written_by: dict[int, int], buried_by: d
 
 
 def _layers_text(outline: WasteOutline, sizes: dict[int, int]) -> str:
-    """One layer with its instruction; of several, how much is whose."""
+    """Name one layer with its instruction, or several with their bytes."""
     if len(sizes) > 1:
         return "layers " + ", ".join(f"{number} ({size_text(size)})" for number, size in sizes.items())
     number = next(iter(sizes))

@@ -1,4 +1,4 @@
-"""The screen of all waste: what caused it, which instructions, where. It wires; list, tabs and note show and tell."""
+"""The screen of all waste: its causes, the instructions, the paths. It wires; list, tabs and note show."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GROUPINGS = list(Grouping)
 
 
 class WasteScreen(Screen[Jump | None]):
-    """Shows an WasteOutline, which remembers what was shown. It ends with where to go in the files, or None."""
+    """Shows a WasteOutline, which keeps what was shown. It ends with where to go in the files, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.WASTE)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
@@ -39,7 +39,6 @@ class WasteScreen(Screen[Jump | None]):
         self._outline, self._keys, self._is_ascii = outline, keys, is_ascii
 
     def compose(self) -> ComposeResult:
-        """The image above, then tabs, list and note, or a sentence where nothing is wasted."""
         yield Summary(self._outline.analysis.image.reference, id="summary", is_ascii=self._is_ascii)
         if len(self._outline.waste):
             yield WasteTabs(self._outline.analysis, id="waste-tabs")
@@ -50,7 +49,6 @@ class WasteScreen(Screen[Jump | None]):
         yield Footer(self._keys, id="footer")
 
     def on_mount(self) -> None:
-        """Show what was shown last."""
         summary, analysis = self.query_one(Summary), self._outline.analysis
         summary.show_image(analysis.image)
         summary.show_analysis(analysis)
@@ -82,35 +80,32 @@ class WasteScreen(Screen[Jump | None]):
     # What keys do.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without waste there is only the way back."""
+        """Disable all keys but those that go back where nothing is wasted."""
         if action in ("open", "group", "show_in_files", "fold", "unfold") and not len(self._outline.waste):
             return False
         return super().check_action(action, parameters)
 
     def action_open(self) -> None:
-        """Unfold or fold a group; show a path in the files."""
         self.pane.choose()
 
     def action_fold(self) -> None:
-        """Fold the group, or go to the one around the cursor."""
         self.pane.fold()
 
     def action_unfold(self) -> None:
-        """Unfold the group, or go into it."""
         self.pane.unfold()
 
     def action_group(self, step: int) -> None:
-        """The next or previous grouping."""
+        """Show the next or previous grouping."""
         self._show(GROUPINGS[(GROUPINGS.index(self._outline.grouping) + step) % len(GROUPINGS)])
 
     def action_show_in_files(self) -> None:
-        """Go to what is under the cursor in the files, at the layer that wrote it."""
+        """Show the line under the cursor in the files, at the layer that wrote it."""
         line = self.pane.line
         if line is not None and not isinstance(line, Heading):
             self._end(self._outline.jump(line))
 
     def action_back(self) -> None:
-        """Back to the files as they are."""
+        """Go back to the files as they were."""
         self._end(None)
 
     def _end(self, jump: Jump | None) -> None:
@@ -120,7 +115,7 @@ class WasteScreen(Screen[Jump | None]):
 
 
 def nothing_wasted(analysis: Analysis) -> str:
-    """What is said of an image without waste."""
+    """Return the sentence for an image without waste."""
     if analysis.contents.is_complete:
         return "Nothing is wasted: a container sees every byte that the layers carry."
-    return "Nothing is wasted in what could be read of the layers; not all of it could (i shows the problems)."
+    return "Nothing is wasted in the parts that could be read; others could not (`i` shows the problems)."

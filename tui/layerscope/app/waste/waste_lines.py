@@ -1,4 +1,4 @@
-"""The list of the waste view: sizes in one column, then what was wasted, at its depth."""
+"""The list of the waste screen: sizes in a column, then what was wasted, at its depth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TWISTY = {True: "▾ ", False: "▸ "}
 
 
 class WasteLines(CursorLines):
-    """Shows an WasteOutline. It posts Moved, Chosen for a path that is to be shown in the tree, and Unfolded."""
+    """Draws a WasteOutline. It posts Moved, and Chosen for a path that the user wants to see in the tree."""
 
     def __init__(self, outline: WasteOutline, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, is_ascii=is_ascii)
@@ -36,38 +36,37 @@ class WasteLines(CursorLines):
 
     @property
     def line(self) -> WasteLine | None:
-        """What is under the cursor."""
+        """The line under the cursor."""
         return self._outline.lines[self.cursor] if self.count else None
 
     def show(self, grouping: Grouping) -> None:
-        """WasteGroup otherwise; the cursor is where it was when this grouping was last shown."""
+        """Show another grouping, with the cursor where it was when the grouping was last shown."""
         outline = self._outline
         outline.grouping = grouping
         cursor = outline.cursors.get(grouping, -1)
         self._largest = outline.largest
         self.set_count(len(outline.lines))
-        self.go(cursor if cursor >= 0 else self.nearest_stop(0, 1), is_centred=True)
+        self.go(cursor if cursor >= 0 else self.nearest_stop(0, 1), is_centered=True)
         self.post_message(self.Moved(self))
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Remember it, too."""
+        """Keep the grouping's cursor, too."""
         super().watch_cursor(old, new)
         self._outline.cursors[self._outline.grouping] = new
 
     def can_stop(self, line: int) -> bool:
-        """Not at headings."""
         return not isinstance(self._outline.lines[line], Heading)
 
-    def show_cursor(self, *, is_centred: bool = False) -> None:
-        """With the first line a heading above it comes into sight. Before it has a size there is nothing to scroll."""
+    def show_cursor(self, *, is_centered: bool = False) -> None:
+        """Scroll to the top with the first line, so that the heading above it is in sight. Without a size yet, do nothing."""
         if not self.scrollable_content_region.height:
             return
-        super().show_cursor(is_centred=is_centred)
+        super().show_cursor(is_centered=is_centered)
         if self.count and self.cursor == self.nearest_stop(0, 1):
             self.scroll_to(y=0, animate=False)
 
     def choose(self) -> None:
-        """Unfold or fold a group; a path is for the screen to show."""
+        """Unfold or fold a group; post Chosen for a path."""
         line = self.line
         if isinstance(line, WasteGroup):
             self._outline.toggle(line)
@@ -76,7 +75,7 @@ class WasteLines(CursorLines):
             super().choose()
 
     def fold(self) -> None:
-        """Fold the group under the cursor, or go to the one around it."""
+        """Fold an open group, else go to the group around the cursor."""
         line = self.line
         if isinstance(line, WasteGroup) and self._outline.is_open(line):
             self.choose()
@@ -86,19 +85,19 @@ class WasteLines(CursorLines):
             self.go(next(above, self.cursor))
 
     def unfold(self) -> None:
-        """Unfold the group under the cursor, or go into it."""
+        """Unfold a closed group, else go to its first line."""
         if isinstance(self.line, WasteGroup):
             self.action_move(1) if self._outline.is_open(self.line) else self.choose()
 
     def clicked(self, x: int, *, is_again: bool) -> None:
-        """A click on a group's sign or name unfolds it or folds it; a second one on a path shows it in the tree."""
+        """Unfold or fold a group clicked at its sign or name; choose a path clicked twice."""
         if x >= self._figures_width(self.room) if isinstance(self.line, WasteGroup) else is_again:
             self.choose()
 
     # What a line looks like.
 
     def segments(self, line: int, room: int) -> list[Segment]:
-        """Size, bar and number of files as far as there is room, then the sign, and what it is."""
+        """Draw size, bar and number of files as far as they fit, then the sign and the text."""
         shown = self._outline.lines[line]
         if isinstance(shown, Heading):
             return [Segment(fitted(f" {shown.text}", room), self.style("head"))]
@@ -128,7 +127,7 @@ class WasteLines(CursorLines):
         return SIZE + 1 + (bar + 1 if bar else 0) + (self._count_width + 1 if self._has_counts(room) else 0)
 
     def _figures(self, size: int, count: int, room: int, *, is_base: bool) -> list[Segment]:
-        """Bars are all on one scale, so that those of a cause and of its layer pairs can be compared."""
+        """Draw the figures. All bars have one scale, so that those of a cause and its layer pairs can be compared."""
         parts = [Segment(f"{size_cell(size)} ", self.style("dim" if is_base else "wasted"))]
         if bar := self._bar_width(room):
             parts.append(Segment(bar_cell(size, self._largest, bar, is_ascii=self.is_ascii) + " ", self.style("bar")))
@@ -159,7 +158,7 @@ class WasteLines(CursorLines):
         ]
 
     def _instruction_pair(self, group: WasteGroup, room: int) -> str:
-        """`7 COPY node_modules … → 9 rm -rf /srv/node_m…`, the arrows below each other."""
+        """Return `7 COPY node_modules … → 9 rm -rf /srv/node_m…`, with the arrows aligned."""
         if group.written_by == group.buried_by:
             return fitted(self._instruction(group.written_by, room), room)
         left = (room - 3) // 2
@@ -184,12 +183,12 @@ class WasteLines(CursorLines):
         return [Segment(" " * indent + facts, self.style("dim")), Segment(name, style)]
 
     def _cut_path(self, node: int, room: int, *, below: int = 0) -> str:
-        """A path; only what follows that of the directory `below`, which is listed above it."""
+        """Return a path cut to `room` cells, relative to the directory `below`, which is listed above it."""
         paths = self._outline.analysis.tree.nodes.paths
         path = escape(paths[node][len(paths[below]) + 1 :]) if below and below != node else "/" + escape(paths[node])
         return fitted(cut_middle(path, room), room)
 
 
 def _is_around(line: WasteLine, depth: int) -> bool:
-    """Whether it is the group that a line of that depth below it is in."""
+    """Return whether a line is the group around lines of that depth below it."""
     return isinstance(line, WasteGroup) and line.depth < depth

@@ -68,16 +68,16 @@ class CursorLines(Lines):
         if self.cursor >= count:
             self.cursor = max(count - 1, 0)
 
-    def go(self, line: int, *, is_centred: bool = False) -> None:
-        """Put the cursor on a line and bring it into sight; `is_centred` leaves some lines around it."""
+    def go(self, line: int, *, is_centered: bool = False) -> None:
+        """Put the cursor on a line and bring it into sight; `is_centered` leaves some lines around it."""
         self.cursor = min(max(line, 0), max(self.count - 1, 0))
-        self.show_cursor(is_centred=is_centred)
+        self.show_cursor(is_centered=is_centered)
 
-    def show_cursor(self, *, is_centred: bool = False) -> None:
+    def show_cursor(self, *, is_centered: bool = False) -> None:
         """Scroll no further than needed to see the cursor's line."""
         height = max(self.scrollable_content_region.height, 1)
         top = round(self.scroll_y)
-        if is_centred and not top <= self.cursor < top + height:
+        if is_centered and not top <= self.cursor < top + height:
             top = self.cursor - height // 3
         top = min(max(top, self.cursor - height + 1), self.cursor)
         self.scroll_to(y=max(top, 0), animate=False, force=True)

@@ -1,4 +1,4 @@
-"""The first line: the image and its figures; how far reading is while it lasts."""
+"""The first line: the image and its figures, or the progress while it is read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from layerscope.app.reading_progress import Progressed
+from layerscope.report.pull_size import pull_facts
 from layerscope.report.style import cut_middle
 from layerscope.text import escape
 from layerscope.units import bar, percent_text, size_text
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 GAUGE = 10
 NAME = 14
-"""Cells that the image's name keeps while it is read."""
+"""Cells reserved for the image's name while it is read."""
 
 
 class Summary(Widget):
-    """One line about the image as a whole."""
+    """Shows the image as a whole in one line."""
 
     COMPONENT_CLASSES = {"summary--name", "summary--wasted", "summary--gauge", "summary--dim"}  # noqa: RUF012 - Textual's
 
@@ -38,23 +39,23 @@ class Summary(Widget):
         self._analysis: Analysis | None = None
 
     def show_image(self, image: Image) -> None:
-        """The image was opened."""
+        """Show the name, platform and id of an image."""
         self._heading = escape(image.name or image.reference)
         self._about = f" · {escape(str(image.platform))} · {image.short_id}"
         self.refresh()
 
     def show_progress(self, progress: Progressed | None) -> None:
-        """How far reading is; None when it is done."""
+        """Show progress in place of the figures; None removes it."""
         self._progress = progress
         self.refresh()
 
     def show_analysis(self, analysis: Analysis) -> None:
-        """All is known."""
+        """Show the figures of an analysis."""
         self._analysis, self._progress = analysis, None
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Names to the left, figures to the right; where room is scarce the platform goes, then the least of the figures."""
+        """Draw the name on the left and figures on the right, as many as fit."""
         width, base = self.size.width, self.rich_style
         if y:
             return Strip.blank(width, base)
@@ -83,7 +84,7 @@ class Summary(Widget):
     def _figures(self, analysis: Analysis, width: int) -> list[Segment]:
         waste = analysis.waste
         disk = f"{size_text(waste.content_bytes)} on disk  "
-        wire = f"{size_text(sum(layer.wire_bytes for layer in analysis.image.layers))} on the wire  "
+        wire = f"{pull_facts(analysis.pull_size)[-1]}  "
         wasted = f"{size_text(waste.wasted_bytes)} wasted  "
         efficient = f"{percent_text(waste.efficiency)} efficient "
         gauge = bar(waste.efficiency, GAUGE, is_ascii=self._is_ascii)
@@ -97,7 +98,7 @@ class Summary(Widget):
         return parts if width >= 44 else parts[1:]
 
     def _progress_parts(self, progress: Progressed, width: int) -> list[Segment]:
-        """The stage and how much of it is done; then as much more as leaves room for the name."""
+        """Draw the stage and its share, and as much more as leaves room for the name."""
         total, done = progress.total, progress.done
         room = width - NAME - len(progress.stage)
         parts = [Segment(progress.stage)]
