@@ -280,3 +280,18 @@ def test_an_interruption_stops_the_hashing() -> None:
         with pytest.raises(Stop):
             read_layer(blob(stored), layer=1, on_bytes=stop, hash_with=Algorithms())
     assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize(
+    ("stored", "code", "words"), [(TOP, 2, "ok      layer 1 digest"), (OTHER, 1, "FAILED  layer 1 digest")]
+)
+def test_an_encrypted_layer_has_a_digest_to_be_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stored: bytes, code: int, words: str
+) -> None:
+    layout = Layout()
+    secret = layout.add(TOP, "application/vnd.oci.image.layer.v1.tar+gzip+encrypted")
+    files = layout.files(layout.image(settings=config(BASE), changes={"layers": [secret]}))
+    path = write_tar(tmp_path / "image.tar", {**files, "blobs/" + secret["digest"].replace(":", "/"): stored})
+    verified = ran(capsys, "verify", path)
+    assert (verified.code, words in verified.out, "it is encrypted" in verified.out) == (code, True, True)
+    assert [ran(capsys, "ci", path).code, ran(capsys, path, "--text").code] == [2, 2]

@@ -17,12 +17,11 @@ from layerscope.layers.beside import Beside, can_fork
 from layerscope.layers.compression import Compression, compression_of, unpacked_guess
 from layerscope.layers.read import ReadLayer, read_layer
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
+from layerscope.limits import LAYERS
 from layerscope.progress import Progress, unwatched
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 
-MAX_LAYERS = 32_000
-"""Columns of layer numbers are int16; Docker stops at 127 layers."""
 SLOWER = 5
 """How much longer a byte takes to be inflated, in and out, than to be hopped over (measured: 0.9 GB/s and 4 GB/s)."""
 WORTH_A_PROCESS = 512 << 20
@@ -55,8 +54,8 @@ def read_layers(
     is not read, and has no seek points. With `verify`, every byte that is stored is hashed, and a digest that it should have
     and does not is a problem; what the cache knows was hashed when it was kept.
     """
-    if len(image.layers) > MAX_LAYERS:
-        raise CorruptLayer(f"{escape(image.reference)} lists {len(image.layers)} layers; more than {MAX_LAYERS} are absurd")
+    if len(image.layers) > LAYERS:
+        raise CorruptLayer(f"{escape(image.reference)} lists {len(image.layers)} layers; more than {LAYERS} are absurd")
     how = _How(cache, keep_seek_points=keep_seek_points, verify=verify)
     known = _find_known(image.layers, progress, how, on_layer)
     layers = sorted((layer for layer in image.layers if layer.number not in known), key=lambda layer: -_work(layer))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 
-from layerscope.doubt import Check, document_checks, hash_algorithms, layer_checks
+from layerscope.doubt import Check, digest_check, document_checks, hash_algorithms, layer_checks
 from layerscope.layers.hashing import hash_blob
 from layerscope.progress import Progress
 from layerscope.sources.image import Image, StoredLayer
@@ -68,6 +68,10 @@ def _layer_checks(layer: StoredLayer, watch: _Watch) -> list[Check]:
     what = f"layer {layer.number}"
     if layer.blob is None:
         note = layer.absent or "its bytes are not there"
+        if layer.sealed is not None and layer.digest is not None:
+            hashes, _ = hash_blob(layer.sealed, hash_algorithms(layer))
+            sealed = digest_check(f"{what} digest", layer.digest, hashes.stored)
+            return [sealed, digest_check(f"{what} diff_id", layer.diff_id, "", note)]
         return [Check(what, layer.digest or layer.diff_id or "", "", ok=layer.is_foreign, note=note, is_unread=True)]
     hashes, damage = hash_blob(layer.blob, hash_algorithms(layer), watch.add)
     return layer_checks(layer, hashes, damage)

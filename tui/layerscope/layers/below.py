@@ -37,13 +37,13 @@ class Below:
     def file(self, path: bytes) -> int:
         """A descriptor of the regular file at `path`, to be closed by the caller.
 
-        Raises OSError: ENOENT when it is not there, EMEDIUMTYPE when something else is. A device or FIFO is never opened.
+        Raises OSError: ENOENT when it is not there, EISDIR when something else is. A device or FIFO is never opened.
         """
         names = tuple(path.split(b"/"))
         place = os.open(names[-1], PLACE, dir_fd=self.directory(names[:-1]))
         try:
             if not stat.S_ISREG(os.fstat(place).st_mode):
-                raise OSError(errno.EMEDIUMTYPE, "it is no file")
+                raise OSError(errno.EISDIR, "it is no file")
             return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
         finally:
             os.close(place)

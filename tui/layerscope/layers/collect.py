@@ -8,7 +8,9 @@ import numpy.typing as npt
 from layerscope.errors import CorruptLayer
 from layerscope.layers.headers import Batch, Rows, decode, problems_of
 from layerscope.layers.names import OVERLAYFS, VFS, Markers, normalise, sort_out
+from layerscope.layers.pax import xattr_cost
 from layerscope.layers.table import Entries, Kind, LayerTable, Omitted, Problem, Severity, SparseMap
+from layerscope.limits import RARE_BYTES
 
 MAX_PATH = 4096
 """Linux's PATH_MAX. Each directory of a path is a node with its own path: longer ones cost memory by the square."""
@@ -25,7 +27,7 @@ class Collector:
         self.layer = layer
         self.problems: list[Problem] = []
         self._parts: list[Entries] = []
-        self._count = 0
+        self._count = self._spent = 0
         self._markers = Markers()
         self._whiteout_rows: list[int] = []
         self._opaque_rows: list[int] = []
@@ -97,6 +99,9 @@ class Collector:
         kept, numbers = keep.tolist(), (self._count + np.cumsum(keep) - 1).tolist()
         self._sparse |= {numbers[row]: sparse for row, sparse in rows.sparse.items() if kept[row]}
         self._devices |= {numbers[row]: device for row, device in batch.devices.items() if kept[row]}
+        self._spent += sum(map(xattr_cost, batch.xattrs.values())) - 512 * len(batch.xattrs)
+        if self._spent > RARE_BYTES:
+            raise CorruptLayer(f"its xattrs need more than {RARE_BYTES >> 20} MiB and 512 bytes an entry")
         self._xattrs |= {numbers[row]: xattrs for row, xattrs in batch.xattrs.items() if kept[row]}
 
     def table(self, *, unpacked_bytes: int, damage: str = "") -> LayerTable:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from layerscope.layers.numbers import parse_decimal, parse_time
 from layerscope.layers.sparse import SparseRecords, parse_sparse_records
+from layerscope.limits import XATTR_COST
 
 XATTR_PREFIX = b"SCHILY.xattr."
 MAX_XATTRS = 256 << 10
@@ -13,6 +14,11 @@ MAX_XATTRS = 256 << 10
 STRINGS = (b"path", b"linkpath", b"uname", b"gname")
 
 Records = dict[bytes, bytes]
+
+
+def xattr_cost(xattrs: dict[bytes, bytes]) -> int:
+    """Memory for them, in bytes, names and empty ones too."""
+    return sum(len(name) + len(value) + XATTR_COST for name, value in xattrs.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Pending:
         """What they say together. Raises ValueError for a number that is none."""
         records = self.records or {}
         xattrs = {key[len(XATTR_PREFIX) :]: value for key, value in records.items() if value and key.startswith(XATTR_PREFIX)}
-        if sum(map(len, xattrs.values())) > MAX_XATTRS:
+        if xattr_cost(xattrs) > MAX_XATTRS:
             raise ValueError(f"xattrs of more than {MAX_XATTRS} bytes")
         for key in (b"atime", b"ctime"):
             _number(records, key)

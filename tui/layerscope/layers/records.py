@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.layers.pax import XATTR_PREFIX, Overrides, Pending, parse_records
+from layerscope.layers.pax import XATTR_PREFIX, Overrides, Pending, parse_records, xattr_cost
+from layerscope.limits import RARE_BYTES
 
 MOST_RECORDS = 12
 """Records of one header that are read side by side; more are not usual."""
@@ -62,12 +63,17 @@ def read_extended(headers: list[ExtendedHeader]) -> Said:
     batch = _Batch([body for _, _, body, _ in records])
     batch.read()
     said = batch.said(np.fromiter((row for row, _, _, _ in records), np.int64, len(records)), names, links)
+    spent = 0
     for number in np.flatnonzero(batch.is_odd).tolist():
         row = records[number][0]
         try:
             found, faults = parse_records(batch.bodies[number])
             said.odd[row] = Pending(found, names.get(row, b""), links.get(row, b"")).overrides()
             said.faults += faults
+            spent += xattr_cost(said.odd[row].xattrs)
+            if spent > RARE_BYTES:
+                said.damage, said.damaged_row = f"its xattrs need more than {RARE_BYTES >> 20} MiB", row
+                break
         except ValueError as error:
             offset = headers[bisect_left(headers, (row + 1,)) - 1][3]
             said.damage, said.damaged_row = f"a damaged extended header at offset {offset}: {error}", row

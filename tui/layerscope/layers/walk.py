@@ -35,6 +35,7 @@ from layerscope.layers.headers import BLOCK, KINDS, UNKNOWN, Rows, has_good_chec
 from layerscope.layers.pax import Overrides, Pending, parse_records
 from layerscope.layers.records import ExtendedHeader
 from layerscope.layers.table import LayerTable, Problem, Severity
+from layerscope.limits import RARE_BYTES, RUN_COST
 
 BATCH = 4096
 """Headers decoded at a time: 2 MB of them, which stays in the processor's cache."""
@@ -70,6 +71,7 @@ class HeaderWalk:
     def __init__(self, layer: int) -> None:
         self.rows = Rows()
         self.is_done = False
+        self._sparse_bytes = 0
         self.awaits_entry = False
         self._collector = Collector(layer)
         self._known_sizes: dict[bytes, int] = {}
@@ -248,6 +250,9 @@ class HeaderWalk:
         content = content_of(header, override.sparse, stored)
         if content is None:
             return None
+        self._sparse_bytes += RUN_COST * len(content.sparse.runs) if content.sparse else 0
+        if self._sparse_bytes > RARE_BYTES:
+            raise CorruptLayer(f"its sparse maps need more than {RARE_BYTES >> 20} MiB, at offset {header.offset}")
         self._add(header, content, override)
         is_mapped = override.sparse is not None and override.sparse.runs is None and flag != ord("S")
         first = header.position + BLOCK if is_mapped else content.position

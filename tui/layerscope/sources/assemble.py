@@ -98,6 +98,7 @@ def _layer(files: Files, row: _Row) -> StoredLayer:
         blob=blob,
         history=row.history,
         absent=absent,
+        sealed=files.blob(part.file) if is_encrypted_layer(part.media_type) and files.has(part.file) else None,
         is_foreign=blob is None and is_foreign(part),
         is_cut=blob is not None and blob.size < part.size,
     )

@@ -36,6 +36,8 @@ class StoredLayer:
     is_foreign: bool = False
     is_cut: bool = False
     way: Way | None = None
+    sealed: Blob | None = None
+    """The stored bytes of an encrypted layer: they can be hashed and not read."""
     measured_bytes: int = -1
     is_plain: bool = False
     compressed_estimate: int | None = None

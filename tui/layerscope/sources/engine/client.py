@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from layerscope.errors import LayerscopeError
+from layerscope.limits import ENGINE_ANSWER, ENGINE_REFUSAL
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import DEFAULT_TAG, tag_of
 from layerscope.sources.engine.endpoints import Endpoint
@@ -86,11 +87,11 @@ class Engine:
 
     def ask(self, path: str) -> Any:
         """The answer to a short question of the API, such as `/images/json`; None where there is no such thing."""
-        with _failing_as(self.endpoint), self._get(path, timeout=(CONNECT_SECONDS, ANSWER_SECONDS)) as response:
+        with _failing_as(self.endpoint), self._get(path, stream=True, timeout=(CONNECT_SECONDS, ANSWER_SECONDS)) as response:
             if response.status_code in (_ABSENT, _REFUSED):
                 return None
             self._check(response)
-            return response.json()
+            return json.loads(_body(response))
 
     def ping(self) -> None:
         """Have it say that it still is there."""
@@ -163,9 +164,9 @@ class Engine:
 
     def _newest_version(self) -> tuple[int, ...]:
         """The newest version of the API that the engine speaks. Raises EngineFailed for one that is too old."""
-        with self._ask("GET", "/version", timeout=CONNECT_SECONDS) as response:
+        with self._ask("GET", "/version", stream=True, timeout=CONNECT_SECONDS) as response:
             self._check(response)
-            stated = str(response.json()["ApiVersion"])
+            stated = str(json.loads(_body(response))["ApiVersion"])
         version = tuple(int(part) for part in stated.split("."))
         if version < OLDEST_VERSION:
             raise too_old(self.endpoint, stated, _text(OLDEST_VERSION))
@@ -183,7 +184,7 @@ class Engine:
         """Raises EngineFailed with the engine's own words for any answer that is not a success."""
         if response.status_code < _REFUSED:
             return
-        text = response.text
+        text = _body(response, ENGINE_REFUSAL).decode("utf-8", "replace")
         with suppress(ValueError, KeyError, TypeError):
             text = json.loads(text)["message"]
         raise refused(self.endpoint, response.status_code, str(text))
@@ -229,6 +230,16 @@ def _failing_as(endpoint: Endpoint) -> Iterator[None]:
         raise
     except (DockerException, RequestException, HTTPError, OSError, *ODD_ANSWERS) as error:
         raise failure_of(endpoint, error) from error
+
+
+def _body(response: Any, most: int = ENGINE_ANSWER) -> bytes:
+    """All of a streamed answer. Raises ValueError for one that goes on and on."""
+    body = bytearray()
+    for piece in response.iter_content(1 << 16):
+        body += piece
+        if len(body) > most:
+            raise ValueError(f"its answer is longer than {most >> 10} KiB")
+    return bytes(body)
 
 
 def _tags(image: dict[str, Any]) -> tuple[str, ...]:
