@@ -145,13 +145,13 @@ def test_a_compressed_layer_with_flipped_bits_is_a_problem(
 def test_a_wrong_checksum_or_length_of_gzip_is_a_problem(report: Callable[..., Ran], at: int) -> None:
     stored = bytearray(gzip.compress(GOOD))
     stored[at] ^= 1
-    assert_problem(report(BASE, bytes(stored)), "not valid gzip")
+    assert_problem(report(BASE, bytes(stored)), "the gzip checksum before stored offset")
 
 
 def test_a_wrong_checksum_of_zstd_is_a_problem(report: Callable[..., Ran]) -> None:
     stored = bytearray(STORED["zstd"](GOOD))
     stored[-1] ^= 1
-    assert_problem(report(BASE, bytes(stored)), "not valid zstd")
+    assert_problem(report(BASE, bytes(stored)), "the zstd checksum before stored offset")
 
 
 @pytest.mark.parametrize("store", [STORED["gzip"], STORED["zstd"]], ids=["gzip", "zstd"])
@@ -335,7 +335,7 @@ MANIFESTS: dict[str, tuple[bytes, str]] = {
     "deep arrays": (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
     "deep objects": (b'[{"Config":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}]", "nested too deeply"),
     "huge": (b"[" + b" " * (100 << 20) + b"]", "is longer than 8 MiB"),
-    "many": (b"[" + b"0," * 1_000_000 + b"0]", "Expected `object`, got `int`"),
+    "many": (b"[" + b"0," * 1_000_000 + b"0]", "holds more than 524288 values"),
 }
 
 

@@ -173,7 +173,8 @@ def _read(layer: StoredLayer, counter: _Counter, how: _How) -> ReadLayer:
     if layer.way is not None:
         return _checked(layer, layer.way.read(layer=number, on_bytes=on_bytes))
     if layer.blob is None:
-        text = f"its bytes are not there ({layer.absent})" if layer.absent else "its bytes are not there"
+        why = f" ({layer.absent})" if layer.absent else ""
+        text = f"its files cannot be read{why}" if layer.sealed else f"its bytes are not there{why}"
         problem = Problem(number, b"", text, Severity.REFUSED if layer.is_foreign else Severity.DAMAGE)
         return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
     stated = layer.digest or layer.diff_id

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, BinaryIO, Protocol, cast
@@ -39,6 +41,17 @@ GZIP_MAGIC = b"\x1f\x8b\x08"
 XZ_MAGIC = b"\xfd7zXZ\0"
 BZIP2_MAGIC, BZIP2_LEVELS = b"BZh", tuple(b"%d" % level for level in range(1, 10))
 LARGEST_INPUT = 128 * 1024
+_GZIP_CHECKS = ("incorrect data check", "incorrect length check")
+"""What zlib says when a member unpacks to its end, to something else than was packed (RFC 1952 2.3.1, CRC32 and ISIZE)."""
+_ZSTD_CHECK = "match checksum"
+CHECKSUM = 4
+"""Bytes of a zstd frame's content checksum, its last (RFC 8878, 3.1.1)."""
+XZ_INPUT, XZ_END = 4096, 1024
+"""Bytes handed at a time to a decompressor of xz, and those at the end that it gets one by one: with an error it throws away
+all output of that call, and the check of a block stands close to the end.
+"""
+BZIP2_OUTPUT = 512
+"""Bytes that bzip2 unpacks at a time: with the error of a block's CRC it throws away as many at most."""
 
 
 class Compression(StrEnum):
@@ -179,6 +192,7 @@ class _Member:
 
     def __init__(self, feed: Supply, stored: int, unpacked: int, state: Any, remember: Remember) -> None:
         self._feed, self.stored, self.unpacked = feed, stored, unpacked
+        self._is_resumed = state is not None
         self._state = state.copy() if state is not None else zlib.decompressobj(31)
         self._remember = remember
         self._next_point = unpacked - unpacked % SEEK_DISTANCE + SEEK_DISTANCE
@@ -186,9 +200,13 @@ class _Member:
     def pieces(self) -> Iterator[bytes]:
         # Input grows from small to large: what follows a member's end is copied by zlib, which costs with a member per file.
         state, tail, length = self._state, b"", FIRST_INPUT
+        before = state.copy() if self._is_resumed else None
         while not state.eof:
             data = tail or self._feed.read(self.stored, length)
-            piece = self._inflate(data)
+            try:
+                piece: bytes = state.decompress(data, INFLATED)
+            except zlib.error as error:
+                yield from self._up_to_error(before or zlib.decompressobj(31), data, error)
             tail = b"" if state.eof else state.unconsumed_tail  # after the end, zlib has what follows in both places
             self.stored += len(data) - len(tail) - len(state.unused_data)
             length = min(2 * length, LARGEST_INPUT)
@@ -200,13 +218,24 @@ class _Member:
             if self.unpacked >= self._next_point and not state.eof and self._remember is not forget_it:
                 self._remember(SeekPoint(self.unpacked, self.stored, state.copy()))
                 self._next_point = self.unpacked + SEEK_DISTANCE
+            before = None if state.eof else state.copy()
 
-    def _inflate(self, data: bytes) -> bytes:
-        try:
-            piece: bytes = self._state.decompress(data, INFLATED)
-        except zlib.error as error:
-            raise CorruptLayer(f"not valid gzip near stored offset {self.stored}: {error}") from error
-        return piece
+    def _up_to_error(self, state: Any, data: bytes, error: Exception) -> Iterator[bytes]:
+        """What zlib threw away of `data`'s output when it met the error, from the `state` before; then raises CorruptLayer."""
+        piece, length = b"", 0
+        with suppress(zlib.error):
+            for length in range(len(data)):
+                piece += state.decompress(data[length : length + 1], INFLATED)
+        if piece:
+            yield piece
+        stored = self.stored + length
+        if any(check in str(error) for check in _GZIP_CHECKS):
+            raise CorruptLayer(_wrong_checksum(Compression.GZIP, stored)) from error
+        raise CorruptLayer(f"not valid gzip near stored offset {stored}: {error}") from error
+
+
+def _wrong_checksum(compression: Compression, stored: int) -> str:
+    return f"the {compression} checksum before stored offset {stored} is wrong: what unpacks up to there is not what was packed"
 
 
 class _Source:
@@ -228,25 +257,38 @@ def _unzstd(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]
     wide = next((frame for frame in walk.frames if frame.window > MAX_WINDOW), None)
     if wide:
         raise CorruptLayer(f"the zstd frame at stored offset {wide.stored} asks for a window of {wide.window} bytes")
-    yield from _zstd_pieces(feed, start.stored, walk.end)
+    ends = [frame.stored for frame in walk.frames if frame.stored > start.stored]
+    yield from _zstd_pieces(feed, start.stored, [*ends, walk.end])
     if walk.damage:
         raise CorruptLayer(walk.damage)
 
 
-def _zstd_pieces(feed: Feed, start: int, end: int) -> Iterator[bytes]:
-    if start >= end:
+def _zstd_pieces(feed: Feed, start: int, ends: list[int]) -> Iterator[bytes]:
+    """The frames from `start` on; `ends` is where each of them ends."""
+    if start >= ends[-1]:
         return
     import zstandard  # 9 ms that only zstd blobs need to pay for
 
-    buffer = bytearray(PIECE)
+    buffer, done = bytearray(PIECE), 0
     try:
         with zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(
-            cast("BinaryIO", _Source(feed, start, end)), read_size=LARGEST_INPUT, read_across_frames=True
+            cast("BinaryIO", _Source(feed, start, ends[-1])), read_size=LARGEST_INPUT, read_across_frames=True
         ) as reader:
             while length := reader.readinto(buffer):
+                done += length
                 yield bytes(memoryview(buffer)[:length])
     except zstandard.ZstdError as error:
+        # It throws away what it unpacked before the error, up to a piece: once more from the start, in small steps.
+        yield from _without_first(_unzstd_forward(feed.again(), start, ends), done)
         raise CorruptLayer(f"not valid zstd after stored offset {start}: {error}") from error
+
+
+def _without_first(pieces: Iterator[bytes], length: int) -> Iterator[bytes]:
+    """The pieces without their first `length` bytes."""
+    for piece in pieces:
+        if len(piece) > length:
+            yield piece[length:]
+        length = max(0, length - len(piece))
 
 
 def _remember_frames(frames: list[Frame], remember: Remember) -> None:
@@ -261,24 +303,32 @@ def _remember_frames(frames: list[Frame], remember: Remember) -> None:
         unpacked += frame.unpacked
 
 
-def _unzstd_forward(supply: Supply) -> Iterator[bytes]:
-    """Every frame, with its end seen to; `stream_reader` takes a truncated one for a whole one."""
+def _unzstd_forward(supply: Supply, stored: int = 0, ends: list[int] | None = None) -> Iterator[bytes]:
+    """Every frame, with its end seen to; `stream_reader` takes a truncated one for a whole one.
+
+    Where a frame ends (`ends`, or at least the last at the supply's end), its checksum is fed apart: with the error of a
+    wrong one, zstandard throws away what it unpacked in the same call.
+    """
     import zstandard
 
-    stored = 0
+    ends = ends or [supply.size]
     decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
-    while head := supply.read(stored, 4):
+    while stored < ends[-1] and (head := supply.read(stored, 4)):
         if not is_zstd_magic(head):
             raise CorruptLayer(f"not valid zstd: no frame starts at stored offset {stored}")
         start, frame = stored, decompressor.decompressobj()
+        end = ends[min(bisect_right(ends, start), len(ends) - 1)]
         while not frame.eof:
-            data = supply.read(stored, ZSTD_INPUT)
+            left = end - stored
+            data = supply.read(stored, min(ZSTD_INPUT, left - CHECKSUM if left > CHECKSUM else max(left, 0)))
             if not data:
                 raise CorruptLayer(f"truncated zstd: the frame at stored offset {start} is cut at {stored}")
             try:
                 piece = frame.decompress(data)
             except zstandard.ZstdError as error:
-                raise CorruptLayer(f"not valid zstd after stored offset {start}: {error}") from error
+                text = f"not valid zstd after stored offset {stored}: {error}"
+                is_check = _ZSTD_CHECK in str(error)
+                raise CorruptLayer(_wrong_checksum(Compression.ZSTD, stored + len(data)) if is_check else text) from error
             stored += len(data) - len(frame.unused_data)
             yield from (piece[at : at + PIECE] for at in range(0, len(piece), PIECE))
 
@@ -295,11 +345,11 @@ def _unpack_rare(supply: Supply, compression: Compression) -> Iterator[bytes]:
             return
         stream = _rare_decompressor(compression)
         while not stream.eof:
-            data = supply.read(stored, LARGEST_INPUT) if stream.needs_input else b""
+            data = supply.read(stored, _rare_input(supply, stored, compression)) if stream.needs_input else b""
             if not data and stream.needs_input:
                 raise CorruptLayer(f"truncated {compression}: the bytes end at stored offset {stored}, inside a stream")
             try:
-                piece: bytes = stream.decompress(data, INFLATED)
+                piece: bytes = stream.decompress(data, BZIP2_OUTPUT if compression is Compression.BZIP2 else INFLATED)
             except (OSError, EOFError, ValueError, _lzma_error()) as error:
                 reason = f"not valid {compression} near stored offset {stored}: {error}"
                 # Four bytes may lie: what does not even start as it should is perhaps no stream at all.
@@ -308,6 +358,14 @@ def _unpack_rare(supply: Supply, compression: Compression) -> Iterator[bytes]:
             if piece:
                 yield piece
         stored -= len(stream.unused_data)
+
+
+def _rare_input(supply: Supply, stored: int, compression: Compression) -> int:
+    """How many bytes to hand over at a time."""
+    if compression is Compression.BZIP2:
+        return LARGEST_INPUT
+    left = supply.size - stored
+    return 1 if left <= XZ_END else min(XZ_INPUT, left - XZ_END)
 
 
 def _rare_decompressor(compression: Compression) -> Any:

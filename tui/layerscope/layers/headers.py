@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from layerscope.layers.not_tar import no_header_text
 from layerscope.layers.numbers import parse_field, parse_octal
 from layerscope.layers.octal import octal_8, octal_12
 from layerscope.layers.pax import Overrides
@@ -155,13 +156,13 @@ def _sound_headers(rows: Rows) -> tuple[Headers, str]:
     extended = np.frombuffer(b"".join([block for _, block, _, _ in rows.extended]), HEADER)
     bad, bad_extended = _first_bad_checksum(table), _first_bad_checksum(extended)
     if bad_extended < len(extended) and rows.extended[bad_extended][0] <= bad:
-        bad, _, _, offset = rows.extended[bad_extended]
+        bad, block, _, offset = rows.extended[bad_extended]
     elif bad < len(table):
-        offset = rows.offsets[bad] - BLOCK
+        offset, block = rows.offsets[bad] - BLOCK, rows.blocks[bad]
     else:
         return table, ""
     rows.drop_from(bad)
-    return table[:bad], f"no tar header at offset {offset}: its checksum is wrong"
+    return table[:bad], no_header_text(offset, block)
 
 
 def _first_bad_checksum(table: Headers) -> int:

@@ -19,6 +19,7 @@ from layerscope.layers.walk import HeaderWalk
 STRIDE = 64 << 20
 """Mapped bytes walked over before their pages are let go."""
 NO_DIGEST = bytes(16)
+WHOLE = "; the end of its tar comes before that, so that all of its entries are shown"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +142,7 @@ def read_pieces(pieces: Iterable[bytes], *, layer: int = 0) -> LayerTable:
             stream.take(piece)
         stream.finish()
     except CorruptLayer as error:
-        damage = str(error)
+        damage = f"{error}{WHOLE if stream.walk.is_done else ''}"
     stream.drop_open()
     damage = _flush(stream.walk) or damage
     return stream.walk.table(unpacked_bytes=stream.length, damage=damage)

@@ -32,6 +32,7 @@ from layerscope.errors import CorruptLayer
 from layerscope.layers.collect import Collector
 from layerscope.layers.exact import MAX_SIZE, Buffer, Content, Header, content_of, size_field
 from layerscope.layers.headers import BLOCK, KINDS, UNKNOWN, Rows, has_good_checksum, name_of, refused
+from layerscope.layers.not_tar import no_header_text
 from layerscope.layers.pax import Overrides, Pending, parse_records
 from layerscope.layers.records import ExtendedHeader
 from layerscope.layers.table import LayerTable, Problem, Severity
@@ -188,7 +189,7 @@ class HeaderWalk:
             return self._end_marker(buffer, position, end, shift)
         offset = position + shift
         if not has_good_checksum(block):
-            raise CorruptLayer(f"no tar header at offset {offset}: its checksum is wrong")
+            raise CorruptLayer(no_header_text(offset, block))
         header = Header(block, size_field(block, offset), buffer, position, end, shift)
         try:
             if block[156:157] in b"xgLK":

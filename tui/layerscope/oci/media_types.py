@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -20,6 +22,8 @@ _LAYERS = (
     "application/vnd.docker.image.rootfs.",
     "application/vnd.docker.container.image.rootfs.",
 )
+NYDUS_BLOB = ".nydus.blob."
+NYDUS_ANNOTATION, OVERLAYBD_ANNOTATION = "containerd.io/snapshot/nydus-blob", "containerd.io/snapshot/overlaybd/blob-digest"
 _FOREIGN = (".nondistributable.", ".rootfs.foreign.")
 _ARTIFACTS = {
     "application/vnd.cncf.helm.config.v1+json": "a Helm chart",
@@ -40,9 +44,15 @@ def is_foreign_layer(media_type: str) -> bool:
     return is_layer(media_type) and any(mark in media_type for mark in _FOREIGN)
 
 
-def is_encrypted_layer(media_type: str) -> bool:
-    """True for layers encrypted as ocicrypt does."""
-    return media_type.endswith("+encrypted")
+def unread_kind(media_type: str, annotations: Mapping[str, str]) -> str:
+    """Why a layer's bytes, which may be there, are no tar that anybody could read; empty for all others."""
+    if media_type.endswith("+encrypted"):  # as ocicrypt does
+        return "it is encrypted"
+    if NYDUS_BLOB in media_type or NYDUS_ANNOTATION in annotations:
+        return "it is a nydus blob, which no engine reads without nydus' snapshotter"
+    if OVERLAYBD_ANNOTATION in annotations:
+        return "it is an overlaybd device, which no engine reads without overlaybd's snapshotter"
+    return ""
 
 
 def artifact_kind(media_type: str) -> str:

@@ -10,7 +10,7 @@ from layerscope.layers.compression import Compression, compression_of
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.documents import Config, HistoryStep
-from layerscope.oci.media_types import DOCKER_LAYER, is_encrypted_layer
+from layerscope.oci.media_types import DOCKER_LAYER
 from layerscope.sources.candidate import Candidate, Part
 from layerscope.sources.files import Files, because
 from layerscope.sources.image import Image, StoredLayer
@@ -98,7 +98,7 @@ def _layer(files: Files, row: _Row) -> StoredLayer:
         blob=blob,
         history=row.history,
         absent=absent,
-        sealed=files.blob(part.file) if is_encrypted_layer(part.media_type) and files.has(part.file) else None,
+        sealed=files.blob(part.file) if part.unread and files.has(part.file) else None,
         is_foreign=blob is None and is_foreign(part),
         is_cut=blob is not None and blob.size < part.size,
     )
@@ -106,8 +106,8 @@ def _layer(files: Files, row: _Row) -> StoredLayer:
 
 def _bytes_of(files: Files, part: Part) -> tuple[Blob | None, str]:
     """A layer's bytes, or why they are not to be had."""
-    if is_encrypted_layer(part.media_type):
-        return None, "it is encrypted"
+    if part.unread:
+        return None, part.unread
     try:
         return files.blob(part.file), ""
     except NotFound as error:

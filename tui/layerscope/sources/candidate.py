@@ -14,13 +14,17 @@ from layerscope.oci.platform import Platform
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One layer as a manifest names it. `media_type` is empty and `size` (bytes) is -1 where it does not say."""
+    """One layer as a manifest names it. `media_type` is empty and `size` (bytes) is -1 where it does not say.
+
+    `unread` is why its bytes are no tar that anybody could read (encrypted, nydus); empty for all others.
+    """
 
     file: str
     digest: Digest | None = None
     media_type: str = ""
     size: int = -1
     urls: tuple[str, ...] = ()
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

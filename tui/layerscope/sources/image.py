@@ -37,7 +37,7 @@ class StoredLayer:
     is_cut: bool = False
     way: Way | None = None
     sealed: Blob | None = None
-    """The stored bytes of an encrypted layer: they can be hashed and not read."""
+    """The stored bytes of a layer that is encrypted, or in no form that anybody reads here: they can be hashed and not read."""
     measured_bytes: int = -1
     is_plain: bool = False
     compressed_estimate: int | None = None

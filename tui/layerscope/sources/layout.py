@@ -13,6 +13,7 @@ from layerscope.oci.media_types import (
     SCHEMA_1,
     artifact_kind,
     is_layer,
+    unread_kind,
 )
 from layerscope.oci.platform import Platform
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
@@ -117,4 +118,5 @@ def _refuse_artifact(manifest: Manifest, what: str) -> None:
 
 
 def _part(layer: Descriptor) -> Part:
-    return Part(blob_name(layer.digest), layer.digest, layer.media_type, layer.size, layer.urls)
+    unread = unread_kind(layer.media_type, layer.annotations)
+    return Part(blob_name(layer.digest), layer.digest, layer.media_type, layer.size, layer.urls, unread)

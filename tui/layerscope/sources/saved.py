@@ -14,6 +14,7 @@ from layerscope.layers.table import Problem, Severity
 from layerscope.limits import CONFIGS_BYTES
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode
+from layerscope.oci.media_types import unread_kind
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
 from layerscope.sources.files import Files, raw_name, read_document
 from layerscope.sources.presence import refuse_absent
@@ -107,7 +108,8 @@ def _part(file: str, source: Descriptor | None) -> Part:
     if source is None:
         return Part(file, digest)
     if source.digest == digest:
-        return Part(file, digest, source.media_type, source.size, source.urls)
+        unread = unread_kind(source.media_type, source.annotations)
+        return Part(file, digest, source.media_type, source.size, source.urls, unread)
     return Part(file, digest, urls=source.urls)
 
 
