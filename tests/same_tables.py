@@ -9,7 +9,7 @@ import numpy as np
 from layerscope.layers.table import Entries, LayerTable, SparseMap, Strings
 
 COLUMNS = ("kind", "mode", "uid", "gid", "size", "mtime", "content_offset")
-PARTS = ("whiteouts", "opaques", "omitted", "problems", "sparse", "xattrs", "unpacked_bytes")
+PARTS = ("whiteouts", "opaques", "omitted", "problems", "sparse", "xattrs", "devices", "unpacked_bytes")
 
 
 def assert_same(found: LayerTable, wanted: LayerTable) -> None:
@@ -37,8 +37,8 @@ def sorted_by_path(table: LayerTable) -> LayerTable:
     )
     number = {row: place for place, row in enumerate(order)}
     xattrs = {number[row]: found for row, found in table.xattrs.items()}
+    devices = {number[row]: found for row, found in table.devices.items()}
     sparse: dict[int, SparseMap] = {number[row]: found for row, found in table.sparse.items()}
     whiteouts, opaques = tuple(sorted(table.whiteouts)), tuple(sorted(table.opaques))
-    return replace(
-        table, entries=entries, xattrs=xattrs, sparse=sparse, whiteouts=whiteouts, opaques=opaques, omitted=(), unpacked_bytes=0
-    )
+    rare = replace(table, xattrs=xattrs, devices=devices, sparse=sparse)
+    return replace(rare, entries=entries, whiteouts=whiteouts, opaques=opaques, omitted=(), unpacked_bytes=0)

@@ -20,12 +20,12 @@ from textual.widget import Widget
 
 from build import Layer, image
 from layerscope.app.app import Ending, LayerscopeApp
-from layerscope.app.explorer import Explorer
-from layerscope.app.files import Files
-from layerscope.app.layers import Layers
-from layerscope.app.lines import Lines
-from layerscope.app.loading import Opener
+from layerscope.app.explorer.layers import Layers
+from layerscope.app.explorer.loader import Opener
+from layerscope.app.explorer.screen import Explorer
+from layerscope.app.explorer.tree import Files
 from layerscope.app.terminal import Terminal
+from layerscope.app.widgets.lines import Lines
 from layerscope.progress import Progress
 from layerscope.rows.rows import Rows
 from layerscope.settings.settings import Settings

@@ -17,16 +17,17 @@ from textual.widgets import Input
 
 from build import Layer, directory, file, hardlink, image, layer, symlink, whiteout
 from layerscope.analysis import analyse, read_image
-from layerscope.app import app, file_reading
+from layerscope.app import app
 from layerscope.app.app import LayerscopeApp
-from layerscope.app.bindings import bindings
-from layerscope.app.file_header import FileHeader, FileStatus, Mode
-from layerscope.app.file_lines import FileLines
-from layerscope.app.file_pages import Difference
-from layerscope.app.file_screen import FileScreen
-from layerscope.app.file_search import find_matches, pattern_of
-from layerscope.app.highlight import highlighted, pieces
-from layerscope.app.keys import Place
+from layerscope.app.file import page_reading
+from layerscope.app.file.file_lines import FileLines
+from layerscope.app.file.header import FileHeader, FileStatus, Mode
+from layerscope.app.file.pages import Difference
+from layerscope.app.file.screen import FileScreen
+from layerscope.app.file.search import find_matches, pattern_of
+from layerscope.app.keys.bindings import bindings
+from layerscope.app.keys.table import Place
+from layerscope.app.widgets.highlight import highlighted, pieces
 from layerscope.errors import CorruptLayer
 from layerscope.sources.open import open_image
 from layerscope.viewing.shown import load
@@ -238,7 +239,7 @@ async def test_an_archive_lists_its_members(tmp_path: Path) -> None:
 
 @piloted
 async def test_what_is_cut_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_reading, "load", lambda *args, **names: load(*args, **names, limit=1000))
+    monkeypatch.setattr(page_reading, "load", lambda *args, **names: load(*args, **names, limit=1000))
     async with opened(tmp_path, (layer(file("a", LONG)),), "a") as view:
         assert view.status.startswith("cut: the first 1.00 kB of 3.29 kB")
 
@@ -526,7 +527,7 @@ async def test_damage_is_a_sentence_in_the_view(tmp_path: Path, monkeypatch: pyt
     def damaged(*_args: object, **_names: object) -> None:
         raise CorruptLayer("layer 1: it ends too early")
 
-    monkeypatch.setattr(file_reading, "load", damaged)
+    monkeypatch.setattr(page_reading, "load", damaged)
     async with opened(tmp_path, STORY, "etc/app.conf") as view:
         assert view.text == "layer 1: it ends too early"
         await view.press("b", "v", "d")
@@ -541,7 +542,7 @@ async def test_a_version_is_read_once(tmp_path: Path, monkeypatch: pytest.Monkey
         entries.append(entry)
         return load(contents, entry, **names)
 
-    monkeypatch.setattr(file_reading, "load", counted)
+    monkeypatch.setattr(page_reading, "load", counted)
     async with opened(tmp_path, STORY, "etc/app.conf", after=2) as view:
         await view.press("left_square_bracket", "right_square_bracket", "d", "v", "d")
         assert sorted(entries) == sorted(set(entries))
@@ -561,7 +562,7 @@ async def test_loading_is_said_when_it_takes_long_and_other_versions_can_be_aske
             stopped.append(entry)
         return load(contents, entry, name=name, is_cancelled=is_cancelled)
 
-    monkeypatch.setattr(file_reading, "load", stuck)
+    monkeypatch.setattr(page_reading, "load", stuck)
     async with opened(tmp_path, STORY, "etc/app.conf", after=1) as view:
         await view.pilot.press("right_square_bracket")
         for _ in range(500):

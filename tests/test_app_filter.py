@@ -311,3 +311,14 @@ async def test_the_footer_says_how_to_leave_the_filter() -> None:
     async with explored(built(*STACK), keys=["/"]) as screen:
         assert "esc all files" in screen.footer
         assert "enter found files" in screen.footer
+
+
+@piloted
+async def test_a_regex_that_backtracks_neither_holds_the_keys_nor_goes_on_for_ever() -> None:
+    async with explored(built(layer("a" * 200 + "c", "b")), keys=["tab"]) as screen:
+        for key in (*"//(a+)+$/", "escape"):
+            screen.press(key)
+        await screen.settled()
+        assert screen.paths == ["a" * 200 + "c", "b"]
+        await screen.write("/" + "/(a+)+$/")
+        await screen.until(lambda: "takes more than 5 s" in count(screen))

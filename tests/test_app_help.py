@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from layerscope.app.footer import key_text
-from layerscope.app.keys import KEYS, Key
+from layerscope.app.keys.table import KEYS, Key
+from layerscope.app.widgets.footer import key_text
 from layerscope.settings.settings import Settings
 from screens import NARROW, WIDE, Shown, demo, explored, piloted
 

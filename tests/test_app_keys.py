@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.app.keys import DIVE, KEYS, Place
+from layerscope.app.keys.table import DIVE, KEYS, Place
 from layerscope.app.terminal import Terminal
 from layerscope.settings.settings import Settings
 from screens import NARROW, POOR, WIDE, demo, explored, piloted

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from build import Layer, digest, file, layer, squeeze, whiteout, write_layout
-from layerscope.app.lines import Lines
+from layerscope.app.widgets.lines import Lines
 from layerscope.settings.settings import Settings
 from screens import NARROW, WIDE, Shown, built, demo, explored, piloted, stored
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.app.loading import Failed
+from layerscope.app.explorer.loader import Failed
 from layerscope.errors import LayerscopeError
 from screens import explored, piloted, stored
 

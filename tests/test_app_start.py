@@ -15,6 +15,22 @@ from commands import COMMAND, written
 from terminals import READY, Tmux, bare, is_running, tmux, until, without_codes
 
 MODES = ("alternate_on", "cursor_flag", "mouse_any_flag", "mouse_sgr_flag", "bracket_paste_flag")
+SIGNALLED = """
+import os, queue, signal, sys
+from textual.drivers import _writer_thread
+
+class Signalling(queue.Queue):
+    def _put(self, item):  # the queue's lock is held here
+        super()._put(item)
+        if item and "efficient" in item:
+            os.kill(os.getpid(), signal.SIGCONT)
+
+_writer_thread.Queue = Signalling
+from layerscope.__main__ import main
+
+sys.argv[1:] = ["demo"]
+main()
+"""
 FAULTY = """
 import sys
 from layerscope.__main__ import main
@@ -76,7 +92,11 @@ def test_after_a_signal_the_terminal_is_as_before(number: signal.Signals, opened
 
 @pytest.mark.parametrize(
     ("module", "owner", "method"),
-    [("explorer", "Explorer", "action_pane"), ("layers", "Layers", "segments"), ("files", "Files", "on_focus")],
+    [
+        ("explorer.screen", "Explorer", "action_pane"),
+        ("explorer.layers", "Layers", "segments"),
+        ("explorer.tree", "Files", "on_focus"),
+    ],
 )
 def test_after_a_bug_the_terminal_is_as_before(module: str, owner: str, method: str, opened: Tmux, tmp_path: Path) -> None:
     program = tmp_path / "faulty.py"
@@ -132,6 +152,15 @@ def test_a_stop_from_elsewhere_does_no_harm(opened: Tmux) -> None:
     opened.type("q")
     opened.wait_gone(READY)
     assert state(opened) == before
+
+
+def test_a_signal_in_the_middle_of_writing_does_not_lock_the_screen(opened: Tmux, tmp_path: Path) -> None:
+    program = tmp_path / "signalled.py"
+    program.write_text(SIGNALLED, encoding="utf-8")
+    opened.type(f"clear; {sys.executable} {program}; echo code=$?\n")
+    opened.wait(READY)
+    opened.type("q")
+    opened.wait("code=0\n")
 
 
 def test_when_the_terminal_is_gone_so_is_the_process(opened: Tmux) -> None:

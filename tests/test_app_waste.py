@@ -17,12 +17,12 @@ from build import Layer, file, hardlink, image, layer, whiteout
 from layerscope.analysis import Analysis
 from layerscope.app.app import Ending, LayerscopeApp
 from layerscope.app.terminal import Terminal
-from layerscope.app.waste_groups import Grouping
-from layerscope.app.waste_lines import WasteLines
-from layerscope.app.waste_note import WasteNote
-from layerscope.app.waste_outline import Jump, Outline
-from layerscope.app.waste_screen import WasteScreen
-from layerscope.app.waste_tabs import WasteTabs
+from layerscope.app.waste.groups import Grouping
+from layerscope.app.waste.note import WasteNote
+from layerscope.app.waste.outline import Jump, Outline
+from layerscope.app.waste.screen import WasteScreen
+from layerscope.app.waste.tabs import WasteTabs
+from layerscope.app.waste.waste_lines import WasteLines
 from layerscope.settings.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.open import open_image

@@ -90,6 +90,7 @@ def test_rare_parts_are_kept() -> None:
         problems=(Problem(1, b"\xff", "a sentence \U0001f433"), Problem(1, b"", "another")),
         sparse={0: SparseMap(((0, 5), (2**40, 7)))},
         xattrs={1: {b"user.\xff": b"\0", b"b": b""}, 0: {b"a": bytes(70_000)}},
+        devices={0: (1, 3), 1: (2**62, 0)},
     )
     read = replace(SMALL, table=table, compression=Compression.ZSTD)
     assert is_same(round_trip(read), read)
@@ -194,6 +195,8 @@ def test_columns_that_hold_what_no_layer_does_are_refused() -> None:
 def test_a_rare_part_of_an_entry_that_is_not_there_is_refused(entry: int) -> None:
     with pytest.raises(Unusable):
         round_trip(replace(SMALL, table=replace(SMALL.table, xattrs={entry: {}})))
+    with pytest.raises(Unusable):
+        round_trip(replace(SMALL, table=replace(SMALL.table, devices={entry: (1, 3)})))
 
 
 # Versions

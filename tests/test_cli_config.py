@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from commands import ran
-from layerscope.app.keys import KEYS
+from layerscope.app.keys.table import KEYS
 from layerscope.settings.read import read_settings
 
 

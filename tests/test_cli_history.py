@@ -46,11 +46,15 @@ def test_blame_tells_programs_the_same(archive: Path, capsys: pytest.CaptureFixt
         "size": 5,
         "mtime": 0,
         "linkname": "",
+        "device": None,
+        "xattrs": [],
         "layer": 1,
         "change": "added",
         "is_shadowed": False,
         "buried_by": 2,
         "instruction": "step 1",
+        "comment": "",
+        "author": "",
     }
     assert (second["layer"], second["change"], second["size"], second["buried_by"]) == (2, "modified", 3, 3)
     assert (third["layer"], third["change"], third["buried_by"]) == (3, "removed", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from build import block, char, directory, fifo, file, hardlink, layer, symlink
 from commands import ran, written
+from sources_build import saved, write_tar
 
 EVERYTHING = layer(
     directory("dev", mode=0o755),
@@ -19,7 +21,7 @@ EVERYTHING = layer(
     hardlink("bin/other", "bin/tool", mode=0o4755),
     symlink("link", "bin/tool"),
 )
-KEYS = ["path", "type", "mode", "uid", "gid", "size", "mtime", "linkname", "layer", "change"]
+KEYS = ["path", "type", "mode", "uid", "gid", "size", "mtime", "linkname", "device", "xattrs", "layer", "change"]
 SECOND = layer("new", file("bin/tool", b"123"), ".wh.pipe")
 
 
@@ -76,6 +78,8 @@ def test_mode_is_four_octal_digits_and_the_rest_are_numbers(archive: Path, capsy
         "size": 5,
         "mtime": 86400,
         "linkname": "",
+        "device": None,
+        "xattrs": [],
         "layer": 1,
         "change": "added",
     }
@@ -84,13 +88,47 @@ def test_mode_is_four_octal_digits_and_the_rest_are_numbers(archive: Path, capsy
 
 def test_a_parent_that_no_entry_names_is_null_where_nothing_is_known(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parent = nodes(capsys, archive)["/bin"]
-    assert {key for key, value in parent.items() if value is None} == {"mode", "uid", "gid", "mtime", "layer"}
+    assert {key for key, value in parent.items() if value is None} == {"mode", "uid", "gid", "mtime", "device", "layer"}
     assert (parent["type"], parent["size"], parent["linkname"]) == ("directory", 0, "")
 
 
 def test_a_hard_link_is_a_file_with_the_size_of_its_content(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = nodes(capsys, archive)["/bin/other"]
     assert (other["type"], other["size"], other["linkname"]) == ("file", 5, "")
+
+
+def test_a_device_has_its_numbers(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = nodes(capsys, archive)
+    assert (found["/dev/null"]["device"], found["/dev/sda"]["device"], found["/new"]["device"]) == ([1, 3], [7, 0], None)
+    lines = {line.split()[-1]: line for line in ran(capsys, "ls", archive).lines}
+    assert lines["/dev/null"] == "  crw-rw-rw- 0:0             1, 3  1970-01-01 00:00 /dev/null"
+
+
+def test_a_device_number_that_is_no_number_is_a_problem_and_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tar = bytearray(layer(char("tty", device=(5, 0)), tar_format=tarfile.USTAR_FORMAT).tar())
+    tar[329:336], tar[148:156] = b"garbage", b" " * 8
+    tar[148:156] = b"%06o\0 " % sum(tar[:512])
+    broken = write_tar(tmp_path / "broken.tar", saved(bytes(tar)))
+    assert nodes(capsys, broken)["/tty"]["device"] is None
+    assert "tty: its device number is not a number" in ran(capsys, broken).out
+
+
+def test_extended_attributes_are_named_and_a_hard_link_has_those_of_its_content(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members = (file("ping", b"1", xattrs={"user.\x1b": b"1", "security.capability": b"2"}), hardlink("link", "ping"))
+    archive = written(tmp_path / "image.tar", layer(*members, file("many", xattrs={f"user.{n}": b"" for n in range(9)})))
+    found = nodes(capsys, archive)
+    assert found["/ping"]["xattrs"] == found["/link"]["xattrs"] == ["security.capability", "user.\\x1b"]
+    lines = ran(capsys, "ls", archive).lines
+    assert [line.partition("/")[2] for line in lines] == [
+        "link  (xattrs: security.capability, user.\\x1b)",
+        "many  (xattrs: user.0, user.1, user.2, user.3, user.4 and 4 more)",
+        "ping  (xattrs: security.capability, user.\\x1b)",
+    ]
+    assert "(xattrs: security.capability, user.\\x1b)" in ran(capsys, "blame", archive, "/ping").lines[0]
 
 
 def test_a_symlink_says_where_it_leads(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,8 +178,8 @@ def test_people_see_change_mode_owner_size_time_and_path(archive: Path, capsys: 
         "  -rwsr-xr-x 0:0              5 B  1970-01-01 00:00 /bin/other\n"
         "~ -rw-r--r-- 0:0              3 B  1970-01-01 00:00 /bin/tool\n"
         "  drwxr-xr-x 0:0                   1970-01-01 00:00 /dev\n"
-        "  crw-rw-rw- 0:0                   1970-01-01 00:00 /dev/null\n"
-        "  brw-rw---- 0:6                   1970-01-01 00:00 /dev/sda\n"
+        "  crw-rw-rw- 0:0             1, 3  1970-01-01 00:00 /dev/null\n"
+        "  brw-rw---- 0:6             7, 0  1970-01-01 00:00 /dev/sda\n"
         "  lrwxrwxrwx 0:0                   1970-01-01 00:00 /link -> bin/tool\n"
         "+ -rw-r--r-- 0:0             15 B  1970-01-01 00:00 /new\n"
     )

@@ -225,6 +225,6 @@ def test_too_little_memory_is_a_sentence(
     def fail(*_arguments: object, **_options: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("layerscope.tree.search.find_nodes", fail)
+    monkeypatch.setattr("layerscope.rows.finding.find_nodes", fail)
     done = ran(capsys, "find", archive, "x")
     assert (done.code, done.out, done.err) == (2, "", "layerscope: this image needs more memory than there is\n")

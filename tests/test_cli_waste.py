@@ -66,6 +66,8 @@ def test_waste_by_layer_is_by_the_pair_of_layers_and_cause(archive: Path, capsys
         "bytes": 100,
         "versions": 1,
         "buried_by_instruction": "step 2",
+        "buried_by_comment": "",
+        "buried_by_author": "",
         "is_base": None,
     }
 

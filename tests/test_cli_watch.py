@@ -16,7 +16,7 @@ from build import file, image, layer
 from commands import COMMAND, environment, ran
 from engines import docker_engine
 from layerscope.app.app import LayerscopeApp
-from layerscope.app.loading import Opener
+from layerscope.app.explorer.loader import Opener
 from layerscope.app.terminal import Terminal
 from layerscope.compare import builds
 from layerscope.progress import Progress

@@ -10,10 +10,9 @@ from build import Layer
 from gating import TODAY, analysed, config
 from layerscope.gate.baseline import baseline_of, baseline_text, read_baseline
 from layerscope.gate.evaluate import evaluate
-from layerscope.gate.node_globs import nodes_that_fit
 from layerscope.gate.subject import Subject
 from layerscope.layers.table import Kind
-from layerscope.tree.search import find_nodes
+from layerscope.rows.finding import find_nodes, nodes_that_fit
 from strategies import stacks
 
 GLOBS = (
@@ -43,7 +42,7 @@ few = settings(max_examples=50)
 @given(stacks, globs)
 def test_globs_fit_what_find_finds(layers: list[Layer], glob: str) -> None:
     nodes = analysed(*layers).tree.nodes
-    assert nodes_that_fit(nodes, glob).tolist() == find_nodes(nodes, glob)
+    assert nodes_that_fit(nodes, glob).tolist() == find_nodes(nodes, glob).tolist()
 
 
 @few

@@ -8,17 +8,17 @@ from itertools import count
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from build import Layer, Member, directory, file, hardlink, layer, symlink, whiteout
 from layerscope.layers.table import Kind
 from layerscope.rows import search as searching
+from layerscope.rows.finding import find_nodes
 from layerscope.rows.names import NameIndex
 from layerscope.rows.query import parse
 from layerscope.rows.search import Found, search
 from layerscope.tree.nodes import Nodes
-from layerscope.tree.search import find_nodes
 from layerscope.tree.tree import Change, Tree, View
 from layerscope.waste.find import Waste
 from seen import Stacked, tree_of
@@ -166,7 +166,7 @@ class Naive:
 
     def has_text(self, node: int, term: str) -> bool:
         if term in GLOBS or term in REGEXES:
-            return node in find_nodes(self.tree.nodes, term)
+            return node in find_nodes(self.tree.nodes, term).tolist()
         path, wanted = b"/" + self.tree.nodes.paths[node], term.removeprefix("'").encode()
         text = path if b"/" in wanted else self.tree.nodes.name(node)
         if not any(letter.isupper() for letter in term):
@@ -192,7 +192,7 @@ def test_a_search_finds_what_passes_every_term(stack: list[Layer], asked: list[s
 
 def found_by_find(tree: Tree, pattern: str) -> list[int]:
     """Without nodes that no container ever sees, for their own layer's tar buries them."""
-    return [node for node in find_nodes(tree.nodes, pattern) if len(tree.versions_of(node))]
+    return [node for node in find_nodes(tree.nodes, pattern).tolist() if len(tree.versions_of(node))]
 
 
 @given(stacks, st.text("abl.*?[]!/'é", min_size=1, max_size=6))
@@ -206,6 +206,7 @@ def test_a_typed_glob_finds_what_find_does(stack: list[Layer], word: str) -> Non
     assert np.flatnonzero(found.mask).tolist() == found_by_find(tree, word + "*")
 
 
+@settings(max_examples=40)  # each starts processes
 @given(stacks, st.text("ab.?*+()$^\\[]|lib/", min_size=1, max_size=8))
 def test_a_typed_regex_finds_what_find_does(stack: list[Layer], source: str) -> None:
     query = parse(f"/{source}/")

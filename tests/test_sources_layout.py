@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from build import digest
+from layerscope.analysis import read_image
 from layerscope.errors import AmbiguousImage, BadDocument, LayerscopeError, NotAnImage, NotFound
 from layerscope.oci.platform import Platform
 from layerscope.sources.image import Image
@@ -224,18 +225,21 @@ def test_content_embedded_in_a_descriptor_is_used(tmp_path: Path) -> None:
         opened(tmp_path, layout.files(entry))
 
 
-def test_what_does_not_match_its_digest_or_size_is_noted(tmp_path: Path) -> None:
+def test_what_does_not_match_its_digest_or_size_is_a_doubt(tmp_path: Path) -> None:
     layout = Layout()
     entry = layout.image(BASE)
     layout.blobs[entry["digest"]] += b"\n"
     layout.blobs[digest(config(BASE))] += b"\n"
     layout.blobs[digest(BASE)] += bytes(512)
-    notes = opened(tmp_path, layout.files(entry)).notes
-    assert notes == (
+    problems = read_image(opened(tmp_path, layout.files(entry))).problems
+    assert all(problem.is_doubt and not problem.is_fatal for problem in problems)
+    assert [problem.text.partition(", its hash")[0] for problem in problems] == [
+        f"the manifest has {entry['size'] + 1} bytes where its descriptor says {entry['size']}",
+        f"the config has {len(config(BASE)) + 1} bytes where its descriptor says {len(config(BASE))}",
+        f"layer 1 is stored in {len(BASE) + 512} bytes where the manifest says {len(BASE)}",
         f"the manifest does not match its digest {entry['digest']}",
         f"the config does not match its digest {digest(config(BASE))}",
-        f"layer 1 is stored in {len(BASE) + 512} bytes where the manifest says {len(BASE)}",
-    )
+    ]
 
 
 def test_an_encrypted_layer_is_absent(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ import pytest
 
 from build import Compress, blob, file, layer, write_layout
 from extracting import image_of
+from layerscope.doubt import Check
 from layerscope.layers.compression import PIECE
 from layerscope.oci.digest import Digest
 from layerscope.progress import unwatched
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.open import open_image
-from layerscope.verify import Check, verify
+from layerscope.verify import exit_code, verify
 
 CONTENT = bytes(range(256)) * 4 * 1024  # more than one piece, which compresses
 
@@ -101,12 +102,12 @@ def test_bytes_after_the_damage_belong_to_the_digest() -> None:
 
 def test_a_layer_that_is_not_there_fails() -> None:
     absent = StoredLayer(1, Digest(sha256(TAR)), None, None, "", None, absent="blobs/x is not there")
-    assert checks(absent) == [Check("layer 1", sha256(TAR), "", ok=False, note="blobs/x is not there")]
+    assert checks(absent) == [Check("layer 1", sha256(TAR), "", ok=False, note="blobs/x is not there", is_unread=True)]
 
 
 def test_a_foreign_layer_that_is_not_there_is_noted() -> None:
     absent = StoredLayer(1, Digest(sha256(TAR)), None, None, "", None, absent="it is a foreign layer", is_foreign=True)
-    assert checks(absent) == [Check("layer 1", sha256(TAR), "", ok=True, note="it is a foreign layer")]
+    assert checks(absent) == [Check("layer 1", sha256(TAR), "", ok=True, note="it is a foreign layer", is_unread=True)]
 
 
 def test_what_the_image_does_not_say_is_no_failure() -> None:
@@ -159,3 +160,9 @@ def test_a_changed_manifest_fails(tmp_path: Path) -> None:
     found = {check.what: check.ok for check in verify(open_image(str(layout)), progress=unwatched)}
     assert found["manifest"] is False
     assert found["config"] is True
+
+
+def test_a_wrong_hash_exits_with_1_and_what_cannot_be_read_with_2() -> None:
+    wrong, unread = checks(stored(GZIP[:-9], digest=sha256(GZIP), diff_id=sha256(TAR)))
+    assert (wrong.ok, wrong.is_unread, unread.ok, unread.is_unread) == (False, False, False, True)
+    assert [exit_code(each) for each in ([], [wrong], [unread], [unread, wrong])] == [0, 1, 2, 1]

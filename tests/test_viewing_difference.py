@@ -20,7 +20,7 @@ from layerscope.viewing.shown import show
 from layerscope.viewing.unified import DiffLine, unified
 from layerscope.viewing.versions import Metadata, PathVersion
 
-PLAIN = PathVersion(1, Change.ADDED, 0, 0, Kind.FILE, Metadata(0o644, 0, 0, 0), 5, "", 2, is_shadowed=False, created_by="")
+PLAIN = PathVersion(1, Change.ADDED, 0, 0, Kind.FILE, Metadata(0o644, 0, 0, 0), 5, "", 2, is_shadowed=False, step=None)
 SIGNS = {"context": " ", "added": "+", "removed": "-", "header": "", "note": "# "}
 
 

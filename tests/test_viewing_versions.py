@@ -29,7 +29,8 @@ def test_every_version_is_listed_oldest_first(tmp_path: Path) -> None:
     assert (first.layer, first.change, first.size, first.until) == (1, Change.ADDED, 1, 3)
     assert (second.layer, second.change, second.size, second.until) == (3, Change.MODIFIED, 2, 4)
     assert second.metadata == Metadata(0o755, 7, 8, 9)
-    assert second.created_by == "step 3"
+    assert second.step is not None
+    assert second.step.created_by == "step 3"
 
 
 def test_a_removal_is_a_version_without_an_entry(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from layerscope.cache.cache import Cache
+from layerscope.doubt import document_problems
 from layerscope.layers.compression import Compression
 from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.memory import release_memory
@@ -46,7 +47,12 @@ class Contents:
     @property
     def is_complete(self) -> bool:
         """False when entries are missing: a layer is damaged or not there."""
-        return not any(problem.is_fatal for problem in self.tree.problems)
+        return not any(problem.is_fatal for problem in self.problems)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Those of the documents, then those of the layers."""
+        return (*self.image.problems, *document_problems(self.image), *self.tree.problems)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +78,7 @@ class Analysis:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """All problems so far, those of contents that could not be compared among them."""
-        return (*self.tree.problems, *self.identity.problems)
+        return (*self.contents.problems, *self.identity.problems)
 
     @cached_property
     def layer_content_bytes(self) -> list[int]:

@@ -163,7 +163,7 @@ def _read(layer: StoredLayer, counter: _Counter, *, keep_seek_points: bool = Fal
         return layer.way.read(layer=number, on_bytes=on_bytes)
     if layer.blob is None:
         text = f"its bytes are not there ({layer.absent})" if layer.absent else "its bytes are not there"
-        problem = Problem(number, b"", text, Severity.NOTE if layer.is_foreign else Severity.DAMAGE)
+        problem = Problem(number, b"", text, Severity.REFUSED if layer.is_foreign else Severity.DAMAGE)
         return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
     stated = layer.digest or layer.diff_id
     reader = partial(read_layer, layer.blob, layer=number, keep_seek_points=keep_seek_points)

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from threading import Event, Lock
 
+from layerscope.doubt import Check, digest_check, document_checks, hash_algorithm
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob
 from layerscope.layers.compression import PIECE, Compression, compression_of, unpack
-from layerscope.oci.digest import Digest
 from layerscope.progress import Progress
 from layerscope.sources.image import Image, StoredLayer
 
-ALGORITHMS = ("sha256", "sha512")
-"""Those that the OCI image-spec registers and hashlib has."""
 AT_ONCE = 2
 """Layers hashed side by side."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was checked: `what` it is, the `expected` and the `actual` digest (empty: none), and a `note` on why."""
-
-    what: str
-    expected: str
-    actual: str
-    ok: bool
-    note: str = ""
 
 
 def verify(image: Image, *, progress: Progress) -> list[Check]:
@@ -45,7 +32,13 @@ def verify(image: Image, *, progress: Progress) -> list[Check]:
             watch.stopped.set()
             pool.shutdown(cancel_futures=True)
             raise
-    return [*_manifest_checks(image), _config_check(image), *(check for checks in found for check in checks)]
+    return [*document_checks(image), *_stated_checks(image), *(check for checks in found for check in checks)]
+
+
+def exit_code(checks: Iterable[Check]) -> int:
+    """1 when anything is proved to be wrong, else 2 when anything could not be read, else 0."""
+    failed = [check for check in checks if not check.ok]
+    return 1 if any(not check.is_unread for check in failed) else 2 if failed else 0
 
 
 class _Stopped(BaseException):
@@ -92,38 +85,32 @@ class _StoredHash:
         return self._hash.hexdigest()
 
 
-def _manifest_checks(image: Image) -> list[Check]:
-    if image.manifest_digest is None:
-        return []
-    hashed = hashlib.new(_algorithm(image.manifest_digest), image.raw_manifest)
-    return [_check("manifest", image.manifest_digest, hashed.hexdigest())]
-
-
-def _config_check(image: Image) -> Check:
-    hashed = hashlib.new(_algorithm(image.config_digest), image.raw_config)
-    return _check("config", image.config_digest, hashed.hexdigest())
+def _stated_checks(image: Image) -> list[Check]:
+    """What the documents themselves show to be wrong: counts, sizes, and what leads to them."""
+    found = [problem for problem in image.problems if problem.is_doubt]
+    return [Check("image", "", "", ok=False, note=problem.text, is_unread=problem.is_fatal) for problem in found]
 
 
 def _layer_checks(layer: StoredLayer, watch: _Watch) -> list[Check]:
     what = f"layer {layer.number}"
     if layer.blob is None:
         note = layer.absent or "its bytes are not there"
-        return [Check(what, layer.digest or layer.diff_id or "", "", ok=layer.is_foreign, note=note)]
+        return [Check(what, layer.digest or layer.diff_id or "", "", ok=layer.is_foreign, note=note, is_unread=True)]
     stored, unpacked, damage = _hashes(layer.blob, layer, watch)
     if layer.digest == layer.diff_id:
         # Bytes that are stored as they were unpacked have one hash; documents without any have nothing to compare.
-        return [_check(f"{what} digest and diff_id", layer.diff_id, unpacked, damage)]
-    checks = [_check(f"{what} digest", layer.digest, stored)] if layer.digest else []
-    return [*checks, _check(f"{what} diff_id", layer.diff_id, unpacked, damage)]
+        return [digest_check(f"{what} digest and diff_id", layer.diff_id, unpacked, damage)]
+    checks = [digest_check(f"{what} digest", layer.digest, stored)] if layer.digest else []
+    return [*checks, digest_check(f"{what} diff_id", layer.diff_id, unpacked, damage)]
 
 
 def _hashes(blob: Blob, layer: StoredLayer, watch: _Watch) -> tuple[str, str, str]:
     """The hash of the stored bytes, that of the unpacked ones (empty when they are damaged), and what the damage is."""
-    stored = _StoredHash(blob, _algorithm(layer.digest), watch)
-    if compression_of(blob.read(0, 4)) is Compression.NONE and _algorithm(layer.digest) == _algorithm(layer.diff_id):
+    stored = _StoredHash(blob, hash_algorithm(layer.digest), watch)
+    if compression_of(blob.read(0, 4)) is Compression.NONE and hash_algorithm(layer.digest) == hash_algorithm(layer.diff_id):
         whole = stored.whole()
         return whole, whole, ""
-    unpacked = hashlib.new(_algorithm(layer.diff_id))
+    unpacked = hashlib.new(hash_algorithm(layer.diff_id))
     damage = ""
     try:
         for piece in unpack(blob, on_bytes=stored.add):
@@ -131,17 +118,3 @@ def _hashes(blob: Blob, layer: StoredLayer, watch: _Watch) -> tuple[str, str, st
     except CorruptLayer as error:
         damage = str(error)
     return stored.whole(), "" if damage else unpacked.hexdigest(), damage
-
-
-def _algorithm(digest: Digest | None) -> str:
-    """What to hash with; sha256 also where nothing is expected or we do not have the algorithm."""
-    return digest.algorithm if digest and digest.algorithm in ALGORITHMS else "sha256"
-
-
-def _check(what: str, expected: Digest | None, actual: str, damage: str = "") -> Check:
-    if expected is None:
-        return Check(what, "", "", ok=not damage, note=damage or "the image does not say what it should be")
-    if expected.algorithm not in ALGORITHMS:
-        return Check(what, expected, "", ok=False, note=damage or f"{expected.algorithm} hashes cannot be computed here")
-    found = f"{expected.algorithm}:{actual}" if actual else ""
-    return Check(what, expected, found, ok=found == expected, note=damage)

@@ -17,20 +17,20 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from layerscope.app.bindings import bindings
 from layerscope.app.driver import TerminalDriver
-from layerscope.app.explorer import Explorer
-from layerscope.app.footer import key_text
-from layerscope.app.keys import DIVE, Place, keys_with
-from layerscope.app.loading import Analysed, Failed, Fingerprint, Loader, Opened, Opener, Progressed, Read, Rebuilt
+from layerscope.app.explorer.loader import Analysed, Failed, Fingerprint, Loader, Opened, Opener, Progressed, Read, Rebuilt
+from layerscope.app.explorer.screen import Explorer
+from layerscope.app.keys.bindings import bindings
+from layerscope.app.keys.table import DIVE, Place, keys_with
 from layerscope.app.terminal import Terminal
+from layerscope.app.widgets.footer import key_text
 from layerscope.rows.order import Order
 from layerscope.settings.remembered import Remembered, recall, remember
 from layerscope.settings.settings import Settings
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
-    from layerscope.app.file_screen import FileScreen
+    from layerscope.app.file.screen import FileScreen
     from layerscope.tree.tree import View
 
 
@@ -160,7 +160,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     def action_help(self) -> None:
         """All keys."""
-        from layerscope.app.help_screen import HelpScreen
+        from layerscope.app.dialogs.help import HelpScreen
 
         self.push_screen(HelpScreen(self.key_table))
 
@@ -170,7 +170,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     def ask_where_to(self, contents: Contents, view: View, node: int) -> None:
         """Copy a file or directory out of the image."""
-        from layerscope.app.extract_dialog import ExtractDialog
+        from layerscope.app.dialogs.extract import ExtractDialog
 
         self.push_screen(ExtractDialog(contents, view, node), self._say_extracted)
 
@@ -202,7 +202,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
 def _import_screens() -> None:
     """The screens that a key leads to from here; the first frame did not wait for them, and nor shall the key."""
-    for name in ("waste_screen", "file_screen", "extract_dialog", "help_screen"):
+    for name in ("waste.screen", "file.screen", "dialogs.extract", "dialogs.help"):
         importlib.import_module(f"layerscope.app.{name}")
 
 

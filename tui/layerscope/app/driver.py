@@ -36,14 +36,23 @@ class TerminalDriver(LinuxDriver):
         with suppress(termios.error):
             self._attributes = termios.tcgetattr(self.fileno)
 
+    # Signal handlers run in the middle of whatever the main thread does. If that is writing to the terminal, it holds the lock
+    # of the queue of writes, and a handler that writes too waits for ever. So the work is left to the event loop.
+
     def _sigtstp_application(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop)
+
+    def _sigcont_application(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._continue)
+
+    def _stop(self) -> None:
         """Give the terminal back, then stop with all that was started together."""
         if not self._is_suspended:
             self.suspend_application_mode()
             self._is_suspended = True
         os.kill(0, signal.SIGSTOP)
 
-    def _sigcont_application(self, *_: object) -> None:
+    def _continue(self) -> None:
         """Take the terminal again, unless it is in the background that we go on."""
         if not self._is_in_foreground:
             os.kill(0, signal.SIGSTOP)

@@ -13,12 +13,12 @@ from textual.message import Message
 from textual.screen import Screen
 
 from layerscope.app.app import Crashed, Ending, LayerscopeApp
-from layerscope.app.explorer import Explorer
-from layerscope.app.help_screen import HelpScreen
-from layerscope.app.images_reading import ImagesReader, Learned, ReadImages, ReadingImage, WasteOf
-from layerscope.app.images_screen import ImagesScreen
-from layerscope.app.keys import Place
-from layerscope.app.loading import Analysed, Failed, Loader
+from layerscope.app.dialogs.help import HelpScreen
+from layerscope.app.explorer.loader import Analysed, Failed, Loader
+from layerscope.app.explorer.screen import Explorer
+from layerscope.app.images.screen import ImagesScreen
+from layerscope.app.images.waste_reading import ImagesReader, Learned, ReadImages, ReadingImage, WasteOf
+from layerscope.app.keys.table import Place
 from layerscope.app.terminal import Terminal
 from layerscope.families.found import Found
 from layerscope.families.outline import Outline

@@ -27,7 +27,7 @@ from layerscope.layers.compression import Compression
 from layerscope.layers.read import ReadLayer
 from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap
 
-FORMAT = 2
+FORMAT = 3
 """To be raised with every change of this format, and of what reading a layer makes of its bytes."""
 MAGIC = b"\x93LSINDEX"
 _START = struct.Struct("<8s16s")
@@ -52,6 +52,7 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True):
     problems: tuple[tuple[bytes, str, Severity], ...]
     sparse: dict[int, tuple[tuple[int, int], ...]]
     xattrs: dict[int, dict[bytes, bytes]]
+    devices: dict[int, tuple[int, int]]
 
 
 def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> bytes:
@@ -70,6 +71,7 @@ def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> by
         problems=tuple((each.path, each.text, each.severity) for each in table.problems),
         sparse={entry: each.runs for entry, each in table.sparse.items()},
         xattrs=table.xattrs,
+        devices=table.devices,
     )
     return seal(msgspec.msgpack.encode(rest), writer.pieces)
 
@@ -109,7 +111,7 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
     if rest.name != name:
         raise Unusable
     entries = read_entries(rest.columns, Reader(body))
-    if not all(0 <= entry < len(entries) for entry in chain(rest.sparse, rest.xattrs)):
+    if not all(0 <= entry < len(entries) for entry in chain(rest.sparse, rest.xattrs, rest.devices)):
         raise Unusable
     table = LayerTable(
         entries,
@@ -119,6 +121,7 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
         problems=tuple(Problem(layer, *each) for each in rest.problems),
         sparse={entry: SparseMap(runs) for entry, runs in rest.sparse.items()},
         xattrs=rest.xattrs,
+        devices=rest.devices,
         unpacked_bytes=rest.unpacked_bytes,
     )
     return Kept(ReadLayer(table, rest.compression), rest.fingerprint)

@@ -42,7 +42,7 @@ def baseline(reference: str, place: str, platform: str | None, base: str | None)
 
     spare_the_image(reference, place, option=f"-o {place}")
     named = [each.path for each in read_rules().directory_growth]
-    analysis = analyse_image(reference, platform, base)
+    analysis = analyse_image(reference, platform, base, is_judged=True)
     refuse_doubt(analysis)
     write_bytes(place, baseline_text(baseline_of(Subject(analysis), named=named)).encode())
     if not is_stdout(place):

@@ -98,7 +98,7 @@ def _init(reference: str, platform: str | None, base: str | None) -> int:
     place = given_flags().config_file or Path(CONFIG_FILE)
     if os.path.lexists(place):
         raise WouldOverwrite(f"{escape(str(place))} is there already; remove it first, or name another with --config FILE")
-    analysis = analyse_image(reference, platform, base)
+    analysis = analyse_image(reference, platform, base, is_judged=True)
     refuse_doubt(analysis)
     write_bytes(str(place), first_config_text(analysis).encode())
     click.echo(f"wrote {escape(str(place))}", err=True)
@@ -106,12 +106,12 @@ def _init(reference: str, platform: str | None, base: str | None) -> int:
 
 
 def refuse_doubt(analysis: Analysis) -> None:
-    """Raises CorruptLayer for an image that is not whole: its figures are no limits for others."""
+    """Raises CorruptLayer for an image that is in doubt: its figures are no limits for others."""
     from layerscope.errors import CorruptLayer
-    from layerscope.gate.evaluate import damage
+    from layerscope.gate.evaluate import doubt_sentences
     from layerscope.text import escape
 
-    doubts = damage(analysis)
+    doubts = doubt_sentences(analysis)
     if doubts:
         raise CorruptLayer(f"{escape(analysis.image.reference)}: {doubts[0].rstrip('.')}")
 
@@ -120,7 +120,7 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
     reports = wanted_reports(reference, options["reports"], options["json_file"])
     config = read_rules()  # before the image: a mistake in it is told at once
     baseline = read_baseline_of(config, platform, base)
-    analysis = analyse_image(reference, platform, base)
+    analysis = analyse_image(reference, platform, base, is_judged=True)
 
     from layerscope.gate.evaluate import evaluate
     from layerscope.gate.run import GateRun
@@ -162,7 +162,7 @@ def read_baseline_of(config: Config, platform: str | None, base: str | None) -> 
     if is_baseline(raw):
         with named(escape(name)):
             return read_baseline(raw)
-    analysis = analyse_image(name, platform, base)
+    analysis = analyse_image(name, platform, base, is_judged=True)
     refuse_doubt(analysis)
     return baseline_of(Subject(analysis), named=[each.path for each in config.directory_growth])
 

@@ -39,7 +39,7 @@ def config(*, only_path: bool, only_check: bool) -> None:
 
 
 def _check(path: Path) -> None:
-    from layerscope.app.keys import KEYS
+    from layerscope.app.keys.table import KEYS
     from layerscope.settings.read import read_settings
     from layerscope.text import escape
 
@@ -48,7 +48,7 @@ def _check(path: Path) -> None:
 
 
 def _show(path: Path) -> None:
-    from layerscope.app.keys import KEYS
+    from layerscope.app.keys.table import KEYS
     from layerscope.settings.defaults import defaults_text
     from layerscope.text import escape
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +25,9 @@ from layerscope.cli.progress import Progress
 
 if TYPE_CHECKING:
     from layerscope.analysis import Contents
+    from layerscope.doubt import Check
     from layerscope.extraction.extract import Extracted
     from layerscope.tree.tree import View
-    from layerscope.verify import Check
 
 
 @click.command()
@@ -105,26 +104,27 @@ def extract(reference: str, path: str, destination: Path, layer: int | None, pla
 @platform_option
 @json_lines_option
 def verify(reference: str, platform: str | None, *, as_json: bool) -> int:
-    """Check that every blob hashes to its digest, and unpacked to its diff_id.
+    """Check that every blob hashes to its digest, and unpacked to its diff_id, and that all sizes are right.
 
-    Exits with 1 when any check fails.
+    Exits with 1 when anything is wrong, with 2 when it could not be read.
 
     \b
     Examples:
       layerscope verify image.tar
       layerscope verify image.tar --json | jq -r 'select(.ok | not) | .what'
     """
+    from layerscope.verify import exit_code
     from layerscope.verify import verify as verify_image
 
     with Progress() as progress:
         image = open_image(reference, platform, progress, wishes=engine_wishes(needs_tars=True))
         checks = verify_image(image, progress=progress)
     for check in checks:
-        click.echo(json.dumps(asdict(check)) if as_json else _check_line(check))
+        click.echo(json.dumps(_check_fields(check)) if as_json else _check_line(check))
     failed = sum(not check.ok for check in checks)
     if failed:
         click.echo(f"layerscope: {failed} of {len(checks)} checks failed", err=True)
-    return 1 if failed else 0
+    return exit_code(checks)
 
 
 def _view(contents: Contents, layer: int | None) -> View:
@@ -139,6 +139,10 @@ def _extracted_lines(found: Extracted, destination: Path) -> list[str]:
     left_out = f"; {count_text(found.devices, 'device')} left out" if found.devices else ""
     files = f"{count_text(found.files, 'file')}, {size_text(found.content_bytes)}"
     return [f"extracted {files} to {escape(os.fsencode(destination))}{left_out}", *(f"note: {note}" for note in found.notes)]
+
+
+def _check_fields(check: Check) -> dict[str, str | bool]:
+    return {"what": check.what, "expected": check.expected, "actual": check.actual, "ok": check.ok, "note": check.note}
 
 
 def _check_line(check: Check) -> str:

@@ -71,10 +71,10 @@ def find(reference: str, pattern: str, platform: str | None, as_json: bool) -> i
       layerscope find image.tar '/[.]git[/]/' --json
     """
     from layerscope.report.history import find_json_lines, find_lines
-    from layerscope.tree.search import find_nodes
+    from layerscope.rows.finding import find_nodes
 
     contents = read_image(reference, platform)
-    nodes = find_nodes(contents.tree.nodes, pattern)
+    nodes = find_nodes(contents.tree.nodes, pattern).tolist()
     if as_json:
         sys.stdout.buffer.writelines(find_json_lines(contents, nodes))
     else:

@@ -114,7 +114,7 @@ def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
     """Explore the images on the screen."""
     tune_textual()
     from layerscope.app.images_app import Ways, run_images
-    from layerscope.app.keys import KEYS
+    from layerscope.app.keys.table import KEYS
     from layerscope.app.terminal import Terminal
     from layerscope.families.remembered import remember_waste
     from layerscope.settings.read import read_settings

@@ -48,10 +48,12 @@ HELP = """What is in this container image, and why is it so big?
       the report: layers, waste, the worst paths; with --json all of it for a
       program (`-`: standard output). More: layerscope IMAGE --help
 
-IMAGE is a file or directory (an archive of `docker save` or `podman save`, an OCI archive or layout, compressed or
-not), `-` for standard input, or one of docker-archive:FILE[:REF], oci-archive:FILE[:REF], oci:DIR[:REF]. An image that
-is one of several in a file is chosen by its tag: FILE:TAG. Anything else is an image in an engine, by NAME[:TAG],
-NAME@DIGEST or the first digits of its id; it is read where the engine keeps it, if this user may, and exported if not.
+IMAGE is a file or directory (an archive of `docker save` or `podman save`, an OCI archive or layout, compressed or not,
+or a tar or zip that holds one), `-` for standard input, or one of docker-archive:FILE[:REF], oci-archive:FILE[:REF],
+oci:DIR[:REF], dir:DIR. An image that is one of several in a file is chosen by its tag, digest or position from 0:
+FILE:TAG, FILE:DIGEST, FILE:@N. A root filesystem (docker export) or a layer is shown as an image of one layer;
+layer:FILE does that with any tar. Anything else is an image in an engine, by NAME[:TAG], NAME@DIGEST or the first digits
+of its id; it is read where the engine keeps it, if this user may, and exported if not.
 
 \b
 What IMAGE means, the first that fits:
@@ -61,6 +63,7 @@ What IMAGE means, the first that fits:
   containerd:NAME|DIGEST     an image in containerd's store (nerdctl, k3s, ctr);
                              CONTAINERD_NAMESPACE says in which namespace
   docker-archive:, oci:, ... that file or directory
+  layer:FILE                 any tar, as an image of one layer (layer:- for a pipe)
   a path that exists         that file, or directory with an image in it
   /..., ./..., ../..., ~...  a file, which is then missing
   NAME                       Docker's image (DOCKER_HOST, contexts), else

@@ -135,20 +135,35 @@ def read_image(reference: str, platform: str | None, *, keep_seek_points: bool =
         return read(image, progress=progress, keep_seek_points=keep_seek_points, cache=open_cache())
 
 
-def analyse_image(reference: str, platform: str | None, base: str | None, *, may_change: bool = False) -> Analysis:
-    """Open, read and analyse an image, with progress; one whose file `may_change` meanwhile, from a copy."""
+def analyse_image(
+    reference: str, platform: str | None, base: str | None, *, may_change: bool = False, is_judged: bool = False
+) -> Analysis:
+    """Open, read and analyse an image, with progress; one whose file `may_change` meanwhile, from a copy.
+
+    Where it `is_judged`, raises NotAnImage for what is none and was not said to be a layer.
+    """
     from layerscope.analysis import analyse
     from layerscope.analysis import read_image as read
+    from layerscope.errors import NotAnImage
     from layerscope.sources.base import find_base
 
     with Progress() as progress:
         image = open_image(reference, platform, progress, may_change=may_change)
+        if is_judged and image.is_guessed:
+            raise NotAnImage(_not_judged(image))
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
         contents = read(image, progress=progress, cache=open_cache())
         progress("looking for waste", 0, 0)
         analysis = analyse(contents, base_layers=found.layers, base_name=found.name)
     remember_waste(analysis, open_cache())
     return analysis
+
+
+def _not_judged(image: Image) -> str:
+    from layerscope.text import escape
+
+    name = escape(image.reference)
+    return f"{name} is not a container image but {image.noun}; to judge it as an image of one layer, name it layer:{name}"
 
 
 def remember_waste(analysis: Analysis, cache: Cache | None) -> None:
@@ -165,7 +180,7 @@ def damage_exit_code(contents: Contents) -> int:
     """Say on standard error what is damaged; 2 when anything is, for then the figures are not whole."""
     from layerscope.report.problems import problem_text
 
-    fatal = [problem for problem in contents.tree.problems if problem.is_fatal]
+    fatal = [problem for problem in contents.problems if problem.is_fatal]
     for problem in fatal[:MOST_PROBLEMS]:
         click.echo(f"layerscope: {problem_text(contents.image, problem)}", err=True)
     if len(fatal) > MOST_PROBLEMS:

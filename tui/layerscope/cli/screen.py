@@ -14,7 +14,7 @@ from layerscope.progress import Progress
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
     from layerscope.app.app import Ending, OnAnalysed
-    from layerscope.app.loading import Opener
+    from layerscope.app.explorer.loader import Opener
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
 
@@ -124,7 +124,7 @@ def tune_textual() -> None:
 def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analysed: OnAnalysed | None = None) -> int:
     tune_textual()
     from layerscope.app.app import run
-    from layerscope.app.keys import KEYS
+    from layerscope.app.keys.table import KEYS
     from layerscope.app.terminal import Terminal
     from layerscope.settings.read import read_settings
     from layerscope.sources.fingerprint import fingerprint
@@ -138,7 +138,7 @@ def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analys
 def exit_code(ending: Ending) -> int:
     """What the end of a screen means for the command. Raises the error that ended it."""
     from layerscope.app.app import Crashed
-    from layerscope.app.loading import Failed
+    from layerscope.app.explorer.loader import Failed
 
     if isinstance(ending, Failed):
         raise ending.error

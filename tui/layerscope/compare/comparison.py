@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.analysis import Analysis
-from layerscope.layers.table import Entries, Kind
+from layerscope.compare.entries import Aspect, compare_entries
+from layerscope.layers.table import Kind
 from layerscope.tree.nodes import Ints
 from layerscope.tree.tree import Change, Longs, View
 
@@ -19,15 +20,22 @@ Nodes = npt.NDArray[np.int64]
 class Comparison:
     """`old` against `new`. The columns are of the paths that differ after the last layers, the most bytes first.
 
-    `change` is a Change (uint8), never UNCHANGED; `old_node` and `new_node` are the path's nodes in the two trees, -1 where it
-    is not seen (int64); `old_size` and `new_size` its content bytes there (int64; directories have none).
-    `shared_layers` is the number of leading layers that both have.
+    `change` is a Change (uint8), never UNCHANGED; `aspects` what differs of a path that is in both (uint16, bits of
+    `compare.entries.Aspect`; KIND also where only one image has an entry of its own for a directory); `old_node` and
+    `new_node` are the path's nodes in the two trees, -1 where it is not seen (int64); `old_size` and `new_size` its content
+    bytes there (int64; directories have none).
+    `shared_layers` is the number of leading layers that both have. `directory_times` is the number of directories that differ
+    in their time alone, which are not among the rows: every build writes those anew; `uncompared` that of files of one size
+    that could not be compared.
     """
 
     old: Analysis
     new: Analysis
     shared_layers: int
     change: npt.NDArray[np.uint8]
+    aspects: npt.NDArray[np.uint16]
+    directory_times: int
+    uncompared: int
     old_node: Nodes
     new_node: Nodes
     old_size: Longs
@@ -64,8 +72,8 @@ class Comparison:
 
 
 def compare(old: Analysis, new: Analysis) -> Comparison:
-    """Hold two images against each other. A path is MODIFIED when its kind, size, mode, owner, link target or time differs,
-    or its content, where reading gave the identity of both.
+    """Hold two images against each other. A path is MODIFIED when its kind, size, content, mode, owner, link target, device
+    number, extended attributes or time differs; contents of one size are read where their identity is not known.
     """
     before, after = _last_view(old), _last_view(new)
     pairs = _matched(before, after)
@@ -73,20 +81,48 @@ def compare(old: Analysis, new: Analysis) -> Comparison:
     change[pairs[:, 0] < 0] = Change.ADDED
     change[pairs[:, 1] < 0] = Change.REMOVED
     both = np.flatnonzero((pairs >= 0).all(axis=1))
-    change[both[_differs(before, after, pairs[both])]] = Change.MODIFIED
-    pairs, change = pairs[change != Change.UNCHANGED], change[change != Change.UNCHANGED]
-    old_size, new_size = _sizes(before, pairs[:, 0]), _sizes(after, pairs[:, 1])
+    found = _aspects(old, new, before.entry[pairs[both, 0]], after.entry[pairs[both, 1]])
+    aspects = np.zeros(len(pairs), np.uint16)
+    aspects[both] = found.aspects
+    change[both[found.aspects > 0]] = Change.MODIFIED
+    rows = np.flatnonzero(change != Change.UNCHANGED)
+    old_size, new_size = _sizes(before, pairs[rows, 0]), _sizes(after, pairs[rows, 1])
     order = np.argsort(-np.abs(new_size - old_size), kind="stable")
+    rows = rows[order]
     return Comparison(
         old=old,
         new=new,
         shared_layers=_shared_layers(old, new),
-        change=change[order],
-        old_node=pairs[order, 0],
-        new_node=pairs[order, 1],
+        change=change[rows],
+        aspects=aspects[rows],
+        directory_times=found.directory_times,
+        uncompared=found.uncompared,
+        old_node=pairs[rows, 0],
+        new_node=pairs[rows, 1],
         old_size=old_size[order],
         new_size=new_size[order],
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What differs of paths that are in both images."""
+
+    aspects: npt.NDArray[np.uint16]
+    directory_times: int
+    uncompared: int
+
+
+def _aspects(old: Analysis, new: Analysis, left: Ints, right: Ints) -> _Found:
+    """Of pairs of entries that are seen in both; a directory that no entry names differs from one that has an entry."""
+    aspects = np.where((left < 0) != (right < 0), np.uint16(Aspect.KIND), np.uint16(0))
+    rows = np.flatnonzero((left >= 0) & (right >= 0))
+    pairs = compare_entries(old, new, left[rows], right[rows])
+    is_directory = new.tree.entries.kind[pairs.right] == Kind.DIRECTORY
+    directory_times = int(np.count_nonzero(is_directory & (pairs.aspects == Aspect.TIME)))
+    pairs.aspects[is_directory] &= ~np.uint16(Aspect.TIME)
+    aspects[rows] = pairs.aspects
+    return _Found(aspects, directory_times, int(np.count_nonzero(pairs.is_uncompared)))
 
 
 def _last_view(analysis: Analysis) -> View:
@@ -108,40 +144,6 @@ def _matched(before: View, after: View) -> Nodes:
     partner = np.array([old_paths.pop(new_paths[node], -1) for node in new_nodes.tolist()], np.int64).reshape(-1)
     gone = np.array(list(old_paths.values()), np.int64).reshape(-1)
     return np.stack([np.concatenate([partner, gone]), np.concatenate([new_nodes, np.full(len(gone), -1)])], axis=1)
-
-
-def _differs(before: View, after: View, pairs: Nodes) -> npt.NDArray[np.bool_]:
-    """Which pairs of nodes that are seen in both differ. A directory's time is no difference: every build writes it anew."""
-    old, new = before.entry[pairs[:, 0]], after.entry[pairs[:, 1]]
-    differs = np.asarray((old < 0) != (new < 0), bool)
-    rows = np.flatnonzero((old >= 0) & (new >= 0))
-    old, new = old[rows], new[rows]
-    mine, theirs = before.tree.entries, after.tree.entries
-    found = np.asarray(before.tree.content_size(old) != after.tree.content_size(new), bool)
-    for left, right in ((mine.mode, theirs.mode), (mine.uid, theirs.uid), (mine.gid, theirs.gid)):
-        found |= left[old] != right[new]
-    was_directory, is_directory = mine.kind[old] == Kind.DIRECTORY, theirs.kind[new] == Kind.DIRECTORY
-    found |= was_directory != is_directory
-    found |= (mine.mtime[old] != theirs.mtime[new]) & ~is_directory
-    found |= _has_other_content(mine, theirs, old, new) | _leads_elsewhere(mine, theirs, old, new)
-    differs[rows] = found
-    return differs
-
-
-def _has_other_content(mine: Entries, theirs: Entries, old: Ints, new: Ints) -> npt.NDArray[np.bool_]:
-    """Where the identity of both is known, whether it is another."""
-    left, right = mine.content_id[old], theirs.content_id[new]
-    is_known = left.any(axis=1) & right.any(axis=1)
-    return np.asarray(is_known & (left != right).any(axis=1), bool)
-
-
-def _leads_elsewhere(mine: Entries, theirs: Entries, old: Ints, new: Ints) -> npt.NDArray[np.bool_]:
-    """Symlinks, few as they are, one by one."""
-    elsewhere = np.zeros(len(old), bool)
-    links = np.flatnonzero((mine.kind[old] == Kind.SYMLINK) & (theirs.kind[new] == Kind.SYMLINK))
-    for row in links.tolist():
-        elsewhere[row] = mine.links[int(old[row])] != theirs.links[int(new[row])]
-    return elsewhere
 
 
 def _sizes(view: View, nodes: Nodes) -> Longs:

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.analysis import Analysis
-from layerscope.layers.table import Entries, Kind, LayerTable
-from layerscope.tree.tree import Longs
+from layerscope.compare.entries import IS_OTHER, METADATA, Aspect, Mask, PairedEntries, compare_entries, origins
+from layerscope.layers.table import LayerTable
+from layerscope.sources.image import StoredLayer
+from layerscope.tree.tree import Change, Longs
 
 MOST_ALIGNED = 2000
 """Layers that are aligned by their instructions: Docker stops at 127."""
@@ -36,12 +38,15 @@ class PairedLayer:
     state: LayerState
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerDifference:
     """What is different in a changed layer, as paths in the order of the new tar, then the old one.
 
     `times` differ in nothing else, `metadata` in mode, owner or xattrs and perhaps times, `content` in what they are or hold;
-    `unknown` have one size, and a content that could not be compared. `markers` are whiteouts on one side only.
+    `unknown` have one size, and a content that could not be compared; `links` hold the same, but are hard links of other names.
+    `hidden` were seen below and are hidden by one image's layer alone; `markers` are the whiteouts and opaque directories that
+    stand in one tar only, whether they hide anything or not. `both` are the paths of both layers, each one's entries side by
+    side in `pairs`.
     """
 
     added: tuple[bytes, ...]
@@ -50,29 +55,56 @@ class LayerDifference:
     metadata: tuple[bytes, ...]
     times: tuple[bytes, ...]
     unknown: tuple[bytes, ...]
+    links: tuple[bytes, ...]
+    hidden: tuple[bytes, ...]
     markers: tuple[bytes, ...]
+    both: list[bytes]
+    pairs: PairedEntries
+    is_reordered: bool
 
     @property
     def is_only_times(self) -> bool:
         """Whether a build that kept times would have given the same layer."""
-        others = (self.added, self.removed, self.content, self.metadata, self.unknown, self.markers)
-        return bool(self.times) and not any(others)
+        return bool(self.times) and not self._has_others
 
     @property
     def is_nothing(self) -> bool:
         """Whether only the tar itself is written differently: another order, other headers."""
-        return (
-            not self.times
-            and not self.is_only_times
-            and not any((self.added, self.removed, self.content, self.metadata, self.unknown, self.markers))
+        return not self.times and not self._has_others
+
+    @property
+    def _has_others(self) -> bool:
+        others = (self.added, self.removed, self.content, self.metadata, self.unknown, self.links, self.hidden, self.markers)
+        return any(others)
+
+    @property
+    def idle_markers(self) -> tuple[bytes, ...]:
+        """The markers that make no difference to what is seen."""
+        return tuple(
+            marker for marker in self.markers if not any(path == marker or _is_below(path, marker) for path in self.hidden)
         )
+
+    def aspects_of(self, paths: tuple[bytes, ...]) -> Aspect:
+        """All that differs on any of these paths, which both layers have."""
+        wanted = set(paths)
+        rows = [row for row, path in enumerate(self.both) if path in wanted]
+        return Aspect(int(np.bitwise_or.reduce(self.pairs.aspects[rows], initial=0)))
+
+
+def _is_below(path: bytes, directory: bytes) -> bool:
+    return not directory or path.startswith(directory + b"/")
 
 
 def pair_layers(old: Analysis, new: Analysis) -> list[PairedLayer]:
     """Layers in order, those of one image alone among them where they stand."""
     mine, theirs = old.image.layers, new.image.layers
-    pairs = _aligned([layer.created_by for layer in mine], [layer.created_by for layer in theirs])
+    pairs = _aligned([_said(layer) for layer in mine], [_said(layer) for layer in theirs])
     return [PairedLayer(left, right, _state(old, new, left, right)) for left, right in pairs]
+
+
+def _said(layer: StoredLayer) -> tuple[str, str]:
+    """What the history says of a layer: of tools without Dockerfiles only the comment tells one from another."""
+    return (layer.history.created_by, layer.history.comment) if layer.history else ("", "")
 
 
 def _state(old: Analysis, new: Analysis, left: int | None, right: int | None) -> LayerState:
@@ -84,7 +116,7 @@ def _state(old: Analysis, new: Analysis, left: int | None, right: int | None) ->
     return LayerState.SHARED if mine is not None and mine == theirs else LayerState.CHANGED
 
 
-def _aligned(old: list[str], new: list[str]) -> Iterator[tuple[int | None, int | None]]:
+def _aligned(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> Iterator[tuple[int | None, int | None]]:
     """Numbers from 1, side by side: equal instructions, then by place what stands between equal ones."""
     if max(len(old), len(new)) > MOST_ALIGNED:
         blocks = [("replace", 0, len(old), 0, len(new))]
@@ -103,10 +135,14 @@ def layer_difference(old: Analysis, new: Analysis, pair: PairedLayer) -> LayerDi
     sides = _Side(old, pair.old), _Side(new, pair.new)
     mine, theirs = (side.rows() for side in sides)
     both = [path for path in theirs if path in mine]
-    left, right = (np.array([rows[path] for path in both], np.int64) for rows in (mine, theirs))
-    classes = _classes(*sides, left, right)
+    left, right = (
+        np.array([rows[path] for path in both], np.int64) + side.first for side, rows in zip(sides, (mine, theirs), strict=True)
+    )
+    pairs = compare_entries(old, new, left, right)
+    pairs.aspects[_is_linked_otherwise(pairs)] |= np.uint16(Aspect.LINKS)
+    codes = _classes(pairs).tolist()
     picked = {
-        name: tuple(path for path, found in zip(both, classes.tolist(), strict=True) if found == code)
+        name: tuple(path for path, found in zip(both, codes, strict=True) if found == code)
         for code, name in enumerate(_CLASSES)
     }
     return LayerDifference(
@@ -116,12 +152,17 @@ def layer_difference(old: Analysis, new: Analysis, pair: PairedLayer) -> LayerDi
         metadata=picked["metadata"],
         times=picked["times"],
         unknown=picked["unknown"],
-        markers=tuple(sorted(sides[0].markers() ^ sides[1].markers())),
+        links=picked["links"],
+        hidden=_hidden_once(*sides),
+        markers=tuple(sorted({path for _, path in sides[0].markers() ^ sides[1].markers()})),
+        both=both,
+        pairs=pairs,
+        is_reordered=list(mine) != list(theirs),
     )
 
 
-_CLASSES = ("same", "times", "metadata", "unknown", "content")
-_SAME, _TIMES, _METADATA, _UNKNOWN, _CONTENT = range(len(_CLASSES))
+_CLASSES = ("same", "times", "links", "metadata", "unknown", "content")
+_SAME, _TIMES, _LINKS, _METADATA, _UNKNOWN, _CONTENT = range(len(_CLASSES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,50 +177,57 @@ class _Side:
         return self.analysis.contents.stack.tables[self.number - 1]
 
     @property
-    def entries(self) -> Entries:
-        return self.table.entries
+    def first(self) -> int:
+        """The number of the layer's first entry among those of all layers."""
+        return self.analysis.contents.stack.first[self.number - 1]
 
     def rows(self) -> dict[bytes, int]:
         """Path -> its last row."""
-        return {path: row for row, path in enumerate(self.entries.paths.tolist())}
+        return {path: row for row, path in enumerate(self.table.entries.paths.tolist())}
 
-    def markers(self) -> set[bytes]:
-        return {*self.table.whiteouts, *self.table.opaques}
+    def markers(self) -> set[tuple[bool, bytes]]:
+        """Whether it is an opaque directory, and the path."""
+        return {*((False, path) for path in self.table.whiteouts), *((True, path) for path in self.table.opaques)}
 
-    def hashes(self, rows: Longs) -> npt.NDArray[np.uint64]:
-        return self.analysis.identity.hashes(rows + self.analysis.contents.stack.first[self.number - 1])
+    def hidden(self) -> list[bytes]:
+        """The paths that were seen below the layer and are not seen with it, without those below others of them."""
+        view = self.analysis.tree.view(self.number)
+        is_removed = view.change == Change.REMOVED
+        nodes = self.analysis.tree.nodes
+        tops = np.flatnonzero(is_removed & ~is_removed[nodes.parent])
+        return [nodes.paths[node] for node in tops.tolist()]
+
+    def shows(self, path: bytes) -> bool:
+        """Whether a path is seen with the layer on top."""
+        node = self.analysis.tree.nodes.find(path)
+        return node is not None and bool(self.analysis.tree.view(self.number).is_visible[node])
 
 
-def _classes(old: _Side, new: _Side, left: Longs, right: Longs) -> npt.NDArray[np.uint8]:
-    """What differs most of each pair of rows, as an index of _CLASSES."""
-    mine, theirs = old.entries, new.entries
-    classes = np.full(len(left), _SAME, np.uint8)
-    classes[mine.mtime[left] != theirs.mtime[right]] = _TIMES
-    has_other = np.zeros(len(left), bool)
-    for one, other in ((mine.mode, theirs.mode), (mine.uid, theirs.uid), (mine.gid, theirs.gid)):
-        has_other |= one[left] != other[right]
-    classes[has_other | _has_other_xattrs(old.table, new.table, left, right)] = _METADATA
-    is_other = (mine.kind[left] != theirs.kind[right]) | (mine.size[left] != theirs.size[right])
-    is_other |= _leads_elsewhere(mine, theirs, left, right)
-    compared = np.flatnonzero(~is_other & (mine.kind[left] == Kind.FILE) & (mine.size[left] > 0))
-    ours, others = old.hashes(left[compared]), new.hashes(right[compared])
-    is_known = ours.any(axis=1) & others.any(axis=1)
-    classes[compared[~is_known]] = _UNKNOWN
-    is_other[compared[is_known & (ours != others).any(axis=1)]] = True
-    classes[is_other] = _CONTENT
+def _hidden_once(old: _Side, new: _Side) -> tuple[bytes, ...]:
+    """What one layer hides that is still seen in the other image after its layer."""
+    found = [path for side, other in ((old, new), (new, old)) for path in side.hidden() if other.shows(path)]
+    return tuple(sorted(found))
+
+
+def _classes(pairs: PairedEntries) -> npt.NDArray[np.uint8]:
+    """What differs most of each pair, as an index of _CLASSES."""
+    classes = np.full(len(pairs.left), _SAME, np.uint8)
+    classes[pairs.has(Aspect.TIME)] = _TIMES
+    classes[pairs.has(Aspect.LINKS)] = _LINKS
+    classes[pairs.has(METADATA)] = _METADATA
+    classes[pairs.is_uncompared] = _UNKNOWN
+    classes[pairs.has(IS_OTHER)] = _CONTENT
     return classes
 
 
-def _has_other_xattrs(mine: LayerTable, theirs: LayerTable, left: Longs, right: Longs) -> npt.NDArray[np.bool_]:
-    if not mine.xattrs and not theirs.xattrs:
-        return np.zeros(len(left), bool)
-    pairs = zip(left.tolist(), right.tolist(), strict=True)
-    return np.array([mine.xattrs.get(old) != theirs.xattrs.get(new) for old, new in pairs], bool)
+def _is_linked_otherwise(pairs: PairedEntries) -> Mask:
+    """Which pairs show the same content under one inode with other names, of those that both layers have."""
+    first = [_first_names(origins(each.tree, entries)) for each, entries in ((pairs.old, pairs.left), (pairs.new, pairs.right))]
+    return np.asarray((first[0] != first[1]) & ~pairs.has(IS_OTHER), bool)
 
 
-def _leads_elsewhere(mine: Entries, theirs: Entries, left: Longs, right: Longs) -> npt.NDArray[np.bool_]:
-    """Links, few as they are, one by one."""
-    elsewhere = np.zeros(len(left), bool)
-    for row in np.flatnonzero(np.isin(mine.kind[left], (Kind.SYMLINK, Kind.HARDLINK))).tolist():
-        elsewhere[row] = mine.links[int(left[row])] != theirs.links[int(right[row])]
-    return elsewhere
+def _first_names(contents: Longs) -> Longs:
+    """For each row the first one with the same content."""
+    _, first, group = np.unique(contents, return_index=True, return_inverse=True)
+    names: Longs = first[group.reshape(-1)] if len(contents) else contents
+    return names

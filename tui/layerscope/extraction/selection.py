@@ -45,7 +45,8 @@ class Selection:
         named = np.flatnonzero(view.entry[nodes] >= 0)
         if len(named):
             shown[named] = tree.origin[view.entry[nodes[named]]]
-            kind[named] = np.where(shown[named] >= 0, tree.entries.kind[shown[named]], NOWHERE)
+            # The column of kinds is unsigned: NOWHERE fits only once it is signed (numpy 2.5 refuses the mixture).
+            kind[named] = np.where(shown[named] >= 0, tree.entries.kind[shown[named]].astype(np.int8), NOWHERE)
         return cls(view, nodes, kind, shown, top)
 
     def __len__(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from layerscope.errors import BadDocument
+from layerscope.errors import BadDocument, NotAnImage
 from layerscope.families.facts import ImageFacts, LayerFacts
 from layerscope.families.found import Catch, Found
 from layerscope.oci.digest import Digest
@@ -15,8 +15,8 @@ from layerscope.sources.catalogue import stored_images
 from layerscope.sources.choose import choose
 from layerscope.sources.files import Files
 from layerscope.sources.image import Image, StoredLayer
-from layerscope.sources.location import Location
-from layerscope.sources.open import read_files, refusal
+from layerscope.sources.location import Location, locate
+from layerscope.sources.open import open_place, refusal
 
 
 def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = unwatched) -> Catch:
@@ -25,13 +25,16 @@ def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progr
     What is damaged becomes a problem as long as there is an image beside it. Attestations and other artifacts are passed
     over, and so are platforms that were never pulled. Raises as `sources.open.open_image` does.
     """
-    files = read_files(location, stdin, progress)
+    if location.is_layer:
+        raise NotAnImage(f"{location.place} is one layer, by your own word, and has no family of images")
+    place = open_place(location, stdin, progress)
+    files, inside = place.files, place.location
     stored = stored_images(files)
     if not stored:
         raise refusal(files)
-    if location.tag:
-        stored = [choose(stored, location, None)[0]]
-    found = [_found(files, each, location) for each in stored if isinstance(each, Candidate)]
+    if inside.tag:
+        stored = [choose(stored, inside, None)[0]]
+    found = [_found(files, each, inside) for each in stored if isinstance(each, Candidate)]
     refusals = [each.error for each in stored if isinstance(each, Refused)]
     if not found:
         raise refusals[0]
@@ -44,7 +47,7 @@ def _found(files: Files, candidate: Candidate, location: Location) -> Found:
 
     def open_again(progress: Progress) -> Image:
         name = next(iter(candidate.names), "")
-        return assemble(kept or read_files(location, None, progress), candidate, reference=reference, name=name)
+        return assemble(kept or open_place(locate(reference), None, progress).files, candidate, reference=reference, name=name)
 
     reference = location.typed if location.is_stdin else f"{location.typed}:{candidate.digest}"
     return Found(_facts(files, candidate, location.place), reference, open_again)

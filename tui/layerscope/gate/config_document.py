@@ -13,9 +13,9 @@ from layerscope.gate.naming import named
 from layerscope.gate.quantities import growth_of, size_of
 from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
 from layerscope.gate.verdict import Severity
+from layerscope.rows.patterns import glob
 from layerscope.settings.suggestion import suggestion
 from layerscope.text import escape
-from layerscope.tree.search import glob_regex
 from layerscope.waste.find import Cause
 
 LIMIT, SEVERITY = "limit", "severity"
@@ -48,14 +48,12 @@ def read_limit(key: Key, written: object, *, origin: str) -> Limit:
 
 def checked_glob(written: object) -> str:
     """A glob that can be read, or the path of a directory. Raises BadSettings."""
-    import re
-
     if not isinstance(written, str) or not written.strip("/") or "\0" in written:
         raise BadSettings('must be a glob or a path in quotes, such as "**/.git/**" or "/usr/share/doc"')
     try:
-        re.compile(glob_regex(written.encode("utf-8", "surrogateescape")))
-    except (re.error, UsageError) as error:
-        raise BadSettings(f"the glob `{_shown(written)}` cannot be read: {error}") from error
+        glob(written.rstrip("/"))
+    except UsageError as error:
+        raise BadSettings(f"the glob `{_shown(written)}` cannot be read: {error.__cause__ or error}") from error
     return written
 
 

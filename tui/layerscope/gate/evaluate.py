@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from layerscope.analysis import Analysis
+from layerscope.doubt import doubts
 from layerscope.gate.baseline import Baseline
 from layerscope.gate.config import Config
 from layerscope.gate.dive_rules import dive_notes, dive_results
@@ -27,7 +28,7 @@ def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Basel
     """Judge every rule. Without a baseline, rules of growth are a doubt: they were asked for and cannot be judged."""
     judge = Judge(Subject(analysis), config.waive, today)
     results = tuple(_unique(_results(judge, config, baseline)))
-    doubts = [*damage(analysis), *judge.doubts, *_missing_baseline(config, baseline)]
+    doubts = [*doubt_sentences(analysis), *judge.doubts, *_missing_baseline(config, baseline)]
     nothing = [] if results or doubts else ["Every rule is off, so nothing was judged."]
     notes = [*config.notes, *nothing, *_notes(judge, config), *judge.notes()]
     return Verdict(results, tuple(doubts), tuple(notes))
@@ -52,10 +53,9 @@ def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:
         yield result if seen[result.name] == 1 else replace(result, name=f"{result.name} ({seen[result.name]})")
 
 
-def damage(analysis: Analysis) -> list[str]:
-    """Why what was read is not the image: damaged layers, and absent ones, be they meant to be fetched from elsewhere."""
-    absent = {layer.number for layer in analysis.image.layers if layer.blob is None and layer.way is None}
-    problems = [each for each in analysis.tree.problems if each.is_fatal or (each.layer in absent and not each.path)]
+def doubt_sentences(analysis: Analysis) -> list[str]:
+    """Why no verdict can be given: layers that are not whole, and all that is not what the documents say."""
+    problems = doubts(analysis.contents.problems)
     sentences = []
     for problem in problems[:MOST_DOUBTS]:
         place = f"layer {problem.layer}: " if problem.layer else ""

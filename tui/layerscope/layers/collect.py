@@ -38,6 +38,7 @@ class Collector:
         self._omitted: list[Omitted] = []
         self._sparse: dict[int, SparseMap] = {}
         self._xattrs: dict[int, dict[bytes, bytes]] = {}
+        self._devices: dict[int, tuple[int, int]] = {}
 
     def add(self, rows: Rows) -> None:
         """Take `rows`. Raises CorruptLayer at the first whose checksum is wrong, after taking those before it."""
@@ -66,7 +67,7 @@ class Collector:
         self._leave_out_links(batch, keep)
         kept = paths if keep.all() else [path for path, is_kept in zip(paths, keep.tolist(), strict=True) if is_kept]
         self._parts.append(batch.entries(keep, kept))
-        self._take_rare(rows, keep)
+        self._take_rare(rows, batch, keep)
         self._count += len(kept)
 
     def _leave_out(self, paths: list[bytes], kind: npt.NDArray[np.uint8], keep: Mask) -> None:
@@ -89,13 +90,16 @@ class Collector:
             text = f"a link whose target of {len(batch.links[row])} bytes is longer than any system allows; left out"
             self.problems.append(Problem(self.layer, batch.names[row], text, Severity.DAMAGE))
 
-    def _take_rare(self, rows: Rows, keep: Mask) -> None:
-        if not rows.sparse and not any(override.xattrs for override in rows.overrides.values()):
+    def _take_rare(self, rows: Rows, batch: Batch, keep: Mask) -> None:
+        if not rows.sparse and not batch.devices and not any(override.xattrs for override in rows.overrides.values()):
             return
         numbers = self._count + np.cumsum(keep) - 1
         for row, sparse in rows.sparse.items():
             if keep[row]:
                 self._sparse[int(numbers[row])] = sparse
+        for row, device in batch.devices.items():
+            if keep[row]:
+                self._devices[int(numbers[row])] = device
         for row, override in rows.overrides.items():
             if override.xattrs and keep[row]:
                 self._xattrs[int(numbers[row])] = override.xattrs
@@ -113,5 +117,6 @@ class Collector:
             problems=tuple(problems),
             sparse=self._sparse,
             xattrs=self._xattrs,
+            devices=self._devices,
             unpacked_bytes=unpacked_bytes,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +121,7 @@ class _Rows:
             opaques=tuple(self.markers.opaques),
             problems=(*self.problems, *(Problem(self.layer, path, text) for path, text in self.markers.problems)),
             xattrs=xattrs,
+            devices={number: device for number, each in enumerate(found) if (device := _device(each))},
             unpacked_bytes=int(_tar_bytes(entries.size).sum()) + (self._count_markers() + 2) * BLOCK,
         )
 
@@ -144,6 +146,12 @@ def _entries(found: list[Found], kinds: list[int], links: list[bytes]) -> Entrie
         content_id=no_ids(len(found)),
         links=Strings.of(links),
     )
+
+
+def _device(found: Found) -> tuple[int, int] | None:
+    status = found.status
+    is_device = stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode)
+    return (os.major(status.st_rdev), os.minor(status.st_rdev)) if is_device else None
 
 
 def _tar_bytes(size: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

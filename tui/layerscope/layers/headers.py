@@ -31,6 +31,7 @@ KINDS[[0, *b"0712S3456"]] = [
     *(Kind.CHAR, Kind.BLOCK, Kind.DIRECTORY, Kind.FIFO),
 ]
 NUMBER_FIELDS = {"mode": slice(100, 108), "uid": slice(108, 116), "gid": slice(116, 124), "mtime": slice(136, 148)}
+DEVICE_FIELDS = slice(329, 337), slice(337, 345)
 Numbers = npt.NDArray[np.int64]
 Headers = npt.NDArray[np.void]
 Mask = npt.NDArray[np.bool_]
@@ -62,7 +63,9 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Decoded rows: names as written (not normalised), the targets of those that are links, and the entries' columns."""
+    """Decoded rows: names as written (not normalised), the targets of those that are links, the entries' columns, and the
+    major and minor numbers of those that are devices.
+    """
 
     names: list[bytes]
     links: dict[int, bytes]
@@ -74,6 +77,7 @@ class Batch:
     size: Numbers
     content_offset: Numbers
     content_id: npt.NDArray[np.uint64]
+    devices: dict[int, tuple[int, int]]
     problems: list[tuple[int, str]]
 
     def entries(self, keep: Mask, paths: list[bytes]) -> Entries:
@@ -157,6 +161,7 @@ def decode(rows: Rows, table: Headers) -> Batch:
         size=sizes,
         content_offset=np.array(rows.offsets, np.int64),
         content_id=_content_ids(rows),
+        devices=_devices(kind, rows, problems),
         problems=problems,
         **columns,
     )
@@ -219,6 +224,17 @@ def _links(table: Headers, kind: npt.NDArray[np.uint8], rows: Rows) -> dict[int,
         override = rows.overrides.get(row)
         links[row] = (target if override is None or override.link is None else override.link).partition(b"\0")[0]
     return links
+
+
+def _devices(kind: npt.NDArray[np.uint8], rows: Rows, problems: list[tuple[int, str]]) -> dict[int, tuple[int, int]]:
+    found = {}
+    for row in np.flatnonzero((kind == Kind.CHAR) | (kind == Kind.BLOCK)).tolist():
+        try:
+            major, minor = (parse_field(rows.blocks[row][part]) for part in DEVICE_FIELDS)
+            found[row] = major, minor
+        except ValueError as error:
+            problems.append((row, f"its device number is not a number ({error}); not known"))
+    return found
 
 
 def _content_ids(rows: Rows) -> npt.NDArray[np.uint64]:

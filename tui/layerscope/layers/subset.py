@@ -39,6 +39,7 @@ def changed_part(whole: LayerTable, changes: Sequence[Change]) -> LayerTable:
         opaques=tuple(sorted(removed & there)),
         omitted=(),
         sparse={numbers[row]: sparse for row, sparse in whole.sparse.items() if row in numbers},
+        devices={numbers[row]: found for row, found in whole.devices.items() if row in numbers},
         xattrs={numbers[row]: found for row, found in whole.xattrs.items() if row in numbers},
         unpacked_bytes=int((BLOCK - (-entries.size // BLOCK) * BLOCK).sum()) + (len(removed) + 2) * BLOCK,
     )

@@ -34,7 +34,7 @@ class Severity(IntEnum):
     DIFFERS = 1
     """Engines disagree about it: the text names who refuses it or shows what. Exit 0."""
     REFUSED = 2
-    """No engine that was tried unpacks it: `ci` exits 2, a report shows it and exits 0."""
+    """No engine that was tried unpacks it, or it is not what the image's documents say: `ci` exits 2, a report exits 0."""
     DAMAGE = 3
     """Bytes are absent, cut or unreadable, so entries may be missing: exit 2 everywhere."""
 
@@ -55,6 +55,11 @@ class Problem:
     def is_fatal(self) -> bool:
         """Whether entries may be missing because of it, so that no verdict can be given."""
         return self.severity is Severity.DAMAGE
+
+    @property
+    def is_doubt(self) -> bool:
+        """Whether the gate gives no verdict because of it: the image is not whole, or not what its documents say."""
+        return self.severity >= Severity.REFUSED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,7 +201,8 @@ class LayerTable:
 
     `entries` may name a path more than once: the last one wins (DESIGN.md). `whiteouts` are the paths that the layer hides,
     `opaques` the directories whose lower content it hides; both normalised. `sparse` and `xattrs` are by entry number, for the
-    few entries that have any. `unpacked_bytes` is the length of the tar that was read.
+    few entries that have any; `devices` are the major and minor numbers of each character and block device.
+    `unpacked_bytes` is the length of the tar that was read.
     """
 
     entries: Entries
@@ -206,6 +212,7 @@ class LayerTable:
     problems: tuple[Problem, ...] = ()
     sparse: dict[int, SparseMap] = field(default_factory=dict)
     xattrs: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
+    devices: dict[int, tuple[int, int]] = field(default_factory=dict)
     unpacked_bytes: int = 0
 
 

@@ -74,6 +74,7 @@ class HistoryStep(msgspec.Struct, frozen=True):
     created_by: str = ""
     comment: str = ""
     empty_layer: bool = False
+    author: str = ""
 
 
 class RuntimeConfig(msgspec.Struct, frozen=True, rename="pascal"):
@@ -128,6 +129,7 @@ class LegacyImage(msgspec.Struct, frozen=True):
     parent: str = ""
     created: str = ""
     comment: str = ""
+    author: str = ""
     architecture: str = ""
     os: str = ""
     config: RuntimeConfig = RuntimeConfig()

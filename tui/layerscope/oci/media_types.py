@@ -8,6 +8,8 @@ OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+SCHEMA_1 = frozenset(f"application/vnd.docker.distribution.manifest.v1+{kind}" for kind in ("json", "prettyjws"))
+BUILDKIT_CACHE = "application/vnd.buildkit.cacheconfig.v0"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
@@ -23,7 +25,7 @@ _ARTIFACTS = {
     "application/vnd.cncf.helm.config.v1+json": "a Helm chart",
     "application/vnd.docker.plugin.v1+json": "a Docker plugin",
     "application/vnd.wasm.config.v0+json": "a WebAssembly module",
-    "application/vnd.buildkit.cacheconfig.v0": "a BuildKit cache",
+    BUILDKIT_CACHE: "a build cache, as `docker buildx build --cache-to` writes it",
     "application/vnd.in-toto+json": "an attestation",
 }
 

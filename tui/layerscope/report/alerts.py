@@ -11,7 +11,7 @@ from enum import StrEnum
 from layerscope.gate.advice import Fix
 from layerscope.gate.run import GateRun
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Severity
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.measures import finding_text, lasting_name
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
@@ -139,7 +139,7 @@ def _instruction(run: GateRun, layer: int | None) -> str:
     if layer is None:
         return ""
     line = run.advice.lines.get(layer)
-    return line.text if line else _CHECKSUM.sub(r"\1 ", clean_instruction(run.analysis.image.layers[layer - 1].created_by))
+    return line.text if line else _CHECKSUM.sub(r"\1 ", step_text(run.analysis.image.layers[layer - 1].history))
 
 
 def _unique(run: GateRun, found: list[Alert]) -> list[Alert]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from layerscope.compare.comparison import Comparison
+from layerscope.compare.entries import Aspect
 from layerscope.report.listing import MARKS
 from layerscope.report.style import Style, cells, cut_middle
 from layerscope.tree.tree import Change
@@ -42,8 +43,11 @@ def comparison_lines(comparison: Comparison, style: Style, *, limit: int = HEAVI
 
 
 def path_lines(comparison: Comparison, style: Style, *, limit: int) -> Iterator[str]:
-    """The paths that differ, the heaviest first: `  +  +3.00 kB  /b`."""
+    """The paths that differ, the heaviest first: `  +  +3.00 kB  /b`, `  ~  +0 B  /a  (mode)`."""
     for row in range(min(limit, len(comparison))):
         grown = int(comparison.new_size[row] - comparison.old_size[row])
         start = f"  {MARKS[Change(comparison.change[row])]} {growth_text(grown):>9}  "
-        yield start + cut_middle("/" + style.name(comparison.path(row)), style.width - cells(start), mark=style.plain("…"))
+        words = Aspect(int(comparison.aspects[row])).words if not grown else []
+        end = f"  ({', '.join(words)})" if words else ""
+        room = style.width - cells(start + end)
+        yield start + cut_middle("/" + style.name(comparison.path(row)), room, mark=style.plain("…")) + end

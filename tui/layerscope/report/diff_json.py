@@ -6,9 +6,11 @@ from typing import Any
 
 from layerscope.analysis import Analysis
 from layerscope.compare.comparison import Comparison
+from layerscope.compare.documents import document_difference, has_same_layers
+from layerscope.compare.entries import Aspect
 from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
 from layerscope.report.encode import json_line
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import history_fields
 from layerscope.report.layer_changes import why_changed
 from layerscope.report.paths import path_fields
 from layerscope.tree.tree import Change
@@ -27,6 +29,9 @@ def diff_json(comparison: Comparison) -> bytes:
             cause.word: {"old": before, "new": new.waste.by_cause()[cause]} for cause, before in old.waste.by_cause().items()
         },
         "layers": [_layer(comparison, pair) for pair in pair_layers(old, new)],
+        "documents": _documents(old, new) if has_same_layers(old, new) else None,
+        "directory_times": comparison.directory_times,
+        "uncompared": comparison.uncompared,
         "paths": [_path(comparison, row) for row in range(len(comparison))],
     }
     return json_line(document)
@@ -37,7 +42,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
     return {
         "reference": _text(image.reference),
         "name": _text(image.name),
-        "id": image.config_digest,
+        "id": image.id,
         "layers": len(image.layers),
         "content_bytes": waste.content_bytes,
         "live_bytes": waste.live_bytes,
@@ -68,7 +73,7 @@ def _side(analysis: Analysis, number: int | None) -> dict[str, Any] | None:
         "number": number,
         "digest": layer.digest,
         "diff_id": layer.diff_id,
-        "instruction": clean_instruction(layer.created_by),
+        **history_fields(layer.history),
         "content_bytes": analysis.layer_content_bytes[number - 1],
         "wire_bytes": layer.wire_bytes,
         "wasted_bytes": int(waste[number - 1]),
@@ -76,11 +81,24 @@ def _side(analysis: Analysis, number: int | None) -> dict[str, Any] | None:
 
 
 def _difference(difference: LayerDifference) -> dict[str, Any]:
-    names = ("added", "removed", "content", "metadata", "times", "unknown", "markers")
+    names = ("added", "removed", "content", "metadata", "times", "unknown", "links", "hidden", "markers")
     return {
         "sentence": why_changed(difference),
         "only_times": difference.is_only_times,
         **{name: [path_fields(path)["path"] for path in getattr(difference, name)] for name in names},
+    }
+
+
+def _documents(old: Analysis, new: Analysis) -> dict[str, Any]:
+    """Why images of the same layers are not the same."""
+    found = document_difference(old, new)
+    return {
+        "config_fields": [_text(field) for field in found.fields],
+        "history_steps": found.history,
+        "is_history_longer": found.is_history_longer,
+        "stored_otherwise": [{"layer": each.number, "old": each.old, "new": each.new} for each in found.stored],
+        "same_config": found.has_same_config,
+        "same_manifest": found.has_same_manifest,
     }
 
 
@@ -89,6 +107,7 @@ def _path(comparison: Comparison, row: int) -> dict[str, Any]:
     return {
         **path_fields(comparison.path(row)),
         "change": Change(comparison.change[row]).name.lower(),
+        "differs": Aspect(int(comparison.aspects[row])).words,
         "old_bytes": old if comparison.old_node[row] >= 0 else None,
         "new_bytes": new if comparison.new_node[row] >= 0 else None,
         "grown_bytes": new - old,

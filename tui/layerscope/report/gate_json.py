@@ -8,7 +8,7 @@ from layerscope.gate.advice import DockerfileLine, Fix
 from layerscope.gate.run import GateRun
 from layerscope.gate.verdict import Finding, RuleResult
 from layerscope.report.encode import json_line
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import history_fields
 from layerscope.report.json import analysis_json
 from layerscope.report.paths import path_fields
 
@@ -45,7 +45,7 @@ def _image(run: GateRun) -> dict[str, Any]:
     return {
         "reference": _text(image.reference),
         "name": _text(image.name),
-        "id": image.config_digest,
+        "id": image.id,
         "manifest_digest": image.manifest_digest,
         "platform": str(image.platform),
         "content_bytes": waste.content_bytes,
@@ -94,7 +94,7 @@ def _layers(run: GateRun) -> list[dict[str, Any]]:
         {
             "number": layer.number,
             "diff_id": layer.diff_id,
-            "instruction": clean_instruction(layer.created_by),
+            **history_fields(layer.history),
             "content_bytes": sizes[layer.number - 1],
             "wire_bytes": layer.wire_bytes,
             **_line(run.advice.lines.get(layer.number)),

@@ -9,7 +9,7 @@ from layerscope.gate.figures import margin_text, measured_and_limit
 from layerscope.gate.run import GateRun
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
 from layerscope.report.fixes import fix_lines
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.style import Style, cells, cut_end, cut_middle, wrapped
 from layerscope.text import escape
 from layerscope.units import count_text, percent_text, size_text
@@ -61,7 +61,7 @@ def verdict_sentence(verdict: Verdict) -> str:
 
 def _heading(run: GateRun, style: Style) -> Iterator[str]:
     image, waste = run.analysis.image, run.analysis.waste
-    rest = style.plain(f" · {style.name(str(image.platform))[:30]} · {image.config_digest.short}")
+    rest = style.plain(f" · {style.name(str(image.platform))[:30]} · {image.short_id}")
     name = cut_middle(style.name(image.name or image.reference), style.width - cells(rest), mark=style.plain("…"))
     yield style.paint(name, "bold") + rest
     yield style.plain(
@@ -137,7 +137,7 @@ def _instruction(run: GateRun, finding: Finding, style: Style) -> str:
     number = finding.buried_by or finding.layer
     if not number:
         return ""
-    return style.name(clean_instruction(run.analysis.image.layers[number - 1].created_by)) or "(no history)"
+    return style.name(step_text(run.analysis.image.layers[number - 1].history)) or "(no history)"
 
 
 _WORDS = {

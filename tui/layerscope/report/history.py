@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from layerscope.analysis import Contents
 from layerscope.report.encode import json_line
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import history_fields, step_text
 from layerscope.report.listing import MARKS, Describer
 from layerscope.report.paths import path_fields
 from layerscope.report.style import Style, cut_end
@@ -21,10 +21,9 @@ def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
     for event in history_of(contents.tree, node, fallen_entries(contents.tree)):
         version = describe(event.entry)
         is_removal = event.change is Change.REMOVED
-        link = f" -> {escape(version.link)}" if version.link else ""
-        look = "" if is_removal else f"  {version.columns().rstrip()}{link}{_ending(contents, event)}"
+        look = "" if is_removal else f"  {version.columns().rstrip()}{version.remark}{_ending(contents, event)}"
         yield f"{MARKS[event.change]} layer {event.layer:<3} {event.change.name.lower():<8}{look}".rstrip()
-        instruction = clean_instruction(contents.image.layers[event.layer - 1].created_by)
+        instruction = style.name(step_text(contents.image.layers[event.layer - 1].history))
         if instruction:
             yield style.paint(cut_end(f"      {instruction}", style.width, mark=style.plain("…")), "dim")
 
@@ -43,8 +42,8 @@ def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
     for node in nodes:
         for event in _with_content(contents, node, fallen):
             version = describe(event.entry)
-            link = f" -> {escape(version.link)}" if version.link else ""
-            yield f"layer {event.layer:<3} {version.columns()} /{escape(paths[node])}{link}{_ending(contents, event)}"
+            path = f"/{escape(paths[node])}{version.remark}"
+            yield f"layer {event.layer:<3} {version.columns()} {path}{_ending(contents, event)}"
 
 
 def find_json_lines(contents: Contents, nodes: list[int]) -> Iterator[bytes]:
@@ -69,7 +68,7 @@ def _fields(contents: Contents, node: int, event: Event, describe: Describer) ->
         "change": event.change.name.lower(),
         "is_shadowed": event.is_shadowed,
         "buried_by": event.until if event.until <= contents.tree.layers and not is_removal else None,
-        "instruction": clean_instruction(contents.image.layers[event.layer - 1].created_by),
+        **history_fields(contents.image.layers[event.layer - 1].history),
     }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from layerscope.gate.run import GateRun
 from layerscope.report.encode import json_line
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.measures import image_title
 from layerscope.report.page.markup import shown
 from layerscope.report.page.sections import sections
@@ -64,7 +64,7 @@ def _drawn(run: GateRun) -> str:
         **treemap_fields(analysis, treemap(analysis)),
         "layers": [
             {
-                "instruction": cut_end(clean_instruction(layer.created_by), LONGEST_INSTRUCTION),
+                "instruction": cut_end(step_text(layer.history), LONGEST_INSTRUCTION),
                 "is_base": layer.number <= base,
             }
             for layer in analysis.image.layers

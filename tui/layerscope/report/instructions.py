@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
+from layerscope.oci.documents import HistoryStep
 from layerscope.text import escape
+
+_SAYS_NOTHING = frozenset({"buildkit.dockerfile.v0", "buildkit.exporter.image.v0"})
+"""Comments that BuildKit gives to every step."""
 
 _NOP = re.compile(r"^/bin/sh -c #\(nop\)\s*")
 # One lazy step, not a repeated one: a hostile history must not make this take longer than its length.
@@ -24,3 +28,28 @@ def clean_instruction(created_by: str) -> str:
         text = "RUN " + text[shell.end() :]
     text = _CHECKSUM.sub(r"\1 \2 ", text)
     return escape(text)
+
+
+def step_text(step: HistoryStep | None) -> str:
+    """All that the history says of a step, as one line of printable text: `COPY app.py /app/ (its comment; by its author)`.
+
+    Tools without Dockerfiles say in the comment alone what a layer is. Empty when the history says nothing.
+    """
+    if step is None:
+        return ""
+    comment = "" if step.comment in _SAYS_NOTHING else _one_line(step.comment)
+    author = f"by {_one_line(step.author)}" if step.author.strip() else ""
+    first, *rest = [part for part in (clean_instruction(step.created_by), comment, author) if part] or [""]
+    return f"{first} ({'; '.join(rest)})" if rest else first
+
+
+def history_fields(step: HistoryStep | None) -> dict[str, str]:
+    """The same for programs, each text apart and empty where the history does not have it."""
+    if step is None:
+        return {"instruction": "", "comment": "", "author": ""}
+    comment, author = (text.encode("utf-8", "backslashreplace").decode() for text in (step.comment, step.author))
+    return {"instruction": clean_instruction(step.created_by), "comment": comment, "author": author}
+
+
+def _one_line(text: str) -> str:
+    return escape(" ".join(text.split()))

@@ -9,6 +9,7 @@ import numpy as np
 
 from layerscope.analysis import Analysis
 from layerscope.report.encode import json_line
+from layerscope.report.instructions import history_fields
 from layerscope.report.paths import path_fields
 from layerscope.tree.tree import Change, Tree
 from layerscope.waste.find import Cause
@@ -40,7 +41,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
     return {
         "reference": _text(image.reference),
         "name": _text(image.name),
-        "id": image.config_digest,
+        "id": image.id,
         "manifest_digest": image.manifest_digest,
         "platform": str(image.platform),
         "created": _text(image.config.created) or None,
@@ -78,6 +79,8 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
             "media_type": _text(layer.media_type),
             "compression": analysis.contents.compression(layer.number),
             "created_by": _text(layer.created_by),
+            "comment": history_fields(layer.history)["comment"],
+            "author": history_fields(layer.history)["author"],
             "content_bytes": content[layer.number - 1],
             "unpacked_bytes": analysis.contents.stack.tables[layer.number - 1].unpacked_bytes,
             "wire_bytes": layer.wire_bytes,
@@ -152,7 +155,7 @@ def _dive(analysis: Analysis) -> dict[str, Any]:
 
 
 def _problems(analysis: Analysis) -> list[dict[str, Any]]:
-    found = [
+    return [
         {
             "layer": problem.layer or None,
             **(path_fields(problem.path) if problem.path else {"path": None}),
@@ -162,11 +165,6 @@ def _problems(analysis: Analysis) -> list[dict[str, Any]]:
         }
         for problem in analysis.problems
     ]
-    notes = [
-        {"layer": None, "path": None, "problem": _text(note), "severity": "note", "is_fatal": False}
-        for note in analysis.image.notes
-    ]
-    return notes + found
 
 
 def _text(text: str) -> str:

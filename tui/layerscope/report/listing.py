@@ -26,12 +26,19 @@ TYPES = {
     Kind.FIFO: "fifo",
 }
 _LETTERS = {"file": "-", "symlink": "l", "char": "c", "block": "b", "directory": "d", "fifo": "p"}
+MOST_XATTRS = 5
+"""Names on a line."""
+LONGEST_XATTR = 255
+"""XATTR_NAME_MAX of Linux."""
 MARKS = {Change.UNCHANGED: " ", Change.ADDED: "+", Change.MODIFIED: "~", Change.REMOVED: "-"}
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """How a node looks in one version; all None but `type`, `size` and `link` where no entry names a parent directory."""
+    """How a node looks in one version; mode to layer are None where no entry names a parent directory.
+
+    `device` are the major and minor number of a device; `xattrs` the names of its extended attributes, sorted.
+    """
 
     type: str
     mode: int | None
@@ -41,21 +48,50 @@ class Version:
     layer: int | None
     size: int
     link: bytes
+    device: tuple[int, int] | None = None
+    xattrs: tuple[bytes, ...] = ()
 
     def fields(self) -> dict[str, object]:
         """The JSON fields, in the contract's order."""
         link = path_fields(self.link, field="linkname", root=b"")
         mode = None if self.mode is None else f"{self.mode:04o}"
         owner = {"uid": self.uid, "gid": self.gid}
-        return {"type": self.type, "mode": mode, **owner, "size": self.size, "mtime": self.mtime, **link, "layer": self.layer}
+        return {
+            "type": self.type,
+            "mode": mode,
+            **owner,
+            "size": self.size,
+            "mtime": self.mtime,
+            **link,
+            "device": self.device,
+            "xattrs": [escape(name) for name in self.xattrs],
+            "layer": self.layer,
+        }
 
     def columns(self) -> str:
-        """Mode, owner, size and time, aligned; dashes for what no entry says."""
+        """Mode, owner, size (of a device its numbers) and time, aligned; dashes for what no entry says."""
         letter = _LETTERS[self.type]
         mode = f"{letter}?????????" if self.mode is None else letter + stat.filemode(self.mode)[1:]
         owner = "-:-" if self.uid is None else f"{self.uid}:{self.gid}"
-        size = size_text(self.size) if self.type == "file" else ""
+        size = size_text(self.size) if self.type == "file" else device_text(self.device)
         return f"{mode} {owner:<11} {size:>8}  {_time_text(self.mtime):<16}"
+
+    @property
+    def remark(self) -> str:
+        """The target of a symlink and the names of extended attributes: ` -> target  (xattrs: user.a)`, escaped."""
+        link = f" -> {escape(self.link)}" if self.link else ""
+        return f"{link}  (xattrs: {xattrs_text(self.xattrs)})" if self.xattrs else link
+
+
+def device_text(device: tuple[int, int] | None) -> str:
+    """`1, 3` as `ls -l` has it; empty for what is no device."""
+    return f"{device[0]}, {device[1]}" if device else ""
+
+
+def xattrs_text(names: tuple[bytes, ...]) -> str:
+    """The first names, escaped and cut where they are longer than Linux allows."""
+    shown = ", ".join(escape(name[:LONGEST_XATTR]) for name in names[:MOST_XATTRS])
+    return f"{shown} and {len(names) - MOST_XATTRS} more" if len(names) > MOST_XATTRS else shown
 
 
 class Describer:
@@ -78,7 +114,8 @@ class Describer:
         shown = kind if origin < 0 else int(tree.entries.kind[origin])
         size = 0 if origin < 0 else int(tree.entries.size[origin])
         link = tree.entries.links[origin] if shown == Kind.SYMLINK else b""
-        return Version(TYPES[Kind(shown)], mode, uid, gid, mtime, layer, size, link)
+        xattrs = tuple(sorted(tree.xattrs_of(entry)))
+        return Version(TYPES[Kind(shown)], mode, uid, gid, mtime, layer, size, link, tree.device_of(entry), xattrs)
 
 
 def nodes_below(view: View, node: int) -> list[int]:
@@ -101,13 +138,12 @@ def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
 
 
 def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:
-    """One line for each of `nodes`: change mark, mode, owner, size, time, path."""
+    """One line for each of `nodes`: change mark, mode, owner, size, time, path, what else there is."""
     describe, paths = Describer(view.tree).entry, view.tree.nodes.paths
     entries, changes = view.entry, view.change
     for node in nodes:
         version = describe(int(entries[node]))
-        link = f" -> {escape(version.link)}" if version.link else ""
-        yield f"{MARKS[Change(changes[node])]} {version.columns()} /{escape(paths[node])}{link}\n"
+        yield f"{MARKS[Change(changes[node])]} {version.columns()} /{escape(paths[node])}{version.remark}\n"
 
 
 def _time_text(mtime: int | None) -> str:

@@ -9,7 +9,7 @@ from itertools import islice
 from layerscope.analysis import Analysis
 from layerscope.gate.run import GateRun
 from layerscope.gate.verdict import Finding, Outcome, RuleResult
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.measures import (
     LONGEST_NAME,
     OUTCOMES,
@@ -185,7 +185,7 @@ def _layers(analysis: Analysis, rows: int) -> str:
             str(layer.number),
             size_text(size),
             size_text(waste) if waste else "",
-            code(cut_end(clean_instruction(layer.created_by), LONGEST_NAME)) + (" (base)" if layer.number <= base else ""),
+            code(cut_end(step_text(layer.history), LONGEST_NAME)) + (" (base)" if layer.number <= base else ""),
         )
         for layer, size, waste in columns
     )

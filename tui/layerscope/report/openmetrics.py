@@ -36,7 +36,7 @@ def _image(run: GateRun) -> Iterator[str | tuple[str, Sample]]:
     waste, (own, base) = analysis.waste, analysis.own_and_base_waste
     yield "# TYPE layerscope_image info"
     yield "# HELP layerscope_image The image that was judged."
-    yield ("layerscope_image_info", ({"id": str(image.config_digest), "platform": str(image.platform)}, 1))
+    yield ("layerscope_image_info", ({"id": image.id or "", "platform": str(image.platform)}, 1))
     sizes = {
         "content": ("Bytes of all files in all layers, as they unpack.", waste.content_bytes),
         "live": ("Bytes of files that a container sees.", waste.live_bytes),

@@ -126,7 +126,7 @@ def _figures(run: GateRun) -> dict[str, Any]:
     waste, image = run.analysis.waste, run.analysis.image
     return {
         "image": _text(image_title(image)),
-        "imageId": str(image.config_digest),
+        "imageId": image.id or "",
         "contentBytes": waste.content_bytes,
         "wastedBytes": waste.wasted_bytes,
         "efficiency": waste.efficiency,

@@ -9,9 +9,10 @@ import numpy as np
 from layerscope.analysis import Analysis
 from layerscope.layers.compression import Compression
 from layerscope.report.causes import EXPLANATIONS
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.problems import problem_sentence
 from layerscope.report.style import Style, cells, cut_end, cut_middle, wrapped
+from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.find import Cause, Waste
 from layerscope.waste.group import by_layer_pair
@@ -32,7 +33,7 @@ def _heading(analysis: Analysis, style: Style) -> Iterator[str]:
     image = analysis.image
     mark = style.plain("…")
     platform = cut_end(style.name(str(image.platform)), style.width // 3, mark=mark)
-    rest = style.plain(" · ") + platform + style.plain(f" · {image.config_digest.short}")
+    rest = style.plain(" · ") + platform + style.plain(f" · {image.short_id}")
     name = cut_middle(style.name(image.name or image.reference), style.width - cells(rest), mark=mark)
     yield style.paint(name, "bold") + rest
     facts = [
@@ -67,15 +68,15 @@ def _layers(analysis: Analysis, style: Style) -> Iterator[str]:
         is_base = analysis.base_layers is not None and layer.number <= analysis.base_layers
         figures = f"{layer.number:>3}  {size_text(size):>8}  {bar(size / largest, BAR, is_ascii=style.is_ascii):{BAR}}  "
         room = style.width - cells(figures) - 10
-        instruction = _instruction(layer.created_by, room, style)
+        instruction = _instruction(layer, room, style)
         lost = f"{size_text(waste) if waste else '':>8}"
         yield figures + style.paint(lost, "magenta") + "  " + (style.paint(instruction, "dim") if is_base else instruction)
         if layer.number == analysis.base_layers and layer.number < len(sizes):
             yield style.paint(style.plain("     ─── the base's layers above, yours below ───"), "dim")
 
 
-def _instruction(created_by: str, room: int, style: Style) -> str:
-    return cut_end(style.name(clean_instruction(created_by)) or "(no history)", room, mark=style.plain("…"))
+def _instruction(layer: StoredLayer, room: int, style: Style) -> str:
+    return cut_end(style.name(step_text(layer.history)) or "(no history)", room, mark=style.plain("…"))
 
 
 def _causes(analysis: Analysis, style: Style) -> Iterator[str]:
@@ -99,7 +100,7 @@ def _pairs(analysis: Analysis, style: Style) -> Iterator[str]:
         start = style.plain(f"  {size_text(pair.size):>8}  {pair.cause.word:<11}  {pair.written_by:>3} → {pair.buried_by:<3}  ")
         start += f"{count_text(pair.count, 'file'):>13}  "
         buried_by = analysis.image.layers[pair.buried_by - 1]
-        yield start + _instruction(buried_by.created_by, style.width - cells(start), style)
+        yield start + _instruction(buried_by, style.width - cells(start), style)
     if len(pairs) > PAIRS:
         rest = sum(pair.size for pair in pairs[PAIRS:])
         yield style.paint(f"  {size_text(rest):>8}  in {count_text(len(pairs) - PAIRS, 'more pair')}", "dim")
@@ -164,13 +165,12 @@ def _base(analysis: Analysis, style: Style) -> str:
 
 
 def _problems(analysis: Analysis, style: Style) -> Iterator[str]:
-    notes, problems = analysis.image.notes, analysis.problems
-    count = len(notes) + len(problems)
+    problems = analysis.problems
+    count = len(problems)
     if not count:
         return
     yield style.paint("Problems", "bold", "red")
-    shown = [*notes, *(problem_sentence(analysis.image, problem) for problem in problems[:WORST])]
-    for sentence in shown[:WORST]:
-        yield from wrapped(style.name(sentence), style.width, indent="  ")
+    for problem in problems[:WORST]:
+        yield from wrapped(style.name(problem_sentence(analysis.image, problem)), style.width, indent="  ")
     if count > WORST:
         yield f"  and {count - WORST:,} more (--json lists all)"

@@ -12,7 +12,7 @@ import numpy as np
 from layerscope.analysis import Analysis
 from layerscope.report.causes import EXPLANATIONS
 from layerscope.report.encode import json_line
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import history_fields, step_text
 from layerscope.report.paths import path_fields
 from layerscope.report.style import Style
 from layerscope.text import escape
@@ -74,16 +74,16 @@ def _by_cause(_analysis: Analysis, waste: Waste) -> Iterator[Line]:
 def _by_layer(analysis: Analysis, waste: Waste) -> Iterator[Line]:
     layers = analysis.image.layers
     for pair in by_layer_pair(waste):
-        instruction = clean_instruction(layers[pair.buried_by - 1].created_by)
+        step = layers[pair.buried_by - 1].history
         versions = f"{count_text(pair.count, 'version'):>16}"
-        text = f"{pair.cause.word:<11}  {pair.written_by:>3} → {pair.buried_by:<3}  {versions}  {instruction}"
+        text = f"{pair.cause.word:<11}  {pair.written_by:>3} → {pair.buried_by:<3}  {versions}  {step_text(step)}"
         fields = {
             "written_by": pair.written_by,
             "buried_by": pair.buried_by,
             "cause": pair.cause.word,
             "bytes": pair.size,
             "versions": pair.count,
-            "buried_by_instruction": instruction,
+            **{f"buried_by_{name}": text for name, text in history_fields(step).items()},
         }
         yield Line(pair.size, text, fields)
 

@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.rows.shape import Flags, ranges
+from layerscope.rows.batch import Batch, Octets
+from layerscope.rows.shape import Flags
 from layerscope.rows.terms import Text
 from layerscope.tree.tree import Longs
 
-Octets = npt.NDArray[np.uint8]
 EXACT, PREFIX, SUBSTRING, OTHER = range(4)
 """How well a string fits what was typed, best first."""
-_GAPS = 4
-"""Strings that are spread over more than this many times their length are copied together before they are searched."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """`n` strings in one buffer: string i is `buffer[starts[i]:stops[i]]`; they ascend and do not overlap."""
-
-    buffer: Octets
-    starts: Longs
-    stops: Longs
-
-    @classmethod
-    def of(cls, buffer: Octets, starts: Longs, stops: Longs) -> Batch:
-        """A batch over no more bytes than needed; at least one string."""
-        lengths = stops - starts
-        first, last = int(starts[0]), int(stops[-1])
-        if last - first <= _GAPS * int(lengths.sum()):
-            return cls(buffer[first:last], starts - first, stops - first)
-        ends = np.cumsum(lengths)
-        return cls(buffer[ranges(starts, stops)], ends - lengths, ends)
-
-    def folded(self) -> Batch:
-        """The same strings with lower-case ASCII letters."""
-        return Batch(np.frombuffer(self.buffer.tobytes().lower(), np.uint8), self.starts, self.stops)
 
 
 def has_pieces(batch: Batch, text: Text) -> Flags:

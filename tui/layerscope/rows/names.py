@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.rows.matching import Batch, Octets
+from layerscope.rows.batch import Batch, Octets
 from layerscope.rows.shape import Flags, ranges
 from layerscope.rows.terms import Text
 from layerscope.tree.nodes import Ints, Nodes
@@ -82,13 +82,13 @@ class NameIndex:
         return batch.folded() if text.is_folded else batch
 
 
-def parts(lengths: Longs, most: int = 1 << 16) -> Iterator[slice]:
-    """Cut strings of these lengths into slices of at most `most` strings and few bytes, each with one string at least."""
+def parts(lengths: Longs, most: int = 1 << 16, most_bytes: int = _CHUNK) -> Iterator[slice]:
+    """Cut strings of these lengths into slices of at most `most` strings and `most_bytes`, each with one string at least."""
     ends = np.cumsum(lengths)
     start = 0
     while start < len(ends):
         before = int(ends[start - 1]) if start else 0
-        stop = int(np.searchsorted(ends, before + _CHUNK, "right"))
+        stop = int(np.searchsorted(ends, before + most_bytes, "right"))
         stop = min(max(stop, start + 1), start + most)
         yield slice(start, stop)
         start = stop

@@ -7,13 +7,15 @@ import warnings
 from dataclasses import replace
 
 from layerscope.errors import UsageError
+from layerscope.limits import PATTERN_BYTES
+from layerscope.rows.globs import GLOB_TOKEN, compile_glob
 from layerscope.rows.terms import Text
-from layerscope.tree.search import glob_regex
 
-_GLOB_TOKEN = re.compile(rb"(/\*\*/|\*+|\?|\[!?\]?[^\]/]*\])")
 _REGEX_TOKEN = re.compile(rb"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 _HARD = re.compile(rb"[|{]|\(\?|\\[0-9x]")
 """Alternatives, counts, extensions and numbers of characters in a regular expression."""
+_ANYWHERE, _DEEP = b"/**/", re.compile(rb"/|\*\*")
+_MOST_PIECES, _LONGEST_PIECE = 8, 16
 _SPECIAL = b"\\[](){}.^$|?*+"
 
 
@@ -36,7 +38,7 @@ def exact(word: str) -> Text:
     if word.startswith("/"):
         flags = re.IGNORECASE if _is_folded(word) else 0
         text = _plain(word.lstrip("/"), (raw(_folded(word.lstrip("/"))),), is_path=True)
-        return replace(text, pieces=tuple(filter(None, text.pieces)), regex=re.compile(re.escape(raw(word)), flags))
+        return replace(text, pieces=tuple(filter(None, text.pieces)), word=re.compile(re.escape(raw(word)), flags))
     return _plain(word, (raw(_folded(word)),), is_path="/" in word)
 
 
@@ -55,34 +57,42 @@ def _folded(word: str) -> str:
 
 def is_glob(word: str) -> bool:
     """Whether a word has a wildcard or a whole set."""
-    return _GLOB_TOKEN.search(raw(word)) is not None
+    return GLOB_TOKEN.search(raw(word)) is not None
 
 
 def is_open_glob(word: str) -> bool:
     """Whether the last set of a glob is still being typed."""
-    return b"[" in _GLOB_TOKEN.split(raw(word))[-1]
+    return b"[" in GLOB_TOKEN.split(raw(word))[-1]
 
 
 def glob(word: str) -> Text:
-    """A glob as `find_nodes` has it. Raises UsageError for a set that makes no sense."""
+    """A glob: of the last component, or with a slash of the whole path. Raises UsageError for a set that makes no sense."""
     pattern, is_path = raw(word), "/" in word
     rooted = b"/" + pattern if is_path and not pattern.startswith(b"/") else pattern
-    tokens = _GLOB_TOKEN.split(rooted)
+    if rooted.startswith(_ANYWHERE) and not _DEEP.search(rooted, len(_ANYWHERE)):
+        rooted, is_path = rooted.removeprefix(_ANYWHERE), False  # `**/*.pem` says of the last component all that it says
+    tokens = GLOB_TOKEN.split(rooted)
     # `a/**/b` fits `a/b`: the slash before is there in any case, the one after only with something between.
     runs = b"\0".join(b"/\0" if token == b"/**/" else b"" if index % 2 else token for index, token in enumerate(tokens))
     first, *others = _joined(runs)
     if is_path:
         first = first.removeprefix(b"/")
-    pieces = tuple(piece for piece in (first, *others) if piece)
-    is_simple = not is_path and set(tokens[1::2]) == {b"*"}
-    return Text(
-        pieces,
-        is_path=is_path,
-        at_start=bool(first),
-        at_end=bool(others and others[-1]),
-        regex=None if is_simple else _compiled(glob_regex(pattern), word),
-        is_whole=True,
-    )
+    pieces = [piece for piece in (first, *others) if piece]
+    at_start, at_end = bool(first), bool(others and others[-1])
+    few = _few(pieces, at_end=at_end)
+    is_simple = set(tokens[1::2]) == {b"**" if is_path else b"*"} and few == pieces
+    try:
+        automaton = None if is_simple else compile_glob(rooted, is_path=is_path)
+    except ValueError as error:
+        raise UsageError(f"the pattern {word!r} cannot be read: {error}") from error
+    return Text(tuple(few), is_path=is_path, at_start=at_start, at_end=at_end, glob=automaton)
+
+
+def _few(pieces: list[bytes], *, at_end: bool) -> list[bytes]:
+    """Few and short pieces of which all names hold some that hold all of `pieces`: looking for them stays cheap."""
+    last = [pieces[-1][-_LONGEST_PIECE:]] if at_end else []
+    others = pieces[: len(pieces) - len(last)][: _MOST_PIECES - len(last)]
+    return [piece[:_LONGEST_PIECE] for piece in others] + last
 
 
 def _joined(runs: bytes) -> list[bytes]:
@@ -94,18 +104,22 @@ def _joined(runs: bytes) -> list[bytes]:
 def regex(word: str) -> Text:
     """The regular expression between two slashes. Raises UsageError when it cannot be read."""
     source = raw(word[1:-1])
-    compiled = _compiled(source, word)
-    piece = required_literal(source).lstrip(b"/")
-    return Text((piece,) if piece else (), is_path=True, regex=compiled)
-
-
-def _compiled(source: bytes, word: str) -> re.Pattern[bytes]:
+    if len(source) > PATTERN_BYTES:
+        raise UsageError(f"a pattern of {len(source)} bytes is longer than the {PATTERN_BYTES} allowed: shorten it")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # `[[` will mean something else one day
-            return re.compile(source, re.DOTALL)
+            re.compile(source, re.DOTALL)
     except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"the pattern {word!r} cannot be read: {error}") from error
+    piece = required_literal(source).lstrip(b"/")[:_LONGEST_PIECE]
+    return Text((piece,) if piece else (), is_path=True, regex=source)
+
+
+def pattern_text(pattern: str) -> Text:
+    """`/regex/` as such, anything else as a glob. Raises UsageError for what cannot be read."""
+    is_regex = len(pattern) > 2 and pattern.startswith("/") and pattern.endswith("/")
+    return regex(pattern) if is_regex else glob(pattern)
 
 
 def required_literal(source: bytes) -> bytes:

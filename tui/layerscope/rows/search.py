@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
 from layerscope.rows.columns import Columns
-from layerscope.rows.matching import OTHER, fit_of, has_pieces
+from layerscope.rows.finding import Fits, fitting
+from layerscope.rows.matching import OTHER, fit_of
 from layerscope.rows.names import NameIndex, parts
 from layerscope.rows.presence import is_there
 from layerscope.rows.shape import Flags
@@ -40,24 +42,33 @@ def search(
 
     Gives what it has as long as it takes long, and at last a Found that is complete; ends without one when `is_cancelled`,
     which is asked every few milliseconds. The best hit is the one whose name (or path) is what was typed, else begins with
-    it, else holds it, and of equals the shortest; without any words to look for it is the first.
+    it, else holds it, and of equals the shortest; without any words to look for it is the first. Raises UsageError when a
+    regular expression takes too long.
     """
     candidates = _candidates(query, index, view, Columns(view, waste), is_cancelled)
     if candidates is None:
         return
-    search_texts = _TextSearch(index, [each for each in query.conditions if isinstance(each.test, Text)])
+    conditions = [each for each in query.conditions if isinstance(each.test, Text)]
+    if not conditions:
+        yield Found(candidates, is_complete=True, best=_first(candidates))
+        return
+    with ExitStack() as stack:
+        fits = [stack.enter_context(fitting(each.test, is_cancelled)) for each in conditions if isinstance(each.test, Text)]
+        yield from _found(_TextSearch(index, conditions, fits), candidates, index, is_cancelled)
+
+
+def _found(texts: _TextSearch, candidates: Flags, index: NameIndex, is_cancelled: Callable[[], bool]) -> Iterator[Found]:
     due = time.monotonic() + FIRST_SECONDS
-    mask = candidates
-    if search_texts.conditions:
-        mask = np.zeros(len(candidates), bool)
-        for nodes in _batches(candidates, index):
-            if is_cancelled():
-                return
-            mask[search_texts.found(nodes)] = True
-            if search_texts.best is not None and time.monotonic() >= due:
-                yield Found(mask.copy(), is_complete=False, best=search_texts.best)
-                due = time.monotonic() + NEXT_SECONDS
-    yield Found(mask, is_complete=True, best=search_texts.best if search_texts.conditions else _first(mask))
+    mask = np.zeros(len(candidates), bool)
+    for nodes in _batches(candidates, index):
+        if is_cancelled():
+            return
+        mask[texts.found(nodes)] = True
+        if texts.best is not None and time.monotonic() >= due:
+            yield Found(mask.copy(), is_complete=False, best=texts.best)
+            due = time.monotonic() + NEXT_SECONDS
+    if not is_cancelled():
+        yield Found(mask, is_complete=True, best=texts.best)
 
 
 def _first(mask: Flags) -> int | None:
@@ -89,8 +100,8 @@ def _batches(candidates: Flags, index: NameIndex) -> Iterator[Ints]:
 class _TextSearch:
     """Looks for words in one batch after the other, and remembers the best hit so far."""
 
-    def __init__(self, index: NameIndex, conditions: list[Condition]) -> None:
-        self.conditions = conditions
+    def __init__(self, index: NameIndex, conditions: list[Condition], fits: list[Fits]) -> None:
+        self.conditions, self._fits = conditions, fits
         self.best: int | None = None
         self._best_fit = (OTHER + 1, 0)
         self._index = index
@@ -98,25 +109,12 @@ class _TextSearch:
 
     def found(self, nodes: Ints) -> Ints:
         """Those of `nodes` (ascending) that pass all conditions."""
-        for condition in self.conditions:
+        for condition, fits in zip(self.conditions, self._fits, strict=True):
             if len(nodes) and isinstance(condition.test, Text):
-                nodes = nodes[self._matches(nodes, condition.test) ^ condition.is_negated]
+                nodes = nodes[fits(self._index.batch(nodes, condition.test)) ^ condition.is_negated]
         if len(nodes):
             self._rank(nodes)
         return nodes
-
-    def _matches(self, nodes: Ints, text: Text) -> Flags:
-        flags = has_pieces(self._index.batch(nodes, text), text)
-        if text.regex is not None:
-            there = np.flatnonzero(flags)
-            flags[there] = self._fits_regex(nodes[there], text, text.regex.fullmatch if text.is_whole else text.regex.search)
-        return flags
-
-    def _fits_regex(self, nodes: Ints, text: Text, fits: Callable[[bytes], object]) -> list[bool]:
-        tree = self._index.nodes
-        if text.is_path:
-            return [fits(b"/" + tree.paths[node]) is not None for node in nodes.tolist()]
-        return [fits(tree.name(node)) is not None for node in nodes.tolist()]
 
     def _rank(self, nodes: Ints) -> None:
         lengths = self._index.offsets[nodes + 1] - self._index.offsets[nodes]

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from layerscope.rows.globs import Glob
+
 Comparison = Literal[">", ">=", "<", "<="]
 Word = Literal["added", "modified", "changed", "removed", "wasted", "link", "dir", "file", "exec"]
 
@@ -15,8 +17,9 @@ class Text:
     """`pieces` stand in a name, or with `is_path` in a path without its leading slash, one after the other.
 
     `is_folded`: case does not count, and the pieces are lower-case. `at_start` and `at_end`: the first and the last piece
-    stand there. `literal` is what was typed, for telling better hits from worse; empty for patterns. With a `regex` the
-    pieces are only what must be there: it decides, searched in (`is_whole`: fitting all of) the name, or "/" and the path.
+    stand there. `literal` is what was typed, for telling better hits from worse; empty for patterns. With a `glob` or a
+    `regex` the pieces are only what must be there: it decides, fitting all of the name or path, or searched in "/" and the
+    path. So does `word`, which is letters alone and cannot take long.
     """
 
     pieces: tuple[bytes, ...]
@@ -25,8 +28,9 @@ class Text:
     is_folded: bool = False
     at_start: bool = False
     at_end: bool = False
-    regex: re.Pattern[bytes] | None = None
-    is_whole: bool = False
+    glob: Glob | None = None
+    regex: bytes = b""
+    word: re.Pattern[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

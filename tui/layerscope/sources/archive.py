@@ -17,18 +17,22 @@ MAX_HOPS = 16
 
 
 class Archive:
-    """The members of an uncompressed tar, as `Files`. The last member of a name counts, as tar(1) has it."""
+    """The members of an uncompressed tar, as `Files`. The last member of a name counts, as tar(1) has it.
 
-    def __init__(self, place: str, blob: Blob, table: LayerTable) -> None:
+    `stored` is the tar as it was given, which may be compressed.
+    """
+
+    def __init__(self, place: str, blob: Blob, table: LayerTable, stored: Blob | None = None) -> None:
         self.place = place
+        self.stored = stored or blob
         self._blob = blob
         self._table = table
         self._rows = {path: row for row, path in enumerate(table.entries.paths.tolist())}
 
     @classmethod
-    def of(cls, place: str, blob: Blob) -> Archive:
+    def of(cls, place: str, blob: Blob, *, stored: Blob | None = None) -> Archive:
         """Index the tar in `blob`. A damaged one is indexed up to its damage."""
-        return cls(place, blob, read_plain(blob))
+        return cls(place, blob, read_plain(blob), stored)
 
     @property
     def damage(self) -> str:

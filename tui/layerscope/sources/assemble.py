@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob
 from layerscope.layers.compression import Compression, compression_of
+from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.documents import Config, HistoryStep
 from layerscope.oci.media_types import DOCKER_LAYER, is_encrypted_layer
@@ -34,9 +35,9 @@ def assemble(files: Files, candidate: Candidate, *, reference: str, name: str) -
     """Open the layers' bytes. A layer that is not there does not raise: its `blob` is None and `absent` says why."""
     rows = _rows(candidate)
     layers = tuple(_layer(files, row) for row in rows)
-    notes = [*candidate.notes, *_count_notes(candidate), *_size_notes(rows, layers)]
+    problems = [*candidate.problems, *_count_problems(candidate), *_size_problems(rows, layers)]
     if files.damage:
-        notes.append(f"the archive is damaged: {files.damage}")
+        problems.append(Problem(0, b"", f"the archive is damaged: {files.damage}", Severity.DAMAGE))
     return Image(
         reference=reference,
         name=name,
@@ -48,7 +49,10 @@ def assemble(files: Files, candidate: Candidate, *, reference: str, name: str) -
         raw_manifest=candidate.raw_manifest,
         layers=layers,
         annotations=dict(candidate.annotations),
-        notes=tuple(notes),
+        problems=tuple(problems),
+        states_id=candidate.states_id,
+        noun=candidate.noun,
+        is_guessed=candidate.is_guessed,
     )
 
 
@@ -106,22 +110,32 @@ def _bytes_of(files: Files, part: Part) -> tuple[Blob | None, str]:
         return None, f"it is a foreign layer, which is fetched{source} and never saved with the image"
 
 
-def _count_notes(candidate: Candidate) -> list[str]:
-    """What does not add up between layers, diff_ids and history. Both are taken from the base up."""
+def _count_problems(candidate: Candidate) -> list[Problem]:
+    """What does not add up between layers, diff_ids and history. Both are taken from the base up.
+
+    Docker, containerd and Podman refuse an image without a diff_id for each layer; history is for people.
+    """
     layers, diff_ids, steps = len(candidate.parts), len(candidate.config.rootfs.diff_ids), len(layer_steps(candidate.config))
-    notes = []
-    if diff_ids != layers and not (diff_ids == 0 and candidate.notes):
-        notes.append(f"the config has {diff_ids} diff_ids for {layers} layers")
-    if not steps and layers:
-        notes.append("the config has no history, so no instructions are known")
-    elif steps != layers:
-        notes.append(f"the history has {steps} steps for {layers} layers, so instructions may be given to the wrong layer")
-    return notes
+    problems = []
+    if diff_ids != layers and candidate.states_id:
+        text = f"the config has {diff_ids} diff_ids for {layers} layers"
+        problems.append(Problem(0, b"", text, Severity.REFUSED))
+    if not steps and layers and not candidate.noun:
+        problems.append(Problem(0, b"", "the config has no history, so no instructions are known"))
+    elif steps != layers and not candidate.noun:
+        text = f"the history has {steps} steps for {layers} layers, so instructions may be given to the wrong layer"
+        problems.append(Problem(0, b"", text))
+    return problems
 
 
-def _size_notes(rows: list[_Row], layers: tuple[StoredLayer, ...]) -> list[str]:
+def _size_problems(rows: list[_Row], layers: tuple[StoredLayer, ...]) -> list[Problem]:
     return [
-        f"layer {row.number} is stored in {layer.blob.size} bytes where the manifest says {row.part.size}"
+        Problem(
+            0,
+            b"",
+            f"layer {row.number} is stored in {layer.blob.size} bytes where the manifest says {row.part.size}",
+            Severity.REFUSED,
+        )
         for row, layer in zip(rows, layers, strict=True)
         if layer.blob is not None and row.part.size not in (-1, layer.blob.size)
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from layerscope.errors import LayerscopeError
+from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config
 from layerscope.oci.platform import Platform
@@ -24,7 +25,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it."""
+    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it, `numbers` its
+    positions, from 0, in the document that lists it. For `states_id`, `noun` and `is_guessed` see `Image`.
+    """
 
     platform: Platform
     config_digest: Digest
@@ -36,7 +39,11 @@ class Candidate:
     names: tuple[str, ...] = ()
     indexes: frozenset[Digest] = frozenset()
     annotations: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    numbers: tuple[int, ...] = ()
+    states_id: bool = True
+    noun: str = ""
+    is_guessed: bool = False
 
     @property
     def digest(self) -> Digest:
@@ -47,9 +54,9 @@ class Candidate:
         """The same image with `names` added before its own."""
         return replace(self, names=tuple(dict.fromkeys([*names, *self.names])))
 
-    def noted(self, *notes: str) -> Candidate:
-        """The same image with `notes` added."""
-        return replace(self, notes=(*self.notes, *notes))
+    def doubted(self, *problems: Problem) -> Candidate:
+        """The same image with `problems` of its documents added."""
+        return replace(self, problems=(*self.problems, *problems))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class Refused:
     platform: Platform | None = None
     digest: Digest | None = None
     indexes: frozenset[Digest] = frozenset()
+    numbers: tuple[int, ...] = ()
 
 
 Stored = Candidate | Refused

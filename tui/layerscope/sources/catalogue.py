@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from layerscope.errors import BadDocument, NotAnImage
+from layerscope.layers.table import Problem, Severity
 from layerscope.oci.reference import normalise
 from layerscope.sources.candidate import Candidate, Refused, Stored
 from layerscope.sources.files import Files
 from layerscope.sources.index import INDEX
 from layerscope.sources.layout import layout_images
-from layerscope.sources.legacy import REPOSITORIES, legacy_images
+from layerscope.sources.legacy import is_legacy, legacy_images
 from layerscope.sources.saved import MANIFEST, saved_images
+from layerscope.sources.skopeo import directory_images, is_skopeo_directory
+from layerscope.sources.twins import with_difference, with_rivals
 
 
 def stored_images(files: Files) -> list[Stored]:
@@ -20,27 +24,39 @@ def stored_images(files: Files) -> list[Stored]:
     Docker 25 and later write `index.json` and `manifest.json` side by side. The index comes first: it gives manifest digests
     and platforms. An image of `manifest.json` with the same config as one of the index is the same image and only adds its
     tags, which are spelled as users know them; one that the index lacks (its `manifests` may be null) is an image of its own.
-    A document that is damaged is passed over, with a note, as long as the other one lists an image. `repositories` is read
-    only where both are missing. Raises BadDocument when all of them are damaged, NotAnImage when
-    they list nothing.
+    Positions are those of `manifest.json` where it lists any, as skopeo counts them. What skopeo writes as `dir:` has a
+    `manifest.json` of another kind. A document that is damaged is passed over, with a note, as long as the other one lists an
+    image. What Docker wrote before 1.10 is looked for only where both are missing. Raises BadDocument when all of them are
+    damaged, NotAnImage when they list nothing.
     """
+    if is_skopeo_directory(files):
+        return directory_images(files)
     listed, damage = _listed(files, INDEX, layout_images)
     saved, saved_damage = _listed(files, MANIFEST, saved_images)
-    images = _merge(listed, saved)
+    images = _merge(files, listed, saved)
     damages = [each for each in (damage, saved_damage) if each]
     if damages and not any(isinstance(image, Candidate) for image in images):
         raise damages[0]
     if not images:
         return _without_images(files)
-    notes = [f"passed over: {each}" for each in damages]
-    return [image.noted(*notes) if isinstance(image, Candidate) else image for image in images]
+    problems = [Problem(0, b"", f"passed over: {each}", Severity.REFUSED) for each in damages]
+    return [image.doubted(*problems) if isinstance(image, Candidate) else image for image in images]
+
+
+def lists_images(files: Files) -> bool:
+    """Whether there is a document that may list images, whatever is in it."""
+    return files.has(INDEX) or files.has(MANIFEST) or is_legacy(files)
 
 
 def _without_images(files: Files) -> list[Stored]:
     for name in (INDEX, MANIFEST):
         if files.has(name):
             raise NotAnImage(f"{files.place}: its {name} lists no image")
-    return legacy_images(files) if files.has(REPOSITORIES) else []
+    return _numbered(legacy_images(files)) if is_legacy(files) else []
+
+
+def _numbered(images: list[Stored]) -> list[Stored]:
+    return [replace(image, numbers=(number,)) for number, image in enumerate(images)]
 
 
 def _listed(files: Files, name: str, read: Callable[[Files], list[Stored]]) -> tuple[list[Stored], BadDocument | None]:
@@ -52,25 +68,26 @@ def _listed(files: Files, name: str, read: Callable[[Files], list[Stored]]) -> t
         return [], error
 
 
-def _merge(listed: list[Stored], saved: list[Stored]) -> list[Stored]:
-    images = list(listed)
+def _merge(files: Files, listed: list[Stored], saved: list[Stored]) -> list[Stored]:
+    images = [replace(image, numbers=()) for image in listed] if saved else list(listed)
     known = {normalise(name) for image in listed for name in image.names}
-    for image in saved:
+    for image in _numbered(saved):
         twins = [row for row, each in enumerate(images) if isinstance(each, Candidate) and _is_same(each, image)]
         for row in twins:
-            images[row] = _with_names(images[row], image.names, known)
+            images[row] = _with_names(with_difference(files, images[row], image), image, known)
         if not twins:
             images.append(image)
-    return images
+    return with_rivals(images, count=len(listed))
 
 
 def _is_same(one: Candidate, other: Stored) -> bool:
     return isinstance(other, Candidate) and one.config_digest == other.config_digest
 
 
-def _with_names(image: Stored, names: tuple[str, ...], known: set[str]) -> Stored:
-    """Add the names that are new, and spell the image's own as `names` do."""
+def _with_names(image: Stored, twin: Stored, known: set[str]) -> Stored:
+    """Add the twin's position and those of its names that are new, and spell the image's own as the twin does."""
     if isinstance(image, Refused):
         return image
     own = {normalise(name) for name in image.names}
-    return image.named(name for name in names if normalise(name) in own or normalise(name) not in known)
+    named = image.named(name for name in twin.names if normalise(name) in own or normalise(name) not in known)
+    return replace(named, numbers=(*image.numbers, *twin.numbers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound
@@ -15,6 +16,8 @@ from layerscope.text import escape
 MAX_LISTED = 20
 UNNAMED = ""
 SHORTEST_DIGEST = 7
+_NUMBER = re.compile(r"@(\d{1,6})")
+"""As skopeo counts images: `@0` is the first that the archive's `manifest.json`, or a layout's `index.json`, lists."""
 
 Groups = dict[str, list[Stored]]
 """Images by tag; those without any under UNNAMED."""
@@ -54,6 +57,9 @@ def _asked_for(stored: Sequence[Stored], location: Location) -> Groups:
             groups.setdefault(name, []).append(image)
     if not location.tag:
         return groups
+    number = _NUMBER.fullmatch(location.tag)
+    if number:
+        return {UNNAMED: _numbered(stored, int(number[1]), location)}
     tags = best_match(location.tag, groups.keys() - {UNNAMED})
     if tags:
         return {tag: groups[tag] for tag in groups if tag in tags}
@@ -61,6 +67,19 @@ def _asked_for(stored: Sequence[Stored], location: Location) -> Groups:
     if exact:
         return {UNNAMED: exact}
     raise NotFound(_no_such_tag(groups, location))
+
+
+def _numbered(stored: Sequence[Stored], number: int, location: Location) -> list[Stored]:
+    """What stands at one position: several where that is an index of platforms. Raises NotFound."""
+    numbered = [image for image in stored if number in image.numbers]
+    if not numbered:
+        last = _last_number(stored)
+        raise NotFound(f"{location.place} has no image @{number}; it has @0" + (f" to @{last}" if last else " alone"))
+    return numbered
+
+
+def _last_number(stored: Iterable[Stored]) -> int:
+    return max((number for image in stored for number in image.numbers), default=0)
 
 
 def _has_digest(image: Stored, text: str) -> bool:
@@ -76,7 +95,9 @@ def _no_such_tag(groups: Groups, location: Location) -> str:
     names = sorted(familiar(name) for name in groups if name and any(isinstance(image, Candidate) for image in groups[name]))
     sentence = f"{location.place} holds no image '{escape(location.tag[:200])}'"
     if not names:
-        return f"{sentence}; what it holds has no tags, so leave the tag away"
+        last = _last_number([image for group in groups.values() for image in group])
+        several = f", or choose by position: @0 to @{last}" if last else ""
+        return f"{sentence}; what it holds has no tags, so leave the tag away{several}"
     near = near_matches(location.tag, names)
     question = f"; did you mean {' or '.join(escape(name) for name in near)}? It" if near else "; it"
     return f"{sentence}{question} holds {_list(names)}"
@@ -129,7 +150,8 @@ def _pick(group: Sequence[Stored], location: Location, platform: Platform | None
     digests = [image.digest.short for image in fits or images]
     raise AmbiguousImage(
         f"{location.place} holds {len(digests)} images for {escape(present[0])}; "
-        f"choose one by digest, with `layerscope {escape(location.typed)}:DIGEST`: {_list(digests)}"
+        f"choose one by digest, with `layerscope {escape(location.typed)}:DIGEST`, or by position, from :@0 on: "
+        f"{_list(digests)}"
     )
 
 

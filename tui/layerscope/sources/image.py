@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from layerscope.layers.blob import Blob
+from layerscope.layers.table import Problem
 from layerscope.layers.way import Way
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config, HistoryStep
@@ -50,10 +51,15 @@ class StoredLayer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuildStep:
-    """One step of the build and the layer that it made, None where it made none."""
+    """One step of the build and the layer that it made, None where it made none; no `history` where that does not say."""
 
-    created_by: str
+    history: HistoryStep | None
     layer: StoredLayer | None
+
+    @property
+    def created_by(self) -> str:
+        """The step's instruction; empty when the history does not say."""
+        return self.history.created_by if self.history else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +67,10 @@ class Image:
     """An opened image. `reference` is what the user typed; `name` the tag that was chosen, or empty.
 
     `config_digest` is the image's id, `manifest_digest` is None, and `raw_manifest` empty, for archives without an OCI
-    manifest. `notes` are sentences about the documents (odd history, ...) that the user should see.
+    manifest. `states_id` is False where `config_digest` is not the hash of `raw_config`, as before Docker 1.10. `noun` says
+    what it is that is shown as an image of one layer without being one (`a root filesystem`), and is empty for an image;
+    `is_guessed` whether nobody asked for that. `problems` are about the documents (odd history, wrong sizes, ...), none of
+    them about an entry.
     """
 
     reference: str
@@ -74,11 +83,29 @@ class Image:
     raw_manifest: bytes
     layers: tuple[StoredLayer, ...]
     annotations: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    states_id: bool = True
+    noun: str = ""
+    is_guessed: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The problems as sentences."""
+        return tuple(problem.text for problem in self.problems)
+
+    @property
+    def id(self) -> Digest | None:
+        """What programs call the image; None for what has no config to be called by."""
+        return None if self.noun else self.config_digest
+
+    @property
+    def short_id(self) -> str:
+        """What a title calls it: the first digits of its id, or else what it is."""
+        return self.noun or self.config_digest.short
 
     @property
     def steps(self) -> list[BuildStep]:
         """Every step of the history, empty ones too, with its layer; layers that no step made come last."""
         layers = iter(self.layers)
-        steps = [BuildStep(step.created_by, None if step.empty_layer else next(layers, None)) for step in self.config.history]
-        return [*steps, *(BuildStep(layer.created_by, layer) for layer in layers)]
+        steps = [BuildStep(step, None if step.empty_layer else next(layers, None)) for step in self.config.history]
+        return [*steps, *(BuildStep(layer.history, layer) for layer in layers)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from layerscope.errors import BadDocument, LayerscopeError
+from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Descriptor, Index, decode
 from layerscope.oci.media_types import INDEXES
@@ -19,52 +20,70 @@ MAX_LISTED = 10_000
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 
-_Found = tuple[Descriptor, tuple[str, ...], tuple[Digest, ...]]
-"""A descriptor, the names it was given on the way to it, and the indexes on that way."""
+
+@dataclass(frozen=True, slots=True)
+class _Nested:
+    """An index inside another (None: it cannot be read, or is none), and what of it is not as its descriptor says."""
+
+    index: Index | None
+    problems: tuple[Problem, ...] = ()
+
+
+_Found = tuple[Descriptor, tuple[str, ...], tuple[Digest, ...], int]
+"""A descriptor, the names it was given on the way to it, the indexes on that way, and where in the first it began."""
 
 
 @dataclass(slots=True)
 class Leaf:
-    """A manifest that an index lists, and all that was said about it; `names` and `indexes` keep their order."""
+    """A manifest that an index lists, and all that was said about it; `names`, `indexes` and `numbers` keep their order.
+
+    `numbers` are the positions in the topmost index that lead to it, `problems` those of the indexes on the way.
+    """
 
     descriptor: Descriptor
     names: dict[str, None] = field(default_factory=dict)
     indexes: dict[Digest, None] = field(default_factory=dict)
+    numbers: dict[int, None] = field(default_factory=dict)
+    problems: dict[Problem, None] = field(default_factory=dict)
 
 
-def leaves(files: Files) -> list[Leaf]:
-    """Every manifest that `index.json` leads to, once, in its order; nested indexes are followed.
+def leaves(files: Files, document: str = INDEX) -> list[Leaf]:
+    """Every manifest that the index `document` leads to, once, in its order; nested indexes are followed.
 
-    An index that cannot be read is a leaf itself. Raises NotFound or BadDocument for `index.json`, and BadDocument where the
+    An index that cannot be read is a leaf itself. Raises NotFound or BadDocument for `document`, and BadDocument where the
     indexes do not end.
     """
     found: dict[Digest, Leaf] = {}
-    for descriptor, names, indexes in _walk(files, decode_document(files, INDEX, Index)):
+    known: dict[Digest, _Nested] = {}
+    for descriptor, names, indexes, number in _walk(files, decode_document(files, document, Index), known):
         leaf = found.setdefault(descriptor.digest, Leaf(descriptor))
         leaf.names |= dict.fromkeys(names)
         leaf.indexes |= dict.fromkeys(indexes)
+        leaf.numbers |= {number: None}
+        leaf.problems |= {problem: None for index in indexes for problem in known[index].problems}
         if descriptor.platform and not leaf.descriptor.platform:
             leaf.descriptor = descriptor
     return list(found.values())
 
 
-def _walk(files: Files, top: Index) -> Iterator[_Found]:
-    """Depth first. Each index is decoded once, however often it is listed."""
-    known: dict[Digest, Index | None] = {}
-    todo: list[_Found] = [(each, _names(each), ()) for each in reversed(top.manifests)]
+def _walk(files: Files, top: Index, known: dict[Digest, _Nested]) -> Iterator[_Found]:
+    """Depth first. Each index is decoded once, however often it is listed, and then among `known`."""
+    todo: list[_Found] = [(each, _names(each), (), number) for number, each in enumerate(top.manifests)]
+    todo.reverse()
     listed = len(todo)
     while todo and listed <= MAX_LISTED:
-        descriptor, names, above = todo.pop()
+        descriptor, names, above, number = todo.pop()
         if descriptor.digest in above or len(above) >= MAX_DEPTH:
             raise BadDocument(f"{files.place}: its indexes are nested without end, at {descriptor.digest}")
         if descriptor.digest not in known:
             known[descriptor.digest] = _nested(files, descriptor)
-        inner = known[descriptor.digest]
+        inner = known[descriptor.digest].index
         if inner is None:
-            yield descriptor, names, above
+            yield descriptor, names, above, number
             continue
         listed += len(inner.manifests)
-        todo += [(each, (*names, *_names(each)), (*above, descriptor.digest)) for each in reversed(inner.manifests)]
+        inside = (*above, descriptor.digest)
+        todo += [(each, (*names, *_names(each)), inside, number) for each in reversed(inner.manifests)]
     if listed > MAX_LISTED:
         raise BadDocument(f"{files.place}: {INDEX} leads to more than {MAX_LISTED} manifests")
 
@@ -77,13 +96,31 @@ def _names(descriptor: Descriptor) -> tuple[str, ...]:
 
 def read_index(files: Files, descriptor: Descriptor) -> Index:
     """The index behind a descriptor. Raises NotFound and BadDocument with whole sentences."""
-    return decode(read_content(files, descriptor), Index, what=f"{files.place}: the index {descriptor.digest.short}")
+    return _decoded(files, descriptor, read_content(files, descriptor))
 
 
-def _nested(files: Files, descriptor: Descriptor) -> Index | None:
+def _decoded(files: Files, descriptor: Descriptor, raw: bytes) -> Index:
+    return decode(raw, Index, what=f"{files.place}: the index {descriptor.digest.short}")
+
+
+def size_problem(what: str, descriptor: Descriptor, content: bytes) -> list[Problem]:
+    """What there is to say of a document that is not as long as its descriptor says; nothing where it does not say."""
+    if descriptor.size in (-1, len(content)):
+        return []
+    text = f"the {what} has {len(content)} bytes where its descriptor says {descriptor.size}"
+    return [Problem(0, b"", text, Severity.REFUSED)]
+
+
+def _nested(files: Files, descriptor: Descriptor) -> _Nested:
     if descriptor.media_type not in INDEXES:
-        return None
+        return _Nested(None)
     try:
-        return read_index(files, descriptor)
+        raw = read_content(files, descriptor)
+        index = _decoded(files, descriptor, raw)
     except LayerscopeError:
-        return None
+        return _Nested(None)
+    problems = size_problem("index", descriptor, raw)
+    if not descriptor.digest.matches(raw):
+        text = f"the index does not match its digest {descriptor.digest}"
+        problems.append(Problem(0, b"", text, Severity.REFUSED))
+    return _Nested(index, tuple(problems))

@@ -4,38 +4,56 @@ from __future__ import annotations
 
 from layerscope.errors import BadDocument, NotAnImage, NotFound
 from layerscope.oci.documents import Config, Descriptor, Manifest, decode
-from layerscope.oci.media_types import CONFIGS, DOCKER_MANIFEST, INDEXES, OCI_MANIFEST, artifact_kind, is_layer
+from layerscope.oci.media_types import (
+    BUILDKIT_CACHE,
+    CONFIGS,
+    DOCKER_MANIFEST,
+    INDEXES,
+    OCI_MANIFEST,
+    SCHEMA_1,
+    artifact_kind,
+    is_layer,
+)
 from layerscope.oci.platform import Platform
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
 from layerscope.sources.files import Files, blob_name, read_content
-from layerscope.sources.index import Leaf, leaves, read_index
+from layerscope.sources.index import Leaf, leaves, read_index, size_problem
 from layerscope.sources.presence import refuse_absent
 from layerscope.text import escape
 
 REFERENCE_TYPE = "vnd.docker.reference.type"
-MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST, ""}) | INDEXES
+MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST, ""}) | INDEXES | SCHEMA_1
 """Media types that may lead to an image; some tools leave it out."""
+OLD_MANIFEST = "of Docker's schema 1 (before 2016), which engines have dropped too; pull the image and save it again"
 
 
 def layout_images(files: Files) -> list[Stored]:
     """Every image that `index.json` leads to. Raises NotFound or BadDocument for `index.json` itself."""
-    return [_stored(files, leaf) for leaf in leaves(files)]
+    return images_at(files, leaves(files))
 
 
-def _stored(files: Files, leaf: Leaf) -> Stored:
-    """A leaf as an image, or as refused with the reason."""
+def images_at(files: Files, found: list[Leaf]) -> list[Stored]:
+    """Leaves as images, or as refused with the reason."""
+    caches = {tuple(leaf.indexes) for leaf in found if leaf.descriptor.media_type == BUILDKIT_CACHE}
+    return [_stored(files, leaf, is_cache=tuple(leaf.indexes) in caches) for leaf in found]
+
+
+def _stored(files: Files, leaf: Leaf, *, is_cache: bool) -> Stored:
     descriptor = leaf.descriptor
     try:
-        return _read(files, leaf)
+        return _read(files, leaf, is_cache=is_cache)
     except (NotFound, NotAnImage, BadDocument) as error:
         platform = descriptor.platform.platform if descriptor.platform else None
-        return Refused(error, tuple(leaf.names), platform, descriptor.digest, frozenset(leaf.indexes))
+        indexes, numbers = frozenset(leaf.indexes), tuple(leaf.numbers)
+        return Refused(error, tuple(leaf.names), platform, descriptor.digest, indexes, numbers)
 
 
-def _read(files: Files, leaf: Leaf) -> Candidate:
+def _read(files: Files, leaf: Leaf, *, is_cache: bool) -> Candidate:
     descriptor = leaf.descriptor
     name = escape(next(iter(leaf.names))[:200]) if leaf.names else f"the manifest {descriptor.digest.short}"
     what = f"{files.place}: {name}"
+    if is_cache:  # BuildKit lists the cache's layers where manifests belong
+        raise NotAnImage(f"{what} is not a container image: it is {artifact_kind(BUILDKIT_CACHE)}")
     _refuse_descriptor(descriptor, what)
     if descriptor.media_type in INDEXES:  # only one that cannot be read is a leaf: let it say why
         read_index(files, descriptor)
@@ -57,7 +75,12 @@ def _read(files: Files, leaf: Leaf) -> Candidate:
         names=tuple(leaf.names),
         indexes=frozenset(leaf.indexes),
         annotations=manifest.annotations,
-        notes=(*_mismatch("manifest", descriptor, raw), *_mismatch("config", manifest.config, raw_config)),
+        numbers=tuple(leaf.numbers),
+        problems=(
+            *leaf.problems,
+            *size_problem("manifest", descriptor, raw),
+            *size_problem("config", manifest.config, raw_config),
+        ),
     )
 
 
@@ -69,9 +92,7 @@ def _platform(descriptor: Descriptor, config: Config) -> Platform:
 
 def _manifest(raw: bytes, what: str) -> Manifest:
     if b'"fsLayers"' in raw and b'"history"' in raw:
-        raise BadDocument(
-            f"{what}: its manifest is of Docker's schema 1, which engines have dropped too; pull and save it again"
-        )
+        raise BadDocument(f"{what}: its manifest is {OLD_MANIFEST}")
     return decode(raw, Manifest, what=f"{what}: its manifest")
 
 
@@ -97,9 +118,3 @@ def _refuse_artifact(manifest: Manifest, what: str) -> None:
 
 def _part(layer: Descriptor) -> Part:
     return Part(blob_name(layer.digest), layer.digest, layer.media_type, layer.size, layer.urls)
-
-
-def _mismatch(what: str, descriptor: Descriptor, content: bytes) -> list[str]:
-    if descriptor.digest.matches(content) is not False:
-        return []
-    return [f"the {what} does not match its digest {descriptor.digest}"]

@@ -12,7 +12,8 @@ from layerscope.errors import NotFound, UsageError
 from layerscope.sources.engine.names import CONTAINER, Kind, may_be_container, may_be_image, split_prefix
 from layerscope.text import escape
 
-PREFIXES = ("docker-archive:", "oci-archive:", "oci:")
+LAYER = "layer:"
+PREFIXES = ("docker-archive:", "oci-archive:", "oci:", "dir:", LAYER)
 CONTAINERD = "containerd:"
 STDIN = "-"
 MAX_NEAR = 5000
@@ -39,7 +40,8 @@ class EngineName:
 @dataclass(frozen=True, slots=True)
 class Location:
     """A place to look into. `path` is None for standard input, `tag` empty when none was asked for. With `engine` it is
-    neither of these, and with `is_containerd` it is the content store of containerd.
+    neither of these, and with `is_containerd` it is the content store of containerd. With `is_layer` it is no image but one
+    layer, by the user's own word.
     """
 
     typed: str
@@ -48,6 +50,7 @@ class Location:
     tag: str = ""
     engine: EngineName | None = None
     is_containerd: bool = False
+    is_layer: bool = False
 
     @property
     def is_stdin(self) -> bool:
@@ -65,9 +68,9 @@ class Location:
 
 
 def locate(reference: str) -> Location:
-    """Find what `reference` names: PATH, PATH:REF, -, these three after `docker-archive:`, `oci-archive:` or `oci:`, or the
-    name or id of an image in an engine, perhaps after `docker:` or `podman:`, or `container:` and that of a container,
-    or `containerd:` and the name or digest of an image in containerd's content store.
+    """Find what `reference` names: PATH, PATH:REF, -, these three after `docker-archive:`, `oci-archive:`, `oci:` or `dir:`,
+    `layer:` and a PATH or -, or the name or id of an image in an engine, perhaps after `docker:` or `podman:`, or
+    `container:` and that of a container, or `containerd:` and the name or digest of an image in containerd's content store.
 
     A prefix decides. So does a path that exists, except that a bare name is no directory without an image's documents
     (`node:1` beside a directory `node`). Else what starts with `/`, `./`, `../` or `~` is a path, and anything that an engine
@@ -88,13 +91,14 @@ def locate(reference: str) -> Location:
         raise UsageError("name an image: a file, a directory, - for standard input, or an image of Docker or Podman")
     may_be_engines = not prefix and not rest.startswith(_PATHS) and may_be_image(rest)
     no_path = f"there is no file or directory {escape(rest[:200])}"
-    for path, tag in _splits(rest):
+    is_layer = prefix == LAYER
+    for path, tag in _splits(rest) if not is_layer else [(rest, "")]:
         if path == STDIN:
-            return Location(prefix + path, None, tag)
+            return Location(prefix + path, None, tag, is_layer=is_layer)
         if not _is_there(path):
             continue
         if not may_be_engines or _holds_image(Path(path)):
-            return Location(prefix + path, Path(path), tag)
+            return Location(prefix + path, Path(path), tag, is_layer=is_layer)
         no_path = f"the directory {escape(path)} is no image: it has neither index.json (OCI layout) nor manifest.json"
     if may_be_engines:
         return Location(rest, None, engine=EngineName(None, rest, no_path))

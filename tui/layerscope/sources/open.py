@@ -18,9 +18,12 @@ from layerscope.sources.choose import choose
 from layerscope.sources.engine.wishes import NO_WISHES, Wishes
 from layerscope.sources.files import Directory, Files
 from layerscope.sources.image import Image
+from layerscope.sources.inside import Place, place_inside
 from layerscope.sources.location import Location, locate
-from layerscope.sources.looks import HEAD, describe_directory, describe_head, describe_tar, is_tar
-from layerscope.sources.spool import spool_stream, unpack_archive
+from layerscope.sources.looks import HEAD, ZIP_MAGIC, describe_directory, describe_head, describe_tar, describe_zip, is_tar
+from layerscope.sources.single_layer import looks_like_layer, single_layer_image
+from layerscope.sources.spool import head_of, spool_stream, unpack_archive
+from layerscope.sources.zipped import ZipArchive
 
 
 def open_image(
@@ -34,11 +37,12 @@ def open_image(
 ) -> Image:
     """Open the image that `reference` names; no byte of a layer is read, unless it has to come from an engine.
 
-    `reference` is PATH[:TAG] or -[:TAG], perhaps after skopeo's `docker-archive:`, `oci-archive:` or `oci:`, or an image in
-    an engine (`locate` has the rules). PATH is an archive (plain, gzip or zstd), a pipe, an OCI layout or an unpacked `docker
-    save`. `platform` chooses among several (default: the host's, else the only one). `stdin` is read for `-` (default: this
-    process's). `wishes` are about engines. An archive that `may_change` is copied first: when a file shrinks that is mapped,
-    as one does that is written anew, whoever reads from the map is killed.
+    `reference` is PATH[:TAG] or -[:TAG], perhaps after skopeo's `docker-archive:`, `oci-archive:`, `oci:` or `dir:`, or an
+    image in an engine (`locate` has the rules). PATH is an archive (plain or compressed, perhaps inside a tar or zip), a pipe,
+    a layout of OCI or skopeo, or an unpacked `docker save`. A root filesystem or a layer is an image of one layer, and
+    `layer:PATH` makes any tar one. `platform` chooses among several (default: the host's, else the only one). `stdin` is read
+    for `-` (default: this process's). `wishes` are about engines. An archive that `may_change` is copied first: when a file
+    shrinks that is mapped, as one does that is written anew, whoever reads from the map is killed.
 
     Raises NotFound (no such path, tag, platform), NotAnImage, AmbiguousImage, BadDocument, CorruptLayer (a damaged archive
     without a readable manifest), CannotWrite (no room to unpack), EngineFailed and UsageError, each with a sentence.
@@ -48,50 +52,81 @@ def open_image(
         from layerscope.sources.engine.open import open_engine_image
 
         return open_engine_image(location.engine, reference=reference, platform=platform, wishes=wishes, progress=progress)
-    files = read_files(location, stdin, progress, may_change=may_change)
-    return open_files(files, location, reference=reference, platform=platform)
+    if location.is_layer:
+        blob = _layer_blob(location, stdin, progress, may_change=may_change)
+        return single_layer_image(location.place, blob, reference=reference)
+    place = open_place(location, stdin, progress, may_change=may_change)
+    return open_files(place.files, place.location, reference=reference, platform=platform)
 
 
 def open_files(files: Files, location: Location, *, reference: str, platform: Platform | None) -> Image:
     """The image among `files` that `location.tag` and `platform` choose. Raises as `open_image` does."""
     stored = stored_images(files)
     if not stored:
-        raise refusal(files)
+        noun = "" if location.tag else looks_like_layer(files)
+        if not noun or not isinstance(files, Archive):
+            raise refusal(files)
+        return single_layer_image(files.place, files.stored, reference=reference, noun=noun, is_guessed=True)
     candidate, name = choose(stored, location, platform)
     return assemble(files, candidate, reference=reference, name=name)
 
 
-def read_files(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool = False) -> Files:
-    """What is at a place that is not an engine. Raises as `open_image` does."""
+def open_place(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool = False) -> Place:
+    """What is at a place that is not an engine, or in the archive there. Raises as `open_image` does."""
+    files = _read_files(location, stdin, progress, may_change=may_change)
+    return place_inside(Place(files, location), progress)
+
+
+def _read_files(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool) -> Files:
     if location.is_containerd:
         from layerscope.sources.storage.containerd import containerd_files
 
         return containerd_files(location.tag)
-    if location.path is None:
-        return _of_stream(stdin or sys.stdin.buffer, location.place, progress)
-    if location.path.is_dir():
+    if location.path is not None and location.path.is_dir():
         return Directory(location.path, location.place)
+    place = location.place
+    blob = _blob(location, stdin, progress, may_change=may_change)
+    if blob.read(0, len(ZIP_MAGIC)) == ZIP_MAGIC:
+        return ZipArchive(place, blob, progress)
+    unpacked = unpack_archive(blob, place, progress)
+    head = unpacked.read(0, HEAD)
+    if not is_tar(head):
+        raise NotAnImage(f"{place} is not a container image: {describe_head(head)}")
+    return Archive.of(place, unpacked, stored=blob)
+
+
+def _layer_blob(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool) -> Blob:
+    """What is said to be a layer, as it is stored. Raises NotAnImage when it is no tar, compressed or not."""
+    place = location.place
+    if location.path is not None and location.path.is_dir():
+        raise NotAnImage(f"{place} is a directory; a layer is a tar: tar -C {place} -c . | layerscope layer:-")
+    blob = _blob(location, stdin, progress, may_change=may_change)
+    head = head_of(blob, place)
+    if not is_tar(head) and (head.strip(b"\0") or not head):
+        raise NotAnImage(f"{place} is not a layer, which is a tar: {describe_head(head)}")
+    return blob
+
+
+def _blob(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool) -> Blob:
+    """The bytes of a file, or of standard input."""
+    if location.path is None:
+        return _blob_of_stream(stdin or sys.stdin.buffer, location.place, progress)
     try:
         with location.path.open("rb") as file:
-            return _of_stream(file, location.place, progress, may_change=may_change)
+            return _blob_of_stream(file, location.place, progress, may_change=may_change)
     except OSError as error:
         raise NotFound(f"{location.place} cannot be read: {error.strerror}") from error
 
 
-def _of_stream(stream: BinaryIO, place: str, progress: Progress, *, may_change: bool = False) -> Archive:
-    """An archive that is an open file: mapped where that can be done, else copied first."""
+def _blob_of_stream(stream: BinaryIO, place: str, progress: Progress, *, may_change: bool = False) -> Blob:
+    """The bytes of an open file: mapped where that can be done, else copied first."""
     if stream.isatty():
         raise NotFound(f"{place} is a terminal; pipe an image into it, such as: docker save IMAGE | layerscope -")
     mode = _mode(stream)
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise NotFound(f"{place} is a device, not an image; give a file, a directory or a pipe")
     is_mappable = stat.S_ISREG(mode) and stream.tell() == 0 and not may_change
-    blob = Blob.of_open_file(stream) if is_mappable else spool_stream(stream, place, progress)
-    unpacked = unpack_archive(blob, place, progress)
-    head = unpacked.read(0, HEAD)
-    if not is_tar(head):
-        raise NotAnImage(f"{place} is not a container image: {describe_head(head)}")
-    return Archive.of(place, unpacked)
+    return Blob.of_open_file(stream) if is_mappable else spool_stream(stream, place, progress)
 
 
 def _mode(stream: BinaryIO) -> int:
@@ -107,6 +142,8 @@ def refusal(files: Files) -> LayerscopeError:
     if files.damage:
         return CorruptLayer(f"{files.place} is a damaged archive, and what can be read of it has no manifest: {files.damage}")
     names = files.names()
-    is_layer = isinstance(files, Archive) and files.has_whiteouts
-    words = describe_tar(names, is_layer=is_layer) if isinstance(files, Archive) else describe_directory(names)
+    if isinstance(files, Archive):
+        words = describe_tar(names, is_layer=files.has_whiteouts)
+    else:
+        words = describe_zip(names) if isinstance(files, ZipArchive) else describe_directory(names)
     return NotAnImage(f"{files.place} is not a container image: {words}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from layerscope.errors import BadDocument, NotFound
+from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
@@ -17,6 +18,10 @@ from layerscope.sources.presence import refuse_absent
 from layerscope.text import escape
 
 MANIFEST = "manifest.json"
+LCOW = (
+    "its manifest.json spells paths with backslashes, as Docker on Windows did for Linux images (LCOW) before 18.04; "
+    "Docker on Linux refuses it, too: save it again, or put / for each \\\\ there"
+)
 _HASH = re.compile(r"([a-f0-9]{64})(?:\.json)?$")
 _BLOB = re.compile(r"blobs/([a-z0-9+._-]+)/([a-zA-Z0-9=_-]+)")
 
@@ -26,8 +31,7 @@ def saved_images(files: Files) -> list[Stored]:
     raw = read_document(files, MANIFEST)
     what = f"{files.place}: {MANIFEST}"
     if raw.lstrip().startswith(b"{"):
-        hint = "; if skopeo wrote it, make a layout of it: skopeo copy dir:PATH oci:PATH" if b'"layers"' in raw else ""
-        raise BadDocument(f"{what} is no list of images{hint}")
+        raise BadDocument(f"{what} is no list of images")
     return [_stored(files, item) for item in decode(raw, tuple[ArchiveManifest, ...], what=what)]
 
 
@@ -36,6 +40,7 @@ def _stored(files: Files, item: ArchiveManifest) -> Stored:
         raw = read_document(files, item.config)
         config = decode(raw, Config, what=f"{files.place}: the config {escape(item.config[:200])}")
         parts = _parts(item, config)
+        _refuse_backslashes(files, item)
         refuse_absent(files, parts, _what(files, item))
     except (NotFound, BadDocument) as error:
         return Refused(error, item.repo_tags)
@@ -46,20 +51,25 @@ def _stored(files: Files, item: ArchiveManifest) -> Stored:
         raw_config=raw,
         parts=parts,
         names=item.repo_tags,
-        notes=_mismatch(item.config, raw),
+        problems=_mismatch(item.config, raw),
     )
+
+
+def _refuse_backslashes(files: Files, item: ArchiveManifest) -> None:
+    if any("\\" in file for file in item.layers) and not any(files.has(file) for file in item.layers):
+        raise BadDocument(f"{_what(files, item)}: {LCOW}")
 
 
 def _what(files: Files, item: ArchiveManifest) -> str:
     return f"{files.place}: {escape(item.repo_tags[0][:200])}" if item.repo_tags else files.place
 
 
-def _mismatch(name: str, raw: bytes) -> tuple[str, ...]:
-    """A note when the config is named for another hash than its own; all tools name it for its own."""
+def _mismatch(name: str, raw: bytes) -> tuple[Problem, ...]:
+    """A problem when the config is named for another hash than its own; all tools name it for its own."""
     stated = _HASH.search(name)
     if stated is None or stated[1] == Digest.of(raw).encoded:
         return ()
-    return (f"the config does not match its name {escape(name[:200])}",)
+    return (Problem(0, b"", f"the config does not match its name {escape(name[:200])}", Severity.REFUSED),)
 
 
 def _parts(item: ArchiveManifest, config: Config) -> tuple[Part, ...]:

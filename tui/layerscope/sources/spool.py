@@ -11,19 +11,19 @@ from layerscope.errors import CannotWrite, CorruptLayer, NotAnImage, NotFound
 from layerscope.layers.blob import Blob
 from layerscope.layers.compression import Compression, compression_of, unpack
 from layerscope.progress import Progress
-from layerscope.sources.looks import HEAD, describe_head, is_tar
+from layerscope.sources.looks import HEAD, ZIP_MAGIC, describe_head, is_tar
 
 CHUNK = 1 << 20
 REPORT_EVERY = 0.1
 
 
 def spool_stream(stream: BinaryIO, place: str, progress: Progress) -> Blob:
-    """Copy a stream to a temporary file. Raises NotAnImage after its first bytes when it is neither a tar nor compressed."""
+    """Copy a stream to a temporary file. Raises NotAnImage after its first bytes when it is no archive of any kind."""
     pieces = _chunks(stream, place)
     head = _head(pieces)
-    if not is_tar(head) and compression_of(head) is Compression.NONE:
+    if not is_tar(head) and compression_of(head) is Compression.NONE and not head.startswith(ZIP_MAGIC):
         raise NotAnImage(f"{place} is not a container image: {describe_head(head)}")
-    return _spool(chain([head], pieces), place, f"reading {place}", progress)
+    return spool(chain([head], pieces), place, f"reading {place}", progress)
 
 
 def unpack_archive(blob: Blob, place: str, progress: Progress) -> Blob:
@@ -38,7 +38,12 @@ def unpack_archive(blob: Blob, place: str, progress: Progress) -> Blob:
     head = _head(pieces)
     if not is_tar(head):
         raise NotAnImage(f"{place} is not a container image: {describe_head(head)}, compressed with {compression}")
-    return _spool(chain([head], pieces), place, f"unpacking {place}", progress)
+    return spool(chain([head], pieces), place, f"unpacking {place}", progress)
+
+
+def head_of(blob: Blob, place: str) -> bytes:
+    """The first unpacked bytes of what is stored in any compression. Raises CorruptLayer when there are none to be had."""
+    return _head(_named_damage(unpack(blob), place))
 
 
 def _chunks(stream: BinaryIO, place: str) -> Iterator[bytes]:
@@ -66,7 +71,8 @@ def _head(pieces: Iterator[bytes]) -> bytes:
     return head
 
 
-def _spool(pieces: Iterator[bytes], place: str, stage: str, progress: Progress) -> Blob:
+def spool(pieces: Iterator[bytes], place: str, stage: str, progress: Progress) -> Blob:
+    """Write `pieces` to an unnamed temporary file. Raises CannotWrite, which names `place`, when there is no room."""
     import tempfile
 
     done, reported = 0, time.monotonic()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from layerscope.layers.table import LayerStack
@@ -11,6 +13,8 @@ from layerscope.tree.stack import paths_of, settle
 from layerscope.tree.symlinks import follow_symlinks
 from layerscope.tree.tree import Tree
 from layerscope.tree.versions import Layers, Versions, versions_of
+
+T = TypeVar("T")
 
 
 def merge(stack: LayerStack) -> Tree:
@@ -36,16 +40,16 @@ def merge(stack: LayerStack) -> Tree:
         entry_node=_entry_nodes(rows, len(stack.entries)),
         entry_until=_entry_until(versions, entry_layer),
         origin=origin,
-        xattrs=_xattrs(stack),
+        xattrs=_by_entry(stack, [table.xattrs for table in stack.tables]),
+        devices=_by_entry(stack, [table.devices for table in stack.tables]),
         problems=(*(problem for table in stack.tables for problem in table.problems), *problems),
     )
 
 
-def _xattrs(stack: LayerStack) -> dict[int, dict[bytes, bytes]]:
+def _by_entry(stack: LayerStack, layers: list[dict[int, T]]) -> dict[int, T]:
+    """What some entries of each layer have, by their numbers among those of all layers."""
     return {
-        first + entry: found
-        for first, table in zip(stack.first[:-1], stack.tables, strict=True)
-        for entry, found in table.xattrs.items()
+        first + entry: found for first, layer in zip(stack.first[:-1], layers, strict=True) for entry, found in layer.items()
     }
 
 

@@ -32,7 +32,7 @@ class Tree:
     `entries` are those of all layers, one after the other; `entry_layer` their layer (int16, from 1); `entry_node` the
     node each one names; `origin` the entry that brought what it shows: itself, a hard link's target, or -1.
     `entry_until` is the layer that buries the entry's name (its own layer for one that its own tar buries; `layers` + 1
-    when it is seen at the end). `xattrs` are those of the few entries that have any.
+    when it is seen at the end). `xattrs` are those of the few entries that have any, `devices` the numbers of all devices.
     """
 
     layers: int
@@ -44,6 +44,7 @@ class Tree:
     entry_until: Layers
     origin: Ints
     xattrs: dict[int, dict[bytes, bytes]]
+    devices: dict[int, tuple[int, int]]
     problems: tuple[Problem, ...]
 
     def __len__(self) -> int:
@@ -60,6 +61,16 @@ class Tree:
             return np.zeros(len(entry), np.int64)
         origin = np.where(entry >= 0, self.origin[entry], -1)
         return np.where(origin >= 0, self.entries.size[origin], 0)
+
+    def xattrs_of(self, entry: int) -> dict[bytes, bytes]:
+        """The extended attributes that an entry's name shows: those of its content, and what a hard link's own header adds."""
+        if entry < 0 or not self.xattrs:
+            return {}
+        return self.xattrs.get(int(self.origin[entry]), {}) | self.xattrs.get(entry, {})
+
+    def device_of(self, entry: int) -> tuple[int, int] | None:
+        """The major and minor number that an entry's name shows; None for what is no device, and where its header has none."""
+        return self.devices.get(int(self.origin[entry])) if entry >= 0 else None
 
     def view(self, first: int, last: int | None = None) -> View:
         """What is seen after layer `last`, and the changes of the layers `first` to `last` against what was below them.

@@ -8,6 +8,7 @@ import numpy as np
 
 from layerscope.analysis import Contents
 from layerscope.layers.table import Kind
+from layerscope.oci.documents import HistoryStep
 from layerscope.text import escape
 from layerscope.tree.history import Event, history_of
 from layerscope.tree.tree import Change, Tree
@@ -43,7 +44,7 @@ class PathVersion:
     """The target of a symlink or a hard link, escaped; empty for all else."""
     until: int
     is_shadowed: bool
-    created_by: str
+    step: HistoryStep | None
     """The layer's history step as the image has it: not escaped, nor cleaned."""
 
     @property
@@ -74,7 +75,7 @@ def _version(contents: Contents, event: Event) -> PathVersion:
         link=escape(tree.entries.links[entry]) if entry >= 0 else "",
         until=event.until,
         is_shadowed=event.is_shadowed,
-        created_by=contents.image.layers[event.layer - 1].created_by,
+        step=contents.image.layers[event.layer - 1].history,
     )
 
 

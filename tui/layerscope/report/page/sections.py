@@ -8,7 +8,7 @@ from layerscope.analysis import Analysis
 from layerscope.gate.run import GateRun
 from layerscope.gate.verdict import Finding, Outcome, RuleResult
 from layerscope.report.causes import EXPLANATIONS
-from layerscope.report.instructions import clean_instruction
+from layerscope.report.instructions import step_text
 from layerscope.report.measures import (
     OUTCOMES,
     figures,
@@ -59,7 +59,7 @@ def _header(run: GateRun) -> str:
     verdict, image = run.verdict, run.analysis.image
     look = "warn" if verdict.doubts else "good" if verdict.has_passed else "bad"
     mark = {"good": "✓", "bad": "✗", "warn": "?"}[look]
-    facts = " · ".join(filter(None, (str(image.platform), image.config_digest.short, image.config.created[:10])))
+    facts = " · ".join(filter(None, (str(image.platform), image.short_id, image.config.created[:10])))
     sign = f'<span class="mark" aria-hidden="true">{mark}</span>'
     return (
         f'<header class="{look}"><p class="verdict">{sign}{verdict_word(verdict)}</p>'
@@ -167,7 +167,7 @@ def _layers(analysis: Analysis) -> str:
             Cell("", markup=bar((size - lost) / largest, lost / largest)),
             Cell(size_text(lost) if lost else "", float(lost), look="lost"),
             Cell("base" if layer.number <= base else "", look="dim"),
-            Cell(cut_end(clean_instruction(layer.created_by), LONGEST_INSTRUCTION) or "(no history)", look="mono"),
+            Cell(cut_end(step_text(layer.history), LONGEST_INSTRUCTION) or "(no history)", look="mono"),
         )
         for layer, size, lost in list(zip(layers, sizes, wasted, strict=True))[:LAYERS]
     ]

@@ -13,6 +13,7 @@ import msgspec
 
 from layerscope.errors import LayerscopeError
 from layerscope.layers.read import ReadLayer
+from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.documents import Config, decode
 from layerscope.oci.platform import Platform, host_platform
@@ -43,7 +44,7 @@ class _Note(msgspec.Struct, array_like=True, frozen=True):
     raw_config: bytes
     raw_manifest: bytes
     annotations: dict[str, str]
-    notes: tuple[str, ...]
+    problems: tuple[tuple[str, Severity], ...]
     layers: tuple[_Layer, ...]
 
 
@@ -102,7 +103,7 @@ def _note(image: Image, found: Found) -> _Note:
         raw_config=image.raw_config,
         raw_manifest=image.raw_manifest,
         annotations=image.annotations,
-        notes=image.notes,
+        problems=tuple((problem.text, problem.severity) for problem in image.problems),
         layers=tuple(map(_layer_note, image.layers)),
     )
 
@@ -138,7 +139,7 @@ def _opened(note: _Note, cache: Cache, again: Again, *, reference: str, name: st
         raw_manifest=note.raw_manifest,
         layers=_layers(note, config, reads, again),
         annotations=note.annotations,
-        notes=note.notes,
+        problems=tuple(Problem(0, b"", *each) for each in note.problems),
     )
 
 

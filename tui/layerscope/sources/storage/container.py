@@ -8,6 +8,7 @@ from pathlib import Path
 
 from layerscope.errors import AmbiguousImage, NotFound
 from layerscope.layers.directory_way import DirectoryWay
+from layerscope.layers.table import Problem
 from layerscope.layers.tar_split import TarSplitWay
 from layerscope.layers.way import Way
 from layerscope.oci.documents import HistoryStep
@@ -62,15 +63,15 @@ def with_own_layer(image: Image, container: Container, way: Way, *, reference: s
         history=HistoryStep(created_by=f"container {container.title} (writable layer)"),
         way=way,
     )
-    layers, notes = (*image.layers, layer), (*image.notes, *_mount_notes(container))
-    return replace(image, reference=reference, name="", layers=layers, notes=notes)
+    layers, problems = (*image.layers, layer), (*image.problems, *_mount_notes(container))
+    return replace(image, reference=reference, name="", layers=layers, problems=problems)
 
 
-def _mount_notes(container: Container) -> list[str]:
+def _mount_notes(container: Container) -> list[Problem]:
     if not container.mounts:
         return []
     mounts = ", ".join(escape(mount) for mount in container.mounts)
-    return [f"mounted in the container and not part of its layer: {mounts}"]
+    return [Problem(0, b"", f"mounted in the container and not part of its layer: {mounts}")]
 
 
 def upper_directory(root: Path, driver: str, layer: str) -> Path:

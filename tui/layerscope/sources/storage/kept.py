@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.errors import NotFound
+from layerscope.layers.table import Problem
 from layerscope.layers.tar_split import TarSplitWay
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config
@@ -59,7 +60,7 @@ class KeptImage:
             raw_config=self.raw_config,
             raw_manifest=b"",
             layers=tuple(self._layers()),
-            notes=tuple(self._notes()),
+            problems=tuple(Problem(0, b"", note) for note in self._notes()),
         )
 
     def _refuse_platform(self, wanted: Platform | None) -> None:

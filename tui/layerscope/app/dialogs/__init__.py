@@ -1,0 +1,1 @@
+"""Dialogs: all keys and marks, and where to extract to."""

@@ -1,0 +1,117 @@
+"""Asks where to, and copies a file or directory out of the image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+from textual.worker import get_current_worker
+
+from layerscope.analysis import Contents
+from layerscope.app.explorer.loader import Stopped
+from layerscope.app.keys.bindings import back
+from layerscope.errors import LayerscopeError, WouldOverwrite
+from layerscope.extraction.extract import Extracted, extract
+from layerscope.text import escape
+from layerscope.tree.tree import View
+from layerscope.units import count_text, size_text
+
+
+class ExtractDialog(ModalScreen[str | None]):
+    """Ends with a sentence that says what was done, or None when nothing was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [back()]
+
+    class Done(Message, bubble=False):
+        """It was extracted."""
+
+        def __init__(self, found: Extracted, where: str) -> None:
+            self.found, self.where = found, where
+            super().__init__()
+
+    class Refused(Message, bubble=False):
+        """It could not be; asking again replaces what is there if `is_there`."""
+
+        def __init__(self, sentence: str, *, is_there: bool) -> None:
+            self.sentence, self.is_there = sentence, is_there
+            super().__init__()
+
+    class Advanced(Message, bubble=False):
+        """How far it is, in bytes."""
+
+        def __init__(self, done: int, total: int) -> None:
+            self.done, self.total = done, total
+            super().__init__()
+
+    def __init__(self, contents: Contents, view: View, node: int) -> None:
+        super().__init__()
+        self._contents, self._view, self._node = contents, view, node
+        self._path = escape(contents.tree.nodes.paths[node])
+        self._replaces = ""
+
+    def compose(self) -> ComposeResult:
+        """What, where to, and what is known of it."""
+        files, size = int(self._view.subtree_files[self._node]), int(self._view.subtree_bytes[self._node])
+        with Vertical(id="extract"):
+            yield Static(Content(f"Copy /{self._path} as it is after layer {self._view.last}, to:"))
+            yield Input(value=".", id="extract-to", select_on_focus=True)
+            note = f"{count_text(files, 'file')}, {size_text(size)}. Enter copies, esc does not."
+            yield Static(Content(note), id="extract-note")
+
+    def on_mount(self) -> None:
+        """Its title."""
+        self.query_one("#extract").border_title = "Extract"
+
+    @on(Input.Submitted)
+    def _start(self, event: Input.Submitted) -> None:
+        event.stop()
+        where = event.value.strip()
+        if where:
+            self._say("copying …")
+            self._extract(where, overwrite=self._replaces == where)
+
+    @work(thread=True, exclusive=True, group="extract")
+    def _extract(self, where: str, *, overwrite: bool) -> None:
+        worker = get_current_worker()
+
+        def progress(_stage: str, done: int, total: int) -> None:
+            if worker.is_cancelled:
+                raise Stopped
+            self.post_message(self.Advanced(done, total))
+
+        try:
+            place = Path(where).expanduser()
+            found = extract(self._contents, self._view, self._node, place, overwrite=overwrite, progress=progress)
+            self.post_message(self.Done(found, str(place)))
+        except Stopped:
+            pass
+        except (LayerscopeError, RuntimeError, ValueError) as error:  # ~nobody has no home; a NUL is in no path
+            self.post_message(self.Refused(str(error), is_there=isinstance(error, WouldOverwrite)))
+
+    @on(Advanced)
+    def _show_advance(self, message: Advanced) -> None:
+        self._say(f"copying: {size_text(message.done)} of {size_text(message.total)}")
+
+    @on(Refused)
+    def _show_refusal(self, message: Refused) -> None:
+        self._replaces = self.query_one(Input).value.strip() if message.is_there else ""
+        self._say(message.sentence + (" Enter again replaces it." if message.is_there else ""), is_problem=True)
+
+    @on(Done)
+    def _finish(self, message: Done) -> None:
+        found = message.found
+        notes = [f"{count_text(found.devices, 'device')} left out"] if found.devices else []
+        what = f"{count_text(found.files, 'file')}, {size_text(found.content_bytes)} copied to {escape(message.where)}"
+        self.dismiss("; ".join([what, *notes, *found.notes]))
+
+    def _say(self, text: str, *, is_problem: bool = False) -> None:
+        self.set_class(is_problem, "-problem")
+        self.query_one("#extract-note", Static).update(Content(text))

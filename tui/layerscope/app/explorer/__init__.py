@@ -1,0 +1,1 @@
+"""The explorer: the layers of an image and the files after each."""

@@ -1,0 +1,1 @@
+"""The screen of one file: content, differences, and every layer that touched it."""

@@ -1,0 +1,197 @@
+"""The lines of a page: numbered, in colour, scrolled sideways behind their gutter, with what was searched for marked."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.reactive import var
+from textual.strip import Strip
+
+from layerscope.app.file.pages import Page
+from layerscope.app.file.search import Match
+from layerscope.app.widgets.highlight import pieces
+from layerscope.app.widgets.lines import Lines
+
+CUT = Segment("…")
+SIDE = 8
+"""Cells that a key scrolls sideways at least."""
+_OWN = ("comment", "string", "keyword", "number", "name", "here")
+
+
+class FileLines(Lines):
+    """Shows a Page. It posts Lines.Moved and Lines.Chosen where the page has a cursor, and Scrolled."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "file--comment", "file--string", "file--keyword", "file--number", "file--name", "file--here",
+    }  # fmt: skip
+
+    across: var[int] = var(0, init=False)
+
+    class Scrolled(Message):
+        """Other lines, or other columns, are seen."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.has_cursor = False
+        self._page = Page()
+        self._pattern: re.Pattern[str] | None = None
+        self._here: Match | None = None
+
+    # What the screen asks for.
+
+    @property
+    def page(self) -> Page:
+        """What is shown, as it fits the width."""
+        return self._page
+
+    @property
+    def index(self) -> int:
+        """The thing under the cursor, such as a version."""
+        return self.cursor // self._page.step
+
+    @property
+    def top(self) -> int:
+        """The first line that is seen."""
+        return round(self.scroll_y)
+
+    @property
+    def seen(self) -> range:
+        """The lines that are seen."""
+        return range(self.top, min(self.top + max(self.scrollable_content_region.height, 1), self.count))
+
+    def show(self, page: Page, *, top: int = 0, index: int = 0) -> None:
+        """Show another page: from line `top` on, or with the cursor on the thing `index`."""
+        if type(page) is not type(self._page):
+            self.across = 0
+        self._page = page.at(self.room)
+        self.has_cursor = page.has_cursor
+        self.set_count(len(self._page.texts))
+        if self.has_cursor:
+            self.go(index * page.step)
+        else:
+            self.scroll_to(y=top, animate=False, force=True)
+        self.post_message(self.Scrolled())
+
+    def recolour(self, page: Page) -> None:
+        """The same lines, in other colours."""
+        self._page = page.at(self.room)
+        self.refresh()
+
+    def mark(self, pattern: re.Pattern[str] | None, here: Match | None) -> None:
+        """Mark what fits, and one of it more than the others."""
+        self._pattern, self._here = pattern, here
+        self.refresh()
+
+    def reveal(self, match: Match) -> None:
+        """Bring a match into sight, down and across."""
+        if self.has_cursor:
+            self.go(match.line - match.line % self._page.step)
+        elif match.line not in self.seen:
+            height = max(self.scrollable_content_region.height, 1)
+            self.scroll_to(y=max(match.line - height // 3, 0), animate=False, force=True)
+        text, room = self._page.texts[match.line], self._text_room(match.line)
+        start, end = cell_len(text[: match.start]), cell_len(text[: match.end])
+        if not (self.across < start or self.across == 0) or end >= self.across + room:
+            self.across = max(end - room + SIDE, 0) if end >= room else 0
+
+    def scroll_across(self, step: int) -> None:
+        """Some cells to the right or left, as far as there is text among the lines that are seen."""
+        rooms = [(cell_len(self._page.texts[line]), self._text_room(line)) for line in self.seen]
+        most = max((width - room for width, room in rooms), default=0)
+        cells = max(self.room // 4, SIDE)
+        self.across = max(min(self.across + step * cells, max(most, 0)) if step > 0 else self.across - cells, 0)
+
+    # What Lines and Textual call.
+
+    def can_stop(self, line: int) -> bool:
+        """The first line of each thing."""
+        return not line % self._page.step
+
+    def line_at(self, event: events.MouseEvent) -> int | None:
+        """Any line of a thing stands for its first."""
+        line = super().line_at(event)
+        return None if line is None else line - line % self._page.step
+
+    def show_cursor(self, *, is_centred: bool = False) -> None:
+        """All lines of the thing under the cursor are to be seen."""
+        super().show_cursor(is_centred=is_centred)
+        last, height = self.cursor + self._page.step, self.scrollable_content_region.height
+        if height >= self._page.step and last > round(self.scroll_target_y) + height:
+            self.scroll_to(y=last - height, animate=False, force=True)
+
+    def clicked(self, x: int, *, is_again: bool) -> None:
+        """Only what has a cursor can be opened."""
+        if self.has_cursor:
+            super().clicked(x, is_again=is_again)
+
+    def fit(self) -> None:
+        """Wrap anew."""
+        self._page = self._page.at(self.room)
+        self.set_count(len(self._page.texts))
+        self.post_message(self.Scrolled())
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Tell."""
+        super().watch_scroll_y(old_value, new_value)
+        self.post_message(self.Scrolled())
+
+    def watch_across(self) -> None:
+        """Draw anew, and tell."""
+        self.refresh()
+        self.post_message(self.Scrolled())
+
+    def on_mouse_scroll_right(self) -> None:
+        """As the key does."""
+        self.scroll_across(1)
+
+    def on_mouse_scroll_left(self) -> None:
+        """As the key does."""
+        self.scroll_across(-1)
+
+    # What a line looks like.
+
+    def segments(self, line: int, room: int) -> list[Segment]:
+        """The gutter, and what there is room for of the text, `…` where there is more."""
+        gutter = [Segment(text, self._paint(name)) for text, name in self._page.gutter(line, room)]
+        room = max(room - sum(cell_len(part.text) for part in gutter), 1)
+        end = self.across + room
+        strip = Strip(self._text_segments(line, _start(self._page.texts[line], end)))
+        width = strip.cell_length
+        if not self.across and width <= room:
+            return [*gutter, *strip]
+        left = [CUT] if self.across and width else []
+        right = [CUT] if width > end else []
+        return [*gutter, *left, *strip.crop(self.across + len(left), end - len(right)), *right]
+
+    def _text_room(self, line: int) -> int:
+        return max(self.room - sum(cell_len(text) for text, _ in self._page.gutter(line, self.room)), 1)
+
+    def _text_segments(self, line: int, text: str) -> list[Segment]:
+        page = self._page
+        base = self._paint(page.colour(line))
+        hits = [found.span() for found in self._pattern.finditer(text)] if self._pattern else []
+        segments = []
+        for start, end, name, hit in pieces(len(text), page.spans(line), hits):
+            style = self._paint(name) if name else base
+            if hit >= 0:
+                is_here = self._here is not None and (self._here.line, self._here.start) == (line, hit)
+                style = self._paint("here" if is_here else "match")
+            segments.append(Segment(text[start:end], style))
+        return segments
+
+    def _paint(self, name: str) -> Style | None:
+        if name in _OWN:
+            return self.get_component_rich_style(f"file--{name}", partial=True)
+        return self.ink(name) if name else None
+
+
+def _start(text: str, cells: int) -> str:
+    """Enough of a line to fill more than so many cells, all of it where it does not: to measure a long one takes its time."""
+    start = text[: 2 * cells + 2]
+    return start if cell_len(start) > cells else text

@@ -1,0 +1,137 @@
+"""All versions of one path with what is said of each: what the view of a file goes through."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerscope.analysis import Contents
+from layerscope.layers.table import Kind
+from layerscope.report.instructions import step_text
+from layerscope.report.listing import MARKS, Describer
+from layerscope.text import escape
+from layerscope.tree.lookup import NOUNS
+from layerscope.tree.tree import Change
+from layerscope.units import size_text
+from layerscope.viewing.members import time_text
+from layerscope.viewing.versions import PathVersion, versions_of_path
+from layerscope.waste.find import Waste
+
+_LETTERS = {
+    Kind.FILE: "-",
+    Kind.HARDLINK: "-",
+    Kind.SYMLINK: "l",
+    Kind.CHAR: "c",
+    Kind.BLOCK: "b",
+    Kind.DIRECTORY: "d",
+    Kind.FIFO: "p",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is said of a version; every text is escaped, and empty where there is nothing to say."""
+
+    layer: int
+    change: Change
+    mode: str
+    owner: str
+    size: str
+    date: str
+    link: str
+    instruction: str
+    buried_by: int
+    """The layer that ended it, its own for one that its own tar holds again, 0 for none."""
+    is_wasted: bool
+
+    @property
+    def mark(self) -> str:
+        """`+`, `~` or `-`."""
+        return MARKS[self.change]
+
+    @property
+    def word(self) -> str:
+        """`added`, `modified` or `removed`."""
+        return self.change.name.lower()
+
+    @property
+    def look(self) -> str:
+        """Mode, owner, size, date, target, as far as there are any."""
+        target = f"→ {self.link}" if self.link else ""
+        return "  ".join(part for part in (self.mode, self.owner, self.size, self.date, target) if part)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Story:
+    """The versions of a node, oldest first, and the facts of each. Removals count as versions."""
+
+    contents: Contents
+    node: int
+    versions: list[PathVersion]
+    facts: list[Facts]
+
+    @classmethod
+    def of(cls, contents: Contents, node: int, waste: Waste | None) -> Story:
+        """Look them up; without `waste` nothing is said to be wasted."""
+        versions = versions_of_path(contents, node)
+        origins = np.array([version.origin for version in versions], np.int64)
+        wasted = set(origins[np.isin(origins, waste.entry)].tolist()) if waste is not None else set()
+        return cls(contents, node, versions, [_facts(contents, version, wasted) for version in versions])
+
+    def __len__(self) -> int:
+        return len(self.versions)
+
+    @property
+    def path(self) -> str:
+        """The path, escaped."""
+        return "/" + escape(self.contents.tree.nodes.paths[self.node])
+
+    @property
+    def has_content(self) -> bool:
+        """Whether any version is more than a directory."""
+        return any(version.kind not in (Kind.DIRECTORY, None) for version in self.versions)
+
+    def seen_after(self, layer: int) -> int:
+        """The index of the version that is seen after a layer, else of the last one that was there before it."""
+        there = [index for index, version in enumerate(self.versions) if version.kind is not None]
+        seen = [index for index in there if self.versions[index].layer <= layer < self.versions[index].until]
+        before = [index for index in there if self.versions[index].layer <= layer]
+        return (seen or before[-1:] or there[:1] or [0])[0]
+
+    def before(self, index: int) -> int | None:
+        """The version that `index` took the place of; None where there was nothing to be seen."""
+        past = (each for each in range(index - 1, -1, -1) if not self.versions[each].is_shadowed)
+        found = next(past, None)
+        return None if found is None or self.versions[found].kind is None else found
+
+    def is_seen(self, index: int) -> bool:
+        """Whether a version could be seen after its layer: it is no removal, nor was it buried by its own layer."""
+        version = self.versions[index]
+        return version.kind is not None and not version.is_shadowed
+
+    def noun(self, index: int) -> str:
+        """What a version is: `a symlink`."""
+        kind = self.versions[index].kind
+        return "nothing" if kind is None else "a hard link" if kind is Kind.HARDLINK else NOUNS[kind]
+
+
+def _facts(contents: Contents, version: PathVersion, wasted: set[int]) -> Facts:
+    look = Describer(contents.tree).entry(version.entry)
+    is_there = version.kind is not None
+    letter = _LETTERS[version.kind] if version.kind is not None else ""
+    is_buried = is_there and version.until <= contents.tree.layers
+    mode = "?????????" if look.mode is None else stat.filemode(look.mode)[1:]
+    return Facts(
+        layer=version.layer,
+        change=version.change,
+        mode=letter + mode if is_there else "",
+        owner=f"{look.uid}:{look.gid}" if is_there and look.uid is not None else "",
+        size=size_text(version.size) if version.kind is Kind.FILE else "",
+        date=time_text(look.mtime) if look.mtime is not None else "",
+        link=version.link if version.kind in (Kind.SYMLINK, Kind.HARDLINK) else "",
+        instruction=step_text(version.step),
+        buried_by=version.until if is_buried else 0,
+        is_wasted=version.origin in wasted,
+    )

@@ -1,0 +1,1 @@
+"""The screen of all images that share layers."""

@@ -1,0 +1,83 @@
+"""What there is to say of the image under the cursor, in the lines at the bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from layerscope.app.widgets.details import Part
+from layerscope.families.figures import Figures, Ledger
+from layerscope.families.rows import TRUNK, Row
+from layerscope.report.families import trunk_text
+from layerscope.text import escape
+from layerscope.units import count_text, size_text
+
+MOST_NAMED = 5
+
+
+def note_parts(ledger: Ledger, row: Row) -> Iterator[Part]:
+    """A line of the list in full."""
+    if row.image == TRUNK:
+        yield from _trunk(ledger, row.node)
+        return
+    image, figures = ledger.forest.images[row.image], ledger.figures[row.image]
+    yield Part(", ".join(ledger.titles(row.image)), colour="bold")
+    created = f" · created {escape(image.created[:16].replace('T', ' '))}" if image.created else ""
+    yield Part(f"{escape(str(image.platform))} · {image.id.short}{created}")
+    yield Part(removal_sentence(figures, len(image.names)), "removing it")
+    yield Part(waste_sentence(image.wasted_bytes, figures), "waste", "wasted" if image.wasted_bytes else "")
+    yield Part(_layers(ledger, row), "layers")
+    yield Part(_shared(ledger, row.image, figures), "shares")
+
+
+def _trunk(ledger: Ledger, node: int) -> Iterator[Part]:
+    forest = ledger.forest
+    numbers = forest.images_from(node)
+    yield Part(trunk_text(ledger, node), colour="bold")
+    parent = forest.nodes[node].parent
+    below = ledger.size_to(parent) if parent >= 0 else 0
+    whole = f", {size_text(ledger.size_to(node))} with all below" if below else ""
+    yield Part(size_text(ledger.size_to(node) - below) + whole, "size")
+    yield Part(f"{count_text(len(numbers), 'image')}: {_names(ledger, numbers)}", "of")
+
+
+def _layers(ledger: Ledger, row: Row) -> str:
+    image = ledger.forest.images[row.image]
+    below, twins = ledger.images_below(row.image), [each for each in ledger.forest.nodes[row.node].images if each != row.image]
+    parts = [str(len(image.layers))]
+    if below:
+        new = len(image.layers) - len(ledger.forest.images[below[0]].layers)
+        parts.append(f"{new} of them on {_names(ledger, below)}")
+    if twins and image.layers:
+        parts.append(f"the same as {_names(ledger, twins)}")
+    return ", ".join(parts)
+
+
+def _shared(ledger: Ledger, number: int, figures: Figures) -> str:
+    if not figures.sharing:
+        return "nothing"
+    others = ledger.sharing(number)
+    return f"{size_text(figures.shared)} with {count_text(len(others), 'image')}: {_names(ledger, others)}"
+
+
+def _names(ledger: Ledger, numbers: Sequence[int]) -> str:
+    names = ", ".join(ledger.titles(number)[0] for number in numbers[:MOST_NAMED])
+    return names + (f" and {len(numbers) - MOST_NAMED:,} more" if len(numbers) > MOST_NAMED else "")
+
+
+def removal_sentence(figures: Figures, names: int) -> str:
+    """What removing an image frees."""
+    if names > 1:
+        return f"removing one of its {names} names frees nothing; the last one frees {size_text(figures.own)}"
+    return f"frees {size_text(figures.freed)}" + ("" if figures.freed else ": other images need all its layers")
+
+
+def waste_sentence(wasted: int | None, figures: Figures) -> str:
+    """What an image wastes, and what it would save to mend that in its own layers."""
+    if wasted is None:
+        return "not known yet: open it, or `a` reads all images"
+    own = figures.own_wasted
+    if not wasted or own is None or figures.carriers < 2:
+        return size_text(wasted) + (f", {size_text(own)} of it by its own layers" if own not in (None, wasted) else "")
+    of_own = "" if own == wasted else f", {size_text(own)} of it by its own layers"
+    pulls = f"{size_text(own * figures.carriers)} on pulls of the {figures.carriers} images that have them"
+    return f"{size_text(wasted)}{of_own}; mending them saves {size_text(own)} on disk, and {pulls}"

@@ -1,0 +1,1 @@
+"""Widgets and drawing helpers that every screen shares."""

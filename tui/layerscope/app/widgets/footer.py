@@ -1,0 +1,115 @@
+"""The last line: the keys that work now, as many as fit, each of which can be clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich.segment import Segment
+from textual import events
+from textual.keys import format_key
+from textual.strip import Strip
+from textual.widget import Widget
+
+from layerscope.app.keys.table import KEYS, Key
+
+ALWAYS = 9
+"""Keys of a rank below this are kept to the last: help and quit, which stand at the end."""
+
+
+class Footer(Widget):
+    """Keys and their words in the order of their ranks. Textual's own mounts a widget a key whenever the focus moves: 30 ms."""
+
+    COMPONENT_CLASSES = {"footer--key", "footer--word"}  # noqa: RUF012 - Textual's
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._places: list[tuple[int, int, str]] = []
+        self._table: Sequence[Key] = KEYS
+
+    def on_mount(self) -> None:
+        """Draw anew when other keys work; the app knows which keys the user chose."""
+        self._table = getattr(self.app, "key_table", KEYS)
+        self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self.refresh())
+
+    def render_line(self, y: int) -> Strip:
+        """`[ ] layer  space open  / filter`, cut off between two keys."""
+        width, base = self.size.width, self.rich_style
+        if y or not self.is_attached:
+            return Strip.blank(width, base)
+        key_ink = self.get_component_rich_style("footer--key", partial=True)
+        word_ink = self.get_component_rich_style("footer--word", partial=True)
+        segments: list[Segment] = [Segment(" ")]
+        self._places = []
+        at = 1
+        for pieces, word in fitting(self._shown(), width - 1):
+            for text, key in pieces:
+                is_last = key == pieces[-1][1]
+                self._places.append((at, at + len(text) + (len(word) + 2 if is_last else 1), key))
+                segments += [Segment(text, key_ink), Segment(" ")]
+                at += len(text) + 1
+            segments.append(Segment(f"{word}  ", word_ink))
+            at += len(word) + 2
+        return Strip(segments).crop_extend(0, width, base).apply_style(base)
+
+    def _shown(self) -> list[tuple[list[tuple[str, str]], str]]:
+        """What can be shown: the keys of each word, as (display, key)."""
+        active: dict[str, str] = {}
+        table = {key.id: key for key in self._table}
+        order = {name: index for index, name in enumerate(table)}
+        bound = self.screen.active_bindings
+        for name in {found.binding.id for found in bound.values() if found.enabled}:
+            if name in table and table[name].label:
+                works = (key for key in table[name].keys.split(",") if key in bound and bound[key].binding.id == name)
+                active[name] = next(works, "")
+        found = (table[name] for name in active if active[name])
+        keys = sorted(found, key=lambda key: (key.rank < ALWAYS, key.rank, order[key.id]))
+        return [
+            ([(key_text(active[key.id]), active[key.id]) for key in group], label)
+            for label, group in ((label, list(group)) for label, group in groupby(keys, key=_label))
+        ]
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a key presses it."""
+        for start, end, key in self._places:
+            if start <= event.x < end:
+                self.app.simulate_key(key)
+
+
+def _label(key: Key) -> str:
+    return key.label
+
+
+_SHORT = {
+    "escape": "esc", "question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]",
+    "left_curly_bracket": "{", "right_curly_bracket": "}", "left": "←", "right": "→", "up": "↑", "down": "↓",
+    "pageup": "pgup", "pagedown": "pgdn", "ctrl+@": "^space",
+}  # fmt: skip
+
+
+def key_text(key: str) -> str:
+    """A key as people write it: `[`, `^f`, `space`."""
+    if key in _SHORT:
+        return _SHORT[key]
+    if key.startswith("ctrl+"):
+        return "^" + key_text(key.removeprefix("ctrl+"))
+    return key if len(key) == 1 or "_" not in key else format_key(key)
+
+
+def fitting(shown: list[tuple[list[tuple[str, str]], str]], width: int) -> list[tuple[list[tuple[str, str]], str]]:
+    """As many as fit, help and quit always among them."""
+
+    def cost(item: tuple[list[tuple[str, str]], str]) -> int:
+        return sum(len(each) + 1 for each, _ in item[0]) + len(item[1]) + 2
+
+    last = [item for item in shown if item[1] in ("help", "quit")]
+    left = width - sum(map(cost, last)) + 2
+    kept = []
+    for item in shown:
+        if item in last:
+            continue
+        left -= cost(item)
+        if left < 0:
+            break
+        kept.append(item)
+    return [*kept, *last]

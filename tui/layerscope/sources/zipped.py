@@ -1,0 +1,106 @@
+"""The files in a zip archive, as CI systems hand on what a job left: stored ones mapped, compressed ones copied out."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import cached_property
+
+from layerscope.errors import CorruptLayer, NotFound
+from layerscope.layers.blob import Blob
+from layerscope.layers.compression import unpacked_limit
+from layerscope.layers.names import normalise
+from layerscope.progress import Progress
+from layerscope.sources.files import raw_name
+from layerscope.sources.spool import CHUNK, spool
+from layerscope.text import escape
+
+_LOCAL_HEADER = 30
+"""Bytes before the name (APPNOTE 4.3.7); the lengths of the name and of the extra field are the last four."""
+_BAD = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+"""What the standard library raises for damage, for encryption and for compressions that it does not have."""
+
+
+class ZipArchive:
+    """The members of a zip archive, as `Files`. Links in it are not followed."""
+
+    def __init__(self, place: str, blob: Blob, progress: Progress) -> None:
+        self.place, self.damage = place, ""
+        self._blob, self._progress = blob, progress
+
+    def has(self, name: str) -> bool:
+        """See Files."""
+        return normalise(raw_name(name)) in self._members
+
+    def names(self) -> list[bytes]:
+        """See Files."""
+        return list(self._members)
+
+    def blob(self, name: str) -> Blob:
+        """See Files. Raises CorruptLayer for a member that is damaged, and CannotWrite without room to copy it."""
+        shown, member = escape(name), self._members.get(normalise(raw_name(name)))
+        if member is None:
+            raise NotFound(f"{shown} is not there")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise NotFound(f"{shown} is a link, which is not followed in a zip archive; unpack it first")
+        if member.file_size > unpacked_limit(member.compress_size):
+            raise NotFound(f"{shown} unpacks to {member.file_size} bytes (set LAYERSCOPE_MAX_UNPACKED to allow that)")
+        if member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1:
+            return self._mapped(member)
+        return spool(self._pieces(member, shown), f"{self.place}: {shown}", f"unpacking {shown}", self._progress)
+
+    @cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(io.BufferedReader(_BlobFile(self._blob)))
+        except _BAD as error:
+            raise CorruptLayer(f"{self.place} is a damaged zip archive: {escape(str(error))}") from error
+
+    @cached_property
+    def _members(self) -> dict[bytes, zipfile.ZipInfo]:
+        return {normalise(raw_name(each.filename)): each for each in self._zip.infolist() if not each.is_dir()}
+
+    def _mapped(self, member: zipfile.ZipInfo) -> Blob:
+        header = self._blob.read(member.header_offset, _LOCAL_HEADER)
+        lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+        return self._blob.region(member.header_offset + _LOCAL_HEADER + lengths, member.file_size)
+
+    def _pieces(self, member: zipfile.ZipInfo, shown: str) -> Iterator[bytes]:
+        try:
+            with self._zip.open(member) as file:
+                while piece := file.read(CHUNK):
+                    yield piece
+        except _BAD as error:
+            raise CorruptLayer(f"{self.place}: {shown} cannot be unpacked: {escape(str(error))}") from error
+
+
+class _BlobFile(io.RawIOBase):
+    """A blob as the file that zipfile wants."""
+
+    def __init__(self, blob: Blob) -> None:
+        super().__init__()
+        self._blob, self._offset = blob, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._offset = offset + (0, self._offset, self._blob.size)[whence]
+        if self._offset < 0:
+            raise ValueError("negative offset")
+        return self._offset
+
+    def tell(self) -> int:
+        return self._offset
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._blob.read(self._offset, len(buffer))
+        buffer[: len(data)] = data
+        self._offset += len(data)
+        return len(data)
