@@ -12,8 +12,12 @@ from hypothesis import HealthCheck, settings
 
 # Textual reads this when it is imported.
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+# Podman 5 asks for more open files and processes than a machine may allow, and warns of cgroups v1 wherever it finds them.
+os.environ.setdefault("CONTAINERS_CONF_OVERRIDE", str(Path(__file__).with_name("containers.conf")))
+os.environ.setdefault("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", parent=settings.get_profile("ci"), max_examples=20)
 settings.register_profile("dev", parent=settings.get_profile("ci"), derandomize=False)
 settings.register_profile("long", parent=settings.get_profile("dev"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -37,13 +41,19 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name long content by its size: random bytes and times in it would give each worker another name for one test."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > 20 else None
+
+
 def requires(program: str) -> None:
     """Skip the running test where `program` is missing; fail instead where LAYERSCOPE_REQUIRE_COMPONENTS=1 is set."""
     if shutil.which(program) is None:
-        _do_without(f"{program} is not installed")
+        do_without(f"{program} is not installed")
 
 
-def _do_without(reason: str) -> NoReturn:
+def do_without(reason: str) -> NoReturn:
+    """Skip the running test, or fail it, as `requires` does."""
     if os.environ.get("LAYERSCOPE_REQUIRE_COMPONENTS") == "1":
         pytest.fail(f"{reason}, and LAYERSCOPE_REQUIRE_COMPONENTS=1")
     pytest.skip(reason)
@@ -56,9 +66,9 @@ def images() -> Path:
     if named == "none":
         pytest.skip("LAYERSCOPE_IMAGES=none")
     if not named:
-        _do_without("LAYERSCOPE_IMAGES names no directory")
+        do_without("LAYERSCOPE_IMAGES names no directory")
     assert Path(named).is_dir(), f"LAYERSCOPE_IMAGES={named} is no directory"
     return Path(named)
 
 
-pytest_plugins = ["kept_images"]
+pytest_plugins = ["kept_images", "newest"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pytest
 
 import storage_build
 from conftest import requires
-from engines import RunningEngine, _directory, _environment, _require_root, docker_engine, podman_service
+from engines import PATIENCE, RunningEngine, _directory, _environment, _require_root, docker_engine, podman_service
 
 BUSYBOX = Path("/bin/busybox")
 CHANGES = """
@@ -85,14 +86,24 @@ def docker_images(image_context: Path) -> Iterator[KeptImages]:
     with docker_engine() as engine:
         kept = _of_docker(engine)
         _build(kept, "build", "-q", "--network", "host", "-t", "app:1", str(image_context))
-        kept.run("run", "-d", "--network=host", "--name=web", "-v=data:/data", "--tmpfs=/scratch", "app:1", "sleep", "1000")
-        kept.run("exec", "web", "/bin/sh", "-ec", CHANGES)
+        # Not by `docker exec`: where the engine itself runs in a chroot, that would change the machine's own files.
+        changed = ("app:1", "/bin/sh", "-ec", f"{CHANGES}\necho changed\nexec sleep 1000")
+        kept.run("run", "-d", "--network=host", "--name=web", "-v=data:/data", "--tmpfs=/scratch", *changed)
+        _wait_until_it_says(kept, "web", b"changed")
         yield kept
         kept.run("rm", "-f", "web")
 
 
+def _wait_until_it_says(kept: KeptImages, container: str, word: bytes) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while word not in kept.run("logs", container):
+        is_running = kept.run("inspect", "--format", "{{.State.Running}}", container).strip() == b"true"
+        assert is_running and time.monotonic() < deadline, kept.run("logs", container)
+        time.sleep(0.05)
+
+
 def _of_docker(engine: RunningEngine) -> KeptImages:
-    settings = {"DOCKER_HOST": engine.address, "CONTAINER_HOST": "unix:///nowhere"}
+    settings = {"DOCKER_HOST": engine.address}
     return KeptImages("docker", engine.root, "overlay2", engine.command, settings)
 
 
@@ -105,7 +116,7 @@ def _build(kept: KeptImages, *arguments: str) -> None:
 @pytest.fixture(scope="session")
 def podman_images(image_context: Path) -> Iterator[KeptImages]:
     """Podman's, without a service: its clients read and write the storage themselves."""
-    with _podman_storage("overlay") as kept:
+    with podman_storage("overlay") as kept:
         _build(kept, "build", "-q", "--network", "host", "-t", "app:1", str(image_context))
         kept.run("create", "--name=web", "-v=data:/data", "app:1", "sh")
         merged = kept.run("mount", "web").decode().strip()
@@ -117,14 +128,15 @@ def podman_images(image_context: Path) -> Iterator[KeptImages]:
 @pytest.fixture(scope="session")
 def vfs_images(docker_images: KeptImages) -> Iterator[KeptImages]:
     """Podman's with the storage driver that works everywhere; the image is Docker's."""
-    with _podman_storage("vfs") as kept:
+    with podman_storage("vfs") as kept:
         kept.run("load", stdin=docker_images.archive)
         kept.run("create", "--name=web", "app:1", "sh")
         yield kept
 
 
 @contextmanager
-def _podman_storage(driver: str) -> Iterator[KeptImages]:
+def podman_storage(driver: str) -> Iterator[KeptImages]:
+    """A Podman with a storage of its own and nothing in it."""
     requires("podman")
     _require_root()
     with _directory() as top:
@@ -132,7 +144,7 @@ def _podman_storage(driver: str) -> Iterator[KeptImages]:
         lines = "".join(f'{name} = "{value}"\n' for name, value in paths.items())
         (top / "storage.conf").write_text(f"[storage]\n{lines}")
         client = ("podman", f"--root={top}/data", f"--runroot={top}/run", f"--storage-driver={driver}")
-        settings = {"DOCKER_HOST": "unix:///nowhere", "CONTAINERS_STORAGE_CONF": f"{top}/storage.conf"}
+        settings = {"CONTAINERS_STORAGE_CONF": f"{top}/storage.conf"}
         try:
             yield KeptImages("podman", top / "data", driver, (*client, "--cgroup-manager=cgroupfs"), settings)
         finally:

@@ -26,6 +26,17 @@ class Content:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Inode:
+    """What headers set of an inode."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+    xattrs: tuple[tuple[str, bytes], ...]
+
+
 @dataclass(slots=True, eq=False)
 class Version:
     """What one entry puts at a path; `member` is None for a parent that no entry names."""
@@ -35,16 +46,23 @@ class Version:
     member: Member | None
     target: bytes = b""
     """For a hard link: the path it names, as resolved when its entry was read."""
-    content: Content | None = None
+    origin: Version | None = None
+    """What it shows: itself, or what a hard link leads to."""
+    inode: Inode | None = None
+    own_content: Content | None = None
 
     @property
     def is_directory(self) -> bool:
         return self.member is None or self.member.kind == "directory"
 
+    @property
+    def content(self) -> Content | None:
+        return self.origin.own_content if self.origin else None
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What is seen at a path. A hard link is seen as the file it names. Of implied parents only the kind is known."""
+    """What is seen at a path. A hard link is seen as what it names. Of implied parents only the kind is known."""
 
     kind: str
     mode: int | None
@@ -167,12 +185,12 @@ def hidden_by(member: Member) -> tuple[Literal["whiteout", "opaque", "nothing"],
     directory, name = parent_of(path), path.rpartition(b"/")[2]
     if name == b".wh..wh..opq":
         return "opaque", directory
-    if any(part.startswith(b".wh..wh.") for part in path.split(b"/")):
-        return "nothing", b""
     if not name.startswith(b".wh."):
         return None
     hidden = name.removeprefix(b".wh.")
-    return ("nothing", b"") if hidden in (b"", b".", b"..") else ("whiteout", below(directory, hidden))
+    if name.startswith(b".wh..wh.") or hidden in (b"", b".", b".."):
+        return "nothing", path
+    return "whiteout", below(directory, hidden)
 
 
 def is_entry(member: Member) -> bool:
@@ -197,51 +215,65 @@ class _Image:
     def add(self, layer: Layer) -> None:
         self.number += 1
         before = dict(self.tree)
-        self._hide(layer)
-        self.written[self.number] = [self._put(member) for member in layer.members if is_entry(member)]
-        for position, version in enumerate(self.written[self.number]):
-            version.content = self._content(position, before, set())
+        alone, markers, versions = self._unpack(layer)
+        for sort, path in markers:
+            self._hide(sort, path)
+        for version in versions:
+            self._put(version)
+        self._make_markers_directories(markers, alone)
+        self.written[self.number] = versions
+        for position, version in enumerate(versions):
+            version.origin = self._origin(position, before, set())
+        _set_inodes(versions)
         self.trees.append(dict(self.tree))
         self.states.append(State(_nodes(self.tree), self._changes(before)))
 
-    def _hide(self, layer: Layer) -> None:
-        """A marker hides only what lower layers have, wherever in the tar it stands: so all markers go first.
-
-        Decided: a marker's own path is followed as it will be once the layer's entries are there. Where a directory has
-        replaced a link, its markers (overlayfs gives it an opaque one) say nothing of what the link led to.
-        """
-        markers = [marker for member in layer.members if (marker := hidden_by(member))]
-        later = self._with_entries(layer) if markers else {}
-        for sort, marked in markers:
-            if sort == "whiteout":
-                path = follow_parent(marked, later)
-                self._bury([other for other in self.tree if other == path or is_below(other, path)])
-            elif sort == "opaque":
-                path = follow(marked, later)
-                self._bury([other for other in self.tree if is_below(other, path)])
-
-    def _with_entries(self, layer: Layer) -> Tree:
-        """The tree as the layer's entries alone would make it."""
-        trial = _Image()
-        trial.tree = dict(self.tree)
+    def _unpack(self, layer: Layer) -> tuple[Tree, list[tuple[str, bytes]], list[Version]]:
+        """The layer in a directory of its own, as overlayfs has it: only its own symlinks are followed, in the tar's order."""
+        alone = _Image()
+        markers, versions = list[tuple[str, bytes]](), list[Version]()
         for member in layer.members:
-            if is_entry(member):
-                trial._put(member)
-        return trial.tree
+            if marker := hidden_by(member):
+                sort, path = marker
+                if sort != "nothing":
+                    path = (follow if sort == "opaque" else follow_parent)(path, alone.tree)
+                markers.append((sort, path))
+            elif is_entry(member):
+                versions.append(self._version(member, alone.tree))
+                alone._put(versions[-1])
+        return alone.tree, markers, versions
 
-    def _put(self, member: Member) -> Version:
-        path = follow_parent(normalise(member.name), self.tree) if normalise(member.name) else b""
-        target = follow_parent(normalise(member.target), self.tree) if member.kind == "hardlink" else b""
+    def _hide(self, sort: str, path: bytes) -> None:
+        """A marker hides only what lower layers have, wherever in the tar it stands: so all markers go first."""
+        if sort == "whiteout":
+            self._bury([other for other in self.tree if other == path or is_below(other, path)])
+        elif sort == "opaque":
+            self._bury([other for other in self.tree if is_below(other, path)])
+
+    def _make_markers_directories(self, markers: list[tuple[str, bytes]], alone: Tree) -> None:
+        """Engines make the directories that a marker is in, where the layer itself has nothing else."""
+        for sort, path in markers:
+            for parent in [*ancestors(path), *([path] if sort == "opaque" and path else [])]:
+                own, there = alone.get(parent), self.tree.get(parent)
+                if own and not own.is_directory:
+                    break
+                if there is None or not there.is_directory:
+                    self._show(Version(parent, self.number, None))
+
+    def _version(self, member: Member, alone: Tree) -> Version:
+        path = follow_parent(normalise(member.name), alone) if normalise(member.name) else b""
+        target = follow_parent(normalise(member.target), alone) if member.kind == "hardlink" else b""
         content = Content(path, self.number, member.content) if member.kind == "file" else None
-        version = Version(path, self.number, member, target, content)
-        if path == b"":
-            return version  # the root: Decided: it is no node, whatever is said of it
-        for parent in ancestors(path):
+        return Version(path, self.number, member, target, own_content=content)
+
+    def _put(self, version: Version) -> None:
+        if version.path == b"":
+            return  # the root: Decided: it is no node, whatever is said of it
+        for parent in ancestors(version.path):
             there = self.tree.get(parent)
             if there is None or not there.is_directory:
                 self._show(Version(parent, self.number, None))
         self._show(version)
-        return version
 
     def _show(self, version: Version) -> None:
         there = self.tree.get(version.path)
@@ -255,24 +287,27 @@ class _Image:
         for path in paths:
             self.buried_by[self.tree.pop(path)] = self.number
 
-    def _content(self, position: int, before: Tree, asked: set[int]) -> Content | None:
-        """The content that entry `position` of this layer's tar names."""
+    def _origin(self, position: int, before: Tree, asked: set[int]) -> Version | None:
+        """What entry `position` of this layer's tar shows."""
         version = self.written[self.number][position]
         assert version.member
-        if version.content is None and version.member.kind == "hardlink" and position not in asked:
-            return self._content_of_link(position, before, asked | {position})
-        return version.content
+        if version.origin is None and version.member.kind == "hardlink":
+            return self._origin_of_link(position, before, asked | {position}) if position not in asked else None
+        return version.origin or version
 
-    def _content_of_link(self, position: int, before: Tree, asked: set[int]) -> Content | None:
+    def _origin_of_link(self, position: int, before: Tree, asked: set[int]) -> Version | None:
         versions = self.written[self.number]
         target = versions[position].target
         earlier = [other for other in range(position) if versions[other].path == target]
         later = [other for other in range(position + 1, len(versions)) if versions[other].path == target]
+        lower = before.get(follow_parent(target, before))
         if earlier:
-            return self._content(earlier[-1], before, asked)
-        if target in before:
-            return before[target].content
-        return self._content(later[-1], before, asked) if later else None
+            found = self._origin(earlier[-1], before, asked)
+        elif lower:
+            found = lower.origin
+        else:
+            found = self._origin(later[-1], before, asked) if later else None
+        return None if found and found.is_directory else found
 
     def _changes(self, before: Tree) -> dict[bytes, Change]:
         named = {version.path for version in self.written[self.number]}
@@ -348,10 +383,21 @@ def _cause_of_rewrite(again: Version, old: Version, content: Content) -> Cause:
     return "identical" if _attributes(again) == _attributes(old) else "metadata"
 
 
-def _attributes(version: Version) -> tuple[object, ...]:
-    member = version.member
-    assert member  # it has a content
-    return member.mode, member.uid, member.gid, member.mtime, member.xattrs
+def _set_inodes(versions: list[Version]) -> None:
+    """The last header of an inode in a tar sets it, that of a hard link too; a symlink's mode and times stay its own."""
+    for version in versions:
+        names = [other for other in versions if other.origin is version.origin] if version.origin else [version]
+        last = names[-1].member
+        assert last
+        xattrs = dict(pair for name in names if name.member for pair in name.member.xattrs)
+        version.inode = Inode(last.mode, last.uid, last.gid, last.mtime, tuple(sorted(xattrs.items())))
+        if version.origin and version.origin.member and version.origin.member.kind == "symlink":
+            own = version.origin.member
+            version.inode = Inode(own.mode, last.uid, last.gid, own.mtime, version.inode.xattrs)
+
+
+def _attributes(version: Version) -> Inode | None:
+    return version.inode
 
 
 def _nodes(tree: Tree) -> dict[bytes, Node]:
@@ -359,10 +405,11 @@ def _nodes(tree: Tree) -> dict[bytes, Node]:
 
 
 def _node(version: Version) -> Node:
-    member = version.member
-    if member is None:
+    inode = version.inode
+    if version.member is None or inode is None:
         return Node("directory", None, None, None, 0, b"", None)
-    kind = "file" if member.kind == "hardlink" else member.kind
+    shown = version.origin.member if version.origin and version.origin.member else version.member
+    kind = "file" if shown.kind == "hardlink" else shown.kind
     size = len(version.content.data) if version.content else 0
-    linkname = member.target if kind == "symlink" else b""
-    return Node(kind, member.mode, member.uid, member.gid, size, linkname, version.layer)
+    linkname = shown.target if kind == "symlink" else b""
+    return Node(kind, inode.mode, inode.uid, inode.gid, size, linkname, version.layer)

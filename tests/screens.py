@@ -20,10 +20,10 @@ from textual.widget import Widget
 
 from build import Layer, image
 from layerscope.app.app import Ending, LayerscopeApp
-from layerscope.app.explorer.layers import Layers
-from layerscope.app.explorer.loader import Opener
+from layerscope.app.explorer.layers import LayerList
+from layerscope.app.explorer.loader import ImageSource, Opener
 from layerscope.app.explorer.screen import Explorer
-from layerscope.app.explorer.tree import Files
+from layerscope.app.explorer.tree import FileTree
 from layerscope.app.terminal import Terminal
 from layerscope.app.widgets.lines import Lines
 from layerscope.progress import Progress
@@ -38,8 +38,8 @@ from layerscope.text import escape
 NARROW, WIDE = (80, 24), (140, 40)
 HOPS = 8
 """From queue to queue a key goes, and what it brings about: no message is on its way for longer."""
-DEFAULTS, COLOURED = Settings(), Terminal()
-POOR = (Terminal(is_ascii=True), Terminal(has_no_colour=True))
+DEFAULTS, COLORED = Settings(), Terminal()
+POOR = (Terminal(is_ascii=True), Terminal(has_no_color=True))
 """Terminals that show less than all."""
 
 P = ParamSpec("P")
@@ -146,14 +146,15 @@ class Shown:
 
     @property
     def explorer(self) -> Explorer:
+        assert self.app.explorer is not None
         return self.app.explorer
 
     @property
-    def files(self) -> Files:
+    def files(self) -> FileTree:
         return self.explorer.file_pane
 
     @property
-    def layers(self) -> Layers:
+    def layers(self) -> LayerList:
         return self.explorer.layer_pane
 
     @property
@@ -239,16 +240,16 @@ async def explored(
     *,
     size: tuple[int, int] = NARROW,
     settings: Settings = DEFAULTS,
-    terminal: Terminal = COLOURED,
+    terminal: Terminal = COLORED,
     is_waiting: bool = True,
     keys: Sequence[str] = (),
 ) -> AsyncIterator[Shown]:
     """The app on an image, all of which is known unless not `is_waiting` for it; `keys` were pressed."""
-    app = LayerscopeApp(opener, "test.tar", settings=settings, terminal=terminal)
+    app = LayerscopeApp(ImageSource(opener, "test.tar"), settings=settings, terminal=terminal)
     async with app.run_test(size=Size(*size)) as pilot:
         shown = Shown(app, pilot)
         if is_waiting:
-            await shown.until(lambda: app.explorer.analysis is not None or app._exit)
+            await shown.until(lambda: shown.explorer.analysis is not None or app._exit)
         await shown.settled()
         for each in keys:
             await shown.keys(each)

@@ -82,13 +82,14 @@ def _node(tree: Tree, entry: int, size: int) -> model.Node:
     entries = tree.entries
     if entry < 0:
         return model.Node("directory", None, None, None, size, b"", None)
-    kind = Kind(entries.kind[entry])
+    origin = int(tree.origin[entry])
+    kind = Kind(entries.kind[origin if origin >= 0 else entry])
     return model.Node(
         kind="file" if kind is Kind.HARDLINK else kind.name.lower(),
         mode=int(entries.mode[entry]),
         uid=int(entries.uid[entry]),
         gid=int(entries.gid[entry]),
         size=size,
-        linkname=entries.links[entry] if kind is Kind.SYMLINK else b"",
+        linkname=entries.links[origin] if kind is Kind.SYMLINK else b"",
         layer=int(tree.entry_layer[entry]),
     )

@@ -32,7 +32,7 @@ def _plain(path: bytes) -> st.SearchStrategy[Member]:
         st.sampled_from(CONTENTS).map(lambda content: file(path, content)),
         st.just(directory(path + b"/")),
         st.sampled_from(TARGETS).map(lambda target: symlink(path, target)),
-        paths.map(lambda target: hardlink(path, target)),
+        st.builds(hardlink, st.just(path), paths, mode=st.sampled_from((0o644, 0o600)), uid=st.sampled_from((0, 7))),
         st.just(Member(path, "fifo")),
         st.just(Member(path, "char", device=(1, 3))),
         st.just(Member(path, "block", device=(7, 0))),

@@ -104,7 +104,7 @@ class Tmux:
         self.run(*COMMAND, *arguments)
 
     @property
-    def coloured(self) -> str:
+    def colored(self) -> str:
         """What can be seen, with its SGR codes."""
         return self.ask("capture-pane", "-p", "-e")
 
@@ -224,7 +224,7 @@ def without_codes(written: bytes) -> bytes:
 
 
 def styles(written: bytes) -> set[int]:
-    """All numbers in the SGR codes that a program wrote: 1 is bold, 31 red, 38 any colour."""
+    """All numbers in the SGR codes that a program wrote: 1 is bold, 31 red, 38 any color."""
     codes = re.findall(rb"\x1b\[([0-9;:]*)m", written)
     return {int(number or b"0") for code in codes for number in re.split(rb"[;:]", code)}
 

@@ -276,7 +276,7 @@ async def test_every_theme_can_be_worn() -> None:
             screen.app.theme = name
             await screen.settled()
             screen.check_lines()
-            assert screen.files.ink("added") != screen.files.ink("removed"), name
+            assert screen.files.style("added") != screen.files.style("removed"), name
         assert recall().theme == name
 
 

@@ -33,7 +33,7 @@ def is_open(screen: Shown) -> bool:
 async def test_it_says_what_is_copied_and_how_much() -> None:
     async with explored(built(*STACK), keys=["tab j x"]) as screen:
         assert any("Copy /d as it is after layer 2, to:" in line for line in screen.picture)
-        assert note(screen) == "2 files, 17 B. Enter copies, esc does not."
+        assert note(screen) == "2 files, 17 B. Enter copies, Esc cancels."
 
 
 @piloted
@@ -136,7 +136,7 @@ async def test_an_empty_answer_copies_nothing() -> None:
     async with explored(built(*STACK), keys=["tab x"]) as screen:
         await answer(screen, "  ")
         assert is_open(screen)
-        assert note(screen).endswith("Enter copies, esc does not.")
+        assert note(screen).endswith("Enter copies, Esc cancels.")
 
 
 @piloted

@@ -23,10 +23,11 @@ from layerscope.app.file import page_reading
 from layerscope.app.file.file_lines import FileLines
 from layerscope.app.file.header import FileHeader, FileStatus, Mode
 from layerscope.app.file.pages import Difference
+from layerscope.app.file.path_history import PathHistory
 from layerscope.app.file.screen import FileScreen
 from layerscope.app.file.search import find_matches, pattern_of
 from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import Place
+from layerscope.app.keys.table import KeyContext
 from layerscope.app.widgets.highlight import highlighted, pieces
 from layerscope.errors import CorruptLayer
 from layerscope.sources.open import open_image
@@ -55,7 +56,7 @@ class Shell(App[None], inherit_bindings=False):
     """An app with nothing but files to look at."""
 
     CSS_PATH = Path(app.__file__).with_name("app.tcss")
-    BINDINGS = bindings(Place.EVERYWHERE)
+    BINDINGS = bindings(KeyContext.EVERYWHERE)
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,8 +65,8 @@ class Shell(App[None], inherit_bindings=False):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return LayerscopeApp.get_theme_variable_defaults(cast("LayerscopeApp", self))
 
-    @on(FileScreen.Extract)
-    def _extract(self, message: FileScreen.Extract) -> None:
+    @on(FileScreen.ExtractRequested)
+    def _extract(self, message: FileScreen.ExtractRequested) -> None:
         self.extracted.append((message.node, message.layer))
 
 
@@ -155,7 +156,7 @@ async def opened(
     assert node is not None
     shell = Shell()
     async with shell.run_test(size=size) as pilot:
-        screen = FileScreen(analysis.contents, node, after, shows=shows, waste=analysis.waste)
+        screen = FileScreen(PathHistory.of(analysis.contents, node, analysis.waste), after, shows=shows)
         shell.push_screen(screen)
         found = Opened(shell, pilot, screen)
         await found.settled()
@@ -212,7 +213,7 @@ async def test_stepping_to_another_version_keeps_the_place(tmp_path: Path) -> No
 
 
 @piloted
-async def test_text_has_line_numbers_and_colours(tmp_path: Path) -> None:
+async def test_text_has_line_numbers_and_colors(tmp_path: Path) -> None:
     async with opened(tmp_path, (layer(file("run.py", CODE)),), "run.py") as view:
         assert view.shown[0] == "  1 import os  # why"
         keyword = view.lines.get_component_rich_style("file--keyword", partial=True)
@@ -431,9 +432,9 @@ async def test_a_search_goes_to_the_first_match_from_here_and_on_with_n(tmp_path
     async with opened(tmp_path, (layer(file("a", LONG)),), "a") as view:
         await view.press("pagedown", "slash", *"line 7")
         assert view.found == "2 of 11"
-        assert view.screen.pager.bar.is_typing
+        assert view.screen.pager.bar.is_typed_in
         await view.press("enter")
-        assert not view.screen.pager.bar.is_typing
+        assert not view.screen.pager.bar.is_typed_in
         await view.press("n", "enter")
         assert view.found == "4 of 11"
         assert 71 in view.lines.seen
@@ -588,13 +589,13 @@ async def test_every_size_of_terminal_shows_whole_lines(tmp_path: Path, size: tu
         view.check_widths()
 
 
-def test_a_text_that_is_too_large_has_no_colours() -> None:
+def test_a_text_that_is_too_large_has_no_colors() -> None:
     assert highlighted(["x = 1"] * 5001, "python", lambda: False) == []
     assert highlighted(["x" * 1001], "python", lambda: False) == []
     assert highlighted(["x = 1"], "no such language", lambda: False) == []
 
 
-def test_a_string_of_several_lines_is_coloured_in_each() -> None:
+def test_a_string_of_several_lines_is_colored_in_each() -> None:
     spans = highlighted(["'''a", "", "b''' + 1"], "python", lambda: False)
     assert [[kind for _, _, kind in line] for line in spans] == [["string"], [], ["string", "number"]]
     assert spans[2][-1] == (7, 8, "number")

@@ -37,14 +37,14 @@ async def test_what_was_removed_is_struck_through() -> None:
 
 
 @piloted
-async def test_each_change_has_a_colour_of_its_own() -> None:
+async def test_each_change_has_a_color_of_its_own() -> None:
     async with explored(built(*CHANGED), keys=["e"]) as screen:
         inks = {screen.styles(path) for path in ("d/added", "d/gone", "d/kept", "d/new")}
         assert len(inks) == 4
 
 
 @piloted
-async def test_in_16_colours_nothing_is_dim_on_the_ground_of_the_cursor() -> None:
+async def test_in_16_colors_nothing_is_dim_on_the_ground_of_the_cursor() -> None:
     async with explored(built(*CHANGED), settings=Settings(theme="ansi-dark"), keys=["tab"]) as screen:
         with_cursor, without = ({bool(each.style and each.style.dim) for each in screen.files.render_line(y)} for y in (0, 1))
         assert (with_cursor, without) == ({False}, {False, True})
@@ -283,9 +283,9 @@ async def test_keys_hide_and_show_each_sort_of_change(keys: str, left: list[str]
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ("1 2 3 4", "What is unchanged or added or changed or deleted is hidden, and nothing else is here."),
-        ("/ n o w h e r e", "Nothing fits after layer 2."),
-        ("[ / a d d e d", "Nothing fits after layer 1. A later layer may have it."),
+        ("1 2 3 4", "Nothing left to show: unchanged, added, modified and removed files are hidden."),
+        ("/ n o w h e r e", "No match for `nowhere` in layer 2. Esc clears the filter."),
+        ("[ / a d d e d", "No match for `added` in layer 1. A later layer may have one. Esc clears the filter."),
     ],
 )
 @piloted
@@ -299,7 +299,7 @@ async def test_where_there_is_no_line_a_sentence_says_why(keys: str, sentence: s
 async def test_what_is_hidden_is_named() -> None:
     async with explored(built(*CHANGED), size=WIDE, keys=["4 3"]) as screen:
         assert "without" in screen.title
-        assert "deleted" in screen.title
+        assert "removed" in screen.title
         assert screen.rows.hidden == {Change.UNCHANGED, Change.REMOVED}
 
 

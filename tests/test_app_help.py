@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from layerscope.app.keys.table import KEYS, Key
+from layerscope.app.keys.table import KEYS, KeyAction
 from layerscope.app.widgets.footer import key_text
 from layerscope.settings.settings import Settings
 from screens import NARROW, WIDE, Shown, demo, explored, piloted
@@ -94,13 +94,13 @@ async def test_it_scrolls_with_keys() -> None:
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.id)
-def test_every_key_has_an_id_and_a_description(key: Key) -> None:
+def test_every_key_has_an_id_and_a_description(key: KeyAction) -> None:
     assert key.id
     assert key.description[0].isupper()
     assert not key.description.endswith(".")
 
 
 def test_no_key_does_two_things_in_one_place() -> None:
-    for place in {key.place for key in KEYS}:
-        keys = [each for key in KEYS if key.place is place for each in key.keys.split(",")]
+    for place in {key.context for key in KEYS}:
+        keys = [each for key in KEYS if key.context is place for each in key.keys.split(",")]
         assert len(keys) == len(set(keys)), place

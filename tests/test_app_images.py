@@ -13,7 +13,8 @@ from textual.geometry import Size
 from build import file, image, layer
 from families_build import facts
 from layerscope.analysis import analyse, read_image
-from layerscope.app.images_app import ImagesApp, Ways
+from layerscope.app.app import LayerscopeApp
+from layerscope.app.images.screen import ImageList
 from layerscope.app.terminal import Terminal
 from layerscope.errors import NotFound
 from layerscope.families.facts import ImageFacts
@@ -22,7 +23,7 @@ from layerscope.families.found import Found
 from layerscope.progress import Progress
 from layerscope.sources.demo import open_demo
 from layerscope.sources.image import Image
-from screens import COLOURED, DEFAULTS, NARROW, POOR, WIDE, Shown, piloted
+from screens import COLORED, DEFAULTS, NARROW, POOR, WIDE, Shown, piloted
 
 NOW = 1717243200.0
 """2024-06-01 12:00 UTC."""
@@ -69,14 +70,14 @@ async def listed(
     images: Sequence[Found],
     *,
     size: tuple[int, int] = NARROW,
-    terminal: Terminal = COLOURED,
+    terminal: Terminal = COLORED,
     keys: str = "",
     learned: list[int] | None = None,
 ) -> AsyncIterator[Shown]:
     """The app on these images; `learned` gets what becomes known."""
     known = [] if learned is None else learned
-    ways = Ways(waste_of, lambda _found, wasted: known.append(wasted))
-    app = ImagesApp(images, ways, settings=DEFAULTS, terminal=terminal, now=NOW)
+    start = ImageList(images, waste_of, lambda _found, wasted: known.append(wasted), now=NOW)
+    app = LayerscopeApp(start, settings=DEFAULTS, terminal=terminal)
     async with app.run_test(size=Size(*size)) as pilot:
         shown = Shown(app, pilot)
         await shown.settled()
@@ -90,7 +91,7 @@ def names(shown: Shown) -> list[str]:
 
 
 def under_cursor(shown: Shown) -> str:
-    assert isinstance(shown.app, ImagesApp)
+    assert shown.app.images is not None
     row = shown.app.images.pane.row
     return "" if row is None else shown.app.images.outline.ledger.titles(row.image)[0]
 
@@ -120,7 +121,7 @@ async def test_the_note_says_what_there_is_to_say_of_the_image_under_the_cursor(
         note = shown.lines("images-note")
         assert note[:2] == [" team/service:1.4", f" linux/amd64 · {family()[1].id.short} · created 2024-05-29 08:30"]
         assert note[2].split() == ["removing", "it", "frees", "0", "B:", "other", "images", "need", "all", "its", "layers"]
-        assert "21.5 MB, 12.5 MB of it by its own layers; mending them saves 12.5 MB on disk, and 37.5 MB on pulls" in note[3]
+        assert "21.5 MB, 12.5 MB of it by its own layers; fixing them saves 12.5 MB on disk, and 37.5 MB on pulls" in note[3]
         told = {line.split()[0]: line for line in note[2:]}
         assert told["layers"].split(maxsplit=1)[1] == "2, 1 of them on python:3.12"
         assert "120 MB with 4 images: python:3.12, team/service:1.5-rc1, " in told["shares"]
@@ -307,4 +308,4 @@ async def test_the_help_lists_the_keys_of_this_screen() -> None:
     async with listed(found(family()), size=WIDE) as shown:
         assert shown.footer.split()[:8] == ["enter", "open", "space", "fold", "/", "filter", "s", "sort"]
         await shown.keys("question_mark")
-        assert "Fold or unfold what is built on the image" in "\n".join(shown.picture)
+        assert "Expand or collapse the images built on this one" in "\n".join(shown.picture)

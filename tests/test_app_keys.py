@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.app.keys.table import DIVE, KEYS, Place
+from layerscope.app.keys.table import DIVE, KEYS, KeyContext
 from layerscope.app.terminal import Terminal
 from layerscope.settings.settings import Settings
+from layerscope.tree.tree import Change
 from screens import NARROW, POOR, WIDE, demo, explored, piloted
 
 DIVE_SETTINGS = Settings(keymap="dive")
@@ -120,9 +121,25 @@ async def test_dive_sorts_with_ctrl_o() -> None:
         assert screen.rows.order.value == "size"
 
 
+@pytest.mark.parametrize(("old", "change"), [("files.changed", Change.MODIFIED), ("files.deleted", Change.REMOVED)])
+@piloted
+async def test_ids_of_earlier_versions_still_name_their_keys(old: str, change: Change) -> None:
+    async with explored(demo, settings=Settings(keys={old: "f5"}), keys=["f5"]) as screen:
+        assert screen.rows.hidden == {change}
+
+
+@piloted
+async def test_a_key_with_the_new_id_wins_over_one_with_the_old() -> None:
+    keys = {"files.removed": "f6", "files.deleted": "f5"}
+    async with explored(demo, settings=Settings(keys=keys), keys=["f5"]) as screen:
+        assert screen.rows.hidden == set()
+        await screen.keys("f6")
+        assert screen.rows.hidden == {Change.REMOVED}
+
+
 def test_in_dives_keymap_no_key_is_bound_twice() -> None:
-    table = {key.id: (key.place, DIVE.get(key.id, key.keys).split(",")) for key in KEYS}
-    places = {Place.EVERYWHERE, Place.EXPLORER, Place.LISTS, Place.FILES}
+    table = {key.id: (key.context, DIVE.get(key.id, key.keys).split(",")) for key in KEYS}
+    places = {KeyContext.EVERYWHERE, KeyContext.EXPLORER, KeyContext.LISTS, KeyContext.FILES}
     keys = [each for place, bound in table.values() if place in places for each in bound]
     assert sorted(keys) == sorted(set(keys))
 
@@ -177,7 +194,7 @@ async def test_ascii_is_all_there_is_where_only_that_will_do() -> None:
 
 
 @piloted
-async def test_without_colour_no_style_has_one() -> None:
-    async with explored(demo, terminal=Terminal(has_no_colour=True), keys=["tab e"]) as screen:
+async def test_without_color_no_style_has_one() -> None:
+    async with explored(demo, terminal=Terminal(has_no_color=True), keys=["tab e"]) as screen:
         assert screen.app.theme == "ansi-dark"
         assert screen.app.no_color

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from build import Layer, digest, file, layer, squeeze, whiteout, write_layout
+from kept_images import KeptImages
+from layerscope.analysis import read_image
 from layerscope.app.widgets.lines import Lines
 from layerscope.settings.settings import Settings
+from layerscope.sources.open import open_image
+from layerscope.units import size_text
 from screens import NARROW, WIDE, Shown, built, demo, explored, piloted, stored
 
 GROWN = (
@@ -170,6 +174,15 @@ async def test_a_layer_that_is_not_there_says_why_in_the_details(tmp_path: Path)
     async with explored(stored(incomplete(tmp_path, *GROWN)), size=WIDE, keys=["up"]) as screen:
         assert screen.layer == 2
         assert "not there" in "".join(screen.lines("details")[:3])
+
+
+@piloted
+async def test_a_containers_own_layer_has_the_size_that_reading_it_told(kept_containers: KeptImages) -> None:
+    read = read_image(open_image("container:web")).image.layers[-1].wire_bytes
+    assert read > 0
+    async with explored(stored("container:web"), size=WIDE) as screen:
+        size = next(line for line in screen.lines("details") if line.split()[:1] == ["size"])
+        assert f"{size_text(read)} on the wire" in size
 
 
 @piloted

@@ -9,7 +9,8 @@ import pytest
 
 from build import layer, whiteout
 from layerscope.app.explorer import loader
-from layerscope.app.explorer.loader import Failed, Opener
+from layerscope.app.explorer.loader import Failed, ImageSource, Opener
+from layerscope.app.reading_progress import Progressed
 from layerscope.app.terminal import Terminal
 from layerscope.errors import CorruptLayer, NotFound
 from layerscope.layers.read import ReadLayer
@@ -128,7 +129,7 @@ async def test_keys_end_it_at_once_while_it_opens(gate: Gate, key: str) -> None:
 @piloted
 async def test_progress_has_stage_share_bytes_and_rate(gate: Gate, size: tuple[int, int]) -> None:
     async with explored(slowly_opened(gate), size=size, is_waiting=False) as screen:
-        screen.explorer.post_message(loader.Progressed("reading layer 2 of 3", 250_000_000, 1_000_000_000, 125_000_000))
+        screen.explorer.post_message(Progressed("reading layer 2 of 3", 250_000_000, 1_000_000_000, 125_000_000))
         await screen.settled()
         wanted = ["reading layer 2 of 3 25%"]
         if size != (40, 10):
@@ -141,7 +142,7 @@ async def test_progress_has_stage_share_bytes_and_rate(gate: Gate, size: tuple[i
 @piloted
 async def test_progress_of_unknown_length_has_no_share(gate: Gate) -> None:
     async with explored(slowly_opened(gate), is_waiting=False) as screen:
-        screen.explorer.post_message(loader.Progressed("unpacking", 250_000_000, 0, 125_000_000))
+        screen.explorer.post_message(Progressed("unpacking", 250_000_000, 0, 125_000_000))
         await screen.settled()
         assert "unpacking" in screen.summary
         assert "%" not in screen.summary
@@ -152,7 +153,7 @@ async def test_progress_of_unknown_length_has_no_share(gate: Gate) -> None:
 @piloted
 async def test_progress_says_how_to_stop(gate: Gate) -> None:
     async with explored(slowly_opened(gate), is_waiting=False) as screen:
-        screen.explorer.post_message(loader.Progressed("reading layer 1 of 3", 1, 2, 3))
+        screen.explorer.post_message(Progressed("reading layer 1 of 3", 1, 2, 3))
         await screen.settled()
         assert "esc stops" in screen.summary
         gate.open()
@@ -162,7 +163,7 @@ async def test_progress_says_how_to_stop(gate: Gate) -> None:
 @piloted
 async def test_progress_is_drawn_on_every_terminal(gate: Gate, terminal: Terminal) -> None:
     async with explored(slowly_opened(gate), terminal=terminal, is_waiting=False) as screen:
-        screen.explorer.post_message(loader.Progressed("reading", 1, 3, 3))
+        screen.explorer.post_message(Progressed("reading", 1, 3, 3))
         await screen.settled()
         screen.check_lines()
         gate.open()
@@ -255,19 +256,19 @@ async def test_what_cannot_be_done_ends_the_app_and_says_why(error: Exception) -
 
 def test_the_loader_stops_at_the_next_piece() -> None:
     told: list[object] = []
-    reading = loader.Loader(built(*STACK), told.append)
+    reading = loader.Loader(ImageSource(built(*STACK), "test.tar"), told.append)
     reading.stop()
     reading.run()
-    assert not any(isinstance(each, loader.Read | loader.Analysed | Failed) for each in told)
+    assert not any(isinstance(each, loader.Read | loader.Analyzed | Failed) for each in told)
 
 
 def test_the_loader_tells_all_in_order() -> None:
     told: list[object] = []
-    loader.Loader(built(*STACK), told.append).run()
-    assert [type(each) for each in told if not isinstance(each, loader.Progressed)] == [
+    loader.Loader(ImageSource(built(*STACK), "test.tar"), told.append).run()
+    assert [type(each) for each in told if not isinstance(each, Progressed)] == [
         loader.Opened,
         loader.Read,
-        loader.Analysed,
+        loader.Analyzed,
     ]
 
 
@@ -275,7 +276,7 @@ def test_progress_is_told_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyP
     now = [0.0]
     monkeypatch.setattr("layerscope.app.explorer.loader.time.monotonic", lambda: now[0])
     told: list[object] = []
-    reading = loader.Loader(built(*STACK), told.append)
+    reading = loader.Loader(ImageSource(built(*STACK), "test.tar"), told.append)
     for _ in range(1000):
         now[0] += 0.001
         reading.progress("reading", 1, 2)

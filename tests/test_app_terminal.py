@@ -1,4 +1,4 @@
-"""What a terminal can show: which colours are written, which characters, and what can be told apart without either."""
+"""What a terminal can show: which colors are written, which characters, and what can be told apart without either."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def terminal(**environment: str) -> Terminal:
 
 
 @pytest.mark.parametrize(
-    ("term", "colorterm", "colours"),
+    ("term", "colorterm", "colors"),
     [
         ("xterm-256color", "", ColorSystem.EIGHT_BIT),
         ("xterm-256color", "truecolor", ColorSystem.TRUECOLOR),
@@ -43,16 +43,16 @@ def terminal(**environment: str) -> Terminal:
         ("vt220", "", ColorSystem.STANDARD),
     ],
 )
-def test_as_many_colours_as_the_terminal_has(term: str, colorterm: str, colours: ColorSystem) -> None:
-    assert terminal(TERM=term, COLORTERM=colorterm).colours is colours
+def test_as_many_colors_as_the_terminal_has(term: str, colorterm: str, colors: ColorSystem) -> None:
+    assert terminal(TERM=term, COLORTERM=colorterm).colors is colors
 
 
 def test_tmux_is_told_from_gnu_screen() -> None:
-    assert terminal(TERM="screen", COLORTERM="truecolor", TERM_PROGRAM="tmux").colours is ColorSystem.TRUECOLOR
+    assert terminal(TERM="screen", COLORTERM="truecolor", TERM_PROGRAM="tmux").colors is ColorSystem.TRUECOLOR
 
 
 def test_a_browser_says_itself_what_it_shows() -> None:
-    assert terminal(TERM="dumb", TEXTUAL_COLOR_SYSTEM="truecolor").colours is ColorSystem.TRUECOLOR
+    assert terminal(TERM="dumb", TEXTUAL_COLOR_SYSTEM="truecolor").colors is ColorSystem.TRUECOLOR
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_an_encoding_that_has_no_signs_makes_it_ascii() -> None:
 
 
 def test_an_empty_no_color_is_none() -> None:
-    assert not terminal(NO_COLOR="").has_no_colour
-    assert terminal(NO_COLOR="0").has_no_colour
+    assert not terminal(NO_COLOR="").has_no_color
+    assert terminal(NO_COLOR="0").has_no_color
 
 
-def test_few_colours_get_the_theme_made_for_them() -> None:
+def test_few_colors_get_the_theme_made_for_them() -> None:
     assert terminal(TERM="linux").theme("", "", THEMES) == "ansi-dark"
     assert terminal(TERM="linux").theme("", "nord", THEMES) == "ansi-dark"
     assert terminal(TERM="linux").theme("", "ansi-light", THEMES) == "ansi-light"
@@ -125,21 +125,21 @@ def look_around(opened: Bare) -> bytes:
     return opened.written
 
 
-def test_no_color_writes_not_one_colour(tmp_path: Path) -> None:
+def test_no_color_writes_not_one_color(tmp_path: Path) -> None:
     with bare(tmp_path, "demo", settings={"NO_COLOR": "1", "COLORTERM": "truecolor"}) as opened:
         drawn = styles(look_around(opened))
     assert drawn & FOREGROUNDS_AND_BACKGROUNDS == set()
     assert {1, 7} <= drawn
 
 
-def test_sixteen_colours_are_the_terminals_own(tmp_path: Path) -> None:
+def test_sixteen_colors_are_the_terminals_own(tmp_path: Path) -> None:
     with bare(tmp_path, "demo", settings={"TERM": "linux"}) as opened:
         drawn = styles(look_around(opened))
     assert drawn & {38, 48} == set()
     assert drawn & {30, 31, 32, 33, 34, 35, 36, 37}
 
 
-def test_256_colours_are_numbered(tmp_path: Path) -> None:
+def test_256_colors_are_numbered(tmp_path: Path) -> None:
     with bare(tmp_path, "demo", settings={"TERM": "tmux-256color"}) as opened:
         shown = look_around(opened)
     assert re.search(rb"\x1b\[[0-9;]*[34]8;5;", shown)
@@ -169,11 +169,11 @@ def test_the_cursor_and_the_focus_can_be_seen(settings: Settings, tmp_path: Path
     with tmux(tmp_path, settings=settings) as opened:
         opened.run_layerscope("demo")
         opened.wait(READY)
-        with_focus = styled(opened.coloured, "COPY fonts")
+        with_focus = styled(opened.colored, "COPY fonts")
         opened.press("Tab")
         opened.wait("space open")
-        without = styled(opened.coloured, "COPY fonts")
-        plain = styled(opened.coloured, "make static")
+        without = styled(opened.colored, "COPY fonts")
+        plain = styled(opened.colored, "make static")
     assert len({with_focus, without, plain}) == 3
     assert re.search(r"\b(7|47)\b", with_focus)
 

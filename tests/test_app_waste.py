@@ -16,10 +16,11 @@ from textual.pilot import Pilot
 from build import Layer, file, hardlink, image, layer, whiteout
 from layerscope.analysis import Analysis
 from layerscope.app.app import Ending, LayerscopeApp
+from layerscope.app.explorer.loader import ImageSource
 from layerscope.app.terminal import Terminal
 from layerscope.app.waste.groups import Grouping
 from layerscope.app.waste.note import WasteNote
-from layerscope.app.waste.outline import Jump, Outline
+from layerscope.app.waste.outline import Jump, WasteOutline
 from layerscope.app.waste.screen import WasteScreen
 from layerscope.app.waste.tabs import WasteTabs
 from layerscope.app.waste.waste_lines import WasteLines
@@ -45,7 +46,7 @@ class Used:
 
     app: LayerscopeApp
     pilot: Pilot[Ending]
-    outline: Outline
+    outline: WasteOutline
     ended: list[Jump | None] = field(default_factory=list)
 
     @property
@@ -106,8 +107,7 @@ async def opened(
     archive = place / "image.tar"
     archive.write_bytes(image(*layers))
     app = LayerscopeApp(
-        lambda _progress: (open_image(str(archive)), Base(base)),
-        "image.tar",
+        ImageSource(lambda _progress: (open_image(str(archive)), Base(base)), "image.tar"),
         settings=Settings(),
         terminal=Terminal(**terminal),
     )
@@ -115,8 +115,9 @@ async def opened(
         await pilot.pause()
         await app.workers.wait_for_complete()
         await pilot.pause()
+        assert app.explorer is not None
         assert app.explorer.analysis is not None
-        used = Used(app, pilot, Outline(app.explorer.analysis))
+        used = Used(app, pilot, WasteOutline(app.explorer.analysis))
         await used.open()
         yield used
 
@@ -375,7 +376,7 @@ def test_an_unfolded_group_says_how_many_more_it_has(tmp_path: Path) -> None:
         async with opened(tmp_path, stack) as used:
             await used.press("down", "enter", "G")
             assert used.pane.count == 203
-            assert used.text(202) == "and 100 more of 1.00 kB in all, which are listed by path"
+            assert used.text(202) == "and 100 more, 1.00 kB in total: group by path to list them"
             assert used.cursor == "10 B /d/199"
             await used.press("shift+tab")
             assert used.pane.count == 300

@@ -56,6 +56,34 @@ def test_options_of_the_report_are_completed() -> None:
     assert "--json" in completed("image.tar", "--")
 
 
+@pytest.mark.parametrize("words", [("ls",), ("ci",), ("diff", "a.tar"), ("report", "x.tar", "--base"), ()])
+def test_a_file_behind_a_prefix_is_completed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "image.tar").touch()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "im\x1b[31m").touch()
+    start = f"{tmp_path}/im"
+    assert offered("bash", *words, "layer", ":", start) == [f"file,layer:{start}"]
+    assert offered("bash", *words, start) == [f"file,{start}"]
+    if words[:1] != ("report",):  # a command without a name
+        for prefix in ("layer:", "dir:", "docker-archive:"):
+            found = offered("zsh", *words, f"{prefix}{start}")
+            assert found == ["plain", f"{prefix}{start}age.tar", "_", "plain", f"{prefix}{start}ages/", "_"]
+
+
+def test_a_path_inside_an_image_is_no_part_of_its_name() -> None:
+    assert offered("bash", "ls", "layer", ":", "image.tar", "--l") == ["plain,--layer"]
+
+
+def offered(shell: str, *words: str) -> list[str]:
+    """What a shell is told for the last of `words`, which bash splits at colons."""
+    line = {"COMP_WORDS": " ".join(["layerscope", *words]), "COMP_CWORD": str(len(words))}
+    env = environment({"_LAYERSCOPE_COMPLETE": f"{shell}_complete", **line})
+    code = "import sys; sys.argv[0] = 'layerscope'; from layerscope.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
 def test_bash_completes_with_the_script(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     requires("bash")
     program = tmp_path / "layerscope"

@@ -56,6 +56,12 @@ def test_a_good_file_is_ok(file: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert (done.code, done.out, done.err) == (0, "ok\n", "")
 
 
+@pytest.mark.parametrize("old", ["files.changed", "files.deleted"])
+def test_key_ids_of_earlier_versions_are_ok(old: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(f'[keys]\n"{old}" = "f5"\n')
+    assert ran(capsys, "config", "--check").out == "ok\n"
+
+
 def test_no_file_is_ok_too(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = ran(capsys, "config", "--check")
     assert (done.code, done.out) == (0, f"ok: there is no {file}, so everything is as by default\n")

@@ -18,7 +18,7 @@ EVERYTHING = layer(
     block("dev/sda", mode=0o660, gid=6),
     fifo("pipe", mode=0o600),
     file("bin/tool", b"12345", mode=0o4755, uid=1000, gid=100, mtime=86400),
-    hardlink("bin/other", "bin/tool", mode=0o4755),
+    hardlink("bin/other", "bin/tool", mode=0o4755, uid=1000, gid=100, mtime=86400),
     symlink("link", "bin/tool"),
 )
 KEYS = ["path", "type", "mode", "uid", "gid", "size", "mtime", "linkname", "device", "xattrs", "layer", "change"]
@@ -175,7 +175,7 @@ def test_times_before_1970_and_far_ahead_are_whole_numbers(tmp_path: Path, capsy
 def test_people_see_change_mode_owner_size_time_and_path(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(capsys, "ls", archive).out == (
         "  d????????? -:-                   -                /bin\n"
-        "  -rwsr-xr-x 0:0              5 B  1970-01-01 00:00 /bin/other\n"
+        "  -rwsr-xr-x 1000:100         5 B  1970-01-02 00:00 /bin/other\n"
         "~ -rw-r--r-- 0:0              3 B  1970-01-01 00:00 /bin/tool\n"
         "  drwxr-xr-x 0:0                   1970-01-01 00:00 /dev\n"
         "  crw-rw-rw- 0:0             1, 3  1970-01-01 00:00 /dev/null\n"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from build import image, layer
+from build import file, image, layer
 from commands import COMMAND, environment, process, ran, shell, written
 from layerscope import __version__
 from layerscope.cli.main import COMMANDS, REPORT, SUMMARIES
@@ -175,6 +176,41 @@ def test_ctrl_c_while_a_slow_pipe_is_read_exits_with_130_and_without_a_traceback
         assert child.wait(30) == 130
         assert child.stdout.read() == b""
         assert child.stderr.read().strip() == b"layerscope: interrupted"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_while_a_slow_pipe_is_read_exits_with_its_number(number: signal.Signals, code: int) -> None:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*COMMAND, "-"], env=environment(), **pipes) as child:  # type: ignore[call-overload]
+        _fill(child.stdin.fileno())
+        child.send_signal(number)
+        child.send_signal(number)
+        assert child.wait(30) == code
+        assert child.stderr.read().strip() == f"layerscope: ended by {number.name}".encode()
+
+
+def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    ignoring = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *COMMAND, "-"]
+    with subprocess.Popen(ignoring, env=environment(), **pipes) as child:  # type: ignore[call-overload]
+        _fill(child.stdin.fileno())
+        child.send_signal(signal.SIGHUP)
+        child.stdin.close()
+        assert child.wait(30) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_no_file_half_written(tmp_path: Path, number: signal.Signals) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(image(layer(file("big", b"x" * (300 << 20))), compress="zstd", fmt="oci"))
+    out = tmp_path / "out"
+    out.mkdir()
+    with subprocess.Popen([*COMMAND, "extract", path, "/", out], env=environment(), stderr=subprocess.PIPE) as child:
+        while child.poll() is None and not any(out.iterdir()):
+            time.sleep(0.001)
+        child.send_signal(number)
+        assert child.wait(30) == 128 + number
+    assert list(out.iterdir()) == []
 
 
 def _fill(pipe: int) -> None:

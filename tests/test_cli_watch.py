@@ -16,7 +16,7 @@ from build import file, image, layer
 from commands import COMMAND, environment, ran
 from engines import docker_engine
 from layerscope.app.app import LayerscopeApp
-from layerscope.app.explorer.loader import Opener
+from layerscope.app.explorer.loader import ImageSource, Opener
 from layerscope.app.terminal import Terminal
 from layerscope.compare import builds
 from layerscope.progress import Progress
@@ -105,7 +105,7 @@ def test_a_half_written_archive_leaves_the_build_before_on_the_screen(tmp_path: 
 
     async def use() -> None:
         app = LayerscopeApp(
-            watched(path), str(path), settings=Settings(), terminal=Terminal(), fingerprint=lambda: fingerprint(str(path))
+            ImageSource(watched(path), str(path), lambda: fingerprint(str(path))), settings=Settings(), terminal=Terminal()
         )
         async with app.run_test(size=(120, 40)) as pilot:
 
@@ -122,7 +122,7 @@ def test_a_half_written_archive_leaves_the_build_before_on_the_screen(tmp_path: 
             shown = await until_seen("the new build cannot be read: ")
             assert "Layer 1 of 1" in shown
             path.write_bytes(new)
-            shown = await until_seen("Against the build before")
+            shown = await until_seen("Compared with the build before")
             assert "+5.00 kB on disk" in shown
             assert "cannot be read" not in shown
             app.stop()
@@ -143,9 +143,10 @@ def test_the_screen_shows_the_new_build_and_keeps_its_place(tmp_path: Path) -> N
 
     async def use() -> None:
         app = LayerscopeApp(
-            stored(path), str(path), settings=Settings(), terminal=Terminal(), fingerprint=lambda: fingerprint(str(path))
+            ImageSource(stored(path), str(path), lambda: fingerprint(str(path))), settings=Settings(), terminal=Terminal()
         )
         async with app.run_test(size=(120, 40)) as pilot:
+            assert app.explorer is not None
             while app.explorer.analysis is None:
                 await pilot.pause(0.01)
             await pilot.press("tab", "down")
@@ -157,7 +158,7 @@ def test_the_screen_shows_the_new_build_and_keeps_its_place(tmp_path: Path) -> N
             await pilot.pause()
             text = "\n".join(strip.text for strip in app.screen._compositor.render_strips(app.screen.size))
             app.stop()
-            assert "Against the build before" in text
+            assert "Compared with the build before" in text
             assert "+5.00 kB on disk" in text
 
     asyncio.run(use())

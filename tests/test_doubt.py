@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
+import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from build import digest
+from build import blob, digest, file, layer, squeeze
 from commands import ran
+from layerscope.cache.stored import WORTH_KEEPING
+from layerscope.layers.hashing import Algorithms, LayerHashes
+from layerscope.layers.read import read_layer
 from sources_build import Files, Json, Layout, config, docker_layout, dump, layer_tar, saved, tar, write_tar
 
 BASE, TOP, OTHER = layer_tar("etc/os-release"), layer_tar("app/main"), layer_tar("app/other")
@@ -171,3 +178,120 @@ def test_an_archive_that_ends_early_or_in_garbage_is_damage(
     path = tmp_path / "image.tar"
     path.write_bytes(harm(tar({**files, "later": bytes(8192)})))
     assert [ran(capsys, "ci", path).code, ran(capsys, path, "--text").code, ran(capsys, "verify", path).code] == [2, 2, 2]
+
+
+# Digests of layers
+
+
+def layout_of(stored: bytes, unpacked: bytes, **wrong: Any) -> Files:
+    """A layout of one layer, with something wrong in its descriptor."""
+    layout = Layout()
+    entry = {**layout.add(stored, "application/vnd.oci.image.layer.v1.tar"), **wrong}
+    return layout.files(layout.image(settings=config(unpacked), changes={"layers": [entry]}))
+
+
+def moved(layout: Files, content: bytes, name: str) -> Files:
+    """The files with a blob under another digest."""
+    return {**layout, "blobs/" + name.replace(":", "/"): content}
+
+
+NOT_ITS_OWN = digest(b"other")
+STORED = {
+    "a plain layer's diff_id": lambda: saved(BASE, settings=config(TOP)),
+    "a gzip layer's diff_id": lambda: saved(gzip.compress(BASE), settings=config(TOP)),
+    "a zstd layer's diff_id": lambda: saved(squeeze(BASE, "zstd"), settings=config(TOP)),
+    "a plain layer's digest": lambda: moved(layout_of(BASE, BASE, digest=NOT_ITS_OWN), BASE, NOT_ITS_OWN),
+    "a gzip layer's digest": lambda: moved(
+        layout_of(squeeze(BASE, "gzip"), BASE, digest=NOT_ITS_OWN), squeeze(BASE, "gzip"), NOT_ITS_OWN
+    ),
+    "one of two layers": lambda: saved(BASE, OTHER, settings=config(BASE, TOP)),
+}
+
+
+@pytest.mark.parametrize("files", STORED.values(), ids=STORED.keys())
+def test_the_gate_checks_the_digests_of_layers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], files: Callable[[], Files]
+) -> None:
+    path = write_tar(tmp_path / "image.tar", files())
+    judged = ran(capsys, "ci", path)
+    assert (judged.code, "should be sha256:" in judged.err) == (2, True)
+    assert ran(capsys, "verify", path).code == 1
+    assert ran(capsys, path, "--text").code == 0
+    unchecked = ran(capsys, "ci", path, "--no-verify", "--min-efficiency", "0")
+    assert (unchecked.code, "Not verified: the digests of " in unchecked.out) == (0, True)
+
+
+def test_a_sound_image_is_verified_and_says_nothing_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    judged = ran(capsys, "ci", write_tar(tmp_path / "image.tar", saved(BASE, gzip.compress(TOP), settings=config(BASE, TOP))))
+    assert (judged.code, "erified" in judged.out) == (0, False)
+
+
+def test_a_hash_that_cannot_be_computed_is_a_doubt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = config(BASE, rootfs={"type": "layers", "diff_ids": ["blake3:" + "0" * 64]})
+    path = write_tar(tmp_path / "image.tar", saved(BASE, settings=settings))
+    judged = ran(capsys, "ci", path)
+    assert (judged.code, "cannot be checked: blake3 hashes cannot be computed here" in judged.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "first", [["--text"], ["ci"], ["ci", "--no-verify"]], ids=["a report", "the gate", "the gate unverified"]
+)
+def test_what_the_cache_knows_is_checked_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, first: list[str]
+) -> None:
+    monkeypatch.setenv("LAYERSCOPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("LAYERSCOPE_NO_CACHE", raising=False)
+    noise = random.Random(1).randbytes(WORTH_KEEPING + 5000)
+    own, stored = layer(file("noise", noise)).tar(), gzip.compress(layer(file("noise", noise)).tar(), 1)
+    sound = write_tar(tmp_path / "sound.tar", layout_of(stored, own))
+    wrong = write_tar(tmp_path / "wrong.tar", layout_of(stored, TOP))
+    for path in (sound, wrong):
+        assert ran(capsys, *first, path, *(["--min-efficiency", "0"] if "ci" in first else [])).code in (0, 2)
+    assert any((tmp_path / "cache").iterdir())
+    assert [ran(capsys, "ci", sound).code, ran(capsys, "ci", wrong).code] == [0, 2]
+    assert [ran(capsys, "ci", sound).code, ran(capsys, "ci", wrong).code] == [0, 2]
+    report = ran(capsys, wrong, "--text")
+    assert (report.code, "should be" in report.out) == (0, False)
+
+
+def test_layers_of_many_small_pieces_and_of_many_sizes_are_hashed_whole() -> None:
+    """eStargz has a gzip member for each file, so that pieces come in all sizes."""
+    tars = layer(*(file(f"{size}", bytes(size)) for size in (0, 1, 511, 70_000, 3_000_000))).tar()
+    members = b"".join(gzip.compress(tars[start : start + 700], mtime=0) for start in range(0, len(tars), 700))
+    for stored in (tars, gzip.compress(tars), squeeze(tars, "zstd"), members):
+        for algorithms in (Algorithms(), Algorithms("sha512", "sha256")):
+            read = read_layer(blob(stored), layer=1, hash_with=algorithms)
+            assert not read.table.problems
+            assert read.hashes == LayerHashes(
+                f"{algorithms.stored}:{hashlib.new(algorithms.stored, stored).hexdigest()}",
+                f"sha256:{hashlib.sha256(tars).hexdigest()}",
+            )
+
+
+def test_an_interruption_stops_the_hashing() -> None:
+    class Stop(BaseException):
+        pass
+
+    def stop(_length: int) -> None:
+        raise Stop
+
+    threads = threading.active_count()
+    for stored in (BASE, gzip.compress(BASE)):
+        with pytest.raises(Stop):
+            read_layer(blob(stored), layer=1, on_bytes=stop, hash_with=Algorithms())
+    assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize(
+    ("stored", "code", "words"), [(TOP, 2, "ok      layer 1 digest"), (OTHER, 1, "FAILED  layer 1 digest")]
+)
+def test_an_encrypted_layer_has_a_digest_to_be_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stored: bytes, code: int, words: str
+) -> None:
+    layout = Layout()
+    secret = layout.add(TOP, "application/vnd.oci.image.layer.v1.tar+gzip+encrypted")
+    files = layout.files(layout.image(settings=config(BASE), changes={"layers": [secret]}))
+    path = write_tar(tmp_path / "image.tar", {**files, "blobs/" + secret["digest"].replace(":", "/"): stored})
+    verified = ran(capsys, "verify", path)
+    assert (verified.code, words in verified.out, "it is encrypted" in verified.out) == (code, True, True)
+    assert [ran(capsys, "ci", path).code, ran(capsys, path, "--text").code] == [2, 2]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import resource
+import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from build import blob, directory, file, hardlink, layer, symlink
+from build import blob, directory, fifo, file, hardlink, layer, symlink
 from extracting import contents_of, extracted, image_in, tree_on_disk
 from layerscope.analysis import read_image
 from layerscope.errors import CannotWrite, CorruptLayer, WouldOverwrite
@@ -67,7 +70,12 @@ def test_a_destination_that_is_a_dangling_link_is_not_written_through(inside: Pa
 def test_the_images_own_links_lead_nothing_out(inside: Path, outside: Path) -> None:
     links = symlink("d", str(outside)), symlink("up", "../outside"), "d/a", "up/a", "up/b"
     extracted(contents_of(layer(*links)), "/", inside, overwrite=True)
-    extracted(contents_of(layer(*links[:2]), layer(*links[2:])), "/", inside, overwrite=True)
+
+
+def test_the_links_of_a_lower_layer_lead_nothing_out(inside: Path, outside: Path) -> None:
+    links = symlink("d", str(outside)), symlink("up", "../outside")
+    extracted(contents_of(layer(*links), layer("d/a", "up/a", "up/b")), "/", inside, overwrite=True)
+    assert not (inside / "d").is_symlink()
 
 
 def test_a_hard_link_of_the_image_does_not_reach_a_file_of_the_machine(inside: Path, outside: Path) -> None:
@@ -103,6 +111,72 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(inside: Path, monkeypa
     with pytest.raises(WouldOverwrite, match="/inside/b is there already; 1 of 2 files were written"):
         extracted(contents_of(layer("a", "b")), "/", inside)
     assert tree_on_disk(inside) == {"a": b"content of a\n", "b": b"mine"}
+
+
+@pytest.mark.parametrize("call", ["link", "rename"])
+def test_a_file_that_appears_at_the_last_moment_is_not_overwritten(
+    call: str, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = getattr(os, call)
+
+    def crossed(source: bytes, target: bytes, **options: Any) -> None:
+        (inside / "a").write_bytes(b"mine")
+        last(source, target, **options)
+
+    monkeypatch.setattr(os, call, crossed)
+    if call == "rename":  # nothing is renamed where a second name can be given
+        extracted(contents_of(layer("a")), "/", inside)
+        return
+    with pytest.raises(WouldOverwrite, match="/inside/a is there already; 0 of 1 files were written"):
+        extracted(contents_of(layer("a")), "/", inside)
+    assert tree_on_disk(inside) == {"a": b"mine"}
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+@pytest.mark.parametrize("when", ["mkfifo", "chmod", "open"])
+def test_a_fifo_that_becomes_something_else_meanwhile_changes_nothing_outside(
+    when: str, kind: str, inside: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write to the directory that root extracts to knows the temporary name."""
+    (outside / "a").chmod(0o600)
+    call = getattr(os, when)
+    swapped = []
+
+    def swap() -> None:
+        for found in inside.glob(".layerscope-*"):
+            found.unlink()
+            found.symlink_to(outside / "a") if kind == "link" else os.mkfifo(found, 0o600)
+            swapped.append(found)
+
+    def crossed(*arguments: Any, **options: Any) -> Any:
+        if when != "mkfifo":
+            swap()
+        done = call(*arguments, **options)
+        if when == "mkfifo":
+            monkeypatch.undo()
+            swap()
+        return done
+
+    monkeypatch.setattr(os, when, crossed)
+    umask = os.umask(0o077)
+    try:
+        with suppress(CannotWrite, WouldOverwrite):
+            extracted(contents_of(layer(fifo("f", mode=0o666))), "/", inside)
+    finally:
+        os.umask(umask)
+    assert swapped
+    assert stat.S_IMODE((outside / "a").stat().st_mode) == 0o600
+
+
+def test_a_file_system_without_hard_links_takes_files_all_the_same(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    extracted(contents_of(layer("a", "b")), "/", inside)
+    assert set(tree_on_disk(inside)) == {"a", "b"}
+    with pytest.raises(WouldOverwrite):
+        extracted(contents_of(layer("a", "b")), "/", inside)
 
 
 # Names

@@ -145,6 +145,7 @@ def test_the_stage_that_was_built_is_found(tmp_path: Path) -> None:
     [
         ("RUN <<EOF\napt-get update\nmake\nEOF", "RUN /bin/sh -c apt-get update\nmake\n # buildkit"),
         ("RUN <<-E\n\ta\n\tb\n\tE", "RUN /bin/sh -c a\nb\n # buildkit"),
+        ("RUN <<EOF\necho 1 > /1\necho 2\nEOF", "/bin/sh -c <<EOF\necho 1 > /1\necho 2"),
         ("RUN <<EOF\n#!/usr/bin/env python3\nprint()\nEOF", "RUN /bin/sh -c /dev/pipes/EOF # buildkit"),
         ("RUN cat <<A <<B > /x\n1\nA\n2\nB", "RUN /bin/sh -c cat <<A <<B > /x\n1\nA\n2\nB # buildkit"),
         ("RUN python3 <<EOF\nprint()\nEOF", "RUN python3 <<EOF"),

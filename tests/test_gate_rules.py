@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 
 import pytest
 
-from build import Layer, directory, file, hardlink, layer, opaque, whiteout
+from build import Layer, directory, file, hardlink, image, layer, opaque, whiteout
 from gating import TODAY, analysed, config, judged, result
+from layerscope.analysis import analyse, read_image
 from layerscope.gate.evaluate import evaluate
 from layerscope.gate.verdict import Outcome, Severity, Unit
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.content import LayerContent
 from layerscope.layers.read import ReadLayer
 from layerscope.layers.table import Problem
+from layerscope.sources.open import open_image
 from layerscope.waste.find import Cause
 
 KEPT = layer(file("d/kept", bytes(700)), file("gone", bytes(300)))
@@ -68,10 +71,36 @@ def test_the_margin_is_positive_inside_nothing_at_the_limit_and_negative_outside
     assert inside > 0 == at > outside
 
 
-def test_the_size_on_the_wire_is_that_of_the_stored_layers() -> None:
-    stored = sum(len(each.tar()) for each in STACK)
-    assert [judged(f"max-wire-size = {stored + more}", *STACK).exit_code for more in (1, 0, -1)] == [0, 0, 1]
-    assert "uncompressed" in result(judged("max-wire-size = 0", *STACK)).sentence
+def test_the_size_on_the_wire_of_plain_layers_is_an_estimate_and_says_so() -> None:
+    size = analysed(*STACK).pull_size
+    assert size.pull_bytes is not None
+    assert 0 < size.pull_bytes < size.stored_bytes == sum(len(each.tar()) for each in STACK)
+    assert [judged(f"max-wire-size = {size.pull_bytes + more}", *STACK).exit_code for more in (1, 0, -1)] == [0, 0, 1]
+    found = result(judged("max-wire-size = 0", *STACK))
+    assert (found.measured, found.is_estimate) == (size.pull_bytes, True)
+    assert found.sentence.startswith(f"Size on the wire: ≈{size.pull_bytes} B, at most 0 B (estimated: ")
+    assert "uncompressed" in found.sentence
+
+
+def test_the_size_on_the_wire_of_compressed_layers_is_that_of_the_stored_ones() -> None:
+    analysis = analyse(read_image(open_image("-", stdin=io.BytesIO(image(*STACK, compress="gzip")))))
+    stored = sum(each.wire_bytes for each in analysis.image.layers)
+    verdicts = [evaluate(analysis, config(f"max-wire-size = {stored + more}"), today=TODAY) for more in (0, -1)]
+    assert [verdict.exit_code for verdict in verdicts] == [0, 1]
+    assert not result(verdicts[0]).is_estimate
+    assert "≈" not in result(verdicts[0]).sentence
+
+
+def test_a_size_on_the_wire_that_cannot_be_estimated_passes_where_the_stored_layers_would_and_is_a_doubt_beyond() -> None:
+    """An engine's storage has headers alone: a pull moves less than the unpacked tars, and how much less is not known."""
+    analysis = analysed(*STACK)
+    layers = tuple(replace(each, compressed_estimate=None) for each in analysis.image.layers)
+    unknown = replace(analysis, contents=replace(analysis.contents, image=replace(analysis.image, layers=layers)))
+    stored = unknown.pull_size.stored_bytes
+    passed, doubted = (evaluate(unknown, config(f"max-wire-size = {stored + more}"), today=TODAY) for more in (0, -1))
+    assert (result(passed).outcome, passed.exit_code) == (Outcome.PASSED, 0)
+    assert (result(doubted).outcome, doubted.exit_code) == (Outcome.UNJUDGED, 2)
+    assert "a registry would carry less, and how much is not known" in doubted.doubts[0]
 
 
 def test_a_warning_does_not_fail_the_gate() -> None:
@@ -193,8 +222,8 @@ def test_a_cause_that_hangs_on_contents_that_could_not_be_compared_is_a_doubt() 
 
 def test_a_size_on_the_wire_that_is_not_known_is_a_doubt() -> None:
     analysis = analysed(*STACK)
-    image = replace(analysis.image, layers=tuple(replace(each, way=NoSize()) for each in analysis.image.layers))
-    unknown = replace(analysis, contents=replace(analysis.contents, image=image))
+    opened = replace(analysis.image, layers=tuple(replace(each, way=NoSize()) for each in analysis.image.layers))
+    unknown = replace(analysis, contents=replace(analysis.contents, image=opened))
     verdict = evaluate(unknown, config("max-wire-size = 1000000"), today=TODAY)
     assert (result(verdict).outcome, verdict.exit_code) == (Outcome.UNJUDGED, 2)
     assert "the size on the wire is not known here (layer 1, 2)" in verdict.doubts[0]

@@ -59,7 +59,7 @@ def opened(data: bytes) -> tuple[BlobContent, list[Stretch]]:
     """A stored layer, and the stretches of all its entries."""
     where = blob(data)
     read = read_layer(where, layer=1)
-    assert read.table.problems == ()
+    assert all("no engine unpacks" in problem.text for problem in read.table.problems)
     entries = read.table.entries
     columns = zip(entries.content_offset.tolist(), entries.size.tolist(), strict=True)
     return BlobContent.of(where, read), [(entry, offset, size) for entry, (offset, size) in enumerate(columns)]

@@ -40,7 +40,11 @@ def test_a_file_over_a_directory_buries_the_subtree() -> None:
 
 
 def test_a_link_to_a_directory_is_followed_inside_the_root() -> None:
-    assert seen(layer("d/", symlink("l", "../../d")), layer("l/x")) == [b"d", b"d/x", b"l"]
+    assert seen(layer("d/", symlink("l", "../../d"), "l/x")) == [b"d", b"d/x", b"l"]
+
+
+def test_a_link_of_a_lower_layer_becomes_a_directory() -> None:
+    assert seen(layer("d/", symlink("l", "../../d")), layer("l/x")) == [b"d", b"l", b"l/x"]
 
 
 def test_a_loop_of_links_is_replaced_by_a_directory() -> None:

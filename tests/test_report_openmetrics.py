@@ -15,6 +15,7 @@ import gate_runs
 from gate_runs import HOSTILE
 from layerscope.gate.run import GateRun
 from layerscope.gate.verdict import Verdict
+from layerscope.oci.platform import Platform
 from layerscope.report.openmetrics import openmetrics_report
 from layerscope.text import escape
 
@@ -89,5 +90,12 @@ def test_figures_that_are_no_numbers_are_written_as_the_format_has_them(tmp_path
 
 
 def test_a_hostile_name_is_only_a_name(tmp_path: Path) -> None:
-    rules = {each.labels["rule"] for each in families(gate_runs.hostile(tmp_path))["layerscope_rule_measured"]}
+    run = gate_runs.hostile(tmp_path)
+    image = dataclasses.replace(run.analysis.image, platform=Platform("li\x1b[31mnux", 'a"\\\n\u202e'))
+    contents = dataclasses.replace(run.analysis.contents, image=image)
+    hostile = dataclasses.replace(run, analysis=dataclasses.replace(run.analysis, contents=contents))
+    (about,) = families(hostile)["layerscope_image"]
+    assert about.labels["platform"] == escape(str(image.platform))
+    assert openmetrics_report(hostile).replace(b"\n", b"").decode().isprintable()
+    rules = {each.labels["rule"] for each in families(run)["layerscope_rule_measured"]}
     assert rules >= {escape(f"forbid {name}") for name in HOSTILE}

@@ -74,6 +74,9 @@ def no_engine_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def ask(monkeypatch: pytest.MonkeyPatch, *engines: RunningEngine) -> None:
+    """Name these engines and no other: one that is named has to answer."""
+    for name in ("DOCKER_HOST", "CONTAINER_HOST"):
+        monkeypatch.delenv(name)
     for engine in engines:
         monkeypatch.setenv("DOCKER_HOST" if engine.kind == "docker" else "CONTAINER_HOST", engine.address)
 

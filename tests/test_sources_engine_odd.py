@@ -7,16 +7,18 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from build import digest, file, image, layer
+from commands import ran
 from layerscope.analysis import analyse, read_image
 from layerscope.cache.cache import Cache
 from layerscope.errors import LayerscopeError, NotFound
 from layerscope.oci.platform import Platform
 from layerscope.report.json import analysis_json
-from layerscope.sources.engine import client, receive
+from layerscope.sources.engine import client, endpoints, receive
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.wishes import Wishes
 from layerscope.sources.image import Image
@@ -249,3 +251,65 @@ def test_contents_of_another_image_are_not_shown(start: Start) -> None:
     assert contents.layers[0] is not None
     with pytest.raises(NotFound, match=r"app:1 has another layer 1 now than before; open it again"):
         contents.layers[0].pieces(0, 512, 5)
+
+
+# Engines that are named
+
+
+def test_an_engine_that_is_named_and_does_not_answer_is_an_error_though_another_has_the_image(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    podman = start(sent(ARCHIVE))
+    monkeypatch.setenv("CONTAINER_HOST", podman.address)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nope")
+    for command in (["ci"], ["verify"], []):
+        done = ran(capsys, *command, "app:1")
+        assert done.code == 2
+        assert "nope) does not run there" in done.err
+    assert podman.saves == 0
+    assert ran(capsys, "ci", "podman:app:1", "--min-efficiency", "0").code == 0
+
+
+def test_a_podman_that_is_named_and_absent_is_an_error_though_a_usual_docker_has_the_image(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docker = start(sent(ARCHIVE))
+    monkeypatch.delenv("DOCKER_HOST")
+    monkeypatch.setattr(endpoints, "DOCKER_SOCKET", str(docker.socket))
+    done = ran(capsys, "ci", "app:1")
+    assert (done.code, "there is no Podman at " in done.err) == (2, True)
+    assert "docker:app:1 asks Docker alone" in done.err
+    assert ran(capsys, "ci", "docker:app:1").code == 0
+
+
+def test_a_named_engine_that_does_not_answer_is_an_error_for_a_container_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nope")
+    done = ran(capsys, "ci", "container:web")
+    assert (done.code, "nope) does not run there" in done.err) == (2, True)
+
+
+ODD = [
+    b"[]",
+    b"1",
+    b'"x"',
+    b'{"Id":[],"RepoTags":7}',
+    b'{"Id":"x","RootFS":[1]}',
+    b'{"Id":"x","Size":[]}',
+    b"[" * 100_000,
+    b"{",
+]
+
+
+@pytest.mark.parametrize("answer", ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("question", ["/version", "/info", "/images/app:1/json", "/images/json", "/containers/web/json"])
+def test_an_answer_of_any_form_is_no_broken_rule(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], question: str, answer: bytes
+) -> None:
+    engine = start(sent(ARCHIVE))
+    usual = engine.answer
+    monkeypatch.setattr(engine, "answer", lambda path: sent(answer) if unquote(path).endswith(question) else usual(path))
+    for reference in ("app:1", "apq:1", "container:web"):
+        assert ran(capsys, "ci", reference, "--min-efficiency", "0").code in (0, 2)
+    assert ran(capsys, "images").code in (0, 2)

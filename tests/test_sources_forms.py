@@ -12,9 +12,11 @@ import pytest
 from build import directory, file, layer, squeeze, write_layout
 from conftest import requires
 from layerscope.analysis import read_image
-from layerscope.errors import BadDocument, NotAnImage, NotFound
+from layerscope.errors import AmbiguousImage, BadDocument, NotAnImage, NotFound
+from layerscope.progress import unwatched
 from layerscope.report.listing import listing_json_lines, nodes_below
 from layerscope.sources.open import open_image
+from layerscope.verify import verify
 from sources_build import (
     AMD64,
     ARM64,
@@ -240,3 +242,25 @@ def test_a_file_of_another_form_is_named(tmp_path: Path, content: bytes, words: 
     (tmp_path / "it").write_bytes(content)
     with pytest.raises(NotAnImage, match=words):
         open_image(str(tmp_path / "it"))
+
+
+def test_two_manifests_of_one_platform_are_never_chosen_from_by_chance(tmp_path: Path) -> None:
+    layout = Layout()
+    one, two = layout.image(ONE), layout.image(TWO)
+    names = {"annotations": {"org.opencontainers.image.ref.name": "v1"}}
+    beside = write_directory(tmp_path / "beside", layout.files(one | names, two | names))
+    with pytest.raises(AmbiguousImage, match=r"2 images for linux/amd64; .*:DIGEST`, or by position, from :@0 on"):
+        open_image(f"{beside}:v1")
+    assert paths(open_image(f"{beside}:@1")) == [[b"two"]]
+    within = write_directory(tmp_path / "within", layout.files(layout.index(one, two, names=names["annotations"])))
+    for tag in ("", ":v1", ":@0"):
+        with pytest.raises(AmbiguousImage, match=r"2 images for linux/amd64; .*:DIGEST`: "):
+            open_image(f"{within}{tag}")
+    assert paths(open_image(f"{within}:{two['digest']}")) == [[b"two"]]
+
+
+def test_verify_of_an_old_archive_says_what_cannot_be_checked(tmp_path: Path) -> None:
+    """An id of before Docker 1.10 is a random number, no hash."""
+    checks = verify(open_image(write_tar(tmp_path / "image.tar", by_id(BASE, TOP))), progress=unwatched)
+    assert all(check.ok and not check.expected for check in checks)
+    assert checks[0].note == "no digest of it is stated"

@@ -6,6 +6,8 @@ import gzip
 import io
 import json
 import stat
+import struct
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from commands import ran
 from layerscope.analysis import read_image
 from layerscope.errors import AmbiguousImage, CorruptLayer, NotAnImage, NotFound
 from layerscope.sources.open import open_image
+from layerscope.viewing.zip_members import list_zip
 from sources_build import Files, Layout, layer_tar, tar
 
 IMAGE = image(layer("etc/passwd"), layer("app"), tag="app:1")
@@ -111,7 +114,7 @@ def test_an_archive_in_an_archive_in_an_archive_is_not_looked_for(tmp_path: Path
 @pytest.mark.parametrize("cut", [100, 2000])
 def test_a_damaged_zip_says_so(tmp_path: Path, cut: int) -> None:
     data = zipped({"image.tar": IMAGE}, STORED)
-    with pytest.raises(CorruptLayer, match="is a damaged zip archive"):
+    with pytest.raises(CorruptLayer, match="is a damaged or absurd zip archive"):
         open_image(written(tmp_path / "it.zip", data[:-cut]))
 
 
@@ -170,3 +173,31 @@ def test_every_command_works_on_what_is_inside(
     done = ran(capsys, "images", f"{several}:a.tar", "--json", "--analyze")  # opens it a second time, by what it is called then
     assert done.code == 0
     assert [each["tags"] for each in json.loads(done.out)["images"]] == [["app:1"]]
+
+
+def absurd_zip(members: int, extra: int, *, wide: bool = False) -> bytes:
+    """A zip of a directory alone, each entry of which has `extra` bytes of empty extra fields."""
+    record = b"PK\x01\x02" + bytes(24) + struct.pack("<HHH", 1, extra, 0) + bytes(12) + b"a" + bytes(extra)
+    central = record * members
+    size = 1 << 40 if wide else len(central)
+    end64 = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, members, members, size, 30) if wide else b""
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, 30 + len(central), 1) if wide else b""
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, members & 0xFFFF, members & 0xFFFF, len(central), 30, 0)
+    return b"PK\x03\x04" + bytes(26) + central + end64 + locator + end
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (absurd_zip(1000, 60_000), "more extra fields than any real one"),
+        (absurd_zip(150_000, 0), "more than 100,000 members"),
+        (absurd_zip(1, 0, wide=True), "its directory is larger than 64 MiB"),
+    ],
+    ids=["extra fields", "members", "directory"],
+)
+def test_a_zip_whose_directory_is_absurd_is_refused_at_once(tmp_path: Path, content: bytes, reason: str) -> None:
+    started = time.process_time()
+    with pytest.raises(CorruptLayer, match=reason):
+        open_image(written(tmp_path / "it.zip", content))
+    assert reason in list_zip(content).damage
+    assert time.process_time() - started < 2

@@ -254,6 +254,11 @@ def report(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
     assert (done.code, done.err) == (0, "")
     document = json.loads(done.out)
     del document["image"]["reference"]
+    if not document["image"]["name"].startswith("localhost/"):
+        # Docker from 25 on makes a manifest up for what it saves; its storage has none.
+        del document["image"]["manifest_digest"]
+        for each in document["layers"]:
+            del each["media_type"]
     return document
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 import model
-from build import Layer, hardlink, layer
+from build import Layer, file, hardlink, layer, symlink
 from layerscope.tree.tree import Change, Tree
 from seen import CHANGES, state_of, tree_of
 from strategies import linkless_stacks, polite_stacks, stacks
@@ -98,3 +100,24 @@ def range_change(was_there: bool, is_there: bool, is_touched: bool) -> model.Cha
 def test_a_hard_link_to_a_directory_below_shows_nothing_however_the_directory_came_to_be() -> None:
     for lower in (layer("b/a/"), layer("b/", "b/a/")):
         assert_same_states([lower, layer(hardlink("h", "b"), "b")])
+
+
+def test_a_hard_links_own_header_sets_what_every_name_of_the_content_shows() -> None:
+    stack = [
+        layer(file("a", b"1", mode=0o644, mtime=1), hardlink("b", "a", mode=0o600, uid=7, gid=8, mtime=9), hardlink("c", "b"))
+    ]
+    tree = tree_of([*stack, layer(file("d", b"2"), hardlink("e", "d", mode=0o700))])
+    assert_same_states(stack)
+    view = tree.view(2)
+    shown = {tree.nodes.paths[node]: oct(tree.entries.mode[view.entry[node]]) for node in range(1, len(tree))}
+    assert shown == {b"a": "0o644", b"b": "0o644", b"c": "0o644", b"d": "0o700", b"e": "0o700"}
+
+
+def test_a_hard_link_to_a_symlink_sets_its_owner_alone() -> None:
+    assert_same_states([layer(symlink("l", "f"), hardlink("g", "l", mode=0o600, uid=5, gid=6, mtime=9))])
+
+
+def test_xattrs_of_all_headers_of_an_inode_add_up() -> None:
+    one = replace(hardlink("b", "a"), xattrs=(("user.two", b"2"),))
+    tree = tree_of([layer(file("a", b"1", xattrs={"user.one": b"1"}), one)])
+    assert tree.xattrs == {number: {b"user.one": b"1", b"user.two": b"2"} for number in (0, 1)}

@@ -23,13 +23,31 @@ class OnDisk:
     linkname: bytes
 
 
-def umoci_unpack(layers: list[Layer], place: Path) -> dict[bytes, OnDisk]:
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An engine's own words when it does not take an image."""
+
+    words: str
+
+
+Shown = dict[bytes, OnDisk]
+
+
+def umoci_unpack(layers: list[Layer], place: Path) -> Shown:
     """Write `layers` as an OCI layout in the empty directory `place`, unpack it there, and list every path but the root."""
+    found = umoci_attempt(layers, place)
+    assert not isinstance(found, Refused), found
+    return found
+
+
+def umoci_attempt(layers: list[Layer], place: Path) -> Shown | Refused:
+    """The same for layers that umoci may refuse."""
     layout = write_layout(place / "layout", *layers, tag="it")
     rootless = [] if os.geteuid() == 0 else ["--rootless"]
     command = ["umoci", "unpack", *rootless, "--image", f"{layout}:it", str(place / "bundle")]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+    if done.returncode:
+        return Refused(done.stderr)
     return listing(place / "bundle" / "rootfs")
 
 

@@ -14,12 +14,17 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A command lives for a second and makes no cycles worth looking for: 30 ms of 500.
     gc.disable()
+    from layerscope.cli.ending import Ended, raise_on_signals
+
     try:
+        raise_on_signals()
         from layerscope.cli.main import run
 
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # while modules were still being imported
         code = 130
+    except Ended as ended:
+        code = ended.exit_code
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()

@@ -16,7 +16,7 @@ from layerscope.layers.read import ReadLayer
 from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
 from layerscope.progress import Progress, unwatched
 from layerscope.reading import OnLayer, read_layers, untold
-from layerscope.sources.image import Image, StoredLayer
+from layerscope.sources.image import Image, PullSize, StoredLayer
 from layerscope.tree.merge import merge
 from layerscope.tree.tree import Tree
 from layerscope.waste.find import Waste, find
@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 class Contents:
     """An image whose layers were read and merged: its tree, and the way back to each file's bytes.
 
-    `layers[k - 1]` is how layer k was stored, or None when its bytes are not there.
+    `layers[k - 1]` is how layer k was stored, or None when its bytes are not there. `unverified` are the numbers of the layers
+    that have a digest to be checked against and were not.
     """
 
     image: Image
     stack: LayerStack
     layers: tuple[LayerContent | None, ...]
     tree: Tree
+    unverified: tuple[int, ...] = ()
 
     def compression(self, number: int) -> Compression | None:
         """How layer `number` is stored; None when its bytes are not there."""
@@ -88,14 +90,27 @@ class Analysis:
 
     @cached_property
     def wire_bytes_wasted(self) -> list[int]:
-        """Each layer's wasted bytes as they go over the wire, estimated (≈) by the layer's own ratio of stored to
-        unpacked bytes.
-        """
+        """Each layer's wasted bytes as they are stored, estimated (≈) by the layer's own ratio of stored to unpacked bytes."""
+        return self._wasted_of([layer.wire_bytes for layer in self.image.layers])
+
+    @property
+    def pull_size(self) -> PullSize:
+        """What all layers take as they are stored, and what a pull moves."""
+        return PullSize.of(self.image.layers)
+
+    @cached_property
+    def pull_bytes_wasted(self) -> int | None:
+        """How many bytes a pull moves for wasted content, estimated (≈) likewise; None where a layer's size is not known."""
+        sizes = [layer.pull_bytes for layer in self.image.layers]
+        known = [size for size in sizes if size is not None]
+        return sum(self._wasted_of(known)) if len(known) == len(sizes) else None
+
+    def _wasted_of(self, sizes: list[int]) -> list[int]:
+        """The wasted part of each layer's size by its share of the layer's unpacked bytes."""
         wasted = self.waste.by_layer(self.tree.layers).tolist()
-        tables = self.contents.stack.tables
         return [
-            round(size * layer.wire_bytes / table.unpacked_bytes) if table.unpacked_bytes else 0
-            for size, layer, table in zip(wasted, self.image.layers, tables, strict=True)
+            round(lost * size / table.unpacked_bytes) if table.unpacked_bytes else 0
+            for lost, size, table in zip(wasted, sizes, self.contents.stack.tables, strict=True)
         ]
 
     @property
@@ -130,17 +145,26 @@ def read_image(
     keep_seek_points: bool = False,
     on_layer: OnLayer = untold,
     cache: Cache | None = None,
+    verify: bool = False,
 ) -> Contents:
     """Read every layer and merge them. Damage becomes a problem.
 
     `keep_seek_points` is for those who go on to read contents of compressed layers; reading the layers takes longer then.
     `on_layer` is for those who cannot wait (`read_layers`). `cache` knows layers that were read before, and learns the others.
+    With `verify`, all bytes that are there are hashed, and what does not hash to its digest is a problem.
     """
-    reads = read_layers(image, progress=progress, keep_seek_points=keep_seek_points, on_layer=on_layer, cache=cache)
+    reads = read_layers(
+        image, progress=progress, keep_seek_points=keep_seek_points, on_layer=on_layer, cache=cache, verify=verify
+    )
     image = _measured(image, reads)
+    unverified = tuple(
+        layer.number
+        for layer, read in zip(image.layers, reads, strict=True)
+        if read.hashes is None and (layer.digest or layer.diff_id) and (layer.blob or layer.way)
+    )
     stack, layers = _stack_layers(image, reads)
     progress("merging layers", 0, 0)
-    return Contents(image, stack, layers, merge(stack))
+    return Contents(image, stack, layers, merge(stack), unverified)
 
 
 def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
@@ -151,14 +175,18 @@ def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
 
 
 def _measured(image: Image, reads: list[ReadLayer]) -> Image:
-    """The image with the sizes of layers that an engine keeps unpacked: nothing but reading them tells how large they are."""
-    layers = [
-        replace(layer, measured_bytes=read.table.unpacked_bytes)
-        if layer.way is not None and read.compression is Compression.NONE
-        else layer
-        for layer, read in zip(image.layers, reads, strict=True)
-    ]
-    return replace(image, layers=tuple(layers))
+    """The image with what nothing but reading its layers tells: how large those are that an engine keeps unpacked, which are
+    stored plain, and what a registry would have of these.
+    """
+    pairs = zip(image.layers, reads, strict=True)
+    return replace(image, layers=tuple(_measured_layer(layer, read) for layer, read in pairs))
+
+
+def _measured_layer(layer: StoredLayer, read: ReadLayer) -> StoredLayer:
+    if read.compression is not Compression.NONE or (layer.blob is None and layer.way is None):
+        return layer
+    measured_bytes = layer.measured_bytes if layer.way is None else read.table.unpacked_bytes
+    return replace(layer, measured_bytes=measured_bytes, is_plain=True, compressed_estimate=read.compressed_estimate)
 
 
 def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tuple[LayerContent | None, ...]]:

@@ -12,9 +12,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
-from layerscope.sources.image import Image
+from layerscope.sources.image import Image, StoredLayer
 
 ALGORITHMS = ("sha256", "sha512")
 """Those that the OCI image-spec registers and hashlib has."""
@@ -53,16 +54,47 @@ def document_problems(image: Image) -> list[Problem]:
     return [_problem_of(check) for check in document_checks(image) if not check.ok]
 
 
+def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> list[Check]:
+    """A layer's stored bytes against its digest, the unpacked ones against its diff_id; `damage` is why these have no hash."""
+    what = f"layer {layer.number}"
+    if layer.digest == layer.diff_id:
+        # Bytes that are stored as they were unpacked have one hash; documents without any have nothing to compare.
+        return [digest_check(f"{what} digest and diff_id", layer.diff_id, hashes.unpacked, damage)]
+    checks = [digest_check(f"{what} digest", layer.digest, hashes.stored)] if layer.digest else []
+    return [*checks, digest_check(f"{what} diff_id", layer.diff_id, hashes.unpacked, damage)]
+
+
+def layer_problems(layer: StoredLayer, hashes: LayerHashes) -> list[Problem]:
+    """The hashes of a layer that are not what is stated. Of damaged bytes there is none, which is told as damage."""
+    found = []
+    for check in layer_checks(layer, hashes):
+        name = check.what.removeprefix(f"layer {layer.number} ")
+        if check.actual and not check.ok:
+            text = f"its {name} should be {check.expected}, and is {check.actual}"
+            found.append(Problem(layer.number, b"", text, Severity.REFUSED))
+        elif not check.ok and not _can_hash(check.expected):
+            found.append(Problem(layer.number, b"", f"its {name} cannot be checked: {check.note}", Severity.REFUSED))
+    return found
+
+
+def hash_algorithms(layer: StoredLayer) -> Algorithms:
+    """What a layer has to be hashed with to be checked."""
+    return Algorithms(hash_algorithm(layer.digest), hash_algorithm(layer.diff_id))
+
+
 def digest_check(what: str, expected: Digest | None, actual: str, damage: str = "") -> Check:
-    """A digest against the hash (in hexadecimal, empty: there is none) of what it names; `damage` is why there is none."""
+    """A digest against the hash (empty: there is none) of what it names; `damage` is why there is none."""
     if expected is None:
         note = damage or "the image does not say what it should be"
         return Check(what, "", "", ok=not damage, note=note, is_unread=bool(damage))
-    if expected.algorithm not in ALGORITHMS:
+    if not _can_hash(expected):
         note = damage or f"{expected.algorithm} hashes cannot be computed here"
         return Check(what, expected, "", ok=False, note=note, is_unread=True)
-    found = f"{expected.algorithm}:{actual}" if actual else ""
-    return Check(what, expected, found, ok=found == expected, note=damage, is_unread=not actual)
+    return Check(what, expected, actual, ok=actual == expected, note=damage, is_unread=not actual)
+
+
+def _can_hash(digest: str) -> bool:
+    return not digest or digest.partition(":")[0] in ALGORITHMS
 
 
 def hash_algorithm(digest: Digest | None) -> str:
@@ -71,7 +103,8 @@ def hash_algorithm(digest: Digest | None) -> str:
 
 
 def _document_check(what: str, digest: Digest, raw: bytes) -> Check:
-    return digest_check(what, digest, hashlib.new(hash_algorithm(digest), raw).hexdigest())
+    algorithm = hash_algorithm(digest)
+    return digest_check(what, digest, f"{algorithm}:{hashlib.new(algorithm, raw).hexdigest()}")
 
 
 def _problem_of(check: Check) -> Problem:

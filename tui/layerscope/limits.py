@@ -14,3 +14,23 @@ REGEX_SECONDS: Final = 5
 """Processor time of all matching of one regular expression; a million real paths take 1 s."""
 REGEX_MEMORY: Final = 1 << 30
 """Address space, in bytes, of the process that matches regular expressions."""
+LAYERS: Final = 1_000
+"""Layers of an image; Docker stops at 127."""
+CONFIGS_BYTES: Final = 256 << 20
+"""All configs that one manifest.json leads to; those of 10,000 images take 200 MB."""
+DOCUMENT_VALUES: Final = 1 << 19
+"""Values in one JSON document of an image: an index of 10,000 images has 300,000."""
+TOML_DOTS: Final = 32
+"""Dots in the keys of one line of TOML: the standard library's parser needs memory by the square of them."""
+ENGINE_ANSWER: Final = 64 << 20
+"""Bytes of one JSON answer of an engine; the list of 10,000 images takes 10 MB."""
+ENGINE_REFUSAL: Final = 1 << 20
+"""Bytes of the words with which an engine refuses."""
+EXPANDED: Final = 1 << 12
+"""Characters that variables may add to an instruction of a Dockerfile, beyond twice its own length."""
+XATTR_COST: Final = 64
+"""What an xattr costs beside its own bytes, when those of an entry and of a layer are added up."""
+RARE_BYTES: Final = 64 << 20
+"""Memory for all sparse maps of a layer, and 512 bytes an entry more for its xattrs."""
+RUN_COST: Final = 128
+"""Memory of one run of a sparse map, in bytes."""

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
 
 from layerscope.cache.cache import Cache
 from layerscope.cache.stored import find_stored, keep_stored
 from layerscope.cache.way import CachedWay
+from layerscope.doubt import hash_algorithms, layer_problems
 from layerscope.errors import CorruptLayer
 from layerscope.layers.beside import Beside, can_fork
 from layerscope.layers.compression import Compression, compression_of, unpacked_guess
 from layerscope.layers.read import ReadLayer, read_layer
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
+from layerscope.limits import LAYERS
 from layerscope.progress import Progress, unwatched
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 
-MAX_LAYERS = 32_000
-"""Columns of layer numbers are int16; Docker stops at 127 layers."""
 SLOWER = 5
 """How much longer a byte takes to be inflated, in and out, than to be hopped over (measured: 0.9 GB/s and 4 GB/s)."""
 WORTH_A_PROCESS = 512 << 20
@@ -44,68 +44,79 @@ def read_layers(
     keep_seek_points: bool = False,
     on_layer: OnLayer = untold,
     cache: Cache | None = None,
+    verify: bool = False,
 ) -> list[ReadLayer]:
     """The tables of all layers, base first. Damage and absent layers become fatal problems. Raises CorruptLayer for too many.
 
     The work is shared out to processes, for a walk over headers holds Python's lock. Seek points do not pass from one
     process to another: where they are wanted, and where this process cannot be copied, decompressors run in threads.
     `on_layer` is called in the thread that read the layer, so by several at once; in processes it is not. What `cache` knows
-    is not read, and has no seek points.
+    is not read, and has no seek points. With `verify`, every byte that is stored is hashed, and a digest that it should have
+    and does not is a problem; what the cache knows was hashed when it was kept.
     """
-    if len(image.layers) > MAX_LAYERS:
-        raise CorruptLayer(f"{escape(image.reference)} lists {len(image.layers)} layers; more than {MAX_LAYERS} are absurd")
-    known = _find_known(image.layers, progress, cache, on_layer) if cache else {}
+    if len(image.layers) > LAYERS:
+        raise CorruptLayer(f"{escape(image.reference)} lists {len(image.layers)} layers; more than {LAYERS} are absurd")
+    how = _How(cache, keep_seek_points=keep_seek_points, verify=verify)
+    known = _find_known(image.layers, progress, how, on_layer)
     layers = sorted((layer for layer in image.layers if layer.number not in known), key=lambda layer: -_work(layer))
     is_plain = all(_is_plain(layer) for layer in layers)
     if len(layers) > 1 and sum(map(_work, layers)) >= WORTH_A_PROCESS and (is_plain or not keep_seek_points) and can_fork():
-        reads = _read_in_processes(layers, progress, cache)
-    elif not is_plain:
-        reads = _read_in_threads(layers, progress, keep_seek_points=keep_seek_points, on_layer=on_layer, cache=cache)
+        reads = _read_in_processes(layers, progress, how)
+    elif not is_plain or (verify and len(layers) > 1):
+        reads = _read_in_threads(layers, progress, how, on_layer)
     else:
-        reads = _read_all(layers, _Counter(progress, layers), cache, on_layer)
+        reads = _read_all(layers, _Counter(progress, layers), how, on_layer)
     reads |= known
     return [reads[layer.number] for layer in image.layers]
 
 
-def _find_known(layers: tuple[StoredLayer, ...], progress: Progress, cache: Cache, on_layer: OnLayer) -> Reads:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What was asked of the reading of each layer."""
+
+    cache: Cache | None
+    keep_seek_points: bool
+    verify: bool
+
+
+def _find_known(layers: tuple[StoredLayer, ...], progress: Progress, how: _How, on_layer: OnLayer) -> Reads:
     """The layers that the cache knows: proving one in a file takes a hundredth of the time that reading it does."""
     counter, known = _Counter(progress, list(layers)), {}
-    for layer in layers:
-        found = _known(layer, cache, counter)
+    for layer in layers if how.cache else ():
+        found = _known(layer, how, counter)
         if found is not None:
             known[layer.number] = found
             on_layer(layer.number, found)
     return known
 
 
-def _known(layer: StoredLayer, cache: Cache, counter: _Counter) -> ReadLayer | None:
+def _known(layer: StoredLayer, how: _How, counter: _Counter) -> ReadLayer | None:
     number, on_bytes = layer.number, counter.of(layer.number)
     if isinstance(layer.way, CachedWay) and layer.way.is_known:
         return layer.way.read(layer=number, on_bytes=on_bytes)
-    if layer.blob is None or layer.way is not None:
+    if layer.blob is None or layer.way is not None or how.cache is None:
         return None
-    found = find_stored(cache, layer.blob, layer.digest or layer.diff_id, layer=number, on_bytes=on_bytes)
-    return None if found is None else _told_if_cut(layer, found)
+    stated, hash_with = layer.digest or layer.diff_id, hash_algorithms(layer) if how.verify else None
+    found = find_stored(how.cache, layer.blob, stated, layer=number, on_bytes=on_bytes, hash_with=hash_with)
+    return None if found is None else _checked(layer, found)
 
 
-def _read_all(layers: list[StoredLayer], counter: _Counter, cache: Cache | None, on_layer: OnLayer = untold) -> Reads:
+def _read_all(layers: list[StoredLayer], counter: _Counter, how: _How, on_layer: OnLayer = untold) -> Reads:
     reads = {}
     for layer in layers:
-        reads[layer.number] = _read(layer, counter, cache=cache)
+        reads[layer.number] = _read(layer, counter, how)
         on_layer(layer.number, reads[layer.number])
     return reads
 
 
-def _read_in_threads(
-    layers: list[StoredLayer], progress: Progress, *, keep_seek_points: bool, on_layer: OnLayer, cache: Cache | None
-) -> Reads:
+def _read_in_threads(layers: list[StoredLayer], progress: Progress, how: _How, on_layer: OnLayer) -> Reads:
     """The largest layers start first, so that no core is left with a big one at the end."""
     from concurrent.futures import ThreadPoolExecutor
 
     counter = _Counter(progress, layers)
 
     def read(layer: StoredLayer) -> ReadLayer:
-        found = _read(layer, counter, keep_seek_points=keep_seek_points, cache=cache)
+        found = _read(layer, counter, how)
         on_layer(layer.number, found)
         return found
 
@@ -119,15 +130,15 @@ def _read_in_threads(
             raise
 
 
-def _read_in_processes(layers: list[StoredLayer], progress: Progress, cache: Cache | None) -> Reads:
+def _read_in_processes(layers: list[StoredLayer], progress: Progress, how: _How) -> Reads:
     """This process takes one share and copies of it the others; what a copy that died had to read is read here."""
     mine, *others = _shares(layers, os.cpu_count() or 1)
-    beside = [Beside(partial(_read_all, share, _Counter(unwatched, share), cache)) for share in others]
+    beside = [Beside(partial(_read_all, share, _Counter(unwatched, share), how)) for share in others]
     try:
-        reads = _read_all(mine, _Counter(progress, mine, out_of=layers), cache)
+        reads = _read_all(mine, _Counter(progress, mine, out_of=layers), how)
         for share, copy in zip(others, beside, strict=True):
             found = copy.result()
-            reads |= _read_all(share, _Counter(progress, share), cache) if found is None else found
+            reads |= _read_all(share, _Counter(progress, share), how) if found is None else found
     except BaseException:
         for copy in beside:
             copy.cancel()
@@ -157,26 +168,28 @@ def _is_plain(layer: StoredLayer) -> bool:
     return layer.blob is None or layer.way is not None or compression_of(layer.blob.read(0, 4)) is Compression.NONE
 
 
-def _read(layer: StoredLayer, counter: _Counter, *, keep_seek_points: bool = False, cache: Cache | None = None) -> ReadLayer:
+def _read(layer: StoredLayer, counter: _Counter, how: _How) -> ReadLayer:
     number, on_bytes = layer.number, counter.of(layer.number)
     if layer.way is not None:
-        return layer.way.read(layer=number, on_bytes=on_bytes)
+        return _checked(layer, layer.way.read(layer=number, on_bytes=on_bytes))
     if layer.blob is None:
         text = f"its bytes are not there ({layer.absent})" if layer.absent else "its bytes are not there"
         problem = Problem(number, b"", text, Severity.REFUSED if layer.is_foreign else Severity.DAMAGE)
         return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
     stated = layer.digest or layer.diff_id
-    reader = partial(read_layer, layer.blob, layer=number, keep_seek_points=keep_seek_points)
-    read = keep_stored(cache, layer.blob, stated, reader, on_bytes) if cache else reader(on_bytes=on_bytes)
-    return _told_if_cut(layer, read)
+    reader = partial(read_layer, layer.blob, layer=number, keep_seek_points=how.keep_seek_points)
+    if how.verify:
+        reader = partial(reader, hash_with=hash_algorithms(layer))
+    read = keep_stored(how.cache, layer.blob, stated, reader, on_bytes) if how.cache else reader(on_bytes=on_bytes)
+    return _checked(layer, read)
 
 
-def _told_if_cut(layer: StoredLayer, read: ReadLayer) -> ReadLayer:
-    """The same layer, with a fatal problem where bytes of it are missing."""
-    if not layer.is_cut or layer.blob is None:
-        return read
-    cut = Problem(layer.number, b"", f"only {layer.blob.size} of its bytes are there", Severity.DAMAGE)
-    return replace(read, table=replace(read.table, problems=(*read.table.problems, cut)))
+def _checked(layer: StoredLayer, read: ReadLayer) -> ReadLayer:
+    """The same layer, with a problem where bytes of it are missing or are not what they should be."""
+    found = layer_problems(layer, read.hashes) if read.hashes else []
+    if layer.is_cut and layer.blob is not None:
+        found.append(Problem(layer.number, b"", f"only {layer.blob.size} of its bytes are there", Severity.DAMAGE))
+    return replace(read, table=replace(read.table, problems=(*read.table.problems, *found))) if found else read
 
 
 class _Cancelled(BaseException):

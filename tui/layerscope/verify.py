@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 
-from layerscope.doubt import Check, digest_check, document_checks, hash_algorithm
-from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import Blob
-from layerscope.layers.compression import PIECE, Compression, compression_of, unpack
+from layerscope.doubt import Check, digest_check, document_checks, hash_algorithms, layer_checks
+from layerscope.layers.hashing import hash_blob
 from layerscope.progress import Progress
 from layerscope.sources.image import Image, StoredLayer
 
@@ -61,30 +58,6 @@ class _Watch:
             self._progress("verifying", self._done, self._total)
 
 
-class _StoredHash:
-    """Hashes a blob's stored bytes up to where another reader has come, while those pages are at hand."""
-
-    def __init__(self, blob: Blob, algorithm: str, watch: _Watch) -> None:
-        self._blob, self._watch = blob, watch
-        self._hash = hashlib.new(algorithm)
-        self._reached = 0
-
-    def add(self, length: int) -> None:
-        """Take the next `length` stored bytes."""
-        self._watch.add(length)
-        end = min(self._reached + length, self._blob.size)
-        for start in range(self._reached, end, PIECE):
-            self._hash.update(self._blob.read(start, min(PIECE, end - start)))
-        self._blob.forget(self._reached, end)
-        self._reached = end
-
-    def whole(self) -> str:
-        """The hash of all stored bytes, those that the other reader never came to among them."""
-        while self._reached < self._blob.size:
-            self.add(min(PIECE, self._blob.size - self._reached))
-        return self._hash.hexdigest()
-
-
 def _stated_checks(image: Image) -> list[Check]:
     """What the documents themselves show to be wrong: counts, sizes, and what leads to them."""
     found = [problem for problem in image.problems if problem.is_doubt]
@@ -95,26 +68,10 @@ def _layer_checks(layer: StoredLayer, watch: _Watch) -> list[Check]:
     what = f"layer {layer.number}"
     if layer.blob is None:
         note = layer.absent or "its bytes are not there"
+        if layer.sealed is not None and layer.digest is not None:
+            hashes, _ = hash_blob(layer.sealed, hash_algorithms(layer))
+            sealed = digest_check(f"{what} digest", layer.digest, hashes.stored)
+            return [sealed, digest_check(f"{what} diff_id", layer.diff_id, "", note)]
         return [Check(what, layer.digest or layer.diff_id or "", "", ok=layer.is_foreign, note=note, is_unread=True)]
-    stored, unpacked, damage = _hashes(layer.blob, layer, watch)
-    if layer.digest == layer.diff_id:
-        # Bytes that are stored as they were unpacked have one hash; documents without any have nothing to compare.
-        return [digest_check(f"{what} digest and diff_id", layer.diff_id, unpacked, damage)]
-    checks = [digest_check(f"{what} digest", layer.digest, stored)] if layer.digest else []
-    return [*checks, digest_check(f"{what} diff_id", layer.diff_id, unpacked, damage)]
-
-
-def _hashes(blob: Blob, layer: StoredLayer, watch: _Watch) -> tuple[str, str, str]:
-    """The hash of the stored bytes, that of the unpacked ones (empty when they are damaged), and what the damage is."""
-    stored = _StoredHash(blob, hash_algorithm(layer.digest), watch)
-    if compression_of(blob.read(0, 4)) is Compression.NONE and hash_algorithm(layer.digest) == hash_algorithm(layer.diff_id):
-        whole = stored.whole()
-        return whole, whole, ""
-    unpacked = hashlib.new(hash_algorithm(layer.diff_id))
-    damage = ""
-    try:
-        for piece in unpack(blob, on_bytes=stored.add):
-            unpacked.update(piece)
-    except CorruptLayer as error:
-        damage = str(error)
-    return stored.whole(), "" if damage else unpacked.hexdigest(), damage
+    hashes, damage = hash_blob(layer.blob, hash_algorithms(layer), watch.add)
+    return layer_checks(layer, hashes, damage)

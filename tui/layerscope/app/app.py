@@ -1,4 +1,4 @@
-"""The app: what holds on every screen. `run` is what the command line calls."""
+"""The app: it starts on one image or on a list of images, and opens the other screens when asked to."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.message import Message
 from textual.screen import Screen
 
 from layerscope.app.driver import TerminalDriver
-from layerscope.app.explorer.loader import Analysed, Failed, Fingerprint, Loader, Opened, Opener, Progressed, Read, Rebuilt
+from layerscope.app.explorer.loader import Analyzed, Failed, ImageSource, Rebuilt
 from layerscope.app.explorer.screen import Explorer
 from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import DIVE, Place, keys_with
+from layerscope.app.keys.table import KeyContext, keymap_of, keys_with
 from layerscope.app.terminal import Terminal
 from layerscope.app.widgets.footer import key_text
 from layerscope.rows.order import Order
@@ -31,108 +30,106 @@ from layerscope.settings.settings import Settings
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
     from layerscope.app.file.screen import FileScreen
+    from layerscope.app.images.screen import ImageList, ImagesScreen
+    from layerscope.app.waste.outline import Jump, WasteOutline
     from layerscope.tree.tree import View
 
 
 class Crashed:
-    """A bug, of which standard error has the traceback."""
+    """A bug ended the app; its traceback is on standard error."""
 
 
-OnAnalysed = Callable[["Analysis"], object]
-"""Told of each image of which all is known."""
-
-
-def untold(_analysis: Analysis) -> None:
-    """Nobody wants to know."""
-
+OnAnalyzed = Callable[["Analysis"], object]
+"""Called with each finished analysis."""
 
 Ending = Failed | Crashed | int | None
-"""How the app ended: an error, a bug, a signal's number, or as the user wished."""
+"""How the app ended: by an error, a bug, a signal's number, or because the user quit."""
 
 GARBAGE = 20_000
-"""New objects after which the garbage collector looks at them, some thirty times as many as otherwise."""
-_COLOURS = ("added", "modified", "removed", "wasted", "faint", "key")
-DARK_COLOURS = {"wasted": "#d670d6", "faint": "#8b949e"}
-LIGHT_COLOURS = dict(zip(_COLOURS, ("#116329", "#7d4e00", "#b31d28", "#8f1d87", "#57606a", "#0550ae"), strict=True))
-ANSI_COLOURS = {
-    **dict(zip(_COLOURS, ("ansi_green", "ansi_yellow", "ansi_red", "ansi_magenta"), strict=False)),
+"""New objects after which the garbage collector runs, some thirty times Python's default."""
+_COLORS = ("added", "modified", "removed", "wasted", "faint", "key")
+DARK_COLORS = {"wasted": "#d670d6", "faint": "#8b949e"}
+LIGHT_COLORS = dict(zip(_COLORS, ("#116329", "#7d4e00", "#b31d28", "#8f1d87", "#57606a", "#0550ae"), strict=True))
+ANSI_COLORS = {
+    **dict(zip(_COLORS, ("ansi_green", "ansi_yellow", "ansi_red", "ansi_magenta"), strict=False)),
     "faint": "ansi_default",
     "key": "ansi_cyan",
 }
-"""The terminal's own sixteen; what is faint is dimmed instead (app.tcss)."""
+"""The terminal's own sixteen; `faint` text is dimmed instead (app.tcss)."""
 
 
 class LayerscopeApp(App[Ending], inherit_bindings=False):
-    """Layers, files and waste of one image."""
+    """Shows the explorer on an ImageSource, or an ImageList, from which each image opens in an explorer of its own."""
 
     TITLE = "layerscope"
     CSS_PATH = "app.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.EVERYWHERE)
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(
-        self, opener: Opener, reference: str, *, settings: Settings, terminal: Terminal, fingerprint: Fingerprint | None = None
+        self, start: ImageSource | ImageList, *, settings: Settings, terminal: Terminal, on_analyzed: OnAnalyzed | None = None
     ) -> None:
-        # TEXTUAL_DRIVER names another where there is no terminal, as in a browser.
+        # TEXTUAL_DRIVER names another driver where there is no terminal, as in a browser.
         driver = None if os.environ.get("TEXTUAL_DRIVER") else TerminalDriver
-        super().__init__(driver, ansi_color=True if terminal.has_no_colour else None)
-        self.settings = settings
-        self.is_ascii = terminal.is_ascii
-        self.no_color = terminal.has_no_colour
+        super().__init__(driver, ansi_color=True if terminal.has_no_color else None)
+        self._start, self._settings, self._on_analyzed = start, settings, on_analyzed
+        self._is_ascii = terminal.is_ascii
+        self.no_color = terminal.has_no_color
         self._filters += terminal.filters
-        # What Textual would take for the same by itself is less sure.
-        self.console._color_system = terminal.colours
+        # Textual's own detection of colors is less reliable.
+        self.console._color_system = terminal.colors
         remembered = recall()
-        self.order = Order(settings.sort or remembered.sort or "name")
+        self._order = Order(settings.sort or remembered.sort or "name")
         self.theme = terminal.theme(settings.theme, remembered.theme, self.available_themes)
-        self._reference = reference
-        self._loader = Loader(opener, self.post_message, fingerprint)
-        self.on_analysed: OnAnalysed = untold
-        keymap = {**(DIVE if settings.keymap == "dive" else {}), **settings.keys}
+        keymap = keymap_of(settings)
         self.key_table = keys_with(keymap)
         self.set_keymap(keymap)
+        self.images: ImagesScreen | None = None
+        self.explorer: Explorer | None = None
+        self._opened_image = -1
+        self._outline: WasteOutline | None = None
 
     def get_default_screen(self) -> Screen[None]:
-        """The explorer is there from the first frame on."""
-        self.explorer = Explorer(self._reference)
+        """Return the start screen, which is there from the first frame on."""
+        if isinstance(self._start, ImageSource):
+            return self._explorer_on(self._start)
+        from layerscope.app.images.screen import ImagesScreen
+
+        self.images = ImagesScreen(self._start, keys=self.key_table, is_ascii=self._is_ascii)
+        return self.images
+
+    def _explorer_on(self, source: ImageSource) -> Explorer:
+        self.explorer = Explorer(
+            source, settings=self._settings, order=self._order, keys=self.key_table, is_ascii=self._is_ascii
+        )
         return self.explorer
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Colours of our own: each fact has one everywhere, and it can be read on a light ground, too."""
+        """Return our own colors: each fact has the same everywhere, and all can be read on a light background, too."""
         theme = self.current_theme
         if theme.ansi:
-            return ANSI_COLOURS
+            return ANSI_COLORS
         if not theme.dark:
-            return LIGHT_COLOURS
+            return LIGHT_COLORS
         warning, error, success = theme.warning or "orange", theme.error or "red", theme.success or "green"
-        return DARK_COLOURS | {"added": success, "modified": warning, "removed": error, "key": theme.accent or warning}
+        return DARK_COLORS | {"added": success, "modified": warning, "removed": error, "key": theme.accent or warning}
 
     def on_mount(self) -> None:
-        """Start reading once the first frame is out; end tidily when the system asks for it."""
+        """Restore the terminal when a signal ends the app."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, int(number))
-        self.call_after_refresh(self._load)
 
-    def _load(self) -> None:
-        self.run_worker(self._loader.run, thread=True, group="load")
+    # What the explorer posts.
 
-    @on(Opened)
-    @on(Progressed)
-    @on(Read)
-    def _pass_on(self, message: Message) -> None:
-        self.explorer.post_message(message)
-        top = self.screen_stack[-1] if self.screen_stack else None
-        if isinstance(message, Progressed) and top is not None and top is not self.explorer:
-            top.post_message(message)
-
-    @on(Analysed)
+    @on(Analyzed)
     @on(Rebuilt)
-    def _all_read(self, message: Analysed | Rebuilt) -> None:
-        self.explorer.post_message(message)
-        self.on_analysed(message.analysis)
-        # A million columns' worth of objects that live to the end are not to be looked through again and again.
-        gc.freeze()
+    def _all_read(self, message: Analyzed | Rebuilt) -> None:
+        if self._on_analyzed is not None:
+            self._on_analyzed(message.analysis)
+        if self.images is None:
+            # The columns of the only image live to the end: the collector must not look through them again and again.
+            gc.freeze()
         gc.enable()
         # Drawing a frame makes some thousand objects, which would be looked through ten times meanwhile.
         gc.set_threshold(GARBAGE)
@@ -140,36 +137,58 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     @on(Failed)
     def _give_up(self, message: Failed) -> None:
-        self.exit(message)
+        if self.images is None:
+            self.exit(message)
+        elif self.screen is not self.images:
+            self._leave_image()
+            self.notify(str(message.error), title="Not opened", severity="error", markup=False, timeout=20)
 
-    def stop(self) -> None:
-        """End reading, and the app with it."""
-        self._loader.stop()
-        self.exit()
+    @on(Explorer.Left)
+    def _step_out(self) -> None:
+        if self.images is not None:
+            self._leave_image()
+        elif self.explorer is not None and self.explorer.analysis is None:
+            self.exit()
 
-    async def action_quit(self) -> None:
-        """Quit at once, whatever is being read."""
-        self.stop()
+    @on(Explorer.SortChanged)
+    def _remember_order(self, message: Explorer.SortChanged) -> None:
+        self._order = message.order
+        self._remember()
 
-    async def action_back(self) -> None:
-        """Escape: a step back in the explorer, and out of any other screen that does not say otherwise."""
-        if self.screen is self.explorer:
-            self.explorer.action_back()
-        elif len(self.screen_stack) > 1:
-            self.screen.dismiss()
+    @on(Explorer.WasteRequested)
+    def _show_waste(self, message: Explorer.WasteRequested) -> None:
+        from layerscope.app.waste.outline import WasteOutline
+        from layerscope.app.waste.screen import WasteScreen
 
-    def action_help(self) -> None:
-        """All keys."""
-        from layerscope.app.dialogs.help import HelpScreen
+        if self._outline is None or self._outline.analysis is not message.analysis:
+            self._outline = WasteOutline(message.analysis)
+        self.push_screen(WasteScreen(self._outline, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
 
-        self.push_screen(HelpScreen(self.key_table))
+    def _jump(self, jump: Jump | None) -> None:
+        if jump is not None and self.explorer is not None:
+            self.explorer.jump(jump.layer, jump.node)
 
-    def on_file_screen_extract(self, message: FileScreen.Extract) -> None:
+    @on(Explorer.FileRequested)
+    def _show_file(self, message: Explorer.FileRequested) -> None:
+        from layerscope.app.file.path_history import PathHistory
+        from layerscope.app.file.screen import FileScreen
+
+        explorer = self.explorer
+        assert explorer is not None
+        waste = explorer.analysis.waste if explorer.analysis is not None else None
+        history = PathHistory.of(message.contents, message.node, waste)
+        keys, progressed = self.key_table, explorer.progressed
+        self.push_screen(FileScreen(history, message.layer, shows=message.shows, keys=keys, progressed=progressed))
+
+    @on(Explorer.ExtractRequested)
+    def _extract(self, message: Explorer.ExtractRequested) -> None:
+        self._ask_where_to(message.contents, message.view, message.node)
+
+    def on_file_screen_extract_requested(self, message: FileScreen.ExtractRequested) -> None:
         """Copy a version of a file out of the image."""
-        self.ask_where_to(message.contents, message.contents.tree.view(message.layer), message.node)
+        self._ask_where_to(message.contents, message.contents.tree.view(message.layer), message.node)
 
-    def ask_where_to(self, contents: Contents, view: View, node: int) -> None:
-        """Copy a file or directory out of the image."""
+    def _ask_where_to(self, contents: Contents, view: View, node: int) -> None:
         from layerscope.app.dialogs.extract import ExtractDialog
 
         self.push_screen(ExtractDialog(contents, view, node), self._say_extracted)
@@ -178,22 +197,71 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         if sentence:
             self.notify(sentence, title="Extracted", markup=False)
 
-    def watch_theme(self, theme: str) -> None:
-        """A theme chosen in the palette is remembered."""
-        if self.is_running:
-            self.remember(theme)
+    # What the list of images posts.
 
-    def remember(self, theme: str = "") -> None:
-        """Keep the sort order and the theme for the next time."""
-        remember(Remembered(sort=self.order.value, theme=theme or recall().theme))
+    def on_images_screen_opened(self, message: ImagesScreen.Opened) -> None:
+        """Open an image of the list."""
+        if self.screen is self.images:
+            self._opened_image = message.image
+            found, base = message.found, message.base
+            self.push_screen(self._explorer_on(ImageSource(lambda progress: (found.open(progress), base), found.reference)))
+
+    def _leave_image(self) -> None:
+        """Go back to the list, from whatever is shown of an image."""
+        explorer, images = self.explorer, self.images
+        if explorer is None or images is None:
+            return
+        explorer.stop()
+        while self.screen is not images:
+            self.pop_screen()
+        if explorer.analysis is not None and explorer.analysis.contents.is_complete:
+            images.learn(self._opened_image, explorer.analysis.waste.wasted_bytes)
+        self.explorer = self._outline = None
+
+    # What keys do.
+
+    async def action_quit(self) -> None:
+        """Quit at once, whatever is being read; leave an image that was opened from the list."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Leave the image if there is a list to go back to, else end the app."""
+        if self.images is not None and self.screen is not self.images:
+            self._leave_image()
+            return
+        for reading in (self.explorer, self.images):
+            if reading is not None:
+                reading.stop()
+        self.exit()
+
+    async def action_back(self) -> None:
+        """Close the screen that Escape was pressed in. Those that have something to step back from bind the key themselves."""
+        if len(self.screen_stack) > 1:
+            self.screen.dismiss()
+
+    def action_help(self) -> None:
+        """Show all keys, those of the list of images first while it is shown."""
+        from layerscope.app.dialogs.help import HelpScreen
+
+        is_list = self.images is not None and self.screen is self.images
+        first = [key for key in self.key_table if key.context is KeyContext.IMAGES and is_list]
+        self.push_screen(HelpScreen(first + [key for key in self.key_table if key not in first]))
+
+    def watch_theme(self, theme: str) -> None:
+        """Remember a theme chosen in the palette."""
+        if self.is_running:
+            self._remember(theme)
+
+    def _remember(self, theme: str = "") -> None:
+        remember(Remembered(sort=self._order.value, theme=theme or recall().theme))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """All that keys do here, by name, and Textual's own."""
+        """List in the palette everything that keys do here, and Textual's own commands."""
         names = {key.id: key for key in self.key_table}
         seen = set()
         for active in screen.active_bindings.values():
             key = names.get(active.binding.id or "")
-            if key is not None and active.enabled and key.place is not Place.LISTS and key.action not in seen:
+            if key is not None and active.enabled and key.context is not KeyContext.LISTS and key.action not in seen:
                 seen.add(key.action)
                 hint = f"{key_text(key.keys.split(',')[0])}  ({key.id})"
                 yield SystemCommand(key.description, hint, partial(self.run_action, active.binding.action, active.node))
@@ -201,23 +269,16 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
 
 def _import_screens() -> None:
-    """The screens that a key leads to from here; the first frame did not wait for them, and nor shall the key."""
+    """Import the screens that a key may open, so that neither the first frame nor the key waits for them."""
     for name in ("waste.screen", "file.screen", "dialogs.extract", "dialogs.help"):
         importlib.import_module(f"layerscope.app.{name}")
 
 
 def run(
-    opener: Opener,
-    reference: str,
-    *,
-    settings: Settings,
-    terminal: Terminal,
-    fingerprint: Fingerprint | None = None,
-    on_analysed: OnAnalysed | None = None,
+    start: ImageSource | ImageList, *, settings: Settings, terminal: Terminal, on_analyzed: OnAnalyzed | None = None
 ) -> Ending:
-    """Show the screen until the user quits. The terminal is as before afterwards. With a `fingerprint` it shows each build."""
-    app = LayerscopeApp(opener, reference, settings=settings, terminal=terminal, fingerprint=fingerprint)
-    app.on_analysed = on_analysed or app.on_analysed
+    """Show the screen until the user quits, and leave the terminal as it was before."""
+    app = LayerscopeApp(start, settings=settings, terminal=terminal, on_analyzed=on_analyzed)
     # A loop of our own: asyncio.run would wait for threads that still read.
     ending = app.run(loop=asyncio.new_event_loop())
     return Crashed() if app.return_code else ending

@@ -1,4 +1,4 @@
-"""Textual's driver of a terminal, which gives it back also when that is hard: to a shell by Ctrl+Z, and when it is gone."""
+"""Textual's terminal driver, with fixes for Ctrl+Z, SIGSTOP and terminals that disappear."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ HIDE_CURSOR = "\x1b[?25l"
 
 
 class TerminalDriver(LinuxDriver):
-    """Mends what Textual 8.2 leaves undone. On Ctrl+Z the rest of a pipeline, or the script around us, runs on, so that no
-    shell gives its prompt. After `fg` the screen is not drawn. After a SIGSTOP from elsewhere, the modes that Textual set
-    itself are those that it restores in the end. When the terminal is gone, writing to it ends the thread that writes, and who
-    waits for that thread waits for ever.
+    """Works around four faults of Textual 8.2.
+
+    On Ctrl+Z, the rest of a pipeline or the script around us keeps running, so that no shell shows its prompt. After `fg`,
+    the screen is not drawn. After a SIGSTOP from another process, Textual takes the modes it set itself for those to restore
+    at the end. When the terminal is gone, writing to it ends the writer thread, and waiting for that thread never ends.
     """
 
     def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None) -> None:
@@ -31,7 +32,7 @@ class TerminalDriver(LinuxDriver):
         self._attributes: list[Any] | None = None
 
     def start_application_mode(self) -> None:
-        """Remember the modes that it sets."""
+        """Keep the terminal modes that Textual sets, to set them again after SIGCONT."""
         super().start_application_mode()  # type: ignore[no-untyped-call]
         with suppress(termios.error):
             self._attributes = termios.tcgetattr(self.fileno)
@@ -46,14 +47,14 @@ class TerminalDriver(LinuxDriver):
         self._loop.call_soon_threadsafe(self._continue)
 
     def _stop(self) -> None:
-        """Give the terminal back, then stop with all that was started together."""
+        """Give the terminal back, then stop the whole process group."""
         if not self._is_suspended:
             self.suspend_application_mode()
             self._is_suspended = True
         os.kill(0, signal.SIGSTOP)
 
     def _continue(self) -> None:
-        """Take the terminal again, unless it is in the background that we go on."""
+        """Take the terminal again, unless we continue in the background."""
         if not self._is_in_foreground:
             os.kill(0, signal.SIGSTOP)
             return
@@ -66,7 +67,7 @@ class TerminalDriver(LinuxDriver):
         self._app.refresh(layout=True)
 
     def _set_modes_again(self) -> None:
-        """A shell that had the terminal meanwhile has set its own."""
+        """Set our terminal modes again: a shell that had the terminal meanwhile has set its own."""
         with suppress(termios.error):
             termios.tcsetattr(self.fileno, termios.TCSANOW, self._attributes or termios.tcgetattr(self.fileno))
         self._enable_mouse_support()
@@ -82,7 +83,7 @@ class TerminalDriver(LinuxDriver):
 
 
 class _Patient:
-    """A file that takes everything, also when it leads nowhere any more."""
+    """A file that ignores errors of writing, such as those of a terminal that is gone."""
 
     def __init__(self, file: TextIO | None) -> None:
         assert file is not None

@@ -1,4 +1,4 @@
-"""What the terminal can show: colours, or none; all characters, or ASCII alone."""
+"""What the terminal can show: how many colors, and which characters."""
 
 from __future__ import annotations
 
@@ -30,94 +30,96 @@ _ASCII = str.maketrans(
 )
 
 
-_ALL_COLOURS = ("alacritty", "contour", "foot", "ghostty", "iterm2", "kitty", "rio", "wezterm")
-"""Terminals that show all colours; some of their names begin with `xterm-`."""
+_ALL_COLORS = ("alacritty", "contour", "foot", "ghostty", "iterm2", "kitty", "rio", "wezterm")
+"""Parts of TERM of terminals with 24-bit colors, such as `xterm-kitty`."""
 _SYSTEMS = {"truecolor": ColorSystem.TRUECOLOR, "256": ColorSystem.EIGHT_BIT, "standard": ColorSystem.STANDARD}
 
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """What to draw with."""
+    """The abilities of a terminal."""
 
     is_ascii: bool = False
-    has_no_colour: bool = False
-    has_few_colours: bool = False
-    """Whether it shows 16 colours, of its own choice."""
-    has_all_colours: bool = True
-    """Whether it shows colours of 24 bits; else it is 256 of them, where it is not few."""
+    has_no_color: bool = False
+    has_few_colors: bool = False
+    """Whether it shows 16 colors, which the user's terminal settings define."""
+    has_all_colors: bool = True
+    """Whether it shows 24-bit colors; else 256 of them, unless it has few."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ, *, encoding: str = "") -> Terminal:
-        """By the locale (POSIX: LC_ALL before LC_CTYPE before LANG), NO_COLOR, TERM and COLORTERM, and by the encoding of what
-        is drawn on. Without any locale it is UTF-8, as for Python, which also takes LANG=C for that.
+        """Detect the abilities from the locale, NO_COLOR, TERM, COLORTERM, and the encoding of standard error.
+
+        POSIX puts LC_ALL before LC_CTYPE before LANG. Without any of them we assume UTF-8, as Python does.
         """
         locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or "C.UTF-8"
         encoding = encoding or getattr(sys.__stderr__, "encoding", None) or "utf-8"
-        colours = _colours(environment)
+        colors = _colors(environment)
         return cls(
             is_ascii=not (_is_utf8(locale) and _is_utf8(encoding)),
-            has_no_colour=bool(environment.get("NO_COLOR")),
-            has_few_colours=colours is ColorSystem.STANDARD,
-            has_all_colours=colours is ColorSystem.TRUECOLOR,
+            has_no_color=bool(environment.get("NO_COLOR")),
+            has_few_colors=colors is ColorSystem.STANDARD,
+            has_all_colors=colors is ColorSystem.TRUECOLOR,
         )
 
     @property
-    def colours(self) -> ColorSystem:
-        """What the colours of a theme are to be made into."""
-        if self.has_few_colours:
+    def colors(self) -> ColorSystem:
+        """The color system to convert the colors of a theme to."""
+        if self.has_few_colors:
             return ColorSystem.STANDARD
-        return ColorSystem.TRUECOLOR if self.has_all_colours else ColorSystem.EIGHT_BIT
+        return ColorSystem.TRUECOLOR if self.has_all_colors else ColorSystem.EIGHT_BIT
 
     def theme(self, wanted: str, remembered: str, known: Collection[str]) -> str:
-        """The theme of the settings, else the one remembered, else one that suits. Raises BadSettings for one that is not
-        known. A theme remembered from a better terminal is not for one of 16 colours.
+        """Return the theme of the settings, else the remembered one, else one that suits the terminal.
+
+        A theme remembered from a better terminal is not used on one of 16 colors. Raises BadSettings for an unknown theme.
         """
         if wanted and wanted not in known:
             raise BadSettings(f"there is no theme `{escape(wanted)}`{suggestion(wanted, sorted(known))}")
-        if self.has_no_colour:
+        if self.has_no_color:
             return "ansi-dark"
-        is_fit = remembered in known and (remembered.startswith("ansi-") or not self.has_few_colours)
-        return wanted or (remembered if is_fit else "ansi-dark" if self.has_few_colours else "textual-dark")
+        is_fit = remembered in known and (remembered.startswith("ansi-") or not self.has_few_colors)
+        return wanted or (remembered if is_fit else "ansi-dark" if self.has_few_colors else "textual-dark")
 
     @property
     def filters(self) -> list[LineFilter]:
-        """What every line goes through before it is drawn."""
-        return [_Colourless()] * self.has_no_colour + [_PlainAscii()] * self.is_ascii
+        """The filters to apply to every line before it is drawn."""
+        return [_Colorless()] * self.has_no_color + [_PlainAscii()] * self.is_ascii
 
 
 def _is_utf8(name: str) -> bool:
     return "utf8" in name.lower().replace("-", "")
 
 
-def _colours(environment: Mapping[str, str]) -> ColorSystem:
-    """The most that the terminal shows. TEXTUAL_COLOR_SYSTEM says it outright, as in a browser (`textual serve`)."""
+def _colors(environment: Mapping[str, str]) -> ColorSystem:
+    """Return the most colors the terminal shows. TEXTUAL_COLOR_SYSTEM overrides it, as in a browser (`textual serve`)."""
     named = _SYSTEMS.get(environment.get("TEXTUAL_COLOR_SYSTEM", ""))
     if named is not None:
         return named
     term = environment.get("TERM", "").lower()
     if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit") and term != "linux":
-        # GNU screen takes the numbers of a colour of 24 bits for blinking and the like; tmux may go by the same name.
+        # GNU screen takes the numbers of a color of 24 bits for blinking and the like; tmux may go by the same name.
         is_gnu_screen = term.startswith("screen") and environment.get("TERM_PROGRAM") != "tmux"
         return ColorSystem.EIGHT_BIT if is_gnu_screen else ColorSystem.TRUECOLOR
-    if term.endswith(("-direct", "truecolor")) or any(name in term for name in _ALL_COLOURS):
+    if term.endswith(("-direct", "truecolor")) or any(name in term for name in _ALL_COLORS):
         return ColorSystem.TRUECOLOR
     return ColorSystem.EIGHT_BIT if "256color" in term else ColorSystem.STANDARD
 
 
-class _Colourless(LineFilter):
-    """Takes all colours away, also the codes for the terminal's own; bold, reverse and the like stay."""
+class _Colorless(LineFilter):
+    """Removes all colors, even the terminal's own sixteen; bold, reverse and the like stay."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
-        return [Segment(text, style and _without_colour(style), control) for text, style, control in segments]
+        return [Segment(text, style and _without_color(style), control) for text, style, control in segments]
 
 
 @lru_cache(1024)
-def _without_colour(style: Style) -> Style:
+def _without_color(style: Style) -> Style:
     return style.without_color
 
 
 class _PlainAscii(LineFilter):
-    """Replaces every character that is not ASCII, cell by cell: our own signs by look-alikes, all else by `?`."""
+    """Replaces characters that are not ASCII, cell by cell: our own signs by similar ones, all others by `?`."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
         return [segment if segment.text.isascii() else _in_ascii(segment) for segment in segments]

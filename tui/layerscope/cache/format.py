@@ -24,10 +24,11 @@ from layerscope.cache.columns import ALIGNMENT, Reader, Unusable, Writer
 from layerscope.cache.entries import Columns, add_entries, read_entries
 from layerscope.cache.fingerprint import Fingerprint
 from layerscope.layers.compression import Compression
+from layerscope.layers.hashing import LayerHashes
 from layerscope.layers.read import ReadLayer
 from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap
 
-FORMAT = 3
+FORMAT = 5
 """To be raised with every change of this format, and of what reading a layer makes of its bytes."""
 MAGIC = b"\x93LSINDEX"
 _START = struct.Struct("<8s16s")
@@ -48,11 +49,14 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True):
     columns: Columns
     whiteouts: tuple[bytes, ...]
     opaques: tuple[bytes, ...]
+    whiteout_rows: tuple[int, ...]
+    opaque_rows: tuple[int, ...]
     omitted: tuple[tuple[bytes, int, bool], ...]
     problems: tuple[tuple[bytes, str, Severity], ...]
     sparse: dict[int, tuple[tuple[int, int], ...]]
     xattrs: dict[int, dict[bytes, bytes]]
     devices: dict[int, tuple[int, int]]
+    hashes: tuple[str, str] | None
 
 
 def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> bytes:
@@ -67,11 +71,14 @@ def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> by
         columns=add_entries(writer, table.entries),
         whiteouts=table.whiteouts,
         opaques=table.opaques,
+        whiteout_rows=table.whiteout_rows,
+        opaque_rows=table.opaque_rows,
         omitted=tuple((each.path, each.size, each.is_directory) for each in table.omitted),
         problems=tuple((each.path, each.text, each.severity) for each in table.problems),
         sparse={entry: each.runs for entry, each in table.sparse.items()},
         xattrs=table.xattrs,
         devices=table.devices,
+        hashes=(read.hashes.stored, read.hashes.unpacked) if read.hashes else None,
     )
     return seal(msgspec.msgpack.encode(rest), writer.pieces)
 
@@ -117,6 +124,8 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
         entries,
         whiteouts=rest.whiteouts,
         opaques=rest.opaques,
+        whiteout_rows=rest.whiteout_rows,
+        opaque_rows=rest.opaque_rows,
         omitted=tuple(Omitted(*each) for each in rest.omitted),
         problems=tuple(Problem(layer, *each) for each in rest.problems),
         sparse={entry: SparseMap(runs) for entry, runs in rest.sparse.items()},
@@ -124,7 +133,8 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
         devices=rest.devices,
         unpacked_bytes=rest.unpacked_bytes,
     )
-    return Kept(ReadLayer(table, rest.compression), rest.fingerprint)
+    hashes = LayerHashes(*rest.hashes) if rest.hashes else None
+    return Kept(ReadLayer(table, rest.compression, hashes=hashes), rest.fingerprint)
 
 
 def unseal(data: bytes) -> tuple[memoryview, memoryview]:

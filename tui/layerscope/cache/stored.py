@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from layerscope.cache.cache import Cache, is_keepable
 from layerscope.cache.fingerprint import PassingHash
 from layerscope.cache.key import STORED, Key
 from layerscope.layers.blob import Blob, OnBytes, uncounted
 from layerscope.layers.compression import Compression, compression_of, unpacked_limit
+from layerscope.layers.hashing import Algorithms
 from layerscope.layers.read import ReadLayer
 from layerscope.oci.digest import Digest
 
@@ -17,19 +19,32 @@ WORTH_KEEPING = 256 << 10
 
 
 def find_stored(
-    cache: Cache, blob: Blob, digest: Digest | None, *, layer: int, on_bytes: OnBytes = uncounted
+    cache: Cache,
+    blob: Blob,
+    digest: Digest | None,
+    *,
+    layer: int,
+    on_bytes: OnBytes = uncounted,
+    hash_with: Algorithms | None = None,
 ) -> ReadLayer | None:
     """The layer of these stored bytes, proved by all of them. `digest` is what they, or they unpacked, are said to be.
 
-    None, too, where LAYERSCOPE_MAX_UNPACKED has become less than what they unpack to. There are no seek points: contents are
-    found by unpacking from the start.
+    None, too, where LAYERSCOPE_MAX_UNPACKED has become less than what they unpack to, and where they are to be hashed
+    (`hash_with`) and were not when they were kept; those that were kept have the hashes of these very bytes. There are no seek
+    points: contents are found by unpacking from the start.
     """
     if digest is None or not _is_worth_keeping(blob):
         return None
     kept = cache.load(Key(digest, STORED), layer)
     if kept is None or kept.fingerprint is None or kept.read.table.unpacked_bytes > unpacked_limit(blob.size):
         return None
-    return kept.read if kept.fingerprint.fits(blob, on_bytes) else None
+    hashes = kept.read.hashes
+    if hash_with is not None and (hashes is None or not hashes.are_of(hash_with)):
+        return None
+    if not kept.fingerprint.fits(blob, on_bytes):
+        return None
+    # Without `hash_with` a report says the same whether the cache was filled by the gate or not.
+    return kept.read if hash_with is not None else replace(kept.read, hashes=None)
 
 
 def keep_stored(

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from layerscope.cli.ci_reports import wanted_reports, write_reports
-from layerscope.cli.options import analyse_image, base_option, complete_file, engine_options, platform_option
+from layerscope.cli.image_completion import complete_image
+from layerscope.cli.options import (
+    analyse_image,
+    base_option,
+    complete_file,
+    engine_options,
+    no_verify_option,
+    platform_option,
+)
 from layerscope.cli.output import write_bytes
 from layerscope.cli.rule_options import config_options, given_flags, read_rules, rule_options
 
@@ -26,7 +34,7 @@ CONFIG_FILE = "layerscope.toml"
 
 
 @click.command()
-@click.argument("reference", metavar="IMAGE", required=False, shell_complete=complete_file)
+@click.argument("reference", metavar="IMAGE", required=False, shell_complete=complete_image)
 @click.option(
     "--report",
     "reports",
@@ -51,6 +59,7 @@ CONFIG_FILE = "layerscope.toml"
 @click.option("--init", "is_init", is_flag=True, help="Write layerscope.toml: IMAGE's figures of today with a little room.")
 @rule_options
 @config_options
+@no_verify_option
 @base_option
 @platform_option
 @engine_options

@@ -39,11 +39,11 @@ def config(*, only_path: bool, only_check: bool) -> None:
 
 
 def _check(path: Path) -> None:
-    from layerscope.app.keys.table import KEYS
+    from layerscope.app.keys.table import KEY_IDS
     from layerscope.settings.read import read_settings
     from layerscope.text import escape
 
-    read_settings(key_ids=[key.id for key in KEYS])
+    read_settings(key_ids=KEY_IDS)
     click.echo("ok" if _exists(path) else f"ok: there is no {escape(str(path))}, so everything is as by default")
 
 

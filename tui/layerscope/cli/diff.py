@@ -6,9 +6,9 @@ import sys
 
 import click
 
+from layerscope.cli.image_completion import complete_image
 from layerscope.cli.options import (
     analyse_image,
-    complete_file,
     damage_exit_code,
     engine_options,
     json_lines_option,
@@ -20,8 +20,8 @@ LIMIT = 20
 
 
 @click.command()
-@click.argument("old", metavar="OLD", shell_complete=complete_file)
-@click.argument("new", metavar="NEW", shell_complete=complete_file)
+@click.argument("old", metavar="OLD", shell_complete=complete_image)
+@click.argument("new", metavar="NEW", shell_complete=complete_image)
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", default=LIMIT, show_default=True, help="How many paths.")
 @platform_option
 @json_lines_option

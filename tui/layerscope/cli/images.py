@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from layerscope.cli.options import complete_file, engine_wishes, open_cache
+from layerscope.cli.image_completion import complete_image
+from layerscope.cli.options import engine_wishes, open_cache
 from layerscope.cli.output import output_style
 from layerscope.cli.progress import Progress
 from layerscope.cli.screen import can_show_screen, exit_code, read_keys_from_terminal, tune_textual
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("references", nargs=-1, metavar="[IMAGE...]", shell_complete=complete_file)
+@click.argument("references", nargs=-1, metavar="[IMAGE...]", shell_complete=complete_image)
 @click.option("--analyze", "is_analysed", is_flag=True, help="Read all layers, to say what each image wastes.")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
 @click.option("--text", "is_text", is_flag=True, help="Print the tree also on a terminal.")
@@ -113,8 +114,9 @@ def _write(catch: Catch, *, is_json: bool) -> None:
 def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
     """Explore the images on the screen."""
     tune_textual()
-    from layerscope.app.images_app import Ways, run_images
-    from layerscope.app.keys.table import KEYS
+    from layerscope.app.app import run
+    from layerscope.app.images.screen import ImageList
+    from layerscope.app.keys.table import KEY_IDS
     from layerscope.app.terminal import Terminal
     from layerscope.families.remembered import remember_waste
     from layerscope.settings.read import read_settings
@@ -125,6 +127,6 @@ def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
     def learned(each: Found, wasted_bytes: int) -> None:
         remember_waste(cache, [each.facts.wasting(wasted_bytes)])
 
-    settings = read_settings(key_ids=[key.id for key in KEYS])
-    ways = Ways(partial(_waste_of, cache=cache), learned)
-    return exit_code(run_images(found, ways, settings=settings, terminal=Terminal.of()))
+    settings = read_settings(key_ids=KEY_IDS)
+    listed = ImageList(found, partial(_waste_of, cache=cache), learned)
+    return exit_code(run(listed, settings=settings, terminal=Terminal.of()))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 
 import click
 from click.shell_completion import CompletionItem
 
 from layerscope import __version__
+from layerscope.cli.ending import Ended
+from layerscope.cli.image_completion import VARIABLE, complete_image, register
 from layerscope.cli.output import ready_streams
 from layerscope.errors import LayerscopeError, NotFound
 
@@ -82,7 +85,7 @@ Examples:
   layerscope cat image.tar /etc/os-release
   layerscope ci image.tar --max-size 500MB
 
-Exit codes: 0 done, 1 a verification failed or a rule is broken, 2 could not do it, 130 interrupted.
+Exit codes: 0 done, 1 a verification failed or a rule is broken, 2 could not do it, 130 interrupted (143: by SIGTERM).
 """
 
 
@@ -125,7 +128,7 @@ class Commands(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The first word may be a command or an image's file; a shell that is told of both forgets the commands."""
-        return super().shell_complete(ctx, incomplete) or [CompletionItem(incomplete, type="file")]
+        return super().shell_complete(ctx, incomplete) or complete_image(ctx, None, incomplete)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command. click would end a broken pipe with exit code 1, which here means that a check failed."""
@@ -172,6 +175,8 @@ def commands() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code. The only place where errors are caught."""
     ready_streams()
+    if VARIABLE in os.environ:
+        register()
     try:
         code = commands.main(arguments or ["--help"], prog_name="layerscope", standalone_mode=False)
         sys.stdout.flush()
@@ -185,6 +190,10 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("layerscope: interrupted", err=True)
         return INTERRUPTED
+    except Ended as ended:
+        with suppress(OSError):  # the terminal that hung up
+            click.echo(f"layerscope: ended by {ended.name}", err=True)
+        code = ended.exit_code
     except _ReaderGone:
         # Python would complain once more when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

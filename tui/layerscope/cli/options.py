@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from layerscope.cli.image_completion import complete_image
 from layerscope.cli.progress import Progress
 from layerscope.progress import Progress as Watch
 
@@ -35,6 +36,21 @@ def _note(context: click.Context, parameter: click.Parameter, value: object) -> 
     context.meta[f"layerscope.{parameter.name}"] = value
 
 
+def _noted(name: str) -> object:
+    """What an option was given to the command that runs in this thread; None where it was not."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(f"layerscope.{name}")
+
+
+no_verify_option = click.option(
+    "--no-verify",
+    is_flag=True,
+    expose_value=False,
+    callback=_note,
+    help="Do not hash layers to check their digests; the report then says so.",
+)
+
+
 def engine_options(command: Command) -> Command:
     """What every command that takes an IMAGE has, for it may be an engine's; `engine_wishes` looks them up."""
     pull = click.option(
@@ -53,7 +69,7 @@ def engine_options(command: Command) -> Command:
 
 def image_argument(command: Command) -> Command:
     """IMAGE, and the options that go with it."""
-    return click.argument("reference", metavar="IMAGE", shell_complete=complete_file)(engine_options(command))
+    return click.argument("reference", metavar="IMAGE", shell_complete=complete_image)(engine_options(command))
 
 
 def engine_wishes(*, needs_bytes: bool = False, needs_tars: bool = False) -> Wishes:
@@ -92,7 +108,7 @@ def platform_option(command: Command) -> Command:
 
 base_option = click.option(
     "--base",
-    shell_complete=complete_file,
+    shell_complete=complete_image,
     metavar="N|IMAGE",
     help="How many of the layers are the base's, or the base image itself; its waste is reported apart from yours.",
 )
@@ -118,8 +134,7 @@ def open_image(
 
 def open_cache() -> Cache | None:
     """The cache of layers, for the command that runs in this thread; None where --no-cache or LAYERSCOPE_NO_CACHE says so."""
-    context = click.get_current_context(silent=True)
-    if os.environ.get(NO_CACHE) or (context is not None and context.meta.get("layerscope.no_cache")):
+    if os.environ.get(NO_CACHE) or _noted("no_cache"):
         return None
     from layerscope.cache.cache import Cache
 
@@ -140,7 +155,8 @@ def analyse_image(
 ) -> Analysis:
     """Open, read and analyse an image, with progress; one whose file `may_change` meanwhile, from a copy.
 
-    Where it `is_judged`, raises NotAnImage for what is none and was not said to be a layer.
+    Where it `is_judged`, digests are checked unless --no-verify says otherwise; raises NotAnImage then for what is none and was
+    not said to be a layer.
     """
     from layerscope.analysis import analyse
     from layerscope.analysis import read_image as read
@@ -152,7 +168,7 @@ def analyse_image(
         if is_judged and image.is_guessed:
             raise NotAnImage(_not_judged(image))
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
-        contents = read(image, progress=progress, cache=open_cache())
+        contents = read(image, progress=progress, cache=open_cache(), verify=is_judged and not _noted("no_verify"))
         progress("looking for waste", 0, 0)
         analysis = analyse(contents, base_layers=found.layers, base_name=found.name)
     remember_waste(analysis, open_cache())

@@ -24,7 +24,7 @@ RULES = {
     "max-wasted-percent": "The same as a share of your own layers' bytes.",
     "wasted-floor": "Below it max-wasted-percent is not judged (5MB).",
     "max-size": "Content bytes of all layers.",
-    "max-wire-size": "Bytes of all layers as they are stored.",
+    "max-wire-size": "Bytes that a pull moves; estimated for layers that are stored uncompressed.",
     "max-own-size": "Content bytes without the base's layers.",
     "max-layers": "How many layers there are.",
     "max-layer-size": "Content bytes of each of your own layers.",

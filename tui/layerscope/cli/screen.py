@@ -13,7 +13,7 @@ from layerscope.progress import Progress
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
-    from layerscope.app.app import Ending, OnAnalysed
+    from layerscope.app.app import Ending, OnAnalyzed
     from layerscope.app.explorer.loader import Opener
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
@@ -77,7 +77,7 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
 
     _check_reference(reference)
     read_keys_from_terminal(reference, base)
-    return _show(opener, reference, is_watched=is_watched, on_analysed=remember)
+    return _show(opener, reference, is_watched=is_watched, on_analyzed=remember)
 
 
 def show_demo() -> int:
@@ -121,18 +121,19 @@ def tune_textual() -> None:
     os.environ.setdefault("TEXTUAL_FPS", "120")
 
 
-def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analysed: OnAnalysed | None = None) -> int:
+def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analyzed: OnAnalyzed | None = None) -> int:
     tune_textual()
     from layerscope.app.app import run
-    from layerscope.app.keys.table import KEYS
+    from layerscope.app.explorer.loader import ImageSource
+    from layerscope.app.keys.table import KEY_IDS
     from layerscope.app.terminal import Terminal
     from layerscope.settings.read import read_settings
     from layerscope.sources.fingerprint import fingerprint
 
-    settings = read_settings(key_ids=[key.id for key in KEYS])
+    settings = read_settings(key_ids=KEY_IDS)
     watched = partial(fingerprint, reference) if is_watched else None
-    ending = run(opener, reference, settings=settings, terminal=Terminal.of(), fingerprint=watched, on_analysed=on_analysed)
-    return exit_code(ending)
+    source = ImageSource(opener, reference, watched)
+    return exit_code(run(source, settings=settings, terminal=Terminal.of(), on_analyzed=on_analyzed))
 
 
 def exit_code(ending: Ending) -> int:

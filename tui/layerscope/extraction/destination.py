@@ -15,6 +15,8 @@ from types import TracebackType
 from layerscope.text import escape
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+NO_HARD_LINK = {errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What a file system answers that cannot make this hard link."""
 MAX_OPEN = 200
 """Directories kept open: a tree is written nearly in its own order, so that most are found open."""
 
@@ -94,15 +96,17 @@ class Destination:
         """A temporary name next to `path`, and its directory's descriptor.
 
         What was made under that name becomes `path` when all went well, else nothing of it stays. Raises FileExistsError when
-        `path` is there and not to be overwritten; a directory never is.
+        `path` is there and not to be overwritten, be it since a moment ago; a directory never is.
         """
         parent, name = split(path)
         directory = os.dup(self.directory(parent))
         temporary = b".layerscope-%d-%d" % (os.getpid(), next(self._numbers))
         try:
             yield temporary, directory
-            self._check_free(path, overwrite=overwrite)
-            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            if overwrite:
+                os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            else:
+                self._rename_to_free(temporary, path, directory)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=directory)
@@ -110,9 +114,23 @@ class Destination:
         finally:
             os.close(directory)
 
-    def _check_free(self, path: bytes, *, overwrite: bool) -> None:
-        if not overwrite and self.status(path):
+    def _rename_to_free(self, temporary: bytes, path: bytes, directory: int) -> None:
+        """Rename without replacing: a second name is given, which fails where one is, and the first taken away.
+
+        Where the file system has no hard links, what appears between a look and the renaming is replaced.
+        """
+        name = split(path)[1]
+        try:
+            os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in NO_HARD_LINK:
+                raise
+        else:
+            os.unlink(temporary, dir_fd=directory)
+            return
+        if self.status(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def split(path: bytes) -> tuple[bytes, bytes]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
 from layerscope.analysis import Contents
-from layerscope.extraction.destination import Destination
+from layerscope.extraction.destination import NO_HARD_LINK, Destination
 from layerscope.extraction.reading import many_contents
 from layerscope.extraction.selection import Selection
 from layerscope.layers.compression import PIECE
@@ -21,8 +23,6 @@ from layerscope.layers.table import Kind
 from layerscope.progress import Progress
 
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-NO_HARD_LINK = {errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS}
-"""What a file system answers that cannot make this hard link."""
 
 
 @dataclass(slots=True)
@@ -85,8 +85,7 @@ class Writer:
             if self._selection.kind[index] == Kind.SYMLINK:
                 os.symlink(self._selection.target(index), name, dir_fd=directory)
             else:
-                os.mkfifo(name, 0o600, dir_fd=directory)
-                os.chmod(name, self._selection.mode(index), dir_fd=directory)
+                _make_fifo(name, self._selection.mode(index), directory)
             os.utime(name, (mtime, mtime), dir_fd=directory, follow_symlinks=False)
 
     def _write_files(self, progress: Progress) -> None:
@@ -139,6 +138,26 @@ class Writer:
             yield made
             self.written.at = path
         self.written.files += 1
+
+
+def _make_fifo(name: bytes, mode: int, directory: int) -> None:
+    """Make a FIFO and give it the bits that the umask took, whatever somebody else puts in its place meanwhile.
+
+    A FIFO cannot be opened without another end, and chmod by name follows links: only a path descriptor stands for it alone.
+    """
+    os.mkfifo(name, mode, dir_fd=directory)
+    if os.chmod in os.supports_follow_symlinks:  # macOS
+        os.chmod(name, mode, dir_fd=directory, follow_symlinks=False)
+        return
+    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISFIFO(found.st_mode) or found.st_uid != os.geteuid():
+            raise FileExistsError(errno.EEXIST, "somebody else put something in its place")
+        if stat.S_IMODE(found.st_mode) != mode:
+            Path(f"/proc/self/fd/{descriptor}").chmod(mode)
+    finally:
+        os.close(descriptor)
 
 
 def _fill(descriptor: int, pieces: Iterable[bytes]) -> None:

@@ -77,8 +77,10 @@ def _of_podmans_storage(ask: Ask) -> list[ListedImage] | None:
     return listed
 
 
-def _storage(about: dict[str, Any]) -> tuple[str, str]:
+def _storage(about: Any) -> tuple[str, str]:
     """The directory that an engine keeps everything in, and its driver; empty where it does not say."""
+    if not isinstance(about, dict):
+        return "", ""
     return str(about.get("DockerRootDir") or ""), str(about.get("Driver") or "")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
-from layerscope.analysis import Analysis
+from layerscope.analysis import Analysis, Contents
 from layerscope.doubt import doubts
 from layerscope.gate.baseline import Baseline
 from layerscope.gate.config import Config
@@ -81,3 +81,22 @@ def _notes(judge: Judge, config: Config) -> Iterator[str]:
     if unread:
         yield f"{count_text(unread, 'content')} could not be compared; such waste counts as overwritten or deleted."
     yield from dive_notes(config, judge)
+    yield from _unverified(analysis.contents)
+
+
+def _unverified(contents: Contents) -> Iterator[str]:
+    """What was believed of the layers and not checked."""
+    layers = [contents.image.layers[number - 1] for number in contents.unverified]
+    kept = [layer.number for layer in layers if layer.way is not None]
+    if kept:
+        yield f"Not verified: only headers are read in an engine's storage, so no digest of {_layers_text(kept)} is checked."
+    asked = [layer.number for layer in layers if layer.way is None]
+    if asked:
+        yield f"Not verified: the digests of {_layers_text(asked)} are not checked."
+
+
+def _layers_text(numbers: list[int]) -> str:
+    if len(numbers) == 1:
+        return f"layer {numbers[0]}"
+    is_range = numbers[-1] - numbers[0] == len(numbers) - 1
+    return f"layers {numbers[0]} to {numbers[-1]}" if is_range else f"{len(numbers)} layers, the first {numbers[0]},"

@@ -21,7 +21,12 @@ def exact_text(value: float, unit: Unit) -> str:
 
 
 def measured_and_limit(result: RuleResult) -> tuple[str, str]:
-    """Both as text, with as many digits as it takes to tell them apart."""
+    """Both as text, with as many digits as it takes to tell them apart; an estimate has a ≈ before it."""
+    measured, limit = _told_apart(result)
+    return f"≈{measured}" if result.is_estimate else measured, limit
+
+
+def _told_apart(result: RuleResult) -> tuple[str, str]:
     measured, limit, unit = result.measured, result.limit, result.unit
     pair = figure_text(measured, unit), figure_text(limit, unit)
     digits = 2

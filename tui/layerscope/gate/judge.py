@@ -59,6 +59,9 @@ class Judge:
             return unjudged(rule, measured.value, measured.doubt)
         if rule.holds(measured.value):
             return self._result(rule, measured, Outcome.PASSED)
+        if measured.is_most:
+            self.doubts.append(f"{rule.name}: {measured.remark}.")
+            return unjudged(rule, measured.value, measured.remark)
         waivers = [waiver for waiver in self.waivers if waiver.rule == rule.key and waiver.until >= self.today]
         if any(not waiver.path for waiver in waivers):
             return self._waived(rule, measured, [waiver for waiver in waivers if not waiver.path])
@@ -87,7 +90,7 @@ class Judge:
         findings = measured.findings[:_MOST_OF_PASSED] if outcome is Outcome.PASSED else measured.findings
         if measured.is_each and outcome is not Outcome.PASSED:
             findings = tuple(finding for finding in findings if finding.size > rule.limit)
-        result = _bare_result(rule, measured.value, outcome)
+        result = replace(_bare_result(rule, measured.value, outcome), is_estimate=measured.is_estimate)
         remark = f" ({measured.remark})" if measured.remark else ""
         sentence = f"{_capital(rule.noun)}: {' '.join(_against(result))}{remark}."
         return replace(result, sentence=sentence, findings=findings, waivers=tuple(map(waiver_text, waivers or ())))

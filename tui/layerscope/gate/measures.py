@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from layerscope.gate.offenders import entry_findings, layer_findings, own_files, waste_findings
 from layerscope.gate.subject import NodeMask, Subject
 from layerscope.gate.verdict import Finding
-from layerscope.layers.compression import Compression
 from layerscope.units import size_text
 from layerscope.waste.find import Waste
 
@@ -17,7 +16,8 @@ from layerscope.waste.find import Waste
 class Measured:
     """A figure and its findings. `remark` is said behind the result; `doubt`, where not empty, says why there is no figure.
 
-    `is_each`: only findings beyond the limit break the rule, and others need not be told.
+    `is_each`: only findings beyond the limit break the rule, and others need not be told. `is_estimate`: the figure is told
+    with a ≈. `is_most`: the true figure is not known, but no more than this; beyond the limit that is a doubt.
     """
 
     value: float
@@ -25,6 +25,8 @@ class Measured:
     remark: str = ""
     doubt: str = ""
     is_each: bool = False
+    is_estimate: bool = False
+    is_most: bool = False
 
 
 Measure = Callable[[Subject, NodeMask | None], Measured]
@@ -73,7 +75,7 @@ def own_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
 
 
 def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
-    """Bytes of all layers as they are stored. Doubted where a layer's are not known."""
+    """Bytes that a pull of all layers moves, estimated for those that are stored plain. Doubted where they are not known."""
     analysis = subject.analysis
     unknown = [
         layer.number
@@ -83,12 +85,17 @@ def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
     if unknown:
         numbers = ", ".join(map(str, unknown))
         return Measured(0, doubt=f"the size on the wire is not known here (layer {numbers})")
-    found = [Finding(layer=layer.number, size=layer.wire_bytes) for layer in analysis.image.layers]
-    compressions = {analysis.contents.compression(layer.number) for layer in analysis.image.layers}
-    is_plain = compressions == {Compression.NONE}
-    remark = "the layers are stored uncompressed here; a registry would carry less" if is_plain else ""
-    total = sum(layer.wire_bytes for layer in analysis.image.layers)
-    return Measured(total, tuple(sorted(found, key=lambda each: -each.size)), remark)
+    pull = analysis.pull_size
+    sizes = {layer.number: layer.pull_bytes for layer in analysis.image.layers}
+    if pull.pull_bytes is None:
+        sizes = {layer.number: layer.wire_bytes for layer in analysis.image.layers}
+    found = [Finding(layer=number, size=size or 0) for number, size in sizes.items()]
+    findings = tuple(sorted(found, key=lambda each: -each.size))
+    plain = f"{size_text(pull.stored_bytes)} stored, with layers that are uncompressed here"
+    if pull.pull_bytes is None:
+        remark = f"{plain}; a registry would carry less, and how much is not known"
+        return Measured(pull.stored_bytes, findings, remark, is_most=True)
+    return Measured(pull.pull_bytes, findings, f"estimated: {plain}" if pull.is_estimate else "", is_estimate=pull.is_estimate)
 
 
 def layers(subject: Subject, _excluded: NodeMask | None) -> Measured:

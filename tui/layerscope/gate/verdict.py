@@ -57,7 +57,7 @@ class RuleResult:
     `key` is the configuration's key (`max-wasted`, `forbid`), `name` the rule as people tell it apart from others of its key
     (`forbid **/.git/** anywhere`), unique in a verdict. `measured` and `limit` are in `unit`; `is_floor` is true where the
     measured figure must not be below the limit, else it must not be above. `origin` says where the limit was stated.
-    `sentence` says the result in words, `findings` are the worst first.
+    `sentence` says the result in words, `findings` are the worst first; `is_estimate` is true where the measured figure is one.
     """
 
     key: str
@@ -72,6 +72,7 @@ class RuleResult:
     sentence: str
     findings: tuple[Finding, ...] = ()
     waivers: tuple[str, ...] = ()
+    is_estimate: bool = False
 
     @property
     def margin(self) -> float:

@@ -13,7 +13,8 @@ MAX_LINKS = 40
 """Symlinks followed in one path, as Linux has it."""
 KEPT_OPEN = 32
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+PLACE = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Linux alone has O_PATH, and engines' directories are on Linux alone: elsewhere this is only imported."""
 
 
 class Below:
@@ -36,13 +37,13 @@ class Below:
     def file(self, path: bytes) -> int:
         """A descriptor of the regular file at `path`, to be closed by the caller.
 
-        Raises OSError: ENOENT when it is not there, EMEDIUMTYPE when something else is. A device or FIFO is never opened.
+        Raises OSError: ENOENT when it is not there, EISDIR when something else is. A device or FIFO is never opened.
         """
         names = tuple(path.split(b"/"))
         place = os.open(names[-1], PLACE, dir_fd=self.directory(names[:-1]))
         try:
             if not stat.S_ISREG(os.fstat(place).st_mode):
-                raise OSError(errno.EMEDIUMTYPE, "it is no file")
+                raise OSError(errno.EISDIR, "it is no file")
             return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
         finally:
             os.close(place)

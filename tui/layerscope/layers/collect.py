@@ -6,22 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.headers import (
-    BLOCK,
-    Batch,
-    Headers,
-    Rows,
-    decode,
-    first_bad_checksum,
-    header_table,
-    problems_of,
-)
-from layerscope.layers.names import Markers, normalise, sort_out
+from layerscope.layers.headers import Batch, Rows, decode, problems_of
+from layerscope.layers.names import OVERLAYFS, VFS, Markers, normalise, sort_out
+from layerscope.layers.pax import xattr_cost
 from layerscope.layers.table import Entries, Kind, LayerTable, Omitted, Problem, Severity, SparseMap
+from layerscope.limits import RARE_BYTES
 
 MAX_PATH = 4096
 """Linux's PATH_MAX. Each directory of a path is a node with its own path: longer ones cost memory by the square."""
 MAX_SHOWN = 100
+NO_ROOT = f"an entry that is no directory names the root: {OVERLAYFS} leave it out, as is done here; umoci and {VFS} refuse it"
 
 Mask = npt.NDArray[np.bool_]
 
@@ -33,28 +27,26 @@ class Collector:
         self.layer = layer
         self.problems: list[Problem] = []
         self._parts: list[Entries] = []
-        self._count = 0
+        self._count = self._spent = 0
         self._markers = Markers()
+        self._whiteout_rows: list[int] = []
+        self._opaque_rows: list[int] = []
         self._omitted: list[Omitted] = []
         self._sparse: dict[int, SparseMap] = {}
         self._xattrs: dict[int, dict[bytes, bytes]] = {}
         self._devices: dict[int, tuple[int, int]] = {}
 
     def add(self, rows: Rows) -> None:
-        """Take `rows`. Raises CorruptLayer at the first whose checksum is wrong, after taking those before it."""
+        """Take `rows`. Raises CorruptLayer at the first that is damaged, after taking those before it."""
         if not rows.blocks:
             return
-        table = header_table(rows.blocks)
-        bad = first_bad_checksum(table)
-        bad_offset = rows.offsets[bad] - BLOCK if bad < len(table) else None
-        rows.drop_from(bad)
-        if rows.blocks:
-            self._take(rows, table[:bad])
-        if bad_offset is not None:
-            raise CorruptLayer(f"no tar header at offset {bad_offset}: its checksum is wrong")
+        batch, damage = decode(rows)
+        if batch is not None:
+            self._take(rows, batch)
+        if damage:
+            raise CorruptLayer(damage)
 
-    def _take(self, rows: Rows, table: Headers) -> None:
-        batch = decode(rows, table)
+    def _take(self, rows: Rows, batch: Batch) -> None:
         self.problems += problems_of(batch, self.layer)
         paths = batch.names
         keep = sort_out(paths, self._markers)
@@ -65,10 +57,21 @@ class Collector:
         for row in np.flatnonzero(batch.kind == Kind.HARDLINK).tolist():
             batch.links[row] = normalise(batch.links[row])
         self._leave_out_links(batch, keep)
+        self._place_markers(keep)
         kept = paths if keep.all() else [path for path, is_kept in zip(paths, keep.tolist(), strict=True) if is_kept]
         self._parts.append(batch.entries(keep, kept))
         self._take_rare(rows, batch, keep)
         self._count += len(kept)
+
+    def _place_markers(self, keep: Mask) -> None:
+        """Remember how many entries stand before each marker of these rows."""
+        markers = self._markers
+        if markers.whiteout_rows or markers.opaque_rows:
+            before = self._count + np.cumsum(keep)
+            self._whiteout_rows += before[markers.whiteout_rows].tolist()
+            self._opaque_rows += before[markers.opaque_rows].tolist()
+            markers.whiteout_rows.clear()
+            markers.opaque_rows.clear()
 
     def _leave_out(self, paths: list[bytes], kind: npt.NDArray[np.uint8], keep: Mask) -> None:
         """What no system can unpack: paths that are too long, and a root that is no directory."""
@@ -80,7 +83,7 @@ class Collector:
                 self.problems.append(Problem(self.layer, path[:MAX_SHOWN] + b"...", text, Severity.DAMAGE))
                 keep[row] = False
             elif not path and keep[row] and kind[row] != Kind.DIRECTORY:
-                self.problems.append(Problem(self.layer, b"", "an entry that is no directory names the root; left out"))
+                self.problems.append(Problem(self.layer, b"", NO_ROOT, Severity.DIFFERS))
                 keep[row] = False
 
     def _leave_out_links(self, batch: Batch, keep: Mask) -> None:
@@ -91,28 +94,27 @@ class Collector:
             self.problems.append(Problem(self.layer, batch.names[row], text, Severity.DAMAGE))
 
     def _take_rare(self, rows: Rows, batch: Batch, keep: Mask) -> None:
-        if not rows.sparse and not batch.devices and not any(override.xattrs for override in rows.overrides.values()):
+        if not rows.sparse and not batch.devices and not batch.xattrs:
             return
-        numbers = self._count + np.cumsum(keep) - 1
-        for row, sparse in rows.sparse.items():
-            if keep[row]:
-                self._sparse[int(numbers[row])] = sparse
-        for row, device in batch.devices.items():
-            if keep[row]:
-                self._devices[int(numbers[row])] = device
-        for row, override in rows.overrides.items():
-            if override.xattrs and keep[row]:
-                self._xattrs[int(numbers[row])] = override.xattrs
+        kept, numbers = keep.tolist(), (self._count + np.cumsum(keep) - 1).tolist()
+        self._sparse |= {numbers[row]: sparse for row, sparse in rows.sparse.items() if kept[row]}
+        self._devices |= {numbers[row]: device for row, device in batch.devices.items() if kept[row]}
+        self._spent += sum(map(xattr_cost, batch.xattrs.values())) - 512 * len(batch.xattrs)
+        if self._spent > RARE_BYTES:
+            raise CorruptLayer(f"its xattrs need more than {RARE_BYTES >> 20} MiB and 512 bytes an entry")
+        self._xattrs |= {numbers[row]: xattrs for row, xattrs in batch.xattrs.items() if kept[row]}
 
     def table(self, *, unpacked_bytes: int, damage: str = "") -> LayerTable:
         """The table of all rows that were flushed; `damage` is added as a fatal problem."""
-        problems = self.problems + [Problem(self.layer, path, text) for path, text in self._markers.problems]
+        problems = self.problems + [Problem(self.layer, *found) for found in self._markers.problems]
         if damage:
             problems.append(Problem(self.layer, b"", damage, Severity.DAMAGE))
         return LayerTable(
             entries=Entries.join(self._parts) if self._parts else Entries.none(),
             whiteouts=tuple(self._markers.whiteouts),
             opaques=tuple(self._markers.opaques),
+            whiteout_rows=tuple(self._whiteout_rows),
+            opaque_rows=tuple(self._opaque_rows),
             omitted=tuple(self._omitted),
             problems=tuple(problems),
             sparse=self._sparse,

@@ -36,6 +36,8 @@ ZSTD_INPUT = 1024
 8878, 3.1.1.2), so this is 32 MiB at the worst.
 """
 GZIP_MAGIC = b"\x1f\x8b\x08"
+XZ_MAGIC = b"\xfd7zXZ\0"
+BZIP2_MAGIC, BZIP2_LEVELS = b"BZh", tuple(b"%d" % level for level in range(1, 10))
 LARGEST_INPUT = 128 * 1024
 
 
@@ -45,6 +47,8 @@ class Compression(StrEnum):
     NONE = "none"
     GZIP = "gzip"
     ZSTD = "zstd"
+    XZ = "xz"
+    BZIP2 = "bzip2"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +82,10 @@ def compression_of(head: bytes) -> Compression:
     """Tell the compression from a blob's first four bytes (RFC 1952 2.3.1, RFC 8878 3.1.1 and 3.1.2), never from its name."""
     if head[:3] == GZIP_MAGIC:
         return Compression.GZIP
+    if head[:4] == XZ_MAGIC[:4]:
+        return Compression.XZ
+    if head[:3] == BZIP2_MAGIC and head[3:4] in BZIP2_LEVELS:
+        return Compression.BZIP2
     return Compression.ZSTD if is_zstd_magic(head[:4]) else Compression.NONE
 
 
@@ -91,8 +99,12 @@ def unpack(
     after the last piece that could be read; also when the blob unpacks to more than a bomb's worth (`unpacked_limit`).
     """
     start = start or SeekPoint(0, 0)
-    pieces = {Compression.NONE: _copy, Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}[compression_of(blob.read(0, 4))]
-    return _limited(pieces(Feed(blob, on_bytes), start, remember), blob.size, start.unpacked)
+    compression = compression_of(blob.read(0, 4))
+    feed = Feed(blob, on_bytes)
+    if compression in (Compression.XZ, Compression.BZIP2):
+        return _limited(_unpack_rare(feed, compression), blob.size, 0)
+    pieces = {Compression.NONE: _copy, Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}[compression]
+    return _limited(pieces(feed, start, remember), blob.size, start.unpacked)
 
 
 def unpack_forward(supply: Supply) -> Iterator[bytes]:
@@ -103,6 +115,8 @@ def unpack_forward(supply: Supply) -> Iterator[bytes]:
     compression = compression_of(supply.read(0, 4))
     if compression is Compression.ZSTD:
         return _limited(_unzstd_forward(supply), supply.size, 0)
+    if compression in (Compression.XZ, Compression.BZIP2):
+        return _limited(_unpack_rare(supply, compression), supply.size, 0)
     pieces = _copy if compression is Compression.NONE else _gunzip
     return _limited(pieces(supply, SeekPoint(0, 0), forget_it), supply.size, 0)
 
@@ -267,3 +281,53 @@ def _unzstd_forward(supply: Supply) -> Iterator[bytes]:
                 raise CorruptLayer(f"not valid zstd after stored offset {start}: {error}") from error
             stored += len(data) - len(frame.unused_data)
             yield from (piece[at : at + PIECE] for at in range(0, len(piece), PIECE))
+
+
+def _unpack_rare(supply: Supply, compression: Compression) -> Iterator[bytes]:
+    """Every stream of an xz or bzip2 blob, which engines read and nobody pushes; there are no seek points in them.
+
+    Zeros up to the end are padding (the .xz file format, 2.2).
+    """
+    stored = 0
+    while stored < supply.size:
+        if compression_of(supply.read(stored, 4)) is not compression:
+            yield from _zeros_to_the_end(supply, stored, compression)
+            return
+        stream = _rare_decompressor(compression)
+        while not stream.eof:
+            data = supply.read(stored, LARGEST_INPUT) if stream.needs_input else b""
+            if not data and stream.needs_input:
+                raise CorruptLayer(f"truncated {compression}: the bytes end at stored offset {stored}, inside a stream")
+            try:
+                piece: bytes = stream.decompress(data, INFLATED)
+            except (OSError, EOFError, ValueError, _lzma_error()) as error:
+                reason = f"not valid {compression} near stored offset {stored}: {error}"
+                # Four bytes may lie: what does not even start as it should is perhaps no stream at all.
+                raise CorruptLayer(reason if stored else f"{reason}; and no tar header at offset 0") from error
+            stored += len(data)
+            if piece:
+                yield piece
+        stored -= len(stream.unused_data)
+
+
+def _rare_decompressor(compression: Compression) -> Any:
+    if compression is Compression.BZIP2:
+        import bz2
+
+        return bz2.BZ2Decompressor()
+    import lzma
+
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_WINDOW)
+
+
+def _lzma_error() -> type[Exception]:
+    import lzma
+
+    return lzma.LZMAError
+
+
+def _zeros_to_the_end(supply: Supply, stored: int, compression: Compression) -> Iterator[bytes]:
+    for start in range(stored, supply.size, PIECE):
+        if supply.read(start, PIECE).strip(b"\0"):
+            raise CorruptLayer(f"not valid {compression}: bytes that are no stream of it follow at stored offset {stored}")
+    yield from ()

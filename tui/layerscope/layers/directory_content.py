@@ -21,7 +21,7 @@ from layerscope.layers.table import LayerTable, Strings
 from layerscope.text import escape
 
 GONE = "it is not there any more"
-_WORDS = {errno.ENOENT: GONE, errno.ENOTDIR: GONE, errno.ESTALE: GONE, errno.EMEDIUMTYPE: "something else is in its place"}
+_WORDS = {errno.ENOENT: GONE, errno.ENOTDIR: GONE, errno.ESTALE: GONE, errno.EISDIR: "something else is in its place"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.headers import BLOCK
+from layerscope.layers.headers import BLOCK, is_gnu
 from layerscope.layers.numbers import parse_field
-from layerscope.layers.pax import Overrides
-from layerscope.layers.sparse import MAX_RUNS, parse_content_map, parse_header_runs, runs_of
+from layerscope.layers.sparse import MAX_RUNS, Run, SparseRecords, checked_map, parse_content_map, parse_header_runs
 from layerscope.layers.table import SparseMap
 
 MAX_SIZE = 1 << 62
-MAX_SPARSE = 1 << 44
-"""The largest sparse file we believe, in bytes: ext4's limit. Sums of many still fit a column."""
+MAX_MAP = 8 << 20
+"""The longest map of a sparse file that we look for, in bytes; 131,072 runs of the longest numbers take less."""
+SHORT_MAP = 64 << 10
 
 
 class Buffer(Protocol):
@@ -47,65 +47,75 @@ class Header:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """Where an entry's content starts in the buffer, its unpacked size, and its map if it is sparse."""
+    """Where an entry's content starts in the buffer, its unpacked size, and its map if it is sparse.
+
+    `fault` says why no engine takes it, although it can be read.
+    """
 
     position: int
     size: int
     sparse: SparseMap | None = None
+    fault: str = ""
 
 
 def size_field(block: bytes, offset: int) -> int:
-    """The size that a header at `offset` states. Raises CorruptLayer when it is no number, negative or absurd."""
+    """The size that a header at `offset` states. Raises CorruptLayer when it is no number, or absurd."""
     try:
         size = parse_field(block[124:136])
     except ValueError as error:
         raise CorruptLayer(f"the size of the entry at offset {offset} is not a number ({error})") from error
-    if not 0 <= size <= MAX_SIZE:
+    if size > MAX_SIZE:
         raise CorruptLayer(f"an entry of {size} bytes at offset {offset}")
     return size
 
 
-def content_of(header: Header, override: Overrides, stored: int) -> Content | None:
+def content_of(header: Header, records: SparseRecords | None, stored: int) -> Content | None:
     """Find the content of an entry that stores `stored` bytes; None when the buffer must reach further first.
 
     Raises ValueError for a damaged sparse map.
     """
     if header.block[156:157] == b"S":
-        found = _old_sparse(header)
-    elif override.map_in_content:
-        found = _mapped_content(header, override, stored)
-    else:
-        size = stored if override.sparse_size is None or override.sparse is None else override.sparse_size
-        found = Content(header.position + BLOCK, size, override.sparse)
-    if found and found.sparse and not _fits(found.sparse, found.size):
-        raise ValueError(f"its map does not fit a file of {found.size} bytes")
-    return found
-
-
-def _fits(sparse: SparseMap, size: int) -> bool:
-    return 0 <= size <= MAX_SPARSE and (not sparse.runs or sum(sparse.runs[-1]) <= size)
-
-
-def _mapped_content(header: Header, override: Overrides, stored: int) -> Content | None:
-    """GNU's PAX form 1.0: the map comes before the content."""
-    head = header.following(BLOCK, stored)
-    found = parse_content_map(head)
+        return _old_sparse(header, stored)
+    if records is None:
+        return Content(header.position + BLOCK, stored)
+    size = stored if records.size is None else records.size
+    if records.runs is not None:
+        return _sparse(header.position + BLOCK, records.runs, size, stored, records.fault)
+    head = header.following(BLOCK, min(stored, SHORT_MAP))
+    found = parse_content_map(head) or parse_content_map(head := header.following(BLOCK, min(stored, MAX_MAP)))
     if found is None:
-        if len(head) == stored:
+        if len(head) == min(stored, MAX_MAP):
             raise ValueError("its map does not end")
         return None
-    sparse, length = found
-    return Content(header.position + BLOCK + length, stored if override.sparse_size is None else override.sparse_size, sparse)
+    runs, length = found
+    return _sparse(header.position + BLOCK + length, runs, size, stored - length, records.fault)
 
 
-def _old_sparse(header: Header) -> Content | None:
-    """GNU tar's old form: four runs in the header, more in extension blocks after it."""
-    numbers = parse_header_runs(header.block, 386, 4)
+def _sparse(position: int, runs: tuple[Run, ...], size: int, stored: int, fault: str) -> Content:
+    """Go reads no sparse file whose runs are longer or shorter together than what the tar stores of it."""
+    sparse = checked_map(runs, size)
+    held = sum(length for _, length in runs)
+    if held > stored:
+        raise ValueError(f"its map speaks of {held} bytes, {stored} are stored")
+    if held < stored:
+        fault = f"a sparse file that stores {stored} bytes, {stored - held} of them at no place in it"
+    return Content(position, size, sparse, fault)
+
+
+def _old_sparse(header: Header, stored: int) -> Content | None:
+    """GNU tar's old form: four runs in the header, more in extension blocks after it. No engine takes the type."""
+    fault = "an entry of type b'S', an old GNU sparse file"
+    if not is_gnu(header.block):
+        return Content(header.position + BLOCK, stored, fault=fault)
+    runs = parse_header_runs(header.block, 386, 4)
     distance, more = BLOCK, header.block[482]
-    while more and distance <= MAX_RUNS // 21 * BLOCK:
+    while more:
         extension = header.following(distance, BLOCK)
         if len(extension) < BLOCK:
             return None
-        numbers += parse_header_runs(extension, 0, 21)
+        if len(runs) > MAX_RUNS or distance > MAX_RUNS // 21 * BLOCK:
+            raise CorruptLayer(f"a sparse file of more than {MAX_RUNS} runs at offset {header.offset}")
+        runs += parse_header_runs(extension, 0, 21)
         distance, more = distance + BLOCK, extension[504]
-    return Content(header.position + distance, parse_field(header.block[483:495]), runs_of(numbers))
+    found = _sparse(header.position + distance, tuple(runs), parse_field(header.block[483:495]), stored, fault)
+    return Content(found.position, found.size, found.sparse, fault)

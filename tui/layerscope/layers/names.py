@@ -7,22 +7,36 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from layerscope.layers.table import Severity
+
 WHITEOUT = b".wh."
 META = b".wh..wh."
 OPAQUE = b".wh..wh..opq"
 SLASH, DOT = 0x2F, 0x2E
+OVERLAYFS = "Docker, Podman and containerd on overlayfs"
+VFS = "the vfs driver of Docker and Podman"
+"""Who reads a layer in one way, and who in another. Measured with Docker 20.10, Podman 4.3, containerd 1.6 and umoci 0.4.7."""
+NOTHING = "a whiteout that names nothing: no engine unpacks it; here it hides nothing"
+NOTHING_INSIDE = (
+    f"a whiteout that names nothing: {OVERLAYFS} refuse it, {VFS} removes the directory that it is in, umoci refuses or "
+    "ignores it; here it hides nothing"
+)
+AUFS = f"below a directory of aufs's own name: {OVERLAYFS}, and umoci, have it, as is shown here; {VFS} leaves it out"
 
 
 @dataclass(slots=True, eq=False)
 class Markers:
-    """Whiteouts and opaque directories, as normalised paths, and (name, sentence) for markers that make no sense.
+    """Whiteouts and opaque directories as normalised paths, in order, and what makes no sense or is read in several ways.
 
-    `omitted` are the rows and paths that are neither entries nor hide anything.
+    `whiteout_rows` and `opaque_rows` are the rows that they stood in, of the names that `sort_out` was given; `omitted` the
+    rows and paths that are neither entries nor hide anything.
     """
 
     whiteouts: list[bytes] = field(default_factory=list)
     opaques: list[bytes] = field(default_factory=list)
-    problems: list[tuple[bytes, str]] = field(default_factory=list)
+    whiteout_rows: list[int] = field(default_factory=list)
+    opaque_rows: list[int] = field(default_factory=list)
+    problems: list[tuple[bytes, str, Severity]] = field(default_factory=list)
     omitted: list[tuple[int, bytes]] = field(default_factory=list)
 
 
@@ -71,20 +85,24 @@ def _is_plain_directory(name: bytes) -> bool:
 
 
 def _is_marker(row: int, path: bytes, markers: Markers) -> bool:
-    """Take a marker apart. Also true for what lies below aufs's own directories (`.wh..wh.plnk/...`): no files of the image."""
+    """Take a marker apart. Only the last name counts: what lies below a directory called `.wh.x` is files."""
     directory, _, base = path.rpartition(b"/")
+    if not base.startswith(WHITEOUT):
+        if path.startswith(META):
+            markers.problems.append((path, AUFS, Severity.DIFFERS))
+        return False
+    hidden = base[len(WHITEOUT) :]
     if base == OPAQUE:
         markers.opaques.append(directory)
-    elif not base.startswith(WHITEOUT):
-        if not any(part.startswith(META) for part in path.split(b"/")):
-            return False
-        markers.omitted.append((row, path))
+        markers.opaque_rows.append(row)
     elif base.startswith(META):
         markers.omitted.append((row, path))
-    elif base[len(WHITEOUT) :] in (b"", b".", b".."):
+    elif hidden in (b"", b".", b".."):
         markers.omitted.append((row, path))
-        markers.problems.append((path, "a whiteout that names nothing; it hides nothing"))
+        is_refused = not directory or hidden == b".."
+        text, severity = (NOTHING, Severity.REFUSED) if is_refused else (NOTHING_INSIDE, Severity.DIFFERS)
+        markers.problems.append((path, text, severity))
     else:
-        hidden = base[len(WHITEOUT) :]
         markers.whiteouts.append(directory + b"/" + hidden if directory else hidden)
+        markers.whiteout_rows.append(row)
     return True

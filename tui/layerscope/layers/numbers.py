@@ -1,8 +1,11 @@
-"""The number fields of tar headers: octal, base-256 and PAX decimals."""
+"""The number fields of tar headers: octal, base-256 and PAX decimals, each as Go's archive/tar reads it."""
 
 from __future__ import annotations
 
+import re
+
 LARGEST = 2**63 - 1
+_DECIMAL = re.compile(rb"[+-]?[0-9]+")
 
 
 def parse_field(field: bytes) -> int:
@@ -10,9 +13,12 @@ def parse_field(field: bytes) -> int:
 
     Raises ValueError for anything else and for what does not fit 64 bits.
     """
-    if field[0] & 0x80:
-        return _base_256(field)
-    digits = field.strip(b" \0")
+    return _base_256(field) if field[0] & 0x80 else parse_octal(field)
+
+
+def parse_octal(field: bytes) -> int:
+    """Octal digits between spaces and NULs; what stands after a NUL does not count, and no digits are 0. Raises ValueError."""
+    digits = field.strip(b" \0").partition(b"\0")[0]
     if not digits:
         return 0
     if not digits.isdigit():
@@ -30,21 +36,22 @@ def _base_256(field: bytes) -> int:
 
 def parse_decimal(text: bytes) -> int:
     """A PAX integer (pax, "Extended Header Keywords"). Raises ValueError."""
-    if not text.removeprefix(b"-").isdigit() or len(text) > 20:
+    sign, digits = text[:1], text.lstrip(b"+-").lstrip(b"0")
+    if not _DECIMAL.fullmatch(text) or len(digits) > 20:
         raise ValueError(f"{text[:40]!r} is not a decimal number")
-    return _bounded(int(text))
+    return _bounded(-int(digits or b"0") if sign == b"-" else int(digits or b"0"))
 
 
 def parse_time(text: bytes) -> int:
-    """A PAX time in seconds, its fraction rounded down. Raises ValueError."""
+    """A PAX time in seconds, its fraction of up to nine digits rounded down. Raises ValueError."""
     whole, _, fraction = text.partition(b".")
     if fraction and not fraction.isdigit():
         raise ValueError(f"{text[:40]!r} is not a time")
-    seconds = parse_decimal(whole or b"0")
-    return seconds - 1 if whole.startswith(b"-") and fraction.strip(b"0") else seconds
+    seconds = parse_decimal(whole)
+    return seconds - 1 if whole.startswith(b"-") and fraction[:9].strip(b"0") else seconds
 
 
 def _bounded(value: int) -> int:
-    if not -LARGEST <= value <= LARGEST:
+    if not -LARGEST - 1 <= value <= LARGEST:
         raise ValueError(f"{value} does not fit 64 bits")
     return value

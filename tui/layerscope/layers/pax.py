@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from layerscope.layers.numbers import parse_decimal, parse_time
-from layerscope.layers.sparse import parse_sparse_records
-from layerscope.layers.table import SparseMap
+from layerscope.layers.sparse import SparseRecords, parse_sparse_records
+from layerscope.limits import XATTR_COST
 
 XATTR_PREFIX = b"SCHILY.xattr."
-LIBARCHIVE_PREFIX = b"LIBARCHIVE.xattr."
-SPARSE_PREFIX = b"GNU.sparse."
 MAX_XATTRS = 256 << 10
 """The most bytes of xattrs that one entry may have; Linux allows 64 KiB a value, and file systems far less for all."""
-NUMBERS = {b"size": "size", b"uid": "uid", b"gid": "gid"}
+STRINGS = (b"path", b"linkpath", b"uname", b"gname")
+
+Records = dict[bytes, bytes]
+
+
+def xattr_cost(xattrs: dict[bytes, bytes]) -> int:
+    """Memory for them, in bytes, names and empty ones too."""
+    return sum(len(name) + len(value) + XATTR_COST for name, value in xattrs.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
     """What extended headers (PAX, or GNU's long names) say about the next entry; None where they say nothing.
 
-    `size` is the size of what the tar stores; `sparse_size` the size of the file when it is sparse. `map_in_content`
-    says that the content begins with GNU's sparse map, version 1.0.
+    `size` is the size of what the tar stores. `path` is the name before a sparse file's own takes its place.
     """
 
     path: bytes | None = None
@@ -32,66 +34,89 @@ class Overrides:
     uid: int | None = None
     gid: int | None = None
     mtime: int | None = None
-    sparse_size: int | None = None
-    sparse: SparseMap | None = None
-    map_in_content: bool = False
+    sparse: SparseRecords | None = None
     xattrs: dict[bytes, bytes] = field(default_factory=dict)
 
+    @property
+    def name(self) -> bytes | None:
+        """The entry's name, if any is given."""
+        return self.sparse.name if self.sparse is not None and self.sparse.name else self.path
 
-def parse_records(body: bytes) -> list[tuple[bytes, bytes]]:
-    """Split `length key=value\\n` records, in order. Raises ValueError when the body is not made of them."""
-    records = []
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Extended headers that were read and whose entry was not: the records of the last x, the last long name and link."""
+
+    records: Records | None = None
+    name: bytes = b""
+    link: bytes = b""
+
+    def overrides(self) -> Overrides:
+        """What they say together. Raises ValueError for a number that is none."""
+        records = self.records or {}
+        xattrs = {key[len(XATTR_PREFIX) :]: value for key, value in records.items() if value and key.startswith(XATTR_PREFIX)}
+        if xattr_cost(xattrs) > MAX_XATTRS:
+            raise ValueError(f"xattrs of more than {MAX_XATTRS} bytes")
+        for key in (b"atime", b"ctime"):
+            _number(records, key)
+        return Overrides(
+            path=self.name or records.get(b"path") or None,
+            link=self.link or records.get(b"linkpath") or None,
+            size=_number(records, b"size"),
+            uid=_number(records, b"uid"),
+            gid=_number(records, b"gid"),
+            mtime=_number(records, b"mtime"),
+            sparse=parse_sparse_records(records),
+            xattrs=xattrs,
+        )
+
+
+def _number(records: Records, key: bytes) -> int | None:
+    value = records.get(key)
+    if not value:
+        return None
+    return parse_time(value) if key.endswith(b"time") else parse_decimal(value)
+
+
+def parse_records(body: bytes) -> tuple[Records, list[tuple[bytes, str]]]:
+    """The `length key=value\\n` records, and (name, sentence) for each that no engine takes although it can be read.
+
+    The last of several records of a key counts. The runs of GNU's sparse form 0.0, which repeats its keys, are given as
+    form 0.1 writes them. Raises ValueError when the body is not made of records.
+    """
+    records: Records = {}
+    faults: list[tuple[bytes, str]] = []
+    runs: list[bytes] = []
     position = 0
     while position < len(body):
         space = body.find(b" ", position, position + 20)
         if space < 0 or not body[position:space].isdigit():
             if not body[position:].strip(b"\0"):
-                break  # some writers pad with NULs inside the size
+                faults.append((b"", "an extended header ends in NUL bytes"))
+                break
             raise ValueError(f"no record at byte {position}")
         end = position + int(body[position:space])
         key, equals, value = body[space + 1 : end - 1].partition(b"=")
         if end <= space + 2 or end > len(body) or body[end - 1] != 0x0A or not equals or not key:
             raise ValueError(f"a damaged record at byte {position}")
-        records.append((key, value))
         position = end
-    return records
-
-
-def apply_records(base: Overrides, records: list[tuple[bytes, bytes]]) -> Overrides:
-    """`base` with `records` on top. An empty value takes an override back. Raises ValueError for a value that is no number."""
-    changes: dict[str, object] = {}
-    xattrs: dict[bytes, bytes] = {}
-    sparse: list[tuple[bytes, bytes]] = []
-    for key, value in records:
-        if key == b"path":
-            changes["path"] = value or None
-        elif key == b"linkpath":
-            changes["link"] = value or None
-        elif key == b"mtime":
-            changes["mtime"] = parse_time(value) if value else None
-        elif key in NUMBERS:
-            changes[NUMBERS[key]] = parse_decimal(value) if value else None
-        elif key.startswith(SPARSE_PREFIX):
-            sparse.append((key.removeprefix(SPARSE_PREFIX), value))
+        if key in (b"GNU.sparse.offset", b"GNU.sparse.numbytes"):
+            if (key == b"GNU.sparse.numbytes") != len(runs) % 2 or b"," in value:
+                raise ValueError("sparse runs out of order")
+            runs.append(value)
         else:
-            xattrs.update(_xattr(key, value))
-    if sparse:
-        found = parse_sparse_records(sparse)
-        changes |= {"sparse": found.map, "sparse_size": found.size, "map_in_content": found.map_in_content}
-        changes |= {"path": found.name} if found.name else {}
-    if sum(map(len, xattrs.values())) > MAX_XATTRS:
-        raise ValueError(f"xattrs of more than {MAX_XATTRS} bytes")
-    if xattrs:
-        changes["xattrs"] = xattrs
-    return replace(base, **changes) if changes else base  # type: ignore[arg-type]
+            records[key] = _without_nul(key, value, faults)
+    if runs:
+        records[b"GNU.sparse.map"] = b",".join(runs)
+    return records, faults
 
 
-def _xattr(key: bytes, value: bytes) -> dict[bytes, bytes]:
-    if key.startswith(XATTR_PREFIX):
-        return {key.removeprefix(XATTR_PREFIX): value}
-    if key.startswith(LIBARCHIVE_PREFIX):
-        try:
-            return {key.removeprefix(LIBARCHIVE_PREFIX): base64.b64decode(value + b"==")}
-        except binascii.Error as error:
-            raise ValueError(f"xattr {key[:80]!r} is not base64") from error
-    return {}
+def _without_nul(key: bytes, value: bytes, faults: list[tuple[bytes, str]]) -> bytes:
+    if b"\0" in key:
+        faults.append((b"", "a key in an extended header holds a NUL byte"))
+    elif key in STRINGS and b"\0" in value:
+        name = value.partition(b"\0")[0]
+        what = {b"path": "its name", b"linkpath": "a link's target"}.get(key, "an owner's name")
+        faults.append((name if key == b"path" else b"", f"{what} holds a NUL byte; cut there"))
+        return name
+    return value

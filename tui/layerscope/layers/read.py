@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import xxhash
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes, uncounted
-from layerscope.layers.compression import Compression, SeekPoint, compression_of, forget_it, unpack
+from layerscope.layers.compression import PIECE, Compression, SeekPoint, compression_of, forget_it, unpack
+from layerscope.layers.estimate import estimate_compressed
+from layerscope.layers.hashing import Algorithms, HashingBeside, LayerHashes
 from layerscope.layers.headers import BLOCK
 from layerscope.layers.table import LayerTable
 from layerscope.layers.walk import HeaderWalk
@@ -21,27 +23,63 @@ NO_DIGEST = bytes(16)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadLayer:
-    """A layer that was read: its table, how it is stored, and where unpacking can start again to read one file of it."""
+    """A layer that was read: its table, how it is stored, and where unpacking can start again to read one file, and its hashes.
+
+    `compressed_estimate` is about how many bytes a plain layer takes as gzip; None where that was not estimated.
+    """
 
     table: LayerTable
     compression: Compression
     seek_points: tuple[SeekPoint, ...] = ()
+    hashes: LayerHashes | None = None
+    """None where nobody asked for them, or where not all bytes of the layer were read."""
+    compressed_estimate: int | None = None
 
 
-def read_layer(blob: Blob, *, layer: int, on_bytes: OnBytes = uncounted, keep_seek_points: bool = True) -> ReadLayer:
+def read_layer(
+    blob: Blob,
+    *,
+    layer: int,
+    on_bytes: OnBytes = uncounted,
+    keep_seek_points: bool = True,
+    hash_with: Algorithms | None = None,
+) -> ReadLayer:
     """Read every entry of a stored layer, plain or compressed (told by its first bytes).
 
     `layer` is the number that problems will name; `on_bytes` is called with the stored bytes got through since the last
     call. Damage does not raise: it is a fatal problem of the table, which then holds the entries before it. Contents of
-    compressed layers are hashed in passing; those of plain layers are not touched.
+    compressed layers are hashed in passing; those of plain layers are not touched. With `hash_with`, all bytes are hashed
+    beside that.
     """
+    if hash_with is None:
+        return _read_layer(blob, None, layer=layer, on_bytes=on_bytes, keep_seek_points=keep_seek_points)
+    with HashingBeside(blob, hash_with) as beside:
+        read = _read_layer(blob, beside, layer=layer, on_bytes=on_bytes, keep_seek_points=keep_seek_points)
+    return replace(read, hashes=beside.hashes)
+
+
+def _read_layer(
+    blob: Blob, beside: HashingBeside | None, *, layer: int, on_bytes: OnBytes, keep_seek_points: bool
+) -> ReadLayer:
     compression = compression_of(blob.read(0, 4))
     if compression is Compression.NONE:
-        return ReadLayer(read_plain(blob, layer=layer, on_bytes=on_bytes), compression)
+        table = read_plain(blob, layer=layer, on_bytes=on_bytes)
+        return ReadLayer(table, compression, compressed_estimate=estimate_compressed(blob))
     points: list[SeekPoint] = []
     remember = points.append if keep_seek_points else forget_it
-    table = read_pieces(unpack(blob, remember=remember, on_bytes=on_bytes), layer=layer)
-    return ReadLayer(table, compression, tuple(points))
+    if beside is None:
+        pieces = unpack(blob, remember=remember, on_bytes=on_bytes)
+    else:
+        pieces = beside.seen(unpack(blob, remember=remember, on_bytes=_both(beside.took, on_bytes)))
+    return ReadLayer(read_pieces(pieces, layer=layer), compression, tuple(points))
+
+
+def _both(one: OnBytes, other: OnBytes) -> OnBytes:
+    def on_bytes(length: int) -> None:
+        one(length)
+        other(length)
+
+    return on_bytes
 
 
 def read_plain(blob: Blob, *, layer: int = 0, on_bytes: OnBytes = uncounted) -> LayerTable:
@@ -50,7 +88,7 @@ def read_plain(blob: Blob, *, layer: int = 0, on_bytes: OnBytes = uncounted) -> 
     damage = ""
     try:
         position = _walk_map(walk, blob, on_bytes)
-        _check_end(walk, position, blob.read(position, BLOCK) if position < blob.size else b"", blob.size)
+        _pass_rest(walk, position, blob)
     except CorruptLayer as error:
         damage = str(error)
     damage = _flush(walk) or damage
@@ -77,14 +115,13 @@ def _walk_map(walk: HeaderWalk, blob: Blob, on_bytes: OnBytes) -> int:
     return position
 
 
-def _check_end(walk: HeaderWalk, position: int, rest: bytes, size: int) -> None:
-    """A tar may end without an end marker, but only between two entries."""
-    if walk.awaits_entry and not walk.is_done and position >= size:
-        raise CorruptLayer(f"truncated: the bytes end at offset {size}, before the entry of an extended header")
-    if not walk.is_done and not rest and size % BLOCK:
-        raise CorruptLayer(f"truncated: the bytes end at offset {size}, inside a block")
-    if not walk.is_done and rest.strip(b"\0"):
-        raise CorruptLayer(f"truncated: the bytes end at offset {size}, inside the header at offset {position}")
+def _pass_rest(walk: HeaderWalk, position: int, blob: Blob) -> None:
+    if not walk.is_done:
+        walk.end(position, blob.read(position, 2 * BLOCK) if position < blob.size else b"", blob.size)
+        return
+    for start in range(position, blob.size, PIECE):
+        walk.pass_rest(blob.read(start, min(PIECE, blob.size - start)))
+        blob.forget(start, min(start + PIECE, blob.size))
 
 
 def _flush(walk: HeaderWalk) -> str:
@@ -124,6 +161,7 @@ class _StreamWalk:
     def take(self, piece: bytes) -> None:
         self.length += len(piece)
         if self.walk.is_done:
+            self.walk.pass_rest(piece)
             return
         if self._skip:
             piece = self._pass_content(piece)
@@ -147,11 +185,16 @@ class _StreamWalk:
         position, before = 0, -1
         while position != before and position < len(window) and not self.walk.is_done:
             before = position
-            position = self.walk.advance(window, position, len(window), len(window), shift)
-            self._hash_new(window, shift)
+            try:
+                position = self.walk.advance(window, position, len(window), len(window), shift)
+            finally:
+                self._hash_new(window, shift)
             if not self._content:
                 self.walk.flush_when_full()
-        self._carry = window[position:] if not self.walk.is_done else b""
+        self._carry = window[position:]
+        if self.walk.is_done:
+            self.walk.pass_rest(self._carry)
+            self._carry = b""
         self._skip = max(0, position - len(window))
 
     def _hash_new(self, window: bytes, shift: int) -> None:
@@ -179,9 +222,10 @@ class _StreamWalk:
 
     def finish(self) -> None:
         """Raises CorruptLayer when the stream ended inside a content or a header."""
-        if self._content or self._skip >= BLOCK:
+        if self._content:
             raise CorruptLayer(f"truncated: the bytes end at offset {self.length}, inside a content")
-        _check_end(self.walk, self.length - len(self._carry), self._carry, self.length)
+        self.walk.keep_whole(self.length + self._skip, self.length)
+        self.walk.end(self.length - len(self._carry), self._carry, self.length)
 
     def drop_open(self) -> None:
         """Forget the entry whose content did not arrive whole."""

@@ -74,9 +74,7 @@ class SplitWalk:
         """Take the end marker. Raises CorruptLayer when the record stops before the tar does."""
         head = b"".join(self._parts)
         rest = head[self._close(head) :]
-        if self._walk.is_done:
-            return
-        if self._walk.awaits_entry or rest.strip(b"\0") or (self._length % BLOCK and not rest):
+        if not self._walk.is_done and (self._walk.awaits_entry or rest.strip(b"\0") or (self._length % BLOCK and not rest)):
             raise CorruptLayer(f"it ends at offset {self._length} of the tar, inside an entry")
 
     def flush(self) -> None:
@@ -100,9 +98,12 @@ class SplitWalk:
         start = self._length
         self._length += len(head)
         if self._walk.is_done:
+            self._walk.pass_rest(head)
             return len(head)
         count = len(self._walk.rows.blocks)
         position = self._walk.advance(head, self._pad, len(head), len(head), start)
+        if self._walk.is_done:
+            self._walk.pass_rest(head[position:])
         if len(self._walk.rows.blocks) != count:
             self._walk.rows.drop_from(count)
             raise CorruptLayer(f"the header at offset {start} of the tar has no file")
@@ -193,7 +194,8 @@ def _slice(heads: list[bytes], files: list[Record], pad: int) -> _Slice:
     sizes = np.array([file.size for file in files], np.int64)
     sizes[is_header_only] = 0
     stated, is_octal = octal_12(fields["high"], fields["low"])
-    is_plain = is_header_only | (IS_REGULAR[fields["flag"]] & is_octal & (stated == sizes))
+    is_old = (fields["flag"] == 0) & (sizes != 0)  # perhaps a directory in the v7 format, which has no content
+    is_plain = is_header_only | (IS_REGULAR[fields["flag"]] & is_octal & (stated == sizes) & ~is_old)
     lengths = np.fromiter(map(len, heads), np.int64, len(heads))
     is_plain[0] &= lengths[0] == pad + BLOCK
     is_plain[1:] &= lengths[1:] == (-sizes[:-1] & (BLOCK - 1)) + BLOCK

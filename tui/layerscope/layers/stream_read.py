@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from layerscope.layers.compression import compression_of, unpack_forward
+from layerscope.layers.compression import Compression, compression_of, unpack_forward
+from layerscope.layers.hashing import LayerHashes
 from layerscope.layers.read import ReadLayer, read_pieces
 
 
@@ -17,25 +19,26 @@ class Passing(Protocol):
         """The next `size` bytes; fewer only where they end."""
 
 
-OnPiece = Callable[[bytes], object]
-
-
-def unseen(_piece: bytes) -> None:
-    """The default for `on_unpacked`: nobody looks at the unpacked bytes."""
-
-
-def read_passing(stream: Passing, *, size: int, on_unpacked: OnPiece = unseen) -> ReadLayer:
-    """Read a stored layer of `size` bytes, plain or compressed, from the front of `stream`. Contents are hashed in passing.
+def read_passing(stream: Passing, *, size: int) -> ReadLayer:
+    """Read a stored layer of `size` bytes, plain or compressed, from the front of `stream`. Contents are hashed in passing, and
+    so are all stored and all unpacked bytes (sha256).
 
     Which layer it is may not be known yet: problems name layer 0 until `numbered`. Damage does not raise; bytes after it are
-    left in the stream. There are no seek points. `on_unpacked` is called with every unpacked byte, in pieces.
+    left in the stream, and then there are no hashes. There are no seek points.
     """
     supply = _Forward(stream, size)
     compression = compression_of(supply.read(0, 4))
-    return ReadLayer(read_pieces(_seen(unpack_forward(supply), on_unpacked)), compression)
+    if compression is not Compression.NONE:
+        supply.start_hash()
+    unpacked = hashlib.sha256()
+    read = ReadLayer(read_pieces(_seen(unpack_forward(supply), unpacked.update)), compression)
+    if not supply.is_used_up or any(problem.is_fatal for problem in read.table.problems):
+        return read
+    stored = supply.hash or unpacked
+    return replace(read, hashes=LayerHashes(f"sha256:{stored.hexdigest()}", f"sha256:{unpacked.hexdigest()}"))
 
 
-def _seen(pieces: Iterator[bytes], on_piece: OnPiece) -> Iterator[bytes]:
+def _seen(pieces: Iterator[bytes], on_piece: Callable[[bytes], object]) -> Iterator[bytes]:
     for piece in pieces:
         on_piece(piece)
         yield piece
@@ -50,19 +53,35 @@ def numbered(read: ReadLayer, layer: int) -> ReadLayer:
 
 
 class _Forward:
-    """A stream as the Supply of a decompressor: what was read beyond the last start is kept, for that is asked for again."""
+    """A stream as the Supply of a decompressor: what was read beyond the last start is kept, for that is asked for again.
+
+    `hash` is of the bytes that were read so far, None before `start_hash`.
+    """
 
     def __init__(self, stream: Passing, size: int) -> None:
         self.size = size
+        self.hash: hashlib._Hash | None = None
         self._stream = stream
         self._held = b""
         self._start = 0
+
+    def start_hash(self) -> None:
+        """Hash what was read and what will be; before any but the first bytes were asked for."""
+        self.hash = hashlib.sha256(self._held)
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether all bytes were read."""
+        return self._start + len(self._held) == self.size
 
     def read(self, start: int, size: int) -> bytes:
         """See Supply."""
         end = min(start + size, self.size)
         missing = end - self._start - len(self._held)
         if missing > 0:
-            self._held = self._held[start - self._start :] + self._stream.read(missing)
+            new = self._stream.read(missing)
+            if self.hash is not None:
+                self.hash.update(new)
+            self._held = self._held[start - self._start :] + new
             self._start = start
         return self._held[start - self._start : end - self._start]

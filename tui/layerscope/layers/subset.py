@@ -32,11 +32,14 @@ def changed_part(whole: LayerTable, changes: Sequence[Change]) -> LayerTable:
     numbers = {row: number for number, row in enumerate(rows)}
     entries = _entries(whole.entries, rows, paths)
     there = {paths[row] for row in rows}
+    whiteouts, opaques = tuple(sorted(removed - there)), tuple(sorted(removed & there))
     return replace(
         whole,
         entries=entries,
-        whiteouts=tuple(sorted(removed - there)),
-        opaques=tuple(sorted(removed & there)),
+        whiteouts=whiteouts,
+        opaques=opaques,
+        whiteout_rows=(0,) * len(whiteouts),
+        opaque_rows=(0,) * len(opaques),
         omitted=(),
         sparse={numbers[row]: sparse for row, sparse in whole.sparse.items() if row in numbers},
         devices={numbers[row]: found for row, found in whole.devices.items() if row in numbers},

@@ -185,7 +185,7 @@ class SparseMap:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """A member that is no entry and hides nothing: aufs's own files (`.wh..wh.plnk/...`), a whiteout that names nothing.
+    """A member that is no entry and hides nothing: aufs's own (`.wh..wh.aufs`), a whiteout that names nothing.
 
     dive counts them, so they are kept for its figures.
     """
@@ -200,14 +200,17 @@ class LayerTable:
     """All that one layer's tar says.
 
     `entries` may name a path more than once: the last one wins (DESIGN.md). `whiteouts` are the paths that the layer hides,
-    `opaques` the directories whose lower content it hides; both normalised. `sparse` and `xattrs` are by entry number, for the
-    few entries that have any; `devices` are the major and minor numbers of each character and block device.
+    `opaques` the directories whose lower content it hides; both normalised. `whiteout_rows` and `opaque_rows` say how many
+    entries stand before each in the tar; for a layer that is no tar all are 0. `sparse` and `xattrs` are by entry number, for
+    the few entries that have any; `devices` are the major and minor numbers of each character and block device.
     `unpacked_bytes` is the length of the tar that was read.
     """
 
     entries: Entries
     whiteouts: tuple[bytes, ...] = ()
     opaques: tuple[bytes, ...] = ()
+    whiteout_rows: tuple[int, ...] = ()
+    opaque_rows: tuple[int, ...] = ()
     omitted: tuple[Omitted, ...] = ()
     problems: tuple[Problem, ...] = ()
     sparse: dict[int, SparseMap] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from layerscope.errors import BadDocument
+from layerscope.limits import DOCUMENT_VALUES
 from layerscope.oci.digest import Digest
 from layerscope.oci.platform import Platform
 from layerscope.text import escape
@@ -140,6 +141,8 @@ def decode(raw: bytes, document: type[T], *, what: str) -> T:
     """Decode JSON. Raises BadDocument, whose sentence starts with `what`, for one too long, too deep or misshapen."""
     if len(raw) > MAX_DOCUMENT:
         raise BadDocument(f"{what} is longer than {MAX_DOCUMENT >> 20} MiB, which no image needs")
+    if sum(raw.count(sign) for sign in b",[{") > DOCUMENT_VALUES:
+        raise BadDocument(f"{what} holds more than {DOCUMENT_VALUES} values, which no image needs")
     try:
         value = msgspec.json.decode(raw)
         _drop_nulls(value)

@@ -13,6 +13,8 @@ from layerscope.report.encode import json_line
 from layerscope.report.instructions import history_fields
 from layerscope.report.layer_changes import why_changed
 from layerscope.report.paths import path_fields
+from layerscope.report.pull_size import estimate_field
+from layerscope.sources.image import PullSize
 from layerscope.tree.tree import Change
 
 SCHEMA = "layerscope.diff/1"
@@ -48,6 +50,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
         "live_bytes": waste.live_bytes,
         "wasted_bytes": waste.wasted_bytes,
         "wire_bytes": sum(layer.wire_bytes for layer in image.layers),
+        **estimate_field(analysis.pull_size),
         "efficiency": waste.efficiency,
         "is_complete": analysis.contents.is_complete,
     }
@@ -76,6 +79,7 @@ def _side(analysis: Analysis, number: int | None) -> dict[str, Any] | None:
         **history_fields(layer.history),
         "content_bytes": analysis.layer_content_bytes[number - 1],
         "wire_bytes": layer.wire_bytes,
+        **estimate_field(PullSize.of([layer])),
         "wasted_bytes": int(waste[number - 1]),
     }
 

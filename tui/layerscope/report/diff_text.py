@@ -13,6 +13,7 @@ from layerscope.report.comparison import growth_text, path_lines
 from layerscope.report.instructions import step_text
 from layerscope.report.layer_changes import why_changed
 from layerscope.report.style import Style, cut_end, cut_middle, wrapped
+from layerscope.sources.image import PullSize
 from layerscope.units import count_text, percent_text, size_text
 
 MOST_STEPS = 10
@@ -33,7 +34,7 @@ def _sums(comparison: Comparison, style: Style) -> Iterator[str]:
     yield style.paint(style.plain(" → ").join(names), "bold")
     rows = (
         ("on disk", old.waste.content_bytes, new.waste.content_bytes),
-        ("on the wire", _wire(old), _wire(new)),
+        *_pull_rows(old.pull_size, new.pull_size),
         ("wasted", old.waste.wasted_bytes, new.waste.wasted_bytes),
     )
     for what, before, after in rows:
@@ -46,8 +47,12 @@ def _name(analysis: Analysis) -> str:
     return analysis.image.reference
 
 
-def _wire(analysis: Analysis) -> int:
-    return sum(layer.wire_bytes for layer in analysis.image.layers)
+def _pull_rows(old: PullSize, new: PullSize) -> Iterator[tuple[str, int, int]]:
+    """What is stored where a layer is plain, and what a pull moves where that is known."""
+    if is_estimate := old.is_estimate or new.is_estimate:
+        yield "stored", old.stored_bytes, new.stored_bytes
+    if old.pull_bytes is not None and new.pull_bytes is not None:
+        yield "≈ the wire" if is_estimate else "on the wire", old.pull_bytes, new.pull_bytes
 
 
 def _layers(comparison: Comparison, style: Style) -> Iterator[str]:

@@ -11,6 +11,8 @@ from layerscope.report.encode import json_line
 from layerscope.report.instructions import history_fields
 from layerscope.report.json import analysis_json
 from layerscope.report.paths import path_fields
+from layerscope.report.pull_size import estimate_field
+from layerscope.sources.image import PullSize
 
 SCHEMA = "layerscope.gate/1"
 
@@ -50,6 +52,7 @@ def _image(run: GateRun) -> dict[str, Any]:
         "platform": str(image.platform),
         "content_bytes": waste.content_bytes,
         "wire_bytes": sum(layer.wire_bytes for layer in image.layers),
+        **estimate_field(run.analysis.pull_size),
         "wasted_bytes": waste.wasted_bytes,
         "own_wasted_bytes": own,
         "base_wasted_bytes": base,
@@ -66,6 +69,7 @@ def _rule(result: RuleResult) -> dict[str, Any]:
         "severity": result.severity,
         "unit": result.unit,
         "measured": result.measured,
+        "is_estimate": result.is_estimate,
         "limit": result.limit,
         "is_floor": result.is_floor,
         "margin": result.margin,
@@ -97,6 +101,7 @@ def _layers(run: GateRun) -> list[dict[str, Any]]:
             **history_fields(layer.history),
             "content_bytes": sizes[layer.number - 1],
             "wire_bytes": layer.wire_bytes,
+            **estimate_field(PullSize.of([layer])),
             **_line(run.advice.lines.get(layer.number)),
         }
         for layer in run.analysis.image.layers

@@ -10,7 +10,9 @@ from layerscope.gate.run import GateRun
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
 from layerscope.report.fixes import fix_lines
 from layerscope.report.instructions import step_text
+from layerscope.report.pull_size import pull_facts
 from layerscope.report.style import Style, cells, cut_end, cut_middle, wrapped
+from layerscope.report.text import fact_lines
 from layerscope.text import escape
 from layerscope.units import count_text, percent_text, size_text
 
@@ -64,10 +66,13 @@ def _heading(run: GateRun, style: Style) -> Iterator[str]:
     rest = style.plain(f" · {style.name(str(image.platform))[:30]} · {image.short_id}")
     name = cut_middle(style.name(image.name or image.reference), style.width - cells(rest), mark=style.plain("…"))
     yield style.paint(name, "bold") + rest
-    yield style.plain(
-        f"{size_text(waste.content_bytes)} on disk · {size_text(sum(layer.wire_bytes for layer in image.layers))} on the wire"
-        f" · {size_text(waste.wasted_bytes)} wasted · {percent_text(waste.efficiency)} efficient"
-    )
+    facts = [
+        f"{size_text(waste.content_bytes)} on disk",
+        *pull_facts(run.analysis.pull_size),
+        f"{size_text(waste.wasted_bytes)} wasted",
+        f"{percent_text(waste.efficiency)} efficient",
+    ]
+    yield from map(style.plain, fact_lines(facts, style))
     colour = "green" if run.verdict.has_passed else "red"
     sentence = style.name(verdict_sentence(run.verdict))
     yield style.paint(cut_end(sentence, style.width, mark=style.plain("…")), "bold", colour)
@@ -79,7 +84,7 @@ def _doubts(run: GateRun, style: Style) -> Iterator[str]:
 
 def _listed(sentences: tuple[str, ...], style: Style, most: int) -> Iterator[str]:
     for sentence in sentences[:most]:
-        lines = list(wrapped(style.name(sentence), style.width - 2))
+        lines = list(wrapped(style.name(style.plain(sentence)), style.width - 2))
         yield from (f"{'- ' if number == 0 else '  '}{line}" for number, line in enumerate(lines))
     if len(sentences) > most:
         yield f"- and {len(sentences) - most} more (--json has all)"
@@ -103,7 +108,7 @@ def _rule(result: RuleResult, width: int, style: Style) -> str:
     measured, limit = measured_and_limit(result)
     bound = f"{'min' if result.is_floor else 'max'} {limit}"
     margin = "not judged" if result.outcome is Outcome.UNJUDGED else margin_text(result)
-    figures = f"{measured:>10}  {bound:>12}  {margin:>10}"
+    figures = f"{style.plain(measured):>10}  {bound:>12}  {margin:>10}"
     return style.paint(f"{word:<6}", colour) + f"  {name}{' ' * (width - cells(name))}  {figures}".rstrip()
 
 

@@ -11,6 +11,8 @@ from layerscope.analysis import Analysis
 from layerscope.report.encode import json_line
 from layerscope.report.instructions import history_fields
 from layerscope.report.paths import path_fields
+from layerscope.report.pull_size import estimate_field
+from layerscope.sources.image import PullSize
 from layerscope.tree.tree import Change, Tree
 from layerscope.waste.find import Cause
 
@@ -52,6 +54,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
         "live_bytes": waste.live_bytes,
         "wasted_bytes": waste.wasted_bytes,
         "wire_bytes": sum(layer.wire_bytes for layer in image.layers),
+        **estimate_field(analysis.pull_size),
         "wire_bytes_wasted_estimate": sum(analysis.wire_bytes_wasted),
         "efficiency": waste.efficiency,
         "is_complete": analysis.contents.is_complete,
@@ -84,6 +87,7 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
             "content_bytes": content[layer.number - 1],
             "unpacked_bytes": analysis.contents.stack.tables[layer.number - 1].unpacked_bytes,
             "wire_bytes": layer.wire_bytes,
+            **estimate_field(PullSize.of([layer])),
             "wasted_bytes": wasted[layer.number - 1],
             "buries_bytes": buried[layer.number - 1],
             "wire_bytes_wasted_estimate": analysis.wire_bytes_wasted[layer.number - 1],

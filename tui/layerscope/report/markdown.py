@@ -20,6 +20,7 @@ from layerscope.report.measures import (
     verdict_word,
 )
 from layerscope.report.prose import code, plain
+from layerscope.report.pull_size import pull_facts
 from layerscope.report.style import cut_end, cut_middle
 from layerscope.text import escape
 from layerscope.units import percent_text, size_text
@@ -86,10 +87,9 @@ def _blocks(run: GateRun, rows: int) -> Iterator[str]:
 def _heading(run: GateRun) -> str:
     verdict, waste = run.verdict, run.analysis.waste
     mark = "⚠️" if verdict.doubts else "✅" if verdict.has_passed else "❌"
-    wire = sum(layer.wire_bytes for layer in run.analysis.image.layers)
     facts = (
         f"**{size_text(waste.content_bytes)}** on disk",
-        f"**{size_text(wire)}** on the wire",
+        *(re.sub(r"^(\S+ \S+)", r"**\1**", fact) for fact in pull_facts(run.analysis.pull_size)),
         f"**{size_text(waste.wasted_bytes)}** wasted",
         f"**{percent_text(waste.efficiency)}** efficient",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from layerscope.analysis import Analysis
 from layerscope.gate.run import GateRun
 from layerscope.gate.verdict import Outcome, RuleResult
 from layerscope.report.measures import image_title
@@ -36,11 +37,12 @@ def _image(run: GateRun) -> Iterator[str | tuple[str, Sample]]:
     waste, (own, base) = analysis.waste, analysis.own_and_base_waste
     yield "# TYPE layerscope_image info"
     yield "# HELP layerscope_image The image that was judged."
-    yield ("layerscope_image_info", ({"id": image.id or "", "platform": str(image.platform)}, 1))
+    yield ("layerscope_image_info", ({"id": image.id or "", "platform": escape(str(image.platform))}, 1))
     sizes = {
         "content": ("Bytes of all files in all layers, as they unpack.", waste.content_bytes),
         "live": ("Bytes of files that a container sees.", waste.live_bytes),
         "wire": ("Bytes of all layers as they are stored.", sum(layer.wire_bytes for layer in image.layers)),
+        **_estimate(analysis),
         "wasted": ("Bytes of files that a container never sees.", waste.wasted_bytes),
         "own_wasted": ("Wasted bytes that are not the base's.", own),
         **({} if base is None else {"base_wasted": ("Wasted bytes that the base's own layers buried.", base)}),
@@ -50,6 +52,13 @@ def _image(run: GateRun) -> Iterator[str | tuple[str, Sample]]:
     yield from _gauge("layerscope_image_efficiency_ratio", "ratio", "Live by content bytes.", [({}, waste.efficiency)])
     causes: list[Sample] = [({"cause": cause.word}, size) for cause, size in waste.by_cause().items()]
     yield from _gauge("layerscope_image_waste_by_cause_bytes", "bytes", "Wasted bytes by cause.", causes)
+
+
+def _estimate(analysis: Analysis) -> dict[str, tuple[str, int]]:
+    pull = analysis.pull_size
+    if not pull.is_estimate or pull.pull_bytes is None:
+        return {}
+    return {"compressed_estimate": ("About what a registry has of layers that are stored plain here.", pull.pull_bytes)}
 
 
 def _layers(run: GateRun) -> Iterator[str | tuple[str, Sample]]:

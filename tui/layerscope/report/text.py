@@ -11,6 +11,7 @@ from layerscope.layers.compression import Compression
 from layerscope.report.causes import EXPLANATIONS
 from layerscope.report.instructions import step_text
 from layerscope.report.problems import problem_sentence
+from layerscope.report.pull_size import pull_facts
 from layerscope.report.style import Style, cells, cut_end, cut_middle, wrapped
 from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
@@ -38,14 +39,15 @@ def _heading(analysis: Analysis, style: Style) -> Iterator[str]:
     yield style.paint(name, "bold") + rest
     facts = [
         f"{size_text(analysis.waste.content_bytes)} on disk",
-        f"{size_text(sum(layer.wire_bytes for layer in image.layers))} on the wire",
+        *map(style.plain, pull_facts(analysis.pull_size)),
         f"{size_text(analysis.waste.wasted_bytes)} wasted",
         f"{percent_text(analysis.waste.efficiency)} efficient",
     ]
-    yield from _fact_lines(facts, style)
+    yield from fact_lines(facts, style)
 
 
-def _fact_lines(facts: list[str], style: Style) -> Iterator[str]:
+def fact_lines(facts: list[str], style: Style) -> Iterator[str]:
+    """The facts between dots, as many on each line as there is room for."""
     line = ""
     for fact in facts:
         longer = f"{line}{style.plain(' · ')}{fact}" if line else fact
@@ -133,8 +135,9 @@ def _sentences(analysis: Analysis, style: Style) -> Iterator[str]:
     efficiency = percent_text(waste.efficiency)
     if waste.wasted_bytes:
         yield f"{efficiency} efficient: a container never sees {_hundredths(waste)} of every 100 bytes in the layers."
-        wire = sum(analysis.wire_bytes_wasted)
-        yield style.plain(f"{size_text(waste.wasted_bytes)} wasted on disk, ≈{size_text(wire)} on the wire.")
+        wire = analysis.pull_bytes_wasted
+        on_the_wire = "" if wire is None else f", ≈{size_text(wire)} on the wire"
+        yield style.plain(f"{size_text(waste.wasted_bytes)} wasted on disk{on_the_wire}.")
     else:
         yield f"{efficiency} efficient: a container sees every byte that the layers carry."
     if _is_uncompressed(analysis):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from layerscope.errors import BadSettings
+from layerscope.limits import TOML_DOTS
 from layerscope.settings.checks import checked
 from layerscope.settings.places import NAMED_BY, is_named, settings_path
 from layerscope.settings.settings import Settings
 from layerscope.text import escape
 
+_NO_KEY = re.compile(rb"#[^\n]*|\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'", re.DOTALL)
+"""Comments and strings: no dot in them nests anything."""
 MAX_FILE = 1 << 20
 """The longest config file we read, in bytes."""
 
@@ -53,6 +57,8 @@ def decode_toml(raw: bytes) -> dict[str, Any]:
     """A TOML file's text. Raises BadSettings, whose sentence does not name the file."""
     import tomllib
 
+    if any(line.count(b".") > TOML_DOTS for line in _NO_KEY.sub(b"", raw).split(b"\n")):
+        raise BadSettings(f"nested too deeply: a key has more than {TOML_DOTS} dots")
     try:
         return tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -17,7 +17,13 @@ from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.presence import is_foreign
 from layerscope.text import escape
 
-_SUFFIX = {Compression.NONE: "", Compression.GZIP: ".gzip", Compression.ZSTD: ".zstd"}
+_SUFFIX = {
+    Compression.NONE: "",
+    Compression.GZIP: ".gzip",
+    Compression.ZSTD: ".zstd",
+    Compression.XZ: ".xz",
+    Compression.BZIP2: ".bzip2",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ def _layer(files: Files, row: _Row) -> StoredLayer:
         blob=blob,
         history=row.history,
         absent=absent,
+        sealed=files.blob(part.file) if is_encrypted_layer(part.media_type) and files.has(part.file) else None,
         is_foreign=blob is None and is_foreign(part),
         is_cut=blob is not None and blob.size < part.size,
     )

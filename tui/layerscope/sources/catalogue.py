@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from layerscope.errors import BadDocument, NotAnImage
 from layerscope.layers.table import Problem, Severity
+from layerscope.oci.digest import Digest
 from layerscope.oci.reference import normalise
 from layerscope.sources.candidate import Candidate, Refused, Stored
 from layerscope.sources.files import Files
@@ -71,17 +72,19 @@ def _listed(files: Files, name: str, read: Callable[[Files], list[Stored]]) -> t
 def _merge(files: Files, listed: list[Stored], saved: list[Stored]) -> list[Stored]:
     images = [replace(image, numbers=()) for image in listed] if saved else list(listed)
     known = {normalise(name) for image in listed for name in image.names}
+    rows: dict[Digest, list[int]] = {}
+    for row, each in enumerate(images):
+        if isinstance(each, Candidate):
+            rows.setdefault(each.config_digest, []).append(row)
     for image in _numbered(saved):
-        twins = [row for row, each in enumerate(images) if isinstance(each, Candidate) and _is_same(each, image)]
+        twins = rows.get(image.config_digest, []) if isinstance(image, Candidate) else []
         for row in twins:
             images[row] = _with_names(with_difference(files, images[row], image), image, known)
+        if isinstance(image, Candidate) and not twins:
+            rows[image.config_digest] = [len(images)]
         if not twins:
             images.append(image)
     return with_rivals(images, count=len(listed))
-
-
-def _is_same(one: Candidate, other: Stored) -> bool:
-    return isinstance(other, Candidate) and one.config_digest == other.config_digest
 
 
 def _with_names(image: Stored, twin: Stored, known: set[str]) -> Stored:

@@ -148,10 +148,11 @@ def _pick(group: Sequence[Stored], location: Location, platform: Platform | None
     if len(images) == 1:
         return images[0]
     digests = [image.digest.short for image in fits or images]
+    positions = {number for image in fits or images for number in image.numbers}
+    by_position = ", or by position, from :@0 on" if len(positions) >= len(digests) else ""  # not within one index
     raise AmbiguousImage(
         f"{location.place} holds {len(digests)} images for {escape(present[0])}; "
-        f"choose one by digest, with `layerscope {escape(location.typed)}:DIGEST`, or by position, from :@0 on: "
-        f"{_list(digests)}"
+        f"choose one by digest, with `layerscope {escape(location.typed)}:DIGEST`{by_position}: {_list(digests)}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from layerscope.layers.blob import Blob
@@ -20,7 +21,8 @@ class StoredLayer:
     `docker save`). `blob` is None when the bytes are not there; `absent` then says why, and `is_foreign` whether the image
     itself says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers). `is_cut`: there
     are fewer bytes than the manifest says. `way` is how the layer is read where that is not from the bytes of `blob`, and
-    `measured_bytes` what it then proved to take as it would be stored; -1 before it was read.
+    `measured_bytes` what it then proved to take as it would be stored; -1 before it was read. `is_plain`: reading showed that
+    it is stored uncompressed, and `compressed_estimate` is what a registry would have of it, if that could be estimated.
     """
 
     number: int
@@ -34,7 +36,11 @@ class StoredLayer:
     is_foreign: bool = False
     is_cut: bool = False
     way: Way | None = None
+    sealed: Blob | None = None
+    """The stored bytes of an encrypted layer: they can be hashed and not read."""
     measured_bytes: int = -1
+    is_plain: bool = False
+    compressed_estimate: int | None = None
 
     @property
     def created_by(self) -> str:
@@ -43,10 +49,35 @@ class StoredLayer:
 
     @property
     def wire_bytes(self) -> int:
-        """Bytes as stored: what a pull of exactly this blob moves. 0 when it is not there."""
+        """Bytes as stored, which a pull moves if they are compressed. 0 when they are not there."""
         if self.way is not None:
             return self.way.stored_bytes if self.measured_bytes < 0 else self.measured_bytes
         return self.blob.size if self.blob else 0
+
+    @property
+    def pull_bytes(self) -> int | None:
+        """What a pull moves: an estimate for a layer that is stored plain; None where there is none."""
+        return self.compressed_estimate if self.is_plain else self.wire_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PullSize:
+    """What one or several layers take as they are stored, and what a pull of them moves (None: not known), in bytes.
+
+    The two are the same unless `is_estimate`, for which a layer is stored plain: registries have it compressed.
+    """
+
+    stored_bytes: int
+    pull_bytes: int | None
+    is_estimate: bool
+
+    @classmethod
+    def of(cls, layers: Iterable[StoredLayer]) -> PullSize:
+        """The sum of layers that were read."""
+        layers = tuple(layers)
+        known = [layer.pull_bytes for layer in layers if layer.pull_bytes is not None]
+        total = sum(known) if len(known) == len(layers) else None
+        return cls(sum(layer.wire_bytes for layer in layers), total, any(layer.is_plain for layer in layers))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

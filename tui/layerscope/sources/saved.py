@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 
 from layerscope.errors import BadDocument, NotFound
+from layerscope.layers.names import normalise
 from layerscope.layers.table import Problem, Severity
+from layerscope.limits import CONFIGS_BYTES
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode
 from layerscope.sources.candidate import Candidate, Part, Refused, Stored
-from layerscope.sources.files import Files, read_document
+from layerscope.sources.files import Files, raw_name, read_document
 from layerscope.sources.presence import refuse_absent
 from layerscope.text import escape
 
@@ -32,13 +34,33 @@ def saved_images(files: Files) -> list[Stored]:
     what = f"{files.place}: {MANIFEST}"
     if raw.lstrip().startswith(b"{"):
         raise BadDocument(f"{what} is no list of images")
-    return [_stored(files, item) for item in decode(raw, tuple[ArchiveManifest, ...], what=what)]
+    known = _Configs(files)
+    return [_stored(files, item, known) for item in decode(raw, tuple[ArchiveManifest, ...], what=what)]
 
 
-def _stored(files: Files, item: ArchiveManifest) -> Stored:
+class _Configs:
+    """Each config is read and decoded once, however often it is listed, and all of them together have a limit."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._known: dict[bytes, tuple[bytes, Config, Digest]] = {}
+        self._bytes = 0
+
+    def read(self, name: str) -> tuple[bytes, Config, Digest]:
+        """Its bytes, what they say, and their digest. Raises NotFound and BadDocument."""
+        key = normalise(raw_name(name))
+        if key not in self._known:
+            raw, what = read_document(self._files, name), f"{self._files.place}: the config {escape(name[:200])}"
+            self._bytes += len(raw)
+            if self._bytes > CONFIGS_BYTES:
+                raise BadDocument(f"{what} comes after {CONFIGS_BYTES >> 20} MiB of others, which no archive needs")
+            self._known[key] = raw, decode(raw, Config, what=what), Digest.of(raw)
+        return self._known[key]
+
+
+def _stored(files: Files, item: ArchiveManifest, known: _Configs) -> Stored:
     try:
-        raw = read_document(files, item.config)
-        config = decode(raw, Config, what=f"{files.place}: the config {escape(item.config[:200])}")
+        raw, config, digest = known.read(item.config)
         parts = _parts(item, config)
         _refuse_backslashes(files, item)
         refuse_absent(files, parts, _what(files, item))
@@ -46,7 +68,7 @@ def _stored(files: Files, item: ArchiveManifest) -> Stored:
         return Refused(error, item.repo_tags)
     return Candidate(
         platform=config.platform,
-        config_digest=Digest.of(raw),
+        config_digest=digest,
         config=config,
         raw_config=raw,
         parts=parts,

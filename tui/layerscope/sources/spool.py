@@ -35,7 +35,12 @@ def unpack_archive(blob: Blob, place: str, progress: Progress) -> Blob:
     if compression is Compression.NONE:
         return blob
     pieces = _named_damage(unpack(blob), place)
-    head = _head(pieces)
+    try:
+        head = _head(pieces)
+    except CorruptLayer as error:
+        if compression in (Compression.XZ, Compression.BZIP2):  # no more than their magic bytes say that they are these
+            raise NotAnImage(f"{place} is not a container image: {describe_head(blob.read(0, HEAD))}") from error
+        raise
     if not is_tar(head):
         raise NotAnImage(f"{place} is not a container image: {describe_head(head)}, compressed with {compression}")
     return spool(chain([head], pieces), place, f"unpacking {place}", progress)

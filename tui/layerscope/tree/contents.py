@@ -3,85 +3,92 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from layerscope.layers.table import Entries, Kind, Problem
-from layerscope.tree.nodes import Ints, Rows
+from layerscope.layers.names import OVERLAYFS, VFS
+from layerscope.layers.table import Entries, Kind, Severity
+from layerscope.tree.lower import LowerLayers
+from layerscope.tree.nodes import IMPLIED, Ints, Rows
 from layerscope.tree.stack import LayerPaths
-from layerscope.tree.versions import Versions
 
 NONE = -1
+TO_NOTHING = "a hard link to what is not there: no engine unpacks it"
+TO_LATER = "a hard link that comes before its target: no engine unpacks it"
+TO_ITSELF = "a hard link to itself: no engine unpacks it"
+TO_DIRECTORY = "a hard link to a directory: no engine unpacks it"
+TO_LOWER = f"a hard link to what only a layer below has: {OVERLAYFS} refuse it; umoci and {VFS} link to it, as is shown here"
 
 
-def origins_of(entries: Entries, layers: list[LayerPaths], rows: Rows, versions: Versions) -> tuple[Ints, list[Problem]]:
+def origins_of(entries: Entries, layers: list[LayerPaths], rows: Rows, lower: LowerLayers) -> Ints:
     """For each entry the entry that brought what it shows: itself, or what a hard link leads to (-1: nothing).
 
     A hard link names what its target path held last in the same tar, else what it shows in the layers below, else what
-    the same tar brings later. A link that leads nowhere is a problem.
+    the same tar brings later. All but the first is among the layer's findings.
     """
     origin = np.arange(len(entries), dtype=np.int32)
     origin[entries.kind == Kind.HARDLINK] = NONE
-    problems: list[Problem] = []
     if any(layer.targets for layer in layers):
-        finder = _Finder(rows, versions, origin)
+        finder = _Finder(entries, rows, lower, origin)
         for layer in layers:
             finder.link(layer)
-            problems += finder.dangling(layer, entries)
-    return origin, problems
+    return origin
 
 
 class _Finder:
     """Looks up what a path held at an entry's moment."""
 
-    def __init__(self, rows: Rows, versions: Versions, origin: Ints) -> None:
-        self._rows, self._versions, self._origin = rows, versions, origin
-        self._row_bounds = np.searchsorted(rows.node, np.arange(len(rows.keys) + 1))
-        self._version_bounds = np.searchsorted(versions.node, np.arange(len(rows.keys) + 1))
+    def __init__(self, entries: Entries, rows: Rows, lower: LowerLayers, origin: Ints) -> None:
+        self._entries, self._rows, self._lower, self._origin = entries, rows, lower, origin
+        self._bounds = np.searchsorted(rows.node, np.arange(len(rows.keys) + 1))
 
     def link(self, layer: LayerPaths) -> None:
         """Set the origin of every hard link of a layer. Links to later entries come last: those may be links themselves."""
         late = []
         for index, target in sorted(layer.targets.items()):
-            node = self._rows.find(target)
-            if node is None:
-                continue
             entry = layer.first + index
-            found = self._before(node, layer, entry)
-            if found is None:
-                late.append((entry, node))
-            else:
-                self._origin[entry] = self._origin_of(found)
-        for entry, node in late:
-            self._origin[entry] = self._origin_of(self._after(node, layer, entry))
+            own = self._of_layer(target, layer.number)
+            earlier = [found for found in own if 0 <= found < entry]
+            if target == layer.keys[index]:
+                layer.findings.add(target, TO_ITSELF, Severity.REFUSED)
+            if earlier:
+                self._set(entry, max(earlier))
+                if self._entries.kind[max(earlier)] == Kind.DIRECTORY:
+                    layer.findings.add(layer.keys[index], TO_DIRECTORY, Severity.REFUSED)
+            elif not self._link_below(layer, index, target):
+                late.append((index, own))
+        for index, own in late:
+            self._link_after(layer, index, own)
 
-    def dangling(self, layer: LayerPaths, entries: Entries) -> list[Problem]:
-        """The layer's hard links that lead nowhere."""
-        return [
-            Problem(layer.number, entries.paths[entry], "a hard link whose target is not there")
-            for index in layer.targets
-            if self._origin[entry := layer.first + index] == NONE
-        ]
+    def _link_below(self, layer: LayerPaths, index: int, target: bytes) -> bool:
+        """Link to what the layers below show at the target, if they show anything."""
+        version = self._lower.version(target, layer.number)
+        if version is None:
+            return False
+        versions = self._lower.versions
+        if versions.kind[version] == Kind.DIRECTORY:
+            layer.findings.add(layer.keys[index], TO_DIRECTORY, Severity.REFUSED)
+        else:
+            self._set(layer.first + index, int(versions.entry[version]))
+            layer.findings.add(layer.keys[index], TO_LOWER, Severity.DIFFERS)
+        return True
 
-    def _origin_of(self, entry: int) -> int:
-        """What an entry shows; nothing for an implied directory."""
-        return NONE if entry < 0 else int(self._origin[entry])
+    def _link_after(self, layer: LayerPaths, index: int, own: list[int]) -> None:
+        later = max((found for found in own if found > layer.first + index), default=NONE)
+        if later >= 0:
+            self._set(layer.first + index, later)
+        is_implied = later < 0 and IMPLIED in own
+        text = TO_DIRECTORY if is_implied else TO_LATER if later >= 0 else TO_NOTHING
+        layer.findings.add(layer.keys[index], text, Severity.REFUSED)
 
-    def _before(self, node: int, layer: LayerPaths, entry: int) -> int | None:
-        earlier = [found for found in self._of_layer(node, layer.number) if 0 <= found < entry]
-        return max(earlier) if earlier else self._below(node, layer.number)
+    def _set(self, entry: int, target: int) -> None:
+        """Have an entry show what another one shows; nothing if that is a directory."""
+        if self._entries.kind[target] != Kind.DIRECTORY:
+            self._origin[entry] = self._origin[target]
 
-    def _after(self, node: int, layer: LayerPaths, entry: int) -> int:
-        later = [found for found in self._of_layer(node, layer.number) if found > entry]
-        return max(later, default=NONE)
-
-    def _of_layer(self, node: int, number: int) -> list[int]:
-        part = slice(self._row_bounds[node], self._row_bounds[node + 1])
+    def _of_layer(self, key: bytes, number: int) -> list[int]:
+        """The layer's entries of a path, IMPLIED and FALLEN among them."""
+        node = self._rows.find(key)
+        if node is None:
+            return []
+        part = slice(self._bounds[node], self._bounds[node + 1])
         found: list[int] = self._rows.entry[part][self._rows.layer[part] == number].tolist()
         return found
-
-    def _below(self, node: int, number: int) -> int | None:
-        """The entry that the path shows after the layers below `number`; None where it shows nothing."""
-        part = slice(self._version_bounds[node], self._version_bounds[node + 1])
-        is_seen = (self._versions.layer[part] < number) & (self._versions.until[part] >= number)
-        found: npt.NDArray[np.int32] = self._versions.entry[part][is_seen]
-        return int(found[0]) if len(found) else None

@@ -7,11 +7,15 @@ from typing import TypeVar
 import numpy as np
 
 from layerscope.layers.table import LayerStack
+from layerscope.tree.clashes import find_clashes
 from layerscope.tree.contents import origins_of
+from layerscope.tree.inodes import with_inodes
+from layerscope.tree.lower import LowerLayers
 from layerscope.tree.nodes import Ints, Rows, nodes_of, sort_rows
 from layerscope.tree.stack import paths_of, settle
 from layerscope.tree.symlinks import follow_symlinks
 from layerscope.tree.tree import Tree
+from layerscope.tree.turned import find_made_by_markers, find_turned
 from layerscope.tree.versions import Layers, Versions, versions_of
 
 T = TypeVar("T")
@@ -25,24 +29,32 @@ def merge(stack: LayerStack) -> Tree:
     layers = paths_of(stack)
     follow_symlinks(layers)
     for layer in layers:
+        find_clashes(layer)
         settle(layer)
     rows = sort_rows(layers)
     nodes = nodes_of(rows.keys)
     versions = versions_of(rows, nodes, layers, stack.entries.kind)
-    origin, problems = origins_of(stack.entries, layers, rows, versions)
+    lower = LowerLayers(stack.entries, rows, versions)
+    origin = origins_of(stack.entries, layers, rows, lower)
+    find_turned(layers, rows, versions, lower)
+    find_made_by_markers(layers, lower)
     entry_layer = np.repeat(np.arange(1, len(layers) + 1, dtype=np.int16), np.diff(stack.first))
+    entries, xattrs = with_inodes(stack.entries, layers, origin, _by_entry(stack, [table.xattrs for table in stack.tables]))
     return Tree(
         layers=len(layers),
         nodes=nodes,
         versions=versions,
-        entries=stack.entries,
+        entries=entries,
         entry_layer=entry_layer,
         entry_node=_entry_nodes(rows, len(stack.entries)),
         entry_until=_entry_until(versions, entry_layer),
         origin=origin,
-        xattrs=_by_entry(stack, [table.xattrs for table in stack.tables]),
+        xattrs=xattrs,
         devices=_by_entry(stack, [table.devices for table in stack.tables]),
-        problems=(*(problem for table in stack.tables for problem in table.problems), *problems),
+        problems=(
+            *(problem for table in stack.tables for problem in table.problems),
+            *(problem for layer in layers for problem in layer.findings.problems(layer.number)),
+        ),
     )
 
 

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.table import Kind, LayerStack, LayerTable
-from layerscope.tree.keys import directories_above, key_of
+from layerscope.layers.table import Kind, LayerStack, LayerTable, Severity
+from layerscope.tree.findings import Findings
+from layerscope.tree.keys import SEPARATOR, ancestors_of, directories_above, key_of
+
+BELOW_FILE = "an entry below what is no directory in the same layer: no engine unpacks it; here it makes a directory of it"
+Marker = tuple[bytes, int]
 
 
 @dataclass(slots=True, eq=False)
 class LayerPaths:
-    """One layer's part in the merge. `keys[i]` is entry `first + i`'s; `targets` are hard links' target keys by the same index.
+    """One layer's part in the merge. `keys[i]` is entry `first + i`'s, `spelled[i]` the same before any symlink was
+    followed; `targets` are hard links' target keys by the same index.
 
-    `needed` are all directories above its entries, `implied` those of them that no entry names; `shadowed` the indexes of
-    entries that a later entry of the same tar removes though its path is another one.
+    `whiteouts` and `opaques` are pairs of a key and the number of entries before the marker. `needed` are all directories above
+    its entries, `marked` those above its markers; `implied` those of both that stand though no entry names them; `shadowed` the
+    indexes of entries that a later entry of the same tar removes though its path is another one.
     """
 
     number: int
     first: int
     keys: list[bytes]
+    spelled: list[bytes]
     kind: npt.NDArray[np.uint8]
     links: dict[int, bytes]
     targets: dict[int, bytes]
-    whiteouts: list[bytes]
-    opaques: list[bytes]
+    whiteouts: list[Marker]
+    opaques: list[Marker]
+    omitted: list[bytes]
     needed: set[bytes]
+    marked: set[bytes]
     implied: set[bytes] = field(default_factory=set)
     shadowed: set[int] = field(default_factory=set)
+    findings: Findings = field(default_factory=Findings)
 
     def directory_keys(self) -> set[bytes]:
         """The keys of the entries that are directories."""
@@ -51,38 +62,66 @@ def _layer_paths(number: int, table: LayerTable, first: int, keys: list[bytes]) 
     entries = table.entries
     symlinks = np.flatnonzero(entries.kind == Kind.SYMLINK).tolist()
     hard = np.flatnonzero(entries.kind == Kind.HARDLINK).tolist()
-    return LayerPaths(
+    layer = LayerPaths(
         number=number,
         first=first,
         keys=keys,
+        spelled=keys,
         kind=entries.kind,
         links={index: entries.links[index] for index in symlinks},
         targets={index: key_of(entries.links[index]) for index in hard},
-        whiteouts=[key_of(path) for path in table.whiteouts],
-        opaques=[key_of(path) for path in table.opaques],
-        needed=needed_by(number, keys),
+        whiteouts=_placed(table.whiteouts, table.whiteout_rows),
+        opaques=_placed(table.opaques, table.opaque_rows),
+        omitted=[key_of(each.path) for each in table.omitted],
+        needed=set(),
+        marked=set(),
     )
+    find_needed(layer)
+    return layer
 
 
-def needed_by(number: int, keys: list[bytes]) -> set[bytes]:
-    """Every directory above the entries of a layer. Raises CorruptLayer when a hostile layer implies too many."""
+def _placed(paths: tuple[bytes, ...], rows: tuple[int, ...]) -> list[Marker]:
+    return list(zip(map(key_of, paths), rows, strict=True))
+
+
+def find_needed(layer: LayerPaths) -> None:
+    """Find every directory above the layer's entries and markers. Raises CorruptLayer when a hostile layer implies too many.
+
+    Engines make the directories that a marker is in, too.
+    """
+    markers = [*layer.omitted, *(key for key, _ in layer.whiteouts), *(key + SEPARATOR for key, _ in layer.opaques if key)]
     try:
-        return directories_above(keys)
+        layer.needed = directories_above(layer.keys)
+        layer.marked = directories_above(markers)
     except ValueError as error:
-        raise CorruptLayer(f"layer {number}: {error}") from error
+        raise CorruptLayer(f"layer {layer.number}: {error}") from error
 
 
 def settle(layer: LayerPaths) -> None:
     """Find the layer's implied directories, and settle what stands below a path that is no directory in the same tar."""
-    missing = layer.needed - layer.directory_keys()
+    directories = layer.directory_keys()
+    missing = layer.needed - directories
     names = set(layer.keys)
     layer.implied = missing - names
     contested = missing & names
     if len(names) != len(layer.keys):
         others = {layer.keys[index] for index in np.flatnonzero(layer.kind != Kind.DIRECTORY).tolist()}
-        contested |= others & (layer.needed | layer.directory_keys())
+        contested |= others & (layer.needed | directories)
     if contested:
         _settle_contested(layer, contested)
+    if fresh := layer.marked - layer.implied - directories:
+        _imply(layer, fresh, names, directories)
+
+
+def _imply(layer: LayerPaths, marked: set[bytes], names: set[bytes], directories: set[bytes]) -> None:
+    """Have markers' directories stand too, but where the layer itself has something else."""
+    if layer.shadowed:
+        standing = [index for index in range(len(layer.keys)) if index not in layer.shadowed]
+        names = {layer.keys[index] for index in standing}
+        directories = {layer.keys[index] for index in standing if layer.kind[index] == Kind.DIRECTORY}
+    for key in marked - directories:
+        if not any(above in names and above not in directories for above in (key, *ancestors_of(key))):
+            layer.implied.add(key)
 
 
 def _settle_contested(layer: LayerPaths, contested: set[bytes]) -> None:
@@ -95,8 +134,10 @@ def _settle_contested(layer: LayerPaths, contested: set[bytes]) -> None:
     standing: dict[bytes, int] = {}
     cleared: set[bytes] = set()
     for index, key in enumerate(layer.keys):
-        for ancestor in _contested_above(key, contested):
+        for ancestor in contested_above(key, contested):
             before[ancestor].append(index)
+            if ancestor in standing and layer.kind[standing[ancestor]] not in (Kind.SYMLINK, Kind.HARDLINK):
+                layer.findings.add(ancestor, BELOW_FILE, Severity.REFUSED)
             _fall(layer, ancestor, standing)
         if key in contested:
             _fall(layer, key, standing)
@@ -107,7 +148,7 @@ def _settle_contested(layer: LayerPaths, contested: set[bytes]) -> None:
                 before[key].clear()
                 standing[key] = index
                 cleared.add(key)
-    layer.whiteouts += cleared - standing.keys()
+    layer.whiteouts += [(key, 0) for key in cleared - standing.keys()]
     left = [index for index in range(len(layer.keys)) if index not in layer.shadowed]
     directories = {layer.keys[index] for index in left if layer.kind[index] == Kind.DIRECTORY}
     layer.implied = directories_above(layer.keys[index] for index in left) - directories
@@ -118,7 +159,8 @@ def _fall(layer: LayerPaths, key: bytes, standing: dict[bytes, int]) -> None:
         layer.shadowed.add(standing.pop(key))
 
 
-def _contested_above(key: bytes, contested: set[bytes]) -> list[bytes]:
+def contested_above(key: bytes, contested: Container[bytes]) -> list[bytes]:
+    """The directories above `key` that are among `contested`, the nearest first."""
     end = key.rfind(b"\0")
     found = []
     while end > 0:

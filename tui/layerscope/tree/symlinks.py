@@ -1,119 +1,136 @@
-"""Entries below a symlink: their paths are resolved inside the root, as containerd does when it unpacks them.
+"""Entries below a symlink of their own layer: their paths are resolved inside the root, as engines do when they unpack them.
 
-Rare, so it is exact and slow: one replay of all layers in order, keeping which symlinks stand. Most images never come here.
+A symlink of a lower layer is not followed: Docker and Podman on overlayfs and containerd unpack a layer into a directory of its
+own, where the path becomes a directory. Rare, so this is exact and slow: a replay of the layer in order, keeping which symlinks
+stand. Most images never come here.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from itertools import groupby
 
-from layerscope.layers.table import Kind
+from layerscope.layers.table import Kind, Severity
 from layerscope.tree.keys import SEPARATOR, ancestors_of, directories_above, parent_of
-from layerscope.tree.stack import LayerPaths, needed_by
+from layerscope.tree.stack import LayerPaths, Marker, find_needed
 
 MAX_HOPS = 255
 """Links followed for one path before it counts as a loop; containerd's number."""
+LOOP = "an entry below a symlink that leads round in circles: no engine unpacks it"
+LEADS_OUT = (
+    "an entry below a symlink of its own layer to a directory that the layer has not (yet): Docker and Podman refuse it (but "
+    "the vfs driver where a layer below has the directory); containerd and umoci follow the symlink, as is done here"
+)
+LinkOf = Callable[[bytes], bytes | None]
+OnHop = Callable[[bytes], None]
 
 
 def follow_symlinks(layers: list[LayerPaths]) -> None:
-    """Rewrite, in place, every path whose parent is a symlink at its point in the stack."""
-    links = {layer.keys[index] for layer in layers for index in layer.links}
-    if links and any(not links.isdisjoint(_looked_up(layer)) for layer in layers):
-        standing = _Links({}, set())
-        for layer in layers:
-            standing.apply(layer)
-            layer.needed = needed_by(layer.number, layer.keys)
+    """Rewrite, in place, every path whose parent is a symlink of its layer at its point in the tar."""
+    for layer in layers:
+        links = {layer.keys[index] for index in layer.links}
+        if links and not links.isdisjoint(_looked_up(layer)):
+            _Replay(layer).run()
+            find_needed(layer)
 
 
 def _looked_up(layer: LayerPaths) -> set[bytes]:
     """Every directory that the layer's paths lead through; an opaque directory holds its marker."""
-    others = (*layer.whiteouts, *layer.targets.values(), *(opaque + SEPARATOR for opaque in layer.opaques if opaque))
-    return layer.needed | directories_above(others)
+    return layer.needed | layer.marked | directories_above(layer.targets.values())
 
 
-class _Links:
-    """The symlinks that stand at one moment of the replay, by key, with their targets."""
+def walk(directory: bytes, link_of: LinkOf, on_hop: OnHop | None = None) -> bytes | None:
+    """Resolve the key of a directory part by part inside the root; None for a loop.
 
-    def __init__(self, targets: dict[bytes, bytes], above: set[bytes]) -> None:
-        self._targets = targets
-        self._above = above
+    `link_of` says where the symlink at a key leads, None for what is none; `on_hop` is called with what each symlink led to.
+    """
+    todo = directory.split(SEPARATOR)[::-1]
+    done: list[bytes] = []
+    open_links: list[int] = []
+    hops = 0
+    while todo:
+        part = todo.pop()
+        if part == b"..":
+            del done[-1:]
+        elif part not in (b"", b"."):
+            done.append(part)
+            target = link_of(SEPARATOR.join(done))
+            if target is not None:
+                hops += 1
+                if hops > MAX_HOPS:
+                    return None
+                done = [] if target.startswith(b"/") else done[:-1]
+                open_links.append(len(todo))
+                todo += target.split(b"/")[::-1]
+        while open_links and len(todo) <= open_links[-1]:
+            open_links.pop()
+            if on_hop is not None:
+                on_hop(SEPARATOR.join(done))
+    return SEPARATOR.join(done)
 
-    def apply(self, layer: LayerPaths) -> None:
-        """Rewrite a layer's paths and take its symlinks.
 
-        Markers are resolved as the tree will be with the layer's entries: where a directory replaces a link, an opaque marker
-        in it says nothing about what the link led to.
-        """
-        if layer.whiteouts or layer.opaques:
-            later = _Links(dict(self._targets), set(self._above))
-            later._resolve_entries(replace(layer, keys=list(layer.keys), targets=dict(layer.targets)))
-            layer.whiteouts = [later._resolved(key) for key in layer.whiteouts]
-            layer.opaques = [later._resolved(key + SEPARATOR + b"x")[:-2] if key else b"" for key in layer.opaques]
-            self._hide(set(layer.whiteouts), set(layer.opaques))
-        self._resolve_entries(layer)
+class _Replay:
+    """One layer, entry by entry: its symlinks that stand at one moment, with their targets, and its directories so far."""
 
-    def _resolve_entries(self, layer: LayerPaths) -> None:
-        for index, key in enumerate(layer.keys):
-            if index in layer.targets:
-                layer.targets[index] = self._resolved(layer.targets[index])
-            resolved = self._resolved(key)
-            layer.keys[index] = resolved
-            self._put(resolved, layer.kind[index] == Kind.DIRECTORY, layer.links.get(index))
+    def __init__(self, layer: LayerPaths) -> None:
+        self._layer = layer
+        self._targets: dict[bytes, bytes] = {}
+        self._directories = {b""}
 
-    def _hide(self, whiteouts: set[bytes], opaques: set[bytes]) -> None:
-        if b"" in opaques:
-            self._targets.clear()
-        gone = [
-            key
-            for key in self._targets
-            if key in whiteouts or any(above in whiteouts or above in opaques for above in ancestors_of(key))
-        ]
-        for key in gone:
-            del self._targets[key]
+    def run(self) -> None:
+        """Rewrite the layer's paths."""
+        layer = self._layer
+        layer.keys = list(layer.keys)
+        markers = [(row, layer.whiteouts, key) for key, row in layer.whiteouts]
+        markers += [(row, layer.opaques, key) for key, row in layer.opaques]
+        by_row = {row: list(found) for row, found in groupby(sorted(markers, key=_row), key=_row)}
+        whiteouts, opaques = list[Marker](), list[Marker]()
+        for index in range(len(layer.keys) + 1):
+            for row, kept, key in by_row.get(index, ()):
+                if kept is layer.whiteouts:
+                    whiteouts.append((self._resolved(key), row))
+                else:
+                    opaques.append((self._resolved(key + SEPARATOR + b"x")[:-2] if key else b"", row))
+            if index < len(layer.keys):
+                self._take(index)
+        layer.whiteouts, layer.opaques = whiteouts, opaques
 
-    def _put(self, key: bytes, is_directory: bool, target: bytes | None) -> None:  # noqa: FBT001
-        if not is_directory and key in self._above:
-            for below in [link for link in self._targets if link.startswith(key + SEPARATOR)]:
-                del self._targets[below]
-        for above in ancestors_of(key) if self._targets else ():
-            self._targets.pop(above, None)  # only a loop's: it was kept as it is written and becomes a directory
+    def _take(self, index: int) -> None:
+        layer = self._layer
+        if index in layer.targets:
+            layer.targets[index] = self._resolved(layer.targets[index])
+        key = layer.keys[index] = self._resolved(layer.keys[index])
+        self._put(key, layer.links.get(index), is_directory=layer.kind[index] == Kind.DIRECTORY)
+
+    def _put(self, key: bytes, target: bytes | None, *, is_directory: bool) -> None:
+        if not is_directory and key in self._directories:
+            self._directories.discard(key)
+            self._targets = {link: to for link, to in self._targets.items() if not link.startswith(key + SEPARATOR)}
+        above = ancestors_of(key)
+        for link in above if self._targets else ():
+            self._targets.pop(link, None)  # only a loop's: it was kept as it is written and becomes a directory
+        self._directories.update((key, *above) if is_directory else above)
         if target is None:
             self._targets.pop(key, None)
         else:
             self._targets[key] = target
-            self._above |= directories_above([key])
 
     def _resolved(self, key: bytes) -> bytes:
         """`key` with its directory resolved; as it is when that directory is no link or a loop of them."""
         directory = parent_of(key)
-        if not directory or not (
-            directory in self._targets or any(above in self._targets for above in ancestors_of(directory))
-        ):
+        if not directory or self._targets.keys().isdisjoint((directory, *ancestors_of(directory))):
             return key
-        found = self._walk(directory)
+        found = walk(directory, self._targets.get, self._arrive)
         if found is None:
+            self._layer.findings.add(directory, LOOP, Severity.REFUSED)
             return key
         base = key[len(directory) + 1 :]
         return found + SEPARATOR + base if found else base
 
-    def _walk(self, directory: bytes) -> bytes | None:
-        """Resolve a directory part by part inside the root; None for a loop."""
-        todo = directory.split(SEPARATOR)[::-1]
-        done: list[bytes] = []
-        hops = 0
-        while todo:
-            part = todo.pop()
-            if part == b"..":
-                del done[-1:]
-            elif part not in (b"", b"."):
-                target = self._targets.get(SEPARATOR.join([*done, part]))
-                if target is None:
-                    done.append(part)
-                    continue
-                hops += 1
-                if hops > MAX_HOPS:
-                    return None
-                if target.startswith(b"/"):
-                    done.clear()
-                todo += target.split(b"/")[::-1]
-        return SEPARATOR.join(done)
+    def _arrive(self, directory: bytes) -> None:
+        if directory not in self._directories and directory not in self._targets:
+            self._layer.findings.add(directory, LEADS_OUT, Severity.DIFFERS)
+
+
+def _row(marker: tuple[int, list[Marker], bytes]) -> int:
+    return marker[0]

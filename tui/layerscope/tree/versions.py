@@ -99,8 +99,8 @@ class _Stack:
         replaces.
         """
         end = self._nodes.end
-        whiteouts = [node for key in paths.whiteouts if (node := rows.find(key)) is not None]
-        opaques = [node for key in paths.opaques if (node := rows.find(key)) is not None]
+        whiteouts = [node for key, _ in paths.whiteouts if (node := rows.find(key)) is not None]
+        opaques = [node for key, _ in paths.opaques if (node := rows.find(key)) is not None]
         node = self._node[versions[self._kind[versions] != Kind.DIRECTORY]]
         replaced = node[end[node] > node + 1]
         inner = np.concatenate([np.array(opaques, np.int64), replaced])

@@ -21,12 +21,12 @@ class Decompressor(Protocol):
     """What bz2 and lzma have in common."""
 
     @property
-    def eof(self) -> bool: ...  # noqa: D102
+    def eof(self) -> bool: ...
     @property
-    def needs_input(self) -> bool: ...  # noqa: D102
+    def needs_input(self) -> bool: ...
     @property
-    def unused_data(self) -> bytes: ...  # noqa: D102
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...  # noqa: D102
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
 def packing_of(head: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.headers import BLOCK, Batch, Rows, decode, first_bad_checksum, has_good_checksum, header_table
+from layerscope.layers.headers import BLOCK, Batch, Rows, decode, has_good_checksum
 from layerscope.layers.table import Kind
 from layerscope.layers.walk import HeaderWalk
 from layerscope.text import escape
@@ -76,15 +76,11 @@ class _Batches:
 
     def _drained(self) -> Iterator[Batch]:
         rows, self._walk.rows = self._walk.rows, Rows()
-        if not rows.blocks:
-            return
-        table = header_table(rows.blocks)
-        bad = first_bad_checksum(table)
-        rows.drop_from(bad)
-        if rows.blocks:
-            yield decode(rows, table[:bad])
-        if bad < len(table):
-            raise CorruptLayer("a tar header with a wrong checksum")
+        batch, damage = decode(rows)
+        if batch is not None:
+            yield batch
+        if damage:
+            raise CorruptLayer(damage)
 
 
 def _members(batch: Batch, most: int) -> Iterator[Member]:

@@ -6,6 +6,7 @@ import io
 import struct
 from typing import TYPE_CHECKING
 
+from layerscope.sources.zipped import check_directory
 from layerscope.text import escape
 from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, Listing, Member
 
@@ -13,17 +14,12 @@ if TYPE_CHECKING:
     from zipfile import ZipInfo
 
 MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-MOST_READ = 100_000
-"""Members that zipfile, which reads all of them at once, is given."""
-_CENTRAL = b"PK\x01\x02"
 
 
 def list_zip(content: bytes) -> Listing:
     """The members of a whole zip; none, and damage that says why, when its directory cannot be read."""
-    count = content.count(_CENTRAL)
-    if count > MOST_READ:
-        return Listing("zip", (), damage=f"more than {MOST_READ:,} members")
     try:
+        check_directory(content)
         members = tuple(map(_member, _read(content)[: MOST_MEMBERS + 1]))
     except (OSError, ValueError, OverflowError, NotImplementedError, struct.error) as error:
         return Listing("zip", (), damage=str(error))

@@ -1,4 +1,4 @@
-"""Asks where to, and copies a file or directory out of the image."""
+"""The dialog that asks for a destination and copies a file or directory out of the image."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from layerscope.analysis import Contents
-from layerscope.app.explorer.loader import Stopped
 from layerscope.app.keys.bindings import back
+from layerscope.app.reading_progress import Stopped
 from layerscope.errors import LayerscopeError, WouldOverwrite
 from layerscope.extraction.extract import Extracted, extract
 from layerscope.text import escape
@@ -26,26 +26,26 @@ from layerscope.units import count_text, size_text
 
 
 class ExtractDialog(ModalScreen[str | None]):
-    """Ends with a sentence that says what was done, or None when nothing was."""
+    """Copies a node in a thread. It ends with a sentence that says what was copied, or None when nothing was."""
 
     BINDINGS: ClassVar[list[BindingType]] = [back()]
 
     class Done(Message, bubble=False):
-        """It was extracted."""
+        """Everything was copied to `where`."""
 
         def __init__(self, found: Extracted, where: str) -> None:
             self.found, self.where = found, where
             super().__init__()
 
     class Refused(Message, bubble=False):
-        """It could not be; asking again replaces what is there if `is_there`."""
+        """Nothing was copied; `sentence` says why. With `is_there`, Enter again replaces what is at the destination."""
 
         def __init__(self, sentence: str, *, is_there: bool) -> None:
             self.sentence, self.is_there = sentence, is_there
             super().__init__()
 
     class Advanced(Message, bubble=False):
-        """How far it is, in bytes."""
+        """The copy is at `done` bytes of `total`."""
 
         def __init__(self, done: int, total: int) -> None:
             self.done, self.total = done, total
@@ -58,16 +58,14 @@ class ExtractDialog(ModalScreen[str | None]):
         self._replaces = ""
 
     def compose(self) -> ComposeResult:
-        """What, where to, and what is known of it."""
         files, size = int(self._view.subtree_files[self._node]), int(self._view.subtree_bytes[self._node])
         with Vertical(id="extract"):
             yield Static(Content(f"Copy /{self._path} as it is after layer {self._view.last}, to:"))
             yield Input(value=".", id="extract-to", select_on_focus=True)
-            note = f"{count_text(files, 'file')}, {size_text(size)}. Enter copies, esc does not."
+            note = f"{count_text(files, 'file')}, {size_text(size)}. Enter copies, Esc cancels."
             yield Static(Content(note), id="extract-note")
 
     def on_mount(self) -> None:
-        """Its title."""
         self.query_one("#extract").border_title = "Extract"
 
     @on(Input.Submitted)

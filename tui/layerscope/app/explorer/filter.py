@@ -1,20 +1,17 @@
-"""The line of the filter: what is typed is searched in a thread; each key ends the search before."""
+"""The filter of the file tree: each key searches all names in a thread and cancels the search before."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
 from textual.message import Message
-from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from layerscope.app.explorer.tree import Files
 from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import Place
+from layerscope.app.keys.table import KeyContext
+from layerscope.app.widgets.input_line import InputLine
 from layerscope.errors import UsageError
 from layerscope.units import count_text
 
@@ -23,154 +20,98 @@ if TYPE_CHECKING:
     from layerscope.rows.names import NameIndex
     from layerscope.rows.shape import Flags
     from layerscope.rows.terms import Query
+    from layerscope.tree.tree import View
 
 
-class FilterBar(Horizontal):
-    """An input, and how much it found. It posts Found for each result, and Closed when the user goes back to the files."""
+class FilterBar(InputLine):
+    """Searches the files it was given by `prepare`. It posts Found for each result, and what every InputLine posts."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.FILTER)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.FILTER)
 
     class Found(Message):
-        """`mask` over the tree's nodes (None: no filter), `best` of which the cursor goes to if it was typed."""
+        """The files that match `text`: `mask` over the tree's nodes, None where there is nothing to filter by.
 
-        def __init__(self, mask: Flags | None, best: int | None, *, is_complete: bool, is_typed: bool, text: str = "") -> None:
-            self.mask, self.best, self.is_complete, self.is_typed, self.text = mask, best, is_complete, is_typed, text
+        `best` is the node that matches best, None unless the user just typed. More may follow unless `is_complete`.
+        """
+
+        def __init__(self, text: str, mask: Flags | None, best: int | None, *, is_complete: bool) -> None:
+            self.text, self.mask, self.best, self.is_complete = text, mask, best, is_complete
             super().__init__()
 
-    class Closed(Message):
-        """The files have the focus again."""
-
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__("name  *.pyc  /regex/  >10M  is:removed  layer:3  !not", id=id)
         self._analysis: Analysis | None = None
+        self._view: View | None = None
         self._index: NameIndex | None = None
         self._is_typed = False
 
-    def compose(self) -> ComposeResult:
-        """A sign, the input, the count."""
-        yield Static("/", id="filter-sign")
-        yield Input(placeholder="name  *.pyc  /regex/  >10M  is:removed  layer:3  !not", compact=True, id="filter-text")
-        yield Static("", id="filter-count")
-
     @property
-    def is_on(self) -> bool:
-        """Whether the files are filtered, or about to be."""
-        return self.has_class("-on")
-
-    @property
-    def is_typed_in(self) -> bool:
-        """Whether keys arrive here; the input itself hears of its focus later."""
-        return self.screen.focused is self.query_one(Input)
-
-    @property
-    def text(self) -> str:
-        """What is typed."""
-        return self.query_one(Input).value
-
-    @property
-    def query_typed(self) -> Query:
-        """What that asks for."""
+    def _query(self) -> Query:
         from layerscope.rows.query import parse
 
         return parse(self.text)
 
-    def prepare(self, analysis: Analysis) -> None:
-        """Index the names of an image in the background, so that the first key finds them ready."""
-        self._analysis = analysis
-        self._build()
+    def prepare(self, analysis: Analysis, view: View | None) -> None:
+        """Set the files to search, and index their names in a thread, so that the first key finds them ready."""
+        self._analysis, self._view, self._index = analysis, view, None
+        self._build_index()
 
-    def open(self) -> None:
-        """Let the user type. The focus moves at once, so that keys that are waiting already arrive here."""
-        self.add_class("-on")
-        self.display = True  # at once; the class would take effect with the next frame
-        box = self.query_one(Input)
-        self.screen.set_focus(box)
-
-    def close(self) -> None:
-        """Show all files again."""
-        box = self.query_one(Input)
-        with box.prevent(Input.Changed):
-            box.value = ""
-        self.workers.cancel_group(self, "search")
-        self.remove_class("-on")
-        self.display = False
-        self.show_text("")
-        self.post_message(self.Found(None, None, is_complete=True, is_typed=False))
-        self.post_message(self.Closed())
-
-    def show_count(self, count: int, *, is_complete: bool) -> None:
-        """How many hits there are."""
-        problem = self.query_typed.problem
-        self.show_text(problem or f"{count_text(count, 'hit')}{'' if is_complete else ' …'}")
-
-    def show_text(self, text: str) -> None:
-        """What stands after the input."""
-        self.query_one("#filter-count", Static).update(text, layout=True)
-
-    def search_again(self) -> None:
-        """The layer is another: so may be what fits."""
-        if self.is_on and self.query_typed.conditions:
+    def search_again(self, view: View | None) -> None:
+        """Search the files after another layer for the same text."""
+        self._view = view
+        if self.is_on and self._query.conditions:
             self._is_typed = False
             self._search(self.text)
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
+    def show_count(self, count: int, *, is_complete: bool) -> None:
+        """Show how many hits there are, or what is wrong with the query."""
+        self.show_text(self._query.problem or f"{count_text(count, 'hit')}{'' if is_complete else ' …'}")
+
+    def close(self) -> None:
+        """Cancel the search and hide the line."""
+        self.workers.cancel_group(self, "search")
+        super().close()
+
+    @on(InputLine.Typed)
+    def _typed(self, event: InputLine.Typed) -> None:
         event.stop()
         self._is_typed = True
-        query = self.query_typed
+        query = self._query
         if query.conditions:
-            self._search(event.value)
+            self._search(event.text)
         else:
             self.workers.cancel_group(self, "search")
             self.show_text(query.problem)
-            self.post_message(self.Found(None, None, is_complete=True, is_typed=True))
-
-    @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.action_to_files()
-
-    def action_to_files(self) -> None:
-        """From the input to what it found; out of an empty one."""
-        if self.text.strip():
-            self.post_message(self.Closed())
-        else:
-            self.close()
-
-    def action_close(self) -> None:
-        """Out of the filter."""
-        self.close()
+            self.post_message(self.Found(event.text, None, None, is_complete=True))
 
     @work(thread=True, exclusive=True, group="index")
-    def _build(self) -> None:
+    def _build_index(self) -> None:
         from layerscope.rows.names import NameIndex
 
-        worker = get_current_worker()
-        if self._analysis is not None:
-            self._index = NameIndex.of(self._analysis.tree.nodes, lambda: worker.is_cancelled)
+        worker, analysis = get_current_worker(), self._analysis
+        if analysis is not None:
+            self._index = NameIndex.of(analysis.tree.nodes, lambda: worker.is_cancelled)
 
     @work(thread=True, exclusive=True, group="search")
     def _search(self, text: str) -> None:
-        """Search in a thread; `exclusive` ends the one before."""
         from layerscope.rows.names import NameIndex
         from layerscope.rows.query import parse
         from layerscope.rows.search import search
 
-        worker = get_current_worker()
-        analysis, view = self._analysis, self.screen.query_one(Files).rows
+        worker, analysis, view, is_typed = get_current_worker(), self._analysis, self._view, self._is_typed
         if analysis is None or view is None:
             return
         index = self._index or NameIndex.of(analysis.tree.nodes, lambda: worker.is_cancelled)
         if index is None:
             return
-        self._index = index
-        is_typed = self._is_typed
+        if analysis is self._analysis:
+            self._index = index
         try:
-            for found in search(parse(text), index, view.view, analysis.waste, is_cancelled=lambda: worker.is_cancelled):
+            for found in search(parse(text), index, view, analysis.waste, is_cancelled=lambda: worker.is_cancelled):
                 if worker.is_cancelled:
                     return
-                best = found.best
-                self.post_message(self.Found(found.mask, best, is_complete=found.is_complete, is_typed=is_typed, text=text))
+                best = found.best if is_typed else None
+                self.post_message(self.Found(text, found.mask, best, is_complete=found.is_complete))
         except UsageError as error:
             if not worker.is_cancelled:
                 self.app.call_from_thread(self.show_text, str(error))

@@ -1,4 +1,4 @@
-"""Opening and reading an image in a thread, and what it tells the screen on the way."""
+"""Opening and reading an image in a thread, and the messages it posts meanwhile."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from layerscope.app.reading_progress import Progressed, ProgressPoster, Stopped
 from layerscope.errors import LayerscopeError
-from layerscope.progress import Progress, Rate
+from layerscope.progress import Progress
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
@@ -20,35 +21,29 @@ if TYPE_CHECKING:
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
 
-INTERVAL = 0.1
-"""Seconds between two reports of progress."""
 PATIENCE = 1.0
-"""Seconds of reading after which what is read already is worth merging for a first look."""
-
-Fingerprint = Callable[[], object]
-"""What changes when the image does: a file's time and size, a tag's image id. None: it is not there now."""
+"""Seconds of reading after which the layers read so far are merged for a first look."""
 
 Opener = Callable[[Progress], tuple["Image", "Base"]]
-"""Opens what the user named, and finds its base."""
+"""Opens an image and finds its base."""
 
 
-class Stopped(BaseException):
-    """Ends the reading when the user quits."""
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """Where the explorer gets its image from.
 
+    `fingerprint` makes it watch the image: it returns another value when the image was built again, and None while there
+    is no image (a file's time and size, a tag's image id).
+    """
 
-@dataclass
-class Progressed(Message, bubble=False):
-    """How far it is: the stage, bytes done and of how many (0: unknown), and bytes a second. Without a stage, it is over."""
-
-    stage: str
-    done: int
-    total: int
-    rate: int
+    opener: Opener
+    reference: str
+    fingerprint: Callable[[], object] | None = None
 
 
 @dataclass
 class Opened(Message, bubble=False):
-    """The image's documents were read; its layers are known by name."""
+    """The image's documents were read: its layers are known, but not what is in them."""
 
     image: Image
     base: Base
@@ -56,7 +51,7 @@ class Opened(Message, bubble=False):
 
 @dataclass
 class Read(Message, bubble=False):
-    """Layers were read and merged; `numbers` are those that were, all of them when `is_complete`."""
+    """The layers with these `numbers` were read and merged, all of them when `is_complete`."""
 
     contents: Contents
     numbers: frozenset[int]
@@ -64,15 +59,15 @@ class Read(Message, bubble=False):
 
 
 @dataclass
-class Analysed(Message, bubble=False):
+class Analyzed(Message):
     """The waste was found."""
 
     analysis: Analysis
 
 
 @dataclass
-class Rebuilt(Message, bubble=False):
-    """What is watched was built anew: all that is known of it, and how it differs from the build before."""
+class Rebuilt(Message):
+    """A watched image was built again. `comparison` is with the build before."""
 
     image: Image
     base: Base
@@ -81,34 +76,36 @@ class Rebuilt(Message, bubble=False):
 
 
 @dataclass
-class Failed(Message, bubble=False):
-    """It cannot be done; the error's sentence says why."""
+class Failed(Message):
+    """The image cannot be opened or read."""
 
     error: LayerscopeError | OSError | MemoryError
 
 
 class Loader:
-    """Calls `post` with each of these messages, in the thread that calls `run`; `stop` ends it at the next piece read."""
+    """Opens, reads and analyzes an image in the thread that calls `run`, and calls `post` with each of these messages.
 
-    def __init__(self, opener: Opener, post: Callable[[Message], object], fingerprint: Fingerprint | None = None) -> None:
-        self._open, self._post, self._fingerprint = opener, post, fingerprint
-        self._is_stopped = False
+    `stop` ends it at the next piece read.
+    """
+
+    def __init__(self, source: ImageSource, post: Callable[[Message], object]) -> None:
+        self._source, self._post = source, post
+        self.progress = ProgressPoster(post)
         self._pause = Event()
-        self._told = self._looked = time.monotonic()
-        self._rate = Rate(self._told)
+        self._looked = time.monotonic()
         self._reads: dict[int, ReadLayer] = {}
         self._lock = Lock()
 
     def stop(self) -> None:
-        """The user does not want it any more."""
-        self._is_stopped = True
+        """End the reading; no error is posted for it."""
+        self.progress.stop()
         self._pause.set()
 
     def run(self) -> None:
-        """Open, read, merge, find waste; then watch for another build, if that is wanted."""
+        """Open, read, merge, find waste; then watch for further builds if the source has a fingerprint."""
         try:
-            if self._fingerprint:
-                self._watch(self._fingerprint)
+            if self._source.fingerprint:
+                self._watch(self._source.fingerprint)
             else:
                 self._run()
         except Stopped:
@@ -120,21 +117,21 @@ class Loader:
         # numpy takes 70 ms to import, which the first frame does not wait for.
         from layerscope.analysis import analyse, read_image
 
-        image, base = self._open(self.progress)
+        image, base = self._source.opener(self.progress)
         self._post(Opened(image, base))
         contents = read_image(
             image, progress=self.progress, keep_seek_points=True, on_layer=lambda number, read: self._look(image, number, read)
         )
         self._reads.clear()
-        self._check()
+        self.progress.check()
         self._post(Read(contents, frozenset(layer.number for layer in image.layers), is_complete=True))
         analysis = analyse(contents, base_layers=base.layers, base_name=base.name)
-        self._check()
-        self._post(Analysed(analysis))
+        self.progress.check()
+        self._post(Analyzed(analysis))
         return analysis
 
-    def _watch(self, fingerprint: Fingerprint) -> None:
-        """Read each build. One that cannot be read leaves the one before in sight."""
+    def _watch(self, fingerprint: Callable[[], object]) -> None:
+        """Read each build. When one cannot be read, the build before stays on the screen."""
         from layerscope.compare.builds import Builds
         from layerscope.compare.comparison import compare
         from layerscope.sources.base import Base
@@ -151,39 +148,26 @@ class Loader:
 
     def _wait(self, seconds: float) -> None:
         self._pause.wait(seconds)
-        self._check()
+        self.progress.check()
 
     def _read_again(self) -> Analysis:
         from layerscope.analysis import analyse, read_image
 
-        self._rate = Rate(time.monotonic())
+        self.progress.start()
         is_whole = False
         try:
-            image, base = self._open(self.progress)
+            image, base = self._source.opener(self.progress)
             contents = read_image(image, progress=self.progress, keep_seek_points=True)
             is_whole = contents.is_complete
         finally:
             if not is_whole:
-                self._post(Progressed("the new build is not whole yet", 0, 0, 0))
+                self._post(Progressed("the new build is not complete yet", 0, 0, 0))
         analysis = analyse(contents, base_layers=base.layers, base_name=base.name)
-        self._check()
+        self.progress.check()
         return analysis
 
-    def progress(self, stage: str, done: int, total: int) -> None:
-        """Tell the screen, at most ten times a second; that work is over, always."""
-        self._check()
-        now = time.monotonic()
-        rate = self._rate.of(done, now)
-        if now - self._told >= INTERVAL or not stage:
-            self._told = now
-            self._post(Progressed(stage, done, total, rate))
-
-    def _check(self) -> None:
-        if self._is_stopped:
-            raise Stopped
-
     def _look(self, image: Image, number: int, read: ReadLayer) -> None:
-        """A layer was read. Merge what there is, now and then: never for more than a fifth of the time."""
+        """Merge the layers read so far for a first look, using at most a fifth of the time."""
         with self._lock:
             self._reads[number] = read
             now = time.monotonic()

@@ -1,31 +1,44 @@
-"""The main screen: layers, their details, and the files after each of them. It wires; the panes show and tell."""
+"""The explorer: layers and their details, and the files after each layer. It wires; the panes show."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textual import on
+from textual import events, on
+from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Container
 from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.signal import Signal
+from textual.widget import Widget
 
 from layerscope.app.explorer.filter import FilterBar
-from layerscope.app.explorer.layer_range import Span, span_of
-from layerscope.app.explorer.layers import Layers
-from layerscope.app.explorer.loader import Analysed, Opened, Progressed, Read, Rebuilt
-from layerscope.app.explorer.panes import Panes
-from layerscope.app.explorer.state import Known
-from layerscope.app.explorer.title import files_title
-from layerscope.app.explorer.tree import Files
-from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import Place
-from layerscope.app.widgets.lines import Lines
+from layerscope.app.explorer.layers import LayerList
+from layerscope.app.explorer.loader import Analyzed, ImageSource, Loader, Opened, Read, Rebuilt
+from layerscope.app.explorer.state import ExplorerState
+from layerscope.app.explorer.title import LayerRange, files_title
+from layerscope.app.explorer.tree import FileTree
+from layerscope.app.keys.bindings import back, bindings
+from layerscope.app.keys.table import KEYS, KeyAction, KeyContext
+from layerscope.app.reading_progress import Progressed
+from layerscope.app.widgets.cursor_lines import CursorLines
+from layerscope.app.widgets.details import Details
+from layerscope.app.widgets.footer import Footer
+from layerscope.app.widgets.input_line import InputLine
+from layerscope.app.widgets.summary import Summary
+from layerscope.rows.order import Order
+from layerscope.settings.settings import Settings
 from layerscope.text import escape
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
-    from layerscope.app.waste.outline import Jump, Outline
     from layerscope.tree.tree import View
 
+WIDE = 110
+"""Cells from which panes stand side by side."""
 NEEDS_TREE = {
     "change", "view", "blame", "extract", "copy_path", "sort", "so_far", "mark", "expand_all", "collapse_all", "toggle_change",
     "attributes",
@@ -33,27 +46,130 @@ NEEDS_TREE = {
 NEEDS_ANALYSIS = {"waste", "filter"}
 
 
-class Explorer(Panes):
-    """Steps through an image's layers."""
+class Explorer(Screen[None]):
+    """Opens an image, reads it in a thread, and steps through its layers.
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.EXPLORER)
+    In a wide terminal layers and details stand beside the files; in a narrow one layers stand above the files, and details
+    take the place of the files when asked for. It posts what it wants of the app: SortChanged, WasteRequested,
+    FileRequested, ExtractRequested and Left, and lets the loader's Analyzed, Rebuilt and Failed bubble to it.
+    """
 
-    def __init__(self, reference: str) -> None:
-        super().__init__(reference)
-        self._known = Known()
-        self._outline: Outline | None = None
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.EXPLORER), back("back")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012 - Textual's
+    AUTO_FOCUS = "#layers"
+
+    class SortChanged(Message):
+        """The files are now sorted by `order`."""
+
+        def __init__(self, order: Order) -> None:
+            self.order = order
+            super().__init__()
+
+    class WasteRequested(Message):
+        """The user wants to see all waste."""
+
+        def __init__(self, analysis: Analysis) -> None:
+            self.analysis = analysis
+            super().__init__()
+
+    class FileRequested(Message):
+        """The user wants to see the version of `node` that is seen after `layer`, or every layer that touched it."""
+
+        def __init__(self, contents: Contents, node: int, layer: int, *, shows: Literal["content", "blame"]) -> None:
+            self.contents, self.node, self.layer, self.shows = contents, node, layer, shows
+            super().__init__()
+
+    class ExtractRequested(Message):
+        """The user wants to copy `node`, as it is in `view`, out of the image."""
+
+        def __init__(self, contents: Contents, view: View, node: int) -> None:
+            self.contents, self.view, self.node = contents, view, node
+            super().__init__()
+
+    class Left(Message):
+        """The user stepped back when there was nothing to step back from; while the image is read, this stops it."""
+
+    def __init__(
+        self,
+        source: ImageSource,
+        *,
+        settings: Settings,
+        order: Order = Order.NAME,
+        keys: Sequence[KeyAction] = KEYS,
+        is_ascii: bool = False,
+    ) -> None:
+        super().__init__()
+        self._source, self._settings, self._order, self._keys, self._is_ascii = source, settings, order, keys, is_ascii
+        self._loader = Loader(source, self.post_message)
+        self.progressed: Signal[Progressed] = Signal(self, "progressed")
+        self._state = ExplorerState()
         self._is_so_far = False
-        self._shown: tuple[int, int] = (0, 0)
+        self._before_details: Widget | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Summary(self._source.reference, id="summary", is_ascii=self._is_ascii)
+        with Container(id="panes"):
+            with Container(id="side"):
+                yield LayerList(id="layers", is_ascii=self._is_ascii)
+                yield Details(id="details")
+            with Container(id="main"):
+                yield FileTree(self._settings.columns, id="files", is_ascii=self._is_ascii)
+                yield FilterBar(id="filter")
+        yield Footer(self._keys, id="footer")
+
+    def on_mount(self) -> None:
+        """Set titles and focus; start reading once the first frame is out."""
+        self.layer_pane.border_title = "Layers"
+        self.file_pane.border_title = "Files"
+        if self._settings.start == "files":
+            self.set_focus(self.file_pane)
+        self.call_after_refresh(self._load)
+
+    def _load(self) -> None:
+        self.run_worker(self._loader.run, thread=True, group="load")
+
+    def on_unmount(self) -> None:
+        """Stop reading when the screen is closed."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop reading the image."""
+        self._loader.stop()
+
+    @property
+    def summary(self) -> Summary:
+        """The line above the panes."""
+        return self.query_one(Summary)
+
+    @property
+    def layer_pane(self) -> LayerList:
+        """The pane of layers."""
+        return self.query_one(LayerList)
+
+    @property
+    def file_pane(self) -> FileTree:
+        """The pane of files."""
+        return self.query_one(FileTree)
+
+    @property
+    def detail_pane(self) -> Details:
+        """The pane of details."""
+        return self.query_one(Details)
+
+    @property
+    def bar(self) -> FilterBar:
+        """The line of the filter."""
+        return self.query_one(FilterBar)
 
     @property
     def contents(self) -> Contents | None:
         """What was read so far."""
-        return self._known.contents
+        return self._state.contents
 
     @property
     def analysis(self) -> Analysis | None:
-        """All that is known; None until the waste was found."""
-        return self._known.analysis
+        """The analysis, None until the waste was found."""
+        return self._state.analysis
 
     @property
     def view(self) -> View | None:
@@ -61,20 +177,21 @@ class Explorer(Panes):
         return self.file_pane.rows.view if self.file_pane.rows is not None else None
 
     @property
-    def span(self) -> Span:
-        """The layers whose changes are to be shown, by the mark, `t`, and the layer under the cursor."""
+    def layer_range(self) -> LayerRange:
+        """The layers whose changes are to be shown: by the mark, `t`, and the layer under the cursor."""
         last, marked = max(self.layer_pane.number, 1), self.layer_pane.marked
-        return span_of(last, marked=marked, is_so_far=self._is_so_far, base_layers=self._known.base_layers)
+        return LayerRange.of(last, marked=marked, is_so_far=self._is_so_far, base_layers=self._state.base_layers)
 
-    # While it loads.
+    # While the image is opened, read and analyzed.
 
     @on(Progressed)
     def _show_progress(self, message: Progressed) -> None:
         self.summary.show_progress(message if message.stage else None)
+        self.progressed.publish(message)
 
     @on(Opened)
     def _show_image(self, message: Opened) -> None:
-        self._known.image, self._known.base = message.image, message.base
+        self._state.opened, self._state.base = message.image, message.base
         self.summary.show_image(message.image)
         self.layer_pane.show_image(message.image, message.base.layers)
         self.layer_pane.step_to(len(message.image.layers))
@@ -82,220 +199,86 @@ class Explorer(Panes):
 
     @on(Read)
     def _show_contents(self, message: Read) -> None:
-        self._known.contents, self._known.numbers = message.contents, message.numbers
-        self.layer_pane.show_figures(self._known.figures(message.contents))
-        span = self.span
-        self.file_pane.show_tree(message.contents.tree.view(span.first, span.last), self.scope.order)
+        self._state.contents, self._state.numbers = message.contents, message.numbers
+        self.layer_pane.show_figures(self._state.figures(message.contents))
+        shown = self.layer_range
+        self.file_pane.show_tree(message.contents.tree.view(shown.first, shown.last), self._order)
         if message.is_complete:
             self.summary.show_progress(Progressed("looking for waste", 0, 0, 0))
         self._show_titles()
         self._show_details()
 
-    @on(Analysed)
-    def _show_analysis(self, message: Analysed) -> None:
+    @on(Analyzed)
+    def _show_analysis(self, message: Analyzed) -> None:
         analysis = message.analysis
-        self._known.learn(analysis)
-        self._outline = None
+        self._state.learn(analysis)
         self.summary.show_analysis(analysis)
-        self.layer_pane.show_figures(self._known.figures(analysis.contents))
+        self.layer_pane.show_figures(self._state.figures(analysis.contents))
         self.file_pane.show_waste(analysis.waste)
-        self.bar.prepare(analysis)
+        self.bar.prepare(analysis, self.view)
         self._show_details()
         self.refresh_bindings()
-        if self.scope.settings.start == "waste":
+        if self._settings.start == "waste":
             self.action_waste()
 
     @on(Rebuilt)
     def _show_rebuilt(self, message: Rebuilt) -> None:
-        """Another build of what is watched: the cursors stay on their layer and path."""
+        """Show another build of the watched image; the cursors stay on their layer and path."""
         from layerscope.report.comparison import summary_sentence
 
         number = self.layer_pane.number
-        self._known = Known(message.image, message.base, comparison=message.comparison)
+        self._state = ExplorerState(message.image, message.base, comparison=message.comparison)
         self.summary.show_image(message.image)
         self.layer_pane.mark(0)
         self.layer_pane.show_image(message.image, message.base.layers)
         self.layer_pane.step_to(min(number, len(message.image.layers)))
         numbers = frozenset(layer.number for layer in message.image.layers)
         self._show_contents(Read(message.analysis.contents, numbers, is_complete=True))
-        self._show_analysis(Analysed(message.analysis))
-        self.bar.search_again()
-        self.notify(summary_sentence(message.comparison), title="Built anew", markup=False)
+        self._show_analysis(Analyzed(message.analysis))
+        self.bar.search_again(self.view)
+        self.notify(summary_sentence(message.comparison), title="Rebuilt", markup=False)
 
     # What follows the cursors.
 
-    @on(Layers.Stepped)
+    @on(LayerList.Stepped)
     def _step(self) -> None:
-        self._show_span()
+        self._show_layers()
         self._show_details()
 
-    @on(Layers.Opened)
+    @on(LayerList.Opened)
+    @on(InputLine.Entered)
     def _go_to_files(self) -> None:
         self.set_focus(self.file_pane)
 
-    @on(Lines.Moved)
-    def _cursor_moved(self, event: Lines.Moved) -> None:
+    @on(CursorLines.Moved)
+    def _cursor_moved(self, event: CursorLines.Moved) -> None:
         if event.lines is self.file_pane:
             self._show_titles()
 
-    def _show_span(self) -> None:
-        """Show the tree for the layers that are meant now."""
-        span, view, contents = self.span, self.view, self._known.contents
-        if contents is not None and view is not None and (view.first, view.last) != (span.first, span.last):
-            self.file_pane.show_view(contents.tree.view(span.first, span.last))
-            self.bar.search_again()
+    def _show_layers(self) -> None:
+        """Show the tree with the changes of the current range of layers."""
+        shown, view, contents = self.layer_range, self.view, self._state.contents
+        if contents is not None and view is not None and (view.first, view.last) != (shown.first, shown.last):
+            self.file_pane.show_view(contents.tree.view(shown.first, shown.last))
+            self.bar.search_again(self.view)
         self._show_titles()
 
     def _show_titles(self) -> None:
         files = self.file_pane
         if files.rows is not None:
-            read, room = len(self._known.numbers), files.size.width - 4
-            files.show_title(files_title(files.rows, files.node, self.span, read=read, room=room))
+            read, room = len(self._state.numbers), files.size.width - 4
+            files.show_title(files_title(files.rows, files.node, self.layer_range, read=read, room=room))
 
     def _show_details(self) -> None:
-        image, number = self._known.image, self.layer_pane.number
+        image, number = self._state.image, self.layer_pane.number
         if image is not None:
             details = self.detail_pane
             details.border_title = f"Layer {number} of {len(image.layers)}" if number else "Image"
-            details.show(self._known.parts(image, number, self.view))
+            details.show(self._state.details(image, number, self.view))
 
-    # What keys do.
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The footer shows only what works now."""
-        is_missing = (
-            (action in NEEDS_TREE and self.contents is None)
-            or (action in NEEDS_ANALYSIS and self.analysis is None)
-            or (action == "step" and self._known.image is None)
-            or (action == "filter" and self.bar.is_typed_in)
-        )
-        return False if is_missing else super().check_action(action, parameters)
-
-    def action_step(self, step: int) -> None:
-        """To the next or previous layer."""
-        self.layer_pane.action_move(step)
-
-    def action_change(self, step: Literal[1, -1]) -> None:
-        """To the next or previous change."""
-        if not self.file_pane.go_to_change(step):
-            self.notify("No further change " + ("below" if step > 0 else "above"))
-
-    def action_waste(self) -> None:
-        """Show all waste."""
-        from layerscope.app.waste.outline import Outline
-        from layerscope.app.waste.screen import WasteScreen
-
-        if self._outline is None and self.analysis is not None:
-            self._outline = Outline(self.analysis)
-        if self._outline is not None:
-            self.app.push_screen(WasteScreen(self._outline), self._jump)
-
-    def _jump(self, jump: Jump | None) -> None:
-        """Go to a file at the layer that wrote it: its own changes, unfiltered."""
-        if jump is None:
-            return
-        if self.bar.is_on:
-            self.bar.close()
-        self._is_so_far = False
-        self.layer_pane.mark(0)
-        self.layer_pane.step_to(jump.layer)
-        self._show_span()
-        self.file_pane.hide(frozenset())
-        self.file_pane.go_to(jump.node)
-        self.set_focus(self.file_pane)
-
-    @on(Files.Opened)
-    def action_view(self) -> None:
-        """Look at the file under the cursor."""
-        self._open_file("content")
-
-    def action_blame(self) -> None:
-        """Show every layer that touched the path."""
-        self._open_file("blame")
-
-    def _open_file(self, shows: Literal["content", "blame"]) -> None:
-        from layerscope.app.file.screen import FileScreen
-
-        if self.contents is not None and self.file_pane.node:
-            waste = self.analysis.waste if self.analysis else None
-            self.app.push_screen(FileScreen(self.contents, self.file_pane.node, self.span.last, shows=shows, waste=waste))
-
-    def action_filter(self) -> None:
-        """Open the filter, beside the files."""
-        if self.has_class("-details"):
-            self.action_details()
-        self.bar.open()
-
-    def action_sort(self) -> None:
-        """Sort by the next order, and remember it."""
-        self.scope.order = self.scope.order.next
-        self.file_pane.sort(self.scope.order)
-        self._show_titles()
-        self.scope.remember()
-
-    def action_so_far(self) -> None:
-        """This layer's changes, or all since the base."""
-        self._is_so_far = not self._is_so_far
-        self.layer_pane.mark(0)
-        self._show_span()
-
-    def action_mark(self) -> None:
-        """Mark the layer, or take its mark away."""
-        number = self.layer_pane.number
-        self.layer_pane.mark(0 if self.layer_pane.marked == number else number)
-        self._show_span()
-
-    def action_toggle_change(self, word: str) -> None:
-        """Hide or show what changed so."""
-        self.file_pane.toggle_change(word)
-        self._show_titles()
-
-    def action_expand_all(self) -> None:
-        """Unfold everything."""
-        self.file_pane.unfold_all(is_open=True)
-
-    def action_collapse_all(self) -> None:
-        """Fold everything."""
-        self.file_pane.unfold_all(is_open=False)
-
-    def action_attributes(self) -> None:
-        """Show or hide mode and owner."""
-        self.file_pane.has_attributes = not self.file_pane.has_attributes
-        self.file_pane.refresh()
-
-    def action_extract(self) -> None:
-        """Copy what is under the cursor out of the image, as it is after this layer."""
-        view, node = self.view, self.file_pane.node
-        if self.contents is None or view is None:
-            return
-        if not view.is_visible[node]:
-            # What these layers removed is taken as it was before them.
-            line = self.file_pane.line
-            view = self.contents.tree.view(max((line.gone_in if line else 0) or view.first, 2) - 1)
-        if view.is_visible[node]:
-            self.scope.ask_where_to(self.contents, view, node)
-
-    def action_copy_path(self) -> None:
-        """Copy the path under the cursor."""
-        if self.contents is not None:
-            path = "/" + escape(self.contents.tree.nodes.paths[self.file_pane.node])
-            self.app.copy_to_clipboard(path)
-            self.notify(Content(path).plain, title="Copied", markup=False)
-
-    def action_back(self) -> None:
-        """One step back: from details, the filter, the mark; out of the app only while it still reads."""
-        if self.has_class("-details"):
-            self.action_details()
-        elif self.bar.is_on:
-            self.bar.close()
-        elif self.layer_pane.marked or self._is_so_far:
-            self._is_so_far = False
-            self.layer_pane.mark(0)
-            self._show_span()
-        elif self.analysis is None:
-            self.scope.stop()
-        else:
-            self.set_focus(self.layer_pane)
+    def on_resize(self, event: events.Resize) -> None:
+        """List the steps that made no layer where there is room for them."""
+        self.layer_pane.show_steps(has_steps=self._settings.empty_steps and event.size.width >= WIDE)
 
     # The filter.
 
@@ -303,11 +286,160 @@ class Explorer(Panes):
     def _show_found(self, event: FilterBar.Found) -> None:
         if event.mask is not None and event.text != self.bar.text:
             return  # of a search that was ended while its answer was under way
-        best = event.best if event.is_typed else None
-        self.file_pane.filter(event.mask, best)
-        if self.file_pane.rows is not None and event.mask is not None:
-            self.bar.show_count(self.file_pane.rows.hit_count, is_complete=event.is_complete)
+        files = self.file_pane
+        files.filter(event.mask, event.best, text=event.text.strip())
+        if files.rows is not None and event.mask is not None:
+            self.bar.show_count(files.rows.hit_count, is_complete=event.is_complete)
 
-    @on(FilterBar.Closed)
-    def _filter_closed(self) -> None:
+    @on(InputLine.Closed)
+    def _unfilter(self) -> None:
+        self.file_pane.filter(None)
         self.set_focus(self.file_pane)
+
+    # What keys do.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable keys that do nothing now, so that the footer leaves them out."""
+        is_missing = (
+            (action in NEEDS_TREE and self.contents is None)
+            or (action in NEEDS_ANALYSIS and self.analysis is None)
+            or (action == "step" and self._state.image is None)
+            or (action == "filter" and self.bar.is_typed_in)
+        )
+        return False if is_missing else super().check_action(action, parameters)
+
+    def action_pane(self, step: int) -> None:
+        """Go to the next or previous pane: layers, files, details, as far as they are shown; from the filter to the files."""
+        if self.bar.is_typed_in:
+            self.set_focus(self.file_pane)
+            return
+        panes = [pane for pane in (self.layer_pane, self.file_pane, self.detail_pane) if pane.is_on_screen]
+        at = next((index for index, pane in enumerate(panes) if pane.has_focus), -1)
+        self.set_focus(panes[(at + step) % len(panes)])
+
+    def action_details(self) -> None:
+        """In a narrow terminal, show details instead of files; in a wide one, move the focus to them."""
+        details = self.detail_pane
+        is_there = self.has_class("-details") if self.has_class("-narrow") else details.has_focus
+        if self.has_class("-narrow"):
+            self.set_class(not is_there, "-details")
+        if is_there:
+            self.set_focus(self._before_details or self.layer_pane)
+        else:
+            self._before_details = self.focused
+            self.set_focus(details)
+
+    def action_step(self, step: int) -> None:
+        """Step to the next or previous layer."""
+        self.layer_pane.action_move(step)
+
+    def action_change(self, step: Literal[1, -1]) -> None:
+        """Go to the next or previous change in the files."""
+        if not self.file_pane.go_to_change(step):
+            self.notify("No further change " + ("below" if step > 0 else "above"))
+
+    def action_waste(self) -> None:
+        """Show all waste."""
+        if self.analysis is not None:
+            self.post_message(self.WasteRequested(self.analysis))
+
+    def jump(self, layer: int, node: int) -> None:
+        """Show a file, unfiltered, among the changes of the layer that wrote it."""
+        if self.bar.is_on:
+            self.bar.close()
+            self.file_pane.filter(None)
+        self._is_so_far = False
+        self.layer_pane.mark(0)
+        self.layer_pane.step_to(layer)
+        self._show_layers()
+        self.file_pane.hide(frozenset())
+        self.file_pane.go_to(node)
+        self.set_focus(self.file_pane)
+
+    @on(FileTree.Opened)
+    def action_view(self) -> None:
+        """View the file under the cursor."""
+        self._request_file("content")
+
+    def action_blame(self) -> None:
+        """Show every layer that touched the path."""
+        self._request_file("blame")
+
+    def _request_file(self, shows: Literal["content", "blame"]) -> None:
+        if self.contents is not None and self.file_pane.node:
+            self.post_message(self.FileRequested(self.contents, self.file_pane.node, self.layer_range.last, shows=shows))
+
+    def action_filter(self) -> None:
+        """Open the filter beside the files."""
+        if self.has_class("-details"):
+            self.action_details()
+        self.bar.open()
+
+    def action_sort(self) -> None:
+        """Sort by the next order."""
+        self._order = self._order.next
+        self.file_pane.sort(self._order)
+        self._show_titles()
+        self.post_message(self.SortChanged(self._order))
+
+    def action_so_far(self) -> None:
+        """Show this layer's changes, or all since the base."""
+        self._is_so_far = not self._is_so_far
+        self.layer_pane.mark(0)
+        self._show_layers()
+
+    def action_mark(self) -> None:
+        """Mark the layer, or remove its mark."""
+        number = self.layer_pane.number
+        self.layer_pane.mark(0 if self.layer_pane.marked == number else number)
+        self._show_layers()
+
+    def action_toggle_change(self, word: str) -> None:
+        """Hide or show files by their change."""
+        self.file_pane.toggle_change(word)
+        self._show_titles()
+
+    def action_expand_all(self) -> None:
+        """Unfold all directories."""
+        self.file_pane.unfold_all(is_open=True)
+
+    def action_collapse_all(self) -> None:
+        """Fold all directories."""
+        self.file_pane.unfold_all(is_open=False)
+
+    def action_attributes(self) -> None:
+        """Show or hide mode and owner."""
+        self.file_pane.toggle_attributes()
+
+    def action_extract(self) -> None:
+        """Copy what is under the cursor out of the image, as it is after this layer, or as it was before its removal."""
+        view, node = self.view, self.file_pane.node
+        if self.contents is None or view is None:
+            return
+        if not view.is_visible[node]:
+            line = self.file_pane.line
+            view = self.contents.tree.view(max((line.gone_in if line else 0) or view.first, 2) - 1)
+        if view.is_visible[node]:
+            self.post_message(self.ExtractRequested(self.contents, view, node))
+
+    def action_copy_path(self) -> None:
+        """Copy the path under the cursor to the clipboard."""
+        if self.contents is not None:
+            path = "/" + escape(self.contents.tree.nodes.paths[self.file_pane.node])
+            self.app.copy_to_clipboard(path)
+            self.notify(Content(path).plain, title="Copied", markup=False)
+
+    def action_back(self) -> None:
+        """Step back: from the details, the filter, the mark, the files to the layers; then the screen is Left."""
+        if self.has_class("-details"):
+            self.action_details()
+        elif self.bar.is_on:
+            self.bar.close()
+        elif self.layer_pane.marked or self._is_so_far:
+            self._is_so_far = False
+            self.layer_pane.mark(0)
+            self._show_layers()
+        elif self.analysis is None or self.layer_pane.has_focus:
+            self.post_message(self.Left())
+        else:
+            self.set_focus(self.layer_pane)

@@ -1,175 +1,129 @@
-"""The pane of files: the merged tree after a layer, with what changed, what it takes and what of it is wasted."""
+"""The pane of files: the merged tree after a layer, with what changed, its sizes and what of it is wasted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from rich.segment import Segment
 from textual.binding import BindingType
-from textual.content import Content
 from textual.message import Message
 
-from layerscope.app.explorer.title import hidden_words
+from layerscope.app.explorer.tree_lines import TreeLines
 from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import Place
-from layerscope.app.widgets.lines import Lines
+from layerscope.app.keys.table import KeyContext
 
 if TYPE_CHECKING:
-    from layerscope.app.explorer.tree_columns import TreeLook
-    from layerscope.app.explorer.tree_row import NodeLine
     from layerscope.rows.order import Order
     from layerscope.rows.rows import Rows
     from layerscope.rows.shape import Flags
-    from layerscope.tree.tree import Change, Longs, View
-    from layerscope.waste.find import Waste
+    from layerscope.tree.tree import Change, View
 
 
-class Files(Lines):
-    """Shows the rows of a View. It posts Lines.Moved, and Opened for a file that is to be viewed."""
+class FileTree(TreeLines):
+    """Unfolds, sorts, hides and filters the rows of a View, the cursor staying on its path.
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.FILES)
+    It posts Moved, and Opened for a file that the user wants to view.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.FILES)
 
     class Opened(Message):
         """The user wants to see the file under the cursor."""
 
-    def __init__(self, columns: tuple[str, ...], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
-        self._columns = columns
-        self._wasted: Longs | None = None
-        self._rows: Rows | None = None
-        self._look: TreeLook | None = None
-        self._absent = 0
-        self._title = ""
-        self.has_attributes = True
-
-    # What the screen asks for.
-
-    @property
-    def rows(self) -> Rows | None:
-        """The visible rows, None until there is an image."""
-        return self._rows
-
-    @property
-    def node(self) -> int:
-        """The node under the cursor, 0 (the root) where there are no rows."""
-        return int(self._rows.nodes[self.cursor]) if self._rows is not None and len(self._rows) else 0
+    _absent = 0
+    """The node that the user put the cursor on, while it is not shown and the cursor is on one above it."""
 
     @property
     def _meant(self) -> int:
-        """The node the user put the cursor on, though it may be on one above it while that cannot be shown."""
         return self._absent or self.node
 
-    def go(self, line: int, *, is_centred: bool = False) -> None:
-        """The cursor is moved: what it stood for is forgotten."""
+    def go(self, line: int, *, is_centered: bool = False) -> None:
+        """Move the cursor, and forget a path it is to come back to."""
         self._absent = 0
-        super().go(line, is_centred=is_centred)
+        super().go(line, is_centered=is_centered)
 
-    @property
-    def line(self) -> NodeLine | None:
-        """What is under the cursor."""
-        return self._look.line(self.node) if self._look is not None and self.node else None
+    # What is shown.
 
     def show_tree(self, view: View, order: Order) -> None:
-        """Show another tree, such as more of the image that is being read: paths that were open stay so."""
+        """Show another tree, such as more of the image while it is read. Open directories stay open, by path."""
         from layerscope.rows.rows import Rows  # numpy, which the first frame does not wait for
 
         old, node = self._rows, self.node
         self._wasted = None
         self._rows = Rows(view, order=order)
         self._rows.set_hidden(old.hidden if old is not None else frozenset())
-        self._look_anew()
+        self.update_renderer()
         if old is not None:
             self._unfold_as(old)
         self.set_count(len(self._rows))
         if old is not None and self.cursor:
             self.go_to_path(old.view.tree.nodes.paths[node])
 
+    def _unfold_as(self, old: Rows) -> None:
+        """Open the directories that are open in `old`, which shows another tree."""
+        assert self._rows is not None
+        paths, nodes = old.view.tree.nodes.paths, self._rows.view.tree.nodes
+        for node in old.nodes[[old.is_open(int(each)) for each in old.nodes]].tolist() if len(old) else []:
+            now = nodes.find(paths[node])
+            if now is not None:
+                self._rows.open(self._rows.reveal(now))
+
     def show_view(self, view: View) -> None:
-        """Show the same tree after another layer, the cursor on its path and on its place on the screen."""
-        if self._rows is None:
-            return
-        node, above = self._meant, self.cursor - round(self.scroll_y)
-        self._rows.show(view)
-        self._look_anew()
-        self._redrawn(node, above)
-
-    def show_waste(self, waste: Waste) -> None:
-        """The waste was found."""
-        from layerscope.app.explorer.tree_row import wasted_below
-
+        """Show the same tree after another layer."""
         if self._rows is not None:
-            self._wasted = wasted_below(self._rows.view.tree, waste)
-            self._look_anew()
-            self.refresh()
-
-    def show_title(self, title: str) -> None:
-        """Say what is shown. To set the same title again would draw all lines again."""
-        if title != self._title:
-            self._title = title
-            self.border_title = Content(title)
+            node, above = self._place
+            self._rows.show(view)
+            self.update_renderer()
+            self._restore(node, above)
 
     def sort(self, order: Order) -> None:
-        """Sort anew, the cursor on its path."""
+        """Sort by `order`."""
         if self._rows is not None:
-            node, above = self._meant, self.cursor - round(self.scroll_y)
+            node, above = self._place
             self._rows.set_order(order)
-            self._redrawn(node, above)
+            self._restore(node, above)
 
     def hide(self, hidden: frozenset[Change]) -> None:
-        """Leave out what changed so."""
+        """Hide rows by their change, and show all others."""
         if self._rows is not None:
-            node, above = self._meant, self.cursor - round(self.scroll_y)
+            node, above = self._place
             self._rows.set_hidden(hidden)
-            self._redrawn(node, above)
+            self._restore(node, above)
 
     def toggle_change(self, word: str) -> None:
-        """Leave out, or show again, what was `added`, `modified`, `removed` or `unchanged`."""
+        """Hide, or show again, what was `added`, `modified`, `removed` or `unchanged`."""
         from layerscope.tree.tree import Change
 
         if self._rows is not None:
             self.hide(self._rows.hidden ^ {Change[word.upper()]})
 
-    def filter(self, hits: Flags | None, best: int | None = None) -> None:
-        """Show what fits and the way to it; None shows all again, the cursor staying on its path."""
+    def filter(self, hits: Flags | None, best: int | None = None, *, text: str = "") -> None:
+        """Show the `hits` of what was typed, and the directories around them; None shows all again.
+
+        The cursor goes to the node `best`, if it is given.
+        """
         if self._rows is None:
             return
-        node, above = self._meant, self.cursor - round(self.scroll_y)
+        node, above = self._place
+        self._filter_text = text
         self._rows.filter(hits)
         if hits is None:
             self._rows.reveal(node)
-        self._redrawn(node if best is None else best, above)
+        self._restore(node if best is None else best, above)
 
-    def go_to(self, node: int) -> None:
-        """Unfold what is around a node, and put the cursor on it."""
+    def unfold_all(self, *, is_open: bool) -> None:
+        """Unfold or fold everything."""
         if self._rows is not None:
-            row = self._rows.reveal(node)
-            self.set_count(len(self._rows))
-            self.go(row, is_centred=True)
+            node, above = self._place
+            self._rows.open_all() if is_open else self._rows.close_all()
+            self._restore(node, above)
 
-    def go_to_path(self, path: bytes) -> None:
-        """The same by path: as far as there is one."""
-        if self._rows is not None:
-            nodes = self._rows.view.tree.nodes
-            while path and nodes.find(path) is None:
-                path = path.rpartition(b"/")[0]
-            self.go_to(nodes.find(path) or 0)
+    @property
+    def _place(self) -> tuple[int, int]:
+        """The node of the cursor, and how many lines below the top it is."""
+        return self._meant, self.cursor - round(self.scroll_y)
 
-    def go_to_change(self, step: Literal[1, -1]) -> bool:
-        """The next or previous change; False when there is none."""
-        node = self._rows.next_change(self.cursor, step) if self._rows is not None and len(self._rows) else None
-        if node is not None:
-            self.go_to(node)
-        return node is not None
-
-    def _look_anew(self) -> None:
-        """The view is another, or what is known of it."""
-        from layerscope.app.explorer.tree_columns import TreeLook
-
-        assert self._rows is not None
-        self._look = TreeLook(self._rows, self._wasted, ink=self.ink, is_ascii=self.is_ascii)
-
-    def _redrawn(self, node: int, above: int) -> None:
-        """The rows are other ones: the cursor goes back to its node, `above` lines below the top."""
+    def _restore(self, node: int, above: int) -> None:
+        """Put the cursor back on its node, `above` lines below the top, after the rows changed."""
         assert self._rows is not None
         row = self._rows.nearest(node)
         self.set_count(len(self._rows))
@@ -180,18 +134,34 @@ class Files(Lines):
         self.refresh()
         self.post_message(self.Moved(self))
 
-    def _unfold_as(self, old: Rows) -> None:
-        assert self._rows is not None
-        paths, nodes = old.view.tree.nodes.paths, self._rows.view.tree.nodes
-        for node in old.nodes[[old.is_open(int(each)) for each in old.nodes]].tolist() if len(old) else []:
-            now = nodes.find(paths[node])
-            if now is not None:
-                self._rows.open(self._rows.reveal(now))
+    # Where the cursor goes.
+
+    def go_to(self, node: int) -> None:
+        """Unfold the directories around a node, and put the cursor on it."""
+        if self._rows is not None:
+            row = self._rows.reveal(node)
+            self.set_count(len(self._rows))
+            self.go(row, is_centered=True)
+
+    def go_to_path(self, path: bytes) -> None:
+        """Put the cursor on a path, or on the nearest directory above it that is there."""
+        if self._rows is not None:
+            nodes = self._rows.view.tree.nodes
+            while path and nodes.find(path) is None:
+                path = path.rpartition(b"/")[0]
+            self.go_to(nodes.find(path) or 0)
+
+    def go_to_change(self, step: Literal[1, -1]) -> bool:
+        """Go to the next or previous change; return False when there is none."""
+        node = self._rows.next_change(self.cursor, step) if self._rows is not None and len(self._rows) else None
+        if node is not None:
+            self.go_to(node)
+        return node is not None
 
     # What keys and the mouse do.
 
     def action_open(self) -> None:
-        """Fold or unfold a directory; look at anything else."""
+        """Unfold or fold a directory; view anything else."""
         if self._rows is None or not len(self._rows):
             return
         line = self.line
@@ -202,7 +172,7 @@ class Files(Lines):
             self.post_message(self.Opened())
 
     def action_fold(self) -> None:
-        """Fold what is open, else go to the directory around it."""
+        """Fold an open directory, else go to the directory around the cursor."""
         if self._rows is None or not len(self._rows):
             return
         if self._rows.is_open(self.node):
@@ -212,7 +182,7 @@ class Files(Lines):
             self.go(parent)
 
     def action_unfold(self) -> None:
-        """Unfold what is closed, else go to the first inside it."""
+        """Unfold a closed directory, else go to the first entry in it."""
         line = self.line
         if self._rows is None or line is None or not line.is_directory:
             return
@@ -222,43 +192,8 @@ class Files(Lines):
         elif self._rows.has_children(self.node):
             self.go(self.cursor + 1)
 
-    def unfold_all(self, *, is_open: bool) -> None:
-        """Unfold or fold everything."""
-        if self._rows is not None:
-            node, above = self._meant, self.cursor - round(self.scroll_y)
-            self._rows.open_all() if is_open else self._rows.close_all()
-            self._redrawn(node, above)
-
     def clicked(self, x: int, *, is_again: bool) -> None:
-        """A click on a directory's sign or name folds it or unfolds it; a second one on a file looks at it."""
-        line, look = self.line, self._look
-        if line is None or look is None:
-            return
-        if x >= look.name_at(self._wanted_columns, self.room) if line.is_directory else is_again:
+        """Unfold or fold a directory clicked at its sign or name; view a file clicked twice."""
+        line = self.line
+        if line is not None and (x >= self.name_column if line.is_directory else is_again):
             self.action_open()
-
-    # What a line looks like.
-
-    @property
-    def _wanted_columns(self) -> list[str]:
-        """Those of the settings; without mode and owner, if they are not wanted now, there is room for others."""
-        return [name for name in self._columns if self.has_attributes or name not in ("mode", "owner")]
-
-    @property
-    def nothing(self) -> str:
-        """Why there is no line."""
-        rows = self._rows
-        if rows is None:
-            return ""
-        if rows.hidden:
-            return f"What is {' or '.join(hidden_words(rows))} is hidden, and nothing else is here."
-        if not rows.is_filtered:
-            return "No files."
-        later = " A later layer may have it." if rows.view.last < rows.view.tree.layers else ""
-        return f"Nothing fits after layer {rows.view.last}.{later}"
-
-    def segments(self, line: int, room: int) -> list[Segment]:
-        """Marks, the columns that fit, the name at its depth."""
-        assert self._rows is not None
-        assert self._look is not None
-        return self._look.segments(int(self._rows.nodes[line]), self._wanted_columns, room)

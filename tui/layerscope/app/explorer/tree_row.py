@@ -1,4 +1,4 @@
-"""One node of the tree as the figures and words of a line; no colours, no columns."""
+"""One node of the tree as figures and words, without colors and columns."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _LETTERS = {"file": "-", "symlink": "l", "char": "c", "block": "b", "directory":
 
 @dataclass(frozen=True, slots=True)
 class NodeLine:
-    """What a line says of a node. `size` is its subtree's, also of what was removed; `within` its directory's.
+    """The facts of a node.
 
-    `gone_in` is the layer that removed it before the layers that are shown, 0 if it is there or they removed it.
-    `changes` and `changed` are the number and bytes of changes below it.
+    `size` is that of its subtree, with what was removed in it, and `within` that of its parent directory. `gone_in` is the
+    layer that removed it before the layers shown, 0 if it is there or they removed it. `changes` and `changed` are the
+    number and the bytes of changes below it.
     """
 
     name: str
@@ -41,12 +42,12 @@ class NodeLine:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it is shown though it is not there any more."""
+        """Whether the node is no longer there, and shown as removed."""
         return self.change is Change.REMOVED or self.gone_in > 0
 
 
 class NodeLines:
-    """Looks nodes up in a view. `wasted` is as `wasted_below` gives it, None until the waste was found."""
+    """Looks up nodes in a view. `wasted` is what `wasted_below` returns, None until the waste was found."""
 
     def __init__(self, view: View, wasted: Longs | None, *, is_ascii: bool) -> None:
         self._view, self._tree, self._is_ascii = view, view.tree, is_ascii
@@ -54,7 +55,7 @@ class NodeLines:
         self._wasted = wasted
 
     def line(self, node: int) -> NodeLine:
-        """All of one node."""
+        """Return the facts of a node."""
         view, tree = self._view, self._tree
         version, gone_in = self._version(node)
         look = self._describe(int(tree.versions.entry[version]) if version >= 0 else -1)
@@ -77,19 +78,19 @@ class NodeLines:
         )
 
     def shown(self, name: bytes) -> str:
-        """A name, escaped; in ASCII alone where only that will do."""
+        """Escape a name, and replace what is not ASCII where the terminal shows nothing else."""
         text = escape(name)
         return text if text.isascii() or not self._is_ascii else code_points(text)
 
     def _size(self, node: int, *, is_directory: bool) -> int:
-        """Of a directory the bytes below it, each content once; of a file its own, at every name."""
+        """Return the bytes below a directory, each content once, or those of a file, at each of its names."""
         view = self._view
         if is_directory:
             return int(view.subtree_bytes[node]) + int(view.subtree_removed_bytes[node])
         return int(view.size[node]) + int(view.removed_size[node])
 
     def _link(self, version: int, target: bytes) -> str:
-        """Where a link leads: as it is written for a symlink, the path for a hard link."""
+        """Return where a link leads: the target as written for a symlink, the path for a hard link."""
         if target:
             return f"→ {self.shown(target)}"
         entry = int(self._tree.versions.entry[version]) if version >= 0 else -1
@@ -98,7 +99,7 @@ class NodeLines:
         return f"⇒ /{self.shown(entries.links[entry])}" if is_hard else ""
 
     def _version(self, node: int) -> tuple[int, int]:
-        """The version to show, -1 for none, and the layer in which it went if that was earlier than the layers shown."""
+        """Return the version to show, -1 for none, and the layer that removed it if that was before the layers shown."""
         view = self._view
         if view.seen[node] >= 0:
             return int(view.seen[node]), 0
@@ -110,7 +111,7 @@ class NodeLines:
 
 
 def wasted_below(tree: Tree, waste: Waste) -> Longs:
-    """Wasted bytes at and below each node, in all layers."""
+    """Return the wasted bytes at and below each node, in all layers: int64, one per node."""
     column = np.zeros(len(tree) + 1, np.int64)
     np.add.at(column, waste.node.astype(np.int64) + 1, waste.size)
     sums = np.cumsum(column)

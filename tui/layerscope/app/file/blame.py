@@ -17,14 +17,14 @@ MARKS = 3
 
 @dataclass(frozen=True, eq=False)
 class Blame(Page):
-    """Two lines a version: what its layer did and how it looked then, and the instruction that did it."""
+    """Draws two lines for each version: its change and attributes, and the instruction of its layer."""
 
     facts: Sequence[Facts] = ()
     has_cursor: ClassVar[bool] = True
     step: ClassVar[int] = 2
 
     def at(self, room: int) -> Page:
-        """What ended a version goes to its second line where there is no room; then dates go, then owners."""
+        """Choose the columns that fit: what ended a version moves to its second line first, then dates go, then owners."""
         for look in _LOOKS:
             heads = _version_lines(self.facts, look)
             if max(map(cell_len, heads), default=0) <= room - MARKS:
@@ -33,18 +33,17 @@ class Blame(Page):
         return replace(self, texts=[text for pair in zip(heads, tails, strict=True) for text in pair])
 
     def gutter(self, line: int, room: int) -> list[Piece]:  # noqa: ARG002
-        """The mark of the change, and `!` for wasted content."""
+        """Draw the mark of the change, and `!` for wasted content."""
         facts = self.facts[line // 2]
         return [("   ", "")] if line % 2 else [(f" {facts.mark}", facts.word), ("!" if facts.is_wasted else " ", "wasted")]
 
-    def colour(self, line: int) -> str:
-        """By the change; the instruction is dimmed."""
+    def color(self, line: int) -> str:
         return "dim" if line % 2 else self.facts[line // 2].word
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What the line of a version has."""
+    """Which optional columns the first line of a version has."""
 
     has_ending: bool = False
     has_date: bool = False

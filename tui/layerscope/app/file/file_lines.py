@@ -1,4 +1,4 @@
-"""The lines of a page: numbered, in colour, scrolled sideways behind their gutter, with what was searched for marked."""
+"""The lines of a page: highlighted, scrolled sideways behind their gutter, with matches of the search marked."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from textual.strip import Strip
 
 from layerscope.app.file.pages import Page
 from layerscope.app.file.search import Match
+from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.highlight import pieces
-from layerscope.app.widgets.lines import Lines
 
 CUT = Segment("…")
 SIDE = 8
-"""Cells that a key scrolls sideways at least."""
+"""The fewest cells that a key scrolls sideways."""
 _OWN = ("comment", "string", "keyword", "number", "name", "here")
 
 
-class FileLines(Lines):
-    """Shows a Page. It posts Lines.Moved and Lines.Chosen where the page has a cursor, and Scrolled."""
+class FileLines(CursorLines):
+    """Draws a Page. It posts Scrolled, and Moved and Chosen where the page has a cursor."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "file--comment", "file--string", "file--keyword", "file--number", "file--name", "file--here",
@@ -34,7 +34,7 @@ class FileLines(Lines):
     across: var[int] = var(0, init=False)
 
     class Scrolled(Message):
-        """Other lines, or other columns, are seen."""
+        """Other lines or columns are in sight."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -47,26 +47,26 @@ class FileLines(Lines):
 
     @property
     def page(self) -> Page:
-        """What is shown, as it fits the width."""
+        """The page, fitted to the width."""
         return self._page
 
     @property
     def index(self) -> int:
-        """The thing under the cursor, such as a version."""
+        """The index of the item under the cursor, such as a version; an item may take several lines."""
         return self.cursor // self._page.step
 
     @property
     def top(self) -> int:
-        """The first line that is seen."""
+        """The first line in sight."""
         return round(self.scroll_y)
 
     @property
     def seen(self) -> range:
-        """The lines that are seen."""
+        """The lines in sight."""
         return range(self.top, min(self.top + max(self.scrollable_content_region.height, 1), self.count))
 
     def show(self, page: Page, *, top: int = 0, index: int = 0) -> None:
-        """Show another page: from line `top` on, or with the cursor on the thing `index`."""
+        """Show another page from line `top` on, or with the cursor on the item `index`."""
         if type(page) is not type(self._page):
             self.across = 0
         self._page = page.at(self.room)
@@ -78,18 +78,18 @@ class FileLines(Lines):
             self.scroll_to(y=top, animate=False, force=True)
         self.post_message(self.Scrolled())
 
-    def recolour(self, page: Page) -> None:
-        """The same lines, in other colours."""
+    def recolor(self, page: Page) -> None:
+        """Show the same lines in other colors."""
         self._page = page.at(self.room)
         self.refresh()
 
     def mark(self, pattern: re.Pattern[str] | None, here: Match | None) -> None:
-        """Mark what fits, and one of it more than the others."""
+        """Mark all matches of `pattern`, and the one at `here` more strongly."""
         self._pattern, self._here = pattern, here
         self.refresh()
 
     def reveal(self, match: Match) -> None:
-        """Bring a match into sight, down and across."""
+        """Scroll to a match, down and sideways."""
         if self.has_cursor:
             self.go(match.line - match.line % self._page.step)
         elif match.line not in self.seen:
@@ -101,7 +101,7 @@ class FileLines(Lines):
             self.across = max(end - room + SIDE, 0) if end >= room else 0
 
     def scroll_across(self, step: int) -> None:
-        """Some cells to the right or left, as far as there is text among the lines that are seen."""
+        """Scroll sideways, to the right no further than the longest line in sight."""
         rooms = [(cell_len(self._page.texts[line]), self._text_room(line)) for line in self.seen]
         most = max((width - room for width, room in rooms), default=0)
         cells = max(self.room // 4, SIDE)
@@ -110,54 +110,48 @@ class FileLines(Lines):
     # What Lines and Textual call.
 
     def can_stop(self, line: int) -> bool:
-        """The first line of each thing."""
+        """Let the cursor stop at the first line of each item."""
         return not line % self._page.step
 
     def line_at(self, event: events.MouseEvent) -> int | None:
-        """Any line of a thing stands for its first."""
+        """Take a click on any line of an item for its first line."""
         line = super().line_at(event)
         return None if line is None else line - line % self._page.step
 
-    def show_cursor(self, *, is_centred: bool = False) -> None:
-        """All lines of the thing under the cursor are to be seen."""
-        super().show_cursor(is_centred=is_centred)
+    def show_cursor(self, *, is_centered: bool = False) -> None:
+        """Scroll until all lines of the item under the cursor are in sight."""
+        super().show_cursor(is_centered=is_centered)
         last, height = self.cursor + self._page.step, self.scrollable_content_region.height
         if height >= self._page.step and last > round(self.scroll_target_y) + height:
             self.scroll_to(y=last - height, animate=False, force=True)
 
     def clicked(self, x: int, *, is_again: bool) -> None:
-        """Only what has a cursor can be opened."""
         if self.has_cursor:
             super().clicked(x, is_again=is_again)
 
     def fit(self) -> None:
-        """Wrap anew."""
         self._page = self._page.at(self.room)
         self.set_count(len(self._page.texts))
         self.post_message(self.Scrolled())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Tell."""
         super().watch_scroll_y(old_value, new_value)
         self.post_message(self.Scrolled())
 
     def watch_across(self) -> None:
-        """Draw anew, and tell."""
         self.refresh()
         self.post_message(self.Scrolled())
 
     def on_mouse_scroll_right(self) -> None:
-        """As the key does."""
         self.scroll_across(1)
 
     def on_mouse_scroll_left(self) -> None:
-        """As the key does."""
         self.scroll_across(-1)
 
     # What a line looks like.
 
     def segments(self, line: int, room: int) -> list[Segment]:
-        """The gutter, and what there is room for of the text, `…` where there is more."""
+        """Draw the gutter and the text that fits, with `…` where there is more."""
         gutter = [Segment(text, self._paint(name)) for text, name in self._page.gutter(line, room)]
         room = max(room - sum(cell_len(part.text) for part in gutter), 1)
         end = self.across + room
@@ -174,7 +168,7 @@ class FileLines(Lines):
 
     def _text_segments(self, line: int, text: str) -> list[Segment]:
         page = self._page
-        base = self._paint(page.colour(line))
+        base = self._paint(page.color(line))
         hits = [found.span() for found in self._pattern.finditer(text)] if self._pattern else []
         segments = []
         for start, end, name, hit in pieces(len(text), page.spans(line), hits):
@@ -188,10 +182,10 @@ class FileLines(Lines):
     def _paint(self, name: str) -> Style | None:
         if name in _OWN:
             return self.get_component_rich_style(f"file--{name}", partial=True)
-        return self.ink(name) if name else None
+        return self.style(name) if name else None
 
 
 def _start(text: str, cells: int) -> str:
-    """Enough of a line to fill more than so many cells, all of it where it does not: to measure a long one takes its time."""
+    """Return enough of a line to fill more than so many cells: measuring all of a long line is slow."""
     start = text[: 2 * cells + 2]
     return start if cell_len(start) > cells else text

@@ -1,4 +1,4 @@
-"""The lines around a file's content: its path and version above, what is known of the content below."""
+"""The lines above and below a page: path and version, and the status of the content."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LOW = 14
 
 
 class FileHeader(Widget):
-    """Path, version, instruction, and the three ways to look at it, which can be clicked: it posts Picked."""
+    """Draws path, version, instruction, and the modes as tabs. It posts Picked when a tab is clicked."""
 
     COMPONENT_CLASSES = {  # noqa: RUF012 - Textual's
         "file-header--path", "file-header--dim", "file-header--wasted", "file-header--tab", "file-header--tab-on",
     }  # fmt: skip
 
     class Picked(Message):
-        """A word was clicked."""
+        """The user picked a mode."""
 
         def __init__(self, mode: Mode) -> None:
             self.mode = mode
@@ -48,18 +48,18 @@ class FileHeader(Widget):
         self._places: dict[Mode, tuple[int, int, int]] = {}
 
     def show(self, facts: Facts, mode: Mode, *, number: int, total: int) -> None:
-        """Show another version, the `number`th of `total`, or the same in another way."""
+        """Show the `number`th version of `total` in `mode`."""
         self._facts, self._mode, self._number, self._total = facts, mode, number, total
         self.refresh()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        """Two lines where it is wide, three where it is narrow; in a low screen without the instruction."""
+        """Return two lines where it is wide, three where it is narrow, two without the instruction in a low screen."""
         if viewport.height < LOW:
             return 2
         return 2 if width >= WIDE else 3
 
     def render_line(self, y: int) -> Strip:
-        """In a narrow terminal: path and words, version, instruction. In a wide one: path and version, instruction, words."""
+        """Draw path and tabs, version, instruction in three lines; where it is wide, path and version, instruction and tabs."""
         width, base = self.size.width, self.rich_style
         if self._facts is None:
             return Strip.blank(width, base)
@@ -70,10 +70,10 @@ class FileHeader(Widget):
             parts = [(f" {self._version(width - 1)}", "")]
         else:
             parts = self._instruction_line(self._facts, width, self._tabs(1, width) if is_wide else [])
-        segments = [Segment(text, self._ink(name)) for text, name in parts]
+        segments = [Segment(text, self._style(name)) for text, name in parts]
         return Strip(segments).crop_extend(0, width, base).apply_style(base)
 
-    def _ink(self, name: str) -> Style | None:
+    def _style(self, name: str) -> Style | None:
         return self.get_component_rich_style(f"file-header--{name}", partial=True) if name else None
 
     def _path_line(self, width: int, right: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -88,7 +88,7 @@ class FileHeader(Widget):
         return [(" " + instruction, "dim"), (ending, "wasted" if facts.is_wasted else "dim"), (" ", ""), *right]
 
     def _version(self, room: int) -> str:
-        """As many facts as there is room for; the size goes first, for the status has it, too."""
+        """Return the facts of a version that fit. The size is left out first, since the status has it, too."""
         facts = self._facts
         assert facts is not None
         look = " ".join(part for part in (facts.mode, facts.owner) if part)
@@ -99,7 +99,7 @@ class FileHeader(Widget):
         return " · ".join([*words, *dropped])
 
     def _tabs(self, y: int, width: int) -> list[tuple[str, str]]:
-        """The ways to look at it, the one that is on reversed; where they are is kept for clicks."""
+        """Draw the modes as tabs, and keep where each is for clicks."""
         parts = [(f" {mode} ", "tab-on" if mode == self._mode else "tab") for mode in self._modes]
         at = width - 1 - sum(len(text) for text, _ in parts)
         for mode, (text, _) in zip(self._modes, parts, strict=True):
@@ -108,14 +108,13 @@ class FileHeader(Widget):
         return parts
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a word."""
         for mode, (y, start, end) in self._places.items():
             if event.y == y and start <= event.x < end:
                 self.post_message(self.Picked(mode))
 
 
 def buried_text(facts: Facts) -> str:
-    """`buried by layer 9`, empty for what is seen at the end."""
+    """Return `buried by layer 9`, or nothing for a version that is seen in the end."""
     if not facts.buried_by:
         return ""
     layer = "its own layer, which holds the path again" if facts.buried_by == facts.layer else f"layer {facts.buried_by}"
@@ -123,7 +122,7 @@ def buried_text(facts: Facts) -> str:
 
 
 class FileStatus(Widget):
-    """One line: size, language and notes to the left, the place in the file to the right."""
+    """One line: size, language and notes on the left, the position in the file on the right."""
 
     COMPONENT_CLASSES = {"file-status--cut"}  # noqa: RUF012 - Textual's
 
@@ -134,22 +133,22 @@ class FileStatus(Widget):
         self._is_cut = False
 
     def show(self, text: str, *, is_cut: bool) -> None:
-        """What is known; `is_cut`: that something is not shown."""
+        """Show notes on the content; `is_cut` says that a part of it is not shown."""
         self.text, self._is_cut = text, is_cut
         self.refresh()
 
     def show_place(self, place: str) -> None:
-        """Where in the file one is."""
+        """Show the position in the file."""
         self.place = place
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """`cut: ` comes first, for the end may have no room."""
+        """Draw the notes, `cut: ` first, since their end may not fit."""
         width, base = self.size.width, self.rich_style
         if y:
             return Strip.blank(width, base)
         cut = "cut: " if self._is_cut else ""
         room = width - cell_len(self.place + cut) - 3
-        ink = self.get_component_rich_style("file-status--cut", partial=True)
-        segments = [Segment(" "), Segment(cut, ink), Segment(fitted(self.text, room)), Segment(f" {self.place} ")]
+        style = self.get_component_rich_style("file-status--cut", partial=True)
+        segments = [Segment(" "), Segment(cut, style), Segment(fitted(self.text, room)), Segment(f" {self.place} ")]
         return Strip(segments).crop_extend(0, width, base).apply_style(base)

@@ -1,4 +1,4 @@
-"""A page with what is known of it, and the search in it."""
+"""A page with its status line, and the search in it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from layerscope.app.file.file_lines import FileLines
 from layerscope.app.file.header import FileStatus
 from layerscope.app.file.pages import Page, Sentences
 from layerscope.app.file.search import SearchLine
+from layerscope.app.widgets.input_line import InputLine
 
 
 class Pager(Vertical):
-    """Shows a Page: its lines, the line of the search while there is one, its status."""
+    """Shows the lines of a Page, the line of the search while it is open, and the status."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._searched_from = 0
 
     def compose(self) -> ComposeResult:
-        """Lines, search, status."""
         yield FileLines(id="file-lines")
         yield SearchLine(id="file-search")
         yield FileStatus(id="file-status")
@@ -33,21 +33,21 @@ class Pager(Vertical):
 
     @property
     def bar(self) -> SearchLine:
-        """The line of the search."""
+        """The input line of the search."""
         return self.query_one(SearchLine)
 
     @property
     def status(self) -> FileStatus:
-        """The line below."""
+        """The status line."""
         return self.query_one(FileStatus)
 
     @property
     def has_matches(self) -> bool:
-        """Whether a search found anything."""
+        """Whether the search found anything."""
         return bool(self.bar.found.matches)
 
     def show(self, page: Page, *, top: int = 0, index: int = 0) -> None:
-        """Show another page: from line `top` on, or with the cursor on the thing `index`."""
+        """Show another page from line `top` on, or with the cursor on the item `index`."""
         self.lines.show(page, top=top, index=index)
         self.status.show(page.status, is_cut=page.is_cut)
         self._search(is_moving=False)
@@ -60,25 +60,25 @@ class Pager(Vertical):
         self.status.show_place(f"column {lines.across + 1:,}  {place}".rstrip() if lines.across else place)
 
     def on_resize(self) -> None:
-        """Lines may be broken elsewhere now."""
+        """Search again: lines may wrap elsewhere now."""
         self.call_after_refresh(self._search, is_moving=False)
 
     # The search.
 
     def open_search(self) -> None:
-        """Let the user type what to search for."""
+        """Open the input line."""
         self._searched_from = self.lines.top
         self.bar.open()
         self.refresh_bindings()
 
     def close_search(self) -> None:
-        """Show no matches any more."""
+        """Close the input line and remove the marks."""
         self.bar.close()
         self.lines.mark(None, None)
         self._leave_search()
 
     def step(self, step: int) -> None:
-        """To the next or previous match."""
+        """Go to the next or previous match."""
         self.bar.step(step, self.lines.top)
         self._show_match()
 
@@ -97,11 +97,11 @@ class Pager(Vertical):
         if here is not None and here.line < self.lines.count:
             self.lines.reveal(here)
 
-    @on(SearchLine.Typed)
+    @on(InputLine.Typed)
     def _typed(self) -> None:
         self._search(is_moving=True)
 
-    @on(SearchLine.Entered)
+    @on(InputLine.Entered)
     def _entered(self) -> None:
         if self.bar.pattern is None:
             self.close_search()

@@ -1,4 +1,4 @@
-"""What the view of a file can show, line by line: sentences, text, hex, an archive's members, a difference."""
+"""Pages that the file screen shows line by line: sentences, text, hex, an archive's members, a diff."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from layerscope.app.widgets.highlight import Span
+from layerscope.app.widgets.highlight import ColorSpan
 from layerscope.report.style import wrapped
 from layerscope.viewing.hexdump import HexLines
 from layerscope.viewing.unified import DiffLine
 
 Piece = tuple[str, str]
-"""Text, and the name of its colour (empty for none)."""
+"""Text, and the name of its color (empty for none)."""
 
 HEX_ROOM = 78
 """Cells of a line of hex with 16 bytes."""
@@ -22,7 +22,7 @@ NUMBERS_ROOM = 60
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """`texts` are the lines, escaped; `status` is said of them as a whole; `is_cut`: that is not all there is."""
+    """Plain lines, escaped. `status` describes them as a whole; `is_cut` says that there is more than is shown."""
 
     texts: Sequence[str] = field(default=(), repr=False)
     status: str = ""
@@ -32,77 +32,70 @@ class Page:
     """Lines of one thing that the cursor can be on."""
 
     def at(self, room: int) -> Page:  # noqa: ARG002
-        """The page for lines of `room` cells."""
+        """Return the page wrapped to lines of `room` cells."""
         return self
 
     def gutter(self, line: int, room: int) -> list[Piece]:  # noqa: ARG002
-        """What stands before a line and is not scrolled sideways."""
+        """Return what stands before a line and does not scroll sideways."""
         return []
 
-    def colour(self, line: int) -> str:  # noqa: ARG002
-        """The colour of a line."""
+    def color(self, line: int) -> str:  # noqa: ARG002
+        """Return the color of a line, empty for the default."""
         return ""
 
-    def spans(self, line: int) -> Sequence[Span]:  # noqa: ARG002
-        """Stretches of a line in colours of their own."""
+    def spans(self, line: int) -> Sequence[ColorSpan]:  # noqa: ARG002
+        """Return the highlighted spans of a line."""
         return ()
 
 
 @dataclass(frozen=True, eq=False)
 class Sentences(Page):
-    """Sentences instead of content, wrapped."""
+    """Sentences in place of content, wrapped."""
 
     sentences: tuple[str, ...] = ()
-    ink: str = ""
+    style: str = ""
 
     def at(self, room: int) -> Page:
-        """Wrap."""
         lines = [line for each in self.sentences for line in wrapped(each, max(room - 2, 8))]
         return replace(self, texts=lines)
 
     def gutter(self, line: int, room: int) -> list[Piece]:  # noqa: ARG002
-        """Some air."""
         return [(" ", "")]
 
-    def colour(self, line: int) -> str:  # noqa: ARG002
-        """One for all."""
-        return self.ink
+    def color(self, line: int) -> str:  # noqa: ARG002
+        return self.style
 
 
 @dataclass(frozen=True, eq=False)
-class Text(Page):
-    """Numbered lines in a language; `coloured` has the spans of each, or is empty."""
+class SourceText(Page):
+    """Numbered lines in a language. `colored` has the highlighted spans of each line, or is empty."""
 
     language: str = ""
-    coloured: Sequence[tuple[Span, ...]] = field(default=(), repr=False)
+    colored: Sequence[tuple[ColorSpan, ...]] = field(default=(), repr=False)
 
     def gutter(self, line: int, room: int) -> list[Piece]:  # noqa: ARG002
-        """The number."""
         return [(f"{line + 1:>{_digits(len(self.texts))}} ", "comment")]
 
-    def spans(self, line: int) -> Sequence[Span]:
-        """Comments, strings, keywords."""
-        return self.coloured[line] if line < len(self.coloured) else ()
+    def spans(self, line: int) -> Sequence[ColorSpan]:
+        return self.colored[line] if line < len(self.colored) else ()
 
 
 @dataclass(frozen=True, eq=False)
 class Hex(Page):
-    """A hex dump, of 8 bytes a line where there is no room for 16."""
+    """A hex dump of 16 bytes a line, 8 where it is narrow."""
 
     content: bytes = field(default=b"", repr=False)
 
     def at(self, room: int) -> Page:
-        """Choose the width."""
         return replace(self, texts=HexLines(self.content, 16 if room >= HEX_ROOM else 8))
 
-    def spans(self, line: int) -> Sequence[Span]:  # noqa: ARG002
-        """The offset is dimmed."""
+    def spans(self, line: int) -> Sequence[ColorSpan]:  # noqa: ARG002
         return ((0, 8, "comment"),)
 
 
 @dataclass(frozen=True, eq=False)
 class Difference(Page):
-    """The lines of a difference, each with `+`, `-` or nothing before it."""
+    """The lines of a diff, each with `+`, `-` or nothing before it."""
 
     lines: Sequence[DiffLine] = field(default=(), repr=False)
     source: Sequence[DiffLine] = field(default=(), repr=False)
@@ -111,17 +104,16 @@ class Difference(Page):
 
     @classmethod
     def of(cls, lines: Sequence[DiffLine], status: str) -> Difference:
-        """A page of them."""
+        """Make a page of the lines of a diff."""
         last = max((number for line in lines for number in (line.old_number, line.new_number) if number), default=1)
         return cls([line.text for line in lines], status, lines=lines, source=lines, digits=_digits(last))
 
     def at(self, room: int) -> Page:
-        """Wrap the notes."""
         lines = [part for line in self.source for part in (_wrapped(line, room) if line.kind == "note" else [line])]
         return replace(self, texts=[line.text for line in lines], lines=lines)
 
     def gutter(self, line: int, room: int) -> list[Piece]:
-        """The numbers on both sides, where there is room for them, and the mark."""
+        """Return the mark, with the line numbers of both sides where there is room."""
         shown = self.lines[line]
         if shown.kind in ("note", "header"):
             return [(" ", "")]
@@ -132,8 +124,7 @@ class Difference(Page):
         numbers = f"{shown.old_number or '':>{self.digits}} {shown.new_number or '':>{self.digits}} "
         return [(numbers, "comment"), *signs]
 
-    def colour(self, line: int) -> str:
-        """Added and removed lines, notes and heads."""
+    def color(self, line: int) -> str:
         return {"added": "added", "removed": "removed", "header": "head", "note": "modified"}.get(self.lines[line].kind, "")
 
 

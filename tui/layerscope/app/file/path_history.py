@@ -1,4 +1,4 @@
-"""All versions of one path with what is said of each: what the view of a file goes through."""
+"""All versions of one path, and the facts of each that the file screen shows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LETTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is said of a version; every text is escaped, and empty where there is nothing to say."""
+    """The facts of a version as text, escaped; empty where there is nothing to say."""
 
     layer: int
     change: Change
@@ -48,24 +48,24 @@ class Facts:
 
     @property
     def mark(self) -> str:
-        """`+`, `~` or `-`."""
+        """The mark of the change: `+`, `~` or `-`."""
         return MARKS[self.change]
 
     @property
     def word(self) -> str:
-        """`added`, `modified` or `removed`."""
+        """The change: `added`, `modified` or `removed`."""
         return self.change.name.lower()
 
     @property
     def look(self) -> str:
-        """Mode, owner, size, date, target, as far as there are any."""
+        """Mode, owner, size, date and link target, as far as there are any."""
         target = f"→ {self.link}" if self.link else ""
         return "  ".join(part for part in (self.mode, self.owner, self.size, self.date, target) if part)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Story:
-    """The versions of a node, oldest first, and the facts of each. Removals count as versions."""
+class PathHistory:
+    """The versions of a node, oldest first, and the facts of each. A removal is a version, too."""
 
     contents: Contents
     node: int
@@ -73,8 +73,8 @@ class Story:
     facts: list[Facts]
 
     @classmethod
-    def of(cls, contents: Contents, node: int, waste: Waste | None) -> Story:
-        """Look them up; without `waste` nothing is said to be wasted."""
+    def of(cls, contents: Contents, node: int, waste: Waste | None) -> PathHistory:
+        """Look up the versions of a node. Without `waste`, none is marked as wasted."""
         versions = versions_of_path(contents, node)
         origins = np.array([version.origin for version in versions], np.int64)
         wasted = set(origins[np.isin(origins, waste.entry)].tolist()) if waste is not None else set()
@@ -90,29 +90,29 @@ class Story:
 
     @property
     def has_content(self) -> bool:
-        """Whether any version is more than a directory."""
+        """Whether any version is something else than a directory."""
         return any(version.kind not in (Kind.DIRECTORY, None) for version in self.versions)
 
     def seen_after(self, layer: int) -> int:
-        """The index of the version that is seen after a layer, else of the last one that was there before it."""
+        """Return the index of the version that is seen after a layer, else of the last one before it."""
         there = [index for index, version in enumerate(self.versions) if version.kind is not None]
         seen = [index for index in there if self.versions[index].layer <= layer < self.versions[index].until]
         before = [index for index in there if self.versions[index].layer <= layer]
         return (seen or before[-1:] or there[:1] or [0])[0]
 
     def before(self, index: int) -> int | None:
-        """The version that `index` took the place of; None where there was nothing to be seen."""
+        """Return the index of the version that `index` replaced, None where the path was not there."""
         past = (each for each in range(index - 1, -1, -1) if not self.versions[each].is_shadowed)
         found = next(past, None)
         return None if found is None or self.versions[found].kind is None else found
 
     def is_seen(self, index: int) -> bool:
-        """Whether a version could be seen after its layer: it is no removal, nor was it buried by its own layer."""
+        """Return whether a version can be seen after its layer: not a removal, and not buried by its own layer."""
         version = self.versions[index]
         return version.kind is not None and not version.is_shadowed
 
     def noun(self, index: int) -> str:
-        """What a version is: `a symlink`."""
+        """Return the kind of a version with its article, such as `a symlink`."""
         kind = self.versions[index].kind
         return "nothing" if kind is None else "a hard link" if kind is Kind.HARDLINK else NOUNS[kind]
 

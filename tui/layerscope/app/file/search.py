@@ -1,4 +1,4 @@
-"""The line of the search in what is shown, and the search itself."""
+"""The search in a page, and the input line for it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from textual import on, work
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.content import Content
+from textual import work
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Input
 from textual.worker import get_current_worker
 
+from layerscope.app.widgets.input_line import InputLine
 from layerscope.viewing.cancelling import Cancelled, IsCancelled, stop_if
 
 MOST_MATCHES = 10_000
 BATCH = 2_000
-"""Lines between two looks at whether the search is still wanted."""
+"""Lines to search between two checks for cancellation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +29,32 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """All matches, at most MOST_MATCHES; `at` is the index of the one that was gone to last, -1 for none."""
+class Matches:
+    """All matches, at most MOST_MATCHES; `at` is the index of the current one, -1 for none."""
 
     matches: list[Match] = field(default_factory=list)
     at: int = -1
 
     @property
     def here(self) -> Match | None:
-        """The match that was gone to."""
+        """The current match."""
         return self.matches[self.at] if 0 <= self.at < len(self.matches) else None
 
     @property
     def text(self) -> str:
-        """`3 of 12`."""
+        """The count as shown: `3 of 12`."""
         more = "+" if len(self.matches) >= MOST_MATCHES else ""
         count = f"{len(self.matches):,}{more}"
         return f"{self.at + 1:,} of {count}" if self.at >= 0 else count if self.matches else "not found"
 
 
 def pattern_of(text: str) -> re.Pattern[str] | None:
-    """What is searched for, letter by letter; upper and lower case are one unless there is an upper-case letter."""
+    """Return a pattern for the literal text, ignoring case unless the text has an upper-case letter; None for no text."""
     return re.compile(re.escape(text), 0 if text.lower() != text else re.IGNORECASE) if text else None
 
 
 def find_matches(texts: Sequence[str], pattern: re.Pattern[str], is_cancelled: IsCancelled) -> list[Match]:
-    """From the first line to the last. Raises Cancelled."""
+    """Find all matches, in order. Raises Cancelled."""
     matches: list[Match] = []
     for line, text in enumerate(texts):
         if not line % BATCH:
@@ -68,86 +66,55 @@ def find_matches(texts: Sequence[str], pattern: re.Pattern[str], is_cancelled: I
 
 
 def first_from(matches: list[Match], line: int) -> int:
-    """The index of the first match in or below a line, else of the first of all; -1 where there is none."""
+    """Return the index of the first match at or below a line, else the first of all; -1 where there is none."""
     return next((index for index, match in enumerate(matches) if match.line >= line), 0 if matches else -1)
 
 
-class SearchLine(Horizontal):
-    """An input and how much was found. It posts Typed at each key, Searched with what was found, and Entered when the user
-    goes to it.
-    """
-
-    class Typed(Message):
-        """Other text is searched for."""
-
-    class Entered(Message):
-        """The text is as it is meant."""
+class SearchLine(InputLine):
+    """Searches the lines of a page. It posts Searched with all matches of the text, and what every InputLine posts."""
 
     class Searched(Message):
-        """`found` is all there is of the text."""
+        """The search is over."""
 
-        def __init__(self, found: Found) -> None:
+        def __init__(self, found: Matches) -> None:
             self.found = found
             super().__init__()
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
-        self.found = Found()
-
-    def compose(self) -> ComposeResult:
-        """A sign, the input, the count."""
-        yield Static("/", id="file-search-sign")
-        yield Input(placeholder="search in what is shown", compact=True, id="file-search-text")
-        yield Static("", id="file-search-count")
-
-    @property
-    def is_on(self) -> bool:
-        """Whether it is shown."""
-        return self.has_class("-on")
-
-    @property
-    def is_typing(self) -> bool:
-        """Whether keys go into the input."""
-        return self.is_on and self.query_one(Input).has_focus
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__("search this page", id=id)
+        self.found = Matches()
 
     @property
     def pattern(self) -> re.Pattern[str] | None:
-        """What is searched for."""
-        return pattern_of(self.query_one(Input).value) if self.is_on else None
+        """What to search for, None for nothing."""
+        return pattern_of(self.text) if self.is_on else None
 
     def open(self) -> None:
-        """Let the user type. The focus moves at once, so that keys that are waiting already arrive here."""
-        self.add_class("-on")
-        self.display = True
-        box = self.query_one(Input)
-        box.select_all()
-        self.screen.set_focus(box)
+        """Let the user type a text in place of the one before."""
+        super().open()
+        self.query_one(Input).select_all()
 
     def close(self) -> None:
-        """Away with it."""
-        box = self.query_one(Input)
-        with box.prevent(Input.Changed):
-            box.value = ""
+        """Cancel the search, hide the line and forget the matches."""
         self.workers.cancel_node(self)
-        self.remove_class("-on")
-        self.display = False
-        self.show(Found())
+        super().close()
+        self.found = Matches()
 
-    def show(self, found: Found) -> None:
-        """Show how much was found."""
+    def show(self, found: Matches) -> None:
+        """Show how many matches there are."""
         self.found = found
         text = found.text if self.pattern else ""
-        self.query_one("#file-search-count", Static).update(Content(text), layout=True)
+        self.show_text(text)
 
     def step(self, step: int, line: int) -> None:
-        """Go to the next match or the one before, round the ends; to the first from `line` on if one was at none yet."""
+        """Make the next or previous match the current one, wrapping around; the first from `line` on if there is none yet."""
         count = len(self.found.matches)
         at = (self.found.at + step) % count if self.found.at >= 0 else first_from(self.found.matches, line)
-        self.show(Found(self.found.matches, at))
+        self.show(Matches(self.found.matches, at))
 
     @work(thread=True, exclusive=True, group="search")
     def search_in(self, texts: Sequence[str], *, line: int, is_moving: bool) -> None:
-        """Search in a thread; `exclusive` ends the one before. The match to go to is the first from `line` on."""
+        """Search in a thread, cancelling the search before. With `is_moving`, the first match from `line` on is current."""
         worker, pattern = get_current_worker(), self.pattern
         try:
             matches = find_matches(texts, pattern, lambda: worker.is_cancelled) if pattern else []
@@ -155,18 +122,12 @@ class SearchLine(Horizontal):
             return
         if not worker.is_cancelled:
             at = first_from(matches, line) if is_moving else -1
-            self.post_message(self.Searched(Found(matches, at)))
+            self.post_message(self.Searched(Matches(matches, at)))
 
-    @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.post_message(self.Typed())
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
+    def action_to_files(self) -> None:
+        """Go to what was found. A text of spaces alone can be searched for, too."""
         self.post_message(self.Entered())
 
     def key_down(self) -> None:
-        """From the input to what it found."""
+        """Go from the input to what it found."""
         self.post_message(self.Entered())

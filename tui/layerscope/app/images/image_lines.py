@@ -1,4 +1,4 @@
-"""The list of images: figures in columns, then the name at its depth, and how old it is."""
+"""The list of images: figures in columns, the name at its depth, and the age."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from layerscope.app.widgets.cells import SIZE, bar_cell, fitted, size_cell
-from layerscope.app.widgets.lines import Lines
+from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.families.age import age_text
 from layerscope.families.figures import Order
 from layerscope.families.outline import Outline
@@ -29,23 +29,23 @@ TWISTY = {True: "▾ ", False: "▸ "}
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """Which figures there is room for, by their heads; and whether bar and age have room."""
+class FigureColumns:
+    """The figures that fit, by their heads, and whether the bar and the age fit."""
 
     heads: tuple[str, ...]
     has_bar: bool
     has_age: bool
 
     @classmethod
-    def of(cls, room: int) -> Columns:
-        """What is most worth knowing stays longest."""
+    def of(cls, room: int) -> FigureColumns:
+        """Choose the columns for `room` cells."""
         if room < NARROW:
             return cls(("size", "frees"), has_bar=False, has_age=False)
         heads = ("size", "own", "shared", "frees", "wasted") if room >= ROOMY else ("size", "own", "frees", "wasted")
         return cls(heads, has_bar=room >= ROOMY, has_age=room >= DATED)
 
     def gap(self, head: str) -> str:
-        """What stands for the bar of a figure where there is none."""
+        """Return the space that the bar takes after a figure."""
         return " " * (BAR + 1) if self.has_bar and head == BARRED else ""
 
     @property
@@ -55,7 +55,7 @@ class Columns:
 
 
 class ImageHeads(Widget):
-    """The heads of the columns, that of the order in colour."""
+    """The heads of the columns, with that of the sort order highlighted."""
 
     COMPONENT_CLASSES = {"images--head", "images--sorted"}  # noqa: RUF012 - Textual's
 
@@ -64,69 +64,68 @@ class ImageHeads(Widget):
         self._order = Order.SIZE
 
     def show(self, order: Order) -> None:
-        """It is sorted otherwise."""
+        """Highlight another sort order."""
         self._order = order
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One line."""
         width, base = self.size.width, self.rich_style
         if y:
             return Strip.blank(width, base)
-        columns = Columns.of(width - 1)
-        parts = [Segment(f"{head:>{SIZE}} " + columns.gap(head), self._ink(head)) for head in columns.heads]
+        columns = FigureColumns.of(width - 1)
+        parts = [Segment(f"{head:>{SIZE}} " + columns.gap(head), self._style(head)) for head in columns.heads]
         room = max(width - 1 - columns.width - (AGE + 1) * columns.has_age, 0)
-        parts.append(Segment(fitted("  name", room), self._ink("name")))
+        parts.append(Segment(fitted("  name", room), self._style("name")))
         if columns.has_age:
-            parts.append(Segment(f" {'age':>{AGE}}", self._ink("age")))
+            parts.append(Segment(f" {'age':>{AGE}}", self._style("age")))
         return Strip(parts).crop_extend(0, width, base).apply_style(base)
 
-    def _ink(self, head: str) -> Style:
+    def _style(self, head: str) -> Style:
         return self.get_component_rich_style("images--sorted" if head == self._order.value else "images--head", partial=True)
 
 
-class ImageLines(Lines):
-    """Shows an Outline. It posts Moved, and Chosen for an image that is to be opened."""
+class ImageLines(CursorLines):
+    """Draws the rows of an Outline. It posts Moved, and Chosen for an image that the user opened."""
 
-    def __init__(self, outline: Outline, *, now: float, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
+    def __init__(self, outline: Outline, *, now: float, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, is_ascii=is_ascii)
         self._outline = outline
         self._now = now
         self._largest = 0
 
     @property
     def row(self) -> Row | None:
-        """What is under the cursor."""
+        """The row under the cursor."""
         return self._outline.rows[self.cursor] if self.count else None
 
     def show(self, image: int = TRUNK) -> None:
-        """The lines are others; the cursor stays at `image`, if it is given."""
+        """Show other rows, the cursor on `image` if it is given."""
         self._largest = max((figures.own for figures in self._outline.ledger.figures), default=0)
         self.set_count(len(self._outline.rows))
         if self.count:
-            self.go(self._outline.line_of(image) if image != TRUNK else self.cursor, is_centred=True)
+            self.go(self._outline.line_of(image) if image != TRUNK else self.cursor, is_centered=True)
         self.post_message(self.Moved(self))
 
     def go_to_hit(self) -> None:
-        """To the first line that is there for its own sake, unless the cursor is on one."""
+        """Go to the first row that matches the filter, unless the cursor is on one."""
         if self.row is not None and not self._outline.is_hit(self.row):
             self.go(next((line for line, row in enumerate(self._outline.rows) if self._outline.is_hit(row)), 0))
 
     def choose(self) -> None:
-        """An image is opened; what is none is folded."""
+        """Open an image; fold or unfold a row of shared layers."""
         if self.row is not None and self.row.image == TRUNK:
             self.toggle()
         else:
             super().choose()
 
     def toggle(self) -> None:
-        """Fold or unfold what is built on it."""
+        """Fold or unfold the images built on this one."""
         if self.row is not None:
             self._outline.toggle(self.row)
             self.show()
 
     def fold(self) -> None:
-        """Fold it, or go to what it is built on."""
+        """Fold an open row, else go to the image it is built on."""
         row = self.row
         if row is None:
             return
@@ -137,14 +136,14 @@ class ImageLines(Lines):
         self.go(next((line for line in range(self.cursor, -1, -1) if self._outline.rows[line].node == parent), self.cursor))
 
     def unfold(self) -> None:
-        """Unfold it, or go into it."""
+        """Unfold a closed row, else go to the first image built on it."""
         if self.row is not None and self._outline.is_foldable(self.row):
             self.action_move(1) if self._outline.is_open(self.row) else self.toggle()
 
     def clicked(self, x: int, *, is_again: bool) -> None:
-        """A click on the sign folds or unfolds; a second one on an image opens it."""
+        """Fold or unfold at a click on the sign; open an image at a second click."""
         row = self.row
-        start = Columns.of(self.room).width + 2 * min(row.level, DEEPEST) if row else 0
+        start = FigureColumns.of(self.room).width + 2 * min(row.level, DEEPEST) if row else 0
         if row is not None and self._outline.is_foldable(row) and start <= x < start + 2:
             self.toggle()
         elif is_again:
@@ -153,53 +152,49 @@ class ImageLines(Lines):
     # What a line looks like.
 
     def segments(self, line: int, room: int) -> list[Segment]:
-        """Figures as far as there is room, the sign, the names, the age."""
-        row, columns = self._outline.rows[line], Columns.of(room)
+        """Draw the figures that fit, the sign, the names and the age."""
+        row, columns = self._outline.rows[line], FigureColumns.of(room)
         left = room - columns.width - (AGE + 1) * columns.has_age
         figures = self._trunk(row.node, columns) if row.image == TRUNK else self._figures(row.image, columns)
         return [*figures, *self._label(row, left), *self._age(row, columns)]
 
-    def _trunk(self, node: int, columns: Columns) -> list[Segment]:
+    def _trunk(self, node: int, columns: FigureColumns) -> list[Segment]:
         size = size_cell(self._outline.ledger.size_to(node))
-        return [Segment(f"{size:{columns.width}}", self.ink("dim"))]
+        return [Segment(f"{size:{columns.width}}", self.style("dim"))]
 
-    def _figures(self, number: int, columns: Columns) -> list[Segment]:
+    def _figures(self, number: int, columns: FigureColumns) -> list[Segment]:
         ledger = self._outline.ledger
         figures, wasted = ledger.figures[number], ledger.forest.images[number].wasted_bytes
         sizes = {"size": figures.size, "own": figures.own, "shared": figures.shared, "frees": figures.freed}
         parts = []
         for head in columns.heads:
             if head == "wasted":
-                parts.append(
-                    Segment(f"{'?' if wasted is None else size_cell(wasted, zero='0  B'):>{SIZE}} ", self._lost(wasted))
-                )
+                text = "?" if wasted is None else size_cell(wasted, zero="0  B")
+                parts.append(Segment(f"{text:>{SIZE}} ", self.style("wasted" if wasted else "dim")))
                 continue
-            parts.append(Segment(f"{size_cell(sizes[head])} ", self.ink("dim") if head == "shared" else Style()))
+            parts.append(Segment(f"{size_cell(sizes[head])} ", self.style("dim") if head == "shared" else Style()))
             if gap := columns.gap(head):
                 drawn = bar_cell(sizes[head], self._largest, BAR, is_ascii=self.is_ascii)
-                parts.append(Segment(f"{drawn:{len(gap)}}", self.ink("bar")))
+                parts.append(Segment(f"{drawn:{len(gap)}}", self.style("bar")))
         return parts
-
-    def _lost(self, wasted: int | None) -> Style:
-        return self.ink("wasted" if wasted else "dim")
 
     def _label(self, row: Row, room: int) -> list[Segment]:
         outline, indent = self._outline, 2 * min(row.level, DEEPEST)
         sign = TWISTY[outline.is_open(row)] if outline.is_foldable(row) else "  "
         left = max(room - indent - 2, 0)
-        start = Segment(" " * indent + sign, self.ink("dim"))
+        start = Segment(" " * indent + sign, self.style("dim"))
         if row.image == TRUNK:
-            return [start, Segment(fitted(trunk_text(outline.ledger, row.node), left), self.ink("dim"))]
+            return [start, Segment(fitted(trunk_text(outline.ledger, row.node), left), self.style("dim"))]
         text = titles_in(outline.ledger.titles(row.image), left)
-        return [start, Segment(fitted(text, left), self._name_ink(row))]
+        return [start, Segment(fitted(text, left), self._name_style(row))]
 
-    def _name_ink(self, row: Row) -> Style:
+    def _name_style(self, row: Row) -> Style:
         if not self._outline.is_hit(row):
-            return self.ink("dim")
-        return self.ink("modified") if self._outline.ledger.forest.images[row.image].is_dangling else Style()
+            return self.style("dim")
+        return self.style("modified") if self._outline.ledger.forest.images[row.image].is_dangling else Style()
 
-    def _age(self, row: Row, columns: Columns) -> list[Segment]:
+    def _age(self, row: Row, columns: FigureColumns) -> list[Segment]:
         if not columns.has_age:
             return []
         created = "" if row.image == TRUNK else self._outline.ledger.forest.images[row.image].created
-        return [Segment(f" {age_text(created, self._now):>{AGE}}", self.ink("dim"))]
+        return [Segment(f" {age_text(created, self._now):>{AGE}}", self.style("dim"))]

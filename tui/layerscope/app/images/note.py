@@ -1,10 +1,10 @@
-"""What there is to say of the image under the cursor, in the lines at the bottom."""
+"""The note below the list: everything about the image under the cursor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from layerscope.app.widgets.details import Part
+from layerscope.app.widgets.details import Detail
 from layerscope.families.figures import Figures, Ledger
 from layerscope.families.rows import TRUNK, Row
 from layerscope.report.families import trunk_text
@@ -14,30 +14,30 @@ from layerscope.units import count_text, size_text
 MOST_NAMED = 5
 
 
-def note_parts(ledger: Ledger, row: Row) -> Iterator[Part]:
-    """A line of the list in full."""
+def image_note(ledger: Ledger, row: Row) -> Iterator[Detail]:
+    """Yield the note on a row of the list."""
     if row.image == TRUNK:
         yield from _trunk(ledger, row.node)
         return
     image, figures = ledger.forest.images[row.image], ledger.figures[row.image]
-    yield Part(", ".join(ledger.titles(row.image)), colour="bold")
+    yield Detail(", ".join(ledger.titles(row.image)), color="bold")
     created = f" · created {escape(image.created[:16].replace('T', ' '))}" if image.created else ""
-    yield Part(f"{escape(str(image.platform))} · {image.id.short}{created}")
-    yield Part(removal_sentence(figures, len(image.names)), "removing it")
-    yield Part(waste_sentence(image.wasted_bytes, figures), "waste", "wasted" if image.wasted_bytes else "")
-    yield Part(_layers(ledger, row), "layers")
-    yield Part(_shared(ledger, row.image, figures), "shares")
+    yield Detail(f"{escape(str(image.platform))} · {image.id.short}{created}")
+    yield Detail(removal_sentence(figures, len(image.names)), "removing it")
+    yield Detail(waste_sentence(image.wasted_bytes, figures), "waste", "wasted" if image.wasted_bytes else "")
+    yield Detail(_layers(ledger, row), "layers")
+    yield Detail(_shared(ledger, row.image, figures), "shares")
 
 
-def _trunk(ledger: Ledger, node: int) -> Iterator[Part]:
+def _trunk(ledger: Ledger, node: int) -> Iterator[Detail]:
     forest = ledger.forest
     numbers = forest.images_from(node)
-    yield Part(trunk_text(ledger, node), colour="bold")
+    yield Detail(trunk_text(ledger, node), color="bold")
     parent = forest.nodes[node].parent
     below = ledger.size_to(parent) if parent >= 0 else 0
     whole = f", {size_text(ledger.size_to(node))} with all below" if below else ""
-    yield Part(size_text(ledger.size_to(node) - below) + whole, "size")
-    yield Part(f"{count_text(len(numbers), 'image')}: {_names(ledger, numbers)}", "of")
+    yield Detail(size_text(ledger.size_to(node) - below) + whole, "size")
+    yield Detail(f"{count_text(len(numbers), 'image')}: {_names(ledger, numbers)}", "of")
 
 
 def _layers(ledger: Ledger, row: Row) -> str:
@@ -65,14 +65,14 @@ def _names(ledger: Ledger, numbers: Sequence[int]) -> str:
 
 
 def removal_sentence(figures: Figures, names: int) -> str:
-    """What removing an image frees."""
+    """Say what removing an image frees."""
     if names > 1:
         return f"removing one of its {names} names frees nothing; the last one frees {size_text(figures.own)}"
     return f"frees {size_text(figures.freed)}" + ("" if figures.freed else ": other images need all its layers")
 
 
 def waste_sentence(wasted: int | None, figures: Figures) -> str:
-    """What an image wastes, and what it would save to mend that in its own layers."""
+    """Say what an image wastes, and what fixing its own layers would save."""
     if wasted is None:
         return "not known yet: open it, or `a` reads all images"
     own = figures.own_wasted
@@ -80,4 +80,4 @@ def waste_sentence(wasted: int | None, figures: Figures) -> str:
         return size_text(wasted) + (f", {size_text(own)} of it by its own layers" if own not in (None, wasted) else "")
     of_own = "" if own == wasted else f", {size_text(own)} of it by its own layers"
     pulls = f"{size_text(own * figures.carriers)} on pulls of the {figures.carriers} images that have them"
-    return f"{size_text(wasted)}{of_own}; mending them saves {size_text(own)} on disk, and {pulls}"
+    return f"{size_text(wasted)}{of_own}; fixing them saves {size_text(own)} on disk, and {pulls}"

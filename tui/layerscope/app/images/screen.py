@@ -1,8 +1,10 @@
-"""The screen of all images: families, what each image costs, what removing it frees. It wires; list and note show and tell."""
+"""The list of all images: families, what each image costs, what removing it frees. It wires; the widgets show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from textual import on
@@ -13,51 +15,70 @@ from textual.screen import Screen
 
 from layerscope.app.images.bars import ImagesFilter, ImagesSummary
 from layerscope.app.images.image_lines import ImageHeads, ImageLines
-from layerscope.app.images.note import note_parts
-from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import Place
+from layerscope.app.images.note import image_note
+from layerscope.app.images.waste_reading import ImagesReader, ReadingEnded, ReadingImage, WasteLearned, WasteOf
+from layerscope.app.keys.bindings import back, bindings
+from layerscope.app.keys.table import KEYS, KeyAction, KeyContext
+from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.details import Details
 from layerscope.app.widgets.footer import Footer
-from layerscope.app.widgets.lines import Lines
+from layerscope.app.widgets.input_line import InputLine
+from layerscope.families.found import Found
 from layerscope.families.outline import Outline
 from layerscope.families.rows import TRUNK
+from layerscope.sources.base import Base
+from layerscope.units import count_text
+
+
+@dataclass(frozen=True, slots=True)
+class ImageList:
+    """The images to list. `waste_of` reads one of them; `on_learned` is called with its wasted bytes. Ages are as of `now`."""
+
+    found: Sequence[Found]
+    waste_of: WasteOf
+    on_learned: Callable[[Found, int], object]
+    now: float = field(default_factory=time.time)
 
 
 class ImagesScreen(Screen[None]):
-    """Shows an Outline. It posts Opened for the image that the user wants to look into. Ages are told as of `now`."""
+    """Lists images in their families, and reads all of them in a thread when asked what they waste.
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.IMAGES)
+    It posts Opened for an image that the user wants to explore.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.IMAGES), back("back")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
     AUTO_FOCUS = "#images"
 
     class Opened(Message):
-        """The user opened an image, by its number."""
+        """The user opened the image with number `image`, which is built on `base`."""
 
-        def __init__(self, image: int) -> None:
-            self.image = image
+        def __init__(self, image: int, found: Found, base: Base) -> None:
+            self.image, self.found, self.base = image, found, base
             super().__init__()
 
-    class Wanted(Message):
-        """The user wants to know what all images waste, or has waited long enough for it."""
-
-    def __init__(self, outline: Outline, *, now: float) -> None:
+    def __init__(self, images: ImageList, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False) -> None:
         super().__init__()
-        self.outline = outline
-        self._now = now
+        self.outline = Outline([each.facts for each in images.found])
+        self._images, self._keys, self._is_ascii = images, keys, is_ascii
+        self._reader: ImagesReader | None = None
 
     def compose(self) -> ComposeResult:
-        """Totals above, the list, the note, keys below."""
         yield ImagesSummary(self.outline.ledger.totals, id="summary")
         yield ImageHeads(id="images-heads")
-        yield ImageLines(self.outline, now=self._now, id="images")
-        yield ImagesFilter(id="images-filter")
+        yield ImageLines(self.outline, now=self._images.now, id="images", is_ascii=self._is_ascii)
+        yield ImagesFilter("part of a name, or the first digits of an id", id="images-filter")
         yield Details(id="images-note")
-        yield Footer(id="footer")
+        yield Footer(self._keys, id="footer")
 
     def on_mount(self) -> None:
-        """Show all; the note needs no focus."""
+        """Show all images; the note needs no focus."""
         self.query_one("#images-note").can_focus = False
         self.pane.show()
+
+    def on_unmount(self) -> None:
+        """Stop reading when the app ends."""
+        self.stop()
 
     @property
     def pane(self) -> ImageLines:
@@ -74,66 +95,91 @@ class ImagesScreen(Screen[None]):
         """The image under the cursor, or TRUNK."""
         return self.pane.row.image if self.pane.row is not None else TRUNK
 
+    # What the images waste.
+
     def learn(self, image: int, wasted_bytes: int) -> None:
-        """An image was read; the cursor stays where it is."""
+        """Show what an image wastes, and tell the caller; the cursor stays where it is."""
         here = self.image
         self.outline.learn(image, wasted_bytes)
         self.query_one(ImagesSummary).show(self.outline.ledger.totals)
         self.pane.show(here)
+        self._images.on_learned(self._images.found[image], wasted_bytes)
 
-    def show_reading(self, image: int, done: int, total: int) -> None:
-        """An image is being read."""
-        title = self.outline.ledger.titles(image)[0]
-        self.query_one(ImagesSummary).show_reading(f" reading {done:,} of {total:,}: {title} ")
+    def action_analyze(self) -> None:
+        """Read all images whose waste is not known; stop that when it is asked for again."""
+        if self._reader is not None:
+            self._reader.stop()
+            return
+        known = self.outline.ledger.forest.images
+        unknown = [(number, each) for number, each in enumerate(self._images.found) if known[number].wasted_bytes is None]
+        self._reader = ImagesReader(unknown, self._images.waste_of, self.post_message)
+        self.run_worker(self._reader.run, thread=True, group="load")
 
-    def show_all_read(self) -> None:
-        """Nothing is read any more."""
+    def stop(self) -> None:
+        """Stop reading."""
+        if self._reader is not None:
+            self._reader.stop()
+
+    @on(ReadingImage)
+    def _show_reading(self, message: ReadingImage) -> None:
+        title = self.outline.ledger.titles(message.image)[0]
+        self.query_one(ImagesSummary).show_reading(f" reading {message.done:,} of {message.total:,}: {title} ")
+
+    @on(WasteLearned)
+    def _learn(self, message: WasteLearned) -> None:
+        self.learn(message.image, message.wasted_bytes)
+
+    @on(ReadingEnded)
+    def _end_reading(self, message: ReadingEnded) -> None:
+        self._reader = None
         self.query_one(ImagesSummary).show_reading("")
+        if message.problems:
+            more = f" (and {len(message.problems) - 1} more)" if len(message.problems) > 1 else ""
+            self.notify(f"{message.problems[0]}{more}", title="Not read", severity="error", markup=False, timeout=20)
 
-    @on(Lines.Moved)
+    # What follows the cursor.
+
+    @on(CursorLines.Moved)
     def _tell(self) -> None:
         row = self.pane.row
-        self.query_one("#images-note", Details).show(list(note_parts(self.outline.ledger, row)) if row is not None else [])
+        self.query_one("#images-note", Details).show(list(image_note(self.outline.ledger, row)) if row is not None else [])
 
-    @on(Lines.Chosen)
+    @on(CursorLines.Chosen)
     def _open(self) -> None:
-        if self.image != TRUNK:
-            self.post_message(self.Opened(self.image))
+        number = self.image
+        if number != TRUNK:
+            ledger = self.outline.ledger
+            below = ledger.images_below(number)
+            base = Base(len(ledger.forest.images[below[0]].layers), ledger.titles(below[0])[0]) if below else Base()
+            self.post_message(self.Opened(number, self._images.found[number], base))
 
     # What keys do.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While a filter is typed, keys are letters."""
+        """Disable the filter key while a filter is typed."""
         if action == "filter" and self.filter_line.is_typed_in:
             return False
         return super().check_action(action, parameters)
 
     def action_open(self) -> None:
-        """Explore the image."""
         self.pane.choose()
 
     def action_toggle_family(self) -> None:
-        """Fold or unfold what is built on it."""
         self.pane.toggle()
 
     def action_fold(self) -> None:
-        """Fold it, or go to what it is built on."""
         self.pane.fold()
 
     def action_unfold(self) -> None:
-        """Unfold it, or go into it."""
         self.pane.unfold()
 
     def action_fold_all(self) -> None:
-        """Fold all families."""
         self._show_after(lambda: self.outline.fold_all(is_open=False))
 
     def action_unfold_all(self) -> None:
-        """Unfold all families."""
         self._show_after(lambda: self.outline.fold_all(is_open=True))
 
     def action_sort(self) -> None:
-        """Sort by the next figure."""
         self._show_after(self.outline.sort_next)
         self.query_one(ImageHeads).show(self.outline.order)
 
@@ -142,25 +188,26 @@ class ImagesScreen(Screen[None]):
         change()
         self.pane.show(image)
 
-    def action_analyze(self) -> None:
-        """Find out what all images waste."""
-        self.post_message(self.Wanted())
-
     def action_filter(self) -> None:
-        """Open the filter."""
         self.filter_line.open()
 
     def action_back(self) -> None:
-        """Out of the filter."""
         if self.filter_line.is_on:
             self.filter_line.close()
 
-    @on(ImagesFilter.Typed)
-    def _filter(self, event: ImagesFilter.Typed) -> None:
+    @on(InputLine.Typed)
+    def _filter(self, event: InputLine.Typed) -> None:
         self._show_after(lambda: self.outline.filter(event.text))
         self.pane.go_to_hit()
-        self.filter_line.show_count(sum(map(self.outline.is_hit, self.outline.rows)) if self.outline.text else None)
+        hits = sum(map(self.outline.is_hit, self.outline.rows))
+        self.filter_line.show_text(count_text(hits, "image") if self.outline.text else "")
 
-    @on(ImagesFilter.Closed)
+    @on(InputLine.Closed)
+    def _unfilter(self) -> None:
+        self._show_after(lambda: self.outline.filter(""))
+        self.pane.go_to_hit()
+        self.set_focus(self.pane)
+
+    @on(InputLine.Entered)
     def _to_list(self) -> None:
         self.set_focus(self.pane)

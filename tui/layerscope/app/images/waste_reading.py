@@ -1,4 +1,4 @@
-"""Reading images one after the other in a thread, to say what each wastes."""
+"""Reading images one after the other in a thread, to learn what each wastes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from threading import Event
 
 from textual.message import Message
 
-from layerscope.app.explorer.loader import Stopped
+from layerscope.app.reading_progress import Stopped
 from layerscope.errors import LayerscopeError
 from layerscope.families.found import Found
 from layerscope.progress import Progress
 
 WasteOf = Callable[[Found, Progress], int | None]
-"""Reads an image and gives its wasted bytes; None where layers of it are not there. Raises what opening and reading do."""
+"""Reads an image and returns its wasted bytes, None where layers are not there. Raises what opening and reading raise."""
 
 
 @dataclass
 class ReadingImage(Message, bubble=False):
-    """An image is being read: its number, and that it is the `done`th of `total`."""
+    """The image with number `image` is being read, as the `done`th of `total`."""
 
     image: int
     done: int
@@ -27,33 +27,33 @@ class ReadingImage(Message, bubble=False):
 
 
 @dataclass
-class Learned(Message, bubble=False):
-    """What an image wastes became known."""
+class WasteLearned(Message, bubble=False):
+    """An image was read: it wastes so many bytes."""
 
     image: int
     wasted_bytes: int
 
 
 @dataclass
-class ReadImages(Message, bubble=False):
-    """It is over; `problems` say what could not be read."""
+class ReadingEnded(Message, bubble=False):
+    """All images were read, or the user stopped it; `problems` say what could not be read."""
 
     problems: tuple[str, ...]
 
 
 class ImagesReader:
-    """Reads the images with these numbers, and calls `post` with each of these messages in the thread that calls `run`."""
+    """Reads the numbered images in the thread that calls `run`, and calls `post` with each of these messages."""
 
     def __init__(self, images: Sequence[tuple[int, Found]], waste_of: WasteOf, post: Callable[[Message], object]) -> None:
         self._images, self._waste_of, self._post = images, waste_of, post
         self._is_stopped = Event()
 
     def stop(self) -> None:
-        """The user does not want it any more."""
+        """End the reading at the next report of progress."""
         self._is_stopped.set()
 
     def run(self) -> None:
-        """Read all of them."""
+        """Read all images; one that cannot be read is a problem, and the others are still read."""
         problems: list[str] = []
         try:
             for done, (number, found) in enumerate(self._images, 1):
@@ -64,10 +64,10 @@ class ImagesReader:
                     problems.append(str(error))
                     continue
                 if wasted is not None:
-                    self._post(Learned(number, wasted))
+                    self._post(WasteLearned(number, wasted))
         except Stopped:
             pass
-        self._post(ReadImages(tuple(problems)))
+        self._post(ReadingEnded(tuple(problems)))
 
     def _progress(self, _stage: str, _done: int, _total: int) -> None:
         if self._is_stopped.is_set():

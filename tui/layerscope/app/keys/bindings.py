@@ -1,20 +1,23 @@
-"""The table of keys as Textual's bindings."""
+"""Textual bindings made from the table of keys."""
 
 from __future__ import annotations
 
 from textual.binding import Binding, BindingType
 
-from layerscope.app.keys.table import KEYS, Place
+from layerscope.app.keys.table import KEYS, KeyContext
 
 
-def back() -> Binding:
-    """Escape, for screens that hide the app's own bindings: modal ones."""
+def back(action: str = "app.back") -> Binding:
+    """Bind Escape in a screen of its own: a modal screen hides the app's bindings, others do more than close."""
     key = next(key for key in KEYS if key.id == "app.back")
-    return Binding(key.keys, f"app.{key.action}", key.description, id=key.id, show=False)
+    return Binding(key.keys, action, key.description, id=key.id, show=False)
 
 
-def bindings(*places: Place) -> list[BindingType]:
-    """The bindings of one or more places, each with its id and tooltip. The footer is our own, so none is shown by Textual."""
+def bindings(*contexts: KeyContext) -> list[BindingType]:
+    """Return the bindings of these contexts, each with its id, so that users can rebind it, and its tooltip.
+
+    Textual's footer is not used: `show` only says whether ours has a word for the key.
+    """
     return [
         Binding(
             key.keys,
@@ -26,5 +29,5 @@ def bindings(*places: Place) -> list[BindingType]:
             priority=key.is_first,
         )
         for key in KEYS
-        if key.place in places
+        if key.context in contexts
     ]

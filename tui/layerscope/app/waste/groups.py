@@ -1,4 +1,4 @@
-"""What the waste view groups: causes, layer pairs, directories; yours, and the base's apart. No textual here."""
+"""The groups of the waste screen: causes, layer pairs, directories; those of your layers apart from the base's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from layerscope.waste.find import Cause, Waste
 from layerscope.waste.group import by_directory, by_layer_pair
 
 DIRECTORIES = 500
-"""Directories that are listed."""
+"""The most directories to list."""
 NEARLY_ALL = 0.99
-"""A directory is left out when one directory in it has so much of its waste: `/var/lib/apt` says no more than its `lists`."""
+"""Leave out a directory when one subdirectory has this share of its waste: `/var/lib/apt` adds nothing to its `lists`."""
 
 
 class Grouping(Enum):
-    """What waste is grouped by; the values are the words for it."""
+    """What waste is grouped by. The values are the words shown."""
 
     CAUSE = "cause"
     PAIR = "layer pair"
@@ -32,14 +32,14 @@ class Grouping(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A line between others, where the cursor does not stop."""
+    """A line where the cursor does not stop."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Contents that go together: those of a cause, of a layer pair for one cause, or below the directory `node`."""
+class WasteGroup:
+    """Wasted contents of one cause, of one layer pair and cause, or below the directory `node`."""
 
     kind: Grouping
     size: int
@@ -54,7 +54,7 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """The user's part of the waste, or the base's: `waste` holds the rows number `rows` of the columns of all waste."""
+    """The waste of the user's layers, or of the base's. `rows` are the row numbers of `waste` in the columns of all waste."""
 
     heading: str
     is_base: bool
@@ -62,22 +62,22 @@ class Share:
     waste: Waste
 
     @cached_property
-    def pairs(self) -> list[Group]:
-        """Its layer pairs, biggest first."""
+    def pairs(self) -> list[WasteGroup]:
+        """The groups by layer pair, largest first."""
         return [
-            Group(Grouping.PAIR, each.size, each.count, self.is_base, each.cause, each.written_by, each.buried_by)
+            WasteGroup(Grouping.PAIR, each.size, each.count, self.is_base, each.cause, each.written_by, each.buried_by)
             for each in by_layer_pair(self.waste)
         ]
 
     @cached_property
-    def causes(self) -> list[Group]:
-        """Its causes, biggest first."""
+    def causes(self) -> list[WasteGroup]:
+        """The groups by cause, largest first."""
         sizes = sorted(self.waste.by_cause().items(), key=lambda item: -item[1])
         counts = np.bincount(self.waste.cause, minlength=len(Cause)).tolist()
-        return [Group(Grouping.CAUSE, size, counts[cause], self.is_base, cause) for cause, size in sizes if size]
+        return [WasteGroup(Grouping.CAUSE, size, counts[cause], self.is_base, cause) for cause, size in sizes if size]
 
-    def rows_of(self, group: Group, last: int) -> Longs:
-        """The rows of a group, biggest first; `last` is the end of its directory's nodes."""
+    def rows_of(self, group: WasteGroup, last: int) -> Longs:
+        """Return the rows of a group, largest first; `last` is the end of its directory's nodes."""
         waste = self.waste
         if group.kind is Grouping.DIRECTORY:
             chosen = (waste.node >= group.node) & (waste.node < last)
@@ -89,7 +89,7 @@ class Share:
 
 
 def shares(analysis: Analysis) -> Iterator[Share]:
-    """Yours, then the base's, each with a heading; all in one without a heading where no base is known."""
+    """Yield the share of the user's layers, then of the base's; a single share without a heading where no base is known."""
     waste = analysis.waste
     if not analysis.base_layers:
         yield Share("", is_base=False, rows=np.arange(len(waste)), waste=waste)
@@ -102,15 +102,15 @@ def shares(analysis: Analysis) -> Iterator[Share]:
         yield Share(f"{name}: {size}", is_base=mask is is_base, rows=np.flatnonzero(mask), waste=part)
 
 
-def directories(analysis: Analysis, share: Share) -> Iterator[Heading | Group]:
-    """The directories with the most waste, without those that hold hardly more of it than one directory in them."""
+def directories(analysis: Analysis, share: Share) -> Iterator[Heading | WasteGroup]:
+    """Yield the directories with the most waste, leaving out those whose waste is nearly all in one subdirectory."""
     found = by_directory(analysis.tree, share.waste)
     size = {each.node: each.size for each in found}
     parent = analysis.tree.nodes.parent
     dropped = {above for each in found if each.node and each.size >= NEARLY_ALL * size.get(above := int(parent[each.node]), 0)}
     listed = [each for each in found if each.node not in dropped]
     for each in listed[:DIRECTORIES]:
-        yield Group(Grouping.DIRECTORY, each.size, each.count, share.is_base, node=each.node)
+        yield WasteGroup(Grouping.DIRECTORY, each.size, each.count, share.is_base, node=each.node)
     if len(listed) > DIRECTORIES:
         rest = size_text(listed[DIRECTORIES].size)
         yield Heading(f"and {len(listed) - DIRECTORIES:,} more directories, of at most {rest} each")

@@ -1,4 +1,4 @@
-"""The line above the waste: how much there is, and the groupings to choose from."""
+"""The line above the waste: how much there is, and the groupings to pick from."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class WasteTabs(Widget):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """The title is cut short where there is no room for all groupings; of those the others go next."""
+        """Draw title and groupings; the title is shortened first, then only the active grouping is shown."""
         width, base = self.size.width, self.rich_style
         if y:
             return Strip.blank(width, base)
@@ -66,7 +66,6 @@ class WasteTabs(Widget):
         return Strip(segments).crop_extend(0, width, base).apply_style(base)
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a grouping picks it."""
         for start, end, grouping in self._places:
             if start <= event.x < end:
                 self.post_message(self.Picked(grouping))

@@ -1,14 +1,14 @@
-"""The list of the waste view: sizes in one column, then what was wasted, at its depth."""
+"""The list of the waste screen: sizes in a column, then what was wasted, at its depth."""
 
 from __future__ import annotations
 
 from rich.segment import Segment
 from rich.style import Style
 
-from layerscope.app.waste.groups import Group, Grouping, Heading
-from layerscope.app.waste.outline import Line, Outline, Path
+from layerscope.app.waste.groups import Grouping, Heading, WasteGroup
+from layerscope.app.waste.outline import Path, WasteLine, WasteOutline
 from layerscope.app.widgets.cells import SIZE, bar_cell, fitted, size_cell
-from layerscope.app.widgets.lines import Lines
+from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.report.causes import EXPLANATIONS
 from layerscope.report.instructions import step_text
 from layerscope.report.style import cut_middle
@@ -22,11 +22,11 @@ WORD = max(len(cause.word) for cause in Cause)
 TWISTY = {True: "▾ ", False: "▸ "}
 
 
-class WasteLines(Lines):
-    """Shows an Outline. It posts Moved, Chosen for a path that is to be shown in the tree, and Unfolded."""
+class WasteLines(CursorLines):
+    """Draws a WasteOutline. It posts Moved, and Chosen for a path that the user wants to see in the tree."""
 
-    def __init__(self, outline: Outline, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
+    def __init__(self, outline: WasteOutline, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, is_ascii=is_ascii)
         self._outline = outline
         layers = outline.analysis.image.layers
         self._instructions = [step_text(layer.history) or "(no history)" for layer in layers]
@@ -35,81 +35,83 @@ class WasteLines(Lines):
         self._largest = 0
 
     @property
-    def line(self) -> Line | None:
-        """What is under the cursor."""
+    def line(self) -> WasteLine | None:
+        """The line under the cursor."""
         return self._outline.lines[self.cursor] if self.count else None
 
     def show(self, grouping: Grouping) -> None:
-        """Group otherwise; the cursor is where it was when this grouping was last shown."""
+        """Show another grouping, with the cursor where it was when the grouping was last shown."""
         outline = self._outline
         outline.grouping = grouping
         cursor = outline.cursors.get(grouping, -1)
         self._largest = outline.largest
         self.set_count(len(outline.lines))
-        self.go(cursor if cursor >= 0 else self._stop_near(0, 1), is_centred=True)
+        self.go(cursor if cursor >= 0 else self.nearest_stop(0, 1), is_centered=True)
         self.post_message(self.Moved(self))
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Remember it, too."""
+        """Keep the grouping's cursor, too."""
         super().watch_cursor(old, new)
         self._outline.cursors[self._outline.grouping] = new
 
     def can_stop(self, line: int) -> bool:
-        """Not at headings."""
         return not isinstance(self._outline.lines[line], Heading)
 
-    def show_cursor(self, *, is_centred: bool = False) -> None:
-        """With the first line a heading above it comes into sight. Before it has a size there is nothing to scroll."""
+    def show_cursor(self, *, is_centered: bool = False) -> None:
+        """Scroll to the top with the first line, so that the heading above it is in sight. Without a size yet, do nothing."""
         if not self.scrollable_content_region.height:
             return
-        super().show_cursor(is_centred=is_centred)
-        if self.count and self.cursor == self._stop_near(0, 1):
+        super().show_cursor(is_centered=is_centered)
+        if self.count and self.cursor == self.nearest_stop(0, 1):
             self.scroll_to(y=0, animate=False)
 
     def choose(self) -> None:
-        """Unfold or fold a group; a path is for the screen to show."""
+        """Unfold or fold a group; post Chosen for a path."""
         line = self.line
-        if isinstance(line, Group):
+        if isinstance(line, WasteGroup):
             self._outline.toggle(line)
             self.set_count(len(self._outline.lines))
         elif isinstance(line, Path):
             super().choose()
 
     def fold(self) -> None:
-        """Fold the group under the cursor, or go to the one around it."""
+        """Fold an open group, else go to the group around the cursor."""
         line = self.line
-        if isinstance(line, Group) and self._outline.is_open(line):
+        if isinstance(line, WasteGroup) and self._outline.is_open(line):
             self.choose()
-        elif isinstance(line, Group | Path):
-            depth = line.depth if isinstance(line, Group) else line.group.depth + 1 if line.group else 0
+        elif isinstance(line, WasteGroup | Path):
+            depth = line.depth if isinstance(line, WasteGroup) else line.group.depth + 1 if line.group else 0
             above = (at for at in range(self.cursor - 1, -1, -1) if _is_around(self._outline.lines[at], depth))
             self.go(next(above, self.cursor))
 
     def unfold(self) -> None:
-        """Unfold the group under the cursor, or go into it."""
-        if isinstance(self.line, Group):
+        """Unfold a closed group, else go to its first line."""
+        if isinstance(self.line, WasteGroup):
             self.action_move(1) if self._outline.is_open(self.line) else self.choose()
 
     def clicked(self, x: int, *, is_again: bool) -> None:
-        """A click on a group's sign or name unfolds it or folds it; a second one on a path shows it in the tree."""
-        if x >= self._figures_width(self.room) if isinstance(self.line, Group) else is_again:
+        """Unfold or fold a group clicked at its sign or name; choose a path clicked twice."""
+        if x >= self._figures_width(self.room) if isinstance(self.line, WasteGroup) else is_again:
             self.choose()
 
     # What a line looks like.
 
     def segments(self, line: int, room: int) -> list[Segment]:
-        """Size, bar and number of files as far as there is room, then the sign, and what it is."""
+        """Draw size, bar and number of files as far as they fit, then the sign and the text."""
         shown = self._outline.lines[line]
         if isinstance(shown, Heading):
-            return [Segment(fitted(f" {shown.text}", room), self.ink("head"))]
-        if isinstance(shown, Group):
+            return [Segment(fitted(f" {shown.text}", room), self.style("head"))]
+        if isinstance(shown, WasteGroup):
             figures, is_base = self._figures(shown.size, shown.count, room, is_base=shown.is_base), shown.is_base
         else:
             is_base = self._outline.is_base(shown.row)
             figures = self._figures(int(self._outline.waste.size[shown.row]), 0, room, is_base=is_base)
         left = room - self._figures_width(room)
-        ink = self.ink("dim") if is_base else Style()
-        return [*figures, *(self._group(shown, left, ink) if isinstance(shown, Group) else self._path(shown, left, ink))]
+        style = self.style("dim") if is_base else Style()
+        return [
+            *figures,
+            *(self._group(shown, left, style) if isinstance(shown, WasteGroup) else self._path(shown, left, style)),
+        ]
 
     def _bar_width(self, room: int) -> int:
         if room >= ROOMY:
@@ -125,30 +127,38 @@ class WasteLines(Lines):
         return SIZE + 1 + (bar + 1 if bar else 0) + (self._count_width + 1 if self._has_counts(room) else 0)
 
     def _figures(self, size: int, count: int, room: int, *, is_base: bool) -> list[Segment]:
-        """Bars are all on one scale, so that those of a cause and of its layer pairs can be compared."""
-        parts = [Segment(f"{size_cell(size)} ", self.ink("dim" if is_base else "wasted"))]
+        """Draw the figures. All bars have one scale, so that those of a cause and its layer pairs can be compared."""
+        parts = [Segment(f"{size_cell(size)} ", self.style("dim" if is_base else "wasted"))]
         if bar := self._bar_width(room):
-            parts.append(Segment(bar_cell(size, self._largest, bar, is_ascii=self.is_ascii) + " ", self.ink("bar")))
+            parts.append(Segment(bar_cell(size, self._largest, bar, is_ascii=self.is_ascii) + " ", self.style("bar")))
         if self._has_counts(room):
             text = count_text(count, "file") if count else ""
-            parts.append(Segment(f"{text:>{self._count_width}} ", self.ink("dim")))
+            parts.append(Segment(f"{text:>{self._count_width}} ", self.style("dim")))
         return parts
 
-    def _group(self, group: Group, room: int, ink: Style) -> list[Segment]:
+    def _group(self, group: WasteGroup, room: int, style: Style) -> list[Segment]:
         indent = 2 * group.depth
-        sign = Segment(" " * indent + TWISTY[self._outline.is_open(group)], self.ink("dim"))
+        sign = Segment(" " * indent + TWISTY[self._outline.is_open(group)], self.style("dim"))
         left = room - indent - 2
         if group.kind is Grouping.DIRECTORY:
-            return [sign, Segment(self._cut_path(group.node, left), ink)]
+            return [sign, Segment(self._cut_path(group.node, left), style)]
         if group.kind is Grouping.CAUSE:
             word = fitted(group.cause.word, WORD) + "  "
-            return [sign, Segment(word, self.ink("bold")), Segment(fitted(EXPLANATIONS[group.cause], left - len(word)), ink)]
+            return [
+                sign,
+                Segment(word, self.style("bold")),
+                Segment(fitted(EXPLANATIONS[group.cause], left - len(word)), style),
+            ]
         has_word = self._outline.grouping is Grouping.PAIR and left >= NARROW - SIZE
         word = fitted(group.cause.word, WORD) + "  " if has_word else ""
-        return [sign, Segment(word, ink + self.ink("bold")), Segment(self._instruction_pair(group, left - len(word)), ink)]
+        return [
+            sign,
+            Segment(word, style + self.style("bold")),
+            Segment(self._instruction_pair(group, left - len(word)), style),
+        ]
 
-    def _instruction_pair(self, group: Group, room: int) -> str:
-        """`7 COPY node_modules … → 9 rm -rf /srv/node_m…`, the arrows below each other."""
+    def _instruction_pair(self, group: WasteGroup, room: int) -> str:
+        """Return `7 COPY node_modules … → 9 rm -rf /srv/node_m…`, with the arrows aligned."""
         if group.written_by == group.buried_by:
             return fitted(self._instruction(group.written_by, room), room)
         left = (room - 3) // 2
@@ -161,7 +171,7 @@ class WasteLines(Lines):
             text = text.removeprefix("RUN ")
         return fitted(f"{number:>{self._digits}} {text}", room)
 
-    def _path(self, path: Path, room: int, ink: Style) -> list[Segment]:
+    def _path(self, path: Path, room: int, style: Style) -> list[Segment]:
         waste, group = self._outline.waste, path.group
         node, indent = int(waste.node[path.row]), 4 + 2 * group.depth if group else 0
         facts = ""
@@ -170,15 +180,15 @@ class WasteLines(Lines):
             facts = f"{Cause(waste.cause[path.row]).word:<{WORD}} {layers}  "
         below = group.node if group and group.kind is Grouping.DIRECTORY else 0
         name = self._cut_path(node, room - indent - len(facts), below=below)
-        return [Segment(" " * indent + facts, self.ink("dim")), Segment(name, ink)]
+        return [Segment(" " * indent + facts, self.style("dim")), Segment(name, style)]
 
     def _cut_path(self, node: int, room: int, *, below: int = 0) -> str:
-        """A path; only what follows that of the directory `below`, which is listed above it."""
+        """Return a path cut to `room` cells, relative to the directory `below`, which is listed above it."""
         paths = self._outline.analysis.tree.nodes.paths
         path = escape(paths[node][len(paths[below]) + 1 :]) if below and below != node else "/" + escape(paths[node])
         return fitted(cut_middle(path, room), room)
 
 
-def _is_around(line: Line, depth: int) -> bool:
-    """Whether it is the group that a line of that depth below it is in."""
-    return isinstance(line, Group) and line.depth < depth
+def _is_around(line: WasteLine, depth: int) -> bool:
+    """Return whether a line is the group around lines of that depth below it."""
+    return isinstance(line, WasteGroup) and line.depth < depth

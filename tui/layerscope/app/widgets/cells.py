@@ -1,4 +1,4 @@
-"""Text in terminal cells, as Textual counts them, and figures in columns."""
+"""Text fitted to terminal cells, as Textual counts them, and figures in columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIZE = 8
 
 
 def fitted(text: str, width: int, *, mark: str = "…") -> str:
-    """`text` in exactly `width` cells: its end cut and marked where it is longer, spaces where it is shorter."""
+    """Return `text` in exactly `width` cells: cut and marked where it is longer, padded where it is shorter."""
     if width <= 0:
         return ""
     if cell_len(text) <= width:
@@ -20,7 +20,7 @@ def fitted(text: str, width: int, *, mark: str = "…") -> str:
 
 
 def size_cell(size: int, *, zero: str = "") -> str:
-    """A size, right-aligned on its unit so that figures can be compared: `12.3 MB`, `  12  B`; `zero` for none at all."""
+    """Return a size right-aligned on its unit, such as `12.3 MB` and `  12  B`; `zero` for no bytes."""
     if not size:
         return f"{zero:>{SIZE}}"
     number, _, unit = size_text(size).partition(" ")
@@ -28,5 +28,5 @@ def size_cell(size: int, *, zero: str = "") -> str:
 
 
 def bar_cell(size: int, largest: int, width: int, *, is_ascii: bool = False) -> str:
-    """A bar of `width` cells for a share of the largest."""
+    """Return a bar of `width` cells for the share of `size` in `largest`."""
     return f"{bar(size / largest if largest else 0.0, width, is_ascii=is_ascii):{width}}"

@@ -1,4 +1,4 @@
-"""Text about a layer and the image in a pane, wrapped to it."""
+"""A pane of labeled text, wrapped to its width."""
 
 from __future__ import annotations
 
@@ -14,32 +14,29 @@ LABEL = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A line before it is wrapped: a label, its text, and the colour of both."""
+class Detail:
+    """A label and its text, before wrapping, and the color of the text."""
 
     text: str
     label: str = ""
-    colour: str = ""
+    color: str = ""
 
 
 class Details(Lines):
-    """Text about a layer and the image, wrapped to the pane."""
-
-    has_cursor = False
+    """Shows details, wrapped to the pane."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self._parts: list[Part] = []
-        self._wrapped: list[Part] = []
+        self._parts: list[Detail] = []
+        self._wrapped: list[Detail] = []
 
-    def show(self, parts: list[Part]) -> None:
-        """Show other facts, from the top."""
+    def show(self, parts: list[Detail]) -> None:
+        """Show other details, from the top."""
         self._parts = parts
         self._wrap()
         self.scroll_to(y=0, animate=False)
 
     def fit(self) -> None:
-        """Wrap anew."""
         self._wrap()
 
     def _wrap(self) -> None:
@@ -47,14 +44,13 @@ class Details(Lines):
         self.set_count(len(self._wrapped))
 
     def segments(self, line: int, room: int) -> list[Segment]:  # noqa: ARG002
-        """The label, dim, and the text."""
         part = self._wrapped[line]
         label = f" {part.label:<{LABEL}}" if part.label else " "
-        return [Segment(label, self.ink("dim")), Segment(part.text, self.ink(part.colour) if part.colour else None)]
+        return [Segment(label, self.style("dim")), Segment(part.text, self.style(part.color) if part.color else None)]
 
 
-def _wrapped(part: Part, room: int) -> Iterator[Part]:
-    """The lines of a part; the label stands before the first, and room for it before all."""
+def _wrapped(part: Detail, room: int) -> Iterator[Detail]:
+    """Wrap a detail: its label before the first line, the others indented."""
     indent = LABEL if part.label else 0
     for index, text in enumerate(wrapped(part.text, max(room - indent - 2, 8))):
-        yield Part(text, part.label if index == 0 else " " if part.label else "", part.colour)
+        yield Detail(text, part.label if index == 0 else " " if part.label else "", part.color)

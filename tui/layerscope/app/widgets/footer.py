@@ -1,4 +1,4 @@
-"""The last line: the keys that work now, as many as fit, each of which can be clicked."""
+"""The last line: the keys that work now, as many as fit. Each can be clicked."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ from textual.keys import format_key
 from textual.strip import Strip
 from textual.widget import Widget
 
-from layerscope.app.keys.table import KEYS, Key
+from layerscope.app.keys.table import KeyAction
 
 ALWAYS = 9
-"""Keys of a rank below this are kept to the last: help and quit, which stand at the end."""
+"""Keys of a rank below this come last and are never left out: help and quit."""
 
 
 class Footer(Widget):
-    """Keys and their words in the order of their ranks. Textual's own mounts a widget a key whenever the focus moves: 30 ms."""
+    """Shows keys and their words by rank. Textual's own footer mounts a widget per key whenever the focus moves, in 30 ms."""
 
     COMPONENT_CLASSES = {"footer--key", "footer--word"}  # noqa: RUF012 - Textual's
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, keys: Sequence[KeyAction], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._places: list[tuple[int, int, str]] = []
-        self._table: Sequence[Key] = KEYS
+        self._table = keys
 
     def on_mount(self) -> None:
-        """Draw anew when other keys work; the app knows which keys the user chose."""
-        self._table = getattr(self.app, "key_table", KEYS)
+        """Redraw when other keys work."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self.refresh())
 
     def render_line(self, y: int) -> Strip:
-        """`[ ] layer  space open  / filter`, cut off between two keys."""
+        """Draw `[ ] layer  space open  / filter`, cut off between two keys."""
         width, base = self.size.width, self.rich_style
         if y or not self.is_attached:
             return Strip.blank(width, base)
@@ -53,7 +52,7 @@ class Footer(Widget):
         return Strip(segments).crop_extend(0, width, base).apply_style(base)
 
     def _shown(self) -> list[tuple[list[tuple[str, str]], str]]:
-        """What can be shown: the keys of each word, as (display, key)."""
+        """List the words of the keys that work now, each with its keys as (display, key)."""
         active: dict[str, str] = {}
         table = {key.id: key for key in self._table}
         order = {name: index for index, name in enumerate(table)}
@@ -70,13 +69,12 @@ class Footer(Widget):
         ]
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a key presses it."""
         for start, end, key in self._places:
             if start <= event.x < end:
                 self.app.simulate_key(key)
 
 
-def _label(key: Key) -> str:
+def _label(key: KeyAction) -> str:
     return key.label
 
 
@@ -88,7 +86,7 @@ _SHORT = {
 
 
 def key_text(key: str) -> str:
-    """A key as people write it: `[`, `^f`, `space`."""
+    """Return a key as people write it, such as `[`, `^f` or `space`."""
     if key in _SHORT:
         return _SHORT[key]
     if key.startswith("ctrl+"):
@@ -97,7 +95,7 @@ def key_text(key: str) -> str:
 
 
 def fitting(shown: list[tuple[list[tuple[str, str]], str]], width: int) -> list[tuple[list[tuple[str, str]], str]]:
-    """As many as fit, help and quit always among them."""
+    """Return as many items as fit, always with help and quit."""
 
     def cost(item: tuple[list[tuple[str, str]], str]) -> int:
         return sum(len(each) + 1 for each, _ in item[0]) + len(item[1]) + 2

@@ -1,4 +1,4 @@
-"""Source code in colour: which stretches of each line are comments, strings, keywords."""
+"""Syntax highlighting: the spans of each line that are comments, strings or keywords."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from layerscope.viewing.cancelling import IsCancelled, stop_if
 
-Span = tuple[int, int, str]
-"""From a character to before another, and what that is: one of KINDS."""
+ColorSpan = tuple[int, int, str]
+"""Start and end in characters, and one of KINDS."""
 
 KINDS = ("comment", "string", "keyword", "number", "name", "added", "removed")
 MOST_CHARACTERS = 200_000
 MOST_LINES = 5_000
 LONGEST_LINE = 1_000
-"""Longer lines are no source code; pygments' expressions may take minutes for them."""
+"""Longer lines are not source code, and pygments' expressions may take minutes on them."""
 SECONDS = 2.0
 _BY_TOKEN = (
     ("Comment.Preproc", "keyword"),
@@ -40,9 +40,10 @@ _BY_TOKEN = (
 )
 
 
-def highlighted(lines: Sequence[str], language: str, is_cancelled: IsCancelled) -> list[tuple[Span, ...]]:
-    """The spans of each line, in order; none at all for a language without a lexer, or a text that is too large. After
-    SECONDS the rest stays as it is. Raises Cancelled.
+def highlighted(lines: Sequence[str], language: str, is_cancelled: IsCancelled) -> list[tuple[ColorSpan, ...]]:
+    """Return the spans of each line, in order; nothing for a language without a lexer, or a text that is too large.
+
+    What is not done after SECONDS stays without spans. Raises Cancelled.
     """
     if not language or len(lines) > MOST_LINES or sum(map(len, lines)) > MOST_CHARACTERS:
         return []
@@ -51,7 +52,7 @@ def highlighted(lines: Sequence[str], language: str, is_cancelled: IsCancelled) 
     lexer = _lexer(language)
     if lexer is None:
         return []
-    found: list[list[Span]] = [[] for _ in lines]
+    found: list[list[ColorSpan]] = [[] for _ in lines]
     until = time.monotonic() + SECONDS
     for number, span in _spans(lexer, "\n".join(lines)):
         stop_if(is_cancelled)
@@ -70,8 +71,8 @@ def _lexer(language: str) -> Any:
         return None
 
 
-def _spans(lexer: Any, text: str) -> Iterator[tuple[int, Span]]:
-    """Each coloured stretch with its line; a token that goes over several lines is one for each."""
+def _spans(lexer: Any, text: str) -> Iterator[tuple[int, ColorSpan]]:
+    """Yield each span with its line; a token over several lines is a span in each."""
     line = column = 0
     for token, value in lexer.get_tokens(text):
         kind = _kind(str(token))
@@ -89,8 +90,8 @@ def _kind(token: str) -> str:
     return next((kind for prefix, kind in _BY_TOKEN if name == prefix or name.startswith(prefix + ".")), "")
 
 
-def pieces(length: int, spans: Sequence[Span], hits: Sequence[tuple[int, int]]) -> list[tuple[int, int, str, int]]:
-    """A line cut where its look changes: start, end, the span's name, and the start of the hit it is in, else -1."""
+def pieces(length: int, spans: Sequence[ColorSpan], hits: Sequence[tuple[int, int]]) -> list[tuple[int, int, str, int]]:
+    """Cut a line where its style changes: start, end, the span's name, and the start of the match it is in, else -1."""
     if not spans and not hits:
         return [(0, length, "", -1)]
     bounds = {0, length, *(each for span in spans for each in span[:2]), *(each for hit in hits for each in hit)}

@@ -6,6 +6,7 @@ import re
 
 from layerscope.gate.dockerfile.instructions import Instruction
 from layerscope.gate.dockerfile.words import raw_words, unquoted
+from layerscope.limits import EXPANDED
 
 Variables = dict[str, str]
 UNKNOWN = "\0"
@@ -17,22 +18,27 @@ _VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})(:?[-+])?([^{{}}]*)\}})")
 
 def expand(text: str, variables: Variables, escape: str = "\\") -> str:
     """`text` with its variables' values, UNKNOWN for those that are not known."""
+    most = 2 * len(text) + EXPANDED
     for _ in range(MAX_NESTING):
-        expanded = _expand_once(text, variables, escape)
+        expanded = _expand_once(text, variables, escape, most)
         if expanded == text or "${" not in expanded:
             return expanded
         text = expanded
     return text
 
 
-def _expand_once(text: str, variables: Variables, escape: str) -> str:
+def _expand_once(text: str, variables: Variables, escape: str, most: int) -> str:
     """Of `${A:-${B}}` the inner one first: a pair of braces has no other in it."""
-    parts, end = [], 0
+    parts: list[str] = []
+    end = length = 0
     for match in _VARIABLE.finditer(text):
         if match.start() and text[match.start() - 1] == escape:
             continue
         parts += [text[end : match.start()], _value(match, variables)]
         end = match.end()
+        length += len(parts[-1]) + len(parts[-2])
+        if length > most:  # each of 24 lines may double the one before
+            return UNKNOWN
     return "".join([*parts, text[end:]])
 
 

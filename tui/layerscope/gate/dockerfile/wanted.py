@@ -118,3 +118,5 @@ def _with_heredocs(instruction: Instruction) -> Iterator[str]:
         body = heredocs[0].body
         yield f"/dev/pipes/{heredocs[0].name}" if body.startswith("#!") else body
     yield "\n".join([instruction.arguments, *(f"{each.body}{each.name}" for each in heredocs)])
+    # Podman 5 leaves the last line out.
+    yield "\n".join([instruction.arguments, *(each.body for each in heredocs)])

@@ -69,11 +69,13 @@ def _header(run: GateRun) -> str:
 
 def _tiles(analysis: Analysis) -> str:
     waste, (own, base) = analysis.waste, analysis.own_and_base_waste
-    wire = sum(layer.wire_bytes for layer in analysis.image.layers)
+    pull = analysis.pull_size
+    wire = "unknown" if pull.pull_bytes is None else size_text(pull.pull_bytes)
+    estimated = f"estimated, {size_text(pull.stored_bytes)} stored plain"
     whose = "" if base is None else f"{size_text(own)} yours, {size_text(base)} the base's"
     tiles = (
         ("on disk", size_text(waste.content_bytes), count_text(len(analysis.image.layers), "layer")),
-        ("on the wire", size_text(wire), "as its layers are stored"),
+        ("on the wire", f"≈{wire}", estimated) if pull.is_estimate else ("on the wire", wire, "as its layers are stored"),
         ("wasted", size_text(waste.wasted_bytes), whose or "no container sees these"),
         ("efficient", percent_text(waste.efficiency), "seen of what the layers carry"),
     )

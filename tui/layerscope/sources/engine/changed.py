@@ -20,6 +20,7 @@ from layerscope.layers.table import Strings
 from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint
+from layerscope.sources.engine.failures import taking_apart
 from layerscope.sources.engine.members import ArrivingTar
 from layerscope.sources.engine.receive import Call, Receiving
 from layerscope.sources.storage.container import Container
@@ -29,7 +30,8 @@ from layerscope.text import escape
 def changed_layer(engine: Engine, container: Container, progress: Progress) -> ChangedLayer:
     """Ask for what a container changed, then index an export of it while it passes by. Raises EngineFailed."""
     answer = engine.ask(f"/containers/{container.id}/changes") or ()
-    changes = [_change(each) for each in answer]
+    with taking_apart(engine.endpoint):
+        changes = [_change(each) for each in answer]
     label, title = engine.endpoint.kind.label, f"container {container.title}"
     call = Call(
         name=str(engine.endpoint),

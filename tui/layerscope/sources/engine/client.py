@@ -12,10 +12,11 @@ from types import TracebackType
 from typing import Any
 
 from layerscope.errors import LayerscopeError
+from layerscope.limits import ENGINE_ANSWER, ENGINE_REFUSAL
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import DEFAULT_TAG, tag_of
 from layerscope.sources.engine.endpoints import Endpoint
-from layerscope.sources.engine.failures import EngineFailed, failure_of, refused, too_old
+from layerscope.sources.engine.failures import ODD_ANSWERS, EngineFailed, failure_of, refused, taking_apart, too_old
 from layerscope.sources.engine.ssh import ssh_bridge
 from layerscope.text import escape
 
@@ -86,11 +87,11 @@ class Engine:
 
     def ask(self, path: str) -> Any:
         """The answer to a short question of the API, such as `/images/json`; None where there is no such thing."""
-        with _failing_as(self.endpoint), self._get(path, timeout=(CONNECT_SECONDS, ANSWER_SECONDS)) as response:
+        with _failing_as(self.endpoint), self._get(path, stream=True, timeout=(CONNECT_SECONDS, ANSWER_SECONDS)) as response:
             if response.status_code in (_ABSENT, _REFUSED):
                 return None
             self._check(response)
-            return response.json()
+            return json.loads(_body(response))
 
     def ping(self) -> None:
         """Have it say that it still is there."""
@@ -103,16 +104,19 @@ class Engine:
             return None
         with _failing_as(self.endpoint):
             layers = (found.get("RootFS") or {}).get("Layers") or ()
-            return Inspected(found["Id"], _tags(found), int(found.get("Size") or 0), tuple(layers))
+            return Inspected(str(found["Id"]), _tags(found), int(found.get("Size") or 0), tuple(map(str, layers)))
 
     def names(self) -> list[str]:
         """The tags of all images."""
-        return [tag for image in self.ask("/images/json") or () for tag in _tags(image)]
+        listed = self.ask("/images/json") or ()
+        with taking_apart(self.endpoint):
+            return [tag for image in listed for tag in _tags(image)]
 
     def storage(self) -> tuple[str, str]:
         """The directory that the engine keeps everything in, and its storage driver; both empty where it does not say."""
         about = self.ask("/info") or {}
-        return str(about.get("DockerRootDir") or ""), str(about.get("Driver") or "")
+        with taking_apart(self.endpoint):
+            return str(about.get("DockerRootDir") or ""), str(about.get("Driver") or "")
 
     def save(self, name: str, platform: Platform | None) -> Any:
         """Start a save, and return the response to it once the engine begins, which may take long; it may raise anything."""
@@ -160,9 +164,9 @@ class Engine:
 
     def _newest_version(self) -> tuple[int, ...]:
         """The newest version of the API that the engine speaks. Raises EngineFailed for one that is too old."""
-        with self._ask("GET", "/version", timeout=CONNECT_SECONDS) as response:
+        with self._ask("GET", "/version", stream=True, timeout=CONNECT_SECONDS) as response:
             self._check(response)
-            stated = str(response.json()["ApiVersion"])
+            stated = str(json.loads(_body(response))["ApiVersion"])
         version = tuple(int(part) for part in stated.split("."))
         if version < OLDEST_VERSION:
             raise too_old(self.endpoint, stated, _text(OLDEST_VERSION))
@@ -180,7 +184,7 @@ class Engine:
         """Raises EngineFailed with the engine's own words for any answer that is not a success."""
         if response.status_code < _REFUSED:
             return
-        text = response.text
+        text = _body(response, ENGINE_REFUSAL).decode("utf-8", "replace")
         with suppress(ValueError, KeyError, TypeError):
             text = json.loads(text)["message"]
         raise refused(self.endpoint, response.status_code, str(text))
@@ -224,12 +228,22 @@ def _failing_as(endpoint: Endpoint) -> Iterator[None]:
         yield
     except LayerscopeError:
         raise
-    except (DockerException, RequestException, HTTPError, OSError, ValueError, KeyError, AttributeError) as error:
+    except (DockerException, RequestException, HTTPError, OSError, *ODD_ANSWERS) as error:
         raise failure_of(endpoint, error) from error
 
 
+def _body(response: Any, most: int = ENGINE_ANSWER) -> bytes:
+    """All of a streamed answer. Raises ValueError for one that goes on and on."""
+    body = bytearray()
+    for piece in response.iter_content(1 << 16):
+        body += piece
+        if len(body) > most:
+            raise ValueError(f"its answer is longer than {most >> 10} KiB")
+    return bytes(body)
+
+
 def _tags(image: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(tag for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
+    return tuple(str(tag) for tag in image.get("RepoTags") or () if tag != "<none>:<none>")
 
 
 def _pulled(name: str) -> tuple[str, str]:

@@ -16,8 +16,8 @@ from layerscope.sources.engine.changed import changed_layer
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import endpoints, is_usual
 from layerscope.sources.engine.export import Asked
-from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.find import Found
+from layerscope.sources.engine.failures import EngineFailed, taking_apart
+from layerscope.sources.engine.find import Found, NotAnswered
 from layerscope.sources.engine.names import Kind
 from layerscope.sources.engine.ways import open_found
 from layerscope.sources.image import Image
@@ -83,10 +83,12 @@ def _way(found: _Found, below: Image, progress: Progress) -> Way:
 def _found(wanted: EngineName, progress: Progress) -> Iterator[_Found]:
     found: list[_Found] = []
     reasons: list[str] = []
+    is_unanswered = False
     with ExitStack() as resources:
         for endpoint in endpoints(wanted.kind):
             if not endpoint.is_there:
                 reasons.append(f"there is no {endpoint.kind.label} at {endpoint.socket}")
+                is_unanswered = is_unanswered or (not is_usual(endpoint.kind) and not _has_named(found))
                 continue
             progress(f"asking {endpoint.kind.label}", 0, 0)
             try:
@@ -94,6 +96,9 @@ def _found(wanted: EngineName, progress: Progress) -> Iterator[_Found]:
                 found += _look(engine, wanted.name) or _note_absent(engine, wanted.name, reasons)
             except EngineFailed as error:
                 reasons.append(str(error))
+                is_unanswered = is_unanswered or (not is_usual(endpoint.kind) and not _has_named(found))
+        if is_unanswered:
+            raise NotAnswered(", and ".join(reasons))
         if not found:
             raise _NotInEngine(", and ".join(reasons))
         if len(found) > 1:
@@ -103,15 +108,22 @@ def _found(wanted: EngineName, progress: Progress) -> Iterator[_Found]:
         yield found[0]
 
 
+def _has_named(found: list[_Found]) -> bool:
+    """Whether an engine that a setting names has the container."""
+    return any(not is_usual(each.engine.endpoint.kind) for each in found)
+
+
 def _look(engine: Engine, name: str) -> list[_Found]:
     answer = engine.ask(f"/containers/{name}/json")
-    return [] if answer is None else [_Found(engine, _container(answer))]
+    with taking_apart(engine.endpoint):
+        return [] if answer is None else [_Found(engine, _container(answer))]
 
 
 def _note_absent(engine: Engine, name: str, reasons: list[str]) -> list[_Found]:
     """Say that an engine has no such container, with near names."""
     listed = engine.ask("/containers/json?all=1") or ()
-    names = [str(each).removeprefix("/") for container in listed for each in container.get("Names") or ()]
+    with taking_apart(engine.endpoint):
+        names = [str(each).removeprefix("/") for container in listed for each in container.get("Names") or ()]
     near = [escape(each) for each in near_matches(name, names)]
     question = f"; did you mean {' or '.join(near)}?" if near else ""
     reasons.append(f"{engine.endpoint} has no container {escape(name)}{question}")

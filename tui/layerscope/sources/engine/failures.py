@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from layerscope.errors import LayerscopeError
 from layerscope.sources.engine.endpoints import Endpoint
@@ -12,6 +13,8 @@ from layerscope.text import escape
 
 MAX_CAUSES = 20
 LONGEST_REASON = 300
+ODD_ANSWERS = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
+"""What taking an answer apart raises that is JSON, or nearly, and not what the API says."""
 
 
 class EngineFailed(LayerscopeError):
@@ -21,6 +24,15 @@ class EngineFailed(LayerscopeError):
 def failure_of(endpoint: Endpoint, error: BaseException) -> EngineFailed:
     """The sentence for an engine that cannot be talked to."""
     return EngineFailed(f"{escape(str(endpoint))} {_reason(endpoint, error)}")
+
+
+@contextmanager
+def taking_apart(endpoint: Endpoint) -> Iterator[None]:
+    """Raises EngineFailed for an answer that is not what the API says."""
+    try:
+        yield
+    except ODD_ANSWERS as error:
+        raise failure_of(endpoint, error) from error
 
 
 def too_old(endpoint: Endpoint, stated: str, oldest: str) -> EngineFailed:

@@ -11,7 +11,7 @@ from layerscope.oci.platform import Platform
 from layerscope.oci.reference import best_match, familiar, near_matches
 from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine, Inspected
-from layerscope.sources.engine.endpoints import Endpoint, endpoints
+from layerscope.sources.engine.endpoints import Endpoint, endpoints, is_usual
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.names import Kind
 from layerscope.sources.engine.pull import pull_image
@@ -22,6 +22,10 @@ from layerscope.text import escape
 
 class NotInEngine(NotFound):
     """No engine that could be asked has the image."""
+
+
+class NotAnswered(NotFound):
+    """An engine that settings name does not answer, so that no other one is asked in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,14 @@ class _Search:
     failed: list[EngineFailed] = field(default_factory=list)
     asked: list[Engine] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
+    unanswered: str = ""
+    """Why an engine that a setting names cannot be asked, unless another one that is named had the image before."""
+
+    def note_unanswered(self, endpoint: Endpoint, reason: str) -> None:
+        """An engine failed. The usual ones may: nobody asked for them."""
+        is_answered = any(not is_usual(each.engine.endpoint.kind) for each in self.found)
+        if not is_usual(endpoint.kind) and not is_answered:
+            self.unanswered = self.unanswered or reason
 
 
 @contextmanager
@@ -53,7 +65,7 @@ def found_image(wanted: EngineName, *, platform: Platform | None, wishes: Wishes
     """The image that is meant, and its engine for as long as the context lasts; pulled where `wishes` say so.
 
     Raises NotInEngine with all places that were looked into and near names, AmbiguousImage when Docker and Podman have
-    different images of that name, and EngineFailed.
+    different images of that name, NotAnswered, and EngineFailed.
     """
     with ExitStack() as resources:
         search = _search(wanted, resources, progress)
@@ -62,7 +74,9 @@ def found_image(wanted: EngineName, *, platform: Platform | None, wishes: Wishes
             pull_image(engine, wanted.name, platform, progress)
             _look(engine, wanted.name, search)
         if not search.found:
-            raise _not_found(wanted, search)
+            raise NotAnswered(str(_not_found(wanted, search))) if search.unanswered else _not_found(wanted, search)
+        if search.unanswered:
+            raise NotAnswered(f"{search.unanswered}; {_other_readings(wanted, search)}")
         yield _only(wanted, search.found)
 
 
@@ -71,6 +85,7 @@ def _search(wanted: EngineName, resources: ExitStack, progress: Progress) -> _Se
     for endpoint in endpoints(wanted.kind):
         if not endpoint.is_there:
             search.absent.append(endpoint)
+            search.note_unanswered(endpoint, f"there is no {endpoint.kind.label} at {endpoint.socket}")
             continue
         progress(f"asking {endpoint.kind.label}", 0, 0)
         try:
@@ -78,7 +93,14 @@ def _search(wanted: EngineName, resources: ExitStack, progress: Progress) -> _Se
             _look(engine, wanted.name, search)
         except EngineFailed as error:
             search.failed.append(error)
+            search.note_unanswered(endpoint, str(error))
     return search
+
+
+def _other_readings(wanted: EngineName, search: _Search) -> str:
+    """How to ask the engine that has the image."""
+    kinds = dict.fromkeys(each.engine.endpoint.kind for each in search.found)
+    return " or ".join(f"{kind}:{escape(wanted.name)} asks {kind.label} alone" for kind in kinds)
 
 
 def _look(engine: Engine, name: str, search: _Search) -> None:

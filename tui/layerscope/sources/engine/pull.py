@@ -9,7 +9,7 @@ from typing import Any
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine
-from layerscope.sources.engine.failures import EngineFailed
+from layerscope.sources.engine.failures import EngineFailed, taking_apart
 from layerscope.sources.engine.receive import Call, Receiving
 from layerscope.text import escape
 
@@ -61,7 +61,8 @@ def _pull(engine: Engine, name: str, platform: Platform | None, progress: Progre
         for message in _messages(stream):
             if error := message.get("error"):
                 raise EngineFailed(f"{title} failed: {escape(str(error)[:500].strip())}")
-            layers.take(message)
+            with taking_apart(engine.endpoint):
+                layers.take(message)
 
 
 def _messages(stream: Receiving) -> Iterator[dict[str, Any]]:
@@ -79,7 +80,7 @@ def _messages(stream: Receiving) -> Iterator[dict[str, Any]]:
 def _decoded(line: bytes) -> Iterator[dict[str, Any]]:
     try:
         message = json.loads(line or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if isinstance(message, dict):
         yield message

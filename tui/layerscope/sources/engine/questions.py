@@ -85,7 +85,7 @@ class _Line:
         try:
             response, body = self._response(path)
             return None if response.status in _ABSENT else json.loads(self._checked(response, body))
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, HTTPException, ValueError, RecursionError) as error:
             raise failure_of(self._endpoint, error) from error
 
     def _response(self, path: str) -> tuple[HTTPResponse, bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from dataclasses import dataclass
 
@@ -25,13 +24,18 @@ MAX_KEPT = 64 << 20
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """One member. `first` are the bytes that were kept: all of a document, the first of a layer; `layer` is None for what
-    cannot be one, `diff_id` the sha256 of a layer's unpacked bytes.
+    cannot be one.
     """
 
     size: int
     first: bytes
     layer: ReadLayer | None = None
-    diff_id: Digest | None = None
+
+    @property
+    def diff_id(self) -> Digest | None:
+        """The sha256 of a layer's unpacked bytes; None where not all of them could be read."""
+        hashes = self.layer.hashes if self.layer else None
+        return Digest.parse(hashes.unpacked) if hashes and hashes.unpacked else None
 
 
 class Received(Archive):
@@ -82,9 +86,7 @@ def receive(stream: Stream, place: str) -> Received:
 def _part(member: Member, room: int) -> Part:
     head = member.head(HEAD)
     if _may_be_layer(head):
-        sha256 = hashlib.sha256()
-        layer = read_passing(member, size=member.size, on_unpacked=sha256.update)
-        return Part(member.size, head, layer, Digest.parse(f"sha256:{sha256.hexdigest()}"))
+        return Part(member.size, head, read_passing(member, size=member.size))
     return Part(member.size, member.read(min(room, MAX_DOCUMENT + 1)))
 
 

@@ -1,0 +1,145 @@
+"""The hashes of a layer, taken in a thread beside whoever reads it: sha256 takes as long as inflating the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from queue import Queue
+from threading import Thread
+from types import TracebackType
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.blob import Blob, OnBytes, uncounted
+from layerscope.layers.compression import Compression, compression_of, unpack
+
+PIECE = 1 << 20
+"""Mapped bytes hashed at a time; hashlib lets other threads run meanwhile."""
+STRIDE = 16 << 20
+"""Mapped bytes hashed before their pages are let go."""
+BATCH = 512 << 10
+"""Bytes handed to the thread at a time: eStargz unpacks in pieces as small as its files."""
+WAITING = 8
+"""Batches that may wait to be hashed; then the reader waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithms:
+    """What to hash stored and unpacked bytes with, by hashlib's names."""
+
+    stored: str = "sha256"
+    unpacked: str = "sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerHashes:
+    """`algorithm:hex` of a layer's stored bytes, and of those they unpack to; empty where not all of them could be read."""
+
+    stored: str
+    unpacked: str
+
+    def are_of(self, wanted: Algorithms) -> bool:
+        """Whether both are there, by these algorithms."""
+        return self.stored.startswith(f"{wanted.stored}:") and self.unpacked.startswith(f"{wanted.unpacked}:")
+
+
+class HashingBeside:
+    """Hashes a blob for as long as the context lasts; leaving it waits for the rest of the stored bytes, unless by an error.
+
+    A plain blob is hashed from the start on; of any other, the unpacked bytes are those that pass through `seen`, and the
+    stored ones are read once more as the reader gets through them (`took`), while they are at hand.
+    """
+
+    def __init__(self, blob: Blob, algorithms: Algorithms) -> None:
+        self._blob, self._algorithms = blob, algorithms
+        self._stored, self._unpacked = hashlib.new(algorithms.stored), hashlib.new(algorithms.unpacked)
+        self._is_plain = compression_of(blob.read(0, 4)) is Compression.NONE
+        self._is_whole = self._is_plain
+        self._is_stopped = False
+        self._reached = self._kept = 0
+        self._batch: list[bytes] = []
+        self._batch_bytes = self._took = 0
+        self._queue: Queue[tuple[list[bytes], int] | None] = Queue(WAITING)
+        self._thread = Thread(target=self._work, daemon=True)
+
+    def __enter__(self) -> HashingBeside:
+        self._thread.start()
+        if self._is_plain:
+            self._queue.put(([], self._blob.size))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._is_stopped = kind is not None
+        self._hand_over()
+        self._queue.put(([], self._blob.size))
+        self._queue.put(None)
+        self._thread.join()
+
+    def took(self, length: int) -> None:
+        """The reader got through the next `length` stored bytes."""
+        self._took += length
+        if self._took >= BATCH:
+            self._hand_over()
+
+    def seen(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The same pieces. Only if all of them are asked for is there a hash of the unpacked bytes."""
+        for piece in pieces:
+            if not self._is_plain:
+                self._batch.append(piece)
+                self._batch_bytes += len(piece)
+            if self._batch_bytes >= BATCH:
+                self._hand_over()
+            yield piece
+        self._is_whole = True
+
+    @property
+    def hashes(self) -> LayerHashes:
+        """Once the context was left."""
+        stored = f"{self._algorithms.stored}:{self._stored.hexdigest()}"
+        if self._is_plain and self._algorithms.stored == self._algorithms.unpacked:
+            return LayerHashes(stored, stored)
+        return LayerHashes(stored, f"{self._algorithms.unpacked}:{self._unpacked.hexdigest()}" if self._is_whole else "")
+
+    def _hand_over(self) -> None:
+        self._queue.put((self._batch, self._took))
+        self._batch, self._batch_bytes, self._took = [], 0, 0
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            pieces, length = item
+            if pieces and not self._is_stopped:
+                self._unpacked.update(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            self._hash_stored(min(self._reached + length, self._blob.size))
+
+    def _hash_stored(self, end: int) -> None:
+        """The stored bytes up to `end`; of a plain blob they are the unpacked ones, too."""
+        has_two = self._is_plain and self._algorithms.stored != self._algorithms.unpacked
+        while self._reached < end and not self._is_stopped and self._blob.map is not None:
+            stop = min(self._reached + PIECE, end)
+            with memoryview(self._blob.map) as mapped:
+                piece = mapped[self._blob.start + self._reached : self._blob.start + stop]
+                self._stored.update(piece)
+                if has_two:
+                    self._unpacked.update(piece)
+                piece.release()
+            self._reached = stop
+            if stop - self._kept >= STRIDE or stop == self._blob.size:
+                self._blob.forget(self._kept, stop)
+                self._kept = stop
+
+
+def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = uncounted) -> tuple[LayerHashes, str]:
+    """The hashes of a blob that nobody reads otherwise, and what is damaged of it (empty: nothing)."""
+    damage = ""
+    with HashingBeside(blob, algorithms) as beside:
+
+        def took(length: int) -> None:
+            beside.took(length)
+            on_bytes(length)
+
+        try:
+            for _ in beside.seen(unpack(blob, on_bytes=took)):
+                pass
+        except CorruptLayer as error:
+            damage = str(error)
+    return beside.hashes, damage
