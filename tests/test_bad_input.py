@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from build import Member, digest, directory, file, hardlink, layer, symlink
-from commands import Ran, ran
-from sources_build import Layout, config, dump, layer_tar, saved, tar, write_directory
+from support.commands import Ran, ran
+from support.image_builder import Member, digest, directory, file, hardlink, layer, symlink
+from support.sources_build import Layout, config, dump, layer_tar, saved, tar, write_directory
 
 BASE = layer("base", file("old", b"z" * 1000)).tar()
 GOOD = layer("a", "b/c", file("d", b"x" * 5000), file("long" + "n" * 200, b"y" * 3000), "last").tar()
