@@ -367,3 +367,15 @@ async def test_the_first_line_names_the_image_and_its_efficiency(size: tuple[int
     async with explored(demo, size=size) as screen:
         assert screen.summary.startswith(" layerscope/demo:latest")
         assert "48.9% efficient" in screen.summary
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind"), [("wj", "WasteScreen"), ("vn", "FileScreen"), ("bj", "FileScreen"), ("x.", "ExtractDialog")]
+)
+@piloted
+async def test_keys_typed_ahead_go_to_the_screen_that_the_first_of_them_opens(keys: str, kind: str) -> None:
+    async with explored(demo, keys=["tab"]) as screen:
+        before = (screen.path, screen.layer)
+        await screen.write(keys)
+        assert type(screen.app.screen).__name__ == kind
+        assert (screen.path, screen.layer) == before

@@ -27,12 +27,14 @@ from layerscope.app.file.screen import FileScreen
 from layerscope.app.file.search import find_matches, pattern_of
 from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import KeyContext
+from layerscope.app.reading_progress import Progressed
 from layerscope.app.widgets.highlight import highlighted, pieces
 from layerscope.errors import CorruptLayer
 from layerscope.sources.open import open_image
 from layerscope.viewing.shown import load
 from layerscope.viewing.unified import DiffLine
 from support.image_builder import Layer, directory, file, hardlink, image, layer, symlink, whiteout
+from support.screens import built, explored
 
 P = ParamSpec("P")
 NARROW, WIDE = (80, 24), (140, 40)
@@ -574,6 +576,27 @@ async def test_loading_is_said_when_it_takes_long_and_other_versions_can_be_aske
         await view.press("left_square_bracket")
         assert view.text == "port = 1\nhost = a"
         assert stopped == [1]
+
+
+@piloted
+async def test_the_file_says_how_far_an_engine_is_that_sends_its_content_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck(contents: Any, entry: int, *, name: bytes, is_cancelled: Callable[[], bool]) -> Any:
+        while not is_cancelled():
+            pass
+        return load(contents, entry, name=name, is_cancelled=is_cancelled)
+
+    monkeypatch.setattr(page_reading, "load", stuck)
+    async with explored(built(*STORY), keys=["tab e end"]) as screen:
+        screen.press("v")
+        await screen.until(lambda: isinstance(screen.app.screen, FileScreen))
+        await screen.until(lambda: "loading" in "".join(screen.picture))
+        screen.explorer.post_message(Progressed("exporting", 250, 1000, 0))
+        await screen.until(lambda: "loading … exporting 25%" in "".join(screen.picture))
+        screen.press("escape")
+        await screen.settled()
+        assert screen.app.screen is screen.explorer
 
 
 @pytest.mark.parametrize("size", [(40, 10), (20, 5), NARROW, WIDE])

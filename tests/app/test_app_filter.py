@@ -309,8 +309,8 @@ async def test_the_filter_opens_also_from_the_details_of_a_narrow_terminal() -> 
 @piloted
 async def test_the_footer_says_how_to_leave_the_filter() -> None:
     async with explored(built(*STACK), keys=["/"]) as screen:
-        assert "esc all files" in screen.footer
-        assert "enter found files" in screen.footer
+        assert "esc clear" in screen.footer
+        assert "enter matches" in screen.footer
 
 
 @piloted

@@ -13,7 +13,9 @@ from support.screens import explored, piloted, stored
 OPEN = (
     "alpine-3.10.tar.gz",
     "bazel-whiteout.tar",
+    "buildkit-estargz.tar",
     "busybox-14-layers.tar",
+    "docker26-containerd-attested.tar",
     "family-oci-layout.tar:v2",
     "family-oci-layout.tar:v3",
     "hello-world-docker25.tar",
@@ -22,6 +24,7 @@ OPEN = (
     "oci-gzip.tar",
     "oci-uncompressed.tar",
     "oci-zstd.tar",
+    "skopeo-zstd-chunked.tar",
     "two-images-one-archive.tar:test_image_1",
 )
 REFUSED = ("family-oci-layout.tar", "family-oci-layout.tar:a1", "not-an-image.tar", "two-images-one-archive.tar")

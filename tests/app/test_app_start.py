@@ -94,8 +94,8 @@ def test_after_a_signal_the_terminal_is_as_before(number: signal.Signals, opened
     ("module", "owner", "method"),
     [
         ("explorer.screen", "Explorer", "action_pane"),
-        ("explorer.layers", "Layers", "segments"),
-        ("explorer.tree", "Files", "on_focus"),
+        ("explorer.layers", "LayerList", "segments"),
+        ("explorer.tree", "FileTree", "on_focus"),
     ],
 )
 def test_after_a_bug_the_terminal_is_as_before(module: str, owner: str, method: str, opened: Tmux, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def look_around(opened: Bare) -> bytes:
     for keys, answer in (
         (b"[", "after layer 9"),
         (b"/py", r"\d hits?"),
-        (b"\r", "all files|space"),
+        (b"\r", "esc clear|space"),
         (b"\x1b", "."),
         (b"?", "Show all keys"),
         (b"q", "/ filter"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from layerscope import __version__
-from layerscope.cli.main import COMMANDS, REPORT, SUMMARIES
+from layerscope.cli.main import APOLOGY, COMMANDS, REPORT, SUMMARIES, run
 from support.commands import COMMAND, environment, process, ran, shell, written
 from support.image_builder import file, image, layer
 from support.sources_build import layer_tar, saved, tar
@@ -264,3 +264,17 @@ def test_too_little_memory_is_a_sentence(
     monkeypatch.setattr("layerscope.search.find_nodes.find_nodes", fail)
     done = ran(capsys, "find", archive, "x")
     assert (done.code, done.out, done.err) == (2, "", "layerscope: this image needs more memory than there is\n")
+
+
+@pytest.mark.parametrize("command", ["ci", "verify", "diff"])
+@pytest.mark.parametrize("is_debugged", [False, True])
+def test_a_mistake_of_our_own_is_no_broken_rule(
+    archive: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, *, is_debugged: bool
+) -> None:
+    monkeypatch.setenv("LAYERSCOPE_DEBUG", "1" if is_debugged else "0")
+    monkeypatch.setitem(COMMANDS, command, "layerscope.cli.not_written")
+    assert run([command, str(archive), str(archive)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, APOLOGY in err, "LAYERSCOPE_DEBUG=1" in err) == ("", True, True)
+    assert ("Traceback" in err) == is_debugged
+    assert err.count("\n") == 1 or is_debugged

@@ -23,7 +23,7 @@ from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.options import Wishes
 from layerscope.sources.open import open_image
-from support.commands import COMMAND, environment, ran
+from support.commands import COMMAND, environment, ran, without_estimates
 from support.engines import RunningEngine, docker_engine, free_port, podman_engine, registry
 from support.image_builder import Layer, directory, file, hardlink, image, layer, opaque, symlink, whiteout
 
@@ -84,7 +84,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, *engines: RunningEngine) -> None:
 def report(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
     done = ran(capsys, *arguments, "--json", "-")
     assert (done.code, done.err) == (0, "")
-    document = json.loads(done.out)
+    document = without_estimates(json.loads(done.out))
     del document["image"]["reference"]
     return document
 

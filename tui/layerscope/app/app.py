@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.message import Message
 from textual.screen import Screen
 
 from layerscope.app.driver import TerminalDriver
@@ -100,7 +101,12 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     def _explorer_on(self, source: ImageSource) -> Explorer:
         self.explorer = Explorer(
-            source, settings=self._settings, order=self._order, keys=self.key_table, is_ascii=self._is_ascii
+            source,
+            settings=self._settings,
+            order=self._order,
+            keys=self.key_table,
+            is_ascii=self._is_ascii,
+            ask=self._answer,
         )
         return self.explorer
 
@@ -143,7 +149,18 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             self._leave_image()
             self.notify(str(message.error), title="Not opened", severity="error", markup=False, timeout=20)
 
-    @on(Explorer.Left)
+    def _answer(self, request: Message) -> None:
+        """Open the screen that the explorer asks for. A posted message would arrive behind keys already waiting."""
+        match request:
+            case Explorer.WasteRequested():
+                self._show_waste(request)
+            case Explorer.FileRequested():
+                self._show_file(request)
+            case Explorer.ExtractRequested():
+                self._ask_where_to(request.contents, request.view, request.node)
+            case Explorer.Left():
+                self._step_out()
+
     def _step_out(self) -> None:
         if self.images is not None:
             self._leave_image()
@@ -155,7 +172,6 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self._order = message.order
         self._remember()
 
-    @on(Explorer.WasteRequested)
     def _show_waste(self, message: Explorer.WasteRequested) -> None:
         from layerscope.app.waste.outline import WasteOutline
         from layerscope.app.waste.screen import WasteScreen
@@ -168,7 +184,6 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         if jump is not None and self.explorer is not None:
             self.explorer.jump(jump.layer, jump.node)
 
-    @on(Explorer.FileRequested)
     def _show_file(self, message: Explorer.FileRequested) -> None:
         from layerscope.app.file.path_history import PathHistory
         from layerscope.app.file.screen import FileScreen
@@ -179,10 +194,6 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         history = PathHistory.of(message.contents, message.node, waste)
         keys, progressed = self.key_table, explorer.progressed
         self.push_screen(FileScreen(history, message.layer, shows=message.shows, keys=keys, progressed=progressed))
-
-    @on(Explorer.ExtractRequested)
-    def _extract(self, message: Explorer.ExtractRequested) -> None:
-        self._ask_where_to(message.contents, message.view, message.node)
 
     def on_file_screen_extract_requested(self, message: FileScreen.ExtractRequested) -> None:
         """Copy a version of a file out of the image."""

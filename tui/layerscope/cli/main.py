@@ -15,12 +15,14 @@ from layerscope.cli.ending import Ended
 from layerscope.cli.image_completion import VARIABLE, complete_image, register
 from layerscope.cli.output import ready_streams
 from layerscope.errors import LayerscopeError, NotFound
+from layerscope.text import escape
 
 REPORT = "report"
 GATE = "ci"
 _REPORTS = frozenset({"--text", "--json", "--help", "-h"})
 """Options of the report that say that it is wanted, be it in CI."""
-_NOT_CI = frozenset({"", "0", "false", "no", "off"})
+_NOT_ON = frozenset({"", "0", "false", "no", "off"})
+"""Values of a variable that turn off what it stands for."""
 COMMANDS = {
     REPORT: "layerscope.cli.report",
     "ls": "layerscope.cli.files",
@@ -43,6 +45,9 @@ COMMANDS = {
 }
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+DEBUG = "LAYERSCOPE_DEBUG"
+APOLOGY = "sorry, this is a bug of ours"
+HOW_TO_REPORT = f"please report the command, the image and what it prints with {DEBUG}=1"
 
 HELP = """What is in this container image, and why is it so big?
 
@@ -94,7 +99,7 @@ def _meant(args: list[str]) -> list[str]:
     if "--ci" in args:
         return [GATE, *(each for each in args if each != "--ci")]
     wants_report = any(each.partition("=")[0] in _REPORTS for each in args)
-    is_ci = os.environ.get("CI", "").lower() not in _NOT_CI
+    is_ci = os.environ.get("CI", "").lower() not in _NOT_ON
     return [GATE if is_ci and not wants_report else REPORT, *args]
 
 
@@ -173,7 +178,7 @@ def commands() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code. The only place where errors are caught."""
+    """Run one command and return its exit code. The only place where errors are caught, our own mistakes among them."""
     ready_streams()
     if VARIABLE in os.environ:
         register()
@@ -200,8 +205,20 @@ def run(arguments: list[str]) -> int:
         return BROKEN_PIPE
     except (OSError, MemoryError) as error:
         click.echo(f"layerscope: {_system_sentence(error)}", err=True)
-        return 2
+        code = 2
+    except Exception as error:  # noqa: BLE001 - Python would exit with 1, which means that a rule is broken
+        _apologize(error)
+        code = 2
     return code if isinstance(code, int) else 0
+
+
+def _apologize(error: Exception) -> None:
+    """Say that we are at fault, and with LAYERSCOPE_DEBUG where; without it a traceback would bury the sentence."""
+    if os.environ.get(DEBUG, "") not in _NOT_ON:
+        import traceback
+
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    click.echo(f"layerscope: {APOLOGY} ({escape(type(error).__name__)}); {HOW_TO_REPORT}", err=True)
 
 
 def _meant_command(arguments: list[str]) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from layerscope.sources.image import PullSize
+from typing import TYPE_CHECKING
+
 from layerscope.units import size_text
+
+if TYPE_CHECKING:
+    from layerscope.sources.image import PullSize
 
 
 def pull_facts(size: PullSize) -> list[str]:

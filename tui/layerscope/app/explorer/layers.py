@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerFigures:
+class LayerSizes:
     """A layer's content bytes and wasted bytes. Until it `is_read`, `size` is that of its blob."""
 
     size: int
@@ -57,7 +57,7 @@ class LayerList(CursorLines):
         self._lines: list[_LayerLine] = []
         self._base = 0
         self._image: Image | None = None
-        self._figures: dict[int, LayerFigures] = {}
+        self._figures: dict[int, LayerSizes] = {}
         self.marked = 0
 
     @property
@@ -93,7 +93,7 @@ class LayerList(CursorLines):
                 self._list()
                 self.step_to(number)
 
-    def show_figures(self, figures: dict[int, LayerFigures]) -> None:
+    def show_figures(self, figures: dict[int, LayerSizes]) -> None:
         """Show sizes, by layer number."""
         self._figures = figures
         self.refresh()
@@ -146,7 +146,7 @@ class LayerList(CursorLines):
     def _layer_segments(self, shown: _LayerLine, room: int, bar: int, wasted: int) -> list[Segment]:
         assert shown.layer is not None
         number = shown.layer.number
-        figures = self._figures.get(number, LayerFigures(shown.layer.wire_bytes, 0, is_read=False))
+        figures = self._figures.get(number, LayerSizes(shown.layer.wire_bytes, 0, is_read=False))
         largest = max((each.size for each in self._figures.values()), default=0)
         style = self.style("dim") if number <= self._base or not figures.is_read else None
         sign = self.style("modified") if number == self.marked else style

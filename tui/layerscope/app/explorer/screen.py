@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events, on
@@ -50,8 +50,10 @@ class Explorer(Screen[None]):
     """Opens an image, reads it in a thread, and steps through its layers.
 
     In a wide terminal layers and details stand beside the files; in a narrow one layers stand above the files, and details
-    take the place of the files when asked for. It posts what it wants of the app: SortChanged, WasteRequested,
-    FileRequested, ExtractRequested and Left, and lets the loader's Analyzed, Rebuilt and Failed bubble to it.
+    take the place of the files when asked for.
+
+    It posts SortChanged, and lets the loader's Analyzed, Rebuilt and Failed bubble to the app. It hands the requests for
+    other screens to `ask`, which must act at once: keys that are already waiting belong to the screen that opens.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.EXPLORER), back("back")]
@@ -97,8 +99,10 @@ class Explorer(Screen[None]):
         order: Order = Order.NAME,
         keys: Sequence[KeyAction] = KEYS,
         is_ascii: bool = False,
+        ask: Callable[[Message], object] | None = None,
     ) -> None:
         super().__init__()
+        self._ask = ask or self.post_message
         self._source, self._settings, self._order, self._keys, self._is_ascii = source, settings, order, keys, is_ascii
         self._loader = Loader(source, self.post_message)
         self.progressed: Signal[Progressed] = Signal(self, "progressed")
@@ -341,7 +345,7 @@ class Explorer(Screen[None]):
     def action_waste(self) -> None:
         """Show all waste."""
         if self.analysis is not None:
-            self.post_message(self.WasteRequested(self.analysis))
+            self._ask(self.WasteRequested(self.analysis))
 
     def jump(self, layer: int, node: int) -> None:
         """Show a file, unfiltered, among the changes of the layer that wrote it."""
@@ -367,7 +371,7 @@ class Explorer(Screen[None]):
 
     def _request_file(self, shows: Literal["content", "blame"]) -> None:
         if self.contents is not None and self.file_pane.node:
-            self.post_message(self.FileRequested(self.contents, self.file_pane.node, self.layer_range.last, shows=shows))
+            self._ask(self.FileRequested(self.contents, self.file_pane.node, self.layer_range.last, shows=shows))
 
     def action_filter(self) -> None:
         """Open the filter beside the files."""
@@ -420,7 +424,7 @@ class Explorer(Screen[None]):
             line = self.file_pane.line
             view = self.contents.tree.view(max((line.gone_in if line else 0) or view.first, 2) - 1)
         if view.is_visible[node]:
-            self.post_message(self.ExtractRequested(self.contents, view, node))
+            self._ask(self.ExtractRequested(self.contents, view, node))
 
     def action_copy_path(self) -> None:
         """Copy the path under the cursor to the clipboard."""
@@ -440,6 +444,6 @@ class Explorer(Screen[None]):
             self.layer_pane.mark(0)
             self._show_layers()
         elif self.analysis is None or self.layer_pane.has_focus:
-            self.post_message(self.Left())
+            self._ask(self.Left())
         else:
             self.set_focus(self.layer_pane)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from layerscope.app.explorer.layers import LayerFigures
+from layerscope.app.explorer.layers import LayerSizes
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
@@ -49,7 +49,7 @@ class ExplorerState:
 
         self.analysis, self.pairs = analysis, tuple(by_layer_pair(analysis.waste))
 
-    def figures(self, contents: Contents) -> dict[int, LayerFigures]:
+    def figures(self, contents: Contents) -> dict[int, LayerSizes]:
         """Return content bytes and wasted bytes of each layer that was read, by its number."""
         if self.analysis is not None:
             sizes, wasted = self.analysis.layer_content_bytes, self.analysis.waste.by_layer(contents.tree.layers).tolist()
@@ -57,7 +57,7 @@ class ExplorerState:
             sizes = [int(contents.tree.entries.size[start:stop].sum()) for start, stop in pairwise(contents.stack.first)]
             wasted = [0] * len(sizes)
         return {
-            number: LayerFigures(size, waste, is_read=True)
+            number: LayerSizes(size, waste, is_read=True)
             for number, (size, waste) in enumerate(zip(sizes, wasted, strict=True), 1)
             if number in self.numbers
         }

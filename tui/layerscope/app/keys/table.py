@@ -89,10 +89,8 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("files.left", _F, "left,h", "fold", "", "Collapse the directory, or go to its parent"),
     KeyAction("files.right", _F, "right,l", "unfold", "", "Expand the directory, or go into it"),
     KeyAction("layers.open", _Y, "space,enter,right,l", "open", "files", "Go to the layer's files", 12),
-    KeyAction("filter.close", _T, "escape", "close", "all files", "Clear the filter", 11),
-    KeyAction(
-        "filter.files", KeyContext.FILTER, "enter,down", "to_files", "found files", "Go to the matches", 12, is_first=True
-    ),
+    KeyAction("filter.close", _T, "escape", "close", "clear", "Clear the filter", 11),
+    KeyAction("filter.files", KeyContext.FILTER, "enter,down", "to_files", "matches", "Go to the matches", 12, is_first=True),
     KeyAction("waste.open", _W, "enter,space", "open", "open", "Expand or collapse a group; show a file in the image", 11),
     KeyAction("waste.show", _W, "f", "show_in_files", "in files", "Show it in the image, at the layer that wrote it", 13),
     KeyAction("waste.next", _W, "tab", "group(1)", "group", "Group by cause, layer pair, directory, path", 12),

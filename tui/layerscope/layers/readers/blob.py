@@ -9,7 +9,14 @@ import xxhash
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes, uncounted
-from layerscope.layers.compression.streams import PIECE, Compression, SeekPoint, compression_of, forget_it, unpack
+from layerscope.layers.compression.streams import (
+    PIECE,
+    Compression,
+    SeekPoint,
+    compression_of,
+    forget_it,
+    unpack,
+)
 from layerscope.layers.estimate import estimate_compressed
 from layerscope.layers.hashing import Algorithms, HashingBeside, LayerHashes
 from layerscope.layers.table import LayerTable
