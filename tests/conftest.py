@@ -71,4 +71,4 @@ def images() -> Path:
     return Path(named)
 
 
-pytest_plugins = ["kept_images", "newest"]
+pytest_plugins = ["support.kept_images", "support.newest"]

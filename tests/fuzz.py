@@ -16,7 +16,7 @@ import atheris
 with atheris.instrument_imports(include=["layerscope"]):
     from layerscope.errors import LayerscopeError
     from layerscope.layers.blob import Blob
-    from layerscope.layers.read import read_layer
+    from layerscope.layers.readers.blob import read_layer
     from layerscope.layers.table import LayerStack
     from layerscope.oci.documents import ArchiveManifest, Config, Index, Manifest, decode
     from layerscope.tree.merge import merge

@@ -14,8 +14,8 @@ import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft7Validator
 
-from build import file, layer, whiteout
-from commands import environment, written
+from support.commands import environment, written
+from support.image_builder import file, layer, whiteout
 
 ROOT = Path(__file__).parent.parent
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))

@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import pytest
 
-from build import Layer, file, hardlink, image, layer, symlink, whiteout
 from layerscope import reading
 from layerscope.analysis import Contents, analyse, read_image
-from layerscope.layers.beside import Beside
+from layerscope.forked import Beside
 from layerscope.layers.blob import Blob
-from layerscope.layers.read import ReadLayer, read_layer
-from layerscope.report.json import analysis_json
+from layerscope.layers.readers.blob import ReadLayer, read_layer
+from layerscope.report.image.json import analysis_json
 from layerscope.sources.open import open_image
+from support.image_builder import Layer, file, hardlink, image, layer, symlink, whiteout
 
 STACK: tuple[Layer, ...] = (
     layer("a", "b/c", symlink("l", "a"), file("same", b"1" * 600), file("x", b"x", xattrs={"user.k": b"v"})),

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from build import Layer, file, hardlink, layer, opaque, symlink, whiteout
 from conftest import requires
-from engines import RunningEngine, docker_engine
-from exported import load_and_export
-from kept_images import KeptImages, podman_storage
 from layerscope.layers.table import Severity
-from seen import state_of, tree_of
-from unpacked import OnDisk, Refused, Shown, umoci_attempt
+from support.engines import RunningEngine, docker_engine
+from support.exported import load_and_export
+from support.image_builder import Layer, file, hardlink, layer, opaque, symlink, whiteout
+from support.kept_images import KeptImages, podman_storage
+from support.seen import state_of, tree_of
+from support.unpacked import OnDisk, Refused, Shown, umoci_attempt
 
 USR = layer("usr/", "usr/lib/", "usr/lib/a", symlink("lib", "usr/lib"))
 NOTE, DIFFERS, REFUSED = Severity.NOTE, Severity.DIFFERS, Severity.REFUSED

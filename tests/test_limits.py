@@ -10,12 +10,12 @@ from threading import Thread
 
 import pytest
 
-from bounded import limited
-from build import layer
-from commands import COMMAND, ran, written
 from layerscope import limits
-from layerscope.gate.dockerfile.variables import UNKNOWN, expand
-from sources_build import saved, write_tar
+from layerscope.advice.dockerfile.variables import UNKNOWN, expand
+from support.bounded import limited
+from support.commands import COMMAND, ran, written
+from support.image_builder import layer
+from support.sources_build import saved, write_tar
 
 SECURITY = Path(__file__).parents[1] / "SECURITY.md"
 

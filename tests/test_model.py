@@ -8,11 +8,11 @@ from pathlib import Path
 
 from hypothesis import given, settings
 
-from build import Layer, directory, file, hardlink, layer, opaque, symlink, whiteout
 from conftest import requires
-from model import Node, State, Waste, merge
-from strategies import polite_stacks
-from unpacked import OnDisk, umoci_unpack
+from support.image_builder import Layer, directory, file, hardlink, layer, opaque, symlink, whiteout
+from support.model import Node, State, Waste, merge
+from support.strategies import polite_stacks
+from support.unpacked import OnDisk, umoci_unpack
 
 
 def seen(*layers: Layer) -> list[bytes]:

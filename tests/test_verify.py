@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from build import Compress, blob, file, layer, write_layout
-from extracting import image_of
 from layerscope.doubt import Check
-from layerscope.layers.compression import PIECE
+from layerscope.layers.compression.streams import PIECE
 from layerscope.oci.digest import Digest
 from layerscope.progress import unwatched
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.open import open_image
 from layerscope.verify import exit_code, verify
+from support.extracting import image_of
+from support.image_builder import Compress, blob, file, layer, write_layout
 
 CONTENT = bytes(range(256)) * 4 * 1024  # more than one piece, which compresses
 

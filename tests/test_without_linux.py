@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from build import layer
-from commands import written
+from support.commands import written
+from support.image_builder import layer
 
 HIDE = """
 import errno, importlib, mmap, os, pkgutil, select, signal, socket, sys, time

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from layerscope.cache.cache import Cache
 from layerscope.doubt import document_problems
-from layerscope.layers.compression import Compression
+from layerscope.layers.compression.streams import Compression
 from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.memory import release_memory
-from layerscope.layers.read import ReadLayer
+from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
 from layerscope.progress import Progress, unwatched
 from layerscope.reading import OnLayer, read_layers, untold
@@ -23,7 +23,7 @@ from layerscope.waste.find import Waste, find
 from layerscope.waste.identity import ContentIdentity
 
 if TYPE_CHECKING:
-    from layerscope.waste.dive import DiveFigures
+    from layerscope.dive.scores import DiveFigures
     from layerscope.waste.duplicates import Duplicates
 
 
@@ -133,7 +133,7 @@ class Analysis:
     @cached_property
     def dive(self) -> DiveFigures:
         """dive's three figures; computed when first asked for."""
-        from layerscope.waste.dive import dive_figures
+        from layerscope.dive.scores import dive_figures
 
         return dive_figures(self.contents.stack.tables)
 

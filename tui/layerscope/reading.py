@@ -9,13 +9,13 @@ from functools import partial
 from threading import Lock
 
 from layerscope.cache.cache import Cache
+from layerscope.cache.cached_reader import CachedWay
 from layerscope.cache.stored import find_stored, keep_stored
-from layerscope.cache.way import CachedWay
 from layerscope.doubt import hash_algorithms, layer_problems
 from layerscope.errors import CorruptLayer
-from layerscope.layers.beside import Beside, can_fork
-from layerscope.layers.compression import Compression, compression_of, unpacked_guess
-from layerscope.layers.read import ReadLayer, read_layer
+from layerscope.forked import Beside, can_fork
+from layerscope.layers.compression.streams import Compression, compression_of, unpacked_guess
+from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
 from layerscope.limits import LAYERS
 from layerscope.progress import Progress, unwatched

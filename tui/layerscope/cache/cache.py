@@ -17,7 +17,7 @@ from layerscope.cache.format import Kept, OtherFormat, decode, encode
 from layerscope.cache.key import IMAGE, Ids, Key
 from layerscope.cache.limit import DEFAULT_LIMIT, parse_size
 from layerscope.cache.note import decode_note, encode_note
-from layerscope.layers.read import ReadLayer
+from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
 
 DIRECTORY = "LAYERSCOPE_CACHE"

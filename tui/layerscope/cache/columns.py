@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.layers.compression import zlib
+from layerscope.layers.compression.streams import zlib
 from layerscope.layers.table import Column, Strings
 
 Numbers = npt.NDArray[np.generic]

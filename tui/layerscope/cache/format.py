@@ -23,9 +23,9 @@ from layerscope import __version__
 from layerscope.cache.columns import ALIGNMENT, Reader, Unusable, Writer
 from layerscope.cache.entries import Columns, add_entries, read_entries
 from layerscope.cache.fingerprint import Fingerprint
-from layerscope.layers.compression import Compression
+from layerscope.layers.compression.streams import Compression
 from layerscope.layers.hashing import LayerHashes
-from layerscope.layers.read import ReadLayer
+from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap
 
 FORMAT = 5

@@ -9,9 +9,9 @@ from layerscope.cache.cache import Cache, is_keepable
 from layerscope.cache.fingerprint import PassingHash
 from layerscope.cache.key import STORED, Key
 from layerscope.layers.blob import Blob, OnBytes, uncounted
-from layerscope.layers.compression import Compression, compression_of, unpacked_limit
+from layerscope.layers.compression.streams import Compression, compression_of, unpacked_limit
 from layerscope.layers.hashing import Algorithms
-from layerscope.layers.read import ReadLayer
+from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
 
 WORTH_KEEPING = 256 << 10

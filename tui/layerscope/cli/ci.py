@@ -25,8 +25,8 @@ from layerscope.cli.output import write_bytes
 from layerscope.cli.rule_options import config_options, given_flags, read_rules, rule_options
 
 if TYPE_CHECKING:
+    from layerscope.advice.advice import Advice
     from layerscope.analysis import Analysis
-    from layerscope.gate.advice import Advice
     from layerscope.gate.baseline import Baseline
     from layerscope.gate.config import Config
 
@@ -93,7 +93,7 @@ def today() -> date:
 
 
 def _print_config() -> int:
-    from layerscope.report.gate_config import config_text
+    from layerscope.report.verdict.gate_config import config_text
 
     sys.stdout.write(config_text(read_rules()))
     return 0
@@ -101,7 +101,7 @@ def _print_config() -> int:
 
 def _init(reference: str, platform: str | None, base: str | None) -> int:
     from layerscope.errors import WouldOverwrite
-    from layerscope.report.first_config import first_config_text
+    from layerscope.report.verdict.first_config import first_config_text
     from layerscope.text import escape
 
     place = given_flags().config_file or Path(CONFIG_FILE)
@@ -132,7 +132,7 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
     analysis = analyse_image(reference, platform, base, is_judged=True)
 
     from layerscope.gate.evaluate import evaluate
-    from layerscope.gate.run import GateRun
+    from layerscope.report.verdict.gate_run import GateRun
 
     verdict = evaluate(analysis, config, today=today(), baseline=baseline)
     advice = _advice(analysis, options["dockerfile"])
@@ -144,8 +144,8 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
 
 def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
     """What to change, in the Dockerfile that is named, else in the one that lies here. Raises BadDockerfile for a named one."""
+    from layerscope.advice.advise import advise, find_dockerfile
     from layerscope.errors import BadDockerfile
-    from layerscope.gate.advise import advise, find_dockerfile
 
     found = None if dockerfile else find_dockerfile(Path())
     if found is None:

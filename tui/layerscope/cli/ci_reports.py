@@ -13,7 +13,7 @@ from layerscope.cli.output import STDOUT, is_stdout, output_style, spare_the_ima
 from layerscope.errors import CannotWrite
 
 if TYPE_CHECKING:
-    from layerscope.gate.run import GateRun
+    from layerscope.report.verdict.gate_run import GateRun
 
 ACTIONS, SUMMARY = "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"
 MOST_SUMMARY = 1 << 20
@@ -23,7 +23,7 @@ MOST_SUMMARY = 1 << 20
 def wanted_reports(reference: str, written: tuple[str, ...], json_file: str | None) -> list[tuple[str, str]]:
     """(kind, file) of each report. Raises UsageError, before any work is done."""
     from layerscope.errors import UsageError
-    from layerscope.report.kinds import checked_kind
+    from layerscope.report.verdict.report_kinds import checked_kind
     from layerscope.text import escape
 
     reports = []
@@ -43,7 +43,7 @@ def write_reports(run: GateRun, reports: list[tuple[str, str]]) -> None:
     """The text, unless a report takes its place, then every report. Raises CannotWrite for the first that failed, once all
     others are written.
     """
-    from layerscope.report.kinds import report_bytes
+    from layerscope.report.verdict.report_kinds import report_bytes
 
     has_text = not any(is_stdout(name) for _, name in reports)
     failures = []
@@ -73,7 +73,7 @@ def _write_for_people(run: GateRun, *, has_text: bool) -> None:
 
 def _write_for_actions(run: GateRun, *, has_text: bool) -> None:
     """Commands go where the text goes, so that their order holds. A name in the text must be no command of its own."""
-    from layerscope.report.github import without_commands, workflow_commands
+    from layerscope.report.verdict.github import without_commands, workflow_commands
 
     stream = sys.stdout if has_text else sys.stderr
     stream.write(without_commands(_text(run) if has_text else _talk(run)))
@@ -82,14 +82,14 @@ def _write_for_actions(run: GateRun, *, has_text: bool) -> None:
 
 
 def _text(run: GateRun) -> str:
-    from layerscope.report.gate_text import gate_text
+    from layerscope.report.verdict.verdict_text import gate_text
 
     return gate_text(run, output_style())
 
 
 def _talk(run: GateRun) -> str:
     """Why this is no pass, for those who sent the report elsewhere."""
-    from layerscope.report.gate_text import verdict_sentence
+    from layerscope.report.verdict.verdict_text import verdict_sentence
     from layerscope.text import escape
 
     verdict, name = run.verdict, escape(run.analysis.image.reference)
@@ -105,7 +105,7 @@ def _append_summary(run: GateRun) -> None:
     name = os.environ.get(SUMMARY)
     if not name:
         return
-    from layerscope.report.markdown import step_summary
+    from layerscope.report.verdict.markdown import step_summary
 
     summary = step_summary(run).encode()
     try:

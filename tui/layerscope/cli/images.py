@@ -17,8 +17,8 @@ from layerscope.cli.screen import can_show_screen, exit_code, read_keys_from_ter
 
 if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
-    from layerscope.families.found import Catch, Found
     from layerscope.progress import Progress as Watch
+    from layerscope.sources.listing.found import Catch, Found
 
 
 @click.command()
@@ -39,8 +39,8 @@ def images(references: tuple[str, ...], *, is_analysed: bool, is_json: bool, is_
       layerscope images base.tar app.tar layout/ --text
       layerscope images --json | jq -r '.images[] | select(.freed_by_removal > 1e9) | .tags[]'
     """
-    from layerscope.families.find import find_images
     from layerscope.families.remembered import recall_waste
+    from layerscope.sources.listing.find import find_images
 
     with Progress() as progress:
         catch = recall_waste(
@@ -101,7 +101,7 @@ def _waste_of(each: Found, progress: Watch, cache: Cache | None) -> int | None:
 
 def _write(catch: Catch, *, is_json: bool) -> None:
     from layerscope.families.figures import Ledger
-    from layerscope.report.families import families_json, families_text
+    from layerscope.report.images.families import families_json, families_text
 
     ledger = Ledger.of(each.facts for each in catch.found)
     if is_json:

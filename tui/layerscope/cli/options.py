@@ -18,7 +18,7 @@ from layerscope.progress import Progress as Watch
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
     from layerscope.cache.cache import Cache
-    from layerscope.sources.engine.wishes import Wishes
+    from layerscope.sources.engine.options import Wishes
     from layerscope.sources.image import Image
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -74,7 +74,7 @@ def image_argument(command: Command) -> Command:
 
 def engine_wishes(*, needs_bytes: bool = False, needs_tars: bool = False) -> Wishes:
     """What --pull, --keep and --no-cache ask for, for the command that runs in this thread."""
-    from layerscope.sources.engine.wishes import Wishes
+    from layerscope.sources.engine.options import Wishes
 
     context = click.get_current_context(silent=True)
     noted = context.meta if context is not None else {}
@@ -194,7 +194,7 @@ def remember_waste(analysis: Analysis, cache: Cache | None) -> None:
 
 def damage_exit_code(contents: Contents) -> int:
     """Say on standard error what is damaged; 2 when anything is, for then the figures are not whole."""
-    from layerscope.report.problems import problem_text
+    from layerscope.wording.problems import problem_text
 
     fatal = [problem for problem in contents.problems if problem.is_fatal]
     for problem in fatal[:MOST_PROBLEMS]:

@@ -13,7 +13,7 @@ from layerscope.errors import CannotWrite
 from layerscope.text import escape
 
 if TYPE_CHECKING:
-    from layerscope.report.style import Style
+    from layerscope.wording.style import Style
 
 STDOUT = "-"
 _STDOUT_NAMES = frozenset({STDOUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
@@ -34,7 +34,7 @@ def ready_streams() -> None:
 
 
 def _escape_rest(error: UnicodeError) -> tuple[str, int]:
-    from layerscope.report.style import code_points
+    from layerscope.wording.style import code_points
 
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -45,7 +45,7 @@ def output_style() -> Style:
     """How to write to standard output: 80 columns and no colour unless it is a terminal; COLUMNS and NO_COLOR are honoured."""
     import shutil
 
-    from layerscope.report.style import Style
+    from layerscope.wording.style import Style
 
     is_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if is_terminal or "COLUMNS" in os.environ else 80

@@ -43,7 +43,7 @@ class Progress:
 
 def _fitting(line: str) -> str:
     """The line without what would wrap, for only the row of the cursor is erased."""
-    from layerscope.report.style import cut_end
+    from layerscope.wording.style import cut_end
 
     try:
         width = os.get_terminal_size(sys.stderr.fileno()).columns or 80

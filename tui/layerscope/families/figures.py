@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from layerscope.families.facts import ImageFacts
 from layerscope.families.forest import Forest, grow
+from layerscope.sources.listing.facts import ImageFacts
 from layerscope.text import escape
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from layerscope.families.facts import ImageFacts
 from layerscope.oci.digest import Digest
+from layerscope.sources.listing.facts import ImageFacts
 
 NOWHERE = -1
 

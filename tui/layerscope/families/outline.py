@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from layerscope.families.facts import ImageFacts
 from layerscope.families.figures import Ledger, Order
 from layerscope.families.rows import TRUNK, Row, rows
 from layerscope.oci.digest import Digest
+from layerscope.sources.listing.facts import ImageFacts
 
 ORDERS = list(Order)
 

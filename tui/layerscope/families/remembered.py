@@ -11,12 +11,12 @@ import msgspec
 
 from layerscope import __version__
 from layerscope.cache import directory as files
-from layerscope.families.facts import ImageFacts
 from layerscope.oci.digest import Digest
+from layerscope.sources.listing.facts import ImageFacts
 
 if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
-    from layerscope.families.found import Catch
+    from layerscope.sources.listing.found import Catch
 
 NAME = "waste.json"
 MOST = 10_000

@@ -13,7 +13,7 @@ from layerscope.gate.naming import named
 from layerscope.gate.quantities import growth_of, size_of
 from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
 from layerscope.gate.verdict import Severity
-from layerscope.rows.patterns import glob
+from layerscope.search.patterns import glob
 from layerscope.settings.suggestion import suggestion
 from layerscope.text import escape
 from layerscope.waste.find import Cause

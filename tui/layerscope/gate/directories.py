@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.gate.subject import Subject
-from layerscope.layers.names import normalise
 from layerscope.layers.table import Kind
+from layerscope.layers.tar.names import normalise
 from layerscope.text import escape
 from layerscope.tree.tree import Longs
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.analysis import Analysis
-from layerscope.rows.finding import nodes_that_fit
+from layerscope.search.find_nodes import nodes_that_fit
 from layerscope.tree.nodes import Ints
 from layerscope.tree.tree import Longs, View
 from layerscope.waste.find import Waste

@@ -11,8 +11,8 @@ import xxhash
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression import PIECE, Compression, SeekPoint, unpack
-from layerscope.layers.read import ReadLayer
+from layerscope.layers.compression.streams import PIECE, Compression, SeekPoint, unpack
+from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import SparseMap
 
 LARGEST_SPARSE = 4 << 30

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression import zlib
+from layerscope.layers.compression.streams import zlib
 
 WINDOW = 4 << 10
 """Bytes that are compressed of each place that is looked at."""

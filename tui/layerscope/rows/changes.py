@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from layerscope.layers.table import Kind
-from layerscope.rows.presence import has_change
-from layerscope.rows.shape import Flags, Shape
 from layerscope.rows.sorting import in_order
+from layerscope.search.row_visibility import has_change
 from layerscope.tree.nodes import Ints
+from layerscope.tree.shape import Flags, Shape
 from layerscope.tree.tree import Change, Longs, View
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from layerscope.rows.changes import change_stops, next_stop
 from layerscope.rows.order import Order
-from layerscope.rows.presence import Presence
-from layerscope.rows.shape import Flags, Shape
 from layerscope.rows.sorting import in_order, sort_columns
+from layerscope.search.row_visibility import Presence
 from layerscope.tree.nodes import Ints
+from layerscope.tree.shape import Flags, Shape
 from layerscope.tree.tree import Change, View
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.rows.order import Order
-from layerscope.rows.shape import Shape
 from layerscope.tree.nodes import Ints
+from layerscope.tree.shape import Shape
 from layerscope.tree.tree import Longs, View
 
 Numbers = npt.NDArray[np.integer]

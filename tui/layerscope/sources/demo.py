@@ -12,8 +12,8 @@ from typing import BinaryIO
 from layerscope.errors import CannotWrite
 from layerscope.layers.blob import Blob
 from layerscope.oci.digest import Digest
-from layerscope.sources.archive import Archive
 from layerscope.sources.demo_story import STORY, Item
+from layerscope.sources.documents.archive import Archive
 from layerscope.sources.image import Image
 from layerscope.sources.location import Location
 from layerscope.sources.open import open_files

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from layerscope.layers.blob import Blob
+from layerscope.layers.readers.protocol import Way
 from layerscope.layers.table import Problem
-from layerscope.layers.way import Way
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config, HistoryStep
 from layerscope.oci.platform import Platform

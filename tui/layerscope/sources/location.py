@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.errors import NotFound, UsageError
-from layerscope.sources.engine.names import CONTAINER, Kind, may_be_container, may_be_image, split_prefix
+from layerscope.sources.engine_names import CONTAINER, Kind, may_be_container, may_be_image, split_prefix
 from layerscope.text import escape
 
 LAYER = "layer:"

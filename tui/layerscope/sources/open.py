@@ -11,19 +11,19 @@ from layerscope.errors import CorruptLayer, LayerscopeError, NotAnImage, NotFoun
 from layerscope.layers.blob import Blob
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress, unwatched
-from layerscope.sources.archive import Archive
-from layerscope.sources.assemble import assemble
-from layerscope.sources.catalogue import stored_images
-from layerscope.sources.choose import choose
-from layerscope.sources.engine.wishes import NO_WISHES, Wishes
-from layerscope.sources.files import Directory, Files
+from layerscope.sources.documents.archive import Archive
+from layerscope.sources.documents.assemble import assemble
+from layerscope.sources.documents.catalogue import stored_images
+from layerscope.sources.documents.choose import choose
+from layerscope.sources.documents.files import Directory, Files
+from layerscope.sources.documents.inside import Place, place_inside
+from layerscope.sources.documents.single_layer import looks_like_layer, single_layer_image
+from layerscope.sources.documents.zipped import ZipArchive
+from layerscope.sources.engine.options import NO_WISHES, Wishes
+from layerscope.sources.file_type import HEAD, ZIP_MAGIC, describe_directory, describe_head, describe_tar, describe_zip, is_tar
 from layerscope.sources.image import Image
-from layerscope.sources.inside import Place, place_inside
 from layerscope.sources.location import Location, locate
-from layerscope.sources.looks import HEAD, ZIP_MAGIC, describe_directory, describe_head, describe_tar, describe_zip, is_tar
-from layerscope.sources.single_layer import looks_like_layer, single_layer_image
 from layerscope.sources.spool import head_of, spool_stream, unpack_archive
-from layerscope.sources.zipped import ZipArchive
 
 
 def open_image(

@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 from layerscope.errors import CannotWrite, CorruptLayer, NotAnImage, NotFound
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression import Compression, compression_of, unpack
+from layerscope.layers.compression.streams import Compression, compression_of, unpack
 from layerscope.progress import Progress
-from layerscope.sources.looks import HEAD, ZIP_MAGIC, describe_head, is_tar
+from layerscope.sources.file_type import HEAD, ZIP_MAGIC, describe_head, is_tar
 
 CHUNK = 1 << 20
 REPORT_EVERY = 0.1

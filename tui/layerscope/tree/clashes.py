@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from layerscope.layers.names import OVERLAYFS, VFS
 from layerscope.layers.table import Kind, Severity
+from layerscope.layers.tar.names import OVERLAYFS, VFS
 from layerscope.tree.stack import LayerPaths, contested_above
 
 TWICE = (

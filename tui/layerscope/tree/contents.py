@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.layers.names import OVERLAYFS, VFS
 from layerscope.layers.table import Entries, Kind, Severity
+from layerscope.layers.tar.names import OVERLAYFS, VFS
 from layerscope.tree.lower import LowerLayers
 from layerscope.tree.nodes import IMPLIED, Ints, Rows
 from layerscope.tree.stack import LayerPaths

@@ -7,8 +7,8 @@ import os
 import numpy as np
 
 from layerscope.errors import NotFound
-from layerscope.layers.names import normalise
 from layerscope.layers.table import Kind
+from layerscope.layers.tar.names import normalise
 from layerscope.text import escape
 from layerscope.tree.tree import Tree, View
 

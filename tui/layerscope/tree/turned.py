@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from layerscope.layers.names import OVERLAYFS, VFS
 from layerscope.layers.table import Kind, Severity
+from layerscope.layers.tar.names import OVERLAYFS, VFS
 from layerscope.text import escape
 from layerscope.tree.lower import LowerLayers
 from layerscope.tree.nodes import IMPLIED, Rows

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression import Compression, compression_of, unpack
+from layerscope.layers.compression.streams import Compression, compression_of, unpack
 
 INPUT = 64 << 10
 OUTPUT = 256 << 10

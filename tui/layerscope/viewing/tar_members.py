@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.headers import BLOCK, Batch, Rows, decode, has_good_checksum
 from layerscope.layers.table import Kind
-from layerscope.layers.walk import HeaderWalk
+from layerscope.layers.tar.header_walk import HeaderWalk
+from layerscope.layers.tar.headers import BLOCK, Batch, Rows, decode, has_good_checksum
 from layerscope.text import escape
 from layerscope.viewing.cancelling import Bounded
 from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, Listing, Member, time_text

@@ -6,7 +6,7 @@ import io
 import struct
 from typing import TYPE_CHECKING
 
-from layerscope.sources.zipped import check_directory
+from layerscope.sources.documents.zipped import check_directory
 from layerscope.text import escape
 from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, Listing, Member
 

@@ -14,7 +14,7 @@ from layerscope.app.keys.bindings import back
 from layerscope.app.keys.table import KeyAction, KeyContext
 from layerscope.app.widgets.footer import key_text
 from layerscope.app.widgets.lines import Lines
-from layerscope.report.style import wrapped
+from layerscope.wording.style import wrapped
 
 LABEL = 18
 MARKS = (

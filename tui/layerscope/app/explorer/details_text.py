@@ -10,17 +10,17 @@ import numpy as np
 from layerscope.analysis import Analysis
 from layerscope.app.widgets.details import Detail
 from layerscope.compare.comparison import Comparison
-from layerscope.report.causes import EXPLANATIONS
-from layerscope.report.comparison import comparison_lines
-from layerscope.report.instructions import step_text
-from layerscope.report.problems import problem_sentence
+from layerscope.report.comparison.summary import comparison_lines
 from layerscope.report.pull_size import pull_text
-from layerscope.report.style import Style
 from layerscope.sources.image import Image, PullSize, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.group import LayerPair
+from layerscope.wording.causes import EXPLANATIONS
+from layerscope.wording.instructions import step_text
+from layerscope.wording.problems import problem_sentence
+from layerscope.wording.style import Style
 
 GAUGE = 20
 HEAVIEST = 12

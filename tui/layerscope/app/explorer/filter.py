@@ -17,9 +17,9 @@ from layerscope.units import count_text
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
-    from layerscope.rows.names import NameIndex
-    from layerscope.rows.shape import Flags
-    from layerscope.rows.terms import Query
+    from layerscope.search.name_index import NameIndex
+    from layerscope.search.terms import Query
+    from layerscope.tree.shape import Flags
     from layerscope.tree.tree import View
 
 
@@ -47,7 +47,7 @@ class FilterBar(InputLine):
 
     @property
     def _query(self) -> Query:
-        from layerscope.rows.query import parse
+        from layerscope.search.query import parse
 
         return parse(self.text)
 
@@ -86,7 +86,7 @@ class FilterBar(InputLine):
 
     @work(thread=True, exclusive=True, group="index")
     def _build_index(self) -> None:
-        from layerscope.rows.names import NameIndex
+        from layerscope.search.name_index import NameIndex
 
         worker, analysis = get_current_worker(), self._analysis
         if analysis is not None:
@@ -94,9 +94,9 @@ class FilterBar(InputLine):
 
     @work(thread=True, exclusive=True, group="search")
     def _search(self, text: str) -> None:
-        from layerscope.rows.names import NameIndex
-        from layerscope.rows.query import parse
-        from layerscope.rows.search import search
+        from layerscope.search.name_index import NameIndex
+        from layerscope.search.query import parse
+        from layerscope.search.search import search
 
         worker, analysis, view, is_typed = get_current_worker(), self._analysis, self._view, self._is_typed
         if analysis is None or view is None:

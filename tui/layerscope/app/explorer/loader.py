@@ -17,7 +17,7 @@ from layerscope.progress import Progress
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
     from layerscope.compare.comparison import Comparison
-    from layerscope.layers.read import ReadLayer
+    from layerscope.layers.readers.blob import ReadLayer
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from layerscope.report.style import cut_middle
 from layerscope.rows.order import Order
 from layerscope.text import escape
+from layerscope.wording.style import cut_middle
 
 if TYPE_CHECKING:
     from layerscope.rows.rows import Rows

@@ -14,7 +14,7 @@ from layerscope.app.keys.table import KeyContext
 if TYPE_CHECKING:
     from layerscope.rows.order import Order
     from layerscope.rows.rows import Rows
-    from layerscope.rows.shape import Flags
+    from layerscope.tree.shape import Flags
     from layerscope.tree.tree import Change, View
 
 

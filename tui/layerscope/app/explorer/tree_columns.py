@@ -10,10 +10,10 @@ from rich.style import Style
 
 from layerscope.app.explorer.tree_row import NodeLine, NodeLines
 from layerscope.app.widgets.cells import bar_cell, fitted, size_cell
-from layerscope.report.style import cut_middle
 from layerscope.rows.rows import Rows
 from layerscope.tree.tree import Change, Longs
 from layerscope.units import count_text, size_text
+from layerscope.wording.style import cut_middle
 
 MARKS = {Change.UNCHANGED: " ", Change.ADDED: "+", Change.MODIFIED: "~", Change.REMOVED: "-"}
 MARK = 3

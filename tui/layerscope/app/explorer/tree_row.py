@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerscope.layers.table import Kind
-from layerscope.report.listing import Describer
-from layerscope.report.style import code_points
+from layerscope.report.image.tree_listing import Describer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, Longs, Tree, View
 from layerscope.waste.find import Waste
+from layerscope.wording.style import code_points
 
 _LETTERS = {"file": "-", "symlink": "l", "char": "c", "block": "b", "directory": "d", "fifo": "p"}
 

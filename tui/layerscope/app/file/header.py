@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from layerscope.app.file.path_history import Facts
 from layerscope.app.widgets.cells import fitted
-from layerscope.report.style import cut_middle
+from layerscope.wording.style import cut_middle
 
 Mode = Literal["content", "diff", "blame"]
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from layerscope.app.widgets.highlight import ColorSpan
-from layerscope.report.style import wrapped
 from layerscope.viewing.hexdump import HexLines
 from layerscope.viewing.unified import DiffLine
+from layerscope.wording.style import wrapped
 
 Piece = tuple[str, str]
 """Text, and the name of its color (empty for none)."""

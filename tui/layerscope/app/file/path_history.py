@@ -9,8 +9,7 @@ import numpy as np
 
 from layerscope.analysis import Contents
 from layerscope.layers.table import Kind
-from layerscope.report.instructions import step_text
-from layerscope.report.listing import MARKS, Describer
+from layerscope.report.image.tree_listing import MARKS, Describer
 from layerscope.text import escape
 from layerscope.tree.lookup import NOUNS
 from layerscope.tree.tree import Change
@@ -18,6 +17,7 @@ from layerscope.units import size_text
 from layerscope.viewing.members import time_text
 from layerscope.viewing.versions import PathVersion, versions_of_path
 from layerscope.waste.find import Waste
+from layerscope.wording.instructions import step_text
 
 _LETTERS = {
     Kind.FILE: "-",

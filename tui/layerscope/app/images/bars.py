@@ -14,9 +14,9 @@ from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import KeyContext
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.families.figures import Totals
-from layerscope.report.families import families_count
-from layerscope.report.style import cut_end
+from layerscope.report.images.families import families_count
 from layerscope.units import count_text, size_text
+from layerscope.wording.style import cut_end
 
 
 class ImagesSummary(Widget):

@@ -23,10 +23,10 @@ from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.details import Details
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
-from layerscope.families.found import Found
 from layerscope.families.outline import Outline
 from layerscope.families.rows import TRUNK
 from layerscope.sources.base import Base
+from layerscope.sources.listing.found import Found
 from layerscope.units import count_text
 
 

@@ -10,8 +10,8 @@ from textual.message import Message
 
 from layerscope.app.reading_progress import Stopped
 from layerscope.errors import LayerscopeError
-from layerscope.families.found import Found
 from layerscope.progress import Progress
+from layerscope.sources.listing.found import Found
 
 WasteOf = Callable[[Found, Progress], int | None]
 """Reads an image and returns its wasted bytes, None where layers are not there. Raises what opening and reading raise."""

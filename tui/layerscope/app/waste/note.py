@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from layerscope.app.waste.groups import Grouping, WasteGroup
 from layerscope.app.waste.outline import Path, WasteOutline
 from layerscope.app.widgets.details import LABEL, Detail, Details
-from layerscope.report.causes import EXPLANATIONS
-from layerscope.report.instructions import step_text
-from layerscope.report.style import cut_end, cut_middle, wrapped
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
 from layerscope.waste.find import Cause
+from layerscope.wording.causes import EXPLANATIONS
+from layerscope.wording.instructions import step_text
+from layerscope.wording.style import cut_end, cut_middle, wrapped
 
 
 class WasteNote(Details, can_focus=False):

@@ -9,12 +9,12 @@ from layerscope.app.waste.groups import Grouping, Heading, WasteGroup
 from layerscope.app.waste.outline import Path, WasteLine, WasteOutline
 from layerscope.app.widgets.cells import SIZE, bar_cell, fitted, size_cell
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.report.causes import EXPLANATIONS
-from layerscope.report.instructions import step_text
-from layerscope.report.style import cut_middle
 from layerscope.text import escape
 from layerscope.units import count_text
 from layerscope.waste.find import Cause
+from layerscope.wording.causes import EXPLANATIONS
+from layerscope.wording.instructions import step_text
+from layerscope.wording.style import cut_middle
 
 ROOMY, NARROW = 100, 60
 """Cells from which there is room for every column, and below which there is none for more than sizes."""

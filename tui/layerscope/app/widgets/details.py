@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.segment import Segment
 
 from layerscope.app.widgets.lines import Lines
-from layerscope.report.style import wrapped
+from layerscope.wording.style import wrapped
 
 LABEL = 12
 

@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import KeyContext
-from layerscope.report.style import wrapped
+from layerscope.wording.style import wrapped
 
 
 class Lines(ScrollView, can_focus=True):

@@ -12,9 +12,9 @@ from textual.widget import Widget
 
 from layerscope.app.reading_progress import Progressed
 from layerscope.report.pull_size import pull_facts
-from layerscope.report.style import cut_middle
 from layerscope.text import escape
 from layerscope.units import bar, percent_text, size_text
+from layerscope.wording.style import cut_middle
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from layerscope.errors import AmbiguousImage, NotFound, UsageError
-from layerscope.layers.way import Way
+from layerscope.layers.readers.protocol import Way
 from layerscope.oci.reference import near_matches
 from layerscope.progress import Progress
-from layerscope.sources.engine.changed import changed_layer
 from layerscope.sources.engine.client import Engine
+from layerscope.sources.engine.container_diff import changed_layer
 from layerscope.sources.engine.endpoints import endpoints, is_usual
 from layerscope.sources.engine.export import Asked
 from layerscope.sources.engine.failures import EngineFailed, taking_apart
 from layerscope.sources.engine.find import Found, NotAnswered
-from layerscope.sources.engine.names import Kind
-from layerscope.sources.engine.ways import open_found
+from layerscope.sources.engine.layer_readers import open_found
+from layerscope.sources.engine_names import Kind
 from layerscope.sources.image import Image
 from layerscope.sources.location import EngineName
 from layerscope.sources.storage.allowed import may_read_storage

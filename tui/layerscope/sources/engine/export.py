@@ -9,23 +9,23 @@ from typing import BinaryIO, cast
 
 from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob
-from layerscope.layers.stream_read import read_passing
+from layerscope.layers.readers.stream import read_passing
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
-from layerscope.sources.archive import Archive
-from layerscope.sources.assemble import assemble
-from layerscope.sources.candidate import Candidate
-from layerscope.sources.catalogue import stored_images
-from layerscope.sources.choose import choose
-from layerscope.sources.engine.again import Again, PassedLayer
+from layerscope.sources.documents.archive import Archive
+from layerscope.sources.documents.assemble import assemble
+from layerscope.sources.documents.candidate import Candidate
+from layerscope.sources.documents.catalogue import stored_images
+from layerscope.sources.documents.choose import choose
+from layerscope.sources.documents.files import Files
 from layerscope.sources.engine.client import Engine
+from layerscope.sources.engine.export_cache import recall, remember
 from layerscope.sources.engine.find import Found
 from layerscope.sources.engine.keep import Keeper
+from layerscope.sources.engine.options import Wishes
 from layerscope.sources.engine.receive import Call, OnPiece, Receiving, nothing
 from layerscope.sources.engine.received import Part, Received, receive
-from layerscope.sources.engine.remembered import recall, remember
-from layerscope.sources.engine.wishes import Wishes
-from layerscope.sources.files import Files
+from layerscope.sources.engine.refetched import Again, PassedLayer
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.location import EngineName, Location
 from layerscope.sources.spool import spool_stream

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from layerscope.errors import LayerscopeError
 from layerscope.sources.engine.endpoints import Endpoint
-from layerscope.sources.engine.names import Kind
+from layerscope.sources.engine_names import Kind
 from layerscope.text import escape
 
 MAX_CAUSES = 20

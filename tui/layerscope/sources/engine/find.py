@@ -13,9 +13,9 @@ from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine, Inspected
 from layerscope.sources.engine.endpoints import Endpoint, endpoints, is_usual
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.names import Kind
+from layerscope.sources.engine.options import Wishes
 from layerscope.sources.engine.pull import pull_image
-from layerscope.sources.engine.wishes import Wishes
+from layerscope.sources.engine_names import Kind
 from layerscope.sources.location import EngineName, near_files
 from layerscope.text import escape
 

@@ -12,7 +12,7 @@ from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress, unwatched
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.questions import Ask, ask_all
+from layerscope.sources.engine.http import Ask, ask_all
 from layerscope.text import escape
 
 UNNAMED = "<none>"

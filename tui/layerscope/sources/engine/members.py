@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.headers import BLOCK
 from layerscope.layers.table import LayerTable
-from layerscope.layers.walk import HeaderWalk
+from layerscope.layers.tar.header_walk import HeaderWalk
+from layerscope.layers.tar.headers import BLOCK
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.text import escape
 

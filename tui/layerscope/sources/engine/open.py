@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from layerscope.cache.cache import Cache
+from layerscope.cache.cached_reader import CachedWay
 from layerscope.cache.key import Ids
-from layerscope.cache.way import CachedWay
-from layerscope.layers.tar_split import TarSplitWay
+from layerscope.layers.readers.tar_split.reader import TarSplitWay
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
 from layerscope.sources.engine.container import open_container
 from layerscope.sources.engine.endpoints import is_usual
 from layerscope.sources.engine.export import Asked
 from layerscope.sources.engine.find import NotInEngine, found_image
-from layerscope.sources.engine.names import Kind
-from layerscope.sources.engine.ways import open_found
-from layerscope.sources.engine.wishes import Wishes
+from layerscope.sources.engine.layer_readers import open_found
+from layerscope.sources.engine.options import Wishes
+from layerscope.sources.engine_names import Kind
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.location import EngineName
 from layerscope.sources.storage.allowed import may_read_storage

@@ -6,15 +6,15 @@ import mmap
 from dataclasses import dataclass
 
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression import Compression, compression_of
-from layerscope.layers.read import ReadLayer
-from layerscope.layers.stream_read import read_passing
+from layerscope.layers.compression.streams import Compression, compression_of
+from layerscope.layers.readers.blob import ReadLayer
+from layerscope.layers.readers.stream import read_passing
 from layerscope.layers.table import LayerTable
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import MAX_DOCUMENT
-from layerscope.sources.archive import Archive
+from layerscope.sources.documents.archive import Archive
 from layerscope.sources.engine.members import ArrivingTar, Member, Stream
-from layerscope.sources.looks import is_tar
+from layerscope.sources.file_type import is_tar
 
 HEAD = 512
 MAX_KEPT = 64 << 20

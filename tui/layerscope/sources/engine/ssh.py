@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.names import Kind
+from layerscope.sources.engine_names import Kind
 
 GOODBYE_SECONDS = 2
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layerscope.errors import AmbiguousImage, NotFound
-from layerscope.layers.directory_way import DirectoryWay
+from layerscope.layers.readers.overlay.reader import DirectoryWay
+from layerscope.layers.readers.protocol import Way
+from layerscope.layers.readers.tar_split.reader import TarSplitWay
 from layerscope.layers.table import Problem
-from layerscope.layers.tar_split import TarSplitWay
-from layerscope.layers.way import Way
 from layerscope.oci.documents import HistoryStep
 from layerscope.oci.media_types import DOCKER_LAYER
 from layerscope.sources.image import Image, StoredLayer

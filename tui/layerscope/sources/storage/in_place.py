@@ -11,10 +11,10 @@ from pathlib import Path
 from layerscope.errors import BadDocument, NotFound
 from layerscope.oci.digest import Digest
 from layerscope.oci.platform import Platform
-from layerscope.sources.assemble import assemble
-from layerscope.sources.catalogue import stored_images
-from layerscope.sources.choose import choose
-from layerscope.sources.engine.names import Kind
+from layerscope.sources.documents.assemble import assemble
+from layerscope.sources.documents.catalogue import stored_images
+from layerscope.sources.documents.choose import choose
+from layerscope.sources.engine_names import Kind
 from layerscope.sources.image import Image
 from layerscope.sources.location import EngineName, Location
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.errors import NotFound
+from layerscope.layers.readers.tar_split.reader import TarSplitWay
 from layerscope.layers.table import Problem
-from layerscope.layers.tar_split import TarSplitWay
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config
 from layerscope.oci.media_types import DOCKER_LAYER
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import familiar
-from layerscope.sources.assemble import layer_steps
+from layerscope.sources.documents.assemble import layer_steps
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.storage.unreadable import StorageUnreadable, may_read
 from layerscope.text import escape

@@ -1,0 +1,39 @@
+"""Pictures of the screen of families, in two sizes and three themes. Look at a changed one before accepting it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from test_app_images import family, found, listed
+from test_app_snapshots import SIZES, THEMES, Picture, hold_cursors, without_fonts
+
+from support.screens import piloted
+
+VIEWS: dict[str, Sequence[str]] = {"images": ["down"], "images-filter": ["slash", "n", "o", "d"]}
+
+
+async def pictures(size: tuple[int, int], keys: Sequence[str]) -> dict[str, str]:
+    """The view that `keys` lead to, in each theme."""
+    async with listed(found(family()), size=size, keys=" ".join(keys)) as shown:
+        hold_cursors(shown.app)
+        drawn = {}
+        for name, theme in THEMES.items():
+            shown.app.theme = theme
+            await shown.settled()
+            drawn[name] = without_fonts(shown.app.export_screenshot(title="layerscope", simplify=True))
+        return drawn
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("view", VIEWS)
+@piloted
+async def test_the_images_look_as_they_did(
+    view: str, size: str, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    drawn = await pictures(SIZES[size], VIEWS[view])
+    picture = snapshot.use_extension(Picture)
+    for theme, svg in drawn.items():
+        assert svg == picture(name=theme)

@@ -1,0 +1,283 @@
+"""While an image is opened and read: what is there to see, what can be done, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+
+from layerscope.app.explorer import loader
+from layerscope.app.explorer.loader import Failed, ImageSource, Opener
+from layerscope.app.reading_progress import Progressed
+from layerscope.app.terminal import Terminal
+from layerscope.errors import CorruptLayer, NotFound
+from layerscope.layers.readers.blob import ReadLayer
+from layerscope.progress import Progress
+from layerscope.sources.base import Base
+from layerscope.sources.image import Image
+from support.image_builder import layer, whiteout
+from support.screens import NARROW, POOR, WIDE, Shown, built, explored, piloted
+
+STACK = (layer("a/b", "c"), layer("d"), layer(whiteout("a")))
+PATIENCE = 5.0
+
+
+class Gate:
+    """Holds the reading thread until the test has seen enough."""
+
+    def __init__(self) -> None:
+        self._arrived, self._open = Event(), Event()
+
+    def wait(self) -> None:
+        """The thread comes here."""
+        self._arrived.set()
+        assert self._open.wait(PATIENCE)
+
+    @property
+    def is_reached(self) -> bool:
+        return self._arrived.is_set()
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Open at the end, whatever the test does: the thread is waited for."""
+    gate = Gate()
+    yield gate
+    gate.open()
+
+
+def slowly_opened(gate: Gate) -> Opener:
+    def opener(progress: Progress) -> tuple[Image, Base]:
+        progress("opening", 0, 0)
+        gate.wait()
+        progress("opening", 1, 2)
+        return built(*STACK)(progress)
+
+    return opener
+
+
+@pytest.fixture
+def stops_after(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Reading stops when two layers were read and shown."""
+    look = loader.Loader._look
+    monkeypatch.setattr(loader, "PATIENCE", 0.0)
+    seen: list[int] = []
+
+    def looked(self: loader.Loader, image: Image, number: int, read: ReadLayer) -> None:
+        self._looked = 0.0
+        if len(seen) >= 2:
+            gate.wait()
+        look(self, image, number, read)
+        seen.append(number)
+
+    monkeypatch.setattr(loader.Loader, "_look", looked)
+    return gate
+
+
+@piloted
+async def test_the_first_frame_does_not_wait_for_the_image(gate: Gate) -> None:
+    async with explored(slowly_opened(gate), is_waiting=False) as screen:
+        await screen.until(lambda: gate.is_reached)
+        assert screen.summary.startswith(" test.tar")
+        assert "opening" in screen.summary
+        screen.check_lines()
+        gate.open()
+        await screen.until(lambda: screen.explorer.analysis is not None)
+        assert screen.paths == ["a", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    "keys", ["[ ] { } tab e E s t m i i x y w v b o 1 2 3 4 ? ? ctrl+p escape space enter left right g G / a ,"]
+)
+@piloted
+async def test_no_key_does_harm_before_anything_is_there(gate: Gate, keys: str) -> None:
+    async with explored(slowly_opened(gate), is_waiting=False) as screen:
+        for key in keys.split():
+            if screen.app._exit:
+                break
+            await screen.keys(key)
+            screen.check_lines()
+        gate.open()
+
+
+@piloted
+async def test_the_footer_shows_no_key_that_needs_an_image(gate: Gate) -> None:
+    async with explored(slowly_opened(gate), size=(200, 24), is_waiting=False) as screen:
+        await screen.until(lambda: gate.is_reached)
+        for word in ("layer", "filter", "waste", "view", "sort", "mark", "extract"):
+            assert f" {word} " not in screen.footer, word
+        assert "q quit" in screen.footer
+        gate.open()
+
+
+@pytest.mark.parametrize("key", ["escape", "q", "ctrl+c"])
+@piloted
+async def test_keys_end_it_at_once_while_it_opens(gate: Gate, key: str) -> None:
+    async with explored(slowly_opened(gate), is_waiting=False) as screen:
+        await screen.until(lambda: gate.is_reached)
+        await screen.keys(key)
+        assert screen.app._exit
+        assert screen.app.return_value is None
+        gate.open()
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE, (40, 10)])
+@piloted
+async def test_progress_has_stage_share_bytes_and_rate(gate: Gate, size: tuple[int, int]) -> None:
+    async with explored(slowly_opened(gate), size=size, is_waiting=False) as screen:
+        screen.explorer.post_message(Progressed("reading layer 2 of 3", 250_000_000, 1_000_000_000, 125_000_000))
+        await screen.settled()
+        wanted = ["reading layer 2 of 3 25%"]
+        if size != (40, 10):
+            wanted += ["250 MB of 1.00 GB", "125 MB/s"]
+        assert [word for word in wanted if word not in screen.summary] == []
+        screen.check_lines()
+        gate.open()
+
+
+@piloted
+async def test_progress_of_unknown_length_has_no_share(gate: Gate) -> None:
+    async with explored(slowly_opened(gate), is_waiting=False) as screen:
+        screen.explorer.post_message(Progressed("unpacking", 250_000_000, 0, 125_000_000))
+        await screen.settled()
+        assert "unpacking" in screen.summary
+        assert "%" not in screen.summary
+        screen.check_lines()
+        gate.open()
+
+
+@piloted
+async def test_progress_says_how_to_stop(gate: Gate) -> None:
+    async with explored(slowly_opened(gate), is_waiting=False) as screen:
+        screen.explorer.post_message(Progressed("reading layer 1 of 3", 1, 2, 3))
+        await screen.settled()
+        assert "esc stops" in screen.summary
+        gate.open()
+
+
+@pytest.mark.parametrize("terminal", POOR)
+@piloted
+async def test_progress_is_drawn_on_every_terminal(gate: Gate, terminal: Terminal) -> None:
+    async with explored(slowly_opened(gate), terminal=terminal, is_waiting=False) as screen:
+        screen.explorer.post_message(Progressed("reading", 1, 3, 3))
+        await screen.settled()
+        screen.check_lines()
+        gate.open()
+
+
+# What is read already.
+
+
+def is_partly_shown(screen: Shown) -> bool:
+    return screen.files.rows is not None and screen.explorer.analysis is None
+
+
+@piloted
+async def test_what_is_read_already_can_be_looked_at(stops_after: Gate) -> None:
+    async with explored(built(*STACK), is_waiting=False) as screen:
+        await screen.until(lambda: stops_after.is_reached and is_partly_shown(screen))
+        await screen.settled()
+        assert "of 3 layers read" in screen.title
+        await screen.keys("tab e j k s s s t t m m o o 1 1 [ [ ] ]")
+        screen.check_lines()
+        assert screen.app.is_running
+        stops_after.open()
+        await screen.until(lambda: screen.explorer.analysis is not None)
+        assert "layers read" not in screen.title
+
+
+@piloted
+async def test_the_cursor_and_what_is_unfolded_stay_when_the_rest_arrives(stops_after: Gate) -> None:
+    async with explored(built(*STACK), is_waiting=False, keys=[]) as screen:
+        await screen.until(lambda: stops_after.is_reached and is_partly_shown(screen))
+        await screen.keys("tab e G")
+        before = screen.path
+        layers = screen.layer
+        stops_after.open()
+        await screen.until(lambda: screen.explorer.analysis is not None)
+        await screen.settled()
+        assert (screen.path, screen.layer, screen.focus) == (before, layers, "files")
+
+
+@piloted
+async def test_layers_that_are_not_read_yet_are_told_apart(stops_after: Gate) -> None:
+    async with explored(built(*STACK), is_waiting=False) as screen:
+        await screen.until(lambda: stops_after.is_reached and is_partly_shown(screen))
+        await screen.settled()
+        assert sum("…" in line for line in screen.lines("layers")) == 1
+        stops_after.open()
+        await screen.until(lambda: screen.explorer.analysis is not None)
+        assert not any("…" in line for line in screen.lines("layers"))
+
+
+@pytest.mark.parametrize("key", ["escape", "q", "ctrl+c"])
+@piloted
+async def test_keys_end_it_at_once_while_it_reads(stops_after: Gate, key: str) -> None:
+    async with explored(built(*STACK), is_waiting=False) as screen:
+        await screen.until(lambda: stops_after.is_reached and is_partly_shown(screen))
+        await screen.keys(key)
+        assert screen.app._exit
+        stops_after.open()
+
+
+@piloted
+async def test_the_filter_and_the_waste_wait_for_the_whole_image(stops_after: Gate) -> None:
+    async with explored(built(*STACK), size=(200, 24), is_waiting=False) as screen:
+        await screen.until(lambda: stops_after.is_reached and is_partly_shown(screen))
+        await screen.settled()
+        assert "waste" not in screen.footer
+        await screen.keys("w / v b x escape")
+        screen.check_lines()
+        stops_after.open()
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotFound("there is no such image"), CorruptLayer("layer 2: cut off"), OSError(5, "Input/output error"), MemoryError()],
+)
+@piloted
+async def test_what_cannot_be_done_ends_the_app_and_says_why(error: Exception) -> None:
+    def opener(progress: Progress) -> tuple[Image, Base]:
+        raise error
+
+    async with explored(opener) as screen:
+        await screen.until(lambda: screen.app._exit)
+        ended = screen.app.return_value
+        assert isinstance(ended, Failed)
+        assert ended.error is error
+
+
+def test_the_loader_stops_at_the_next_piece() -> None:
+    told: list[object] = []
+    reading = loader.Loader(ImageSource(built(*STACK), "test.tar"), told.append)
+    reading.stop()
+    reading.run()
+    assert not any(isinstance(each, loader.Read | loader.Analyzed | Failed) for each in told)
+
+
+def test_the_loader_tells_all_in_order() -> None:
+    told: list[object] = []
+    loader.Loader(ImageSource(built(*STACK), "test.tar"), told.append).run()
+    assert [type(each) for each in told if not isinstance(each, Progressed)] == [
+        loader.Opened,
+        loader.Read,
+        loader.Analyzed,
+    ]
+
+
+def test_progress_is_told_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("layerscope.app.explorer.loader.time.monotonic", lambda: now[0])
+    told: list[object] = []
+    reading = loader.Loader(ImageSource(built(*STACK), "test.tar"), told.append)
+    for _ in range(1000):
+        now[0] += 0.001
+        reading.progress("reading", 1, 2)
+    assert 8 <= len(told) <= 10

@@ -1,0 +1,79 @@
+"""Layers of engines: read by the engine's way once, then from the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from layerscope.cache.cache import Cache
+from layerscope.cache.cached_reader import CachedWay
+from layerscope.cache.key import Ids
+from layerscope.layers.blob import OnBytes, uncounted
+from layerscope.layers.content import BlobContent, LayerContent
+from layerscope.layers.readers.blob import ReadLayer, read_layer
+from layerscope.oci.digest import Digest
+from support.image_builder import blob, layer
+
+TAR = layer("a", "b").tar()
+DIFF_ID = Digest.of(TAR)
+
+
+@dataclass
+class EngineWay:
+    """Reads a tar and notes each time."""
+
+    reads: list[int] = field(default_factory=list)
+    stored_bytes: int = len(TAR)
+
+    def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
+        self.reads.append(layer)
+        return read_layer(blob(TAR), layer=layer, on_bytes=on_bytes)
+
+    def content(self, read: ReadLayer) -> LayerContent | None:
+        return BlobContent.of(blob(TAR), read)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache.open(tmp_path / "layers")
+
+
+def test_a_layer_is_asked_for_once(cache: Cache) -> None:
+    engine = EngineWay()
+    way = CachedWay(cache, DIFF_ID, engine, Ids.NONE)
+    assert not way.is_known
+    for number in (1, 5):
+        counted: list[int] = []
+        read = way.read(layer=number, on_bytes=counted.append)
+        assert read.table.entries.paths.tolist() == [b"a", b"b"]
+        assert sum(counted) == way.stored_bytes == len(TAR)
+    assert way.is_known
+    assert engine.reads == [1]
+
+
+def test_contents_come_from_the_engine(cache: Cache) -> None:
+    way = CachedWay(cache, DIFF_ID, EngineWay(), Ids.NONE)
+    way.read(layer=1, on_bytes=uncounted)
+    read = way.read(layer=1, on_bytes=uncounted)
+    content = way.content(read)
+    assert content is not None
+    offset, size = int(read.table.entries.content_offset[1]), int(read.table.entries.size[1])
+    assert b"".join(content.pieces(1, offset, size)) == b"content of b\n"
+
+
+def test_ids_of_another_kind_will_do_only_where_it_says_so(cache: Cache) -> None:
+    CachedWay(cache, DIFF_ID, EngineWay(), Ids.XXH3).read(layer=1, on_bytes=uncounted)
+    assert not CachedWay(cache, DIFF_ID, EngineWay(), Ids.CRC64).is_known
+    assert CachedWay(cache, DIFF_ID, EngineWay(), Ids.CRC64, usable=(Ids.XXH3,)).is_known
+
+
+def test_a_kept_layer_that_is_damaged_is_asked_for_again(cache: Cache) -> None:
+    engine = EngineWay()
+    way = CachedWay(cache, DIFF_ID, engine, Ids.NONE)
+    for number in (1, 2):
+        way.read(layer=number, on_bytes=uncounted)
+        (kept,) = cache.entries()
+        (cache.directory / kept.name).write_bytes(b"broken")
+    assert engine.reads == [1, 2]

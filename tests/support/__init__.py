@@ -1,0 +1,1 @@
+"""What tests share: builders of images, real engines, terminals, and independent models."""

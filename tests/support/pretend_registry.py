@@ -1,0 +1,129 @@
+"""A registry that misbehaves as no real one can be made to: a small HTTP server on this machine, one answer a path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it arrived; header names in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes = b""
+
+    @property
+    def range(self) -> tuple[int, int] | None:
+        """The first and last byte of a closed range."""
+        stated = self.headers.get("range", "").removeprefix("bytes=")
+        first, _, last = stated.partition("-")
+        return (int(first), int(last)) if first and last else None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered. `length` replaces the true Content-Length; the line is cut after `cut_after` bytes of the body."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    length: int = -1
+    cut_after: int = -1
+
+
+Route = Callable[[Asked], Answer]
+
+
+@dataclass
+class PretendedRegistry:
+    """`routes` by the start of their paths, the longest one first; `asked` is every request so far."""
+
+    port: int
+    routes: dict[str, Route] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def asked_for(self, start: str) -> list[Asked]:
+        """The requests for paths that begin so."""
+        return [each for each in self.asked if each.path.startswith(start)]
+
+    def answer(self, asked: Asked) -> Answer:
+        starts = sorted((start for start in self.routes if asked.path.startswith(start)), key=len, reverse=True)
+        return self.routes[starts[0]](asked) if starts else Answer(404, b"{}")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that leaves early is none of our errors."""
+
+
+@contextmanager
+def pretended_registry() -> Iterator[PretendedRegistry]:
+    """Serve plain HTTP at a free port of the loopback address until the context ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Asked(self.command, self.path, headers, self.rfile.read(length))
+            pretended.asked.append(asked)
+            answer = pretended.answer(asked)
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body) if answer.length < 0 else answer.length))
+            self.end_headers()
+            if self.command != "HEAD":
+                body = answer.body if answer.cut_after < 0 else answer.body[: answer.cut_after]
+                self.wfile.write(body)
+            if answer.cut_after >= 0 or answer.length >= 0:
+                self.close_connection = True
+
+        def do_GET(self) -> None:
+            self.answer()
+
+        def do_HEAD(self) -> None:
+            self.answer()
+
+        def do_POST(self) -> None:
+            self.answer()
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name of the base class
+            """Nothing is logged."""
+
+    with _Server(("127.0.0.1", 0), Handler) as server:
+        pretended = PretendedRegistry(server.server_port)
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        try:
+            yield pretended
+        finally:
+            server.shutdown()
+
+
+def blob_route(content: bytes) -> Route:
+    """A blob that is served whole or by closed ranges, as registries should."""
+
+    def route(asked: Asked) -> Answer:
+        if asked.range is None:
+            return Answer(200, content)
+        first, last = asked.range
+        if first >= len(content):
+            return Answer(416)
+        part = content[first : last + 1]
+        return Answer(206, part, {"Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(content)}"})
+
+    return route

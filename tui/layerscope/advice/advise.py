@@ -1,0 +1,85 @@
+"""What to change: the lines of a Dockerfile that an image's layers come from, and fixes with the bytes they save."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from layerscope.advice.advice import Advice, Fix
+from layerscope.advice.dockerfile.history_step import instruction_text, read_steps
+from layerscope.advice.dockerfile.mapping import Mapping, map_layers
+from layerscope.advice.dockerfile.read import find_dockerfile, read_dockerfile
+from layerscope.advice.fixes.build_context import find_repositories
+from layerscope.advice.fixes.caches import find_caches
+from layerscope.advice.fixes.databases import find_databases
+from layerscope.advice.fixes.duplicates import find_live_duplicates
+from layerscope.advice.fixes.fix_context import Maker, Scene
+from layerscope.advice.fixes.removed import find_removed
+from layerscope.advice.fixes.replaced import find_replaced, find_shadowed
+from layerscope.advice.fixes.rewritten import find_rewritten
+from layerscope.analysis import Analysis
+from layerscope.text import escape
+
+__all__ = ["advise", "find_dockerfile"]
+
+FINDERS = (
+    find_caches,
+    find_repositories,
+    find_databases,
+    find_removed,
+    find_rewritten,
+    find_replaced,
+    find_shadowed,
+    find_live_duplicates,
+)
+"""In this order: a byte belongs to the first that explains it."""
+UNMAPPED = Mapping({}, {}, None, is_recognised=False)
+
+
+def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = None) -> Advice:
+    """Map the layers to the lines of `dockerfile` (None: no lines, fixes all the same), and find what to change.
+
+    Reports name the file relative to `root` (default: the current directory), where it lies below that. No byte is in two
+    fixes, the base's own waste in none. Raises BadDockerfile.
+    """
+    if dockerfile is None:
+        return Advice("", {}, _fixes(analysis, UNMAPPED))
+    name = _name(dockerfile, root or Path.cwd())
+    mapping = map_layers(analysis.image, read_dockerfile(dockerfile, name=escape(name)), base_layers=analysis.base_layers)
+    return Advice(name, mapping.lines, _fixes(analysis, mapping), _notes(mapping, name))
+
+
+def _name(path: Path, root: Path) -> str:
+    whole = path.resolve()
+    return whole.relative_to(root.resolve()).as_posix() if whole.is_relative_to(root.resolve()) else str(path)
+
+
+def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:
+    if mapping.is_recognised:
+        return ()
+    return (f"The image's history does not look like {escape(name)}, so layers are named and no lines.",)
+
+
+def _fixes(analysis: Analysis, mapping: Mapping) -> tuple[Fix, ...]:
+    scene = _scene(analysis, mapping)
+    fixes = [fix for find in FINDERS for fix in find(scene)]
+    return tuple(sorted(fixes, key=lambda fix: (-fix.size, fix.layers, fix.kind)))
+
+
+def _scene(analysis: Analysis, mapping: Mapping) -> Scene:
+    base_layers = analysis.base_layers if analysis.base_layers is not None else mapping.base_layers
+    steps = {step.layer: step for step in read_steps(analysis.image.steps) if step.layer is not None}
+    makers = []
+    for layer in analysis.image.layers:
+        number, step = layer.number, steps[layer.number]
+        instruction = mapping.instructions.get(number)
+        makers.append(
+            Maker(
+                number,
+                instruction.keyword if instruction else step.keyword,
+                instruction.text if instruction else instruction_text(step),
+                is_base=number <= (base_layers or 0),
+                instruction=instruction,
+                line=mapping.lines.get(number),
+            )
+        )
+    return Scene(analysis, makers, base_layers)

@@ -1,0 +1,1 @@
+"""Dockerfiles: parsing, and mapping history steps to lines."""

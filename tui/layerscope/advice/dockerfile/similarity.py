@@ -1,0 +1,165 @@
+"""How surely a step of the history is an instruction of a Dockerfile: 0 (it is not) to 1 (word for word)."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from layerscope.advice.dockerfile.history_step import Step
+from layerscope.advice.dockerfile.instructions import COPIES, Instruction
+from layerscope.advice.dockerfile.variables import UNKNOWN
+
+SAME = 1.0
+BY_DESTINATION = 0.95
+"""The history names a checksum and the destination, no source."""
+WITH_UNKNOWN = 0.9
+"""All but the values of variables is the same; less where little is left."""
+BELOW_UNKNOWN = 0.75
+"""At least, for WORKDIR with a path from where the base left it: its last names are the same."""
+MARKER_ONLY = 0.85
+"""The first line of a here-document is the same, and the history does not tell the others."""
+EDITED = 0.85
+"""At most, for a command of which some words differ."""
+OTHER_SETTING = 0.4
+"""The same keyword with other values (ENV, LABEL, ...): builders spell these in many ways."""
+ODD = 0.6
+"""Factor for a detail that does not fit: another owner, or a checksum of several files for one source."""
+
+_SHELL = re.compile(r"(?:^|(?<= ))\S*(?:sh|cmd|shell)(?:\.exe)?(?: [-/+]\S*| pipefail| errexit)+$", re.IGNORECASE)
+_WORDS = re.compile(r"[\w./:@$%+-]+")
+_GLOB = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An instruction, and what the history may have of it: `spellings` of its command or arguments, blanks collapsed;
+    UNKNOWN stands for what the Dockerfile does not tell. `targets` are spellings of a destination; `shell` is the one in use.
+    """
+
+    instruction: Instruction
+    spellings: tuple[str, ...]
+    targets: tuple[str, ...] = ()
+    shell: str = ""
+    words: Counter[str] | None = None
+
+
+def likeness(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
+    """`step_words` are the step's `words_of`, so that they are counted once for many instructions."""
+    instruction = wanted.instruction
+    if step.keyword != instruction.keyword:
+        return 0.0
+    if instruction.keyword == "RUN":
+        return _run(wanted, step, step_words)
+    if instruction.keyword in COPIES:
+        return _copy(wanted, step)
+    if step.layer is not None and instruction.keyword != "WORKDIR":
+        return 0.0  # a setting makes no layer: this step stands for several that were squashed
+    exact = max((_spelled(spelling, step.text) for spelling in wanted.spellings), default=0.0)
+    if instruction.keyword == "WORKDIR":
+        return max(exact, BELOW_UNKNOWN) if exact else 0.0
+    return exact or _setting(wanted, step_words)
+
+
+def words_of(text: str) -> Counter[str]:
+    """The words of a command or setting, without quotes and brackets."""
+    return Counter(_WORDS.findall(text))
+
+
+def _run(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
+    for index, command in enumerate(wanted.spellings):
+        if step.text.endswith(command) and _is_prefix(step.text[: len(step.text) - len(command)], wanted):
+            is_marker = index > 0 and bool(wanted.instruction.heredocs) and index == len(wanted.spellings) - 1
+            return MARKER_ONLY if is_marker else SAME
+    return EDITED * _shared(wanted.words or Counter(), step_words)
+
+
+def _is_prefix(prefix: str, wanted: Wanted) -> bool:
+    """Whether builders put this before a command: nothing, build arguments, a shell, or arguments and a shell."""
+    prefix, shell = prefix.strip(), wanted.shell
+    if prefix.endswith(shell):
+        before = prefix[: len(prefix) - len(shell)]
+    else:
+        # The base may have set a shell, which the Dockerfile does not show; buildah writes /bin/sh whatever the shell is.
+        match = _SHELL.search(prefix, max(len(prefix) - 200, 0))
+        before = prefix[: match.start()] if match else prefix
+        if prefix and match is None and not wanted.instruction.is_json:
+            return False
+    return not before.strip() or before.startswith("|")
+
+
+def _shared(left: Counter[str], right: Counter[str]) -> float:
+    """How much of two texts is the same words (Dice): 1 for all. Prefixes of builders count against it a little."""
+    total = left.total() + right.total()
+    return 2 * (left & right).total() / total if total else 0.0
+
+
+def _copy(wanted: Wanted, step: Step) -> float:
+    instruction = wanted.instruction
+    if not step.stored:
+        found = max((_spelled(spelling, step.text) for spelling in wanted.spellings), default=0.0)
+        return found * _fit_of_flags(instruction, step)
+    found = BY_DESTINATION * max((_spelled(target, step.text) for target in wanted.targets), default=0.0)
+    if step.stored == "multi" and len(instruction.sources) == 1 and not _GLOB.search(instruction.sources[0]):
+        found *= ODD
+    if step.stored != "multi" and len(instruction.sources) > 1:
+        found *= ODD
+    return found * _fit_of_flags(instruction, step)
+
+
+def _fit_of_flags(instruction: Instruction, step: Step) -> float:
+    """buildah leaves --chown out of the history, so only another owner speaks against an instruction, not a missing one."""
+    owner = instruction.flag("chown")
+    if "--chown=" not in step.flags or "$" in owner:
+        return 1.0
+    shown = step.flags.partition("--chown=")[2].partition(" ")[0]
+    return 1.0 if shown == owner else ODD
+
+
+def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
+    """ENV, LABEL, EXPOSE and their like: how many of the instruction's own words the step has."""
+    words = wanted.words or Counter()
+    if not words:
+        return OTHER_SETTING
+    shared = (words & step_words).total() / words.total()
+    return OTHER_SETTING + (WITH_UNKNOWN - OTHER_SETTING) * shared
+
+
+def _spelled(spelling: str, text: str) -> float:
+    """SAME for the same text, somewhat less where only unknown values may differ, else 0."""
+    if UNKNOWN not in spelling:
+        return SAME if spelling == text else 0.0
+    pieces = spelling.split(UNKNOWN)
+    if not _fits(pieces, text):
+        return 0.0
+    known = sum(map(len, pieces))
+    return WITH_UNKNOWN * min(1.0, 0.4 + known / 20)
+
+
+def _fits(pieces: list[str], text: str) -> bool:
+    """Whether `text` is the pieces in order with anything between them; each is looked for once, so this is linear."""
+    first, *middle, last = pieces
+    if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):
+        return False
+    place, end = len(first), len(text) - len(last)
+    for piece in middle:
+        place = text.find(piece, place, end)
+        if place < 0:
+            return False
+        place += len(piece)
+    return True
+
+
+def resolved(path: str, directory: str) -> str:
+    """A destination as an absolute path; a slash at its end stays."""
+    if UNKNOWN in directory and not path.startswith("/"):
+        return UNKNOWN + posixpath.normpath("/" + path) if path.strip("./") else UNKNOWN
+    whole = posixpath.normpath(posixpath.join(directory or "/", path))
+    return whole + "/" if path.endswith(("/", "/.")) and whole != "/" else whole
+
+
+def all_spellings(texts: Iterator[str]) -> tuple[str, ...]:
+    """Collapsed, each once, in order."""
+    return tuple(dict.fromkeys(" ".join(text.split()) for text in texts if text.strip()))

@@ -1,0 +1,80 @@
+"""A whole Dockerfile: its stages, and which stage stands on which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from layerscope.advice.dockerfile.instructions import Instruction, parse_instruction
+from layerscope.advice.dockerfile.source import read_source
+from layerscope.advice.dockerfile.variables import Variables, expand, sets
+from layerscope.errors import BadDockerfile
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One FROM and what follows it. `base` is what it stands on, variables expanded; `name` is empty where it has none."""
+
+    name: str
+    base: str
+    line: int
+    instructions: tuple[Instruction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dockerfile:
+    """All stages, in order; `arguments` are the ARGs before the first FROM with their defaults."""
+
+    stages: tuple[Stage, ...]
+    arguments: Variables
+
+    def chain(self, index: int) -> tuple[Stage, ...]:
+        """The stages that stage `index` is made of, lowest first: itself on top, below it those it is built FROM."""
+        chain = [self.stages[index]]
+        below = self._find(chain[0].base, index)
+        while below is not None:
+            chain.insert(0, self.stages[below])
+            below = self._find(chain[0].base, below)
+        return tuple(chain)
+
+    def _find(self, base: str, before: int) -> int | None:
+        """The last stage of that name above the stage `before`; FROM takes no number."""
+        wanted = base.lower()
+        return next((index for index in reversed(range(before)) if self.stages[index].name.lower() == wanted), None)
+
+
+def parse_dockerfile(text: str, *, name: str = "Dockerfile") -> Dockerfile:
+    """Parse a Dockerfile's text. Raises BadDockerfile, which names the file and the line."""
+    source = read_source(text, name=name)
+    instructions = [parse_instruction(line, name=name, escape=source.escape) for line in source.lines]
+    first = next((index for index, each in enumerate(instructions) if each.keyword == "FROM"), len(instructions))
+    for each in instructions[:first]:
+        if each.keyword != "ARG":
+            raise BadDockerfile(f"{name}, line {each.line}: {each.keyword} before the first FROM")
+    if first == len(instructions):
+        raise BadDockerfile(f"{name}: no FROM in it, so it is no Dockerfile")
+    arguments = _arguments(instructions[:first])
+    return Dockerfile(tuple(_stages(instructions[first:], arguments, name)), arguments)
+
+
+def _arguments(instructions: Iterable[Instruction]) -> Variables:
+    variables: Variables = {}
+    for each in instructions:
+        variables |= sets(each, variables)
+    return variables
+
+
+def _stages(instructions: list[Instruction], arguments: Variables, name: str) -> list[Stage]:
+    starts = [index for index, each in enumerate(instructions) if each.keyword == "FROM"]
+    ends = [*starts[1:], len(instructions)]
+    return [
+        _stage(instructions[start], tuple(instructions[start + 1 : end]), arguments, name)
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _stage(origin: Instruction, instructions: tuple[Instruction, ...], arguments: Variables, name: str) -> Stage:
+    words = origin.words
+    if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
+        raise BadDockerfile(f"{name}, line {origin.line}: FROM takes an image, and AS with a name")
+    return Stage(words[2] if len(words) == 3 else "", expand(words[0], arguments, origin.escape), origin.line, instructions)

@@ -1,0 +1,153 @@
+"""What a fix is found in: the image's waste, who made each layer, and which bytes a fix has taken already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.advice.advice import DockerfileLine, Fix
+from layerscope.advice.dockerfile.instructions import COPIES, Instruction
+from layerscope.analysis import Analysis
+from layerscope.layers.table import Kind
+from layerscope.text import escape
+from layerscope.tree.tree import Longs, Tree
+from layerscope.waste.find import Waste
+
+Mask = npt.NDArray[np.bool_]
+TRIFLE_BYTES = 100_000
+TRIFLE_SHARE = 0.001
+"""A fix that saves less than this, or this share of the image's content, is not worth a sentence."""
+EXAMPLES = 3
+SHOWN = 56
+"""Characters of an instruction that a sentence quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What made a layer. `keyword` is empty where nothing says it; `text` is the instruction on one line, unescaped.
+
+    `instruction` and `line` are None where the Dockerfile is not known or does not show it.
+    """
+
+    number: int
+    keyword: str
+    text: str
+    is_base: bool
+    instruction: Instruction | None = None
+    line: DockerfileLine | None = None
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a command made it."""
+        return self.keyword == "RUN"
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether COPY or ADD made it."""
+        return self.keyword in COPIES
+
+    @property
+    def place(self) -> str:
+        """`line 9`, or `layer 4` where the line is not known."""
+        return f"line {self.line.line}" if self.line else f"layer {self.number}"
+
+    @property
+    def quoted(self) -> str:
+        """Its place and the start of its text, printable: ``line 9 `RUN rm -rf /x` ``."""
+        if not self.text:
+            return self.place
+        # A backtick inside would end the quotation in reports that take it for code.
+        text = escape(self.text).replace("`", "'")
+        return f"{self.place} `{text if len(text) <= SHOWN else text[: SHOWN - 1] + '…'}`"
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """An analysed image and the makers of its layers (index 0 is layer 1).
+
+    `is_taken` marks the entries whose bytes belong to a fix: finders run one after the other, take what they explain, and
+    see only the rest, so that each byte is counted for one fix at most.
+    """
+
+    analysis: Analysis
+    makers: Sequence[Maker]
+    base_layers: int | None
+    is_taken: Mask = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_taken", np.zeros(len(self.tree.entries), bool))
+
+    @property
+    def tree(self) -> Tree:
+        """The merged tree."""
+        return self.analysis.tree
+
+    @property
+    def waste(self) -> Waste:
+        """All waste, the base's too."""
+        return self.analysis.waste
+
+    def maker(self, layer: int) -> Maker:
+        """Who made a layer."""
+        return self.makers[layer - 1]
+
+    @property
+    def trifle(self) -> int:
+        """A fix of fewer bytes is left out."""
+        return max(TRIFLE_BYTES, round(TRIFLE_SHARE * self.waste.content_bytes))
+
+    def open_rows(self) -> Longs:
+        """The rows of the waste that own layers buried and no fix has taken yet."""
+        waste = self.waste
+        return np.flatnonzero(~self.is_taken[waste.entry] & (waste.buried_by > (self.base_layers or 0)))
+
+    def take(self, entries: npt.NDArray[np.integer]) -> None:
+        """These entries' bytes belong to a fix from now on."""
+        self.is_taken[entries] = True
+
+    @cached_property
+    def is_live(self) -> Mask:
+        """Which entries brought a content that a container sees."""
+        is_live = self.tree.entries.kind == Kind.FILE
+        is_live[self.waste.entry] = False
+        return np.asarray(is_live & (self.tree.entries.size > 0), bool)
+
+    def examples(self, nodes: npt.NDArray[np.integer], sizes: Longs) -> tuple[bytes, ...]:
+        """The paths of the biggest few."""
+        biggest = np.argsort(-sizes, kind="stable")[:EXAMPLES]
+        paths = (self.tree.nodes.paths[node] for node in nodes[biggest].tolist())
+        return tuple(dict.fromkeys(paths))
+
+    def fix(self, kind: str, layers: Sequence[int], size: int, sentence: str, paths: tuple[bytes, ...] = ()) -> Fix:
+        """`layers` has the one that the sentence starts with first; its line is the fix's. The full stop is put here."""
+        line = self.maker(layers[0]).line
+        return Fix(kind, tuple(layers), line.line if line else None, size, f"{sentence}.", paths)
+
+
+def joined(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def places(makers: Sequence[Maker]) -> str:
+    """`line 3`, `lines 3 and 5`, `line 3 and layer 6`; three at most."""
+    lines = sorted({maker.line.line for maker in makers if maker.line})
+    layers = sorted({maker.number for maker in makers if not maker.line})
+    parts = [_counted("line", lines), _counted("layer", layers)]
+    return joined([part for part in parts if part])
+
+
+def the_runs(makers: Sequence[Maker]) -> str:
+    """`the RUN of line 3`, `the RUNs of lines 3 and 5`."""
+    return f"the RUN{'s' * (len(makers) > 1)} of {places(makers)}"
+
+
+def _counted(noun: str, numbers: list[int]) -> str:
+    if not numbers:
+        return ""
+    shown = list(map(str, numbers if len(numbers) <= 4 else [*numbers[:3], "others"]))
+    return f"{noun}{'s' * (len(numbers) > 1)} {joined(shown)}"

@@ -1,0 +1,79 @@
+"""What a later layer removes or moves away: the layer that wrote it keeps it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from layerscope.advice.advice import Fix
+from layerscope.advice.fixes.buried import Group, groups
+from layerscope.advice.fixes.fix_context import Scene, the_runs
+from layerscope.waste.find import Cause
+
+MOST = 0.9
+"""A COPY of which this share is removed was only there for the commands in between."""
+_UNINSTALLS = re.compile(r"\b(?:autoremove|purge|remove|uninstall|apk del|erase)\b")
+_ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2|txz)(?:\.\w+)?$")
+
+
+def find_removed(scene: Scene) -> Iterator[Fix]:
+    """One fix for each removing layer and sort of writer."""
+    for group in groups(scene, [Cause.DELETED]):
+        yield _of_deleted(group)
+    for group in groups(scene, [Cause.MOVED]):
+        yield _of_moved(group)
+
+
+def _of_deleted(group: Group) -> Fix:
+    if group.writer.is_base:
+        remedy = "every pull still carries them; start from a base without them"
+        return group.fix("removed-of-base", f"removes {group.amount} of the base's files: {remedy}")
+    if group.writer.is_run:
+        return _installed(group)
+    return _copied(group) if group.writer.is_copy else _unknown(group)
+
+
+def _installed(group: Group) -> Fix:
+    kept = f"{group.amount} stay in {group.where}"
+    if group.are_neighbours:
+        return group.fix("join-runs", f"removes {group.what} wrote: {kept}; join the two RUNs")
+    remedy = f"remove it in {the_runs(group.writers)}"
+    if _UNINSTALLS.search(group.burier.text):
+        remedy += ", or build in a stage of its own and copy the result"
+    return group.fix("join-runs", f"removes {group.what} wrote: {kept}; {remedy}")
+
+
+def _copied(group: Group) -> Fix:
+    kept = f"{group.amount} stay in {group.where}"
+    if group.size >= MOST * group.written:
+        remedy = f"use `RUN --mount=type=bind` instead of the {group.writer.keyword}"
+        return group.fix("bind-mount", f"removes {group.what} copied: {kept}; {remedy}")
+    return group.fix("copy-less", f"removes {group.what} copied: {kept}; {_left_out(group)}")
+
+
+def _left_out(group: Group) -> str:
+    """How a COPY or ADD brings less."""
+    instruction = group.writer.instruction
+    if instruction is not None and instruction.flag("from"):
+        return "copy only what is needed from that stage"
+    if instruction is not None and group.writer.keyword == "ADD" and any(map(_ARCHIVE.search, instruction.sources)):
+        return "leave them out of the archive"
+    return "leave them out of what is copied, in .dockerignore"
+
+
+def _unknown(group: Group) -> Fix:
+    return group.fix("removed", f"removes {group.what} wrote: {group.amount} stay in {group.where}; leave them out there")
+
+
+def _of_moved(group: Group) -> Fix:
+    kept = f"{group.where} keep{'s' * (len(group.writers) == 1)} {group.amount}"
+    if group.writer.is_base:
+        return group.fix(
+            "moved-of-base", f"moves {group.amount} of the base's files, which are then there twice: leave them in place"
+        )
+    if group.writer.is_copy:
+        return group.fix("copy-to-place", f"moves {group.what} copied: {kept}; copy them to where they end up")
+    remedy = "join the two RUNs" if group.are_neighbours else f"move them in {the_runs(group.writers)}"
+    return group.fix(
+        "join-runs", f"moves {group.what} wrote: {kept}; {remedy if group.writer.is_run else 'write them there at once'}"
+    )

@@ -1,0 +1,1 @@
+"""The three figures of dive 0.13.1, digit for digit."""

@@ -1,1 +1,0 @@
-"""Dockerfiles: what stands where, and which line made which layer."""

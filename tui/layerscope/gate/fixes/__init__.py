@@ -1,1 +1,0 @@
-"""Changes to a Dockerfile that make the image smaller, each with the bytes that it saves."""

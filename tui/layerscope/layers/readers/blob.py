@@ -1,0 +1,241 @@
+"""A blob -> its LayerTable, by the cheapest way there is: hopping over a memory map, or one pass through the decompressor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import xxhash
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.blob import Blob, OnBytes, uncounted
+from layerscope.layers.compression.streams import (
+    PIECE,
+    Compression,
+    SeekPoint,
+    compression_of,
+    forget_it,
+    unpack,
+)
+from layerscope.layers.estimate import estimate_compressed
+from layerscope.layers.hashing import Algorithms, HashingBeside, LayerHashes
+from layerscope.layers.table import LayerTable
+from layerscope.layers.tar.header_walk import HeaderWalk
+from layerscope.layers.tar.headers import BLOCK
+
+STRIDE = 64 << 20
+"""Mapped bytes walked over before their pages are let go."""
+NO_DIGEST = bytes(16)
+WHOLE = "; the end of its tar comes before that, so that all of its entries are shown"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadLayer:
+    """A layer that was read: its table, how it is stored, and where unpacking can start again to read one file, and its hashes.
+
+    `compressed_estimate` is about how many bytes a plain layer takes as gzip; None where that was not estimated.
+    """
+
+    table: LayerTable
+    compression: Compression
+    seek_points: tuple[SeekPoint, ...] = ()
+    hashes: LayerHashes | None = None
+    """None where nobody asked for them, or where not all bytes of the layer were read."""
+    compressed_estimate: int | None = None
+
+
+def read_layer(
+    blob: Blob,
+    *,
+    layer: int,
+    on_bytes: OnBytes = uncounted,
+    keep_seek_points: bool = True,
+    hash_with: Algorithms | None = None,
+) -> ReadLayer:
+    """Read every entry of a stored layer, plain or compressed (told by its first bytes).
+
+    `layer` is the number that problems will name; `on_bytes` is called with the stored bytes got through since the last
+    call. Damage does not raise: it is a fatal problem of the table, which then holds the entries before it. Contents of
+    compressed layers are hashed in passing; those of plain layers are not touched. With `hash_with`, all bytes are hashed
+    beside that.
+    """
+    if hash_with is None:
+        return _read_layer(blob, None, layer=layer, on_bytes=on_bytes, keep_seek_points=keep_seek_points)
+    with HashingBeside(blob, hash_with) as beside:
+        read = _read_layer(blob, beside, layer=layer, on_bytes=on_bytes, keep_seek_points=keep_seek_points)
+    return replace(read, hashes=beside.hashes)
+
+
+def _read_layer(
+    blob: Blob, beside: HashingBeside | None, *, layer: int, on_bytes: OnBytes, keep_seek_points: bool
+) -> ReadLayer:
+    compression = compression_of(blob.read(0, 4))
+    if compression is Compression.NONE:
+        table = read_plain(blob, layer=layer, on_bytes=on_bytes)
+        return ReadLayer(table, compression, compressed_estimate=estimate_compressed(blob))
+    points: list[SeekPoint] = []
+    remember = points.append if keep_seek_points else forget_it
+    if beside is None:
+        pieces = unpack(blob, remember=remember, on_bytes=on_bytes)
+    else:
+        pieces = beside.seen(unpack(blob, remember=remember, on_bytes=_both(beside.took, on_bytes)))
+    return ReadLayer(read_pieces(pieces, layer=layer), compression, tuple(points))
+
+
+def _both(one: OnBytes, other: OnBytes) -> OnBytes:
+    def on_bytes(length: int) -> None:
+        one(length)
+        other(length)
+
+    return on_bytes
+
+
+def read_plain(blob: Blob, *, layer: int = 0, on_bytes: OnBytes = uncounted) -> LayerTable:
+    """Read every entry of an uncompressed tar in a memory map, without touching contents. 0.1 s for 117,000 entries."""
+    walk = HeaderWalk(layer)
+    damage = ""
+    try:
+        position = _walk_map(walk, blob, on_bytes)
+        _pass_rest(walk, position, blob)
+    except CorruptLayer as error:
+        damage = str(error)
+    damage = _flush(walk) or damage
+    return walk.table(unpacked_bytes=blob.size, damage=damage)
+
+
+def _walk_map(walk: HeaderWalk, blob: Blob, on_bytes: OnBytes) -> int:
+    position = reached = 0
+    if blob.map is None:
+        return 0
+    while position < blob.size and not walk.is_done:
+        stop = min(blob.size, position + STRIDE)
+        following = walk.advance(blob.map, blob.start + position, blob.start + stop, blob.start + blob.size, -blob.start)
+        following -= blob.start
+        if following == position:
+            break
+        position = following
+        walk.keep_whole(position, blob.size)
+        walk.flush()
+        blob.forget(reached, min(position, blob.size))
+        on_bytes(min(position, blob.size) - reached)
+        reached = min(position, blob.size)
+    on_bytes(blob.size - reached)
+    return position
+
+
+def _pass_rest(walk: HeaderWalk, position: int, blob: Blob) -> None:
+    if not walk.is_done:
+        walk.end(position, blob.read(position, 2 * BLOCK) if position < blob.size else b"", blob.size)
+        return
+    for start in range(position, blob.size, PIECE):
+        walk.pass_rest(blob.read(start, min(PIECE, blob.size - start)))
+        blob.forget(start, min(start + PIECE, blob.size))
+
+
+def _flush(walk: HeaderWalk) -> str:
+    try:
+        walk.flush()
+    except CorruptLayer as error:
+        return str(error)
+    return ""
+
+
+def read_pieces(pieces: Iterable[bytes], *, layer: int = 0) -> LayerTable:
+    """Read every entry of an unpacked layer that passes by, hashing contents; CorruptLayer from `pieces` is its damage."""
+    stream = _StreamWalk(HeaderWalk(layer))
+    damage = ""
+    try:
+        for piece in pieces:
+            stream.take(piece)
+        stream.finish()
+    except CorruptLayer as error:
+        damage = f"{error}{WHOLE if stream.walk.is_done else ''}"
+    stream.drop_open()
+    damage = _flush(stream.walk) or damage
+    return stream.walk.table(unpacked_bytes=stream.length, damage=damage)
+
+
+class _StreamWalk:
+    """Feeds a HeaderWalk from a stream, hashing contents as they pass by; holds one piece and an unfinished header at most."""
+
+    def __init__(self, walk: HeaderWalk) -> None:
+        self.walk = walk
+        self.length = 0
+        self._carry = b""
+        self._content = 0  # bytes to come of the content that the last piece broke off
+        self._skip = 0  # bytes to come before the next header, that content included
+        self._hash = xxhash.xxh3_128()
+
+    def take(self, piece: bytes) -> None:
+        self.length += len(piece)
+        if self.walk.is_done:
+            self.walk.pass_rest(piece)
+            return
+        if self._skip:
+            piece = self._pass_content(piece)
+        if piece:
+            window = self._carry + piece if self._carry else piece
+            self._walk_window(window)
+
+    def _pass_content(self, piece: bytes) -> bytes:
+        passed = min(self._skip, len(piece))
+        if self._content:
+            content = min(self._content, passed)
+            self._hash.update(memoryview(piece)[:content])
+            self._content -= content
+            if not self._content:
+                self._close()
+        self._skip -= passed
+        return piece[passed:]
+
+    def _walk_window(self, window: bytes) -> None:
+        shift = self.length - len(window)
+        position, before = 0, -1
+        while position != before and position < len(window) and not self.walk.is_done:
+            before = position
+            try:
+                position = self.walk.advance(window, position, len(window), len(window), shift)
+            finally:
+                self._hash_new(window, shift)
+            if not self._content:
+                self.walk.flush_when_full()
+        self._carry = window[position:]
+        if self.walk.is_done:
+            self.walk.pass_rest(self._carry)
+            self._carry = b""
+        self._skip = max(0, position - len(window))
+
+    def _hash_new(self, window: bytes, shift: int) -> None:
+        rows = self.walk.rows
+        view = memoryview(window)
+        add, digest = rows.digests.append, xxhash.xxh3_128_digest
+        for row in range(len(rows.digests), len(rows.sizes)):
+            size = rows.sizes[row]
+            start = rows.offsets[row] - shift
+            if not size or row in rows.sparse:
+                add(NO_DIGEST)
+            elif start + size <= len(window):
+                add(digest(view[start : start + size]))
+            else:
+                self._open(view[start:], size)
+
+    def _open(self, head: memoryview, size: int) -> None:
+        self._hash.reset()
+        self._hash.update(head)
+        self._content = size - len(head)
+
+    def _close(self) -> None:
+        self.walk.rows.digests.append(self._hash.digest())
+        self.walk.flush_when_full()
+
+    def finish(self) -> None:
+        """Raises CorruptLayer when the stream ended inside a content or a header."""
+        if self._content:
+            raise CorruptLayer(f"truncated: the bytes end at offset {self.length}, inside a content")
+        self.walk.keep_whole(self.length + self._skip, self.length)
+        self.walk.end(self.length - len(self._carry), self._carry, self.length)
+
+    def drop_open(self) -> None:
+        """Forget the entry whose content did not arrive whole."""
+        if self._content:
+            self.walk.rows.drop_from(len(self.walk.rows.sizes) - 1)

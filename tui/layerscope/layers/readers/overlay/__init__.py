@@ -1,0 +1,1 @@
+"""A container's own layer, read from the upper directory of its overlay mount."""

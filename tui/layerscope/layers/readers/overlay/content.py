@@ -1,0 +1,116 @@
+"""The content of files of a layer that lies unpacked in a directory, as engines keep them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import FileIO
+from pathlib import Path
+
+import xxhash
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.blob import Blob
+from layerscope.layers.compression.streams import PIECE, Compression
+from layerscope.layers.content import LARGEST_SPARSE, Stretch
+from layerscope.layers.readers.overlay.markers import is_without_data, lower_path
+from layerscope.layers.readers.overlay.rooted import Below
+from layerscope.layers.table import LayerTable, Strings
+from layerscope.text import escape
+
+GONE = "it is not there any more"
+_WORDS = {errno.ENOENT: GONE, errno.ENOTDIR: GONE, errno.ESTALE: GONE, errno.EISDIR: "something else is in its place"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DirectoryContent:
+    """The contents of a layer whose entries lie below `directory`; `paths` are those of its entries.
+
+    No link leads out of the directory; a symlink among a file's parents, which the layer's own tar may have written through,
+    is resolved inside (`Below`). Files are opened when they are asked for, so a layer
+    that is removed meanwhile raises CorruptLayer then.
+    """
+
+    directory: Path
+    paths: Strings
+    sparse: frozenset[int] = frozenset()
+    is_upper: bool = False
+    """Whether this is a container's own layer, where overlayfs may have files without their bytes (`metacopy`)."""
+    lowers: tuple[Path, ...] = ()
+    """Where those bytes are: the directories of the layers below, the uppermost first."""
+
+    @classmethod
+    def of(
+        cls, directory: Path, table: LayerTable, *, is_upper: bool = False, lowers: tuple[Path, ...] = ()
+    ) -> DirectoryContent:
+        """The content of a layer whose table was read."""
+        return cls(directory, table.entries.paths, frozenset(table.sparse), is_upper, lowers)
+
+    @property
+    def compression(self) -> Compression:
+        """Files lie there as they are."""
+        return Compression.NONE
+
+    @property
+    def plain(self) -> Blob | None:
+        """There is no map of all files."""
+        return None
+
+    def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002 - a file begins at its beginning
+        """See LayerContent. Raises CorruptLayer when the file is not there, or not as large as the layer's table says."""
+        with Below(self.directory) as below:
+            yield from self._pieces(below, self.paths[entry], size)
+
+    def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """See LayerContent. 10 us a file, when they come in the order of the layer."""
+        with Below(self.directory) as below:
+            for entry, _offset, size in wanted:
+                yield entry, self._pieces(below, self.paths[entry], size)
+
+    def digest(self, entry: int, offset: int, size: int) -> bytes:
+        """See LayerContent."""
+        if entry in self.sparse and size > LARGEST_SPARSE:
+            raise CorruptLayer(f"a sparse file of {size} bytes, most of them a hole, is not read through")
+        state = xxhash.xxh3_128()
+        for piece in self.pieces(entry, offset, size):
+            state.update(piece)
+        return state.digest()
+
+    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
+        """See LayerContent."""
+        return [self.digest(*stretch) for stretch in stretches]
+
+    def _pieces(self, below: Below, path: bytes, size: int) -> Iterator[bytes]:
+        try:
+            with os.fdopen(below.file(path), "rb", buffering=0) as file:
+                found = os.fstat(file.fileno()).st_size
+                if found != size:
+                    raise CorruptLayer(f"{escape(path)}: the engine keeps {found} bytes of it where the layer says {size}")
+                if self.is_upper and is_without_data(file.fileno()):
+                    yield from self._pieces_below(lower_path(path, file.fileno()), size)
+                else:
+                    yield from _read(file, path, size)
+        except OSError as error:
+            reason = _WORDS.get(error.errno or 0, error.strerror)
+            raise CorruptLayer(f"{escape(path)} in {escape(str(self.directory))} cannot be read: {reason}") from error
+
+    def _pieces_below(self, path: bytes, size: int) -> Iterator[bytes]:
+        """The bytes of a file of which only the metadata is here: those of the uppermost layer below that has it."""
+        for number, directory in enumerate(self.lowers, 1):
+            with Below(directory) as below:
+                if below.has_file(path):
+                    lower = replace(self, directory=directory, lowers=self.lowers[number:])
+                    yield from lower._pieces(below, path, size)
+                    return
+        raise CorruptLayer(f"{escape(path)}: the engine keeps its bytes in a layer below (overlayfs metacopy), and not there")
+
+
+def _read(file: FileIO, path: bytes, size: int) -> Iterator[bytes]:
+    while size > 0:
+        piece = file.read(min(size, PIECE))
+        if not piece:
+            raise CorruptLayer(f"{escape(path)}: it ends {size} bytes early")
+        yield piece
+        size -= len(piece)

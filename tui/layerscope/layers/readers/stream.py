@@ -1,0 +1,87 @@
+"""A layer that passes by once, as part of a stream -> its table; what a map would give and a stream cannot is left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from layerscope.layers.compression.streams import Compression, compression_of, unpack_forward
+from layerscope.layers.hashing import LayerHashes
+from layerscope.layers.readers.blob import ReadLayer, read_pieces
+
+
+class Passing(Protocol):
+    """Bytes that pass by."""
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes; fewer only where they end."""
+
+
+def read_passing(stream: Passing, *, size: int) -> ReadLayer:
+    """Read a stored layer of `size` bytes, plain or compressed, from the front of `stream`. Contents are hashed in passing, and
+    so are all stored and all unpacked bytes (sha256).
+
+    Which layer it is may not be known yet: problems name layer 0 until `numbered`. Damage does not raise; bytes after it are
+    left in the stream, and then there are no hashes. There are no seek points.
+    """
+    supply = _Forward(stream, size)
+    compression = compression_of(supply.read(0, 4))
+    if compression is not Compression.NONE:
+        supply.start_hash()
+    unpacked = hashlib.sha256()
+    read = ReadLayer(read_pieces(_seen(unpack_forward(supply), unpacked.update)), compression)
+    if not supply.is_used_up or any(problem.is_fatal for problem in read.table.problems):
+        return read
+    stored = supply.hash or unpacked
+    return replace(read, hashes=LayerHashes(f"sha256:{stored.hexdigest()}", f"sha256:{unpacked.hexdigest()}"))
+
+
+def _seen(pieces: Iterator[bytes], on_piece: Callable[[bytes], object]) -> Iterator[bytes]:
+    for piece in pieces:
+        on_piece(piece)
+        yield piece
+
+
+def numbered(read: ReadLayer, layer: int) -> ReadLayer:
+    """The same, now that its number is known."""
+    if not read.table.problems:
+        return read
+    problems = tuple(replace(problem, layer=layer) for problem in read.table.problems)
+    return replace(read, table=replace(read.table, problems=problems))
+
+
+class _Forward:
+    """A stream as the Supply of a decompressor: what was read beyond the last start is kept, for that is asked for again.
+
+    `hash` is of the bytes that were read so far, None before `start_hash`.
+    """
+
+    def __init__(self, stream: Passing, size: int) -> None:
+        self.size = size
+        self.hash: hashlib._Hash | None = None
+        self._stream = stream
+        self._held = b""
+        self._start = 0
+
+    def start_hash(self) -> None:
+        """Hash what was read and what will be; before any but the first bytes were asked for."""
+        self.hash = hashlib.sha256(self._held)
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether all bytes were read."""
+        return self._start + len(self._held) == self.size
+
+    def read(self, start: int, size: int) -> bytes:
+        """See Supply."""
+        end = min(start + size, self.size)
+        missing = end - self._start - len(self._held)
+        if missing > 0:
+            new = self._stream.read(missing)
+            if self.hash is not None:
+                self.hash.update(new)
+            self._held = self._held[start - self._start :] + new
+            self._start = start
+        return self._held[start - self._start : end - self._start]

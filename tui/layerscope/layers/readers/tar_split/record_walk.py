@@ -1,0 +1,202 @@
+"""Records of a tar-split file -> the table of the layer: a HeaderWalk over a tar whose contents are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.readers.tar_split.crc import crc_id
+from layerscope.layers.readers.tar_split.records import FILE, SEGMENT, Record
+from layerscope.layers.table import LayerTable
+from layerscope.layers.tar.exact import MAX_SIZE, size_field
+from layerscope.layers.tar.header_walk import BATCH, HEADER_ONLY, REGULAR, ZERO_BLOCK, HeaderWalk
+from layerscope.layers.tar.headers import BLOCK
+from layerscope.layers.tar.octal import octal_12
+
+MAX_HEAD = 16 << 20
+"""The most bytes of headers we believe one entry to have."""
+FIELDS = np.dtype(
+    {"names": ["high", "low", "flag"], "formats": [">u8", ">u4", "u1"], "offsets": [124, 132, 156], "itemsize": BLOCK}
+)
+IS_REGULAR, IS_HEADER_ONLY = np.zeros(256, bool), np.zeros(256, bool)
+IS_REGULAR[[*REGULAR]] = IS_HEADER_ONLY[[*HEADER_ONLY]] = True
+
+Longs = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slice:
+    """Some entries, side by side: the raw bytes from the content before it to its own, its last block, its file record."""
+
+    heads: list[bytes]
+    blocks: list[bytes]
+    files: list[Record]
+    stored: list[int]
+    """Bytes of content in the tar; not right for sparse files, whose records say how large they are unpacked."""
+    is_plain: npt.NDArray[np.bool_]
+    """Which are one plain header, with nothing before it but the padding that the content before it needs."""
+
+
+class SplitWalk:
+    """Takes the records of one tar-split file, in order, and makes the table of them. Raises CorruptLayer like HeaderWalk."""
+
+    def __init__(self, layer: int) -> None:
+        self._walk = HeaderWalk(layer)
+        self._length = 0  # of the tar so far, without `_parts`
+        self._pad = 0  # bytes of padding that the last content needs and that begin the next segment
+        self._parts: list[bytes] = []  # segments since the last file
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Take some more records."""
+        parts, heads, files = self._parts, [], []
+        for record in records:
+            if record.type == FILE:
+                heads.append(parts[0] if len(parts) == 1 else b"".join(parts))
+                files.append(record)
+                parts.clear()
+                if len(files) == BATCH:
+                    self._add(heads, files)
+                    heads, files = [], []
+            elif record.type == SEGMENT and record.payload is not None:
+                parts.append(record.payload)
+            else:
+                raise CorruptLayer(f"a record of unknown type {record.type} near offset {self._length} of the tar")
+        if files:
+            self._add(heads, files)
+        self._bound_rest()
+
+    def finish(self) -> None:
+        """Take the end marker. Raises CorruptLayer when the record stops before the tar does."""
+        head = b"".join(self._parts)
+        rest = head[self._close(head) :]
+        if not self._walk.is_done and (self._walk.awaits_entry or rest.strip(b"\0") or (self._length % BLOCK and not rest)):
+            raise CorruptLayer(f"it ends at offset {self._length} of the tar, inside an entry")
+
+    def flush(self) -> None:
+        """Decode what was taken. Raises CorruptLayer at the first header whose checksum is wrong."""
+        self._walk.flush()
+
+    def table(self, damage: str) -> LayerTable:
+        """The table of all that was flushed; `damage` is added as a fatal problem."""
+        return self._walk.table(unpacked_bytes=self._length, damage=damage)
+
+    def _bound_rest(self) -> None:
+        """Any number of segments may follow the end marker, which is then all there is to them."""
+        if self._walk.is_done or sum(map(len, self._parts)) > MAX_HEAD:
+            self._close(b"".join(self._parts))
+            self._parts.clear()
+            if not self._walk.is_done:
+                raise CorruptLayer(f"headers of more than {MAX_HEAD >> 20} MiB at offset {self._length} of the tar")
+
+    def _close(self, head: bytes) -> int:
+        """Take what follows the last file; returns how far the walk came in it."""
+        start = self._length
+        self._length += len(head)
+        if self._walk.is_done:
+            self._walk.pass_rest(head)
+            return len(head)
+        count = len(self._walk.rows.blocks)
+        position = self._walk.advance(head, self._pad, len(head), len(head), start)
+        if self._walk.is_done:
+            self._walk.pass_rest(head[position:])
+        if len(self._walk.rows.blocks) != count:
+            self._walk.rows.drop_from(count)
+            raise CorruptLayer(f"the header at offset {start} of the tar has no file")
+        return position
+
+    def _add(self, heads: list[bytes], files: list[Record]) -> None:
+        part = _slice(heads, files, self._pad)
+        if self._length + sum(part.stored) > MAX_SIZE:
+            raise CorruptLayer(f"contents of an absurd size after offset {self._length} of the tar")
+        first = 0
+        for row in np.flatnonzero(~part.is_plain).tolist():
+            self._add_plain(part, first, row)
+            self._add_exact(part, row)
+            first = row + 1
+        self._add_plain(part, first, len(heads))
+        self._walk.flush()
+
+    def _add_plain(self, part: _Slice, first: int, last: int) -> None:
+        """Take the entries `first` to `last` - 1 as they are; one at a time where an extended header bears on them."""
+        if first >= last:
+            return
+        if not self._walk.takes_plain:
+            for row in range(first, last):
+                self._add_exact(part, row)
+            return
+        rows, stored = self._walk.rows, part.stored[first:last]
+        ends = list(accumulate(map(sum, zip(map(len, part.heads[first:last]), stored, strict=True)), initial=self._length))
+        rows.blocks += part.blocks[first:last]
+        rows.sizes += stored
+        rows.offsets += [end - size for end, size in zip(ends[1:], stored, strict=True)]
+        rows.digests += [crc_id(file.payload) for file in part.files[first:last]]
+        self._length, self._pad = ends[-1], -stored[-1] % BLOCK
+
+    def _add_exact(self, part: _Slice, row: int) -> None:
+        """Take one entry by HeaderWalk's own steps. As for them its content follows, the next header lies behind `head`."""
+        rows, head, file = self._walk.rows, part.heads[row], part.files[row]
+        count = len(rows.blocks)
+        try:
+            following, stored = self._step(head, file)
+        except CorruptLayer:
+            rows.drop_from(count)
+            raise
+        rows.digests += [crc_id(file.payload)] * (len(rows.blocks) - count)
+        self._length += len(head) + stored
+        self._pad = following - len(head) - stored
+
+    def _step(self, head: bytes, file: Record) -> tuple[int, int]:
+        """Where the header after this entry would be, counted from `head`, and how many bytes the tar stores of its content."""
+        rows = self._walk.rows
+        count = len(rows.blocks)
+        following = self._walk.advance(head, self._pad, len(head), len(head), self._length)
+        if following < len(head) and file.size:
+            following = self._add_mapped(head, following, file.size)
+        added = len(rows.blocks) - count
+        stored = self._stored(file) if added else file.size
+        if added > 1 or not 0 <= following - len(head) - stored < BLOCK:
+            raise CorruptLayer(f"the entry at offset {self._length} of the tar has another size than its file")
+        return following, stored
+
+    def _add_mapped(self, head: bytes, position: int, size: int) -> int:
+        """A sparse file in PAX form 1.0 begins with its map, which tar-split loses: engines cannot save such a layer again.
+
+        The file is taken for one run of data.
+        """
+        head += f"1\n0\n{size}\n".encode().ljust(BLOCK, b"\0")
+        return self._walk.advance(head, position, len(head) - BLOCK, len(head), self._length)
+
+    def _stored(self, file: Record) -> int:
+        """Bytes that the tar stores of the entry just taken: none of a link, of a sparse file what its header says."""
+        rows = self._walk.rows
+        row = len(rows.blocks) - 1
+        block, override = rows.blocks[row], rows.overrides.get(row)
+        size = 0 if block[156] in HEADER_ONLY else file.size
+        if rows.sizes[row] != size:
+            raise CorruptLayer(
+                f"the entry at offset {self._length} of the tar has {rows.sizes[row]} bytes by its header, {size} by its record"
+            )
+        if row not in rows.sparse:
+            return size
+        return size_field(block, self._length) if override is None or override.size is None else override.size
+
+
+def _slice(heads: list[bytes], files: list[Record], pad: int) -> _Slice:
+    """Tell the plain entries apart. `pad` bytes of padding come before the first."""
+    blocks = [head[-BLOCK:] if len(head) >= BLOCK else ZERO_BLOCK for head in heads]
+    fields = np.frombuffer(b"".join(blocks), FIELDS)
+    is_header_only = IS_HEADER_ONLY[fields["flag"]]
+    sizes = np.array([file.size for file in files], np.int64)
+    sizes[is_header_only] = 0
+    stated, is_octal = octal_12(fields["high"], fields["low"])
+    is_old = (fields["flag"] == 0) & (sizes != 0)  # perhaps a directory in the v7 format, which has no content
+    is_plain = is_header_only | (IS_REGULAR[fields["flag"]] & is_octal & (stated == sizes) & ~is_old)
+    lengths = np.fromiter(map(len, heads), np.int64, len(heads))
+    is_plain[0] &= lengths[0] == pad + BLOCK
+    is_plain[1:] &= lengths[1:] == (-sizes[:-1] & (BLOCK - 1)) + BLOCK
+    return _Slice(heads, blocks, files, sizes.tolist(), is_plain)

@@ -1,0 +1,1 @@
+"""Tar headers -> columns, by the rules of Go's archive/tar."""

@@ -1,0 +1,1 @@
+"""Reports of what one image has that another has not."""

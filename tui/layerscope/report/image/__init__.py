@@ -1,0 +1,1 @@
+"""Reports about one image: text, JSON, listings, path histories, waste."""

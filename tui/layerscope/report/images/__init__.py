@@ -1,0 +1,1 @@
+"""Reports about many images and the layers they share."""

@@ -1,0 +1,1 @@
+"""Reports of the gate: text, JSON, SARIF, JUnit, Markdown, HTML and more."""

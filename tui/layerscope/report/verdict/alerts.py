@@ -1,0 +1,159 @@
+"""What the gate has to say of lines in a Dockerfile: alerts, for code scanning, code quality and annotations alike."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from layerscope.advice.advice import Fix
+from layerscope.gate.verdict import Finding, Outcome, RuleResult, Severity
+from layerscope.report.verdict.gate_run import GateRun
+from layerscope.report.verdict.measures import finding_text, lasting_name
+from layerscope.text import escape
+from layerscope.units import count_text, size_text
+from layerscope.wording.instructions import step_text
+
+EXAMPLES = 5
+"""Findings that an alert names."""
+MOST = 1000
+"""Alerts of a run; code scanning shows at most 5,000, and nobody reads as many."""
+DEFAULT_DOCKERFILE = "Dockerfile"
+DOUBT = "unjudged-image"
+
+_CHECKSUM = re.compile(r"^(ADD|COPY) [0-9a-f]{8} ")
+
+
+class Level(StrEnum):
+    """How much an alert matters: a rule of severity error broke, a rule of severity warn broke, or there is a fix."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Lines of the Dockerfile, from 1. `is_known` is false where the layer has no line there: then they are the first."""
+
+    path: str
+    line: int = 1
+    end_line: int = 1
+    is_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert. All texts are escaped and on one line.
+
+    `rule` is the configuration's key or `fix-` and the fix's kind, `title` the rule's own name, `written_at` where
+    the bytes come from if that is another line. `fingerprint` (hexadecimal) is unique in a run, and the same in the next build
+    as long as the rule and the instruction stay.
+    """
+
+    rule: str
+    title: str
+    level: Level
+    message: str
+    place: Place
+    written_at: Place | None
+    fingerprint: str
+    size: int = 0
+
+
+def alerts(run: GateRun) -> list[Alert]:
+    """Doubts first, then broken rules, errors before warnings, then fixes with the most bytes first."""
+    found = [*_doubts(run)]
+    for outcome in (Outcome.FAILED, Outcome.WARNED):
+        for result in run.verdict.results:
+            if result.outcome is outcome:
+                found += _of_rule(run, result)
+    found += (_of_fix(run, fix) for fix in run.advice.fixes)
+    return _unique(run, found[:MOST])
+
+
+def _doubts(run: GateRun) -> Iterator[Alert]:
+    for doubt in run.verdict.doubts:
+        message = f"the image could not be judged: {escape(doubt)}"
+        yield Alert(DOUBT, DOUBT, Level.ERROR, message, _place(run, None), None, escape(doubt))
+
+
+def _of_rule(run: GateRun, result: RuleResult) -> Iterator[Alert]:
+    """One alert for each line that the rule's findings lead to; one without a line for a rule that has none."""
+    level = Level.ERROR if result.severity is Severity.ERROR else Level.WARNING
+    sentence = _ended(escape(result.sentence))
+    groups: dict[int | None, list[Finding]] = {}
+    for finding in result.findings:
+        groups.setdefault(_blamed(run, finding), []).append(finding)
+    for layer, findings in groups.items() or [(None, [])]:
+        message = f"{sentence} {_examples(findings)}" if findings else sentence
+        written_at = _written_at(run, layer, findings)
+        size = sum(finding.size for finding in findings)
+        mark = f"{result.name}\0{_instruction(run, layer)}"
+        yield Alert(result.key, escape(result.name), level, message, _place(run, layer), written_at, mark, size)
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+
+
+def _blamed(run: GateRun, finding: Finding) -> int | None:
+    """The layer whose instruction is to blame, if its line is known: what buried the bytes, else what wrote them."""
+    layers = (finding.buried_by, finding.layer)
+    return next((layer for layer in layers if layer is not None and layer in run.advice.lines), None)
+
+
+def _examples(findings: list[Finding]) -> str:
+    named = "; ".join(finding_text(finding) for finding in findings[:EXAMPLES])
+    rest = len(findings) - EXAMPLES
+    return f"Here: {named}; and {rest:,} more." if rest > 0 else f"Here: {named}."
+
+
+def _written_at(run: GateRun, layer: int | None, findings: list[Finding]) -> Place | None:
+    wrote = next((finding.layer for finding in findings if finding.layer is not None), None)
+    if wrote is None or wrote == layer or wrote not in run.advice.lines:
+        return None
+    return _place(run, wrote)
+
+
+def _of_fix(run: GateRun, fix: Fix) -> Alert:
+    layer = next((layer for layer in fix.layers if layer in run.advice.lines), None)
+    place = _place(run, layer)
+    if fix.line is not None and fix.line != place.line:
+        place = replace(place, line=fix.line, end_line=fix.line, is_known=True)
+    message = f"{_ended(escape(fix.sentence))} Saves {size_text(fix.size)}."
+    mark = f"{fix.kind}\0{_instruction(run, layer)}"
+    return Alert(f"fix-{fix.kind}", fix.kind, Level.NOTE, message, place, None, mark, fix.size)
+
+
+def _place(run: GateRun, layer: int | None) -> Place:
+    path = run.advice.dockerfile or DEFAULT_DOCKERFILE
+    line = run.advice.lines.get(layer) if layer is not None else None
+    return Place(path, line.line, max(line.end_line, line.line), is_known=True) if line else Place(path)
+
+
+def _instruction(run: GateRun, layer: int | None) -> str:
+    """What stays the same when only contents change: an instruction without the checksum of what it copies."""
+    if layer is None:
+        return ""
+    line = run.advice.lines.get(layer)
+    return line.text if line else _CHECKSUM.sub(r"\1 ", step_text(run.analysis.image.layers[layer - 1].history))
+
+
+def _unique(run: GateRun, found: list[Alert]) -> list[Alert]:
+    """Make fingerprints of what is to be told apart; equals are counted."""
+    image, seen = lasting_name(run.analysis.image), dict[str, int]()
+    unique = []
+    for alert in found:
+        mark = f"{image}\0{alert.rule}\0{alert.fingerprint}"
+        count = seen[mark] = seen.get(mark, 0) + 1
+        digest = hashlib.sha256(f"{mark}\0{count}".encode("utf-8", "surrogateescape")).hexdigest()
+        unique.append(replace(alert, fingerprint=digest[:32]))
+    return unique
+
+
+def more_sentence(count: int) -> str:
+    """What stands in for alerts that there is no room for."""
+    return f"{count_text(count, 'more alert')}: see the other reports."

@@ -1,0 +1,107 @@
+"""A first layerscope.toml for an image: today's figures with a little room, each key with what it is for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from decimal import ROUND_CEILING, Decimal
+
+import numpy as np
+
+from layerscope.analysis import Analysis
+from layerscope.gate.measures import MEASURES
+from layerscope.gate.quantities import Quantity
+from layerscope.gate.rule_keys import FLOOR, KEYS, Key
+from layerscope.gate.subject import Subject
+from layerscope.gate.verdict import Unit
+from layerscope.report.verdict.gate_config import quantity_toml
+from layerscope.text import escape
+from layerscope.units import count_text, percent_text, size_text
+from layerscope.waste.find import Cause
+
+ROOM = Decimal("1.1")
+"""How much more than today is allowed."""
+MORE_LAYERS = 2
+SMALLEST = 1_000_000
+_FORBIDDEN = (("**/.git/**", "anywhere"), ("**/id_rsa", "anywhere"), ("**/.aws/credentials", "anywhere"))
+
+
+def first_config_text(analysis: Analysis) -> str:
+    """The file. The image that it is made from passes it."""
+    subject = Subject(analysis)
+    blocks = [_head(analysis), *_limits(subject), _growth(), *_forbidden(subject), _examples()]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _head(analysis: Analysis) -> str:
+    name = escape(analysis.image.name or analysis.image.reference)
+    return (
+        f"# What `layerscope ci` holds this image to. Written from {name}: its figures with a little room.\n"
+        '# Each rule may also be a table: max-size = { limit = "500MB", severity = "warn" }'
+    )
+
+
+def _limits(subject: Subject) -> Iterator[str]:
+    for name, measure in MEASURES.items():
+        key, measured = KEYS[name], measure(subject, None)
+        value = _with_room(key, measured.value)
+        is_needless = name == "max-own-size" and subject.analysis.base_layers is None
+        off = "#" if measured.doubt or is_needless or (name == "max-wasted-percent" and measured.value >= 1) else ""
+        today = _figure(key.unit, measured.value)
+        yield f"# {key.help} Today: {today}.\n{off}{name} = {quantity_toml(name, value)}"
+        if name == "max-wasted-percent":
+            yield f"# {KEYS[FLOOR].help}\n{FLOOR} = {quantity_toml(FLOOR, KEYS[FLOOR].default)}"
+
+
+def _with_room(key: Key, value: float) -> Quantity:
+    """Today's figure and a tenth, two layers, or a percentage point."""
+    if key.unit is Unit.BYTES:
+        return _round_up(int(value))
+    if key.unit is Unit.COUNT:
+        return int(value) + MORE_LAYERS
+    percent = math.floor(100 * value) - 1 if key.is_floor else math.ceil(100 * value) + 1
+    return min(max(percent, 0), 100) / 100
+
+
+def _round_up(size: int) -> int:
+    """With room, to two digits."""
+    wanted = max(Decimal(size) * ROOM, Decimal(SMALLEST))
+    step = Decimal(10) ** (wanted.adjusted() - 1)
+    return int((wanted / step).to_integral_value(ROUND_CEILING) * step)
+
+
+def _figure(unit: Unit | None, value: float) -> str:
+    if unit is Unit.SHARE:
+        return percent_text(value) if value <= 1 else f"{100 * value:.0f}%"
+    return size_text(int(value)) if unit is Unit.BYTES else f"{int(value):,}"
+
+
+def _growth() -> str:
+    return (
+        "# The ratchet: no more than this beyond what `layerscope baseline IMAGE` wrote down. The greater of the two holds.\n"
+        '#baseline = "layerscope.lock.json"\n'
+        '#max-growth = "5MB or 2%"\n'
+        '#max-waste-growth = "1MB"'
+    )
+
+
+def _forbidden(subject: Subject) -> Iterator[str]:
+    """What nobody wants in an image; those that are in this one are left for its author to decide."""
+    yield "# What must not be in the image, be it visible to a container, or anywhere: removed later, and still pulled."
+    for path, where in _FORBIDDEN:
+        count = int(np.count_nonzero(subject.fitting(path)))
+        off = "#" if count else ""
+        today = f"# There is something to look at: {count_text(count, 'path')} of this image.\n" if count else ""
+        yield f'{today}{off}[[forbid]]\n{off}path = "{path}"\n{off}where = "{where}"'
+
+
+def _examples() -> str:
+    day = "2030-01-31"
+    return (
+        "# How much a directory, or all that fits a glob, may take of what a container sees.\n"
+        '#[[budget]]\n#path = "/usr/share/doc"\n#max = "1MB"\n\n'
+        f"# How much may be wasted for one cause: {', '.join(cause.word for cause in Cause)}.\n"
+        '#[[max-cause]]\n#cause = "metadata"\n#max = "1MB"\n\n'
+        "# What is let through for a while. After its last day a waiver fails the gate.\n"
+        f'#[[waive]]\n#rule = "max-wasted"\n#path = "/opt/vendor/**"\n#reason = "bought, not built"\n#until = {day}'
+    )

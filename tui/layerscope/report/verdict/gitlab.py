@@ -1,0 +1,31 @@
+"""GitLab's code quality report: the array of issues that a merge request shows at the lines of its files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layerscope.report.encode import json_line
+from layerscope.report.verdict.alerts import DOUBT, Alert, Level, alerts
+from layerscope.report.verdict.gate_run import GateRun
+
+_SEVERITIES = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTE: "info"}
+
+
+def gitlab_report(run: GateRun) -> bytes:
+    """A JSON array, `[]` when there is nothing to say; paths are relative to the repository."""
+    return json_line([_issue(alert) for alert in alerts(run)])
+
+
+def _issue(alert: Alert) -> dict[str, Any]:
+    return {
+        "type": "issue",
+        "description": f"{alert.title}: {alert.message}",
+        "check_name": f"layerscope/{alert.rule}",
+        "fingerprint": alert.fingerprint,
+        "severity": "blocker" if alert.rule == DOUBT else _SEVERITIES[alert.level],
+        "categories": ["Performance"],
+        "location": {
+            "path": alert.place.path.encode("utf-8", "backslashreplace").decode(),
+            "lines": {"begin": alert.place.line, "end": alert.place.end_line},
+        },
+    }

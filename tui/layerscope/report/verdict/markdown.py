@@ -1,0 +1,209 @@
+"""Markdown as GitHub and GitLab show it (GFM): for a file, a step's summary, and a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from layerscope.analysis import Analysis
+from layerscope.gate.verdict import Finding, Outcome, RuleResult
+from layerscope.report.pull_size import pull_facts
+from layerscope.report.verdict.gate_run import GateRun
+from layerscope.report.verdict.measures import (
+    LONGEST_NAME,
+    OUTCOMES,
+    figures,
+    image_title,
+    lasting_name,
+    path_text,
+    verdict_word,
+)
+from layerscope.text import escape
+from layerscope.units import percent_text, size_text
+from layerscope.waste.find import Cause
+from layerscope.wording.instructions import step_text
+from layerscope.wording.prose import code, plain
+from layerscope.wording.style import cut_end, cut_middle
+
+SUMMARY_LIMIT = 1 << 20
+"""Bytes of a step's summary; GitHub refuses a longer one whole."""
+COMMENT_LIMIT = 1 << 16
+"""Characters of a comment; a byte is never more than one, so bytes are counted."""
+FULL, BRIEF = 200, 10
+"""Rows of a table."""
+MARKS = {
+    Outcome.PASSED: "✅",
+    Outcome.FAILED: "❌",
+    Outcome.WARNED: "⚠️",
+    Outcome.WAIVED: "⚪",
+    Outcome.UNJUDGED: "⚪",
+}
+
+Row = Sequence[str]
+
+
+def markdown_report(run: GateRun) -> bytes:
+    """All there is to say, tables cut at 200 rows."""
+    return "\n".join(_blocks(run, FULL)).encode()
+
+
+def step_summary(run: GateRun) -> str:
+    """The same, below 1 MiB."""
+    return _fitting(_blocks(run, FULL), SUMMARY_LIMIT)
+
+
+def pr_comment(run: GateRun) -> str:
+    """A short form, below 64 KiB. Its first line is a comment that no reader sees, the same in every build of this image: by
+    it the comment is found that a later run replaces.
+    """
+    mark = re.sub(r"[^A-Za-z0-9._/: -]|--+", "_", lasting_name(run.analysis.image))
+    return _fitting([f"<!-- layerscope {cut_end(mark, LONGEST_NAME)} -->\n", *_blocks(run, BRIEF)], COMMENT_LIMIT)
+
+
+def _fitting(blocks: Sequence[str] | Iterator[str], limit: int) -> str:
+    """As many whole blocks as there is room for: half a table or an open `<details>` would spoil what follows."""
+    rest = "\n_The rest of this report was too long to be shown here._\n"
+    kept, room = [], limit - len(rest.encode()) - 1
+    for block in blocks:
+        room -= len(block.encode()) + 1
+        if room < 0:
+            kept.append(rest)
+            break
+        kept.append(block)
+    return "\n".join(kept)
+
+
+def _blocks(run: GateRun, rows: int) -> Iterator[str]:
+    yield _heading(run)
+    yield _rules(run, rows)
+    yield from _doubts(run)
+    yield from _fixes(run, rows)
+    yield from _offenders(run, rows)
+    yield from _notes(run)
+    yield _folded("Layers", _layers(run.analysis, rows))
+
+
+def _heading(run: GateRun) -> str:
+    verdict, waste = run.verdict, run.analysis.waste
+    mark = "⚠️" if verdict.doubts else "✅" if verdict.has_passed else "❌"
+    facts = (
+        f"**{size_text(waste.content_bytes)}** on disk",
+        *(re.sub(r"^(\S+ \S+)", r"**\1**", fact) for fact in pull_facts(run.analysis.pull_size)),
+        f"**{size_text(waste.wasted_bytes)}** wasted",
+        f"**{percent_text(waste.efficiency)}** efficient",
+    )
+    return f"### {mark} {code(image_title(run.analysis.image))} {verdict_word(verdict)}\n\n{' · '.join(facts)}\n"
+
+
+def _rules(run: GateRun, rows: int) -> str:
+    results = sorted(run.verdict.results, key=lambda result: result.outcome not in (Outcome.FAILED, Outcome.WARNED))
+    heads = ("", "Rule", "Measured", "Limit", "Margin", "Result")
+    return _table(heads, "llrrrl", (_rule(result) for result in results), len(results), max(rows, 50))
+
+
+def _rule(result: RuleResult) -> Row:
+    outcome = OUTCOMES[result.outcome]
+    waived = f": {plain('; '.join(result.waivers))}" if result.waivers else ""
+    told = ("—",) * 3 if result.outcome is Outcome.UNJUDGED else figures(result)
+    return (MARKS[result.outcome], code(cut_middle(escape(result.name), LONGEST_NAME)), *told, outcome + waived)
+
+
+def _doubts(run: GateRun) -> Iterator[str]:
+    if run.verdict.doubts:
+        yield "#### Why it could not be judged\n\n" + _list(run.verdict.doubts)
+
+
+def _notes(run: GateRun) -> Iterator[str]:
+    notes = (*run.verdict.notes, *run.advice.notes)
+    if notes:
+        yield _list(notes)
+
+
+def _list(sentences: Sequence[str]) -> str:
+    return "".join(f"- {plain(sentence)}\n" for sentence in sentences[:BRIEF])
+
+
+def _fixes(run: GateRun, rows: int) -> Iterator[str]:
+    fixes = run.advice.fixes
+    if fixes:
+        heads = ("Saves", "Line", "What to change")
+        lines = ((size_text(fix.size), str(fix.line or "—"), plain(fix.sentence)) for fix in fixes)
+        yield "#### What to change\n\n" + _table(heads, "rrl", lines, len(fixes), rows)
+
+
+def _offenders(run: GateRun, rows: int) -> Iterator[str]:
+    """What broke each rule; where none did, what is wasted most."""
+    broken = [result for result in run.verdict.results if result.outcome in (Outcome.FAILED, Outcome.WARNED)]
+    told: set[tuple[Finding, ...]] = {()}
+    for result in broken[:BRIEF]:
+        name = code(cut_middle(escape(result.name), LONGEST_NAME))
+        yield f"#### {MARKS[result.outcome]} {name}\n\n{plain(result.sentence)}\n\n{_findings(result, rows, told)}"
+    if not broken and len(run.analysis.waste):
+        yield _folded("Worst paths", _worst(run.analysis, rows))
+
+
+def _findings(result: RuleResult, rows: int, told: set[tuple[Finding, ...]]) -> str:
+    """Rules about waste have the same worst offenders, which need not be told twice."""
+    if result.findings in told:
+        return "The same as above.\n" if result.findings else ""
+    told.add(result.findings)
+    return _table(_FINDING, "rlll", (_offender(finding) for finding in result.findings), len(result.findings), rows)
+
+
+_FINDING = ("Size", "Cause", "Layers", "Path")
+
+
+def _offender(finding: Finding) -> Row:
+    layers = " → ".join(str(layer) for layer in (finding.layer, finding.buried_by) if layer is not None)
+    path = code(path_text(finding.path)) if finding.path is not None else ""
+    note = " ".join(filter(None, (path, plain(finding.note), "(the base's)" if finding.is_base else "")))
+    return size_text(finding.size), finding.cause.word if finding.cause is not None else "", layers, note
+
+
+def _worst(analysis: Analysis, rows: int) -> str:
+    waste, paths = analysis.waste, analysis.tree.nodes.paths
+    lines = (
+        (
+            size_text(int(waste.size[row])),
+            Cause(waste.cause[row]).word,
+            f"{waste.written_by[row]} → {waste.buried_by[row]}",
+            code(path_text(paths[int(waste.node[row])])),
+        )
+        for row in range(min(len(waste), rows))
+    )
+    return _table(_FINDING, "rlll", lines, len(waste), rows)
+
+
+def _layers(analysis: Analysis, rows: int) -> str:
+    layers = analysis.image.layers
+    wasted = analysis.waste.by_layer(len(layers)).tolist()
+    columns = zip(layers, analysis.layer_content_bytes, wasted, strict=True)
+    base = analysis.base_layers or 0
+    lines = (
+        (
+            str(layer.number),
+            size_text(size),
+            size_text(waste) if waste else "",
+            code(cut_end(step_text(layer.history), LONGEST_NAME)) + (" (base)" if layer.number <= base else ""),
+        )
+        for layer, size, waste in columns
+    )
+    return _table(("#", "Size", "Wasted", "Instruction"), "rrrl", lines, len(layers), max(rows, 130))
+
+
+def _table(heads: Row, sides: str, rows: Iterator[Row], count: int, limit: int) -> str:
+    """A table of at most `limit` of its `count` rows; `sides` has `l` or `r` for each column."""
+    rules = ("--:" if side == "r" else "---" for side in sides)
+    lines = [_line(heads), _line(tuple(rules)), *(_line(row) for row in islice(rows, limit))]
+    if count > limit:
+        lines.append(f"\n_and {count - limit:,} more_")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(cells: Row) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _folded(title: str, content: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{content}\n</details>\n"

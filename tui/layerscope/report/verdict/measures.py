@@ -1,0 +1,68 @@
+"""The figures of a rule, its outcome and its findings, as people read them: words that all reports of the gate share."""
+
+from __future__ import annotations
+
+from layerscope.gate.figures import margin_text, measured_and_limit
+from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
+from layerscope.oci.reference import tag_of
+from layerscope.sources.image import Image
+from layerscope.text import escape
+from layerscope.units import size_text
+from layerscope.wording.style import cut_middle
+
+LONGEST_NAME = 160
+"""Characters of a name that a report shows; what is longer loses its middle. JSON has all of it."""
+
+OUTCOMES = {
+    Outcome.PASSED: "passed",
+    Outcome.FAILED: "failed",
+    Outcome.WARNED: "warning",
+    Outcome.WAIVED: "waived",
+    Outcome.UNJUDGED: "not judged",
+}
+
+
+def verdict_word(verdict: Verdict) -> str:
+    """`passed`, `failed` or `could not be judged`: what follows the image's name."""
+    if verdict.doubts:
+        return "could not be judged"
+    return "passed" if verdict.has_passed else "failed"
+
+
+def figures(result: RuleResult) -> tuple[str, str, str]:
+    """What a rule measured, its limit (`≥ 90.0%` for a floor, `≤ 20.0 MB` for a ceiling) and its margin."""
+    measured, limit = measured_and_limit(result)
+    return measured, f"{'≥' if result.is_floor else '≤'} {limit}", margin_text(result)
+
+
+def image_title(image: Image) -> str:
+    """What the image is called, escaped: its tag, else what the user typed."""
+    return cut_middle(escape(image.name or image.reference), LONGEST_NAME)
+
+
+def lasting_name(image: Image) -> str:
+    """A name that stays from build to build, escaped: without tag and digest, of a file without its directory; and the
+    platform.
+    """
+    name = image.name.partition("@")[0] or image.reference.rpartition("/")[2]
+    tag = tag_of(name) if image.name else ""
+    return escape(f"{name.removesuffix(':' + tag) if tag else name} {image.platform}")
+
+
+def path_text(path: bytes) -> str:
+    """A path of the image from its root, escaped and not too long."""
+    return cut_middle("/" + escape(path), LONGEST_NAME)
+
+
+def finding_text(finding: Finding) -> str:
+    """`/app/x: 34.5 MB deleted, written by layer 7, buried by layer 9 (the base's)`."""
+    start = f"{path_text(finding.path)}: " if finding.path is not None else ""
+    cause = f" {finding.cause.word}" if finding.cause is not None else ""
+    facts = [f"{size_text(finding.size)}{cause}"]
+    if finding.layer is not None:
+        facts.append(f"written by layer {finding.layer}")
+    if finding.buried_by is not None:
+        facts.append(f"buried by layer {finding.buried_by}")
+    base = " (the base's)" if finding.is_base else ""
+    note = f"; {escape(finding.note)}" if finding.note else ""
+    return f"{start}{', '.join(facts)}{base}{note}"

@@ -1,0 +1,108 @@
+"""What the page draws: an image's biggest directories and files with their bytes, those of each layer, and those wasted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from layerscope.analysis import Analysis
+from layerscope.layers.table import Kind
+from layerscope.text import escape
+from layerscope.tree.nodes import Ints
+from layerscope.tree.tree import Longs
+from layerscope.wording.style import cut_middle
+
+MOST = 2500
+"""Nodes of a page, the biggest: on a screen of a million dots the rest is dust, and a page stays below 1 MB."""
+LONGEST_NAME = 120
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Treemap:
+    """The kept nodes in depth-first order, the root first; every column but the last two is that long.
+
+    `node` are their numbers in the tree, `parent` their parents' places among the kept (-1 for the root), `size` all
+    bytes that layers write at and below them, `files` in how many contents, `wasted` those no container sees. `written` and
+    `lost` are `size` and `wasted` by layer, of shape (layers, kept).
+    """
+
+    node: Longs
+    parent: Longs
+    size: Longs
+    files: Longs
+    wasted: Longs
+    written: Longs
+    lost: Longs
+
+
+def treemap(analysis: Analysis, *, most: int = MOST) -> Treemap:
+    """The biggest nodes; a node's parents are among them, for they are no smaller."""
+    tree, waste = analysis.tree, analysis.waste
+    contents = np.flatnonzero(tree.entries.kind == Kind.FILE)
+    nodes, sizes = tree.entry_node[contents], tree.entries.size[contents]
+    whole = _below(nodes, sizes, len(tree), tree.nodes.end)
+    kept = _biggest(whole, most)
+    end = tree.nodes.end[kept].astype(np.int64)
+    firsts = np.searchsorted(contents, analysis.contents.stack.first)
+    wasted_nodes, layer = tree.entry_node[waste.entry], waste.written_by
+    written = [_between(nodes[start:stop], sizes[start:stop], kept, end) for start, stop in pairwise(firsts.tolist())]
+    lost = [
+        _between(wasted_nodes[layer == number], waste.size[layer == number], kept, end) for number in range(1, tree.layers + 1)
+    ]
+    parent = np.searchsorted(kept, tree.nodes.parent[kept])
+    parent[0] = -1
+    return Treemap(
+        node=kept,
+        parent=parent,
+        size=whole[kept],
+        files=_between(nodes, np.ones(len(nodes), np.int64), kept, end),
+        wasted=_between(wasted_nodes, waste.size, kept, end),
+        written=np.array(written, np.int64).reshape(tree.layers, len(kept)),
+        lost=np.array(lost, np.int64).reshape(tree.layers, len(kept)),
+    )
+
+
+def _below(nodes: Ints, sizes: Longs, count: int, end: Ints) -> Longs:
+    """The sum of `sizes` at and below each of `count` nodes."""
+    sums = np.zeros(count + 1, np.int64)
+    # As floating point, which is exact to 9 PB.
+    np.cumsum(np.bincount(nodes, weights=sizes, minlength=count).astype(np.int64), out=sums[1:])
+    return np.asarray(sums[end] - sums[:-1])
+
+
+def _biggest(whole: Longs, most: int) -> Longs:
+    """The `most` biggest nodes at most, none without bytes but the root."""
+    least = int(np.partition(whole, -most)[-most]) if len(whole) > most else 0
+    is_kept = whole > least
+    is_kept[0] = True
+    return np.flatnonzero(is_kept)
+
+
+def _between(nodes: Ints, sizes: Longs, first: Longs, end: Longs) -> Longs:
+    """For each subtree `[first, end)` the sum of `sizes` whose nodes are in it."""
+    order = np.argsort(nodes, kind="stable")
+    sums = np.zeros(len(nodes) + 1, np.int64)
+    np.cumsum(sizes[order], out=sums[1:])
+    sorted_nodes = nodes[order]
+    return np.asarray(sums[np.searchsorted(sorted_nodes, end)] - sums[np.searchsorted(sorted_nodes, first)])
+
+
+def treemap_fields(analysis: Analysis, found: Treemap) -> dict[str, Any]:
+    """The treemap as the page's script reads it: columns, and by node and layer, where there are any bytes, triples."""
+    node, layer = np.nonzero(found.written.T)
+    return {
+        "name": [cut_middle(escape(analysis.tree.nodes.name(each)), LONGEST_NAME) for each in found.node.tolist()],
+        "parent": found.parent.tolist(),
+        "size": found.size.tolist(),
+        "files": found.files.tolist(),
+        "wasted": found.wasted.tolist(),
+        "parts": {
+            "count": np.bincount(node, minlength=len(found.node)).tolist(),
+            "layer": (layer + 1).tolist(),
+            "size": found.written.T[node, layer].tolist(),
+            "wasted": found.lost.T[node, layer].tolist(),
+        },
+    }

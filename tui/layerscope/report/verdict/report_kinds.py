@@ -1,0 +1,37 @@
+"""The kinds of report that a run of the gate can write, each by a function that is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+from layerscope.errors import UsageError
+from layerscope.report.verdict.gate_run import GateRun
+from layerscope.settings.suggestion import suggestion
+from layerscope.text import escape
+
+KINDS = {
+    "markdown": "layerscope.report.verdict.markdown:markdown_report",
+    "comment": "layerscope.report.verdict.markdown:pr_comment",
+    "junit": "layerscope.report.verdict.junit:junit_report",
+    "sarif": "layerscope.report.verdict.sarif:sarif_report",
+    "gitlab": "layerscope.report.verdict.gitlab:gitlab_report",
+    "openmetrics": "layerscope.report.verdict.openmetrics:openmetrics_report",
+    "html": "layerscope.report.verdict.html:html_report",
+    "json": "layerscope.report.verdict.verdict_json:json_report",
+    "analysis": "layerscope.report.verdict.verdict_json:analysis_report",
+}
+
+
+def checked_kind(kind: str) -> str:
+    """A kind that there is. Raises UsageError."""
+    if kind not in KINDS:
+        near = suggestion(kind, KINDS) or f"; there are {', '.join(KINDS)}"
+        raise UsageError(f"there is no report `{escape(kind[:40])}`{near}")
+    return kind
+
+
+def report_bytes(kind: str, run: GateRun) -> bytes:
+    """One report of a run, whole."""
+    module, _, function = KINDS[kind].partition(":")
+    written: bytes | str = getattr(importlib.import_module(module), function)(run)
+    return written.encode() if isinstance(written, str) else written

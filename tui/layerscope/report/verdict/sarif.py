@@ -1,0 +1,137 @@
+"""SARIF 2.1.0 (OASIS), within what GitHub's code scanning takes: every result has a location and a lasting fingerprint."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from layerscope import __version__
+from layerscope.report.encode import json_line
+from layerscope.report.verdict.alerts import DOUBT, Alert, Place, alerts
+from layerscope.report.verdict.gate_run import GateRun
+from layerscope.report.verdict.measures import image_title, lasting_name
+from layerscope.text import escape
+from layerscope.wording.style import cut_end
+
+VERSION = "2.1.0"
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+LONGEST = 4000
+"""Characters of a message: with 1,000 alerts at most, a report stays far below GitHub's 10 MB."""
+
+_RULES = {
+    DOUBT: "The image could not be judged",
+    "min-efficiency": "Too little of what the layers carry is seen in a container",
+    "max-wasted": "The image wastes too many bytes",
+    "max-wasted-percent": "The image wastes too large a share of its own bytes",
+    "max-size": "The image is too big",
+    "max-wire-size": "The image is too big to pull",
+    "max-own-size": "The layers above the base are too big",
+    "max-layers": "The image has too many layers",
+    "max-layer-size": "A layer is too big",
+    "max-file-size": "A file is too big",
+    "forbid": "The image holds what it must not hold",
+    "budget": "A directory or pattern is beyond its budget",
+    "max-cause": "Too much is wasted for one cause",
+    "fix-join-runs": "One RUN removes what another added",
+    "fix-copy-chown": "Changing owners or modes copies files into another layer",
+    "fix-duplicate": "The image holds the same content several times",
+}
+
+
+def sarif_report(run: GateRun) -> bytes:
+    """One log with one run. Locations are relative to the repository's root."""
+    found = alerts(run)
+    rules = list(dict.fromkeys(alert.rule for alert in found))
+    log = {
+        "$schema": SCHEMA,
+        "version": VERSION,
+        "runs": [
+            {
+                "tool": {"driver": _driver(rules, found)},
+                "automationDetails": {"id": f"layerscope/{_text(lasting_name(run.analysis.image))}/"},
+                "invocations": [_invocation(run)],
+                "columnKind": "unicodeCodePoints",
+                "results": [_result(alert, rules.index(alert.rule)) for alert in found],
+                "properties": _figures(run),
+            }
+        ],
+    }
+    return json_line(log)
+
+
+def _driver(rules: list[str], found: list[Alert]) -> dict[str, Any]:
+    levels = {alert.rule: alert.level for alert in reversed(found)}
+    return {
+        "name": "layerscope",
+        "semanticVersion": __version__,
+        "rules": [_rule(rule, levels[rule]) for rule in rules],
+    }
+
+
+def _rule(rule: str, level: str) -> dict[str, Any]:
+    title = _RULES.get(rule, f"The image could be smaller: {rule.removeprefix('fix-').replace('-', ' ')}")
+    return {
+        "id": rule,
+        "name": "".join(word.capitalize() for word in rule.split("-")),
+        "shortDescription": {"text": f"{title}."},
+        "fullDescription": {"text": f"{title}. Stated as '{rule}' to layerscope."},
+        "help": {
+            "text": f"{title}. The result names the layers, the paths and the bytes; `layerscope IMAGE` shows all of them."
+        },
+        "defaultConfiguration": {"level": str(level)},
+        "properties": {"tags": ["container-image", "size"]},
+    }
+
+
+def _invocation(run: GateRun) -> dict[str, Any]:
+    verdict = run.verdict
+    told = [(doubt, "error") for doubt in verdict.doubts] + [(note, "note") for note in (*verdict.notes, *run.advice.notes)]
+    return {
+        "executionSuccessful": not verdict.doubts,
+        "exitCode": verdict.exit_code,
+        "toolExecutionNotifications": [{"level": level, "message": _message(text)} for text, level in told],
+    }
+
+
+def _result(alert: Alert, index: int) -> dict[str, Any]:
+    related = {"relatedLocations": [_related(alert.written_at)]} if alert.written_at else {}
+    return {
+        "ruleId": alert.rule,
+        "ruleIndex": index,
+        "level": str(alert.level),
+        "message": _message(f"{alert.title}: {alert.message}"),
+        "locations": [_location(alert.place)],
+        **related,
+        "partialFingerprints": {"primaryLocationLineHash": f"{alert.fingerprint}:1"},
+        "properties": {"bytes": alert.size, "isMapped": alert.place.is_known},
+    }
+
+
+def _related(place: Place) -> dict[str, Any]:
+    return {"id": 1, **_location(place), "message": {"text": "written here"}}
+
+
+def _location(place: Place) -> dict[str, Any]:
+    uri = quote(place.path.encode("utf-8", "surrogateescape"), safe="/-._~")
+    region = {"startLine": place.line, "endLine": place.end_line}
+    return {"physicalLocation": {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}, "region": region}}
+
+
+def _message(text: str) -> dict[str, str]:
+    """A text in which `[text](1)`, SARIF's embedded link (section 3.11.6), is none."""
+    return {"text": cut_end(escape(text), LONGEST).replace("](", "] (")}
+
+
+def _figures(run: GateRun) -> dict[str, Any]:
+    waste, image = run.analysis.waste, run.analysis.image
+    return {
+        "image": _text(image_title(image)),
+        "imageId": image.id or "",
+        "contentBytes": waste.content_bytes,
+        "wastedBytes": waste.wasted_bytes,
+        "efficiency": waste.efficiency,
+    }
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

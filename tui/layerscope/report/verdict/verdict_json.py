@@ -1,0 +1,130 @@
+"""The gate's verdict as one JSON document, schema `layerscope.gate/1`: a contract that scripts rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layerscope.advice.advice import DockerfileLine, Fix
+from layerscope.gate.verdict import Finding, RuleResult
+from layerscope.report.encode import json_line
+from layerscope.report.image.json import analysis_json
+from layerscope.report.paths import path_fields
+from layerscope.report.pull_size import estimate_field
+from layerscope.report.verdict.gate_run import GateRun
+from layerscope.sources.image import PullSize
+from layerscope.wording.instructions import history_fields
+
+SCHEMA = "layerscope.gate/1"
+
+
+def json_report(run: GateRun) -> bytes:
+    """The verdict, with a newline at its end. Sizes are bytes, shares go from 0 to 1, layers count from 1, base first."""
+    verdict = run.verdict
+    outcome = "unjudged" if verdict.doubts else "passed" if verdict.has_passed else "failed"
+    document = {
+        "schema": SCHEMA,
+        "outcome": outcome,
+        "exit_code": verdict.exit_code,
+        "image": _image(run),
+        "rules": [_rule(result) for result in verdict.results],
+        "doubts": [_text(doubt) for doubt in verdict.doubts],
+        "notes": [_text(note) for note in verdict.notes],
+        "layers": _layers(run),
+        "dockerfile": _text(run.advice.dockerfile) or None,
+        "fixes": [_fix(fix) for fix in run.advice.fixes],
+    }
+    return json_line(document)
+
+
+def analysis_report(run: GateRun) -> bytes:
+    """All that is known of the image: what `layerscope IMAGE --json` writes."""
+    return analysis_json(run.analysis)
+
+
+def _image(run: GateRun) -> dict[str, Any]:
+    image, waste = run.analysis.image, run.analysis.waste
+    own, base = run.analysis.own_and_base_waste
+    return {
+        "reference": _text(image.reference),
+        "name": _text(image.name),
+        "id": image.id,
+        "manifest_digest": image.manifest_digest,
+        "platform": str(image.platform),
+        "content_bytes": waste.content_bytes,
+        "wire_bytes": sum(layer.wire_bytes for layer in image.layers),
+        **estimate_field(run.analysis.pull_size),
+        "wasted_bytes": waste.wasted_bytes,
+        "own_wasted_bytes": own,
+        "base_wasted_bytes": base,
+        "base_layers": run.analysis.base_layers,
+        "efficiency": waste.efficiency,
+    }
+
+
+def _rule(result: RuleResult) -> dict[str, Any]:
+    return {
+        "key": result.key,
+        "name": _text(result.name),
+        "outcome": result.outcome,
+        "severity": result.severity,
+        "unit": result.unit,
+        "measured": result.measured,
+        "is_estimate": result.is_estimate,
+        "limit": result.limit,
+        "is_floor": result.is_floor,
+        "margin": result.margin,
+        "origin": _text(result.origin),
+        "sentence": _text(result.sentence),
+        "waivers": [_text(waiver) for waiver in result.waivers],
+        "findings": [_finding(finding) for finding in result.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        **({"path": None} if finding.path is None else path_fields(finding.path)),
+        "layer": finding.layer,
+        "buried_by": finding.buried_by,
+        "cause": None if finding.cause is None else finding.cause.word,
+        "bytes": finding.size,
+        "is_base": finding.is_base,
+        "note": _text(finding.note),
+    }
+
+
+def _layers(run: GateRun) -> list[dict[str, Any]]:
+    sizes = run.analysis.layer_content_bytes
+    return [
+        {
+            "number": layer.number,
+            "diff_id": layer.diff_id,
+            **history_fields(layer.history),
+            "content_bytes": sizes[layer.number - 1],
+            "wire_bytes": layer.wire_bytes,
+            **estimate_field(PullSize.of([layer])),
+            **_line(run.advice.lines.get(layer.number)),
+        }
+        for layer in run.analysis.image.layers
+    ]
+
+
+def _line(line: DockerfileLine | None) -> dict[str, Any]:
+    if line is None:
+        return {"line": None, "line_confidence": None}
+    return {"line": line.line, "line_confidence": line.confidence}
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    return {
+        "kind": fix.kind,
+        "layers": list(fix.layers),
+        "line": fix.line,
+        "bytes": fix.size,
+        "sentence": _text(fix.sentence),
+        "paths": [path_fields(path)["path"] for path in fix.paths],
+    }
+
+
+def _text(text: str) -> str:
+    """Text that JSON can carry: lone surrogates, of arguments that are not UTF-8, become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,1 @@
+"""Queries, globs and regular expressions over the nodes of a tree."""

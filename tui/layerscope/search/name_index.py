@@ -1,0 +1,114 @@
+"""All names of a tree, prepared for searching while one types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.search.batch import Batch, Octets
+from layerscope.search.terms import Text
+from layerscope.tree.nodes import Ints, Nodes
+from layerscope.tree.shape import Flags, ranges
+from layerscope.tree.tree import Longs
+
+Masks = npt.NDArray[np.uint64]
+_CHUNK = 1 << 18
+"""Bytes that are looked at in one step, some milliseconds."""
+_OWN_BIT = b"abcdefghijklmnopqrstuvwxyz0123456789._-@+~ =,:()[]#%&$!"
+
+
+def _octet_bits() -> Masks:
+    """The bit of each byte; rare ones share some. A slash has none: a path's mask is made of names."""
+    bits = [len(_OWN_BIT) + octet % (64 - len(_OWN_BIT)) for octet in range(256)]
+    for octet in range(128):
+        lower = chr(octet).lower().encode()
+        bits[octet] = _OWN_BIT.index(lower) if lower in _OWN_BIT else bits[octet]
+    masks = np.left_shift(np.uint64(1), np.array(bits, np.uint64))
+    masks[ord("/")] = 0
+    return masks
+
+
+_BITS = _octet_bits()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NameIndex:
+    """The lower-case name of node i is `names[offsets[i]:offsets[i + 1]]` (uint8, int64).
+
+    `name_masks` and `path_masks` (uint64) have a bit for each byte that the name or the path holds; some share one.
+    """
+
+    nodes: Nodes
+    names: Octets
+    offsets: Longs
+    name_masks: Masks
+    path_masks: Masks
+
+    @classmethod
+    def of(cls, nodes: Nodes, is_cancelled: Callable[[], bool]) -> NameIndex | None:
+        """Prepare a tree's names, in small steps; None when `is_cancelled` says so between two of them."""
+        paths = nodes.paths.offsets
+        starts, stops = paths[:-1] + nodes.name_start.astype(np.int64), paths[1:]
+        offsets = np.zeros(len(nodes) + 1, np.int64)
+        np.cumsum(stops - starts, out=offsets[1:])
+        names, masks = np.empty(int(offsets[-1]), np.uint8), np.zeros(len(nodes), np.uint64)
+        buffer = np.frombuffer(nodes.paths.buffer, np.uint8)
+        for part in parts(stops - starts):
+            if is_cancelled():
+                return None
+            chunk = buffer[ranges(starts[part], stops[part])]
+            names[offsets[part.start] : offsets[part.stop]] = np.frombuffer(chunk.tobytes().lower(), np.uint8)
+            masks[part] = _masks(chunk, offsets[part.start : part.stop + 1] - offsets[part.start])
+        return cls(nodes, names, offsets, masks, _path_masks(nodes, masks))
+
+    def can_match(self, text: Text) -> Flags:
+        """Which nodes have all letters of `text` somewhere: all that match it, and some more."""
+        letters = np.frombuffer(b"".join(text.pieces).lower(), np.uint8)
+        needed = np.bitwise_or.reduce(_BITS[letters], initial=np.uint64(0))
+        masks = self.path_masks if text.is_path else self.name_masks
+        return np.asarray(masks & needed == needed)
+
+    def batch(self, nodes: Ints, text: Text) -> Batch:
+        """The names or paths of some nodes (int32, ascending) as `text` is to be searched in."""
+        if text.is_folded and not text.is_path:
+            return Batch.of(self.names, self.offsets[nodes], self.offsets[nodes + 1])
+        paths = self.nodes.paths
+        starts = paths.offsets[nodes] + (0 if text.is_path else self.nodes.name_start[nodes])
+        batch = Batch.of(np.frombuffer(paths.buffer, np.uint8), starts, paths.offsets[nodes + 1])
+        return batch.folded() if text.is_folded else batch
+
+
+def parts(lengths: Longs, most: int = 1 << 16, most_bytes: int = _CHUNK) -> Iterator[slice]:
+    """Cut strings of these lengths into slices of at most `most` strings and `most_bytes`, each with one string at least."""
+    ends = np.cumsum(lengths)
+    start = 0
+    while start < len(ends):
+        before = int(ends[start - 1]) if start else 0
+        stop = int(np.searchsorted(ends, before + most_bytes, "right"))
+        stop = min(max(stop, start + 1), start + most)
+        yield slice(start, stop)
+        start = stop
+
+
+def _masks(octets: Octets, bounds: Longs) -> Masks:
+    """The mask of each of adjacent strings; `bounds` (n + 1) are where they begin, and the end."""
+    masks = np.zeros(len(bounds) - 1, np.uint64)
+    is_any = bounds[1:] > bounds[:-1]
+    if is_any.any():
+        masks[is_any] = np.bitwise_or.reduceat(_BITS[octets], bounds[:-1][is_any])
+    return masks
+
+
+def _path_masks(nodes: Nodes, masks: Masks) -> Masks:
+    """Own letters and the parent's, a level at a time."""
+    found = masks.copy()
+    by_depth = np.argsort(nodes.depth, kind="stable")
+    bounds = np.flatnonzero(np.diff(nodes.depth[by_depth], prepend=-1, append=-1))
+    for start, stop in pairwise(bounds.tolist()):
+        level = by_depth[start:stop]
+        found[level] |= found[nodes.parent[level]]
+    return found

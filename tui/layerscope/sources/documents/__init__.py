@@ -1,0 +1,1 @@
+"""Images in archives and layout directories."""

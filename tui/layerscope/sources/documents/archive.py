@@ -1,0 +1,84 @@
+"""The tar around an image: its members by name, links followed, contents mapped and not copied."""
+
+from __future__ import annotations
+
+import posixpath
+
+from layerscope.errors import NotFound
+from layerscope.layers.blob import Blob
+from layerscope.layers.readers.blob import read_plain
+from layerscope.layers.table import Kind, LayerTable
+from layerscope.layers.tar.names import normalise
+from layerscope.sources.documents.files import raw_name
+from layerscope.text import escape
+
+MAX_HOPS = 16
+"""Links followed from one name; `docker save` before version 25 wrote chains of one."""
+
+
+class Archive:
+    """The members of an uncompressed tar, as `Files`. The last member of a name counts, as tar(1) has it.
+
+    `stored` is the tar as it was given, which may be compressed.
+    """
+
+    def __init__(self, place: str, blob: Blob, table: LayerTable, stored: Blob | None = None) -> None:
+        self.place = place
+        self.stored = stored or blob
+        self._blob = blob
+        self._table = table
+        self._rows = {path: row for row, path in enumerate(table.entries.paths.tolist())}
+
+    @classmethod
+    def of(cls, place: str, blob: Blob, *, stored: Blob | None = None) -> Archive:
+        """Index the tar in `blob`. A damaged one is indexed up to its damage."""
+        return cls(place, blob, read_plain(blob), stored)
+
+    @property
+    def damage(self) -> str:
+        """See Files."""
+        return next((problem.text for problem in self._table.problems if problem.is_fatal), "")
+
+    @property
+    def has_whiteouts(self) -> bool:
+        """True when this tar holds what only layers hold."""
+        return bool(self._table.whiteouts or self._table.opaques)
+
+    def has(self, name: str) -> bool:
+        """See Files."""
+        try:
+            self._row(name)
+        except NotFound:
+            return False
+        return True
+
+    def blob(self, name: str) -> Blob:
+        """See Files."""
+        row = self._row(name)
+        entries = self._table.entries
+        return self._blob.region(int(entries.content_offset[row]), int(entries.size[row]))
+
+    def names(self) -> list[bytes]:
+        """See Files."""
+        return list(self._rows)
+
+    def _row(self, name: str) -> int:
+        """The entry number of the regular file behind `name`."""
+        shown, path = escape(name), normalise(raw_name(name))
+        for _ in range(MAX_HOPS):
+            row = self._rows.get(path)
+            if row is None:
+                raise NotFound(f"{shown} is not there")
+            kind = self._table.entries.kind[row]
+            if kind not in (Kind.SYMLINK, Kind.HARDLINK):
+                return self._plain_file(row, shown)
+            target = self._table.entries.links[row]
+            path = target if kind == Kind.HARDLINK else normalise(posixpath.join(posixpath.dirname(path), target))
+        raise NotFound(f"{shown} is a link that leads nowhere")
+
+    def _plain_file(self, row: int, shown: str) -> int:
+        if self._table.entries.kind[row] != Kind.FILE:
+            raise NotFound(f"{shown} is not a file")
+        if row in self._table.sparse:
+            raise NotFound(f"{shown} is stored as a sparse file; write the archive again without --sparse")
+        return row

@@ -1,0 +1,148 @@
+"""A chosen candidate -> Image: its layers with their history, diff_ids, chain ids and bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from layerscope.errors import NotFound
+from layerscope.layers.blob import Blob
+from layerscope.layers.compression.streams import Compression, compression_of
+from layerscope.layers.table import Problem, Severity
+from layerscope.oci.digest import Digest, chain_ids
+from layerscope.oci.documents import Config, HistoryStep
+from layerscope.oci.media_types import DOCKER_LAYER
+from layerscope.sources.documents.candidate import Candidate, Part
+from layerscope.sources.documents.files import Files, because
+from layerscope.sources.documents.foreign_layers import is_foreign
+from layerscope.sources.image import Image, StoredLayer
+from layerscope.text import escape
+
+_SUFFIX = {
+    Compression.NONE: "",
+    Compression.GZIP: ".gzip",
+    Compression.ZSTD: ".zstd",
+    Compression.XZ: ".xz",
+    Compression.BZIP2: ".bzip2",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What the documents say about one layer."""
+
+    number: int
+    part: Part
+    diff_id: Digest | None
+    chain_id: Digest | None
+    history: HistoryStep | None
+
+
+def assemble(files: Files, candidate: Candidate, *, reference: str, name: str) -> Image:
+    """Open the layers' bytes. A layer that is not there does not raise: its `blob` is None and `absent` says why."""
+    rows = _rows(candidate)
+    layers = tuple(_layer(files, row) for row in rows)
+    problems = [*candidate.problems, *_count_problems(candidate), *_size_problems(rows, layers)]
+    if files.damage:
+        problems.append(Problem(0, b"", f"the archive is damaged: {files.damage}", Severity.DAMAGE))
+    return Image(
+        reference=reference,
+        name=name,
+        platform=candidate.platform,
+        config_digest=candidate.config_digest,
+        manifest_digest=candidate.manifest_digest,
+        config=candidate.config,
+        raw_config=candidate.raw_config,
+        raw_manifest=candidate.raw_manifest,
+        layers=layers,
+        annotations=dict(candidate.annotations),
+        problems=tuple(problems),
+        states_id=candidate.states_id,
+        noun=candidate.noun,
+        is_guessed=candidate.is_guessed,
+    )
+
+
+def _rows(candidate: Candidate) -> list[_Row]:
+    count = len(candidate.parts)
+    diff_ids = candidate.config.rootfs.diff_ids[:count]
+    chain = chain_ids(diff_ids)
+    steps = layer_steps(candidate.config)
+    return [
+        _Row(
+            number=index + 1,
+            part=part,
+            diff_id=diff_ids[index] if index < len(diff_ids) else None,
+            chain_id=chain[index] if index < len(chain) else None,
+            history=steps[index] if index < len(steps) else None,
+        )
+        for index, part in enumerate(candidate.parts)
+    ]
+
+
+def layer_steps(config: Config) -> list[HistoryStep]:
+    """The steps of the history that made a layer, base first (OCI image-spec `config.md`, `empty_layer`)."""
+    return [step for step in config.history if not step.empty_layer]
+
+
+def _layer(files: Files, row: _Row) -> StoredLayer:
+    part = row.part
+    blob, absent = _bytes_of(files, part)
+    compression = compression_of(blob.read(0, 4)) if blob else None
+    return StoredLayer(
+        number=row.number,
+        # Bytes that are stored as they were unpacked have the same hash both times.
+        digest=part.digest or (row.diff_id if compression is Compression.NONE else None),
+        diff_id=row.diff_id,
+        chain_id=row.chain_id,
+        media_type=part.media_type or (DOCKER_LAYER + _SUFFIX[compression] if compression else ""),
+        blob=blob,
+        history=row.history,
+        absent=absent,
+        sealed=files.blob(part.file) if part.unread and files.has(part.file) else None,
+        is_foreign=blob is None and is_foreign(part),
+        is_cut=blob is not None and blob.size < part.size,
+    )
+
+
+def _bytes_of(files: Files, part: Part) -> tuple[Blob | None, str]:
+    """A layer's bytes, or why they are not to be had."""
+    if part.unread:
+        return None, part.unread
+    try:
+        return files.blob(part.file), ""
+    except NotFound as error:
+        if not is_foreign(part):
+            return None, f"{error}{because(files)}"
+        source = f" from {escape(part.urls[0][:500])}" if part.urls else ""
+        return None, f"it is a foreign layer, which is fetched{source} and never saved with the image"
+
+
+def _count_problems(candidate: Candidate) -> list[Problem]:
+    """What does not add up between layers, diff_ids and history. Both are taken from the base up.
+
+    Docker, containerd and Podman refuse an image without a diff_id for each layer; history is for people.
+    """
+    layers, diff_ids, steps = len(candidate.parts), len(candidate.config.rootfs.diff_ids), len(layer_steps(candidate.config))
+    problems = []
+    if diff_ids != layers and candidate.states_id:
+        text = f"the config has {diff_ids} diff_ids for {layers} layers"
+        problems.append(Problem(0, b"", text, Severity.REFUSED))
+    if not steps and layers and not candidate.noun:
+        problems.append(Problem(0, b"", "the config has no history, so no instructions are known"))
+    elif steps != layers and not candidate.noun:
+        text = f"the history has {steps} steps for {layers} layers, so instructions may be given to the wrong layer"
+        problems.append(Problem(0, b"", text))
+    return problems
+
+
+def _size_problems(rows: list[_Row], layers: tuple[StoredLayer, ...]) -> list[Problem]:
+    return [
+        Problem(
+            0,
+            b"",
+            f"layer {row.number} is stored in {layer.blob.size} bytes where the manifest says {row.part.size}",
+            Severity.REFUSED,
+        )
+        for row, layer in zip(rows, layers, strict=True)
+        if layer.blob is not None and row.part.size not in (-1, layer.blob.size)
+    ]

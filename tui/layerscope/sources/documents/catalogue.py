@@ -1,0 +1,96 @@
+"""All images that a place holds, by whichever of its documents say most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from layerscope.errors import BadDocument, NotAnImage
+from layerscope.layers.table import Problem, Severity
+from layerscope.oci.digest import Digest
+from layerscope.oci.reference import normalise
+from layerscope.sources.documents.candidate import Candidate, Refused, Stored
+from layerscope.sources.documents.files import Files
+from layerscope.sources.documents.index import INDEX
+from layerscope.sources.documents.layout import layout_images
+from layerscope.sources.documents.legacy import is_legacy, legacy_images
+from layerscope.sources.documents.saved import MANIFEST, saved_images
+from layerscope.sources.documents.skopeo import directory_images, is_skopeo_directory
+from layerscope.sources.documents.twins import with_difference, with_rivals
+
+
+def stored_images(files: Files) -> list[Stored]:
+    """The images in `files`; empty when no document lists any, so that this may be no image at all.
+
+    Docker 25 and later write `index.json` and `manifest.json` side by side. The index comes first: it gives manifest digests
+    and platforms. An image of `manifest.json` with the same config as one of the index is the same image and only adds its
+    tags, which are spelled as users know them; one that the index lacks (its `manifests` may be null) is an image of its own.
+    Positions are those of `manifest.json` where it lists any, as skopeo counts them. What skopeo writes as `dir:` has a
+    `manifest.json` of another kind. A document that is damaged is passed over, with a note, as long as the other one lists an
+    image. What Docker wrote before 1.10 is looked for only where both are missing. Raises BadDocument when all of them are
+    damaged, NotAnImage when they list nothing.
+    """
+    if is_skopeo_directory(files):
+        return directory_images(files)
+    listed, damage = _listed(files, INDEX, layout_images)
+    saved, saved_damage = _listed(files, MANIFEST, saved_images)
+    images = _merge(files, listed, saved)
+    damages = [each for each in (damage, saved_damage) if each]
+    if damages and not any(isinstance(image, Candidate) for image in images):
+        raise damages[0]
+    if not images:
+        return _without_images(files)
+    problems = [Problem(0, b"", f"passed over: {each}", Severity.REFUSED) for each in damages]
+    return [image.doubted(*problems) if isinstance(image, Candidate) else image for image in images]
+
+
+def lists_images(files: Files) -> bool:
+    """Whether there is a document that may list images, whatever is in it."""
+    return files.has(INDEX) or files.has(MANIFEST) or is_legacy(files)
+
+
+def _without_images(files: Files) -> list[Stored]:
+    for name in (INDEX, MANIFEST):
+        if files.has(name):
+            raise NotAnImage(f"{files.place}: its {name} lists no image")
+    return _numbered(legacy_images(files)) if is_legacy(files) else []
+
+
+def _numbered(images: list[Stored]) -> list[Stored]:
+    return [replace(image, numbers=(number,)) for number, image in enumerate(images)]
+
+
+def _listed(files: Files, name: str, read: Callable[[Files], list[Stored]]) -> tuple[list[Stored], BadDocument | None]:
+    if not files.has(name):
+        return [], None
+    try:
+        return read(files), None
+    except BadDocument as error:
+        return [], error
+
+
+def _merge(files: Files, listed: list[Stored], saved: list[Stored]) -> list[Stored]:
+    images = [replace(image, numbers=()) for image in listed] if saved else list(listed)
+    known = {normalise(name) for image in listed for name in image.names}
+    rows: dict[Digest, list[int]] = {}
+    for row, each in enumerate(images):
+        if isinstance(each, Candidate):
+            rows.setdefault(each.config_digest, []).append(row)
+    for image in _numbered(saved):
+        twins = rows.get(image.config_digest, []) if isinstance(image, Candidate) else []
+        for row in twins:
+            images[row] = _with_names(with_difference(files, images[row], image), image, known)
+        if isinstance(image, Candidate) and not twins:
+            rows[image.config_digest] = [len(images)]
+        if not twins:
+            images.append(image)
+    return with_rivals(images, count=len(listed))
+
+
+def _with_names(image: Stored, twin: Stored, known: set[str]) -> Stored:
+    """Add the twin's position and those of its names that are new, and spell the image's own as the twin does."""
+    if isinstance(image, Refused):
+        return image
+    own = {normalise(name) for name in image.names}
+    named = image.named(name for name in twin.names if normalise(name) in own or normalise(name) not in known)
+    return replace(named, numbers=(*image.numbers, *twin.numbers))

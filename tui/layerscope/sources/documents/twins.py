@@ -1,0 +1,122 @@
+"""Archives with two lists of images, `index.json` and `manifest.json`: whether both say the same of an image.
+
+Old engines read one, new engines the other, so an archive in which they differ is two images under one name. Docker 25 and
+later, BuildKit and skopeo write both from the same image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from layerscope.errors import CorruptLayer, NotAnImage, NotFound
+from layerscope.layers.blob import Blob
+from layerscope.layers.compression.streams import PIECE, unpack
+from layerscope.layers.table import Problem, Severity
+from layerscope.oci.digest import Digest
+from layerscope.oci.reference import normalise, tag_of
+from layerscope.sources.documents.candidate import Candidate, Part, Refused, Stored
+from layerscope.sources.documents.files import Files
+from layerscope.text import escape
+
+UNNAMED = ""
+
+
+def with_difference(files: Files, image: Stored, twin: Stored) -> Stored:
+    """An image of `index.json`, with a problem where `manifest.json` gives it, told by the same config, other layers."""
+    if not isinstance(image, Candidate) or not isinstance(twin, Candidate):
+        return image
+    place = _first_difference(files, image, twin)
+    if not place:
+        return image
+    text = f"index.json and manifest.json name different layers for this image: {place}"
+    return image.doubted(Problem(0, b"", text, Severity.REFUSED))
+
+
+def with_rivals(images: list[Stored], *, count: int) -> list[Stored]:
+    """The images, the first `count` of them from `index.json` and the others from `manifest.json` alone; those with a problem
+    that share a name with an image of the other document, or would if either had one.
+    """
+    listed, saved = images[:count], images[count:]
+    if not listed or not saved:
+        return images
+    mine, theirs = _by_name(listed), _by_name(saved)
+    return [*(_against(each, theirs) for each in listed), *(_against(each, mine) for each in saved)]
+
+
+def _first_difference(files: Files, image: Candidate, twin: Candidate) -> str:
+    if len(image.parts) != len(twin.parts):
+        return f"{len(image.parts)} and {len(twin.parts)}"
+    diff_ids = [*image.config.rootfs.diff_ids, *[None] * len(image.parts)]
+    for number, (one, other, diff_id) in enumerate(zip(image.parts, twin.parts, diff_ids, strict=False), 1):
+        if not _is_same_layer(files, one, other, diff_id):
+            return f"layer {number} is {escape(one.file[:200])} in one and {escape(other.file[:200])} in the other"
+    return ""
+
+
+def _is_same_layer(files: Files, one: Part, other: Part, diff_id: Digest | None) -> bool:
+    """Whether two members hold the same bytes, or the other one unpacks to what the config says."""
+    if one.file == other.file:
+        return True
+    try:
+        mine, theirs = files.blob(one.file), files.blob(other.file)
+    except NotFound:
+        return False
+    return _is_same_blob(mine, theirs) or _unpacks_to(theirs, diff_id)
+
+
+def _is_same_blob(one: Blob, other: Blob) -> bool:
+    if one.size != other.size:
+        return False
+    if one.map is other.map and one.start == other.start:
+        return True
+    return all(one.read(start, PIECE) == other.read(start, PIECE) for start in range(0, one.size, PIECE))
+
+
+def _unpacks_to(blob: Blob, diff_id: Digest | None) -> bool:
+    if diff_id is None or diff_id.algorithm not in hashlib.algorithms_guaranteed:
+        return False
+    unpacked = hashlib.new(diff_id.algorithm)
+    try:
+        for piece in unpack(blob):
+            unpacked.update(piece)
+    except CorruptLayer:
+        return False
+    return unpacked.hexdigest() == diff_id.encoded
+
+
+def _by_name(images: Iterable[Stored]) -> dict[str, Stored]:
+    """The first image of each name; what is no image at all is left out."""
+    found: dict[str, Stored] = {}
+    for image in images:
+        if not (isinstance(image, Refused) and isinstance(image.error, NotAnImage)):
+            for name in _keys(image):
+                found.setdefault(name, image)
+    return found
+
+
+def _keys(image: Stored) -> set[str]:
+    """What an image may be found by. A layout may give no more than a tag (`1` for `app:1`)."""
+    return {key for name in image.names for key in (normalise(name), tag_of(name) or name)} or {UNNAMED}
+
+
+def _against(image: Stored, others: dict[str, Stored]) -> Stored:
+    if not isinstance(image, Candidate):
+        return image
+    rival = _rival(image, others)
+    if rival is None:
+        return image
+    name = f" for {escape(image.names[0][:200])}" if image.names else ""
+    reason = f" ({rival.error})" if isinstance(rival, Refused) else ""
+    text = f"index.json and manifest.json name different images{name}{reason}"
+    return image.doubted(Problem(0, b"", text, Severity.REFUSED))
+
+
+def _rival(image: Candidate, others: dict[str, Stored]) -> Stored | None:
+    """The image of the other document that another engine may take for this one."""
+    if not image.names or UNNAMED in others:
+        return next(iter(others.values()), None)
+    names = {normalise(name) for name in image.names}
+    by_name = next((others[name] for name in names if name in others), None)
+    bare = {name for name in image.names if not tag_of(name)}
+    return by_name or next((others[name] for name in bare if name in others), None)

@@ -1,0 +1,132 @@
+"""What a container wrote, as the API tells it: the paths that it changed, and an export of all its files to see them in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import xxhash
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.blob import Blob, OnBytes
+from layerscope.layers.compression.streams import PIECE, Compression
+from layerscope.layers.content import LayerContent, Stretch
+from layerscope.layers.readers.blob import ReadLayer, read_pieces
+from layerscope.layers.readers.overlay.subset import Change, changed_part
+from layerscope.layers.readers.stream import numbered
+from layerscope.layers.table import Strings
+from layerscope.layers.tar.names import normalise
+from layerscope.progress import Progress
+from layerscope.sources.engine.client import Engine
+from layerscope.sources.engine.endpoints import Endpoint
+from layerscope.sources.engine.failures import taking_apart
+from layerscope.sources.engine.members import ArrivingTar
+from layerscope.sources.engine.receive import Call, Receiving
+from layerscope.sources.storage.container import Container
+from layerscope.text import escape
+
+
+def changed_layer(engine: Engine, container: Container, progress: Progress) -> ChangedLayer:
+    """Ask for what a container changed, then index an export of it while it passes by. Raises EngineFailed."""
+    answer = engine.ask(f"/containers/{container.id}/changes") or ()
+    with taking_apart(engine.endpoint):
+        changes = [_change(each) for each in answer]
+    label, title = engine.endpoint.kind.label, f"container {container.title}"
+    call = Call(
+        name=str(engine.endpoint),
+        stage=f"reading {title} from {label}",
+        waiting=f"{label} prepares {title}",
+        request=lambda: engine.export(container.id),
+        ping=engine.ping,
+    )
+    with Receiving(call, expected=0, progress=progress) as stream:
+        table = read_pieces(iter(stream.some, b""))
+    return ChangedLayer(ReadLayer(changed_part(table, changes), Compression.NONE), engine.endpoint, container)
+
+
+def _change(answer: dict[str, Any]) -> Change:
+    """Engine API, ContainerChanges: kind 2 is a path that is gone."""
+    path = normalise(str(answer.get("Path") or "").encode("utf-8", "surrogateescape"))
+    return Change(path, is_removal=answer.get("Kind") == 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChangedLayer:
+    """The Way to what a container wrote when it was asked for."""
+
+    passed: ReadLayer
+    endpoint: Endpoint
+    container: Container
+
+    @property
+    def stored_bytes(self) -> int:
+        """Nothing is left to be read."""
+        return 0
+
+    def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002 - there is nothing left to count
+        """See Way."""
+        return numbered(self.passed, layer)
+
+    def content(self, read: ReadLayer) -> LayerContent | None:
+        """See Way: each file is asked of the engine."""
+        return ChangedContent(self.endpoint, self.container, read.table.entries.paths)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChangedContent:
+    """The files of such a layer, asked for one by one. Raises EngineFailed besides what LayerContent does."""
+
+    endpoint: Endpoint
+    container: Container
+    paths: Strings
+
+    @property
+    def compression(self) -> Compression:
+        """They come as they are."""
+        return Compression.NONE
+
+    @property
+    def plain(self) -> Blob | None:
+        """There is no map of them."""
+        return None
+
+    def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002 - a file begins at its beginning
+        """See LayerContent. Raises CorruptLayer when the container has changed the file meanwhile."""
+        with Engine.connect(self.endpoint) as engine:
+            yield from self._pieces(engine, self.paths[entry], size)
+
+    def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """See LayerContent."""
+        with Engine.connect(self.endpoint) as engine:
+            for entry, _offset, size in wanted:
+                yield entry, self._pieces(engine, self.paths[entry], size)
+
+    def digest(self, entry: int, offset: int, size: int) -> bytes:
+        """See LayerContent."""
+        state = xxhash.xxh3_128()
+        for piece in self.pieces(entry, offset, size):
+            state.update(piece)
+        return state.digest()
+
+    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
+        """See LayerContent."""
+        return [self.digest(*stretch) for stretch in stretches]
+
+    def _pieces(self, engine: Engine, path: bytes, size: int) -> Iterator[bytes]:
+        if not size:  # where a file is mounted, the engine would give that
+            return
+        stage, place = f"reading {escape(path)}", str(engine.endpoint)
+        call = Call(place, stage, stage, lambda: engine.file(self.container.id, b"/" + path), engine.ping)
+        with Receiving(call, expected=size, progress=_unseen) as stream:
+            for member in ArrivingTar(stream, place).members():
+                if member.size != size:
+                    raise CorruptLayer(f"{escape(path)}: it has {member.size} bytes now where it had {size}; open it again")
+                while piece := member.read(PIECE):
+                    yield piece
+                return
+        raise CorruptLayer(f"{escape(path)}: it is no file any more; open the container again")
+
+
+def _unseen(_stage: str, _done: int, _total: int) -> None:
+    """Whoever asks for a file counts its bytes."""

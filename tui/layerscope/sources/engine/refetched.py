@@ -1,0 +1,104 @@
+"""The content of files of an image that was indexed as it passed by, now or once before: it is fetched when first asked for.
+
+Slow the first time: the engine exports the whole image once more, and that copy goes to an unnamed temporary file. From then
+on every file of every layer is read from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+
+from layerscope.errors import NotFound
+from layerscope.layers.blob import Blob, OnBytes
+from layerscope.layers.compression.streams import Compression, compression_of
+from layerscope.layers.content import BlobContent, LayerContent, Stretch
+from layerscope.layers.readers.blob import ReadLayer
+from layerscope.layers.readers.stream import numbered
+from layerscope.oci.digest import Digest
+from layerscope.progress import Progress
+from layerscope.sources.image import Image
+from layerscope.text import escape
+
+
+class Again:
+    """The stored image, by `fetch` when it is first needed; whoever comes meanwhile waits."""
+
+    def __init__(self, fetch: Callable[[], Image], progress: Progress) -> None:
+        self._fetch, self._progress = fetch, progress
+        self._image: Image | None = None
+        self._lock = Lock()
+
+    def blob(self, number: int, diff_id: Digest | None) -> Blob:
+        """The stored bytes of a layer. Raises NotFound when it is not the layer of that diff_id, and what `fetch` raises."""
+        with self._lock:
+            if self._image is None:
+                try:
+                    self._image = self._fetch()
+                finally:
+                    self._progress("", 0, 0)
+            image = self._image
+        layer = image.layers[number - 1] if number <= len(image.layers) else None
+        if layer is None or layer.blob is None or layer.diff_id != diff_id:
+            raise NotFound(f"{escape(image.reference)} has another layer {number} now than before; open it again")
+        return layer.blob
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PassedLayer:
+    """The Way to a layer that was read when it passed by in an archive."""
+
+    passed: ReadLayer
+    number: int
+    diff_id: Digest | None
+    stored_bytes: int
+    again: Again
+
+    def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
+        """See Way; there is nothing left to do."""
+        on_bytes(self.stored_bytes)
+        return numbered(self.passed, layer)
+
+    def content(self, read: ReadLayer) -> LayerContent | None:
+        """See Way."""
+        return ContentAgain(self, read)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContentAgain:
+    """The contents of such a layer. Raises EngineFailed, NotFound and CannotWrite besides what LayerContent does."""
+
+    way: PassedLayer
+    layer: ReadLayer
+
+    @property
+    def compression(self) -> Compression:
+        """See LayerContent."""
+        return self.layer.compression
+
+    @property
+    def plain(self) -> Blob | None:
+        """See LayerContent: nothing can be read without a detour."""
+        return None
+
+    def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
+        """See LayerContent."""
+        return self._stored().pieces(entry, offset, size)
+
+    def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """See LayerContent."""
+        return self._stored().many(wanted)
+
+    def digest(self, entry: int, offset: int, size: int) -> bytes:
+        """See LayerContent."""
+        return self._stored().digest(entry, offset, size)
+
+    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
+        """See LayerContent."""
+        return [self.digest(*stretch) for stretch in stretches]
+
+    def _stored(self) -> BlobContent:
+        """Another version of the engine may store the same layer otherwise."""
+        blob = self.way.again.blob(self.way.number, self.way.diff_id)
+        return BlobContent.of(blob, replace(self.layer, compression=compression_of(blob.read(0, 4))))

@@ -1,0 +1,1 @@
+"""What images there are: in engines, archives and directories, from metadata alone."""

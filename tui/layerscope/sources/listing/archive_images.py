@@ -1,0 +1,81 @@
+"""The images of archives and layouts, from their documents and the sizes of their blobs."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from layerscope.errors import BadDocument, NotAnImage
+from layerscope.oci.digest import Digest
+from layerscope.progress import Progress, unwatched
+from layerscope.sources.documents.assemble import assemble
+from layerscope.sources.documents.candidate import Candidate, Part, Refused
+from layerscope.sources.documents.catalogue import stored_images
+from layerscope.sources.documents.choose import choose
+from layerscope.sources.documents.files import Files
+from layerscope.sources.image import Image, StoredLayer
+from layerscope.sources.listing.facts import ImageFacts, LayerFacts
+from layerscope.sources.listing.found import Catch, Found
+from layerscope.sources.location import Location, locate
+from layerscope.sources.open import open_place, refusal
+
+
+def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = unwatched) -> Catch:
+    """Every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
+
+    What is damaged becomes a problem as long as there is an image beside it. Attestations and other artifacts are passed
+    over, and so are platforms that were never pulled. Raises as `sources.open.open_image` does.
+    """
+    if location.is_layer:
+        raise NotAnImage(f"{location.place} is one layer, by your own word, and has no family of images")
+    place = open_place(location, stdin, progress)
+    files, inside = place.files, place.location
+    stored = stored_images(files)
+    if not stored:
+        raise refusal(files)
+    if inside.tag:
+        stored = [choose(stored, inside, None)[0]]
+    found = [_found(files, each, inside) for each in stored if isinstance(each, Candidate)]
+    refusals = [each.error for each in stored if isinstance(each, Refused)]
+    if not found:
+        raise refusals[0]
+    return Catch(found, [str(error) for error in refusals if isinstance(error, BadDocument)])
+
+
+def _found(files: Files, candidate: Candidate, location: Location) -> Found:
+    # Standard input can be read but once; anything else is opened anew, for every open file costs a descriptor.
+    kept = files if location.is_stdin else None
+
+    def open_again(progress: Progress) -> Image:
+        name = next(iter(candidate.names), "")
+        return assemble(kept or open_place(locate(reference), None, progress).files, candidate, reference=reference, name=name)
+
+    reference = location.typed if location.is_stdin else f"{location.typed}:{candidate.digest}"
+    return Found(_facts(files, candidate, location.place), reference, open_again)
+
+
+def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
+    image = assemble(files, candidate, reference="", name="")
+    return ImageFacts(
+        id=candidate.config_digest,
+        names=candidate.names,
+        layers=tuple(_layers(candidate.parts, image.layers)),
+        platform=candidate.platform,
+        created=candidate.config.created,
+        place=place,
+        wasted_bytes=None if image.layers else 0,
+    )
+
+
+def _layers(parts: tuple[Part, ...], layers: tuple[StoredLayer, ...]) -> list[LayerFacts]:
+    """Without diff_ids, as before Docker 1.10, the names of blobs say what is the same."""
+    facts: list[LayerFacts] = []
+    for part, layer in zip(parts, layers, strict=True):
+        name = layer.digest or layer.diff_id or Digest.of(part.file.encode("utf-8", "surrogatepass"))
+        chain_id = layer.chain_id or _chain_id(facts, name)
+        size = layer.wire_bytes if layer.blob else max(part.size, 0)
+        facts.append(LayerFacts(chain_id, name, size))
+    return facts
+
+
+def _chain_id(below: list[LayerFacts], name: Digest) -> Digest:
+    return Digest.of(f"{below[-1].chain_id} {name}".encode()) if below else name

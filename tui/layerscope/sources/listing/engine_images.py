@@ -1,0 +1,84 @@
+"""The images of an engine, from what it tells without moving a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from layerscope.errors import NotFound
+from layerscope.oci.digest import Digest
+from layerscope.oci.reference import best_match
+from layerscope.progress import Progress, unwatched
+from layerscope.sources.engine.listing import ListedImage
+from layerscope.sources.engine.options import NO_WISHES, Wishes
+from layerscope.sources.engine_names import Kind
+from layerscope.sources.listing.engine_list import listed_images
+from layerscope.sources.listing.facts import ImageFacts, LayerFacts
+from layerscope.sources.listing.found import Catch, Found
+from layerscope.sources.listing.step_sizes import layer_sizes
+from layerscope.text import escape
+
+if TYPE_CHECKING:
+    from layerscope.sources.image import Image
+
+SHORTEST_ID = 4
+
+
+def images_of_engine(
+    kind: Kind | None = None, *, name: str = "", wishes: Wishes = NO_WISHES, progress: Progress = unwatched
+) -> Catch:
+    """All images of the first engine that answers, or of the one of that kind; with `name`, only the one that it means.
+
+    Where Podman does not run, as is usual, its images are those in its storage. Raises EngineFailed, and NotFound where there
+    is no engine at all, or the one there is has no image of that name.
+    """
+    found, listed = listed_images(kind, progress)
+    known = known_sums(listed)
+    if name:
+        listed = _named(listed, name)
+        if not listed:
+            raise NotFound(f"{found} has no image {escape(name)}")
+    return Catch([_found(each, found.kind, known, wishes) for each in listed])
+
+
+def _named(listed: list[ListedImage], name: str) -> list[ListedImage]:
+    """By tag, or else by the first digits of its id."""
+    tags = best_match(name, {tag for each in listed for tag in each.names})
+    digits = name.removeprefix("sha256:")
+    by_id = [each for each in listed if len(digits) >= SHORTEST_ID and each.id.removeprefix("sha256:").startswith(digits)]
+    return [each for each in listed if tags & set(each.names)] or by_id
+
+
+def known_sums(images: Iterable[ListedImage]) -> dict[Digest, int]:
+    """What all layers of an image add up to, by the chain id of the last; for engines that count no more than layers."""
+    return {
+        image.chain[-1]: image.size
+        for image in images
+        if image.diff_ids and image.size == sum(step.size for step in image.steps)
+    }
+
+
+def _found(listed: ListedImage, kind: Kind, known: Mapping[Digest, int], wishes: Wishes) -> Found:
+    reference = f"{kind}:{next(iter(listed.names), listed.id)}"
+
+    def open_it(progress: Progress) -> Image:
+        from layerscope.sources.open import open_image
+
+        return open_image(reference, wishes=wishes, progress=progress)
+
+    return Found(facts_of(listed, known), reference, open_it)
+
+
+def facts_of(listed: ListedImage, known: Mapping[Digest, int]) -> ImageFacts:
+    """An engine keeps a layer once for all that is below it, so its chain id is its key, though never one of a blob."""
+    chain = listed.chain
+    sizes = listed.sizes or layer_sizes(listed.steps, chain, listed.size, known)
+    return ImageFacts(
+        id=Digest.parse(listed.id if ":" in listed.id else f"sha256:{listed.id}"),
+        names=listed.names,
+        layers=tuple(LayerFacts(each, f"engine {each}", size) for each, size in zip(chain, sizes, strict=True)),
+        platform=listed.platform,
+        created=listed.created,
+        repo_digests=listed.repo_digests,
+        wasted_bytes=None if chain else 0,
+    )

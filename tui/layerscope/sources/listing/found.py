@@ -1,0 +1,47 @@
+"""An image that was found, and the way to open it; and what could not be read where others were found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from layerscope.oci.digest import Digest
+from layerscope.progress import Progress
+from layerscope.sources.listing.facts import ImageFacts, LayerFacts
+
+if TYPE_CHECKING:
+    # 60 ms, for numpy: all that is shown of an engine's images can be had without it.
+    from layerscope.sources.image import Image
+
+Open = Callable[[Progress], "Image"]
+"""Opens the image; raises as `sources.open.open_image` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of an image, and how to open it. `reference` is what a user types to do the same."""
+
+    facts: ImageFacts
+    reference: str
+    open: Open
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """All that was found; `problems` are sentences about what could not be read."""
+
+    found: list[Found] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def __add__(self, other: Catch) -> Catch:
+        return Catch([*self.found, *other.found], [*self.problems, *other.problems])
+
+    def merged(self) -> Catch:
+        """Each image once: what is in several places under several names is one image with all of these names."""
+        found: dict[tuple[Digest, tuple[LayerFacts, ...]], Found] = {}
+        for each in self.found:
+            facts = each.facts
+            twin = found.setdefault((facts.id, facts.layers), each)
+            found[facts.id, facts.layers] = replace(twin, facts=twin.facts.named(facts.names))
+        return replace(self, found=list(found.values()))

@@ -1,0 +1,109 @@
+"""Answers to a registry's challenges: a password sent as it is (Basic), or a token that its token server gives for it (Bearer).
+
+distribution `docs/spec/auth/token.md`, `oauth.md`. A credential goes to the registry it was found for, and to the token server
+which that registry names; both are checked by `guards`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from layerscope.sources.registry.challenge import Challenge, best_challenge
+from layerscope.sources.registry.credentials import ANONYMOUS, Credential
+from layerscope.sources.registry.failures import HiddenSecrets, RegistryFailed
+
+USUAL_SECONDS = 60.0
+"""How long a token holds whose answer does not say."""
+RENEW_EARLY = 0.8
+"""The part of its time after which a token is not used any more."""
+CLIENT = "layerscope"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What is sent to a token server: a GET with `headers`, or a POST of `form` where there is one."""
+
+    url: str
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    form: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+class Authorization:
+    """The `Authorization` headers for one endpoint, by scope. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        find_credential: Callable[[], Credential],
+        fetch: Callable[[TokenRequest], dict[str, Any]],
+        hidden: HiddenSecrets,
+    ) -> None:
+        self._find, self._fetch, self._hidden = find_credential, fetch, hidden
+        self._credential: Credential | None = None
+        self._headers: dict[str, tuple[str, float]] = {}
+        self._challenges: dict[str, Challenge] = {}
+        self._lock = Lock()
+
+    @property
+    def credential(self) -> Credential:
+        """Who we are; looked up when the registry first asks, for helpers take their time."""
+        return self._credential or ANONYMOUS
+
+    def header(self, scope: str) -> str:
+        """The value to send with the next request for this scope; empty where nothing was asked for yet, or it ran out."""
+        with self._lock:
+            value, until = self._headers.get(scope, ("", 0.0))
+            if value and time.monotonic() >= until and scope in self._challenges:
+                value = self._renewed(self._challenges[scope], scope)
+            return value
+
+    def answer(self, header: str, scope: str, *, refused: str) -> str:
+        """The value that answers a `WWW-Authenticate`; empty where there is no answer, or this very one was refused."""
+        challenge = best_challenge(header)
+        if challenge is None:
+            return ""
+        with self._lock:
+            value, _ = self._headers.get(scope, ("", 0.0))
+            if value and value != refused:  # another thread was asked the same, and got it
+                return value
+            value = self._renewed(challenge, scope)
+            return "" if value == refused else value
+
+    def _renewed(self, challenge: Challenge, scope: str) -> str:
+        if self._credential is None:
+            self._credential = self._find()
+            self._hidden.add(*self._credential.secrets)
+        who = self._credential
+        self._challenges[scope] = challenge
+        if challenge.scheme == "basic":
+            value, until = f"Basic {who.basic}" if who.secret else "", float("inf")
+        else:
+            value, until = self._bearer(challenge, scope, who)
+        self._headers[scope] = (value, until)
+        return value
+
+    def _bearer(self, challenge: Challenge, scope: str, who: Credential) -> tuple[str, float]:
+        answer = self._fetch(token_request(challenge, scope or challenge.scope, who))
+        token = answer.get("token") or answer.get("access_token")
+        if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
+            raise RegistryFailed(f"the token server {urlsplit(challenge.realm).netloc} answers without a token")
+        self._hidden.add(token)
+        stated = answer.get("expires_in")
+        seconds = float(stated) if isinstance(stated, int | float) and stated > 0 else USUAL_SECONDS
+        return f"Bearer {token}", time.monotonic() + seconds * RENEW_EARLY
+
+
+def token_request(challenge: Challenge, scope: str, who: Credential) -> TokenRequest:
+    """How a token is asked for: an identity token is POSTed, a password goes along as Basic, and nobody asks as nobody."""
+    fields = {"service": challenge.service, "scope": scope}
+    if who.identity_token:
+        form = {"grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": who.identity_token} | fields
+        return TokenRequest(challenge.realm, form={name: value for name, value in form.items() if value})
+    parts = urlsplit(challenge.realm)
+    query = urlencode([(name, value) for name, value in fields.items() if value])
+    url = urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, query)))))
+    return TokenRequest(url, {"Authorization": f"Basic {who.basic}"} if who.secret else {})

@@ -1,0 +1,45 @@
+"""`WWW-Authenticate`: how a registry wants to be asked (RFC 9110 11.6.1; distribution `docs/spec/auth/token.md`)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LONGEST = 8192
+"""Characters of the header that are looked at."""
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_ITEM = re.compile(
+    rf'\s*,?\s*(?:(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>{_WORD}))|(?P<scheme>{_WORD}))'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One way in: `scheme` in lower case (`basic`, `bearer`), and for Bearer where to get a token, and for what."""
+
+    scheme: str
+    realm: str = ""
+    service: str = ""
+    scope: str = ""
+
+
+def parse_challenges(header: str) -> list[Challenge]:
+    """All challenges of a header, in its order. What cannot be understood ends the list."""
+    found: list[tuple[str, dict[str, str]]] = []
+    position = 0
+    text = header[:LONGEST]
+    while match := _ITEM.match(text, position):
+        position = match.end()
+        if match["scheme"]:
+            found.append((match["scheme"].lower(), {}))
+        elif found:
+            quoted = match["quoted"]
+            value = match["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            found[-1][1].setdefault(match["name"].lower(), value)
+    return [Challenge(scheme, *(fields.get(name, "") for name in ("realm", "service", "scope"))) for scheme, fields in found]
+
+
+def best_challenge(header: str) -> Challenge | None:
+    """The challenge to answer: a token is asked for before a password is sent."""
+    known = {challenge.scheme: challenge for challenge in reversed(parse_challenges(header))}
+    return known.get("bearer") or known.get("basic")

@@ -1,0 +1,167 @@
+"""The clouds' own credentials, each for its own hosts only: a credential helper or the cloud's command where it is on PATH, or
+its SDK where that is installed (extras `aws`, `gcp`, `azure`; imported late).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from layerscope.sources.registry.credentials import Credential, Finding, run_program
+from layerscope.text import escape
+
+_ECR = re.compile(
+    r"(?P<account>\d{12})\.dkr(?:\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
+    r"|-ecr(?:-fips)?\.(?P<new_region>[a-z0-9-]+)\.on\.(?:aws|amazonwebservices\.com\.cn))",
+    re.ASCII,
+)
+ECR_PUBLIC = "public.ecr.aws"
+ECR_PUBLIC_REGION = "us-east-1"
+"""The only region that logs in to public.ecr.aws (ECR Public user guide, "Registry authentication")."""
+_GOOGLE = re.compile(r"(?:[a-z]+\.)?gcr\.io|[a-z0-9-]+-docker\.pkg\.dev", re.ASCII)
+_AZURE = re.compile(r"[a-z0-9-]+\.azurecr\.(?:io|cn|us)", re.ASCII)
+AZURE_USER = "00000000-0000-0000-0000-000000000000"
+"""The user name that goes with a refresh token of ACR."""
+GOOGLE_USER = "oauth2accesstoken"
+
+
+@dataclass(frozen=True, slots=True)
+class EcrHost:
+    """A private registry of Amazon's: which account's, in which region."""
+
+    account: str
+    region: str
+
+
+def ecr_host(host: str) -> EcrHost | None:
+    """What a host name of Amazon ECR says; None for any other host."""
+    found = _ECR.fullmatch(host)
+    return EcrHost(found["account"], found["region"] or found["new_region"]) if found else None
+
+
+def is_google(host: str) -> bool:
+    """Whether a host is Container Registry's or Artifact Registry's."""
+    return _GOOGLE.fullmatch(host) is not None
+
+
+def is_azure(host: str) -> bool:
+    """Whether a host is Azure Container Registry's."""
+    return _AZURE.fullmatch(host) is not None
+
+
+def cloud_findings(host: str) -> Iterator[Finding]:
+    """Every way that the cloud of this host has, the cheapest first; nothing for a host that is no cloud's."""
+    if private := ecr_host(host):
+        yield _helper("ecr-login", host)
+        yield _amazon_command(("ecr", "get-login-password", "--region", private.region))
+        yield _sdk("aws", "boto3", lambda: _amazon_sdk("ecr", private.region))
+    elif host == ECR_PUBLIC:
+        yield _helper("ecr-login", host)
+        yield _amazon_command(("ecr-public", "get-login-password", "--region", ECR_PUBLIC_REGION))
+        yield _sdk("aws", "boto3", lambda: _amazon_sdk("ecr-public", ECR_PUBLIC_REGION))
+    elif is_google(host):
+        yield _google_key()
+        yield _helper("gcloud", host)
+        yield _from_output("gcloud auth print-access-token", GOOGLE_USER, run_program("gcloud", "auth", "print-access-token"))
+        yield _sdk("gcp", "google.auth", _google_sdk)
+    elif is_azure(host):
+        yield _azure_command(host)
+        yield _sdk("azure", "azure.identity", lambda: _azure_sdk(host))
+
+
+def _helper(name: str, host: str) -> Finding:
+    place = f"docker-credential-{name}"
+    answer = run_program(place, "get", given=host)
+    if isinstance(answer, str):
+        return Finding(place, answer)
+    try:
+        found = json.loads(answer)
+        credential = Credential(str(found["Username"]), str(found["Secret"]), origin=place)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Finding(place, "answers with something that is no credential")
+    return Finding(place, f"has user {escape(credential.user)}", credential)
+
+
+def _from_output(place: str, user: str, answer: bytes | str) -> Finding:
+    """A program whose whole output is the secret."""
+    if isinstance(answer, str):
+        return Finding(place, answer)
+    secret = answer.decode("ascii", "replace").strip()
+    if not secret or any(character.isspace() for character in secret):
+        return Finding(place, "answers with something that is no token")
+    return Finding(place, f"gave a token for user {user}", Credential(user, secret, origin=place))
+
+
+def _amazon_command(arguments: tuple[str, ...]) -> Finding:
+    return _from_output(f"aws {arguments[0]} {arguments[1]}", "AWS", run_program("aws", *arguments))
+
+
+def _sdk(extra: str, module: str, ask: Callable[[], Credential]) -> Finding:
+    place = f"the Python package {module}"
+    try:
+        import_module(module)
+    except ImportError:
+        return Finding(place, f"is not installed (pip install 'layerscope[{extra}]')")
+    # Each SDK has a family of errors of its own, and none may end a command that can go on without credentials.
+    try:
+        credential = ask()
+    except Exception as error:  # noqa: BLE001
+        return Finding(place, f"found no credentials ({type(error).__name__})")
+    return Finding(place, f"gave a token for user {escape(credential.user)}", credential)
+
+
+def _amazon_sdk(service: str, region: str) -> Credential:
+    """`GetAuthorizationToken`: base64 of `AWS:PASSWORD`, good for 12 hours. AWS_ENDPOINT_URL is boto3's own."""
+    client: Any = import_module("boto3").client(service, region_name=region)
+    answer = client.get_authorization_token()["authorizationData"]
+    token = (answer[0] if isinstance(answer, list) else answer)["authorizationToken"]
+    user, _, secret = base64.b64decode(token).decode().partition(":")
+    return Credential(user, secret, origin="boto3")
+
+
+def _google_key() -> Finding:
+    """A service account's key file is sent as it is, by the user `_json_key` (Artifact Registry, "JSON key")."""
+    place = "GOOGLE_APPLICATION_CREDENTIALS"
+    path = os.environ.get(place)
+    if not path:
+        return Finding(place, "is not set")
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - a path of the environment, bytes and all
+            text = file.read(1 << 20)
+        if json.loads(text).get("type") != "service_account":
+            return Finding(place, "names no service account's key; it is left to google-auth")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return Finding(place, "names a file that cannot be read")
+    return Finding(place, "names a service account's key", Credential("_json_key", text, origin=place))
+
+
+def _google_sdk() -> Credential:
+    credentials, _ = import_module("google.auth").default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    credentials.refresh(import_module("google.auth.transport.requests").Request())
+    return Credential(GOOGLE_USER, credentials.token, origin="google-auth")
+
+
+def _azure_command(host: str) -> Finding:
+    """`az acr login --expose-token` does the exchange itself, and gives a refresh token."""
+    place = "az acr login --expose-token"
+    name = host.partition(".")[0]
+    answer = run_program("az", "acr", "login", "--name", name, "--expose-token", "--output", "tsv", "--query", "accessToken")
+    return _from_output(place, AZURE_USER, answer)
+
+
+def _azure_sdk(host: str) -> Credential:
+    """The Entra token is exchanged for ACR's refresh token (`POST /oauth2/exchange`), which is then a password."""
+    import requests
+
+    scope = "https://containerregistry.azure.net/.default"
+    token = import_module("azure.identity").DefaultAzureCredential().get_token(scope).token
+    fields = {"grant_type": "access_token", "service": host, "access_token": token}
+    answer = requests.post(f"https://{host}/oauth2/exchange", data=fields, timeout=30, allow_redirects=False)
+    answer.raise_for_status()
+    return Credential(AZURE_USER, str(answer.json()["refresh_token"]), origin="azure-identity")

@@ -1,0 +1,198 @@
+"""Who the user is at a registry: what Docker's and containers' files say, with their helpers, then each cloud's own way.
+
+Docker's file is read through docker.auth, which has traps: a helper that is missing or fails raises even where the image is
+public, keys of its answers differ in case, and paths in keys, as podman writes them, are cut off. So helpers are asked one
+at a time with a fallback, and path-scoped keys are looked up here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from layerscope.sources.registry.registry_name import DOCKER_HUB
+from layerscope.text import escape
+
+HUB_KEY = "https://index.docker.io/v1/"
+"""What Docker Hub's credentials are kept under."""
+TOKEN_USER = "<token>"  # noqa: S105 - the name under which helpers give an identity token
+LONGEST_FILE = 4 << 20
+HELPER_SECONDS = 60
+_HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII)
+_SCHEME = re.compile(r"^https?://")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user and a secret, or an identity token (OAuth2 refresh token); `origin` says where it was found, for people."""
+
+    user: str = ""
+    secret: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    origin: str = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All spellings that must never be shown."""
+        return (self.secret, self.identity_token, self.basic)
+
+    @property
+    def basic(self) -> str:
+        """The value after `Basic ` (RFC 7617)."""
+        return base64.b64encode(f"{self.user}:{self.secret}".encode()).decode()
+
+
+ANONYMOUS = Credential()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one place: the credential, if there was one, and a sentence for `registry check` (no secret in it)."""
+
+    place: str
+    outcome: str
+    credential: Credential | None = None
+
+
+CloudLookup = Callable[[str], Iterator[Finding]]
+"""The clouds' own ways for a host; nothing for hosts that are no cloud's."""
+
+
+def find_credential(host: str, repository: str, clouds: CloudLookup) -> tuple[Credential, list[Finding]]:
+    """The first credential for a repository, and every place that was looked at on the way to it."""
+    findings = []
+    for finding in _looked_up(host, repository, clouds):
+        findings.append(finding)
+        if finding.credential is not None:
+            return finding.credential, findings
+    return ANONYMOUS, findings
+
+
+def _looked_up(host: str, repository: str, clouds: CloudLookup) -> Iterator[Finding]:
+    for path in credential_files():
+        yield from _in_file(path, host, repository)
+    yield from clouds(host)
+
+
+def credential_files() -> list[Path]:
+    """Docker's file, then containers' in their order (containers-auth.json(5)); those that are not there, too."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
+    docker = Path(os.environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    files = [docker]
+    if own := os.environ.get("REGISTRY_AUTH_FILE"):
+        files.append(Path(own))
+    files.append(Path(runtime or f"/run/containers/{os.getuid()}") / ("containers/auth.json" if runtime else "auth.json"))
+    files.append(Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "containers/auth.json")
+    return list(dict.fromkeys(files))
+
+
+def _in_file(path: Path, host: str, repository: str) -> Iterator[Finding]:
+    """What one file leads to: its helper for this host, then what it says itself, then its store for all hosts."""
+    place = escape(str(path))
+    try:
+        with path.open("rb") as file:
+            document = _table(json.loads(file.read(LONGEST_FILE)))
+    except FileNotFoundError:
+        yield Finding(place, "is not there")
+        return
+    except (OSError, ValueError, RecursionError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else "") or "it is not JSON"
+        yield Finding(place, f"cannot be read: {reason}")
+        return
+    auths = _table(document.get("auths"))
+    helpers = _table(document.get("credHelpers"))
+    for key in _keys(host, repository):
+        if isinstance(helper := _entry(helpers, key), str):
+            yield _from_helper(helper, key, place)
+        if isinstance(entry := _entry(auths, key), dict) and entry:
+            yield _from_entry(entry, key, place)
+    if isinstance(store := document.get("credsStore"), str) and store:
+        yield _from_helper(store, HUB_KEY if host == DOCKER_HUB else host, place)
+    yield Finding(place, f"has nothing for {escape(host)}")
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _keys(host: str, repository: str) -> list[str]:
+    """The keys that may hold a repository's credential, the longest first: `host/org/repo`, `host/org`, `host`."""
+    parts = repository.split("/") if repository else []
+    keys = ["/".join((host, *parts[:length])) for length in range(len(parts), 0, -1)]
+    return [*keys, *((HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io") if host == DOCKER_HUB else (host,))]
+
+
+def _entry(table: dict[str, Any], key: str) -> Any:
+    """The value of a key, however the file spells it: with a scheme, and a path of `/v1` or `/v2` behind the host."""
+    if key in table:
+        return table[key]
+    plain = {re.sub(r"/v[12]/?$", "", _SCHEME.sub("", each)).rstrip("/"): value for each, value in reversed(table.items())}
+    return plain.get(re.sub(r"/v[12]/?$", "", _SCHEME.sub("", key)).rstrip("/"))
+
+
+def _from_entry(entry: dict[str, Any], key: str, place: str) -> Finding:
+    """What stands in a file itself: `auth` (base64 of user and secret), the two apart, or an identity token."""
+    origin = f"{place}, {escape(key)}"
+    token = entry.get("identitytoken") or entry.get("registrytoken")
+    if isinstance(token, str) and token:
+        return Finding(place, f"has a token for {escape(key)}", Credential(TOKEN_USER, identity_token=token, origin=origin))
+    user, secret = entry.get("username"), entry.get("password")
+    if isinstance(auth := entry.get("auth"), str) and auth:
+        try:
+            user, _, secret = base64.b64decode(auth, validate=False).decode().rstrip("\0").partition(":")
+        except (binascii.Error, UnicodeDecodeError, ValueError):
+            return Finding(place, f"has something for {escape(key)} that is not base64 of a user and a password")
+    if not (isinstance(user, str) and isinstance(secret, str) and user):
+        return Finding(place, f"names {escape(key)} without a user and a password")
+    return Finding(place, f"has user {escape(user)} for {escape(key)}", _credential(user, secret, origin))
+
+
+def _credential(user: str, secret: str, origin: str) -> Credential:
+    if user == TOKEN_USER:
+        return Credential(user, identity_token=secret, origin=origin)
+    return Credential(user, secret, origin=origin)
+
+
+def _from_helper(helper: str, key: str, place: str) -> Finding:
+    """What `docker-credential-HELPER get` answers (docker/docker-credential-helpers); one that fails ends no search."""
+    shown = f"{place}, helper docker-credential-{escape(helper)}"
+    if not _HELPER_NAME.fullmatch(helper):
+        return Finding(shown, "is no name of a program, and is not run")
+    answer = run_program(f"docker-credential-{helper}", "get", given=key)
+    if isinstance(answer, str):
+        return Finding(shown, answer)
+    try:
+        found = {str(name).lower(): value for name, value in json.loads(answer).items()}
+        user, secret = found["username"], found["secret"]
+    except (ValueError, KeyError, AttributeError, RecursionError):
+        return Finding(shown, "answers with something that is no credential")
+    if not (isinstance(user, str) and isinstance(secret, str) and (user or secret)):
+        return Finding(shown, f"has nothing for {escape(key)}")
+    return Finding(shown, f"has user {escape(user)} for {escape(key)}", _credential(user, secret, shown))
+
+
+def run_program(*command: str, given: str = "") -> bytes | str:
+    """What a program of the user's writes to standard output; a sentence where it is not there or fails.
+
+    What it says on standard error is not shown: helpers quote secrets there.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own configuration or cloud tool names it
+            command, input=given.encode(), capture_output=True, timeout=HELPER_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        return "is not installed"
+    except OSError as error:
+        return f"cannot be run: {error.strerror}"
+    except subprocess.TimeoutExpired:
+        return f"did not answer within {HELPER_SECONDS} seconds"
+    return done.stdout if done.returncode == 0 else f"found nothing (exit {done.returncode})"

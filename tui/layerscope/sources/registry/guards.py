@@ -1,0 +1,72 @@
+"""What a registry may not make this machine do: its realms, redirects and `Link` pages are a stranger's words.
+
+They lead to https only, unless the registry itself may be insecure. They never lead to a link-local address (where clouds keep
+their metadata), and to a private or loopback one only where the registry itself is at one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+from layerscope.sources.registry.endpoint import Endpoint, bare_host
+from layerscope.sources.registry.failures import RegistryFailed
+from layerscope.text import escape
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(slots=True)
+class Guard:
+    """Judges the addresses that one endpoint sends us to."""
+
+    endpoint: Endpoint
+    is_plain_http: bool = False
+    """Whether the endpoint itself was reached over http."""
+    _own: frozenset[Address] | None = field(default=None, init=False)
+
+    def check(self, url: str, what: str) -> None:
+        """Raises RegistryFailed where `url`, which is the registry's `what` ("token server"), may not be asked."""
+        parts = urlsplit(url)
+        where = f"{escape(str(self.endpoint))} names {escape(parts.netloc[:200]) or 'no host'} as its {what}"
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise RegistryFailed(f"{where}, which is no https address")
+        if parts.username is not None:
+            raise RegistryFailed(f"{where}, with a user and a password in it")
+        is_own = is_same_host(parts, self.endpoint.host)
+        if parts.scheme == "http" and not (self.is_plain_http or self.endpoint.is_insecure):
+            raise RegistryFailed(f"{where}, without encryption; nothing is sent there")
+        if not is_own:
+            self._check_addresses(parts, where)
+
+    def _check_addresses(self, parts: SplitResult, where: str) -> None:
+        for address in addresses(parts.hostname or ""):
+            if address.is_link_local or address.is_unspecified or address.is_multicast:
+                raise RegistryFailed(f"{where}, which is an address of this machine's own network; nothing is sent there")
+            if not address.is_global and not self._is_private():
+                raise RegistryFailed(
+                    f"{where}, which is a private address, as the registry's own is not; nothing is sent there"
+                )
+
+    def _is_private(self) -> bool:
+        """Whether the registry itself is at a private or loopback address."""
+        if self._own is None:
+            self._own = addresses(bare_host(self.endpoint.host))
+        return any(not address.is_global for address in self._own)
+
+
+def is_same_host(parts: SplitResult, host: str) -> bool:
+    """Whether a URL leads to exactly this host and port."""
+    return parts.netloc.lower() == host.lower()
+
+
+def addresses(host: str) -> frozenset[Address]:
+    """All addresses of a host; none where it is not known here, as behind a proxy."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return frozenset()
+    parsed = {ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found}
+    return frozenset(getattr(address, "ipv4_mapped", None) or address for address in parsed)

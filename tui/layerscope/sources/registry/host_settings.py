@@ -1,0 +1,294 @@
+"""What this machine's configuration says of registries: mirrors, aliases, authorities, and which may be insecure.
+
+Read are containerd's `certs.d/HOST/hosts.toml` (`docs/hosts.md`), containers' `registries.conf` version 2 with its drop-ins
+(`containers-registries.conf(5)`), Docker's `daemon.json` (`registry-mirrors`, `insecure-registries`), and
+`certs.d/HOST/*.crt|*.cert|*.key` of Docker and of containers (`containers-certs.d(5)`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from layerscope.errors import BadSettings, NotFound
+from layerscope.sources.registry.endpoint import Endpoint, bare_host, is_loopback
+from layerscope.sources.registry.registry_name import DOCKER_HUB, OFFICIAL, RegistryName, parse_repository_name
+from layerscope.text import escape
+
+LONGEST_FILE = 1 << 20
+"""Bytes of a configuration file; real ones have a few thousand."""
+REGISTRIES_CONF = "CONTAINERS_REGISTRIES_CONF"
+DIGEST_ONLY, TAG_ONLY = "digest-only", "tag-only"
+
+T = TypeVar("T")
+
+
+class MirrorTable(msgspec.Struct, frozen=True, rename="kebab"):
+    """`[[registry.mirror]]`."""
+
+    location: str = ""
+    insecure: bool = False
+    pull_from_mirror: str = "all"
+
+
+class RegistryTable(msgspec.Struct, frozen=True, rename="kebab"):
+    """`[[registry]]`: what holds for all names that begin with `prefix` (default: `location`)."""
+
+    prefix: str = ""
+    location: str = ""
+    insecure: bool = False
+    blocked: bool = False
+    mirror: tuple[MirrorTable, ...] = ()
+    mirror_by_digest_only: bool = False
+
+    @property
+    def matched(self) -> str:
+        """What a name has to begin with."""
+        return self.prefix or self.location
+
+    def fits(self, name: RegistryName) -> bool:
+        """Whether this table is about a name; `*.example.com` stands for every host below example.com."""
+        if self.matched.startswith("*."):
+            return bare_host(name.host).endswith(self.matched[1:])
+        full = f"{name.host}/{name.repository}"
+        return bool(self.matched) and (full == self.matched or full.startswith(self.matched.rstrip("/") + "/"))
+
+
+class RegistriesConf(msgspec.Struct, frozen=True, rename={"unqualified_search_registries": "unqualified-search-registries"}):
+    """`registries.conf`, version 2."""
+
+    unqualified_search_registries: tuple[str, ...] | None = None
+    registry: tuple[RegistryTable, ...] = ()
+    aliases: dict[str, str] = {}
+
+
+class DaemonJson(msgspec.Struct, frozen=True, rename="kebab"):
+    """What Docker's `daemon.json` says of registries."""
+
+    registry_mirrors: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
+
+
+class HostTable(msgspec.Struct, frozen=True):
+    """One `[host."URL"]` of containerd's `hosts.toml`; `client` holds paths, or pairs of certificate and key."""
+
+    capabilities: tuple[str, ...] = ("pull", "resolve")
+    ca: str | tuple[str, ...] = ()
+    client: str | tuple[str | tuple[str, str], ...] = ()
+    skip_verify: bool = False
+    override_path: bool = False
+
+
+class HostsToml(msgspec.Struct, frozen=True):
+    """containerd's `hosts.toml`; what stands outside of any `[host]` is about the server itself."""
+
+    server: str = ""
+    ca: str | tuple[str, ...] = ()
+    client: str | tuple[str | tuple[str, str], ...] = ()
+    skip_verify: bool = False
+    host: dict[str, HostTable] = {}
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """The configuration below `root` (`/`, or another in tests) and of the user whose home is `home`.
+
+    `insecure` are the hosts that the user allowed on the command line. A file that is not there says nothing; one that cannot
+    be understood raises BadSettings with its name.
+    """
+
+    root: Path = Path("/")
+    home: Path | None = None
+    insecure: frozenset[str] = frozenset()
+
+    @classmethod
+    def of_this_machine(cls, insecure: Iterable[str] = ()) -> HostSettings:
+        """The settings of the user who runs this."""
+        home = os.path.expanduser("~")  # noqa: PTH111 - Path.home raises where there is none
+        return cls(home=None if home == "~" else Path(home), insecure=frozenset(insecure))
+
+    def full_names(self, name: RegistryName) -> list[RegistryName]:
+        """The full names that a short one may stand for, in the order to try them; a full one stands for itself.
+
+        An alias decides. Otherwise it is Docker Hub's, or one of those that `unqualified-search-registries` lists.
+        """
+        if not name.is_short:
+            return [name]
+        short = name.repository.removeprefix(OFFICIAL)
+        if alias := self._registries_conf.aliases.get(short):
+            full = parse_repository_name(alias)
+            return [name.at(full.host, full.repository)]
+        search = self._registries_conf.unqualified_search_registries
+        return [name if host == DOCKER_HUB else name.at(host, short) for host in search or (DOCKER_HUB,)]
+
+    def endpoints(self, name: RegistryName) -> list[Endpoint]:
+        """Where to ask for an image, in order: mirrors first, the registry last. Raises NotFound for a blocked name."""
+        tables = [table for table in self._registries_conf.registry if table.fits(name)]
+        table = max(tables, key=lambda each: len(each.matched), default=RegistryTable())
+        if table.blocked:
+            raise NotFound(f"{escape(str(name))} may not be pulled: registries.conf blocks {escape(table.matched)}")
+        mirrors = [*self._containerd_mirrors(name), *self._listed_mirrors(name, table), *self._docker_mirrors(name)]
+        return [*(replace(mirror, is_mirror=True) for mirror in mirrors), self._own(name, table)]
+
+    def _own(self, name: RegistryName, table: RegistryTable) -> Endpoint:
+        if table.location and table.location != table.matched:
+            return self._located(name, table, table.location, is_insecure=table.insecure)
+        stated = self._hosts_toml(name.host)
+        endpoint = self._at(stated.server or name.api_host, name.repository, is_insecure=table.insecure or stated.skip_verify)
+        own = self._at(name.host, name.repository, is_insecure=False)
+        return replace(
+            endpoint,
+            authorities=(*own.authorities, *_paths(stated.ca)),
+            client_certificates=(*own.client_certificates, *_pairs(stated.client)),
+        )
+
+    def _listed_mirrors(self, name: RegistryName, table: RegistryTable) -> Iterator[Endpoint]:
+        for mirror in table.mirror:
+            which = DIGEST_ONLY if table.mirror_by_digest_only else mirror.pull_from_mirror
+            if which != (TAG_ONLY if name.digest else DIGEST_ONLY):
+                yield self._located(name, table, mirror.location, is_insecure=mirror.insecure)
+
+    def _docker_mirrors(self, name: RegistryName) -> Iterator[Endpoint]:
+        """Docker's own mirrors stand for Docker Hub only (dockerd, `registry-mirrors`)."""
+        for url in self._daemon_json.registry_mirrors if name.host == DOCKER_HUB else ():
+            yield self._at(url, name.repository, is_insecure=False)
+
+    def _containerd_mirrors(self, name: RegistryName) -> Iterator[Endpoint]:
+        for url, table in self._hosts_toml(name.host).host.items():
+            if {"pull", "resolve"} <= set(table.capabilities):
+                endpoint = self._at(url, name.repository, is_insecure=table.skip_verify)
+                yield replace(
+                    endpoint,
+                    namespace=name.host,
+                    authorities=(*endpoint.authorities, *_paths(table.ca)),
+                    client_certificates=(*endpoint.client_certificates, *_pairs(table.client)),
+                )
+
+    def _located(self, name: RegistryName, table: RegistryTable, location: str, *, is_insecure: bool) -> Endpoint:
+        """The endpoint of a name in which `location` stands in the place of the table's prefix."""
+        full = f"{name.host}/{name.repository}"
+        rest = name.repository if table.matched.startswith("*.") else full[len(table.matched) :].lstrip("/")
+        host, _, path = location.partition("/")
+        return self._at(host, f"{path.rstrip('/')}/{rest}".strip("/"), is_insecure=is_insecure)
+
+    def _at(self, address: str, repository: str, *, is_insecure: bool) -> Endpoint:
+        """The endpoint at a host or URL, with the certificates that are kept for it.
+
+        Where it may be insecure, or is this machine, https is tried before http, as Docker does.
+        """
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        is_insecure = is_insecure or self._is_insecure(parts.netloc)
+        usual = ("https", "http") if is_insecure or is_loopback(parts.netloc) else ("https",)
+        authorities, certificates = self._certificates(parts.netloc)
+        return Endpoint(
+            parts.netloc,
+            repository,
+            prefix=parts.path.rstrip("/").removesuffix("/v2"),
+            schemes=(parts.scheme,) if parts.scheme else usual,
+            is_insecure=is_insecure,
+            authorities=authorities,
+            client_certificates=certificates,
+        )
+
+    def _is_insecure(self, host: str) -> bool:
+        """Whether `--insecure`, a `[[registry]]` or `insecure-registries` names a host; the last may give address ranges."""
+        if host in self.insecure or bare_host(host) in self.insecure:
+            return True
+        if any(table.insecure and table.matched == host for table in self._registries_conf.registry):
+            return True
+        return any(host == each or _is_in_range(bare_host(host), each) for each in self._daemon_json.insecure_registries)
+
+    def _certificates(self, host: str) -> tuple[tuple[Path, ...], tuple[tuple[Path, Path], ...]]:
+        """The authorities, and the client's certificates with their keys, in every `certs.d/HOST`."""
+        found: list[Path] = []
+        for directory in self._directories("etc/docker/certs.d", "etc/containers/certs.d", ".config/containers/certs.d"):
+            try:
+                found += sorted((directory / host).iterdir())
+            except OSError:  # not there, or not for this user
+                continue
+        keys = [(path, path.with_suffix(".key")) for path in found if path.suffix == ".cert"]
+        return tuple(path for path in found if path.suffix == ".crt"), tuple(keys)
+
+    def _directories(self, *names: str) -> list[Path]:
+        """Directories of the system, and those that begin with a dot in the user's home."""
+        bases = {True: self.home, False: self.root}
+        return [base / name for name in names if (base := bases[name.startswith(".")]) is not None]
+
+    def _hosts_toml(self, host: str) -> HostsToml:
+        directory = self.root / "etc/containerd/certs.d"
+        # `_default` holds for all hosts without a directory of their own.
+        paths = (directory / host / "hosts.toml", directory / "_default" / "hosts.toml")
+        return next((_read(path, HostsToml) for path in paths if path.is_file()), HostsToml())
+
+    @cached_property
+    def _daemon_json(self) -> DaemonJson:
+        paths = self._directories("etc/docker/daemon.json", ".config/docker/daemon.json")
+        stated = [_read(path, DaemonJson) for path in paths if path.is_file()]
+        return DaemonJson(
+            tuple(each for one in stated for each in one.registry_mirrors),
+            tuple(each for one in stated for each in one.insecure_registries),
+        )
+
+    @cached_property
+    def _registries_conf(self) -> RegistriesConf:
+        """All files as one: of two tables with one prefix the later one holds, and so does the later list to search."""
+        search: tuple[str, ...] | None = None
+        tables: dict[str, RegistryTable] = {}
+        aliases: dict[str, str] = {}
+        for path in self._registries_files():
+            stated = _read(path, RegistriesConf)
+            search = search if stated.unqualified_search_registries is None else stated.unqualified_search_registries
+            tables |= {table.matched: table for table in stated.registry}
+            aliases |= stated.aliases
+        return RegistriesConf(search, tuple(tables.values()), aliases)
+
+    def _registries_files(self) -> list[Path]:
+        """The user's file stands in the place of the system's, drop-ins of both are added (containers-registries.conf(5))."""
+        stated = os.environ.get(REGISTRIES_CONF)
+        system, own = self.root / "etc/containers", self.home / ".config/containers" if self.home else None
+        mains = [Path(stated)] if stated else [each / "registries.conf" for each in (own, system) if each]
+        found = [path for path in mains if path.is_file()][:1]
+        for directory in (system, own):
+            found += sorted((directory / "registries.conf.d").glob("*.conf")) if directory else []
+        return found
+
+
+def _paths(stated: str | tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(map(Path, (stated,) if isinstance(stated, str) else stated))
+
+
+def _pairs(stated: str | tuple[str | tuple[str, str], ...]) -> tuple[tuple[Path, Path], ...]:
+    """Certificates with their keys; one file may hold both."""
+    several = (stated,) if isinstance(stated, str) else stated
+    return tuple((Path(each), Path(each)) if isinstance(each, str) else (Path(each[0]), Path(each[1])) for each in several)
+
+
+def _is_in_range(host: str, stated: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(stated, strict=False)
+    except ValueError:
+        return False
+
+
+def _read(path: Path, document: type[T]) -> T:
+    """A configuration file in TOML or JSON. Raises BadSettings."""
+    decode: Any = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LONGEST_FILE + 1)
+        if len(raw) > LONGEST_FILE:
+            raise BadSettings(f"{escape(str(path))} is longer than {LONGEST_FILE >> 20} MiB")
+        found: T = decode(raw, type=document)
+    except OSError as error:
+        raise BadSettings(f"{escape(str(path))} cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise BadSettings(f"{escape(str(path))} cannot be understood: {escape(str(error))[:300]}") from error
+    return found

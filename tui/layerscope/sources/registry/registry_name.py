@@ -1,0 +1,101 @@
+"""Names of images and repositories in registries, filled in as Docker does (the grammar of `distribution/reference`)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from layerscope.errors import BadDocument, NotFound, UsageError
+from layerscope.oci.digest import Digest
+from layerscope.text import escape
+
+DOCKER_HUB = "docker.io"
+OFFICIAL = "library/"
+DEFAULT_TAG = "latest"
+LONGEST = 512
+"""Characters of a name that are looked at; the grammar allows 255 for the repository."""
+_HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::\d{{1,5}})?", re.ASCII)
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
+_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryName:
+    """An image in a registry. `host` is the name users know (`docker.io`), perhaps with a port.
+
+    `repository` is the full path (`library/alpine`). A `digest` wins over a `tag`, as with Docker; one of both is set for an
+    image, none for a repository. `is_short` says that the user named no registry.
+    """
+
+    host: str
+    repository: str
+    tag: str = ""
+    digest: Digest | None = None
+    is_short: bool = False
+
+    @property
+    def reference(self) -> str:
+        """What stands after `/manifests/` in a request: the digest, else the tag."""
+        return str(self.digest) if self.digest else self.tag
+
+    @property
+    def api_host(self) -> str:
+        """The host that answers requests: Docker Hub's has another name than the one that users write."""
+        return "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
+
+    def at(self, host: str, repository: str) -> RegistryName:
+        """The same image under another name, such as that of a mirror."""
+        return replace(self, host=_known_host(host), repository=repository)
+
+    def __str__(self) -> str:
+        suffix = f"@{self.digest}" if self.digest else f":{self.tag}" if self.tag else ""
+        return f"{self.host}/{self.repository}{suffix}"
+
+
+def names_a_registry(name: str) -> bool:
+    """Whether the part before the first slash is a host: it holds a `.` or a `:`, or is `localhost`."""
+    domain, slash, _ = name.partition("/")
+    return bool(slash) and ("." in domain or ":" in domain or domain == "localhost")
+
+
+def parse_image_name(text: str) -> RegistryName:
+    """`[HOST/]REPOSITORY[:TAG][@DIGEST]`, filled in with `docker.io`, `library/` and `latest`. Raises NotFound, UsageError."""
+    name = parse_repository_name(text)
+    return name if name.tag or name.digest else replace(name, tag=DEFAULT_TAG)
+
+
+def parse_repository_name(text: str) -> RegistryName:
+    """The same, but without `latest` where neither tag nor digest is given. Raises NotFound, UsageError."""
+    if not text:
+        raise UsageError("name an image in a registry, such as ghcr.io/owner/app:1.4")
+    rest, at, digest_text = text[:LONGEST].partition("@")
+    head, _, last = rest.rpartition("/")
+    last, colon, tag = last.partition(":")
+    path = f"{head}/{last}" if head else last
+    is_short = not names_a_registry(path)
+    host, repository = (DOCKER_HUB, path) if is_short else _split_host(path)
+    if host == DOCKER_HUB and "/" not in repository:
+        repository = OFFICIAL + repository
+    is_well_formed = _DOMAIN.fullmatch(host) and _REPOSITORY.fullmatch(repository) and (not colon or _TAG.fullmatch(tag))
+    if len(text) > LONGEST or not is_well_formed:
+        raise NotFound(f"'{escape(text[:200])}' is no name that an image in a registry can have")
+    return RegistryName(host, repository, tag, _digest(digest_text, text) if at else None, is_short)
+
+
+def _split_host(path: str) -> tuple[str, str]:
+    host, _, repository = path.partition("/")
+    return _known_host(host), repository
+
+
+def _known_host(host: str) -> str:
+    return DOCKER_HUB if host in _HUB_HOSTS else host
+
+
+def _digest(digest_text: str, text: str) -> Digest:
+    try:
+        return Digest.parse(digest_text)
+    except BadDocument as error:
+        raise NotFound(f"'{escape(text[:200])}' does not end in a digest such as @sha256:6c3c624b58db…") from error

@@ -1,0 +1,213 @@
+"""One repository of a registry: its manifests and blobs, checked against their digests, from mirrors or the registry itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+from layerscope.errors import BadDocument
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import MAX_DOCUMENT
+from layerscope.oci.media_types import DOCKER_MANIFEST, INDEXES, OCI_MANIFEST
+from layerscope.sources.registry.endpoint import Endpoint
+from layerscope.sources.registry.failures import RegistryFailed
+from layerscope.sources.registry.registry_name import RegistryName
+from layerscope.sources.registry.transport import Connection, read_body
+from layerscope.text import escape
+
+if TYPE_CHECKING:
+    from requests import Response
+
+T = TypeVar("T")
+
+PIECE = 256 << 10
+"""Bytes of a blob at a time."""
+MOST_RESUMES = 5
+ACCEPT = ", ".join(sorted({OCI_MANIFEST, DOCKER_MANIFEST} | set(INDEXES)))
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+
+
+class NoRanges(RegistryFailed):
+    """The registry answers a range with the whole blob, or not at all: what is wanted has to be streamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A manifest or index as it was served; `digest` is that of its bytes, checked."""
+
+    raw: bytes
+    digest: Digest
+    media_type: str
+
+
+class Repository:
+    """Reads one repository. The first endpoint that knows a manifest serves all that follows. Safe for several threads."""
+
+    def __init__(self, name: RegistryName, connections: list[Connection]) -> None:
+        self.name = name
+        self._connections = connections
+
+    @property
+    def connection(self) -> Connection:
+        """The endpoint in use."""
+        return self._connections[0]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Its address."""
+        return self.connection.endpoint
+
+    def resolve(self, reference: str) -> Digest | None:
+        """The digest that a tag stands for, by HEAD, which Docker Hub does not count as a pull; None where none is told."""
+        return self._first(lambda connection: self._head(connection, reference))
+
+    def document(self, reference: str) -> Document:
+        """A manifest or index by tag or digest. Raises RegistryFailed, and BadDocument for one with another digest."""
+        return self._first(lambda connection: self._get(connection, reference))
+
+    def blob(self, digest: Digest, size: int) -> bytes:
+        """A small blob, such as a config, whole and checked. Raises BadDocument for one that is not what its digest says."""
+        if size > MAX_DOCUMENT:
+            limit = f"longer than {MAX_DOCUMENT >> 20} MiB, which no document needs"
+            raise BadDocument(f"{self._place}: {digest.short} is said to be {limit}")
+        content = b"".join(self.stream(digest, size if size >= 0 else MAX_DOCUMENT))
+        if digest.matches(content) is False:
+            raise BadDocument(f"{self._place}: what it serves as {digest} has another digest")
+        return content
+
+    def read_range(self, digest: Digest, start: int, size: int) -> bytes:
+        """`size` bytes of a blob from `start` on, by one closed range. Raises NoRanges at the first sign of a whole blob."""
+        wanted = {"Range": f"bytes={start}-{start + size - 1}"}
+        with self._opened(digest, wanted) as response:
+            if response.status_code in (200, 416):
+                raise NoRanges(f"{self._place} does not serve parts of blobs")
+            self._check_part(response, start, size, digest)
+            content = b"".join(self._pieces(response, size, digest))
+        if len(content) != size:
+            raise RegistryFailed(f"{self._place} broke off after {len(content)} of {size} bytes of {digest.short}")
+        return content
+
+    def stream(self, digest: Digest, size: int) -> Iterator[bytes]:
+        """A blob from its first byte to its last, in pieces; one that breaks off goes on where it broke. `size` is its bound.
+
+        Nothing is checked against the digest here: whoever takes the pieces hashes them.
+        """
+        done = tries = 0
+        while True:
+            headers = {"Range": f"bytes={done}-{size - 1}"} if done else {}
+            try:
+                with self._opened(digest, headers) as response:
+                    if done and response.status_code == 200:
+                        yield from self._skipped(response, done, size, digest)
+                        return
+                    if done:
+                        self._check_part(response, done, size - done, digest)
+                    elif not response.ok:
+                        raise self.connection.failure(response, f"blob {digest.short}")
+                    for piece in self._pieces(response, size - done, digest):
+                        done += len(piece)
+                        yield piece
+                    return
+            except OSError as error:
+                tries += 1
+                if tries > MOST_RESUMES or done >= size:
+                    reached = f"after {done} of {size} bytes of {digest.short}"
+                    raise RegistryFailed(f"{self._place} broke off {reached}; try again") from error
+
+    def _skipped(self, response: Response, done: int, size: int, digest: Digest) -> Iterator[bytes]:
+        """The rest of a blob that is served from its start again."""
+        for piece in self._pieces(response, size, digest):
+            yield piece[done:]
+            done = max(0, done - len(piece))
+
+    def _pieces(self, response: Response, size: int, digest: Digest) -> Iterator[bytes]:
+        """The body, counted, and never more of it than `size` bytes. Raises OSError where it breaks off."""
+        left = size
+        while left and (piece := read_body(response, min(PIECE, left))):
+            self.connection.traffic.take(str(digest), len(piece))
+            left -= len(piece)
+            yield piece
+        stated = response.headers.get("Content-Length", "")
+        if left and stated.isdecimal() and size - left < int(stated):
+            raise ConnectionResetError("the body is shorter than its Content-Length")
+
+    def _check_part(self, response: Response, start: int, size: int, digest: Digest) -> None:
+        """Raises where an answer is not exactly the part that was asked for."""
+        if response.status_code != 206:
+            raise self.connection.failure(response, f"blob {digest.short}")
+        told = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+        if told is None or (int(told[1]), int(told[2])) != (start, start + size - 1):
+            raise NoRanges(f"{self._place} answers with another part of {digest.short} than was asked for")
+
+    def _head(self, connection: Connection, reference: str) -> Digest | None:
+        with connection.open(
+            self._manifest_url(connection, reference),
+            scope=pull_scope(connection.endpoint.repository),
+            headers={"Accept": ACCEPT},
+            method="HEAD",
+            what=f"manifest {escape(reference)}",
+        ) as response:
+            if response.status_code in (401, 403, 404):
+                raise connection.failure(response, f"manifest {escape(str(self.name))}")
+            with suppress(BadDocument):
+                return Digest.parse(response.headers.get("Docker-Content-Digest", "")) if response.ok else None
+        return None
+
+    def _get(self, connection: Connection, reference: str) -> Document:
+        with connection.open(
+            self._manifest_url(connection, reference),
+            scope=pull_scope(connection.endpoint.repository),
+            headers={"Accept": ACCEPT},
+            what=f"manifest {escape(reference)}",
+        ) as response:
+            if not response.ok:
+                raise connection.failure(response, f"manifest {escape(str(self.name))}")
+            raw = read_body(response, MAX_DOCUMENT + 1)
+            media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+        connection.traffic.take("", len(raw))
+        return Document(raw, self._checked(raw, reference), media_type)
+
+    def _checked(self, raw: bytes, reference: str) -> Digest:
+        """The digest of a manifest: the one it was asked for by, which its bytes have to match."""
+        if ":" not in reference:
+            return Digest.of(raw)
+        digest = Digest.parse(reference)
+        if digest.matches(raw) is False:
+            raise BadDocument(f"{self._place}: the manifest that it serves as {digest} has another digest")
+        return digest
+
+    def _first(self, ask: Callable[[Connection], T]) -> T:
+        """What the first endpoint that can answer says; it serves all that follows. The last one's error is raised."""
+        for connection in self._connections[:-1]:
+            with suppress(RegistryFailed, BadDocument):
+                found = ask(connection)
+                self._connections = [connection, *(each for each in self._connections if each is not connection)]
+                return found
+        found = ask(self._connections[-1])
+        self._connections = [self._connections[-1]]
+        return found
+
+    def _manifest_url(self, connection: Connection, reference: str) -> str:
+        namespace = f"?ns={quote(connection.endpoint.namespace)}" if connection.endpoint.namespace else ""
+        return connection.url(f"{connection.endpoint.repository}/manifests/{reference}{namespace}")
+
+    def _blob_url(self, digest: Digest) -> str:
+        namespace = f"?ns={quote(self.endpoint.namespace)}" if self.endpoint.namespace else ""
+        return self.connection.url(f"{self.endpoint.repository}/blobs/{digest}{namespace}")
+
+    def _opened(self, digest: Digest, headers: dict[str, str]) -> AbstractContextManager[Response]:
+        scope = pull_scope(self.endpoint.repository)
+        return self.connection.open(self._blob_url(digest), scope=scope, headers=headers, what=f"blob {digest.short}")
+
+    @property
+    def _place(self) -> str:
+        return f"{self.connection.name}/{escape(self.endpoint.repository)}"
+
+
+def pull_scope(repository: str) -> str:
+    """What a token to read a repository is asked for (distribution `docs/spec/auth/scope.md`)."""
+    return f"repository:{repository}:pull"

@@ -1,0 +1,117 @@
+"""What all requests of one command share: how many at once, how fast, how long to wait, and what was fetched."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
+from threading import BoundedSemaphore, Event, Lock
+from typing import Any
+
+AT_ONCE = 8
+"""Requests to one host at a time; registries answer more with 429."""
+LONGEST_WAIT = 60.0
+"""Seconds that a registry may ask us to wait before we try again."""
+FIRST_WAIT = 0.5
+
+
+class Cancelled(BaseException):
+    """The command was stopped; ends every thread that fetches."""
+
+
+class Traffic:
+    """One limiter for each host, one for the rate, and counters. Shared by all threads of a command."""
+
+    def __init__(self, bytes_per_second: int = 0) -> None:
+        self.requests: list[str] = []
+        """Every request as `METHOD URL`, without queries, which may hold signatures."""
+        self.fetched: Counter[str] = Counter()
+        """Bytes of bodies, by what they belong to: a digest, or empty for documents."""
+        self.remaining: dict[str, int] = {}
+        """What `ratelimit-remaining` said last, by host."""
+        self._hosts: dict[str, BoundedSemaphore] = {}
+        self._not_before: dict[str, float] = {}
+        self._rate, self._allowance, self._filled = bytes_per_second, 0.0, time.monotonic()
+        self._lock = Lock()
+        self._open: set[Any] = set()
+        self._is_cancelled = Event()
+
+    @contextmanager
+    def slot(self, host: str) -> Iterator[None]:
+        """One of the few requests to a host that run at a time; waits for as long as that host asked everybody to."""
+        with self._lock:
+            semaphore = self._hosts.setdefault(host, BoundedSemaphore(AT_ONCE))
+        while not semaphore.acquire(timeout=0.2):
+            self.check()
+        try:
+            self.wait(self._not_before.get(host, 0.0) - time.monotonic())
+            yield
+        finally:
+            semaphore.release()
+
+    def postpone(self, host: str, seconds: float) -> None:
+        """Let nobody ask this host for a while."""
+        with self._lock:
+            self._not_before[host] = max(self._not_before.get(host, 0.0), time.monotonic() + seconds)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, unless the command is stopped. Raises Cancelled."""
+        if seconds > 0:
+            self._is_cancelled.wait(seconds)
+        self.check()
+
+    def take(self, owner: str, length: int) -> None:
+        """Count bytes that came, and slow down where the user limits the rate."""
+        with self._lock:
+            self.fetched[owner] += length
+            if not self._rate:
+                return
+            now = time.monotonic()
+            self._allowance = min(self._rate, self._allowance + (now - self._filled) * self._rate) - length
+            self._filled = now
+            behind = -self._allowance / self._rate
+        self.wait(behind)
+
+    @contextmanager
+    def watched(self, response: Any) -> Iterator[Any]:
+        """A response whose connection is torn down when the command is stopped, whoever waits for its bytes."""
+        with self._lock:
+            self._open.add(response)
+        try:
+            self.check()
+            yield response
+        finally:
+            with self._lock:
+                self._open.discard(response)
+            response.close()
+
+    def cancel(self) -> None:
+        """Stop everything: sleepers wake up, and readers get an error."""
+        self._is_cancelled.set()
+        with self._lock:
+            for response in self._open:
+                # Closing a socket wakes nobody who waits for it in another thread; shutting it down does.
+                with suppress(OSError, ValueError, RuntimeError, AttributeError):
+                    response.raw.shutdown()
+
+    def check(self) -> None:
+        """Raises Cancelled after `cancel`."""
+        if self._is_cancelled.is_set():
+            raise Cancelled
+
+    @property
+    def total(self) -> int:
+        """All bytes fetched so far."""
+        return sum(self.fetched.values())
+
+
+def retry_after(value: str | None, attempt: int) -> float:
+    """How long to wait before trying again, in seconds (RFC 9110 10.2.3: a number or a date), else ever longer."""
+    with suppress(ValueError, TypeError, OverflowError):
+        if value and value.strip().isdecimal():
+            return min(float(value), LONGEST_WAIT)
+        if value:
+            return min(max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0), LONGEST_WAIT)
+    return min(FIRST_WAIT * float(1 << attempt), LONGEST_WAIT)

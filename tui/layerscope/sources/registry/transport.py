@@ -1,0 +1,346 @@
+"""Requests to one endpoint of a registry: authorized, retried, redirected by our rules, and never to a place of its choosing.
+
+The only module that imports requests, late: it takes 60 ms.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from layerscope import __version__
+from layerscope.sources.registry.authorization import Authorization, TokenRequest
+from layerscope.sources.registry.credentials import Credential
+from layerscope.sources.registry.endpoint import Endpoint
+from layerscope.sources.registry.failures import AccessDenied, HiddenSecrets, NoSuchImage, RegistryFailed
+from layerscope.sources.registry.guards import Guard, is_same_host
+from layerscope.sources.registry.traffic import Traffic, retry_after
+from layerscope.text import escape
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+CONNECT_SECONDS, READ_SECONDS = 10.0, 45.0
+MOST_REDIRECTS, MOST_TRIES = 5, 5
+LONGEST_ANSWER = 64 << 10
+"""Bytes of a token server's answer, and of an error's, that are read (distribution writes a few thousand)."""
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+WEB_PAGE = "text/html"
+
+
+class Connection:
+    """The conversation with one endpoint; may be used by several threads."""
+
+    def __init__(self, endpoint: Endpoint, find_credential: Callable[[], Credential], traffic: Traffic) -> None:
+        self.endpoint, self.traffic = endpoint, traffic
+        self.hidden = HiddenSecrets()
+        self._guard = Guard(endpoint)
+        self._authorization = Authorization(find_credential, self._token, self.hidden)
+        self._session: Session | None = None
+        self._base = ""
+        self._redirected: dict[str, str] = {}
+        """Signed addresses of blobs by ours, for as long as they hold: they spare a request for each range."""
+
+    @property
+    def base(self) -> str:
+        """`https://HOST[/PREFIX]`, with the scheme that answered."""
+        if not self._base:
+            self._base = self._find_base()
+        return self._base
+
+    @property
+    def credential(self) -> Credential:
+        """Who we are there, as far as that was looked up."""
+        return self._authorization.credential
+
+    def url(self, path: str) -> str:
+        """The address of something below `/v2/`."""
+        return f"{self.base}/v2/{path}"
+
+    @contextmanager
+    def open(
+        self, url: str, *, scope: str = "", headers: Mapping[str, str] | None = None, method: str = "GET", what: str = ""
+    ) -> Iterator[Response]:
+        """The answer to a request below our own address, after challenges, redirects and waiting; any status is an answer.
+
+        Its body is still to come, uncompressed by nobody. `scope` is what a token is asked for (`repository:NAME:pull`), `what`
+        names the thing for people. Raises RegistryFailed and AccessDenied.
+        """
+        asked = url
+        with ExitStack() as stack:
+            response = self._by_known_redirect(stack, method, url, dict(headers or {}))
+            response = response or self._answered(stack, method, url, scope, dict(headers or {}))
+            for _ in range(MOST_REDIRECTS):
+                if response.status_code not in REDIRECTS:
+                    break
+                url = urljoin(url, response.headers.get("Location", ""))
+                self._guard.check(url, "store of blobs")
+                # A signed address of another host refuses a second authorization, and no credential is that host's to see.
+                if is_same_host(urlsplit(url), self.endpoint.host):
+                    response = self._answered(stack, method, url, scope, dict(headers or {}))
+                else:
+                    response = self._sent(stack, method, url, dict(headers or {}))
+                    self._redirected[asked] = url
+            else:
+                raise RegistryFailed(f"{self.name} sends requests for {what} from place to place without end")
+            if WEB_PAGE in response.headers.get("Content-Type", "") and response.ok:
+                raise RegistryFailed(
+                    f"{self.name} answers with a web page instead of {what}; is there a login page of the network before it?"
+                )
+            yield response
+
+    @property
+    def name(self) -> str:
+        """What sentences call it."""
+        return escape(str(self.endpoint))
+
+    def failure(self, response: Response, what: str) -> RegistryFailed:
+        """The sentence for an answer that is no success, with the registry's own words."""
+        words, status = self._words(response), response.status_code
+        told = f": {words}" if words else ""
+        if status in (401, 403):
+            who = self._authorization.credential
+            sent = f"as {escape(who.user)} (from {who.origin})" if who.origin else "without credentials"
+            log_in = f"log in with: docker login {self.name}, or podman login {self.name}"
+            return AccessDenied(f"{self.name} refuses {what} {sent} ({status}{told}); {log_in}")
+        if status == 404:
+            return NoSuchImage(f"{self.name} has no {what}{told}")
+        return RegistryFailed(f"{self.name} refuses {what} ({status}{told})")
+
+    def _by_known_redirect(self, stack: ExitStack, method: str, url: str, headers: dict[str, str]) -> Response | None:
+        """The answer of the signed address that this URL led to before; None where there is none, or it ran out (403)."""
+        signed = self._redirected.get(url)
+        if signed is None:
+            return None
+        response = self._sent(stack, method, signed, headers)
+        if response.ok or response.status_code == 416:
+            return response
+        self._redirected.pop(url, None)
+        return None
+
+    def _answered(self, stack: ExitStack, method: str, url: str, scope: str, headers: dict[str, str]) -> Response:
+        """One hop with our authorization: a challenge is answered once."""
+        sent = self._authorization.header(scope)
+        response = self._sent(stack, method, url, headers | ({"Authorization": sent} if sent else {}))
+        if response.status_code != 401:
+            return response
+        renewed = self._authorization.answer(response.headers.get("WWW-Authenticate", ""), scope, refused=sent)
+        if not renewed:
+            return response
+        return self._sent(stack, method, url, headers | {"Authorization": renewed})
+
+    def _sent(
+        self, stack: ExitStack, method: str, url: str, headers: dict[str, str], form: dict[str, str] | None = None
+    ) -> Response:
+        """One hop, tried again while the host is busy or the line breaks; leaving `stack` closes the response."""
+        host = urlsplit(url).netloc
+        for attempt in range(MOST_TRIES):
+            is_last = attempt == MOST_TRIES - 1
+            try:
+                with self.traffic.slot(host):
+                    response = self._request(method, url, headers, form)
+            except OSError as error:  # requests' errors are OSErrors
+                if is_last or not _is_passing(error):
+                    raise self._unreachable(error, host) from error
+                self.traffic.postpone(host, retry_after(None, attempt))
+                continue
+            if response.status_code in BUSY and not is_last:
+                self.traffic.postpone(host, retry_after(response.headers.get("Retry-After"), attempt))
+                response.close()
+                continue
+            self._note_limit(host, response)
+            opened: Response = stack.enter_context(self.traffic.watched(response))
+            return opened
+        raise AssertionError("the last try returns or raises")
+
+    def _request(self, method: str, url: str, headers: dict[str, str], form: dict[str, str] | None = None) -> Response:
+        from requests.utils import get_environ_proxies
+
+        session: Session = self._session or self._opened_session()
+        parts = urlsplit(url)
+        self.traffic.requests.append(f"{method} {parts.scheme}://{parts.netloc}{parts.path} {headers.get('Range', '')}".strip())
+        response: Response = session.request(
+            method,
+            url,
+            headers={"User-Agent": f"layerscope/{__version__}", "Accept-Encoding": "identity"} | headers,
+            data=form or None,
+            stream=True,
+            allow_redirects=False,
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            proxies=get_environ_proxies(url),
+        )
+        return response
+
+    def _opened_session(self) -> Session:
+        """A session that takes nothing from `.netrc` or the environment but proxies."""
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        context = tls_context(self.endpoint)
+
+        class Adapter(HTTPAdapter):
+            def init_poolmanager(self, *args: Any, **named: Any) -> None:
+                super().init_poolmanager(*args, ssl_context=context, **named)
+
+            def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+                return super().proxy_manager_for(proxy, ssl_context=context, **named)
+
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = not self.endpoint.is_insecure
+        adapter = Adapter(pool_connections=16, pool_maxsize=16)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        self._session = session
+        return session
+
+    def _find_base(self) -> str:
+        """Try the schemes in order: an insecure registry, or one of this machine, may speak https or plain http."""
+        *others, last = self.endpoint.schemes
+        for scheme in others:
+            base = f"{scheme}://{self.endpoint.host}{self.endpoint.prefix}"
+            with suppress(OSError), self.traffic.slot(self.endpoint.host):
+                self._request("GET", f"{base}/v2/", {}).close()
+                return base
+        self._guard.is_plain_http = last == "http"
+        return f"{last}://{self.endpoint.host}{self.endpoint.prefix}"
+
+    def _token(self, request: TokenRequest) -> dict[str, Any]:
+        """Ask a token server. Its redirects get no credentials, and have to be as trustworthy as itself."""
+        url, headers = request.url, request.headers
+        with ExitStack() as stack:
+            for _ in range(MOST_REDIRECTS):
+                self._guard.check(url, "token server")
+                response = self._sent(stack, "POST" if request.form else "GET", url, headers, request.form)
+                if response.status_code not in REDIRECTS or request.form:
+                    break
+                target = urljoin(url, response.headers.get("Location", ""))
+                url, headers = target, headers if is_same_host(urlsplit(target), urlsplit(url).netloc) else {}
+            if not response.ok:
+                raise self.failure(response, f"a token from {escape(urlsplit(url).netloc)}")
+            return _small_object(response, f"the token server {escape(urlsplit(url).netloc)}")
+
+    def _note_limit(self, host: str, response: Response) -> None:
+        """Docker Hub's `ratelimit-remaining: 76;w=21600`."""
+        stated = response.headers.get("ratelimit-remaining", "").partition(";")[0].strip()
+        if stated.isdecimal():
+            self.traffic.remaining[host] = int(stated)
+
+    def _words(self, response: Response) -> str:
+        """The messages of an error's body (distribution-spec, "Error Codes"), or its first words."""
+        try:
+            body = read_body(response, LONGEST_ANSWER)
+        except OSError:
+            return ""
+        try:
+            errors = json.loads(body)["errors"]
+            text = "; ".join(str(each.get("message") or each.get("code")) for each in errors[:3])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            is_text = response.headers.get("Content-Type", "").startswith("text/plain")
+            text = body[:200].decode("utf-8", "replace") if is_text else ""
+        return self.hidden.hide(text)
+
+    def _unreachable(self, error: OSError, host: str) -> RegistryFailed:
+        """The sentence for a host that cannot be talked to. Libraries quote URLs, so the innermost reason alone is told."""
+        return RegistryFailed(f"{escape(host)} {_reason(error, self.endpoint)} ({self.hidden.hide(_innermost(error))})")
+
+
+def read_body(response: Response, size: int) -> bytes:
+    """At most `size` bytes of a body, as they were sent; fewer only at its end. Raises OSError where the line breaks."""
+    from urllib3.exceptions import HTTPError
+
+    try:
+        content: bytes = response.raw.read(size, decode_content=False)
+    except HTTPError as error:
+        raise ConnectionResetError(str(error)) from error
+    return content
+
+
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
+    """Who is trusted: the system's authorities (SSL_CERT_FILE and SSL_CERT_DIR replace them), those of certs.d, and with
+    `truststore` installed, the operating system's own store.
+    """
+    context = _system_context()
+    for path in endpoint.authorities:
+        with suppress(OSError, ssl.SSLError):
+            context.load_verify_locations(path)
+    for certificate, key in endpoint.client_certificates:
+        with suppress(OSError, ssl.SSLError):
+            context.load_cert_chain(certificate, key)
+    if endpoint.is_insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _system_context() -> ssl.SSLContext:
+    if not os.environ.get("SSL_CERT_FILE"):
+        with suppress(ImportError):
+            own_store: ssl.SSLContext = import_module("truststore").SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            return own_store
+    return ssl.create_default_context()
+
+
+def _small_object(response: Response, what: str) -> dict[str, Any]:
+    """A JSON object of at most 64 KiB."""
+    body = read_body(response, LONGEST_ANSWER + 1)
+    if len(body) > LONGEST_ANSWER:
+        raise RegistryFailed(f"{what} answers with more than {LONGEST_ANSWER >> 10} KiB, which no token takes")
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RegistryFailed(f"{what} answers with something that is not JSON") from error
+    if not isinstance(found, dict):
+        raise RegistryFailed(f"{what} answers with something that is no JSON object")
+    return found
+
+
+def _is_passing(error: OSError) -> bool:
+    """Whether trying again may help: not where a certificate or a name is wrong."""
+    words = _all_words(error)
+    return not any(
+        clue in words for clue in ("SSLError", "CERTIFICATE", "NameResolutionError", "Connection refused", "ProxyError")
+    )
+
+
+def _reason(error: OSError, endpoint: Endpoint) -> str:
+    words, host = _all_words(error), escape(endpoint.host)
+    vouch = f"put its authority into /etc/docker/certs.d/{host}/ca.crt or set SSL_CERT_FILE, or name it: --insecure {host}"
+    reasons = (
+        (("CERTIFICATE", "certificate"), f"has a certificate that nobody here vouches for: {vouch}"),
+        (("WRONG_VERSION_NUMBER", "RECORD_LAYER"), f"does not speak TLS; if that is meant to be so: --insecure {host}"),
+        (("SSL",), "cannot be talked to over TLS"),
+        (("ProxyError",), "cannot be reached through the proxy of HTTPS_PROXY or HTTP_PROXY"),
+        (("NameResolutionError", "Name or service", "gaierror"), "is no host that is known here"),
+        (("timed out", "Timeout"), "does not answer"),
+        (("refused",), "is there, but nothing listens at that port"),
+    )
+    return next((sentence for clues, sentence in reasons if any(clue in words for clue in clues)), "cannot be talked to")
+
+
+def _all_words(error: BaseException) -> str:
+    return " ".join(f"{type(each).__name__} {each}" for each in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it was made of: libraries wrap each other's as causes, reasons and arguments."""
+    todo, seen = [error], 0
+    while todo and seen < 20:
+        cause = todo.pop(0)
+        seen += 1
+        yield cause
+        inner = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+        todo += [each for each in inner if isinstance(each, BaseException)]
+
+
+def _innermost(error: BaseException) -> str:
+    last = [*_causes(error)][-1]
+    words = str(last).partition("(Caused by")[0]
+    return type(last).__name__ if "://" in words or not words else words

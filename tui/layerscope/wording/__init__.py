@@ -1,0 +1,1 @@
+"""Sentences, units in columns and escaping, shared by reports and screens."""

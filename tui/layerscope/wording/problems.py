@@ -1,0 +1,26 @@
+"""Problems as sentences that name the image, the layer and the path."""
+
+from __future__ import annotations
+
+from layerscope.layers.table import Problem
+from layerscope.sources.image import Image
+from layerscope.text import escape
+from layerscope.wording.style import cut_middle
+
+LONGEST_PATH = 200
+
+
+def problem_text(image: Image, problem: Problem) -> str:
+    """`image.tar: layer 3 (sha256:52a14c04…): /etc/x: what is wrong`."""
+    return f"{escape(image.reference)}: {problem_sentence(image, problem)}"
+
+
+def problem_sentence(image: Image, problem: Problem) -> str:
+    """The same without the image: `layer 3 (52a14c04…): /etc/x: what is wrong`. A long path is cut; JSON has all of it."""
+    place = ""
+    if problem.layer:
+        layer = image.layers[problem.layer - 1]
+        digest = layer.digest or layer.diff_id
+        place = f"layer {problem.layer} ({digest.short}): " if digest else f"layer {problem.layer}: "
+    path = f"/{cut_middle(escape(problem.path), LONGEST_PATH)}: " if problem.path else ""
+    return f"{place}{path}{escape(problem.text)}"
