@@ -17,8 +17,8 @@ from layerscope.cache.stored import WORTH_KEEPING
 from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import read_layer
 from support.commands import ran
-from support.image_builder import blob, digest, file, layer, squeeze
-from support.sources_build import Files, Json, Layout, config, docker_layout, dump, layer_tar, saved, tar, write_tar
+from support.image_builder import MANIFEST_TYPE, blob, digest, file, layer, squeeze
+from support.sources_build import INDEX_TYPE, Files, Json, Layout, config, docker_layout, dump, layer_tar, saved, tar, write_tar
 
 BASE, TOP, OTHER = layer_tar("etc/os-release"), layer_tar("app/main"), layer_tar("app/other")
 NAME = {"io.containerd.image.name": "docker.io/library/app:1"}
@@ -120,6 +120,83 @@ def misnamed_config() -> Files:
     return {**files, name: config(BASE, author="someone else")}
 
 
+def rewritten(name: str, old: bytes, new: bytes) -> Files:
+    """A classic archive, of one of whose documents the text was changed; a config keeps the name of its own hash."""
+    files = saved(BASE, TOP)
+    settings = next(each for each in files if each.endswith(".json") and each != "manifest.json")
+    own = settings if name == "config" else name
+    content = files.pop(own)
+    assert isinstance(content, bytes)
+    assert old in content
+    content = content.replace(old, new, 1)
+    if name != "config":
+        return {**files, own: content}
+    listed = [{**each, "Config": digest(content).removeprefix("sha256:") + ".json"} for each in entries(files)]
+    return {**files, listed[0]["Config"]: content, "manifest.json": dump(listed)}
+
+
+def typed(changes: Json) -> Files:
+    """A layout whose manifest says something more, or something else."""
+    layout = Layout()
+    return layout.files(layout.image(BASE, TOP, changes=changes))
+
+
+def indexed(**more: Any) -> Files:
+    """A layout of an index in an index, which says something more."""
+    layout = Layout()
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [layout.image(BASE, TOP)], **more}
+    return layout.files(layout.add(dump(index), INDEX_TYPE))
+
+
+def with_top(old: bytes, new: bytes) -> Files:
+    """A layout of whose `index.json` the text was changed."""
+    layout = Layout()
+    files = layout.files(layout.image(BASE, TOP))
+    content = files["index.json"]
+    assert isinstance(content, bytes)
+    assert old in content
+    return {**files, "index.json": content.replace(old, new, 1)}
+
+
+OTHERWISE: dict[str, tuple[Callable[[], Files], str]] = {
+    "layers in other letters": (
+        lambda: rewritten("manifest.json", b"}]", b',"layers":[]}]'),
+        'the manifest.json says "layers", which engines read as "Layers" and other programs do not',
+    ),
+    "layers twice": (
+        lambda: rewritten("manifest.json", b'{"Config"', b'{"Layers":["x"],"Config"'),
+        'the manifest.json says "Layers" twice, of which engines take the last',
+    ),
+    "diff_ids in other letters": (
+        lambda: rewritten("config", b'"rootfs":{', b'"rootfs":{"Diff_Ids":[],'),
+        'the config says "Diff_Ids", which engines read as "diff_ids"',
+    ),
+    "a Kelvin sign": (
+        lambda: rewritten("config", b'"rootfs":{', b'"config":{"\xe2\x84\xaaey":1,"WorKingDir":"/"},"rootfs":{'),
+        'the config says "config" twice',
+    ),
+    "history twice": (lambda: rewritten("config", b'{"os"', b'{"history":[],"os"'), 'the config says "history" twice'),
+    "a manifest with manifests": (lambda: typed({"manifests": [{}]}), 'the manifest has "manifests" beside what makes it a'),
+    "a manifest that says it is an index": (
+        lambda: typed({"mediaType": INDEX_TYPE}),
+        "the manifest is a manifest and calls itself an index (application/vnd.oci.image.index.v1+json), which containerd",
+    ),
+    "an index with layers": (lambda: indexed(layers=[{}]), 'the index has "layers" beside what makes it an index'),
+    "an index with a config": (lambda: indexed(Config={"digest": "x"}), 'the index has "config" beside what makes it an'),
+    "an index that says it is a manifest": (
+        lambda: indexed(mediaType=MANIFEST_TYPE),
+        "the index is an index and calls itself a manifest",
+    ),
+    "the top index twice": (
+        lambda: with_top(b'{"schemaVersion"', b'{"manifests":[],"schemaVersion"'),
+        'the index.json says "manifests" twice',
+    ),
+    "the top index in other letters": (
+        lambda: with_top(b'"schemaVersion"', b'"Manifests":[],"schemaVersion"'),
+        'the index.json says "Manifests", which engines read as "manifests"',
+    ),
+}
+
 WRONG: dict[str, tuple[Callable[[], Files], str]] = {
     "another layer in manifest.json": (lambda: hybrid(BASE, OTHER), "name different layers for this image: layer 2 is blobs/"),
     "other order in manifest.json": (lambda: hybrid(TOP, BASE), "name different layers for this image: layer 1 is blobs/"),
@@ -139,6 +216,7 @@ WRONG: dict[str, tuple[Callable[[], Files], str]] = {
     "a config's digest": (lambda: documents(other_config), "the config does not match its digest sha256:"),
     "a config's size": (lambda: documents(longer_config), "the config has "),
     "a config's name": (misnamed_config, "the config does not match its name "),
+    **OTHERWISE,
 }
 
 
@@ -155,6 +233,30 @@ def test_the_gate_gives_no_verdict_where_documents_are_wrong(
     assert [(each["severity"], each["is_fatal"]) for each in told] == [("refused", False)]
     verified = ran(capsys, "verify", path)
     assert verified.code == 1, verified.out
+
+
+def test_names_of_labels_may_differ_in_their_case_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = config(BASE, config={"Labels": {"layers": "1", "Layers": "2", "config": "3"}, "Volumes": {"/a": {}, "/A": {}}})
+    path = write_tar(tmp_path / "image.tar", saved(BASE, settings=settings))
+    judged = ran(capsys, "ci", path, "--min-efficiency", "0")
+    assert (judged.code, "engines read" in judged.out) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xef\xbb\xbf[]", "it starts with a byte order mark"),
+        ("[]".encode("utf-16"), "it is UTF-16"),
+        (b"[{}]\0", "a NUL byte at offset 4"),
+    ],
+    ids=["BOM", "UTF-16", "NUL"],
+)
+def test_what_is_almost_json_is_refused_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: str
+) -> None:
+    path = write_tar(tmp_path / "image.tar", {**saved(BASE), "manifest.json": content})
+    refused = ran(capsys, "ci", path)
+    assert (refused.code, f"manifest.json is not JSON: {words}, which engines refuse, too" in refused.err) == (2, True)
 
 
 def test_two_documents_that_say_the_same_are_no_doubt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerscope.errors import BadDocument
+from layerscope.oci.ambiguity import ambiguities
 from layerscope.oci.documents import MAX_DOCUMENT, ArchiveManifest, Config, Descriptor, Index, LegacyImage, Manifest, decode
 from support.image_builder import digest
 
@@ -141,3 +143,15 @@ def test_any_bytes_are_read_or_refused(raw: bytes, wanted: type[Any]) -> None:
         decode(raw, wanted, what="it")
     except BadDocument as error:
         assert str(error).startswith("it ")
+
+
+@pytest.mark.parametrize("depth", [50, 400, 900, 990, 1100])
+def test_a_document_of_any_depth_that_can_be_read_can_be_compared(depth: int) -> None:
+    raw = b'{"x":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+    with suppress(BadDocument):
+        decode(raw, Config, what="the config")
+    assert ambiguities(raw, Config) in ([], ["is nested so deeply that programs may read it differently"])
+
+
+def test_a_number_of_many_digits_is_no_trouble() -> None:
+    assert ambiguities(b'{"x":' + b"1" * 10_000 + b"}", Config) == []

@@ -152,7 +152,16 @@ def decode(raw: bytes, document: type[T], *, what: str) -> T:
     except msgspec.ValidationError as error:
         raise BadDocument(f"{what} is not what the OCI specification says: {escape(str(error))}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadDocument(f"{what} is not JSON: {escape(str(error))}") from error
+        raise BadDocument(f"{what} is not JSON: {_no_json(raw) or escape(str(error))}") from error
+
+
+def _no_json(raw: bytes) -> str:
+    """What makes other programs' documents no JSON to an engine; empty for what is no JSON for other reasons."""
+    if raw.startswith(b"\xef\xbb\xbf"):
+        return "it starts with a byte order mark, which engines refuse, too"
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "it is UTF-16, which engines refuse, too"
+    return f"a NUL byte at offset {raw.index(0)}, which engines refuse, too" if b"\0" in raw else ""
 
 
 def _drop_nulls(value: Any) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from layerscope.errors import BadDocument, LayerscopeError
 from layerscope.layers.table import Problem, Severity
+from layerscope.oci.ambiguity import ambiguities
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Descriptor, Index, decode
 from layerscope.oci.media_types import INDEXES
-from layerscope.sources.documents.files import Files, decode_document, read_content
+from layerscope.sources.documents.files import Files, decode_document, read_content, read_document
+from layerscope.text import escape
 
 INDEX = "index.json"
 MAX_DEPTH = 8
@@ -55,8 +58,10 @@ def leaves(files: Files, document: str = INDEX) -> list[Leaf]:
     """
     found: dict[Digest, Leaf] = {}
     known: dict[Digest, _Nested] = {}
-    for descriptor, names, indexes, number in _walk(files, decode_document(files, document, Index), known):
-        leaf = found.setdefault(descriptor.digest, Leaf(descriptor))
+    top = decode_document(files, document, Index)
+    problems = dict.fromkeys(ambiguity_problems(escape(document), read_document(files, document), Index))
+    for descriptor, names, indexes, number in _walk(files, top, known):
+        leaf = found.setdefault(descriptor.digest, Leaf(descriptor, problems=dict(problems)))
         leaf.names |= dict.fromkeys(names)
         leaf.indexes |= dict.fromkeys(indexes)
         leaf.numbers |= {number: None}
@@ -111,6 +116,11 @@ def size_problem(what: str, descriptor: Descriptor, content: bytes) -> list[Prob
     return [Problem(0, b"", text, Severity.REFUSED)]
 
 
+def ambiguity_problems(what: str, raw: bytes, document: Any) -> list[Problem]:
+    """What engines read of a document's bytes otherwise than we do."""
+    return [Problem(0, b"", f"the {what} {text}", Severity.REFUSED) for text in ambiguities(raw, document)]
+
+
 def _nested(files: Files, descriptor: Descriptor) -> _Nested:
     if descriptor.media_type not in INDEXES:
         return _Nested(None)
@@ -119,7 +129,7 @@ def _nested(files: Files, descriptor: Descriptor) -> _Nested:
         index = _decoded(files, descriptor, raw)
     except LayerscopeError:
         return _Nested(None)
-    problems = size_problem("index", descriptor, raw)
+    problems = size_problem("index", descriptor, raw) + ambiguity_problems("index", raw, Index)
     if not descriptor.digest.matches(raw):
         text = f"the index does not match its digest {descriptor.digest}"
         problems.append(Problem(0, b"", text, Severity.REFUSED))

@@ -19,7 +19,7 @@ from layerscope.oci.platform import Platform
 from layerscope.sources.documents.candidate import Candidate, Part, Refused, Stored
 from layerscope.sources.documents.files import Files, blob_name, read_content
 from layerscope.sources.documents.foreign_layers import refuse_absent
-from layerscope.sources.documents.index import Leaf, leaves, read_index, size_problem
+from layerscope.sources.documents.index import Leaf, ambiguity_problems, leaves, read_index, size_problem
 from layerscope.text import escape
 
 REFERENCE_TYPE = "vnd.docker.reference.type"
@@ -81,6 +81,8 @@ def _read(files: Files, leaf: Leaf, *, is_cache: bool) -> Candidate:
             *leaf.problems,
             *size_problem("manifest", descriptor, raw),
             *size_problem("config", manifest.config, raw_config),
+            *ambiguity_problems("manifest", raw, Manifest),
+            *ambiguity_problems("config", raw_config, Config),
         ),
     )
 

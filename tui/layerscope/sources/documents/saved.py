@@ -18,6 +18,7 @@ from layerscope.oci.media_types import unread_kind
 from layerscope.sources.documents.candidate import Candidate, Part, Refused, Stored
 from layerscope.sources.documents.files import Files, raw_name, read_document
 from layerscope.sources.documents.foreign_layers import refuse_absent
+from layerscope.sources.documents.index import ambiguity_problems
 from layerscope.text import escape
 
 MANIFEST = "manifest.json"
@@ -36,7 +37,10 @@ def saved_images(files: Files) -> list[Stored]:
     if raw.lstrip().startswith(b"{"):
         raise BadDocument(f"{what} is no list of images")
     known = _Configs(files)
-    return [_stored(files, item, known) for item in decode(raw, tuple[ArchiveManifest, ...], what=what)]
+    items = decode(raw, tuple[ArchiveManifest, ...], what=what)
+    problems = ambiguity_problems(MANIFEST, raw, tuple[ArchiveManifest, ...])
+    stored = (_stored(files, item, known) for item in items)
+    return [each.doubted(*problems) if isinstance(each, Candidate) else each for each in stored]
 
 
 class _Configs:
@@ -74,7 +78,7 @@ def _stored(files: Files, item: ArchiveManifest, known: _Configs) -> Stored:
         raw_config=raw,
         parts=parts,
         names=item.repo_tags,
-        problems=_mismatch(item.config, raw),
+        problems=(*_mismatch(item.config, raw), *ambiguity_problems("config", raw, Config)),
     )
 
 
