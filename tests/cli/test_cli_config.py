@@ -30,7 +30,7 @@ def test_all_that_is_printed_is_toml_that_sets_nothing(file: Path, capsys: pytes
 def test_the_first_line_says_where_the_file_is(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(capsys, "config").lines[0] == f"# {file} does not exist; below are the defaults."
     file.touch()
-    assert ran(capsys, "config").lines[0] == f"# {file} is read at start; below are the defaults, not what it says."
+    assert ran(capsys, "config").lines[0] == f"# {file} is read at start; below are the defaults, not its contents."
 
 
 def test_an_odd_path_is_shown_escaped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

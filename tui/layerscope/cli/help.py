@@ -63,20 +63,20 @@ SUMMARIES = {name: summary for group in GROUPS.values() for name, summary in gro
 REFERENCES = """What IMAGE means: the first line that fits.
 
   docker:NAME, podman:NAME   an image of that engine
-  container:NAME             a container of Docker or Podman: its image, and one
-                             more layer with what it wrote; docker:container:NAME
-                             and podman:container:NAME say which engine
+  container:NAME             a container of Docker or Podman: its image, and
+                             one more layer with what it wrote; also as
+                             docker:container:NAME, podman:container:NAME
   containerd:NAME|DIGEST     an image in containerd's store (nerdctl, k3s, ctr);
                              CONTAINERD_NAMESPACE selects the namespace
   docker-archive:FILE[:REF]  an archive of `docker save` or `podman save`
   oci-archive:FILE[:REF]     an OCI archive
   oci:DIR[:REF], dir:DIR     an OCI layout; a directory written by skopeo
-  layer:FILE                 any tar, as an image of one layer; layer:- for a pipe
+  layer:FILE, layer:-        any tar, as an image of one layer
   -                          an archive on standard input
   a path that exists         that file, or the directory with an image in it
   /..., ./..., ../..., ~...  a file, and an error if there is none
-  NAME                       an image in Docker (DOCKER_HOST, contexts), if not
-                             there in Podman (CONTAINER_HOST, the usual sockets);
+  NAME                       an image in Docker (DOCKER_HOST, contexts), else
+                             in Podman (CONTAINER_HOST, its usual sockets);
                              if both have that name with different content,
                              write docker:NAME or podman:NAME
 
