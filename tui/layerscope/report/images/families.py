@@ -1,4 +1,4 @@
-"""Images that share layers, as a tree with figures for people and as one JSON document for programs."""
+"""Images that share layers: a tree with figures for people, one JSON document for programs."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NARROWEST = 22
 
 
 def families_text(ledger: Ledger, style: Style) -> str:
-    """The whole report, each line within `style.width` cells."""
+    """Write the whole report, each line within `style.width` cells."""
     parts = (_heading(ledger.totals, style), _tree(ledger, style), _waste(ledger, style), _notes(ledger, style))
     blocks = ["\n".join(part) for part in parts]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def sizes_of(images: Sequence[ImageFacts]) -> Sizes:
-    """An engine tells how much a layer holds, a file how much it takes."""
+    """Name what sizes mean here: engines report a layer's content, files take their stored size."""
     places = {bool(image.place) for image in images}
     return "mixed" if len(places) > 1 else "stored" if True in places else "content"
 
@@ -44,12 +44,12 @@ def _heading(totals: Totals, style: Style) -> Iterator[str]:
 
 
 def families_count(count: int) -> str:
-    """`1 family`, `3 families`."""
+    """Format `1 family`, `3 families`."""
     return f"{count:,} famil" + ("y" if count == 1 else "ies")
 
 
 def totals_sentence(totals: Totals) -> str:
-    """What sharing saves."""
+    """Say in one sentence what sharing saves."""
     if not totals.saved:
         return f"{size_text(totals.stored)} on disk; no two images share a layer."
     sizes = f"{size_text(totals.listed)} as listed, {size_text(totals.stored)} on disk"
@@ -93,7 +93,7 @@ def _titles(ledger: Ledger, number: int, style: Style, room: int) -> str:
 
 
 def titles_in(titles: tuple[str, ...], room: int, *, mark: str = "…") -> str:
-    """As many names as there is room for, and how many more there are."""
+    """List as many names as there is room for, and the number of the rest."""
     for count in range(len(titles), 0, -1):
         more = f" +{len(titles) - count}" if count < len(titles) else ""
         text = ", ".join(titles[:count]) + more
@@ -103,13 +103,13 @@ def titles_in(titles: tuple[str, ...], room: int, *, mark: str = "…") -> str:
 
 
 def trunk_text(ledger: Ledger, node: int) -> str:
-    """What is said of layers that are no image."""
+    """Describe shared layers that are not an image of their own."""
     count = ledger.forest.new_layers(node)
     return f"{count_text(count, 'shared layer')}; no image has exactly {'this' if count == 1 else 'these'}"
 
 
 def _waste(ledger: Ledger, style: Style) -> Iterator[str]:
-    """The images above which others stand, by what is saved in all of them when their own waste is fixed."""
+    """List images that others are built on, by what fixing their own waste would save in all of them."""
     bases = wasteful_bases(ledger)
     if not bases:
         return
@@ -126,7 +126,7 @@ def _waste(ledger: Ledger, style: Style) -> Iterator[str]:
 
 
 def wasteful_bases(ledger: Ledger) -> list[int]:
-    """Images whose own waste others carry, too, the worst first; one of each that have the same layers."""
+    """Images whose own waste is also in other images, worst first; one of each set with equal layers."""
     firsts = [node.images[0] for node in ledger.forest.nodes if node.images]
     found = [each for each in firsts if ledger.figures[each].own_wasted and ledger.figures[each].carriers > 1]
     return sorted(found, key=lambda each: -(ledger.figures[each].own_wasted or 0) * ledger.figures[each].carriers)
@@ -200,7 +200,7 @@ def _image(ledger: Ledger, number: int, reference: str) -> dict[str, Any]:
 
 
 def _layer_id(key: str) -> str:
-    """The digest in a key: a chain id for an engine, a blob's digest in a file."""
+    """The digest in a key: a chain id for an engine, a blob's digest for a file."""
     return key.rpartition(" ")[2]
 
 
@@ -246,5 +246,5 @@ def _totals(totals: Totals) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    """Text that JSON can hold: what is no UTF-8 is escaped."""
+    """Escape text that is not UTF-8, which JSON cannot hold."""
     return text.encode("utf-8", "backslashreplace").decode()

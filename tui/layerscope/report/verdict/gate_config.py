@@ -1,4 +1,4 @@
-"""The gate's configuration as a layerscope.toml that says of each line where it was stated."""
+"""The gate's configuration as a layerscope.toml that names the source of each line."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _COLUMN = 44
 
 
 def config_text(config: Config) -> str:
-    """Every rule that holds, as a file that can be used as one; dive's rules, which have their own, are comments."""
+    """Write every rule in force as a usable file; dive's rules, which live in their own file, are comments."""
     blocks = [_limits(config), _tables(config), _dive(config)]
     return "\n".join("\n".join(lines) + "\n" for lines in map(list, blocks) if lines)
 
 
 def toml_text(text: str) -> str:
-    """A basic string: JSON's strings are TOML's, but for a character that TOML wants escaped, too (U+007F)."""
+    """Encode a TOML basic string: JSON's strings are valid TOML but for U+007F, which TOML wants escaped."""
     return json.dumps(text.encode("utf-8", "backslashreplace").decode(), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def quantity_toml(key: str, value: Quantity | None) -> str:
-    """A limit as a file has it: sizes and growth as text, shares and counts as numbers."""
+    """Format a limit: sizes and growth as text, shares and counts as numbers."""
     if value is None:
         return toml_text(OFF)
     is_size = isinstance(value, int) and KEYS[key].unit is not Unit.COUNT
