@@ -12,7 +12,6 @@ from layerscope.gate.subject import Subject
 from layerscope.layers.table import Kind
 from layerscope.layers.tar.names import normalise
 from layerscope.text import escape
-from layerscope.tree.tree import Longs
 
 DEPTH = 2
 MOST_NEAR, MOST_DEEP = 500, 200
@@ -39,7 +38,7 @@ class Directories:
 def directories_of(subject: Subject, named: Iterable[str] = ()) -> Directories:
     """The directories of an image, those that the user `named` among them in any case."""
     nodes, view = subject.analysis.tree.nodes, subject.last
-    wasted, size = _wasted_below(subject), view.subtree_bytes
+    wasted, size = nodes.subtree_sums(subject.own_waste.by_node(len(nodes))), view.subtree_bytes
     is_directory = _is_directory(subject)
     depth = next((depth for depth in range(DEPTH, 0, -1) if _count(is_directory, nodes.depth <= depth) <= MOST_NEAR), 0)
     near = np.flatnonzero(is_directory & (nodes.depth <= depth))
@@ -82,12 +81,3 @@ def _is_directory(subject: Subject) -> npt.NDArray[np.bool_]:
     is_directory[there] = versions.kind[seen[there]] == Kind.DIRECTORY
     is_directory[0] = True
     return is_directory
-
-
-def _wasted_below(subject: Subject) -> Longs:
-    """What the author's layers wasted at and below each node."""
-    waste, nodes = subject.own_waste, subject.analysis.tree.nodes
-    sums = np.zeros(len(nodes) + 1, np.int64)
-    np.add.at(sums, waste.node.astype(np.int64) + 1, waste.size)
-    sums = np.cumsum(sums)
-    return np.asarray(sums[nodes.end] - sums[:-1])

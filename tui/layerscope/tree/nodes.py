@@ -48,6 +48,12 @@ class Nodes:
         node = bisect_left(range(len(self)), key, key=lambda index: self.paths[index].replace(b"/", SEPARATOR))
         return node if node < len(self) and self.paths[node] == path else None
 
+    def subtree_sums(self, column: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """Sum a column (one number a node) over the subtree of each node, itself included: int64."""
+        sums = np.zeros(len(self) + 1, np.int64)
+        np.cumsum(column, out=sums[1:])
+        return sums[self.end] - sums[:-1]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
