@@ -20,7 +20,7 @@ against the engines). Where they are not those of POSIX, which says what `pax` d
   directory cannot be sparse - POSIX knows no sparse files.
 - SCHILY.xattr records alone are xattrs; libarchive's are not.
 - Two blocks of zeros end the tar, or one at the very end, or nothing at all, also inside the padding of the last content. What
-  comes after the end is read by none; a part of a block is refused.
+  comes after the end is unpacked by none (only eStargz keeps its table there); a part of a block is refused.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class HeaderWalk:
         self._stored_end = 0  # of the last content that the exact path took
         self._stored_row = NO_ROW
         self._rest = b""  # what comes after the end marker: its first bytes that are not NUL, at most a block of them,
-        self._rest_bytes = 0  # and the length of all from there on
+        self._rest_bytes = 0  # and the length of all from there on,
+        self._rest_end = 0  # and of that without the NULs at its end
 
     @property
     def takes_plain(self) -> bool:
@@ -319,7 +320,14 @@ class HeaderWalk:
         if not self._rest_bytes:
             piece = piece.lstrip(b"\0")
         self._rest += piece[: BLOCK - len(self._rest)]
+        if written := len(piece.rstrip(b"\0")):
+            self._rest_end = self._rest_bytes + written
         self._rest_bytes += len(piece)
+
+    def _ends_in_estargz_table(self) -> bool:
+        """Whether eStargz's table of contents, one member that nothing follows, is all there is after the end."""
+        size = _plain_size(self._rest[124:136]) if len(self._rest) == BLOCK else UNPARSED
+        return self._rest.startswith(ESTARGZ_TABLE) and size >= 0 and self._rest_end <= BLOCK + -(-size // BLOCK) * BLOCK
 
     def flush_when_full(self) -> None:
         """`flush` once a batch has come together."""
@@ -333,9 +341,9 @@ class HeaderWalk:
 
     def table(self, *, unpacked_bytes: int, damage: str = "") -> LayerTable:
         """The table of all rows that were flushed; `damage` is added as a fatal problem."""
-        if self._rest and not self._rest.startswith(ESTARGZ_TABLE):
-            text = f"{self._rest_bytes} bytes after the end of the layer's tar, which no engine reads"
-            self._add_problem(b"", text, Severity.NOTE)
+        if self._rest and not self._ends_in_estargz_table():
+            text = f"{self._rest_bytes} bytes after the end of the layer's tar, which no engine unpacks"
+            self._add_problem(b"", text, Severity.REFUSED)
         return self._collector.table(unpacked_bytes=unpacked_bytes, damage=damage)
 
 
