@@ -1,4 +1,4 @@
-"""Columns and colour for text on a terminal or in a pipe."""
+"""Columns and color for text on a terminal or in a pipe."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _PLAIN = str.maketrans({"…": "~", "·": "|", "→": ">", "≈": "~", "─": "-
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How text is written: its width in cells, with colour or without, in ASCII alone or not."""
+    """How text is written: its width in cells, with color or without, in ASCII alone or not."""
 
     width: int = 80
-    has_colour: bool = False
+    has_color: bool = False
     is_ascii: bool = False
 
     def paint(self, text: str, *names: str) -> str:
-        """`text` in a colour or weight, if there is colour."""
-        if not self.has_colour or not text:
+        """`text` in a color or weight, if there is color."""
+        if not self.has_color or not text:
             return text
         return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}\x1b[0m"
 
