@@ -1,4 +1,4 @@
-"""What the gate is to hold an image to: every rule with its limit, its severity and where it was stated."""
+"""The gate's configuration: every rule with its limit, its severity, and the source that states it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT = "default"
 
 
 class Where(StrEnum):
-    """Where a forbidden path must not be: in what a container sees, or in any layer, be it removed later."""
+    """Where a forbidden path is looked for: in what a container sees, or in any layer, even if a later one removes it."""
 
     VISIBLE = "visible"
     ANYWHERE = "anywhere"
@@ -24,7 +24,7 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The value of one of KEYS; None where it is off. `severity` is None where a source leaves it to a weaker one."""
+    """The value of one of KEYS, or None where the rule is off. `severity` is None where a weaker source decides it."""
 
     value: Quantity | None
     origin: str
@@ -33,7 +33,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Forbid:
-    """Paths that must not be there."""
+    """A glob that no path may match."""
 
     path: str
     where: Where
@@ -42,13 +42,12 @@ class Forbid:
 
     @property
     def name(self) -> str:
-        """How results call it."""
         return f"forbid {self.path}" + (" anywhere" if self.where is Where.ANYWHERE else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many bytes a container may see in a directory, or in all that fits a glob."""
+    """The most bytes that a container may see in a directory, or in all that matches a glob."""
 
     path: str
     size: int
@@ -57,13 +56,12 @@ class Budget:
 
     @property
     def name(self) -> str:
-        """How results call it."""
         return f"budget {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class MaxCause:
-    """How many bytes may be wasted for one cause."""
+    """The most bytes that may be wasted for one cause."""
 
     cause: Cause
     size: int
@@ -72,7 +70,6 @@ class MaxCause:
 
     @property
     def name(self) -> str:
-        """How results call it."""
         return f"max-cause {self.cause.word}"
 
 
@@ -87,13 +84,12 @@ class DirectoryGrowth:
 
     @property
     def name(self) -> str:
-        """How results call it."""
         return f"directory-growth {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """What is let through until a day (which is the last one), and why. `rule` is a key; without a `path` all of the rule."""
+    """What a rule lets through, why, and the last day it does. `rule` is a key; without a `path` the whole rule is waived."""
 
     rule: str
     path: str
@@ -103,13 +99,12 @@ class Waiver:
 
     @property
     def name(self) -> str:
-        """How results call it."""
         return f"waive {self.rule}" + (f" {self.path}" if self.path else "")
 
 
 @dataclass(frozen=True, slots=True)
 class DiveLimit:
-    """One of dive's rules: its limit, or None where it is disabled."""
+    """The limit of one of dive's rules, or None where it is disabled."""
 
     value: float | int | None
     origin: str
@@ -117,9 +112,9 @@ class DiveLimit:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What one source states, or all together. `dive` is empty where none of dive's rules is asked for, else it has all three.
+    """The rules of one source, or of all sources together.
 
-    `notes` are sentences that the user should see.
+    `dive` is empty unless one of dive's rules is stated; then it has all three. `notes` are sentences that the user should see.
     """
 
     limits: dict[str, Limit] = field(default_factory=dict)
@@ -132,7 +127,9 @@ class Config:
     notes: tuple[str, ...] = ()
 
     def under(self, stronger: Config) -> Config:
-        """Both together: of keys that both state the stronger's holds, tables add up. A limit alone keeps the severity."""
+        """Combine with a stronger source: its limits win key by key, and the tables of both add up. A limit alone keeps the
+        severity.
+        """
         limits = dict(self.limits)
         for key, limit in stronger.limits.items():
             weaker = limits.get(key)
@@ -151,13 +148,12 @@ class Config:
 
     @property
     def has_rules(self) -> bool:
-        """Whether any rule is stated, be it switched off."""
+        """Whether any rule is stated, even if it is switched off."""
         tables = (self.forbid, self.budget, self.max_cause, self.directory_growth, self.dive)
         return any(tables) or any(KEYS[key].unit for key in self.limits)
 
     @property
     def has_growth_rules(self) -> bool:
-        """Whether any rule is about growth."""
         return bool(self.directory_growth) or any(key in self.limits for key in GROWTH_KEYS)
 
     def limit(self, key: str) -> Quantity | None:
@@ -167,7 +163,7 @@ class Config:
 
 
 def with_defaults(config: Config) -> Config:
-    """The rules that hold where none is stated, and those of growth where only a baseline is; both are said."""
+    """Add the default rules where none is stated, and the growth rules where only a baseline is given. A note says so."""
     notes = []
     limits = {key.name: Limit(key.default, DEFAULT) for key in KEYS.values() if key.default is not None and not key.unit}
     if not config.has_rules:

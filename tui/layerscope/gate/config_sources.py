@@ -1,4 +1,4 @@
-"""Where rules are stated, weakest first: layerscope.toml, pyproject.toml, .dive-ci, variables, flags."""
+"""Where rules are stated, weakest first: layerscope.toml, pyproject.toml, .dive-ci, environment variables, flags."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line says: `limits` by key, `dive` by dive's keys, the tables as they were typed.
+    """What the command line states: `limits` by key, `dive` by dive's keys, tables as they were typed.
 
-    `config_file` takes the place of layerscope.toml and pyproject.toml, `dive_file` that of .dive-ci; both must then be there.
+    `config_file` replaces layerscope.toml and pyproject.toml, `dive_file` replaces .dive-ci; a file named so must exist.
     """
 
     limits: Mapping[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Flags:
 
 
 def read_config(flags: Flags, *, directory: Path, environment: Mapping[str, str]) -> Config:
-    """All that holds, with the defaults where nobody says otherwise. Raises BadSettings that names source and key."""
+    """Combine all sources, and the defaults where no source states a rule. Raises BadSettings that names source and key."""
     config = reduce(Config.under, _sources(flags, directory, environment), Config())
     return with_defaults(config)
 
@@ -64,7 +64,7 @@ def _sources(flags: Flags, directory: Path, environment: Mapping[str, str]) -> I
 
 
 def _of_toml(place: Path, *, name: str = "", must_exist: bool = False) -> Config:
-    """A file of rules, or [tool.layerscope] of a pyproject.toml."""
+    """Read a file of rules, or `[tool.layerscope]` of a pyproject.toml."""
     name = name or str(place)
 
     def read(raw: bytes) -> Config:
@@ -96,7 +96,7 @@ def _read(place: Path, name: str, read: Callable[[bytes], Config], *, must_exist
 
 
 def _raw(place: Path, *, must_exist: bool) -> bytes | None:
-    """A file's bytes, None where there is none. One that is there and cannot be read may hold a rule: that is no pass."""
+    """Read a file's bytes; None where it does not exist. One that cannot be read may hold a rule: it raises."""
     try:
         with place.open("rb") as file:
             raw = file.read(MAX_FILE + 1)
@@ -112,7 +112,9 @@ def _raw(place: Path, *, must_exist: bool) -> bytes | None:
 
 
 def _of_environment(environment: Mapping[str, str]) -> Config:
-    """LAYERSCOPE_MAX_SIZE and so on; an empty one is none. A mistyped one must not pass for no rule at all."""
+    """Read LAYERSCOPE_MAX_SIZE and the like; an empty variable states nothing. A misspelled one raises, or it would count as no
+    rule.
+    """
     by_variable = {key.variable: key for key in KEYS.values()}
     limits = {}
     for variable in sorted(environment):
@@ -145,7 +147,7 @@ def _of_flags(flags: Flags) -> Config:
 
 
 def _of_dive_flags(flags: Flags, *, has_dive: bool) -> Config:
-    """One of dive's flags brings all of dive's rules, as it does with dive."""
+    """Read dive's flags: one of them brings in all of dive's rules, as in dive itself."""
     if not flags.dive:
         return Config()
     limits = {} if has_dive else dive_limits({}, origin="")

@@ -1,4 +1,4 @@
-"""dive's three rules, judged on dive's own figures as dive judges them: strictly, so that equality passes."""
+"""dive's three rules, judged on dive's figures the way dive does: comparisons are strict, so equality passes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOUNS = {
 
 
 def dive_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
-    """The rules that are not disabled. A figure that is no number is a doubt, where dive itself would let it pass."""
+    """Judge the rules that are not disabled. A figure that is not a number becomes a doubt, where dive itself lets it pass."""
     if not any(limit.value is not None for limit in config.dive.values()):
         return
     figures = judge.subject.analysis.dive
@@ -35,7 +35,7 @@ def dive_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
 
 
 def dive_notes(config: Config, judge: Judge) -> Iterator[str]:
-    """What is odd about dive's figures, where a rule is about them."""
+    """Note what is odd about dive's figures, if a rule uses them."""
     if any(limit.value is not None for limit in config.dive.values()) and judge.subject.analysis.dive.note:
         yield judge.subject.analysis.dive.note
 

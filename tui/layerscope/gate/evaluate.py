@@ -1,4 +1,4 @@
-"""The verdict on an image: pure, from an analysis, a configuration, a day and perhaps a baseline."""
+"""The verdict on an image: a pure function of an analysis, a configuration, a day and an optional baseline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_PATH = 200
 
 
 def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Baseline | None = None) -> Verdict:
-    """Judge every rule. Without a baseline, rules of growth are a doubt: they were asked for and cannot be judged."""
+    """Judge every rule. Without a baseline, growth rules become a doubt: they were asked for and cannot be judged."""
     judge = Judge(Subject(analysis), config.waive, today)
     results = tuple(_unique(_results(judge, config, baseline)))
     doubts = [*doubt_sentences(analysis), *judge.doubts, *_missing_baseline(config, baseline)]
@@ -46,7 +46,7 @@ def _results(judge: Judge, config: Config, baseline: Baseline | None) -> Iterato
 
 
 def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:
-    """Rules that are stated twice are told apart by a number."""
+    """Number rules that are stated twice, so that their names differ."""
     seen: dict[str, int] = {}
     for result in results:
         seen[result.name] = seen.get(result.name, 0) + 1
@@ -54,7 +54,7 @@ def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:
 
 
 def doubt_sentences(analysis: Analysis) -> list[str]:
-    """Why no verdict can be given: layers that are not whole, and all that is not what the documents say."""
+    """List why no verdict can be given: damaged layers, and everything that contradicts the documents."""
     problems = doubts(analysis.contents.problems)
     sentences = []
     for problem in problems[:MOST_DOUBTS]:
@@ -85,7 +85,7 @@ def _notes(judge: Judge, config: Config) -> Iterator[str]:
 
 
 def _unverified(contents: Contents) -> Iterator[str]:
-    """What was believed of the layers and not checked."""
+    """Note which parts of the layers were trusted without being checked."""
     layers = [contents.image.layers[number - 1] for number in contents.unverified]
     kept = [layer.number for layer in layers if layer.way is not None]
     if kept:

@@ -1,4 +1,4 @@
-"""The ratchet: an image against a baseline, and which directories and layers grew."""
+"""Growth rules: an image compared with a baseline, and which directories and layers grew."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OTHER_BASE = "the base is known on one side only; give both the same --base"
 
 
 def growth_results(judge: Judge, config: Config, before: Baseline) -> Iterator[RuleResult]:
-    """The rules of growth, in the order of KEYS, then those of directories."""
+    """Judge the growth rules in the order of KEYS, then those of directories."""
     named = [each.path for each in config.directory_growth]
     after = baseline_of(judge.subject, named=named)
     for name in GROWTH_KEYS:
@@ -43,7 +43,7 @@ def _rule(name: str, growth: Growth, old: int, origin: str, severity: Severity) 
 
 
 def _totals(name: str, before: Baseline, after: Baseline) -> tuple[int, int, str]:
-    """Bytes before and now, and why they cannot be held against each other."""
+    """Pick the bytes before and now, or the reason why they cannot be compared."""
     old, new = before.totals, after.totals
     is_alike = (old.base_layers is None) == (new.base_layers is None)
     if name == "max-growth":
@@ -56,7 +56,9 @@ def _totals(name: str, before: Baseline, after: Baseline) -> tuple[int, int, str
 
 
 def _directory_result(judge: Judge, limit: DirectoryGrowth, before: Baseline, after: Baseline) -> RuleResult:
-    """A directory that the baseline does not hold, and need not, makes a doubt: nothing is known of how big it was."""
+    """Judge one directory. One that the baseline does not hold, because it was deep and small, becomes a doubt: its size is
+    unknown.
+    """
     path = named_text(limit.path)
     known, new = before.directories.get(path), after.directories[path].content_bytes
     doubt = "" if known or path.count("/") <= before.depth else "the baseline does not hold this directory; write it anew"
@@ -69,7 +71,7 @@ def _directory_result(judge: Judge, limit: DirectoryGrowth, before: Baseline, af
 
 
 def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:
-    """Layers that are new or bigger, the most bytes first. A layer is paired by diff_id, else by its instruction, in order."""
+    """List layers that are new or bigger, largest growth first. Layers are paired by diff_id, else by instruction, in order."""
     same = {layer.diff_id for layer in before.layers} & {layer.diff_id for layer in after.layers} - {""}
     waiting = defaultdict[str, list[int]](list)
     for layer in before.layers:
@@ -88,8 +90,8 @@ def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:
 
 
 def grown_directories(before: Baseline, after: Baseline, *, is_waste: bool = False) -> tuple[Finding, ...]:
-    """Directories that grew, without the root, the most bytes first: of one in another only the deeper, where it accounts for
-    nearly all.
+    """List directories that grew, without the root, largest growth first. Of nested ones only the deepest that explains nearly
+    all is listed.
     """
     grown = dict(_grown(before, after, is_waste=is_waste))
     children: dict[str, int] = {}
@@ -105,7 +107,9 @@ def grown_directories(before: Baseline, after: Baseline, *, is_waste: bool = Fal
 
 
 def _grown(before: Baseline, after: Baseline, *, is_waste: bool) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Path -> growth and what was there. Of a deep directory that the baseline does not hold nothing is known."""
+    """Map each path to its growth and former size. Deep directories missing from the baseline are left out: their size was
+    unknown.
+    """
     for path, spent in after.directories.items():
         known = before.directories.get(path)
         if known is None and path.count("/") > before.depth:
@@ -122,7 +126,7 @@ def _bytes(spent: Spent | None, *, is_waste: bool) -> int:
 
 
 def _parent(path: str, among: dict[str, tuple[int, int]]) -> str:
-    """The nearest directory above that is among these."""
+    """Find the nearest ancestor among these directories."""
     while path not in ("/", ""):
         path = path.rpartition("/")[0]
         if (path or "/") in among:
