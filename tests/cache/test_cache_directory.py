@@ -300,10 +300,10 @@ WRITER = """
 import sys
 sys.path[:0] = sys.argv[1].split(":")
 from pathlib import Path
-from test_cache_directory import XXH3, Cache, Ids, digest, read_of
+from test_cache_directory import XXH3, Cache, IdKind, digest, read_of
 cache, read = Cache.open(Path(sys.argv[2])), read_of(*sys.argv[3:])
 for _ in range(300):
-    cache.keep(digest(1), read, Ids.XXH3)
+    cache.keep(digest(1), read, IdKind.XXH3)
 """
 
 
