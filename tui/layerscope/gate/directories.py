@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from layerscope.gate.subject import Subject
 from layerscope.layers.table import Kind
-from layerscope.layers.tar.names import normalise
+from layerscope.layers.tar.names import normalize
 from layerscope.text import escape
 
 DEPTH = 2
@@ -68,7 +68,7 @@ def named_text(path: str) -> str:
 
 
 def _normal(path: str) -> bytes:
-    return normalise(path.encode("utf-8", "surrogateescape"))
+    return normalize(path.encode("utf-8", "surrogateescape"))
 
 
 def _count(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> int:

@@ -43,7 +43,7 @@ class Nodes:
         return self.paths[node][self.name_start[node] :]
 
     def find(self, path: bytes) -> int | None:
-        """The node of a normalised path, by binary search."""
+        """The node of a normalized path, by binary search."""
         key = path.replace(b"/", SEPARATOR)
         node = bisect_left(range(len(self)), key, key=lambda index: self.paths[index].replace(b"/", SEPARATOR))
         return node if node < len(self) and self.paths[node] == path else None
@@ -56,7 +56,7 @@ class Nodes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class PathRows:
     """Every (path, layer) there is, sorted by path, then layer, then order in the tar; `entry` is IMPLIED for implied
     directories.
 
@@ -74,7 +74,7 @@ class Rows:
         return node if node < len(self.keys) and self.keys[node] == key else None
 
 
-def sort_rows(layers: list[LayerPaths]) -> Rows:
+def sort_rows(layers: list[LayerPaths]) -> PathRows:
     """Sort all paths. Tars are mostly in this order already, which Python's sort makes use of: 0.3 s for a million."""
     keys: list[bytes] = [b""]
     numbers, entries = [np.ones(1, np.int16)], [np.full(1, IMPLIED, np.int32)]
@@ -91,7 +91,7 @@ def sort_rows(layers: list[LayerPaths]) -> Rows:
     keys = [keys[index] for index in order_list]
     order = np.array(order_list, np.int32)
     is_first = np.fromiter(map(ne, keys, [None, *keys[:-1]]), bool, len(keys))
-    return Rows(
+    return PathRows(
         node=np.cumsum(is_first, dtype=np.int32) - np.int32(1),
         layer=np.concatenate(numbers)[order],
         entry=np.concatenate(entries)[order],
