@@ -17,7 +17,7 @@ from layerscope.sources.image import Image
 
 CLAIMED_FROM = 0.7
 """The confidence below which no line is named. Measured on real builds: see tests/test_gate_mapping_builds.py."""
-RECOGNISED_FROM = 0.6
+RECOGNIZED_FROM = 0.6
 """The share of instructions and own steps that must be found again: below it the Dockerfile is another image's."""
 SETTING_WORTH = 0.3
 """What ENV, WORKDIR or CMD is worth in an alignment where a RUN or COPY is worth 1: the same ones stand in many images."""
@@ -118,7 +118,7 @@ def _is_recognized(reading: _Reading, steps: list[Step]) -> bool:
         sum(_weight(each.instruction.keyword) for each in reading.wanted), sum(_weight(step.keyword) for step in own)
     )
     found = sum(pair.confidence * _weight(steps[pair.step].keyword) for pair in reading.alignment.pairs)
-    return expected > 0 and found >= RECOGNISED_FROM * expected
+    return expected > 0 and found >= RECOGNIZED_FROM * expected
 
 
 def _weight(keyword: str) -> float:

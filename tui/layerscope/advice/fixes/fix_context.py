@@ -67,7 +67,7 @@ class LayerOrigin:
 
 @dataclass(frozen=True, eq=False)
 class FixContext:
-    """An analysed image and the origins of its layers (index 0 is layer 1).
+    """An analyzed image and the origins of its layers (index 0 is layer 1).
 
     `is_taken` marks the entries whose bytes belong to a fix: finders run one after the other, take what they explain, and
     see only the rest, so that each byte is counted for one fix at most.

@@ -11,7 +11,7 @@ from layerscope.gate.verdict import Verdict
 
 @dataclass(frozen=True, eq=False)
 class GateRun:
-    """An analysed image, the verdict of the rules, and what to change."""
+    """An analyzed image, the verdict of the rules, and what to change."""
 
     analysis: Analysis
     verdict: Verdict

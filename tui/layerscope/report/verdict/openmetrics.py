@@ -19,10 +19,10 @@ def openmetrics_report(run: GateRun) -> bytes:
     """Label every sample with the image's name, so that reports of several images can be read together."""
     image = image_title(run.analysis.image)
     lines = (line for family in (_image(run), _layers(run), _rules(run), _gate(run)) for line in family)
-    return ("".join(f"{line}\n" for line in _labelled(lines, image)) + "# EOF\n").encode()
+    return ("".join(f"{line}\n" for line in _labeled(lines, image)) + "# EOF\n").encode()
 
 
-def _labelled(lines: Iterable[str | tuple[str, Sample]], image: str) -> Iterator[str]:
+def _labeled(lines: Iterable[str | tuple[str, Sample]], image: str) -> Iterator[str]:
     for line in lines:
         if isinstance(line, str):
             yield line
