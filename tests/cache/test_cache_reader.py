@@ -9,7 +9,7 @@ import pytest
 
 from layerscope.cache.cache import Cache
 from layerscope.cache.cached_reader import CachedReader
-from layerscope.cache.key import Ids
+from layerscope.cache.key import IdKind
 from layerscope.layers.blob import OnBytes, uncounted
 from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.readers.blob import ReadLayer, read_layer
@@ -42,7 +42,7 @@ def cache(tmp_path: Path) -> Cache:
 
 def test_a_layer_is_asked_for_once(cache: Cache) -> None:
     engine = EngineReader()
-    reader = CachedReader(cache, DIFF_ID, engine, Ids.NONE)
+    reader = CachedReader(cache, DIFF_ID, engine, IdKind.NONE)
     assert not reader.is_known
     for number in (1, 5):
         counted: list[int] = []
@@ -54,7 +54,7 @@ def test_a_layer_is_asked_for_once(cache: Cache) -> None:
 
 
 def test_contents_come_from_the_engine(cache: Cache) -> None:
-    reader = CachedReader(cache, DIFF_ID, EngineReader(), Ids.NONE)
+    reader = CachedReader(cache, DIFF_ID, EngineReader(), IdKind.NONE)
     reader.read(layer=1, on_bytes=uncounted)
     read = reader.read(layer=1, on_bytes=uncounted)
     content = reader.content(read)
@@ -64,14 +64,14 @@ def test_contents_come_from_the_engine(cache: Cache) -> None:
 
 
 def test_ids_of_another_kind_will_do_only_where_it_says_so(cache: Cache) -> None:
-    CachedReader(cache, DIFF_ID, EngineReader(), Ids.XXH3).read(layer=1, on_bytes=uncounted)
-    assert not CachedReader(cache, DIFF_ID, EngineReader(), Ids.CRC64).is_known
-    assert CachedReader(cache, DIFF_ID, EngineReader(), Ids.CRC64, usable=(Ids.XXH3,)).is_known
+    CachedReader(cache, DIFF_ID, EngineReader(), IdKind.XXH3).read(layer=1, on_bytes=uncounted)
+    assert not CachedReader(cache, DIFF_ID, EngineReader(), IdKind.CRC64).is_known
+    assert CachedReader(cache, DIFF_ID, EngineReader(), IdKind.CRC64, usable=(IdKind.XXH3,)).is_known
 
 
 def test_a_kept_layer_that_is_damaged_is_asked_for_again(cache: Cache) -> None:
     engine = EngineReader()
-    reader = CachedReader(cache, DIFF_ID, engine, Ids.NONE)
+    reader = CachedReader(cache, DIFF_ID, engine, IdKind.NONE)
     for number in (1, 2):
         reader.read(layer=number, on_bytes=uncounted)
         (kept,) = cache.entries()

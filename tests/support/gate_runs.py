@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.advice.advice import Advice, DockerfileLine, Fix
-from layerscope.analysis import Analysis, analyse, read_image
+from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Severity, Unit, Verdict
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.sources.open import open_image
@@ -53,13 +53,13 @@ ORDINARY = (
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An image's archive and how it is analysed."""
+    """An image's archive and how it is analyzed."""
 
     path: Path
     base_layers: int | None = None
 
     def analysis(self) -> Analysis:
-        return analyse(read_image(open_image(str(self.path))), base_layers=self.base_layers)
+        return analyze(read_image(open_image(str(self.path))), base_layers=self.base_layers)
 
 
 def result(

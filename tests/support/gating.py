@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from layerscope.analysis import Analysis, analyse, read_image
+from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.gate.baseline import Baseline, baseline_of
 from layerscope.gate.config import Config, with_defaults
 from layerscope.gate.config_document import read_document
@@ -23,9 +23,9 @@ TODAY = date(2026, 11, 25)
 NO_VARIABLES: Mapping[str, str] = {}
 
 
-def analysed(*layers: Layer, base: int | None = None) -> Analysis:
+def analyzed(*layers: Layer, base: int | None = None) -> Analysis:
     opened = open_image("-", stdin=io.BytesIO(image(*layers)))
-    return analyse(read_image(opened), base_layers=base)
+    return analyze(read_image(opened), base_layers=base)
 
 
 def config(text: str) -> Config:
@@ -37,7 +37,7 @@ def judged(
     text: str, *layers: Layer, base: int | None = None, today: date = TODAY, baseline: Baseline | None = None
 ) -> Verdict:
     """The verdict of a layerscope.toml on an image."""
-    return evaluate(analysed(*layers, base=base), with_defaults(config(text)), today=today, baseline=baseline)
+    return evaluate(analyzed(*layers, base=base), with_defaults(config(text)), today=today, baseline=baseline)
 
 
 def result(verdict: Verdict) -> RuleResult:
@@ -47,7 +47,7 @@ def result(verdict: Verdict) -> RuleResult:
 
 
 def baseline(*layers: Layer, base: int | None = None, named: tuple[str, ...] = ()) -> Baseline:
-    return baseline_of(Subject(analysed(*layers, base=base)), named=named)
+    return baseline_of(Subject(analyzed(*layers, base=base)), named=named)
 
 
 def stated(directory: Path, flags: Flags | None = None, environment: Mapping[str, str] = NO_VARIABLES) -> Config:

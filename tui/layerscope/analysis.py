@@ -206,7 +206,7 @@ def _content(layer: StoredLayer, read: ReadLayer) -> LayerContent | None:
     return BlobContent.of(layer.blob, read) if layer.blob else None
 
 
-def analyse(contents: Contents, *, base_layers: int | None = None, base_name: str = "") -> Analysis:
+def analyze(contents: Contents, *, base_layers: int | None = None, base_name: str = "") -> Analysis:
     """Find the waste of an image that was read. `base_layers` of its layers belong to its base, if that is known."""
     identity = ContentIdentity(contents.tree, contents.layers)
     return Analysis(contents, find(contents.tree, identity), identity, base_layers, base_name)

@@ -32,7 +32,7 @@ FINDERS = (
     find_live_duplicates,
 )
 """In this order: a byte belongs to the first that explains it."""
-UNMAPPED = Mapping({}, {}, None, is_recognised=False)
+UNMAPPED = Mapping({}, {}, None, is_recognized=False)
 
 
 def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = None) -> Advice:
@@ -54,7 +54,7 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:
-    if mapping.is_recognised:
+    if mapping.is_recognized:
         return ()
     return (f"The image's history does not look like {escape(name)}, so layers are named and no lines.",)
 

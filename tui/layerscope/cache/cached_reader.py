@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.key import Ids
+from layerscope.cache.key import IdKind
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.content import LayerContent
 from layerscope.layers.readers.blob import ReadLayer
@@ -24,8 +24,8 @@ class CachedReader:
     cache: Cache
     diff_id: Digest
     reader: LayerReader
-    ids: Ids
-    usable: tuple[Ids, ...] = ()
+    ids: IdKind
+    usable: tuple[IdKind, ...] = ()
 
     @property
     def is_known(self) -> bool:

@@ -17,7 +17,7 @@ from layerscope.sources.image import Image
 
 CLAIMED_FROM = 0.7
 """The confidence below which no line is named. Measured on real builds: see tests/test_gate_mapping_builds.py."""
-RECOGNISED_FROM = 0.6
+RECOGNIZED_FROM = 0.6
 """The share of instructions and own steps that must be found again: below it the Dockerfile is another image's."""
 SETTING_WORTH = 0.3
 """What ENV, WORKDIR or CMD is worth in an alignment where a RUN or COPY is worth 1: the same ones stand in many images."""
@@ -30,14 +30,14 @@ SPARE_STEPS = 40
 class Mapping:
     """`lines` and `instructions` go from layer numbers to where and what they are in the Dockerfile.
 
-    `base_layers` is how many layers come before the first instruction's, None where that is not known. `is_recognised` is
+    `base_layers` is how many layers come before the first instruction's, None where that is not known. `is_recognized` is
     false when the Dockerfile does not look like this image's; there are no lines then.
     """
 
     lines: dict[int, DockerfileLine]
     instructions: dict[int, Instruction]
     base_layers: int | None
-    is_recognised: bool
+    is_recognized: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ def map_layers(image: Image, dockerfile: Dockerfile, *, base_layers: int | None 
     builds = image.steps
     history = image.config.history
     if sum(not step.empty_layer for step in history) != len(image.layers):
-        return Mapping({}, {}, None, is_recognised=False)  # no telling which layer is which step's
+        return Mapping({}, {}, None, is_recognized=False)  # no telling which layer is which step's
     steps = read_steps(builds)
     variables = dict(pair.partition("=")[::2] for pair in image.config.config.env)
     readings = [_read(steps, dockerfile, index, variables, base_layers or 0) for index in range(len(dockerfile.stages))]
     best = max(reversed(readings), key=lambda reading: reading.alignment.total)
-    if not _is_recognised(best, steps):
-        return Mapping({}, {}, None, is_recognised=False)
+    if not _is_recognized(best, steps):
+        return Mapping({}, {}, None, is_recognized=False)
     squashed = _squashed(steps, has_empty_runs=is_by_docker(builds))
     return _mapping(best, steps, squashed)
 
@@ -107,14 +107,14 @@ def _instruction_cost(instruction: Instruction) -> float:
     return 0.3 if instruction.makes_layer else 0.05
 
 
-def _is_recognised(reading: _Reading, steps: list[Step]) -> bool:
+def _is_recognized(reading: _Reading, steps: list[Step]) -> bool:
     """Judged by what makes layers, settings for a fifth: WORKDIR /app and CMD are the same in many images."""
     own = steps[reading.alignment.own_from :]
     expected = max(
         sum(_weight(each.instruction.keyword) for each in reading.wanted), sum(_weight(step.keyword) for step in own)
     )
     found = sum(pair.confidence * _weight(steps[pair.step].keyword) for pair in reading.alignment.pairs)
-    return expected > 0 and found >= RECOGNISED_FROM * expected
+    return expected > 0 and found >= RECOGNIZED_FROM * expected
 
 
 def _weight(keyword: str) -> float:
@@ -149,4 +149,4 @@ def _mapping(reading: _Reading, steps: list[Step], squashed: set[int]) -> Mappin
         lines[layer] = DockerfileLine(instruction.line, instruction.end_line, instruction.text, round(pair.confidence, 3))
         instructions[layer] = instruction
     below = [step.layer for step in steps[: reading.alignment.own_from] if step.layer is not None]
-    return Mapping(lines, instructions, max(below, default=0), is_recognised=True)
+    return Mapping(lines, instructions, max(below, default=0), is_recognized=True)

@@ -55,7 +55,7 @@ class Group:
         return sum(self.scene.analysis.layer_content_bytes[writer.number - 1] for writer in self.writers)
 
     @property
-    def are_neighbours(self) -> bool:
+    def are_neighbors(self) -> bool:
         """Whether one RUN wrote it and the next layer's RUN buried it: the two can simply be joined."""
         return len(self.writers) == 1 and self.burier.is_run and self.burier.number == self.writer.number + 1
 

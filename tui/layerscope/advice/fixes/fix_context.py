@@ -67,7 +67,7 @@ class Maker:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An analysed image and the makers of its layers (index 0 is layer 1).
+    """An analyzed image and the makers of its layers (index 0 is layer 1).
 
     `is_taken` marks the entries whose bytes belong to a fix: finders run one after the other, take what they explain, and
     see only the rest, so that each byte is counted for one fix at most.

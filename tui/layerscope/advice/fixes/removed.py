@@ -35,7 +35,7 @@ def _of_deleted(group: Group) -> Fix:
 
 def _installed(group: Group) -> Fix:
     kept = f"{group.amount} stay in {group.where}"
-    if group.are_neighbours:
+    if group.are_neighbors:
         return group.fix("join-runs", f"removes {group.what} wrote: {kept}; join the two RUNs")
     remedy = f"remove it in {the_runs(group.writers)}"
     if _UNINSTALLS.search(group.burier.text):
@@ -73,7 +73,7 @@ def _of_moved(group: Group) -> Fix:
         )
     if group.writer.is_copy:
         return group.fix("copy-to-place", f"moves {group.what} copied: {kept}; copy them to where they end up")
-    remedy = "join the two RUNs" if group.are_neighbours else f"move them in {the_runs(group.writers)}"
+    remedy = "join the two RUNs" if group.are_neighbors else f"move them in {the_runs(group.writers)}"
     return group.fix(
         "join-runs", f"moves {group.what} wrote: {kept}; {remedy if group.writer.is_run else 'write them there at once'}"
     )

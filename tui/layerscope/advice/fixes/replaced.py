@@ -34,7 +34,7 @@ def _fix(group: Group) -> Fix:
     if not group.burier.is_run:
         return group.fix("written-twice", f"{replaces}: leave them out there")
     if group.writer.is_run:
-        remedy = "join the two RUNs" if group.are_neighbours else f"do it in {the_runs(group.writers)}"
+        remedy = "join the two RUNs" if group.are_neighbors else f"do it in {the_runs(group.writers)}"
         return group.fix("join-runs", f"{replaces}: {remedy}")
     if group.writer.is_copy:
         return group.fix("build-stage", f"{replaces}: make the final files in a stage of its own and copy them")

@@ -42,7 +42,7 @@ def _fix(group: Group) -> Fix:
         limit = f", if that suits all that is copied there ({size_text(group.written)})" if is_part else ""
         return group.fix(kind, f"{copies}: use `{group.writer.keyword} {options}` on {places(group.writers)}{limit}")
     if group.writer.is_run and flags:
-        remedy = "join the two RUNs" if group.are_neighbours else f"do it in {the_runs(group.writers)}"
+        remedy = "join the two RUNs" if group.are_neighbors else f"do it in {the_runs(group.writers)}"
         return group.fix("join-runs", f"{again}: {remedy}")
     return _for_nothing(group)
 

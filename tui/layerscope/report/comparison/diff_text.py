@@ -17,7 +17,7 @@ from layerscope.wording.instructions import step_text
 from layerscope.wording.style import Style, cut_end, cut_middle, wrapped
 
 MOST_STEPS = 10
-_COLOURS = {LayerState.ADDED: "green", LayerState.REMOVED: "red", LayerState.CHANGED: "yellow"}
+_COLORS = {LayerState.ADDED: "green", LayerState.REMOVED: "red", LayerState.CHANGED: "yellow"}
 
 
 def diff_text(comparison: Comparison, style: Style, *, limit: int) -> str:
@@ -81,7 +81,7 @@ def _layer(comparison: Comparison, pair: PairedLayer, style: Style) -> Iterator[
     before = old.layer_content_bytes[pair.old - 1] if pair.old else 0
     after = new.layer_content_bytes[pair.new - 1] if pair.new else 0
     start = style.plain(f"  {pair.old or '':>5} → {pair.new or '':<5}  ")
-    start += style.paint(f"{pair.state:<7}", _COLOURS[pair.state]) + f"  {growth_text(after - before):>9}  "
+    start += style.paint(f"{pair.state:<7}", _COLORS[pair.state]) + f"  {growth_text(after - before):>9}  "
     layer = new.image.layers[pair.new - 1] if pair.new else old.image.layers[(pair.old or 1) - 1]
     instruction = style.name(step_text(layer.history)) or "(no history)"
     yield start + cut_end(instruction, style.width - 36, mark=style.plain("…"))

@@ -11,7 +11,7 @@ from layerscope.gate.verdict import Verdict
 
 @dataclass(frozen=True, eq=False)
 class GateRun:
-    """An image that was analysed, what the rules say of it, and what to change."""
+    """An image that was analyzed, what the rules say of it, and what to change."""
 
     analysis: Analysis
     verdict: Verdict

@@ -73,9 +73,9 @@ def _heading(run: GateRun, style: Style) -> Iterator[str]:
         f"{percent_text(waste.efficiency)} efficient",
     ]
     yield from map(style.plain, fact_lines(facts, style))
-    colour = "green" if run.verdict.has_passed else "red"
+    color = "green" if run.verdict.has_passed else "red"
     sentence = style.name(verdict_sentence(run.verdict))
-    yield style.paint(cut_end(sentence, style.width, mark=style.plain("…")), "bold", colour)
+    yield style.paint(cut_end(sentence, style.width, mark=style.plain("…")), "bold", color)
 
 
 def _doubts(run: GateRun, style: Style) -> Iterator[str]:
@@ -103,13 +103,13 @@ def _rules(run: GateRun, style: Style) -> Iterator[str]:
 
 
 def _rule(result: RuleResult, width: int, style: Style) -> str:
-    word, colour = _STATES[result.outcome]
+    word, color = _STATES[result.outcome]
     name = cut_middle(style.name(result.name), width, mark=style.plain("…"))
     measured, limit = measured_and_limit(result)
     bound = f"{'min' if result.is_floor else 'max'} {limit}"
     margin = "not judged" if result.outcome is Outcome.UNJUDGED else margin_text(result)
     figures = f"{style.plain(measured):>10}  {bound:>12}  {margin:>10}"
-    return style.paint(f"{word:<6}", colour) + f"  {name}{' ' * (width - cells(name))}  {figures}".rstrip()
+    return style.paint(f"{word:<6}", color) + f"  {name}{' ' * (width - cells(name))}  {figures}".rstrip()
 
 
 def _offenders(run: GateRun, style: Style, *, room: int) -> Iterator[str]:

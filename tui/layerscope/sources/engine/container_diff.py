@@ -16,7 +16,7 @@ from layerscope.layers.readers.blob import ReadLayer, read_pieces
 from layerscope.layers.readers.overlay.subset import Change, changed_part
 from layerscope.layers.readers.stream import numbered
 from layerscope.layers.table import Strings
-from layerscope.layers.tar.names import normalise
+from layerscope.layers.tar.names import normalize
 from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint
@@ -47,7 +47,7 @@ def read_container_diff(engine: Engine, container: Container, progress: Progress
 
 def _change(answer: dict[str, Any]) -> Change:
     """Engine API, ContainerChanges: kind 2 is a path that is gone."""
-    path = normalise(str(answer.get("Path") or "").encode("utf-8", "surrogateescape"))
+    path = normalize(str(answer.get("Path") or "").encode("utf-8", "surrogateescape"))
     return Change(path, is_removal=answer.get("Kind") == 2)
 
 

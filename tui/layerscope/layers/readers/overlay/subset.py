@@ -13,7 +13,7 @@ from layerscope.layers.tar.headers import BLOCK
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A path (normalised) that was written or, with `is_removal`, removed."""
+    """A path (normalized) that was written or, with `is_removal`, removed."""
 
     path: bytes
     is_removal: bool = False

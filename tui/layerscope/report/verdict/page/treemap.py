@@ -43,7 +43,8 @@ def treemap(analysis: Analysis, *, most: int = MOST) -> Treemap:
     tree, waste = analysis.tree, analysis.waste
     contents = np.flatnonzero(tree.entries.kind == Kind.FILE)
     nodes, sizes = tree.entry_node[contents], tree.entries.size[contents]
-    whole = _below(nodes, sizes, len(tree), tree.nodes.end)
+    # As floating point, which is exact to 9 PB.
+    whole = tree.nodes.subtree_sums(np.bincount(nodes, weights=sizes, minlength=len(tree)).astype(np.int64))
     kept = _biggest(whole, most)
     end = tree.nodes.end[kept].astype(np.int64)
     firsts = np.searchsorted(contents, analysis.contents.stack.first)
@@ -63,14 +64,6 @@ def treemap(analysis: Analysis, *, most: int = MOST) -> Treemap:
         written=np.array(written, np.int64).reshape(tree.layers, len(kept)),
         lost=np.array(lost, np.int64).reshape(tree.layers, len(kept)),
     )
-
-
-def _below(nodes: Ints, sizes: Longs, count: int, end: Ints) -> Longs:
-    """The sum of `sizes` at and below each of `count` nodes."""
-    sums = np.zeros(count + 1, np.int64)
-    # As floating point, which is exact to 9 PB.
-    np.cumsum(np.bincount(nodes, weights=sizes, minlength=count).astype(np.int64), out=sums[1:])
-    return np.asarray(sums[end] - sums[:-1])
 
 
 def _biggest(whole: Longs, most: int) -> Longs:
