@@ -10,7 +10,7 @@ import pytest
 
 from layerscope import reading
 from layerscope.analysis import Contents, analyze, read_image
-from layerscope.forked import Beside
+from layerscope.forked import ForkedCall
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.report.image.json import analysis_json
@@ -88,7 +88,7 @@ def test_a_process_that_is_not_needed_any_more_is_ended(archive: str, monkeypatc
     in_two_processes(monkeypatch)
     pids: list[int] = []
 
-    class Noted(Beside[object]):
+    class Noted(ForkedCall[object]):
         def __init__(self, work: object) -> None:
             super().__init__(work)  # type: ignore[arg-type]
             pids.append(self._pid)
@@ -96,7 +96,7 @@ def test_a_process_that_is_not_needed_any_more_is_ended(archive: str, monkeypatc
     def interrupted(_stage: str, _done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reading, "Beside", Noted)
+    monkeypatch.setattr(reading, "ForkedCall", Noted)
     with pytest.raises(KeyboardInterrupt):
         read_image(open_image(archive), progress=interrupted)
     with pytest.raises(ChildProcessError):
@@ -104,7 +104,7 @@ def test_a_process_that_is_not_needed_any_more_is_ended(archive: str, monkeypatc
 
 
 def test_a_second_process_returns_what_it_worked_out() -> None:
-    assert Beside(lambda: [os.getpid()]).result() != [os.getpid()]
+    assert ForkedCall(lambda: [os.getpid()]).result() != [os.getpid()]
 
 
 def test_wasted_wire_bytes_follow_each_layers_own_ratio(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_a_cause_that_hangs_on_contents_that_could_not_be_compared_is_a_doubt() 
 
 def test_a_size_on_the_wire_that_is_not_known_is_a_doubt() -> None:
     analysis = analyzed(*STACK)
-    opened = replace(analysis.image, layers=tuple(replace(each, way=NoSize()) for each in analysis.image.layers))
+    opened = replace(analysis.image, layers=tuple(replace(each, reader=NoSize()) for each in analysis.image.layers))
     unknown = replace(analysis, contents=replace(analysis.contents, image=opened))
     verdict = evaluate(unknown, config("max-wire-size = 1000000"), today=TODAY)
     assert (result(verdict).outcome, verdict.exit_code) == (Outcome.UNJUDGED, 2)

@@ -87,10 +87,10 @@ def _notes(judge: Judge, config: Config) -> Iterator[str]:
 def _unverified(contents: Contents) -> Iterator[str]:
     """Note which parts of the layers were trusted without being checked."""
     layers = [contents.image.layers[number - 1] for number in contents.unverified]
-    kept = [layer.number for layer in layers if layer.way is not None]
+    kept = [layer.number for layer in layers if layer.reader is not None]
     if kept:
         yield f"Not verified: only headers are read in an engine's storage, so no digest of {_layers_text(kept)} is checked."
-    asked = [layer.number for layer in layers if layer.way is None]
+    asked = [layer.number for layer in layers if layer.reader is None]
     if asked:
         yield f"Not verified: the digests of {_layers_text(asked)} are not checked."
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from layerscope.errors import AmbiguousImage, NotFound, UsageError
-from layerscope.layers.readers.protocol import Way
+from layerscope.layers.readers.protocol import LayerReader
 from layerscope.oci.reference import near_matches
 from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine
-from layerscope.sources.engine.container_diff import changed_layer
+from layerscope.sources.engine.container_diff import read_container_diff
 from layerscope.sources.engine.endpoints import endpoints, is_usual
 from layerscope.sources.engine.export import OpenRequest
 from layerscope.sources.engine.failures import EngineFailed, taking_apart
@@ -66,17 +66,17 @@ def _opened(found: _FoundContainer, asked: OpenRequest) -> Image:
     if image is None:
         raise NotFound(f"{engine.endpoint} does not have the image of container {escape(container.title)} any more")
     below = open_found(EngineImage(engine, image, image.id), asked)
-    return with_own_layer(below, container, _way(found, below, asked.progress), reference=asked.reference)
+    return with_own_layer(below, container, _own_layer_reader(found, below, asked.progress), reference=asked.reference)
 
 
-def _way(found: _FoundContainer, below: Image, progress: Progress) -> Way:
+def _own_layer_reader(found: _FoundContainer, below: Image, progress: Progress) -> LayerReader:
     """What the container wrote: in the engine's storage, else as its API tells it."""
     if may_read_storage() and found.engine.endpoint.socket is not None:
         try:
             return own_layer(found.container, below)
         except StorageUnreadable:
             pass
-    return changed_layer(found.engine, found.container, progress)
+    return read_container_diff(found.engine, found.container, progress)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from layerscope.sources.storage.container import Container
 from layerscope.text import escape
 
 
-def changed_layer(engine: Engine, container: Container, progress: Progress) -> ChangedLayer:
+def read_container_diff(engine: Engine, container: Container, progress: Progress) -> ContainerDiffReader:
     """Ask for what a container changed, then index an export of it while it passes by. Raises EngineFailed."""
     answer = engine.ask(f"/containers/{container.id}/changes") or ()
     with taking_apart(engine.endpoint):
@@ -42,7 +42,7 @@ def changed_layer(engine: Engine, container: Container, progress: Progress) -> C
     )
     with Receiving(call, expected=0, progress=progress) as stream:
         table = read_pieces(iter(stream.some, b""))
-    return ChangedLayer(ReadLayer(changed_part(table, changes), Compression.NONE), engine.endpoint, container)
+    return ContainerDiffReader(ReadLayer(changed_part(table, changes), Compression.NONE), engine.endpoint, container)
 
 
 def _change(answer: dict[str, Any]) -> Change:
@@ -52,8 +52,8 @@ def _change(answer: dict[str, Any]) -> Change:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChangedLayer:
-    """The Way to what a container wrote when it was asked for."""
+class ContainerDiffReader:
+    """Reads what a container had written at the time the engine was asked."""
 
     passed: ReadLayer
     endpoint: Endpoint
@@ -65,16 +65,16 @@ class ChangedLayer:
         return 0
 
     def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002 - there is nothing left to count
-        """See Way."""
+        """See LayerReader."""
         return numbered(self.passed, layer)
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """See Way: each file is asked of the engine."""
-        return ChangedContent(self.endpoint, self.container, read.table.entries.paths)
+        """Return content that asks the engine for each file."""
+        return ContainerDiffContent(self.endpoint, self.container, read.table.entries.paths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChangedContent:
+class ContainerDiffContent:
     """The files of such a layer, asked for one by one. Raises EngineFailed besides what LayerContent does."""
 
     endpoint: Endpoint

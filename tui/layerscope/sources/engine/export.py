@@ -1,4 +1,4 @@
-"""The dearest way to an engine's image: the engine exports all of it, and it is indexed while it arrives."""
+"""An engine's image by export, the slowest route: the engine sends all of it, and it is indexed while it arrives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from layerscope.sources.engine.keep import Keeper
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.engine.receive import Call, OnPiece, Receiving, nothing
 from layerscope.sources.engine.received import Received, ReceivedMember, receive
-from layerscope.sources.engine.refetched import Again, PassedLayer
+from layerscope.sources.engine.refetched import ExportedReader, RefetchedImage
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.location import EngineName, Location
 from layerscope.sources.spool import spool_stream
@@ -49,18 +49,20 @@ def exported(found: EngineImage, asked: OpenRequest) -> Image:
     """
     directory = asked.engine_options.keep
     if directory is None:
-        return _opened(_received(found, asked, nothing), _fetched_again(found, asked), found, asked)
+        return _opened(_received(found, asked, nothing), _refetched(found, asked), found, asked)
     with Keeper(directory, asked.reference) as keeper:
         received = _received(found, asked, keeper.write)
-        image = _opened(received, Again(lambda: _stored(_kept(keeper.path), found, asked), asked.progress), found, asked)
+        image = _opened(
+            received, RefetchedImage(lambda: _stored(_kept(keeper.path), found, asked), asked.progress), found, asked
+        )
         keeper.finish()
     return _stored(_kept(keeper.path), found, asked) if asked.engine_options.needs_archive else image
 
 
 def known(found: EngineImage, asked: OpenRequest) -> Image | None:
     """An image that was exported before, from the cache; None where not all of it is there."""
-    again = _fetched_again(found, asked)
-    return recall(found, reference=asked.reference, platform=asked.platform, cache=asked.engine_options.cache, again=again)
+    again = _refetched(found, asked)
+    return recall(found, reference=asked.reference, platform=asked.platform, cache=asked.engine_options.cache, refetched=again)
 
 
 def stored(found: EngineImage, asked: OpenRequest) -> Image:
@@ -68,10 +70,10 @@ def stored(found: EngineImage, asked: OpenRequest) -> Image:
     return _stored(_copy(found, asked), found, asked)
 
 
-def _fetched_again(found: EngineImage, asked: OpenRequest) -> Again:
+def _refetched(found: EngineImage, asked: OpenRequest) -> RefetchedImage:
     """The same image later, by its id: a tag may be another's by then."""
     same = replace(found, name=found.image.id)
-    return Again(lambda: _stored(_copy(same, asked), same, asked), asked.progress)
+    return RefetchedImage(lambda: _stored(_copy(same, asked), same, asked), asked.progress)
 
 
 def _stored(files: Files, found: EngineImage, asked: OpenRequest) -> Image:
@@ -79,25 +81,25 @@ def _stored(files: Files, found: EngineImage, asked: OpenRequest) -> Image:
     return assemble(files, candidate, reference=asked.reference, name=name)
 
 
-def _opened(received: Received, again: Again, found: EngineImage, asked: OpenRequest) -> Image:
+def _opened(received: Received, refetched: RefetchedImage, found: EngineImage, asked: OpenRequest) -> Image:
     """The image among the documents that arrived, its layers with their tables."""
     candidate, name = _chosen(received, found, asked)
     image = assemble(received, candidate, reference=asked.reference, name=name)
     parts = [
         received.part(part.file) if layer.blob else None for layer, part in zip(image.layers, candidate.parts, strict=True)
     ]
-    layers = [_passed(layer, part, again) for layer, part in zip(image.layers, parts, strict=True)]
+    layers = [_passed(layer, part, refetched) for layer, part in zip(image.layers, parts, strict=True)]
     opened = replace(image, layers=tuple(layers))
     remember(opened, [part.diff_id if part else None for part in parts], received, found, asked.engine_options.cache)
     return opened
 
 
-def _passed(layer: StoredLayer, part: ReceivedMember | None, again: Again) -> StoredLayer:
-    """A layer with the way to what was read of it; one whose bytes are not there stays as it is."""
+def _passed(layer: StoredLayer, part: ReceivedMember | None, refetched: RefetchedImage) -> StoredLayer:
+    """Return the layer with a reader of what arrived; a layer whose bytes are absent stays as it is."""
     if part is None:
         return layer
     passed = part.layer or read_passing(BytesIO(part.first), size=part.size)
-    return replace(layer, blob=None, way=PassedLayer(passed, layer.number, layer.diff_id, part.size, again))
+    return replace(layer, blob=None, reader=ExportedReader(passed, layer.number, layer.diff_id, part.size, refetched))
 
 
 def _chosen(files: Files, found: EngineImage, asked: OpenRequest) -> tuple[Candidate, str]:

@@ -1,4 +1,4 @@
-"""The ways to an engine's image that was found, the cheapest first. This is the one place that knows them all."""
+"""Chooses how to read an engine's image, the cheapest first: storage in place, the cache, an export."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from layerscope.sources.storage.unreadable import StorageUnreadable
 
 
 def open_found(found: EngineImage, asked: OpenRequest) -> Image:
-    """Open an image by the cheapest way that does what was asked for.
+    """Open an image by the cheapest route that does what was asked for.
 
-    An archive to keep has to be exported whatever other ways there are.
+    An archive to keep has to be exported even if it could be read in place.
     """
     if asked.engine_options.keep is not None:
         return exported(found, asked)

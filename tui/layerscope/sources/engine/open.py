@@ -1,13 +1,13 @@
-"""Opening an image of an engine: the engine is found first, then the cheapest way to its layers."""
+"""Opening an image of an engine: find the engine, then the cheapest reader of its layers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.cached_reader import CachedWay
+from layerscope.cache.cached_reader import CachedReader
 from layerscope.cache.key import IdKind
-from layerscope.layers.readers.tar_split.reader import TarSplitWay
+from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
 from layerscope.sources.engine.container import open_container
@@ -33,14 +33,14 @@ def open_engine_image(
     """
     image = _open(wanted, OpenRequest(reference, platform, engine_options, progress))
     cache = engine_options.cache
-    return image if cache is None else replace(image, layers=tuple(_remembered(layer, cache) for layer in image.layers))
+    return image if cache is None else replace(image, layers=tuple(_with_cache(layer, cache) for layer in image.layers))
 
 
-def _remembered(layer: StoredLayer, cache: Cache) -> StoredLayer:
-    """The same layer, from the cache where it is known: sooner than from the engine's own record."""
-    if layer.diff_id is None or not isinstance(layer.way, TarSplitWay):
+def _with_cache(layer: StoredLayer, cache: Cache) -> StoredLayer:
+    """Put the cache before the engine's own record, which is slower to read."""
+    if layer.diff_id is None or not isinstance(layer.reader, TarSplitReader):
         return layer
-    return replace(layer, way=CachedWay(cache, layer.diff_id, layer.way, IdKind.CRC64))
+    return replace(layer, reader=CachedReader(cache, layer.diff_id, layer.reader, IdKind.CRC64))
 
 
 def _open(wanted: EngineName, asked: OpenRequest) -> Image:
