@@ -19,7 +19,7 @@ from layerscope.progress import Progress
 from layerscope.sources.demo import open_demo
 from layerscope.sources.image import Image
 from layerscope.sources.listing.facts import ImageFacts
-from layerscope.sources.listing.find import find_images
+from layerscope.sources.listing.find_images import find_images
 from layerscope.sources.listing.found import FoundImage
 from support.families_build import facts
 from support.image_builder import file, image, layer

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_waste_dive import TIMEOUT, dive_program, odd_stacks, stacks
 
 from layerscope.errors import BadSettings
-from layerscope.gate.config import Config
+from layerscope.gate.config import GateConfig
 from layerscope.gate.config_sources import Flags
 from layerscope.gate.dive_ci import read_dive_ci
 from layerscope.gate.evaluate import evaluate
@@ -31,7 +31,7 @@ def limits(text: str | bytes) -> list[float | int | None]:
     return [found[key].value for key in KEYS]
 
 
-def verdict_of(config: Config, *layers: Layer) -> Verdict:
+def verdict_of(config: GateConfig, *layers: Layer) -> Verdict:
     return evaluate(analyzed(*layers), config, today=TODAY)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from layerscope.analysis import analyze, read_image
 from layerscope.gate.evaluate import evaluate
-from layerscope.gate.verdict import Outcome, Severity, Unit
+from layerscope.gate.verdict import Outcome, RuleSeverity, Unit
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.content import LayerContent
 from layerscope.layers.readers.blob import ReadLayer
@@ -105,7 +105,7 @@ def test_a_size_on_the_wire_that_cannot_be_estimated_passes_where_the_stored_lay
 
 def test_a_warning_does_not_fail_the_gate() -> None:
     verdict = judged('max-size = { limit = 999, severity = "warn" }', *STACK)
-    assert (result(verdict).outcome, result(verdict).severity, verdict.exit_code) == (Outcome.WARNED, Severity.WARN, 0)
+    assert (result(verdict).outcome, result(verdict).severity, verdict.exit_code) == (Outcome.WARNED, RuleSeverity.WARN, 0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.gate.baseline import Baseline, baseline_of
-from layerscope.gate.config import Config, with_defaults
+from layerscope.gate.config import GateConfig, with_defaults
 from layerscope.gate.config_document import read_document
 from layerscope.gate.config_sources import Flags, read_config
 from layerscope.gate.evaluate import evaluate
@@ -28,7 +28,7 @@ def analyzed(*layers: Layer, base: int | None = None) -> Analysis:
     return analyze(read_image(opened), base_layers=base)
 
 
-def config(text: str) -> Config:
+def config(text: str) -> GateConfig:
     """A layerscope.toml by itself: no defaults."""
     return read_document(tomllib.loads(text), origin="layerscope.toml")
 
@@ -50,6 +50,6 @@ def baseline(*layers: Layer, base: int | None = None, named: tuple[str, ...] = (
     return baseline_of(Subject(analyzed(*layers, base=base)), named=named)
 
 
-def stated(directory: Path, flags: Flags | None = None, environment: Mapping[str, str] = NO_VARIABLES) -> Config:
+def stated(directory: Path, flags: Flags | None = None, environment: Mapping[str, str] = NO_VARIABLES) -> GateConfig:
     """All that holds for a command that runs in `directory`."""
     return read_config(flags or Flags(), directory=directory, environment=environment)

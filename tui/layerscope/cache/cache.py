@@ -14,9 +14,9 @@ from layerscope.cache.columns import Unusable
 from layerscope.cache.directory import KeptFile
 from layerscope.cache.fingerprint import Fingerprint
 from layerscope.cache.format import CachedLayer, OtherFormat, decode, encode
+from layerscope.cache.image_note import decode_note, encode_note
 from layerscope.cache.key import IMAGE, CacheKey, IdKind
 from layerscope.cache.limit import DEFAULT_LIMIT, parse_size
-from layerscope.cache.note import decode_note, encode_note
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
 

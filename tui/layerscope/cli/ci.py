@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from layerscope.advice.advice import Advice
     from layerscope.analysis import Analysis
     from layerscope.gate.baseline import Baseline
-    from layerscope.gate.config import Config
+    from layerscope.gate.config import GateConfig
 
 CONFIG_FILE = "layerscope.toml"
 
@@ -157,7 +157,7 @@ def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
         return replace(advice, notes=(*advice.notes, f"{error}."))
 
 
-def read_baseline_of(config: Config, platform: str | None, base: str | None) -> Baseline | None:
+def read_baseline_of(config: GateConfig, platform: str | None, base: str | None) -> Baseline | None:
     """The baseline that the configuration names: a file of `layerscope baseline`, or an image. Raises BadSettings, NotFound."""
     name = config.limit("baseline")
     if not isinstance(name, str):

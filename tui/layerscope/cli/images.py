@@ -40,7 +40,7 @@ def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_
       layerscope images --json | jq -r '.images[] | select(.freed_by_removal > 1e9) | .tags[]'
     """
     from layerscope.families.remembered import recall_waste
-    from layerscope.sources.listing.find import find_images
+    from layerscope.sources.listing.find_images import find_images
 
     with Progress() as progress:
         catch = recall_waste(

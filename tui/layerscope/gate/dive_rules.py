@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from layerscope.gate.config import Config
+from layerscope.gate.config import GateConfig
 from layerscope.gate.judge import Judge, Rule
 from layerscope.gate.measures import Measured
 from layerscope.gate.verdict import RuleResult, Unit
@@ -17,7 +17,7 @@ _NOUNS = {
 }
 
 
-def dive_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
+def dive_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
     """Judge the rules that are not disabled. A figure that is not a number becomes a doubt, where dive itself lets it pass."""
     if not any(limit.value is not None for limit in config.dive.values()):
         return
@@ -34,7 +34,7 @@ def dive_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
             yield judge.judge_figure(rule, _measured(values[key]))
 
 
-def dive_notes(config: Config, judge: Judge) -> Iterator[str]:
+def dive_notes(config: GateConfig, judge: Judge) -> Iterator[str]:
     """Note what is odd about dive's figures, if a rule uses them."""
     if any(limit.value is not None for limit in config.dive.values()) and judge.subject.analysis.dive.note:
         yield judge.subject.analysis.dive.note

@@ -9,7 +9,7 @@ from datetime import date
 from layerscope.analysis import Analysis, Contents
 from layerscope.doubt import doubts
 from layerscope.gate.baseline import Baseline
-from layerscope.gate.config import Config
+from layerscope.gate.config import GateConfig
 from layerscope.gate.dive_rules import dive_notes, dive_results
 from layerscope.gate.growth import growth_results
 from layerscope.gate.judge import Judge
@@ -24,7 +24,7 @@ MOST_DOUBTS = 10
 _LONGEST_PATH = 200
 
 
-def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Baseline | None = None) -> Verdict:
+def evaluate(analysis: Analysis, config: GateConfig, *, today: date, baseline: Baseline | None = None) -> Verdict:
     """Judge every rule. Without a baseline, growth rules become a doubt: they were asked for and cannot be judged."""
     judge = Judge(Subject(analysis), config.waive, today)
     results = tuple(_unique(_results(judge, config, baseline)))
@@ -34,7 +34,7 @@ def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Basel
     return Verdict(results, tuple(doubts), tuple(notes))
 
 
-def _results(judge: Judge, config: Config, baseline: Baseline | None) -> Iterator[RuleResult]:
+def _results(judge: Judge, config: GateConfig, baseline: Baseline | None) -> Iterator[RuleResult]:
     yield from limit_results(judge, config)
     if baseline is not None:
         yield from growth_results(judge, config, baseline)
@@ -66,12 +66,12 @@ def doubt_sentences(analysis: Analysis) -> list[str]:
     return sentences
 
 
-def _missing_baseline(config: Config, baseline: Baseline | None) -> Iterator[str]:
+def _missing_baseline(config: GateConfig, baseline: Baseline | None) -> Iterator[str]:
     if baseline is None and (config.directory_growth or any(config.limit(key) for key in GROWTH_KEYS)):
         yield "Limits of growth are configured, but no baseline is given to measure it from (--baseline FILE|IMAGE)."
 
 
-def _notes(judge: Judge, config: Config) -> Iterator[str]:
+def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
     analysis = judge.subject.analysis
     if analysis.base_layers is None and analysis.tree.layers:
         yield "The base is not known: all layers count as yours (--base N or --base IMAGE)."

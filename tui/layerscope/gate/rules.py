@@ -7,26 +7,26 @@ from functools import partial
 
 import numpy as np
 
-from layerscope.gate.config import Budget, Config, Forbid, MaxCause, Where
+from layerscope.gate.config import Budget, Forbid, GateConfig, MaxCause, Where
 from layerscope.gate.judge import Judge, Rule, unjudged
 from layerscope.gate.measures import MEASURES, Measured
 from layerscope.gate.offenders import entry_findings, waste_findings
 from layerscope.gate.rule_keys import FLOOR, KEYS
 from layerscope.gate.subject import NodeMask, Subject
-from layerscope.gate.verdict import Finding, RuleResult, Severity, Unit
+from layerscope.gate.verdict import Finding, RuleResult, RuleSeverity, Unit
 from layerscope.text import escape
 from layerscope.tree.tree import Longs
 from layerscope.units import count_text, size_text
 
 
-def limit_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
+def limit_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
     """Judge the single-value keys in the order of KEYS, without those of growth."""
     for name, measure in MEASURES.items():
         limit = config.limits.get(name)
         if limit is None or not isinstance(limit.value, int | float):
             continue
         key = KEYS[name]
-        severity = limit.severity or Severity.ERROR
+        severity = limit.severity or RuleSeverity.ERROR
         assert key.unit is not None, "what is measured has a unit"
         rule = Rule(name, name, key.noun, key.unit, limit.value, limit.origin, severity, key.is_floor)
         floor = _floor(config) if name == "max-wasted-percent" else -1
@@ -38,7 +38,7 @@ def limit_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
             yield judge.judge(rule, partial(measure, judge.subject))
 
 
-def _floor(config: Config) -> int:
+def _floor(config: GateConfig) -> int:
     """The `min-wasted` floor; 0 where it is off, so that every wasted byte is judged."""
     floor = config.limit(FLOOR)
     return floor if isinstance(floor, int) else 0

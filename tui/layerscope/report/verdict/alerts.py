@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from layerscope.advice.advice import Fix
-from layerscope.gate.verdict import Finding, Outcome, RuleResult, Severity
+from layerscope.gate.verdict import Finding, Outcome, RuleResult, RuleSeverity
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.report.verdict.measures import finding_text, lasting_name
 from layerscope.text import escape
@@ -82,7 +82,7 @@ def _doubts(run: GateRun) -> Iterator[Alert]:
 
 def _of_rule(run: GateRun, result: RuleResult) -> Iterator[Alert]:
     """One alert for each line that the rule's findings lead to; one without a line for a rule that has none."""
-    level = Level.ERROR if result.severity is Severity.ERROR else Level.WARNING
+    level = Level.ERROR if result.severity is RuleSeverity.ERROR else Level.WARNING
     sentence = _ended(escape(result.sentence))
     groups: dict[int | None, list[Finding]] = {}
     for finding in result.findings:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from layerscope.gate.config import Config, Limit
+from layerscope.gate.config import GateConfig, Limit
 from layerscope.gate.quantities import Quantity, bare_size
 from layerscope.gate.rule_keys import KEYS, OFF
-from layerscope.gate.verdict import Severity, Unit
+from layerscope.gate.verdict import RuleSeverity, Unit
 from layerscope.text import escape
 
 _COLUMN = 44
 
 
-def config_text(config: Config) -> str:
+def config_text(config: GateConfig) -> str:
     """Write every rule in force as a usable file; dive's rules, which live in their own file, are comments."""
     blocks = [_limits(config), _tables(config), _dive(config)]
     return "\n".join("\n".join(lines) + "\n" for lines in map(list, blocks) if lines)
@@ -35,7 +35,7 @@ def quantity_toml(key: str, value: Quantity | None) -> str:
     return repr(value) if isinstance(value, int | float) else toml_text(str(value))
 
 
-def _limits(config: Config) -> Iterator[str]:
+def _limits(config: GateConfig) -> Iterator[str]:
     for key in KEYS:
         if key in config.limits:
             limit = config.limits[key]
@@ -49,7 +49,7 @@ def _limit(key: str, limit: Limit) -> str:
     return f'{{ limit = {value}, severity = "{limit.severity}" }}'
 
 
-def _tables(config: Config) -> Iterator[str]:
+def _tables(config: GateConfig) -> Iterator[str]:
     for forbid in config.forbid:
         yield _told("[[forbid]]", forbid.origin)
         yield f"path = {toml_text(forbid.path)}"
@@ -80,12 +80,12 @@ def _tables(config: Config) -> Iterator[str]:
         yield ""
 
 
-def _severity(severity: Severity) -> Iterator[str]:
+def _severity(severity: RuleSeverity) -> Iterator[str]:
     yield f'severity = "{severity}"'
     yield ""
 
 
-def _dive(config: Config) -> Iterator[str]:
+def _dive(config: GateConfig) -> Iterator[str]:
     for key, limit in config.dive.items():
         yield _told(f"# dive's {key}: {'disabled' if limit.value is None else limit.value}", limit.origin)
 

@@ -17,7 +17,7 @@ from layerscope.sources.engine.container_diff import read_container_diff
 from layerscope.sources.engine.endpoints import endpoints, is_usual
 from layerscope.sources.engine.export import OpenRequest
 from layerscope.sources.engine.failures import EngineFailed, taking_apart
-from layerscope.sources.engine.find import EngineImage, NotAnswered
+from layerscope.sources.engine.find_engine import EngineImage, NotAnswered
 from layerscope.sources.engine.layer_readers import open_found
 from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.image import Image

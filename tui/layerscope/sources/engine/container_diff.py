@@ -13,7 +13,7 @@ from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression.streams import PIECE, Compression
 from layerscope.layers.content import LayerContent, Stretch
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
-from layerscope.layers.readers.overlay.subset import Change, changed_part
+from layerscope.layers.readers.overlay.subset import ContainerChange, changed_part
 from layerscope.layers.readers.stream import numbered
 from layerscope.layers.table import Strings
 from layerscope.layers.tar.names import normalize
@@ -45,10 +45,10 @@ def read_container_diff(engine: Engine, container: Container, progress: Progress
     return ContainerDiffReader(ReadLayer(changed_part(table, changes), Compression.NONE), engine.endpoint, container)
 
 
-def _change(answer: dict[str, Any]) -> Change:
+def _change(answer: dict[str, Any]) -> ContainerChange:
     """Engine API, ContainerChanges: kind 2 is a path that is gone."""
     path = normalize(str(answer.get("Path") or "").encode("utf-8", "surrogateescape"))
-    return Change(path, is_removal=answer.get("Kind") == 2)
+    return ContainerChange(path, is_removal=answer.get("Kind") == 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

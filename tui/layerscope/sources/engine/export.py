@@ -20,7 +20,7 @@ from layerscope.sources.documents.choose import choose
 from layerscope.sources.documents.files import Files
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.export_cache import recall, remember
-from layerscope.sources.engine.find import EngineImage
+from layerscope.sources.engine.find_engine import EngineImage
 from layerscope.sources.engine.keep import Keeper
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.engine.receive import Call, OnPiece, Receiving, nothing

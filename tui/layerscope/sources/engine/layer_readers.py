@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from layerscope.sources.engine.export import OpenRequest, exported, known, stored
-from layerscope.sources.engine.find import EngineImage
+from layerscope.sources.engine.find_engine import EngineImage
 from layerscope.sources.image import Image
 from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.in_place import StoragePlace, open_kept

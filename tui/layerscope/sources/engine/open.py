@@ -13,7 +13,7 @@ from layerscope.progress import Progress
 from layerscope.sources.engine.container import open_container
 from layerscope.sources.engine.endpoints import is_usual
 from layerscope.sources.engine.export import OpenRequest
-from layerscope.sources.engine.find import NotInEngine, found_image
+from layerscope.sources.engine.find_engine import NotInEngine, found_image
 from layerscope.sources.engine.layer_readers import open_found
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.engine_names import EngineKind
