@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from layerscope.cli.ci import today
-from layerscope.report.verdict.report_kinds import KINDS
+from layerscope.report.verdict.gate_run import KINDS
 from support.commands import COMMAND, environment, on_terminal, process, ran, shell, written
 from support.image_builder import Layer, digest, file, image, layer, whiteout
 from support.sources_build import Layout, config, layer_tar, saved, tar, write_tar

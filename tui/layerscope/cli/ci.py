@@ -163,7 +163,7 @@ def read_baseline_of(config: GateConfig, platform: str | None, base: str | None)
     if not isinstance(name, str):
         return None
     from layerscope.gate.baseline import baseline_of, is_baseline, read_baseline
-    from layerscope.gate.naming import named
+    from layerscope.gate.quantities import named
     from layerscope.gate.subject import Subject
     from layerscope.text import escape
 
