@@ -1,12 +1,17 @@
-"""Sizes, shares, counts and growth as people write them: `20MB`, `1.5GiB`, `5%`, `0.05`, `5MB or 2%`."""
+"""Sizes, shares, counts and growth: as people write them (`20MB`, `1.5GiB`, `5%`, `0.05`, `5MB or 2%`), and as text that never
+looks equal where the numbers differ.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
 from layerscope.errors import BadSettings
+from layerscope.gate.verdict import RuleResult, Unit
 from layerscope.text import escape
 from layerscope.units import size_text
 
@@ -23,13 +28,13 @@ _SHARES = "a share from 0 to 1 such as 0.05, or a percentage such as 5%"
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How much more than before is allowed: the greater of a number of bytes and a share of what there was."""
+    """How much growth is allowed: a number of bytes or a share of the former size, whichever is greater."""
 
     size: int = 0
     share: float = 0.0
 
     def allowed(self, before: int) -> int:
-        """In bytes, for something that had `before`."""
+        """The allowed growth in bytes for something that had `before` bytes."""
         return max(self.size, int(Decimal(str(self.share)) * before))
 
     def __str__(self) -> str:
@@ -56,7 +61,7 @@ def size_of(written: object) -> int:
 
 
 def share_of(written: object) -> float:
-    """A share from 0 to 1. Raises BadSettings, also for NaN and infinity."""
+    """Parse a share from 0 to 1. Raises BadSettings, also for NaN and infinity."""
     text = str(written).strip() if isinstance(written, str | int | float) and not isinstance(written, bool) else ""
     number = text.removesuffix("%").rstrip()
     if len(text) > _LONGEST or not _NUMBER.fullmatch(number):
@@ -69,7 +74,7 @@ def share_of(written: object) -> float:
 
 
 def count_of(written: object) -> int:
-    """A number of things. Raises BadSettings."""
+    """Parse a whole number. Raises BadSettings."""
     if isinstance(written, str) and len(written) <= _LONGEST and _COUNT.fullmatch(written.strip()):
         written = int(written)
     if not isinstance(written, int) or isinstance(written, bool) or not 0 <= written <= MOST_COUNT:
@@ -78,7 +83,7 @@ def count_of(written: object) -> int:
 
 
 def growth_of(written: object) -> Growth:
-    """`5MB`, `2%` or `5MB or 2%`, of which the greater holds; a plus before each is welcome. Raises BadSettings."""
+    """Parse `5MB`, `2%` or `5MB or 2%` (the greater wins); each may have a leading plus. Raises BadSettings."""
     if not isinstance(written, str):
         return Growth(size=size_of(written))
     size, share = None, None
@@ -94,14 +99,14 @@ def growth_of(written: object) -> Growth:
 
 
 def text_of(quantity: Quantity) -> str:
-    """A quantity as it can be written in a file: exact, so that reading it gives the same again."""
+    """Format a quantity for a file, exactly: reading it gives the same value again."""
     if isinstance(quantity, Growth | str):
         return str(quantity)
     return repr(quantity)
 
 
 def bare_size(size: int) -> str:
-    """`5MB` or `1.2GB` where that is exact, else the bytes."""
+    """Format as `5MB` or `1.2GB` where that is exact, else in bytes."""
     for power in range(6, 0, -1):
         if size >= 1000**power and 10 * size % 1000**power == 0:
             number = f"{Decimal(size) / 1000**power:f}".removesuffix(".0")
@@ -121,5 +126,58 @@ def _shown(written: object) -> str:
 
 
 def size_and_bytes(size: int) -> str:
-    """`20.0 MB (19,999,999 bytes)`: for where the rounded size alone would hide a difference."""
+    """Format as `20.0 MB (19,999,999 bytes)`, for places where the rounded size alone would hide a difference."""
     return f"{size_text(size)} ({size:,} bytes)"
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Put `name` in front of the sentence of a BadSettings raised inside the block."""
+    try:
+        yield
+    except BadSettings as error:
+        raise BadSettings(f"{name}: {error}") from error
+
+
+_MOST_DIGITS = 12
+
+
+def figure_text(value: float, unit: Unit, *, digits: int = 1) -> str:
+    """Format a figure: `383 MB`, `62.8%`, `10`."""
+    if unit is Unit.BYTES:
+        return size_text(int(value))
+    return f"{100 * value:.{digits}f}%" if unit is Unit.SHARE else f"{int(value):,}"
+
+
+def exact_text(value: float, unit: Unit) -> str:
+    """Format a figure to the last byte."""
+    return f"{int(value):,} B" if unit is Unit.BYTES else figure_text(value, unit, digits=_MOST_DIGITS)
+
+
+def measured_and_limit(result: RuleResult) -> tuple[str, str]:
+    """Format both with as many digits as it takes to tell them apart; an estimate gets a ≈ in front."""
+    measured, limit = _told_apart(result)
+    return f"≈{measured}" if result.is_estimate else measured, limit
+
+
+def _told_apart(result: RuleResult) -> tuple[str, str]:
+    measured, limit, unit = result.measured, result.limit, result.unit
+    pair = figure_text(measured, unit), figure_text(limit, unit)
+    digits = 2
+    while measured != limit and pair[0] == pair[1] and unit is Unit.SHARE and digits <= _MOST_DIGITS:
+        pair = figure_text(measured, unit, digits=digits), figure_text(limit, unit, digits=digits)
+        digits += 1
+    if measured != limit and pair[0] == pair[1]:
+        return exact_text(measured, unit), exact_text(limit, unit)
+    return pair
+
+
+def margin_text(result: RuleResult) -> str:
+    """Format how far inside (+) or beyond (-) the limit a figure is: `+1.20 MB`, `-27.2%` (percentage points), `0`."""
+    margin, unit = result.margin, result.unit
+    if unit is not Unit.SHARE:
+        return ("+" if margin > 0 else "") + figure_text(margin, unit)
+    digits = 1
+    while margin and digits < _MOST_DIGITS and not float(f"{100 * margin:.{digits}f}"):
+        digits += 1
+    return f"{100 * margin:+.{digits}f}%" if margin else "0%"
