@@ -8,7 +8,7 @@ import numpy as np
 
 from layerscope.layers.table import Kind, Severity
 from layerscope.layers.tar.names import OVERLAYFS, VFS
-from layerscope.tree.nodes import Nodes, Rows
+from layerscope.tree.nodes import Nodes, PathRows
 from layerscope.tree.stack import LayerPaths
 
 TWICE = (
@@ -61,7 +61,7 @@ def _find_twice(layer: LayerPaths) -> None:
         seen.add(key)
 
 
-def find_hidden(layer: LayerPaths, contested: dict[bytes, int], rows: Rows, nodes: Nodes) -> None:
+def find_hidden(layer: LayerPaths, contested: dict[bytes, int], rows: PathRows, nodes: Nodes) -> None:
     """Add paths that the layer both hides and holds, by the first entry at or below each. A file after its whiteout is a file
     for all engines.
     """
