@@ -21,7 +21,7 @@ from layerscope.sources.image import Image
 from support.screens import explored
 
 SIZES = {"80x24": (80, 24), "140x40": (140, 40)}
-THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colours": "ansi-dark"}
+THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colors": "ansi-dark"}
 VIEWS: dict[str, Sequence[str]] = {
     "explorer": ["left_square_bracket", "left_square_bracket", "tab", "right_curly_bracket", "right_curly_bracket"],
     "details": ["i"],

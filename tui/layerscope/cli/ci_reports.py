@@ -23,7 +23,7 @@ MOST_SUMMARY = 1 << 20
 def wanted_reports(reference: str, written: tuple[str, ...], json_file: str | None) -> list[tuple[str, str]]:
     """Return the (kind, file) of each report. Raises UsageError before any work is done."""
     from layerscope.errors import UsageError
-    from layerscope.report.verdict.report_kinds import checked_kind
+    from layerscope.report.verdict.gate_run import checked_kind
     from layerscope.text import escape
 
     reports = []
@@ -44,7 +44,7 @@ def write_reports(run: GateRun, reports: list[tuple[str, str]]) -> None:
 
     Raises CannotWrite for the first that failed, after all others are written.
     """
-    from layerscope.report.verdict.report_kinds import report_bytes
+    from layerscope.report.verdict.gate_run import report_bytes
 
     has_text = not any(is_stdout(name) for _, name in reports)
     failures = []

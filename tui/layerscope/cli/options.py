@@ -18,7 +18,7 @@ from layerscope.progress import Progress as Watch
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
     from layerscope.cache.cache import Cache
-    from layerscope.sources.engine.options import Wishes
+    from layerscope.sources.engine.options import EngineOptions
     from layerscope.sources.image import Image
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -52,7 +52,7 @@ no_verify_option = click.option(
 
 
 def engine_options(command: Command) -> Command:
-    """Add --pull and --keep, which every command that takes an IMAGE has; `engine_wishes` reads them."""
+    """Add --pull and --keep, which every command that takes an IMAGE has; `chosen_engine_options` reads them."""
     pull = click.option(
         "--pull", is_flag=True, expose_value=False, callback=_note, help="Pull the image first if the engine does not have it."
     )
@@ -72,13 +72,13 @@ def image_argument(command: Command) -> Command:
     return click.argument("reference", metavar="IMAGE", shell_complete=complete_image)(engine_options(command))
 
 
-def engine_wishes(*, needs_bytes: bool = False, needs_tars: bool = False) -> Wishes:
+def chosen_engine_options(*, needs_bytes: bool = False, needs_tars: bool = False) -> EngineOptions:
     """Collect --pull, --keep and --no-cache of the command that runs in this thread."""
-    from layerscope.sources.engine.options import Wishes
+    from layerscope.sources.engine.options import EngineOptions
 
     context = click.get_current_context(silent=True)
     noted = context.meta if context is not None else {}
-    return Wishes(
+    return EngineOptions(
         pull=bool(noted.get(PULL)),
         keep=noted.get(KEEP),
         needs_bytes=needs_bytes,
@@ -119,16 +119,26 @@ layer_option = click.option(
 
 
 def open_image(
-    reference: str, platform: str | None, progress: Watch, *, wishes: Wishes | None = None, may_change: bool = False
+    reference: str,
+    platform: str | None,
+    progress: Watch,
+    *,
+    engine_options: EngineOptions | None = None,
+    may_change: bool = False,
 ) -> Image:
-    """Open the image that the user named. Outside of the command's own thread, pass `wishes`."""
+    """Open the image that the user named. Outside of the command's own thread, pass `engine_options`."""
     from layerscope.oci.platform import Platform
     from layerscope.sources.open import open_image as open_source
 
     wanted = Platform.parse(platform) if platform else None
-    wishes = engine_wishes() if wishes is None else wishes
+    engine_options = chosen_engine_options() if engine_options is None else engine_options
     return open_source(
-        reference, platform=wanted, stdin=sys.stdin.buffer, progress=progress, wishes=wishes, may_change=may_change
+        reference,
+        platform=wanted,
+        stdin=sys.stdin.buffer,
+        progress=progress,
+        engine_options=engine_options,
+        may_change=may_change,
     )
 
 
@@ -146,11 +156,11 @@ def read_image(reference: str, platform: str | None, *, keep_seek_points: bool =
     from layerscope.analysis import read_image as read
 
     with Progress() as progress:
-        image = open_image(reference, platform, progress, wishes=engine_wishes(needs_bytes=keep_seek_points))
+        image = open_image(reference, platform, progress, engine_options=chosen_engine_options(needs_bytes=keep_seek_points))
         return read(image, progress=progress, keep_seek_points=keep_seek_points, cache=open_cache())
 
 
-def analyse_image(
+def analyze_image(
     reference: str, platform: str | None, base: str | None, *, may_change: bool = False, is_judged: bool = False
 ) -> Analysis:
     """Open, read and analyze an image, with progress; from a copy if its file `may_change` meanwhile.
@@ -158,7 +168,7 @@ def analyse_image(
     If it `is_judged`, check digests (unless --no-verify is given), and raise NotAnImage for a root filesystem or layer that
     was not named as layer:FILE.
     """
-    from layerscope.analysis import analyse
+    from layerscope.analysis import analyze
     from layerscope.analysis import read_image as read
     from layerscope.errors import NotAnImage
     from layerscope.sources.base import find_base
@@ -170,7 +180,7 @@ def analyse_image(
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
         contents = read(image, progress=progress, cache=open_cache(), verify=is_judged and not _noted("no_verify"))
         progress("looking for waste", 0, 0)
-        analysis = analyse(contents, base_layers=found.layers, base_name=found.name)
+        analysis = analyze(contents, base_layers=found.layers, base_name=found.name)
     remember_waste(analysis, open_cache())
     return analysis
 

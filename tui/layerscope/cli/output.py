@@ -51,9 +51,9 @@ def output_style() -> Style:
 
     is_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if is_terminal or "COLUMNS" in os.environ else 80
-    has_colour = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    has_color = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     is_ascii = "utf" not in (sys.stdout.encoding or "").lower()
-    return Style(max(width, NARROWEST), has_colour, is_ascii)
+    return Style(max(width, NARROWEST), has_color, is_ascii)
 
 
 def is_stdout(name: str | None) -> bool:

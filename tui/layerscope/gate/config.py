@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from layerscope.gate.quantities import Growth, Quantity
 from layerscope.gate.rule_keys import GROWTH_KEYS, KEYS
-from layerscope.gate.verdict import Severity
+from layerscope.gate.verdict import RuleSeverity
 from layerscope.waste.find import Cause
 
 DEFAULT = "default"
@@ -28,7 +28,7 @@ class Limit:
 
     value: Quantity | None
     origin: str
-    severity: Severity | None = None
+    severity: RuleSeverity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Forbid:
 
     path: str
     where: Where
-    severity: Severity
+    severity: RuleSeverity
     origin: str
 
     @property
@@ -51,7 +51,7 @@ class Budget:
 
     path: str
     size: int
-    severity: Severity
+    severity: RuleSeverity
     origin: str
 
     @property
@@ -65,7 +65,7 @@ class MaxCause:
 
     cause: Cause
     size: int
-    severity: Severity
+    severity: RuleSeverity
     origin: str
 
     @property
@@ -79,7 +79,7 @@ class DirectoryGrowth:
 
     path: str
     growth: Growth
-    severity: Severity
+    severity: RuleSeverity
     origin: str
 
     @property
@@ -111,7 +111,7 @@ class DiveLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class GateConfig:
     """The rules of one source, or of all sources together.
 
     `dive` is empty unless one of dive's rules is stated; then it has all three. `notes` are sentences that the user should see.
@@ -126,7 +126,7 @@ class Config:
     dive: dict[str, DiveLimit] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def under(self, stronger: Config) -> Config:
+    def under(self, stronger: GateConfig) -> GateConfig:
         """Combine with a stronger source: its limits win key by key, and the tables of both add up. A limit alone keeps the
         severity.
         """
@@ -135,7 +135,7 @@ class Config:
             weaker = limits.get(key)
             severity = limit.severity or (weaker.severity if weaker else None)
             limits[key] = replace(limit, severity=severity)
-        return Config(
+        return GateConfig(
             limits,
             self.forbid + stronger.forbid,
             self.budget + stronger.budget,
@@ -162,7 +162,7 @@ class Config:
         return stated.value if stated else None
 
 
-def with_defaults(config: Config) -> Config:
+def with_defaults(config: GateConfig) -> GateConfig:
     """Add the default rules where none is stated, and the growth rules where only a baseline is given. A note says so."""
     notes = []
     limits = {key.name: Limit(key.default, DEFAULT) for key in KEYS.values() if key.default is not None and not key.unit}
@@ -173,4 +173,4 @@ def with_defaults(config: Config) -> Config:
         growth = Growth(1_000_000, 0.01)
         limits |= {key: Limit(growth, DEFAULT) for key in ("max-growth", "max-waste-growth")}
         notes.append(f"No limit of growth is configured: {growth} more than the baseline is allowed.")
-    return Config(limits=limits, notes=tuple(notes)).under(config)
+    return GateConfig(limits=limits, notes=tuple(notes)).under(config)

@@ -10,11 +10,10 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from layerscope.errors import BadSettings, UsageError
-from layerscope.gate.config import Budget, Config, DirectoryGrowth, Forbid, Limit, MaxCause, Waiver, Where
-from layerscope.gate.naming import named
-from layerscope.gate.quantities import growth_of, size_of
+from layerscope.gate.config import Budget, DirectoryGrowth, Forbid, GateConfig, Limit, MaxCause, Waiver, Where
+from layerscope.gate.quantities import growth_of, named, size_of
 from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
-from layerscope.gate.verdict import Severity
+from layerscope.gate.verdict import RuleSeverity
 from layerscope.search.patterns import glob
 from layerscope.settings.suggestion import suggestion
 from layerscope.text import escape
@@ -26,13 +25,13 @@ _Row = TypeVar("_Row")
 _Value = TypeVar("_Value")
 
 
-def read_document(document: Mapping[str, Any], *, origin: str) -> Config:
+def read_document(document: Mapping[str, Any], *, origin: str) -> GateConfig:
     """Read the rules in a decoded file. Raises BadSettings with a sentence that names the key but not the file."""
     unknown = next((key for key in document if key not in KEYS and key not in TABLES), None)
     if unknown is not None:
         near = suggestion(unknown, [*KEYS, *TABLES]) or f"; there are {', '.join([*KEYS, *TABLES])}"
         raise BadSettings(f"unknown key `{_shown(unknown)}`{near}")
-    return Config(
+    return GateConfig(
         limits={key: _limit(KEYS[key], value, origin) for key, value in document.items() if key in KEYS},
         forbid=_rows(document, "forbid", _forbid, origin),
         budget=_rows(document, "budget", _budget, origin),
@@ -112,7 +111,7 @@ class _Table:
     def maybe(self, key: str, read: Callable[[object], _Value], default: _Value) -> _Value:
         return self.get(key, read) if key in self.row else default
 
-    def severity(self, default: Severity = Severity.ERROR) -> Severity:
+    def severity(self, default: RuleSeverity = RuleSeverity.ERROR) -> RuleSeverity:
         return self.maybe(SEVERITY, _severity, default)
 
 
@@ -153,8 +152,8 @@ def _where(written: object) -> Where:
     return Where(_choice(Where, written))
 
 
-def _severity(written: object) -> Severity:
-    return Severity(_choice(Severity, written))
+def _severity(written: object) -> RuleSeverity:
+    return RuleSeverity(_choice(RuleSeverity, written))
 
 
 def _choice(choices: Iterable[str], written: object) -> str:

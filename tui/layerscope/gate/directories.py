@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from layerscope.gate.subject import Subject
 from layerscope.layers.table import Kind
-from layerscope.layers.tar.names import normalise
+from layerscope.layers.tar.names import normalize
 from layerscope.text import escape
-from layerscope.tree.tree import Longs
 
 DEPTH = 2
 MOST_NEAR, MOST_DEEP = 500, 200
@@ -41,7 +40,7 @@ class Directories:
 def directories_of(subject: Subject, named: Iterable[str] = ()) -> Directories:
     """Compute the figures of an image's directories; those in `named` are always included."""
     nodes, view = subject.analysis.tree.nodes, subject.last
-    wasted, size = _wasted_below(subject), view.subtree_bytes
+    wasted, size = nodes.subtree_sums(subject.own_waste.by_node(len(nodes))), view.subtree_bytes
     is_directory = _is_directory(subject)
     depth = next((depth for depth in range(DEPTH, 0, -1) if _count(is_directory, nodes.depth <= depth) <= MOST_NEAR), 0)
     near = np.flatnonzero(is_directory & (nodes.depth <= depth))
@@ -69,7 +68,7 @@ def named_text(path: str) -> str:
 
 
 def _normal(path: str) -> bytes:
-    return normalise(path.encode("utf-8", "surrogateescape"))
+    return normalize(path.encode("utf-8", "surrogateescape"))
 
 
 def _count(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> int:
@@ -84,12 +83,3 @@ def _is_directory(subject: Subject) -> npt.NDArray[np.bool_]:
     is_directory[there] = versions.kind[seen[there]] == Kind.DIRECTORY
     is_directory[0] = True
     return is_directory
-
-
-def _wasted_below(subject: Subject) -> Longs:
-    """Sum what the author's layers wasted at and below each node."""
-    waste, nodes = subject.own_waste, subject.analysis.tree.nodes
-    sums = np.zeros(len(nodes) + 1, np.int64)
-    np.add.at(sums, waste.node.astype(np.int64) + 1, waste.size)
-    sums = np.cumsum(sums)
-    return np.asarray(sums[nodes.end] - sums[:-1])

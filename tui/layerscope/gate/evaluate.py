@@ -9,12 +9,11 @@ from datetime import date
 from layerscope.analysis import Analysis, Contents
 from layerscope.doubt import doubts
 from layerscope.gate.baseline import Baseline
-from layerscope.gate.config import Config
-from layerscope.gate.dive_rules import dive_notes, dive_results
+from layerscope.gate.config import GateConfig
 from layerscope.gate.growth import growth_results
 from layerscope.gate.judge import Judge
 from layerscope.gate.rule_keys import GROWTH_KEYS
-from layerscope.gate.rules import budget_result, cause_result, forbid_result, limit_results
+from layerscope.gate.rules import budget_result, cause_result, dive_notes, dive_results, forbid_result, limit_results
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import RuleResult, Verdict
 from layerscope.text import escape
@@ -24,7 +23,7 @@ MOST_DOUBTS = 10
 _LONGEST_PATH = 200
 
 
-def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Baseline | None = None) -> Verdict:
+def evaluate(analysis: Analysis, config: GateConfig, *, today: date, baseline: Baseline | None = None) -> Verdict:
     """Judge every rule. Without a baseline, growth rules become a doubt: they were asked for and cannot be judged."""
     judge = Judge(Subject(analysis), config.waive, today)
     results = tuple(_unique(_results(judge, config, baseline)))
@@ -34,7 +33,7 @@ def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Basel
     return Verdict(results, tuple(doubts), tuple(notes))
 
 
-def _results(judge: Judge, config: Config, baseline: Baseline | None) -> Iterator[RuleResult]:
+def _results(judge: Judge, config: GateConfig, baseline: Baseline | None) -> Iterator[RuleResult]:
     yield from limit_results(judge, config)
     if baseline is not None:
         yield from growth_results(judge, config, baseline)
@@ -66,12 +65,12 @@ def doubt_sentences(analysis: Analysis) -> list[str]:
     return sentences
 
 
-def _missing_baseline(config: Config, baseline: Baseline | None) -> Iterator[str]:
+def _missing_baseline(config: GateConfig, baseline: Baseline | None) -> Iterator[str]:
     if baseline is None and (config.directory_growth or any(config.limit(key) for key in GROWTH_KEYS)):
         yield "Limits of growth are configured, but no baseline is given to measure it from (--baseline FILE|IMAGE)."
 
 
-def _notes(judge: Judge, config: Config) -> Iterator[str]:
+def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
     analysis = judge.subject.analysis
     if analysis.base_layers is None and analysis.tree.layers:
         yield "The base is not known: all layers count as yours (--base N or --base IMAGE)."
@@ -87,10 +86,10 @@ def _notes(judge: Judge, config: Config) -> Iterator[str]:
 def _unverified(contents: Contents) -> Iterator[str]:
     """Note which parts of the layers were trusted without being checked."""
     layers = [contents.image.layers[number - 1] for number in contents.unverified]
-    kept = [layer.number for layer in layers if layer.way is not None]
+    kept = [layer.number for layer in layers if layer.reader is not None]
     if kept:
         yield f"Not verified: only headers are read in an engine's storage, so no digest of {_layers_text(kept)} is checked."
-    asked = [layer.number for layer in layers if layer.way is None]
+    asked = [layer.number for layer in layers if layer.reader is None]
     if asked:
         yield f"Not verified: the digests of {_layers_text(asked)} are not checked."
 

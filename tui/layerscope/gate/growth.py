@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from layerscope.gate.baseline import Baseline, Spent, baseline_of
-from layerscope.gate.config import Config, DirectoryGrowth
+from layerscope.gate.config import DirectoryGrowth, GateConfig
 from layerscope.gate.directories import named_text
 from layerscope.gate.judge import Judge, Rule
 from layerscope.gate.measures import Measured
 from layerscope.gate.quantities import Growth
 from layerscope.gate.rule_keys import GROWTH_KEYS, KEYS
-from layerscope.gate.verdict import Finding, RuleResult, Severity, Unit
+from layerscope.gate.verdict import Finding, RuleResult, RuleSeverity, Unit
 from layerscope.units import size_text
 
 MOST = 10
@@ -21,7 +21,7 @@ _EXPLAINED = 0.9
 _OTHER_BASE = "the base is known on one side only; give both the same --base"
 
 
-def growth_results(judge: Judge, config: Config, before: Baseline) -> Iterator[RuleResult]:
+def growth_results(judge: Judge, config: GateConfig, before: Baseline) -> Iterator[RuleResult]:
     """Judge the growth rules in the order of KEYS, then those of directories."""
     named = [each.path for each in config.directory_growth]
     after = baseline_of(judge.subject, named=named)
@@ -29,7 +29,7 @@ def growth_results(judge: Judge, config: Config, before: Baseline) -> Iterator[R
         limit = config.limits.get(name)
         if limit is not None and isinstance(limit.value, Growth):
             old, new, doubt = _totals(name, before, after)
-            rule = _rule(name, limit.value, old, limit.origin, limit.severity or Severity.ERROR)
+            rule = _rule(name, limit.value, old, limit.origin, limit.severity or RuleSeverity.ERROR)
             found = grown_layers(before, after) if name != "max-waste-growth" else ()
             found += grown_directories(before, after, is_waste=name == "max-waste-growth")
             measured = Measured(new - old, found, f"{size_text(old)} before, {size_text(new)} now", doubt)
@@ -38,7 +38,7 @@ def growth_results(judge: Judge, config: Config, before: Baseline) -> Iterator[R
         yield _directory_result(judge, directory, before, after)
 
 
-def _rule(name: str, growth: Growth, old: int, origin: str, severity: Severity) -> Rule:
+def _rule(name: str, growth: Growth, old: int, origin: str, severity: RuleSeverity) -> Rule:
     return Rule(name, name, KEYS[name].noun, Unit.BYTES, growth.allowed(old), origin, severity)
 
 

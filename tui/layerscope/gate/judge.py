@@ -10,10 +10,10 @@ from functools import reduce
 import numpy as np
 
 from layerscope.gate.config import Waiver
-from layerscope.gate.figures import measured_and_limit
 from layerscope.gate.measures import Measured
+from layerscope.gate.quantities import measured_and_limit
 from layerscope.gate.subject import NodeMask, Subject
-from layerscope.gate.verdict import Outcome, RuleResult, Severity, Unit
+from layerscope.gate.verdict import Outcome, RuleResult, RuleSeverity, Unit
 from layerscope.text import escape
 
 SOON = timedelta(days=14)
@@ -33,7 +33,7 @@ class Rule:
     unit: Unit
     limit: float
     origin: str
-    severity: Severity = Severity.ERROR
+    severity: RuleSeverity = RuleSeverity.ERROR
     is_floor: bool = False
 
     def holds(self, value: float) -> bool:
@@ -79,7 +79,7 @@ class Judge:
             if rule.holds(rest.value):
                 return self._waived(rule, measured, waivers)
             measured = rest
-        outcome = Outcome.WARNED if rule.severity is Severity.WARN else Outcome.FAILED
+        outcome = Outcome.WARNED if rule.severity is RuleSeverity.WARN else Outcome.FAILED
         return self._result(rule, measured, outcome, waivers)
 
     def _waived(self, rule: Rule, measured: Measured, waivers: list[Waiver]) -> RuleResult:

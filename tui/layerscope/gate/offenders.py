@@ -77,8 +77,5 @@ def _of_pair(waste: Waste, written_by: int, buried_by: int, cause: int) -> NodeM
 def _directory(subject: Subject, waste: Waste) -> bytes:
     """Find the deepest node that holds nearly all of these bytes at or below it."""
     nodes = subject.analysis.tree.nodes
-    sums = np.zeros(len(nodes) + 1, np.int64)
-    np.add.at(sums, waste.node.astype(np.int64) + 1, waste.size)
-    sums = np.cumsum(sums)
-    holds = np.flatnonzero(sums[nodes.end] - sums[:-1] >= _SHARE * waste.wasted_bytes)
+    holds = np.flatnonzero(nodes.subtree_sums(waste.by_node(len(nodes))) >= _SHARE * waste.wasted_bytes)
     return nodes.paths[int(holds[np.argmax(nodes.depth[holds])])]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from layerscope.waste.find import Cause
 
 
-class Severity(StrEnum):
+class RuleSeverity(StrEnum):
     """What a broken rule does: an error fails the gate, a warning is only shown."""
 
     ERROR = "error"
@@ -63,7 +63,7 @@ class RuleResult:
     key: str
     name: str
     outcome: Outcome
-    severity: Severity
+    severity: RuleSeverity
     unit: Unit
     measured: float
     limit: float

@@ -1,7 +1,12 @@
-"""JSON whose bytes can go to a terminal: what could act on one or cannot be seen is written as JSON's own escapes."""
+"""JSON that is safe on a terminal, and an image's names in it.
+
+Control and invisible characters are written as JSON's own escapes. Names that are not UTF-8 are escaped, with the exact bytes
+in base64 beside them.
+"""
 
 from __future__ import annotations
 
+import base64
 import re
 
 import msgspec
@@ -13,7 +18,7 @@ _NOT_ASCII = re.compile(r"[^ -~\n]")
 
 
 def json_line(value: object) -> bytes:
-    """`value` as JSON on one line, with a newline at its end."""
+    """Encode `value` as JSON on one line, with a newline at the end."""
     raw = _encode(value)
     if raw.isascii() and b"\x7f" not in raw:
         return raw + b"\n"
@@ -21,9 +26,18 @@ def json_line(value: object) -> bytes:
 
 
 def _escape_hidden(match: re.Match[str]) -> str:
-    r"""`\uNNNN`, twice for a character beyond U+FFFF (RFC 8259, section 7): outside of strings JSON is ASCII."""
+    """Write `\\uNNNN`, twice for a character beyond U+FFFF (RFC 8259, section 7). Outside of strings JSON is ASCII."""
     character = match[0]
     if escape(character) == character:
         return character
     units = character.encode("utf-16-be").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def path_fields(path: bytes, *, field: str = "path", root: bytes = b"/") -> dict[str, str]:
+    """Return `{"path": "/etc/passwd"}`, with `\\xNN` for each byte that is not UTF-8 and then `path_base64` too."""
+    full = root + path
+    try:
+        return {field: full.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {field: full.decode("utf-8", "backslashreplace"), f"{field}_base64": base64.b64encode(full).decode()}

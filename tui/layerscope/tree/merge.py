@@ -7,11 +7,11 @@ from typing import TypeVar
 import numpy as np
 
 from layerscope.layers.table import LayerStack
-from layerscope.tree.clashes import find_clashes
+from layerscope.tree.clashes import find_clashes, find_hidden
 from layerscope.tree.contents import origins_of
 from layerscope.tree.inodes import with_inodes
 from layerscope.tree.lower import LowerLayers
-from layerscope.tree.nodes import Ints, Rows, nodes_of, sort_rows
+from layerscope.tree.nodes import Ints, PathRows, nodes_of, sort_rows
 from layerscope.tree.stack import paths_of, settle
 from layerscope.tree.symlinks import follow_symlinks
 from layerscope.tree.tree import Tree
@@ -28,11 +28,15 @@ def merge(stack: LayerStack) -> Tree:
     """
     layers = paths_of(stack)
     follow_symlinks(layers)
+    contested = []
     for layer in layers:
-        find_clashes(layer)
-        settle(layer)
+        names = set(layer.keys)
+        contested.append(find_clashes(layer, names))
+        settle(layer, names)
     rows = sort_rows(layers)
     nodes = nodes_of(rows.keys)
+    for layer, hidden in zip(layers, contested, strict=True):
+        find_hidden(layer, hidden, rows, nodes)
     versions = versions_of(rows, nodes, layers, stack.entries.kind)
     lower = LowerLayers(stack.entries, rows, versions)
     origin = origins_of(stack.entries, layers, rows, lower)
@@ -65,7 +69,7 @@ def _by_entry(stack: LayerStack, layers: list[dict[int, T]]) -> dict[int, T]:
     }
 
 
-def _entry_nodes(rows: Rows, count: int) -> Ints:
+def _entry_nodes(rows: PathRows, count: int) -> Ints:
     nodes = np.zeros(count, np.int32)
     named = rows.entry >= 0
     nodes[rows.entry[named]] = rows.node[named]

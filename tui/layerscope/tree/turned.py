@@ -8,7 +8,7 @@ from layerscope.layers.table import Kind, Severity
 from layerscope.layers.tar.names import OVERLAYFS, VFS
 from layerscope.text import escape
 from layerscope.tree.lower import LowerLayers
-from layerscope.tree.nodes import IMPLIED, Rows
+from layerscope.tree.nodes import IMPLIED, PathRows
 from layerscope.tree.stack import LayerPaths
 from layerscope.tree.versions import Versions
 
@@ -21,16 +21,17 @@ OTHER = (
 MADE_FOR_MARKER = "a whiteout makes this directory: Docker, Podman and containerd have it, as is shown here; umoci does not"
 
 
-def find_turned(layers: list[LayerPaths], rows: Rows, versions: Versions, lower: LowerLayers) -> None:
+def find_turned(layers: list[LayerPaths], rows: PathRows, versions: Versions, lower: LowerLayers) -> None:
     """Add them to the layers' findings. Where a directory's own entry replaces a symlink, all engines agree: that is a note."""
     if len(versions) < 2:
         return
     follows = (versions.node[1:] == versions.node[:-1]) & (versions.until[:-1] == versions.layer[1:])
     is_turned = follows & (versions.kind[1:] == Kind.DIRECTORY) & (versions.kind[:-1] != Kind.DIRECTORY)
+    hidden = [{key for key, _ in layer.whiteouts} for layer in layers]
     for before in np.flatnonzero(is_turned).tolist():
-        layer = layers[int(versions.layer[before + 1]) - 1]
-        key = rows.keys[int(versions.node[before])]
-        if any(key == hidden for hidden, _ in layer.whiteouts):
+        number = int(versions.layer[before + 1]) - 1
+        layer, key = layers[number], rows.keys[int(versions.node[before])]
+        if key in hidden[number]:
             continue
         is_implied = versions.entry[before + 1] == IMPLIED
         if versions.kind[before] == Kind.SYMLINK:

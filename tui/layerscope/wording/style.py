@@ -17,12 +17,12 @@ class Style:
     """How text is written: its width in cells, with or without color, and whether in ASCII alone."""
 
     width: int = 80
-    has_colour: bool = False
+    has_color: bool = False
     is_ascii: bool = False
 
     def paint(self, text: str, *names: str) -> str:
         """Color or weight for `text`, where there is color."""
-        if not self.has_colour or not text:
+        if not self.has_color or not text:
             return text
         return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}\x1b[0m"
 

@@ -1,15 +1,16 @@
-"""The text of a Dockerfile -> its instructions' lines: directives, comments, continuation and heredocs taken in.
+"""The text of a Dockerfile -> its instructions' lines, with directives, comments, continuation and heredocs resolved, and the
+words of a line.
 
 By the Dockerfile reference ("Format", "Parser directives", "Here-documents"); where it is silent, as BuildKit does.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from layerscope.advice.dockerfile.words import raw_words, unquoted
 from layerscope.errors import BadDockerfile
 from layerscope.text import escape as printable
 
@@ -29,7 +30,7 @@ class Heredoc:
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """One instruction as it is written: `text` on one line, comments and continuation marks gone; lines count from 1."""
+    """One instruction as written: `text` joined into one line, without comments and continuation marks. Lines count from 1."""
 
     line: int
     end_line: int
@@ -39,21 +40,21 @@ class SourceLine:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """All instructions of a file, and the character that escapes in it."""
+    """All instructions of a file, and its escape character."""
 
     lines: tuple[SourceLine, ...]
     escape: str = "\\"
 
 
 def read_source(text: str, *, name: str) -> Source:
-    """Split a Dockerfile's text. `name` is the file's, for errors. Raises BadDockerfile."""
+    """Split a Dockerfile's text into instructions. `name` is the file's, for errors. Raises BadDockerfile."""
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     escape = _escape_character(lines, name)
     return Source(tuple(_Reader(lines, escape, name).instructions()), escape)
 
 
 def _escape_character(lines: list[str], name: str) -> str:
-    """From the directives, which end at the first line that is none."""
+    """Read the parser directives, which end at the first line that is not one."""
     seen: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         match = _DIRECTIVE.match(line.strip())
@@ -89,14 +90,14 @@ class _Reader:
                 yield SourceLine(first + 1, self._last_line(first), text, heredocs)
 
     def _last_line(self, first: int) -> int:
-        """The last line that says something: blank lines and comments after a continuation mark do not count."""
+        """The last line with content: blank lines and comments after a continuation mark do not count."""
         last = self._next - 1
         while last > first and _is_empty(self._lines[last]):
             last -= 1
         return last + 1
 
     def _continue(self, line: str) -> str:
-        """Put the following lines behind `line` while it ends with the escape character."""
+        """Append following lines to `line` as long as it ends with the escape character."""
         parts = []
         while match := self._continued.search(line):
             parts.append(line[: match.start()])
@@ -137,6 +138,63 @@ class _Reader:
 
 
 def _is_empty(line: str) -> bool:
-    """Blank, or a comment."""
+    """Whether a line is blank or a comment."""
     start = line.lstrip()
     return not start or start.startswith("#")
+
+
+_SPACES = " \t\n"
+
+
+def raw_words(text: str, escape: str = "\\") -> Iterator[str]:
+    """Split into words with quotes and escapes as written; spaces in quotes or after the escape character do not split."""
+    word, quote, is_escaped = "", "", False
+    for character in text:
+        if not quote and not is_escaped and character in _SPACES:
+            if word:
+                yield word
+            word = ""
+            continue
+        word += character
+        if is_escaped:
+            is_escaped = False
+        elif character == escape and quote != "'":
+            is_escaped = True
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+    if word:
+        yield word
+
+
+def unquoted(word: str, escape: str = "\\") -> str:
+    """Remove quotes and escape characters from a word."""
+    kept, quote, is_escaped = [], "", False
+    for character in word:
+        if is_escaped:
+            # Between double quotes the character before all but these is only a character.
+            kept.append(character if not quote or character in f'"${escape}' else escape + character)
+            is_escaped = False
+        elif character == escape and quote != "'":
+            is_escaped = True
+        elif quote and character == quote:
+            quote = ""
+        elif not quote and character in "\"'":
+            quote = character
+        else:
+            kept.append(character)
+    return "".join(kept)
+
+
+def json_words(text: str) -> tuple[str, ...] | None:
+    """Words of the JSON form (`["a", "b"]`); None for other text, which builders take as plain words."""
+    if not text.startswith("["):
+        return None
+    try:
+        words = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        return None
+    return tuple(words)
