@@ -10,7 +10,7 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def parse_size(text: str) -> int | None:
-    """Bytes of a size such as `300MB`, `1.5 GB` (decimal, as docker has it), `64MiB` or `1000000`; None for anything else."""
+    """Parse a size such as `300MB`, `1.5 GB` (decimal, as docker has it), `64MiB` or `1000000`; None for anything else."""
     match = _SIZE.fullmatch(text)
     if match is None or (match[3] and not match[2]):
         return None
