@@ -52,6 +52,7 @@ class LowerLayers:
         node = self._rows.find(key)
         if node is None:
             return None
-        start, stop = np.searchsorted(self.versions.node, [node, node + 1])
+        # Of the column's own type, or numpy converts the whole column for each question.
+        start, stop = np.searchsorted(self.versions.node, np.array([node, node + 1], self.versions.node.dtype))
         found = np.flatnonzero((self.versions.layer[start:stop] < number) & (self.versions.until[start:stop] >= number))
         return int(start + found[0]) if len(found) else None

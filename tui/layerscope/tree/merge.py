@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from layerscope.layers.table import LayerStack
-from layerscope.tree.clashes import find_clashes
+from layerscope.tree.clashes import find_clashes, find_hidden
 from layerscope.tree.contents import origins_of
 from layerscope.tree.inodes import with_inodes
 from layerscope.tree.lower import LowerLayers
@@ -28,11 +28,15 @@ def merge(stack: LayerStack) -> Tree:
     """
     layers = paths_of(stack)
     follow_symlinks(layers)
+    contested = []
     for layer in layers:
-        find_clashes(layer)
-        settle(layer)
+        names = set(layer.keys)
+        contested.append(find_clashes(layer, names))
+        settle(layer, names)
     rows = sort_rows(layers)
     nodes = nodes_of(rows.keys)
+    for layer, hidden in zip(layers, contested, strict=True):
+        find_hidden(layer, hidden, rows, nodes)
     versions = versions_of(rows, nodes, layers, stack.entries.kind)
     lower = LowerLayers(stack.entries, rows, versions)
     origin = origins_of(stack.entries, layers, rows, lower)

@@ -97,11 +97,13 @@ def find_needed(layer: LayerPaths) -> None:
         raise CorruptLayer(f"layer {layer.number}: {error}") from error
 
 
-def settle(layer: LayerPaths) -> None:
-    """Find the layer's implied directories, and settle what stands below a path that is no directory in the same tar."""
+def settle(layer: LayerPaths, names: set[bytes]) -> None:
+    """Find the layer's implied directories, and settle what stands below a path that is no directory in the same tar.
+
+    `names` are its keys.
+    """
     directories = layer.directory_keys()
     missing = layer.needed - directories
-    names = set(layer.keys)
     layer.implied = missing - names
     contested = missing & names
     if len(names) != len(layer.keys):
