@@ -16,12 +16,13 @@ from layerscope.cache.fingerprint import Fingerprint
 from layerscope.cache.format import CachedLayer, OtherFormat, decode, encode
 from layerscope.cache.image_note import decode_note, encode_note
 from layerscope.cache.key import IMAGE, CacheKey, IdKind
-from layerscope.cache.limit import DEFAULT_LIMIT, parse_size
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
+from layerscope.units import parse_size
 
 DIRECTORY = "LAYERSCOPE_CACHE"
 SIZE = "LAYERSCOPE_CACHE_SIZE"
+DEFAULT_LIMIT = 512_000_000
 
 T = TypeVar("T")
 
