@@ -131,10 +131,12 @@ class BackgroundHashing:
 
 def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = uncounted) -> tuple[LayerHashes, str]:
     """Hash a blob that is read for nothing else; return its hashes and a sentence on its damage (empty: none)."""
-    damage = ""
+    damage, counted = "", 0
     with BackgroundHashing(blob, algorithms) as beside:
 
         def took(length: int) -> None:
+            nonlocal counted
+            counted += length
             beside.took(length)
             on_bytes(length)
 
@@ -143,4 +145,5 @@ def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = uncounted)
                 pass
         except CorruptLayer as error:
             damage = str(error)
+    on_bytes(blob.size - counted)
     return beside.hashes, damage
