@@ -9,8 +9,8 @@ from typing import Any, Literal
 import pytest
 
 from layerscope import reading
-from layerscope.analysis import Contents, analyse, read_image
-from layerscope.forked import Beside
+from layerscope.analysis import Contents, analyze, read_image
+from layerscope.forked import ForkedCall
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.report.image.json import analysis_json
@@ -34,7 +34,7 @@ def read(archive: str) -> Contents:
 
 
 def everything(contents: Contents) -> bytes:
-    return analysis_json(analyse(contents))
+    return analysis_json(analyze(contents))
 
 
 def in_two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_a_process_that_is_not_needed_any_more_is_ended(archive: str, monkeypatc
     in_two_processes(monkeypatch)
     pids: list[int] = []
 
-    class Noted(Beside[object]):
+    class Noted(ForkedCall[object]):
         def __init__(self, work: object) -> None:
             super().__init__(work)  # type: ignore[arg-type]
             pids.append(self._pid)
@@ -94,7 +94,7 @@ def test_a_process_that_is_not_needed_any_more_is_ended(archive: str, monkeypatc
     def interrupted(_stage: str, _done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reading, "Beside", Noted)
+    monkeypatch.setattr(reading, "ForkedCall", Noted)
     with pytest.raises(KeyboardInterrupt):
         read_image(open_image(archive), progress=interrupted)
     with pytest.raises(ChildProcessError):
@@ -102,13 +102,13 @@ def test_a_process_that_is_not_needed_any_more_is_ended(archive: str, monkeypatc
 
 
 def test_a_second_process_returns_what_it_worked_out() -> None:
-    assert Beside(lambda: [os.getpid()]).result() != [os.getpid()]
+    assert ForkedCall(lambda: [os.getpid()]).result() != [os.getpid()]
 
 
 def test_wasted_wire_bytes_follow_each_layers_own_ratio(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     path.write_bytes(image(layer(file("a", bytes(1 << 20))), layer(file("a", b"other")), compress="gzip"))
-    found = analyse(read(str(path)))
+    found = analyze(read(str(path)))
     layers = found.image.layers
     assert found.wire_bytes_wasted[0] == pytest.approx(layers[0].wire_bytes, rel=0.05)
     assert found.wire_bytes_wasted[1] == 0
@@ -116,8 +116,8 @@ def test_wasted_wire_bytes_follow_each_layers_own_ratio(tmp_path: Path) -> None:
 
 def test_waste_that_a_base_layer_buries_is_the_bases(archive: str) -> None:
     contents = read(archive)
-    own, base = analyse(contents, base_layers=2).own_and_base_waste
-    everything_wasted = analyse(contents).waste.wasted_bytes
+    own, base = analyze(contents, base_layers=2).own_and_base_waste
+    everything_wasted = analyze(contents).waste.wasted_bytes
     assert base
     assert own + base == everything_wasted
-    assert analyse(contents).own_and_base_waste == (everything_wasted, None)
+    assert analyze(contents).own_and_base_waste == (everything_wasted, None)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from layerscope.advice.advise import advise
 from layerscope.advice.fixes.fix_context import TRIFLE_BYTES
 from layerscope.advice.fixes.known_caches import CACHES
-from support.fixing import KB, advice, analysed, big, made, only, said
+from support.fixing import KB, advice, analyzed, big, made, only, said
 from support.image_builder import Layer, directory, file, hardlink, whiteout
 
 BASE = made("RUN base", big("bin/sh"), big("usr/lib/base", mode=0o600))
@@ -259,7 +259,7 @@ def test_names_and_instructions_are_printable(tmp_path: Path) -> None:
 
 
 def test_a_dockerfile_of_another_image_is_told(tmp_path: Path) -> None:
-    analysis = analysed(tmp_path, made("RUN a", big("a")), made("RUN rm /a", whiteout("a")))
+    analysis = analyzed(tmp_path, made("RUN a", big("a")), made("RUN rm /a", whiteout("a")))
     (tmp_path / "Dockerfile").write_text("FROM x\nRUN make\nRUN more\n")
     advised = advise(analysis, tmp_path / "Dockerfile", root=tmp_path)
     assert (advised.lines, advised.dockerfile, len(advised.fixes)) == ({}, "Dockerfile", 1)
@@ -267,7 +267,7 @@ def test_a_dockerfile_of_another_image_is_told(tmp_path: Path) -> None:
 
 
 def test_a_dockerfile_is_named_from_the_root_of_the_repository(tmp_path: Path) -> None:
-    analysis = analysed(tmp_path, made("RUN a", "a"))
+    analysis = analyzed(tmp_path, made("RUN a", "a"))
     (tmp_path / "docker").mkdir()
     path = tmp_path / "docker" / "app.Dockerfile"
     path.write_text("FROM scratch\nRUN a\n")
@@ -305,7 +305,7 @@ def test_no_byte_is_in_two_fixes(
 ) -> None:
     path = tmp_path_factory.mktemp("image")
     stack = [(instruction, Layer(tuple(items))) for instruction, items in layers]  # type: ignore[arg-type]
-    analysis = analysed(path, *stack, base_layers=min(base_layers or 0, len(stack)) if base_layers is not None else None)
+    analysis = analyzed(path, *stack, base_layers=min(base_layers or 0, len(stack)) if base_layers is not None else None)
     fixes = advise(analysis, None).fixes
     assert sum(fix.size for fix in fixes) <= analysis.waste.content_bytes
     gone = {"join-runs", "bind-mount", "copy-less", "copy-chown", "rewritten", "removed", "written-twice", "build-stage"}

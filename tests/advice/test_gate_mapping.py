@@ -109,7 +109,7 @@ def test_of_a_dockerfile_that_was_edited_since_hardly_a_line_is_wrong(tmp_path: 
 def test_another_images_dockerfile_gives_no_lines(tmp_path: Path) -> None:
     steps = [step("RUN /bin/sh -c npm ci # buildkit"), step("WORKDIR /app"), step('CMD ["x"]', empty=True)]
     mapping = mapped(tmp_path, steps, 'FROM node\nCOPY . .\nWORKDIR /app\nRUN npm run build\nRUN true\nCMD ["x"]\n')
-    assert (mapping.lines, mapping.is_recognised, mapping.base_layers) == ({}, False, None)
+    assert (mapping.lines, mapping.is_recognized, mapping.base_layers) == ({}, False, None)
 
 
 def test_layers_before_the_first_instruction_are_the_bases(tmp_path: Path) -> None:

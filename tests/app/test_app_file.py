@@ -15,7 +15,7 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from layerscope.analysis import analyse, read_image
+from layerscope.analysis import analyze, read_image
 from layerscope.app import app
 from layerscope.app.app import LayerscopeApp
 from layerscope.app.file import page_reading
@@ -153,7 +153,7 @@ async def opened(
 ) -> AsyncIterator[Opened]:
     stored = tmp_path / "image.tar"
     stored.write_bytes(image(*layers))
-    analysis = analyse(read_image(open_image(str(stored))))
+    analysis = analyze(read_image(open_image(str(stored))))
     node = analysis.tree.nodes.find(path.encode())
     assert node is not None
     shell = Shell()

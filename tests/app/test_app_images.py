@@ -11,7 +11,7 @@ from layerscope.app.terminal import Terminal
 from layerscope.errors import NotFound
 from layerscope.progress import Progress
 from layerscope.sources.image import Image
-from layerscope.sources.listing.find import find_images
+from layerscope.sources.listing.find_images import find_images
 from support.families_build import facts
 from support.image_builder import file, image, layer
 from support.image_lists import MB, family, found, listed

@@ -12,7 +12,7 @@ import pytest
 
 from layerscope.cache import directory as files
 from layerscope.cache.cache import Cache
-from layerscope.cache.key import Ids
+from layerscope.cache.key import IdKind
 from layerscope.cache.limit import DEFAULT_LIMIT, parse_size
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import Problem, Severity
@@ -50,17 +50,17 @@ def only_file(cache: Cache) -> Path:
 
 
 def test_what_is_kept_is_found(cache: Cache) -> None:
-    cache.keep(digest(1), read_of("a"), Ids.XXH3)
+    cache.keep(digest(1), read_of("a"), IdKind.XXH3)
     assert names_in(cache.find(digest(1), XXH3, layer=1)) == [b"a"]
     assert cache.find(digest(2), XXH3, layer=1) is None
 
 
 def test_a_layer_with_other_ids_is_another(cache: Cache) -> None:
-    cache.keep(digest(1), read_of("a"), Ids.CRC64)
+    cache.keep(digest(1), read_of("a"), IdKind.CRC64)
     assert cache.find(digest(1), XXH3, layer=1) is None
     assert not cache.has(digest(1), XXH3)
-    assert cache.has(digest(1), (Ids.XXH3, Ids.CRC64))
-    assert names_in(cache.find(digest(1), (Ids.XXH3, Ids.CRC64), layer=1)) == [b"a"]
+    assert cache.has(digest(1), (IdKind.XXH3, IdKind.CRC64))
+    assert names_in(cache.find(digest(1), (IdKind.XXH3, IdKind.CRC64), layer=1)) == [b"a"]
 
 
 def test_opening_and_looking_make_no_directory(cache: Cache, place: Path) -> None:
@@ -72,7 +72,7 @@ def test_opening_and_looking_make_no_directory(cache: Cache, place: Path) -> Non
 def test_files_and_directory_are_the_owners_alone(cache: Cache, place: Path) -> None:
     before = os.umask(0)
     try:
-        cache.keep(digest(1), read_of("a"), Ids.XXH3)
+        cache.keep(digest(1), read_of("a"), IdKind.XXH3)
     finally:
         os.umask(before)
     assert place.stat().st_mode & 0o777 == 0o700
@@ -83,13 +83,13 @@ def test_a_layer_with_entries_missing_is_not_kept(cache: Cache) -> None:
     read = read_of("a")
     problem = Problem(1, b"", "truncated", Severity.DAMAGE)
     table = type(read.table)(read.table.entries, problems=(problem,))
-    cache.keep(digest(1), ReadLayer(table, read.compression), Ids.XXH3)
+    cache.keep(digest(1), ReadLayer(table, read.compression), IdKind.XXH3)
     assert cache.entries() == []
 
 
 @pytest.mark.parametrize("name", ["md5:00", "blake3:" + "0" * 64, "x:" + "0" * 500])
 def test_digests_that_engines_do_not_check_are_not_kept_under(cache: Cache, name: str) -> None:
-    cache.keep(Digest.parse(name), read_of("a"), Ids.XXH3)
+    cache.keep(Digest.parse(name), read_of("a"), IdKind.XXH3)
     assert cache.entries() == []
     assert cache.find(Digest.parse(name), XXH3, layer=1) is None
 
@@ -98,7 +98,7 @@ def test_digests_that_engines_do_not_check_are_not_kept_under(cache: Cache, name
 
 
 def test_a_damaged_file_is_absent_and_removed(cache: Cache) -> None:
-    cache.keep(digest(1), read_of("a"), Ids.XXH3)
+    cache.keep(digest(1), read_of("a"), IdKind.XXH3)
     kept = only_file(cache)
     kept.write_bytes(kept.read_bytes()[:-1])
     assert cache.find(digest(1), XXH3, layer=1) is None
@@ -108,17 +108,17 @@ def test_a_damaged_file_is_absent_and_removed(cache: Cache) -> None:
 def test_a_file_of_another_version_is_left_to_it(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     from layerscope.cache import format as cache_format
 
-    cache.keep(digest(1), read_of("a"), Ids.XXH3)
+    cache.keep(digest(1), read_of("a"), IdKind.XXH3)
     monkeypatch.setattr(cache_format, "FORMAT", cache_format.FORMAT + 1)
     assert cache.find(digest(1), XXH3, layer=1) is None
     assert len(cache.entries()) == 1
-    cache.keep(digest(1), read_of("b"), Ids.XXH3)
+    cache.keep(digest(1), read_of("b"), IdKind.XXH3)
     assert names_in(cache.find(digest(1), XXH3, layer=1)) == [b"b"]
 
 
 @pytest.mark.parametrize("what", ["symlink", "fifo", "directory"])
 def test_what_is_no_plain_file_is_not_read(cache: Cache, tmp_path: Path, what: str) -> None:
-    cache.keep(digest(1), read_of("a"), Ids.XXH3)
+    cache.keep(digest(1), read_of("a"), IdKind.XXH3)
     kept = only_file(cache)
     kept.rename(tmp_path / "elsewhere")
     if what == "symlink":
@@ -131,7 +131,7 @@ def test_what_is_no_plain_file_is_not_read(cache: Cache, tmp_path: Path, what: s
 
 
 def test_a_file_that_others_can_write_is_not_read(cache: Cache) -> None:
-    cache.keep(digest(1), read_of("a"), Ids.XXH3)
+    cache.keep(digest(1), read_of("a"), IdKind.XXH3)
     only_file(cache).chmod(0o620)
     assert cache.find(digest(1), XXH3, layer=1) is None
 
@@ -143,7 +143,7 @@ def without_cache(place: Path) -> str:
     """Why there is none; nothing fails and nothing is written."""
     cache = Cache.open(place)
     before = sorted(place.iterdir()) if place.is_dir() else []
-    cache.keep(digest(1), read_of("a"), Ids.XXH3)
+    cache.keep(digest(1), read_of("a"), IdKind.XXH3)
     assert cache.find(digest(1), XXH3, layer=1) is None
     assert not cache.has(digest(1), XXH3)
     assert (sorted(place.iterdir()) if place.is_dir() else []) == before
@@ -196,7 +196,7 @@ def test_a_symlink_to_a_directory_of_ones_own_is_followed(place: Path, tmp_path:
     (tmp_path / "big disk").mkdir(mode=0o700)
     place.parent.mkdir()
     place.symlink_to(tmp_path / "big disk")
-    Cache.open(place).keep(digest(1), read_of("a"), Ids.XXH3)
+    Cache.open(place).keep(digest(1), read_of("a"), IdKind.XXH3)
     assert names_in(Cache.open(place).find(digest(1), XXH3, layer=1)) == [b"a"]
     assert place.is_symlink()
 
@@ -230,16 +230,16 @@ def test_sizes_are_read_as_people_write_them(text: str, size: int | None) -> Non
 def test_what_was_used_longest_ago_goes_first(place: Path) -> None:
     cache = Cache.open(place)
     for number in (1, 2, 3):
-        cache.keep(digest(number), read_of("a"), Ids.XXH3)
+        cache.keep(digest(number), read_of("a"), IdKind.XXH3)
         hours_ago(place / cache.entries()[-1].name, 10 - number)
     assert cache.find(digest(1), XXH3, layer=1) is not None  # the oldest is used once more
     small = Cache.open(place, limit=sum(kept.size for kept in cache.entries()))
-    small.keep(digest(4), read_of("a"), Ids.XXH3)
+    small.keep(digest(4), read_of("a"), IdKind.XXH3)
     assert [number for number in (1, 2, 3, 4) if small.has(digest(number), XXH3)] == [1, 3, 4]
 
 
 def test_use_is_noted_at_most_once_an_hour(cache: Cache) -> None:
-    cache.keep(digest(1), read_of("a"), Ids.XXH3)
+    cache.keep(digest(1), read_of("a"), IdKind.XXH3)
     kept = only_file(cache)
     for hours, is_noted in ((0.9, False), (1.1, True)):
         hours_ago(kept, hours)
@@ -249,10 +249,10 @@ def test_use_is_noted_at_most_once_an_hour(cache: Cache) -> None:
 
 
 def test_a_layer_larger_than_all_room_is_not_kept_and_takes_no_others_place(place: Path) -> None:
-    Cache.open(place).keep(digest(1), read_of("a"), Ids.XXH3)
+    Cache.open(place).keep(digest(1), read_of("a"), IdKind.XXH3)
     size = Cache.open(place).entries()[0].size
     small = Cache.open(place, limit=size)
-    small.keep(digest(2), read_of(*(f"{number:0500}" for number in range(500))), Ids.XXH3)
+    small.keep(digest(2), read_of(*(f"{number:0500}" for number in range(500))), IdKind.XXH3)
     assert small.has(digest(1), XXH3)
     assert not small.has(digest(2), XXH3)
 
@@ -262,13 +262,13 @@ def test_what_a_dead_process_left_goes_after_an_hour(cache: Cache, place: Path) 
     for name, age in ((".new-dead", 2.0), (".new-alive", 0.5)):
         (place / name).touch()
         hours_ago(place / name, age)
-    cache.keep(digest(1), read_of("a"), Ids.XXH3)
+    cache.keep(digest(1), read_of("a"), IdKind.XXH3)
     assert sorted(path.name for path in place.iterdir() if path.name.startswith(".")) == [".new-alive"]
 
 
 def test_clearing_removes_our_files_and_no_other(cache: Cache, place: Path) -> None:
-    cache.keep(digest(1), read_of("a"), Ids.XXH3)
-    cache.keep(digest(2), read_of("a"), Ids.CRC64)
+    cache.keep(digest(1), read_of("a"), IdKind.XXH3)
+    cache.keep(digest(2), read_of("a"), IdKind.CRC64)
     (place / ".new-0").touch()
     (place / "precious").touch()
     (place / "sha256-1.xxh3").touch()
@@ -293,11 +293,11 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from layerscope.cache.cache import Cache
-from layerscope.cache.key import Ids
+from layerscope.cache.key import IdKind
 from support.cached_layers import digest, read_of
 cache, read = Cache.open(Path(sys.argv[2])), read_of(*sys.argv[3:])
 for _ in range(300):
-    cache.keep(digest(1), read, Ids.XXH3)
+    cache.keep(digest(1), read, IdKind.XXH3)
 """
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from layerscope import reading
-from layerscope.analysis import analyse, read_image
+from layerscope.analysis import analyze, read_image
 from layerscope.cache.cache import Cache
 from layerscope.cache.fingerprint import Fingerprint, PassingHash
 from layerscope.layers.blob import Blob
@@ -68,10 +68,10 @@ def test_a_compressed_layer_is_read_once(
     cache: Cache, tmp_path: Path, compress: Compress, no_reading: Callable[[], None]
 ) -> None:
     opened = layout(tmp_path / "image", HONEST, OTHER, compress=compress)
-    first = analysis_json(analyse(read_image(opened, cache=cache)))
-    assert first == analysis_json(analyse(read_image(opened)))
+    first = analysis_json(analyze(read_image(opened, cache=cache)))
+    assert first == analysis_json(analyze(read_image(opened)))
     no_reading()
-    assert analysis_json(analyse(read_image(opened, cache=cache))) == first
+    assert analysis_json(analyze(read_image(opened, cache=cache))) == first
 
 
 @pytest.mark.parametrize(
@@ -162,16 +162,16 @@ def test_a_damaged_copy_of_a_known_layer_is_damaged(cache: Cache, tmp_path: Path
 
 
 def test_a_layer_in_a_file_and_an_engines_are_kept_apart(cache: Cache, tmp_path: Path) -> None:
-    from layerscope.cache.key import Ids
+    from layerscope.cache.key import IdKind
 
     opened = layout(tmp_path / "image", HONEST)
     (stored,) = opened.layers
     assert stored.diff_id is not None
     assert stored.digest is not None
     (read,) = read_layers(opened, cache=cache)
-    assert cache.find(stored.digest, tuple(Ids), layer=1) is None
+    assert cache.find(stored.digest, tuple(IdKind), layer=1) is None
     cache.clear()
-    cache.keep(stored.diff_id, read, Ids.XXH3)
+    cache.keep(stored.diff_id, read, IdKind.XXH3)
     claimed = replace(opened, layers=(replace(stored, digest=None),))
     paths_in(claimed, cache)
     assert sorted(kept.name.partition(".")[2] for kept in cache.entries()) == ["stored", "xxh3"]

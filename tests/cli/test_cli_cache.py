@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.key import Ids
+from layerscope.cache.key import IdKind
 from layerscope.layers.readers.blob import read_layer
 from layerscope.oci.digest import Digest
 from layerscope.units import size_text
@@ -25,7 +25,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     cache = Cache.open()
     read = read_layer(blob(squeeze(layer("a").tar(), "gzip")), layer=1)
     for number in (1, 2):
-        cache.keep(Digest.of(bytes(number)), read, Ids.XXH3)
+        cache.keep(Digest.of(bytes(number)), read, IdKind.XXH3)
     for found, used in zip(cache.entries(), (FIRST, LAST), strict=True):
         os.utime(cache.directory / found.name, (used, used))
     return cache

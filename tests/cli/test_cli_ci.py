@@ -111,7 +111,7 @@ def test_the_text_of_many_findings_fits_a_screen(tmp_path: Path, capsys: pytest.
     assert max(map(len, done.lines)) <= 80
 
 
-def test_a_terminal_gets_colour_and_a_pipe_does_not(wasteful: Path) -> None:
+def test_a_terminal_gets_color_and_a_pipe_does_not(wasteful: Path) -> None:
     shown, code = on_terminal("ci", wasteful)
     assert code == 1
     assert "\x1b[31mFAILED\x1b[0m" in shown

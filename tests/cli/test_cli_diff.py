@@ -11,7 +11,7 @@ import pytest
 from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
 from layerscope.report.verdict.layer_changes import why_changed
 from support.commands import process, ran, written
-from support.gating import analysed
+from support.gating import analyzed
 from support.image_builder import (
     Layer,
     Member,
@@ -33,12 +33,12 @@ BASE = layer("base")
 
 
 def paired(old: list[Layer], new: list[Layer]) -> list[tuple[int | None, int | None, LayerState]]:
-    return [(pair.old, pair.new, pair.state) for pair in pair_layers(analysed(*old), analysed(*new))]
+    return [(pair.old, pair.new, pair.state) for pair in pair_layers(analyzed(*old), analyzed(*new))]
 
 
 def difference(old: Layer, new: Layer) -> LayerDifference:
     """Of one layer that both images have, by its instruction."""
-    before, after = analysed(old), analysed(new)
+    before, after = analyzed(old), analyzed(new)
     (pair,) = pair_layers(before, after)
     return layer_difference(before, after, pair)
 
@@ -76,7 +76,7 @@ def test_nothing_differs_but_the_order_of_the_tar() -> None:
     found = difference(layer("a", "b"), layer("b", "a"))
     assert found.is_nothing
     assert why_changed(found) == "the same files; only the tar is written differently (in another order)"
-    old, new = (analysed(Layer(layer("a").members, form)) for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT))
+    old, new = (analyzed(Layer(layer("a").members, form)) for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT))
     assert why_changed(layer_difference(old, new, pair_layers(old, new)[0])).endswith("differently (with other headers)")
 
 
@@ -134,7 +134,7 @@ def test_a_hard_link_is_its_content_whichever_name_comes_first() -> None:
 
 
 def test_a_hard_link_into_a_lower_layer_is_compared_by_what_it_shows() -> None:
-    old, new = (analysed(layer(file("a", content)), layer(hardlink("b", "a"))) for content in (b"1", b"2"))
+    old, new = (analyzed(layer(file("a", content)), layer(hardlink("b", "a"))) for content in (b"1", b"2"))
     second = PairedLayer(2, 2, LayerState.CHANGED)
     assert layer_difference(old, new, second).content == (b"b",)
 
@@ -174,7 +174,7 @@ BELOW = layer("a", "d/x", "d/y")
 
 def hidden(old: Layer, new: Layer) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """Of a layer on BELOW: what one side alone hides, and the markers without effect."""
-    sides = analysed(BELOW, old), analysed(BELOW, new)
+    sides = analyzed(BELOW, old), analyzed(BELOW, new)
     found = layer_difference(*sides, pair_layers(*sides)[1])
     return found.hidden, found.idle_markers
 
@@ -188,7 +188,7 @@ def test_what_one_layer_alone_hides_is_told() -> None:
 def test_a_marker_that_hides_nothing_is_not_called_hidden() -> None:
     sides = layer(whiteout("nothing")), layer("b")
     assert hidden(*sides) == ((), (b"nothing",))
-    before, after = (analysed(BELOW, side) for side in sides)
+    before, after = (analyzed(BELOW, side) for side in sides)
     sentence = why_changed(layer_difference(before, after, pair_layers(before, after)[1]))
     assert "hidden on one side only" not in sentence
     assert "1 whiteout in one tar only, without effect on what is seen: /nothing" in sentence

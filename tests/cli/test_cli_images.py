@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from layerscope.families.figures import Ledger
+from layerscope.families.figures import LayerUsage
 from layerscope.report.images.families import families_text
 from layerscope.wording.style import Style, cells
 from support.commands import Ran, on_terminal, process, ran, written
@@ -185,9 +185,9 @@ def test_names_cannot_act_on_a_terminal_and_json_holds_them_whole(tmp_path: Path
 # The text itself.
 
 
-def family(*more: str) -> Ledger:
+def family(*more: str) -> LayerUsage:
     deep = [f"l{number} 1" for number in range(30)]
-    return Ledger.of(
+    return LayerUsage.of(
         [
             facts("python:3.12 python:latest python:3.12-slim-bookworm-and-a-very-long-name", "a 80000000", wasted=9000000),
             facts("", "a 80000000", "b 5", wasted=9000005),
@@ -210,7 +210,7 @@ def test_every_line_fits_and_keeps_to_ascii_where_it_must(width: int, is_ascii: 
 
 
 def test_the_tree_is_drawn_with_lines_that_lead_to_each_image() -> None:
-    ledger = Ledger.of(
+    ledger = LayerUsage.of(
         [
             facts("a:1", "a 9"),
             facts("b:1", "a 9", "b 8"),
@@ -231,13 +231,13 @@ def test_dangling_images_and_what_pruning_frees_are_said() -> None:
     assert "(dangling) " in text
 
 
-def test_colour_is_only_where_there_is_colour() -> None:
+def test_color_is_only_where_there_is_color() -> None:
     plain = families_text(family(), Style())
-    coloured = families_text(family(), Style(has_colour=True))
+    colored = families_text(family(), Style(has_color=True))
     assert "\x1b" not in plain
-    assert "\x1b[33m(dangling) " in coloured
+    assert "\x1b[33m(dangling) " in colored
 
 
 def test_nothing_at_all_is_said_so() -> None:
-    out = io.StringIO(families_text(Ledger.of([]), Style())).read()
+    out = io.StringIO(families_text(LayerUsage.of([]), Style())).read()
     assert out.startswith("0 images in 0 families\n0 B on disk")

@@ -59,7 +59,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def left(shown: str) -> str:
-    """What a terminal shows in the end: each row from its last erasure on, without colours."""
+    """What a terminal shows in the end: each row from its last erasure on, without colors."""
     rows = [row.rpartition("\r\x1b[K")[2] for row in shown.split("\n")]
     return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(rows))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from layerscope.analysis import Analysis, analyse, read_image
+from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.compare.comparison import Comparison, compare
 from layerscope.report.comparison.summary import comparison_lines, summary_sentence
 from layerscope.sources.open import open_image
@@ -13,9 +13,9 @@ from layerscope.wording.style import Style
 from support.image_builder import Layer, directory, file, image, layer, symlink
 
 
-def analysed(*layers: Layer) -> Analysis:
+def analyzed(*layers: Layer) -> Analysis:
     opened = open_image("-", platform=None, stdin=io.BytesIO(image(*layers)))
-    return analyse(read_image(opened))
+    return analyze(read_image(opened))
 
 
 def paths(found: Comparison) -> dict[str, str]:
@@ -24,13 +24,13 @@ def paths(found: Comparison) -> dict[str, str]:
 
 def test_the_same_image_twice_differs_in_nothing() -> None:
     layers = (layer(file("a", b"1"), directory("d"), symlink("l", "a")), layer("d/b"))
-    found = compare(analysed(*layers), analysed(*layers))
+    found = compare(analyzed(*layers), analyzed(*layers))
     assert (len(found), found.shared_layers, found.content_grown, found.wasted_grown) == (0, 2, 0, 0)
 
 
 def test_paths_are_added_modified_and_removed_and_the_heaviest_comes_first() -> None:
-    old = analysed(layer(file("same", b"1"), file("gone", b"12"), file("grown", b"1"), symlink("l", "a")))
-    new = analysed(layer(file("same", b"1"), file("grown", b"1" * 100), file("new", b"12345"), symlink("l", "b")))
+    old = analyzed(layer(file("same", b"1"), file("gone", b"12"), file("grown", b"1"), symlink("l", "a")))
+    new = analyzed(layer(file("same", b"1"), file("grown", b"1" * 100), file("new", b"12345"), symlink("l", "b")))
     found = compare(old, new)
     assert paths(found) == {"grown": "modified", "new": "added", "gone": "removed", "l": "modified"}
     assert [found.path(row) for row in range(3)] == [b"grown", b"new", b"gone"]
@@ -39,25 +39,25 @@ def test_paths_are_added_modified_and_removed_and_the_heaviest_comes_first() -> 
 
 
 def test_what_a_later_layer_of_both_removes_is_no_difference() -> None:
-    old, new = (analysed(layer(file("a", content)), layer(".wh.a")) for content in (b"1", b"22"))
+    old, new = (analyzed(layer(file("a", content)), layer(".wh.a")) for content in (b"1", b"22"))
     found = compare(old, new)
     assert (len(found), found.shared_layers, found.wasted_grown) == (0, 0, 1)
 
 
 def test_mode_owner_and_time_of_a_file_count_and_a_directorys_time_does_not() -> None:
-    old = analysed(layer(directory("d", mtime=1), file("a", mode=0o644), file("b", uid=0), file("c", mtime=1)))
-    new = analysed(layer(directory("d", mtime=2), file("a", mode=0o755), file("b", uid=7), file("c", mtime=2)))
+    old = analyzed(layer(directory("d", mtime=1), file("a", mode=0o644), file("b", uid=0), file("c", mtime=1)))
+    new = analyzed(layer(directory("d", mtime=2), file("a", mode=0o755), file("b", uid=7), file("c", mtime=2)))
     assert paths(compare(old, new)) == {"a": "modified", "b": "modified", "c": "modified"}
 
 
 def test_a_file_that_becomes_a_directory_is_modified() -> None:
-    found = compare(analysed(layer(file("x", b"1"))), analysed(layer(directory("x"), "x/y")))
+    found = compare(analyzed(layer(file("x", b"1"))), analyzed(layer(directory("x"), "x/y")))
     assert paths(found) == {"x": "modified", "x/y": "added"}
 
 
 def test_it_is_said_in_a_sentence_and_by_path() -> None:
-    old = analysed(layer("base"), layer(file("a", b"1" * 2000)))
-    new = analysed(layer("base"), layer(file("a", b"1" * 2000)), layer(file("b\x1b[2J", b"1" * 3000)))
+    old = analyzed(layer("base"), layer(file("a", b"1" * 2000)))
+    new = analyzed(layer("base"), layer(file("a", b"1" * 2000)), layer(file("b\x1b[2J", b"1" * 3000)))
     found = compare(old, new)
     assert summary_sentence(found) == (
         "+3.00 kB on disk, +0 B wasted; 1 of 3 layers new; paths: 1 added, 0 modified, 0 removed"

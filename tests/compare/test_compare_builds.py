@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.analysis import Analysis, analyse, read_image
+from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.compare.builds import LOOKS, Build, Builds
 from layerscope.errors import LayerscopeError
 from layerscope.sources.fingerprint import fingerprint
@@ -42,7 +42,7 @@ class Script:
 
     def read(self) -> Analysis:
         self.reads += 1
-        return analyse(read_image(open_image(str(self.path), may_change=True)))
+        return analyze(read_image(open_image(str(self.path), may_change=True)))
 
     @property
     def builds(self) -> Builds:

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerscope.errors import BadSettings
-from layerscope.gate.config import Config
+from layerscope.gate.config import GateConfig
 from layerscope.gate.config_sources import Flags
 from layerscope.gate.dive_ci import read_dive_ci
 from layerscope.gate.evaluate import evaluate
 from layerscope.gate.verdict import Outcome, Verdict
 from support.dive_stacks import TIMEOUT, dive_program, odd_stacks, stacks
-from support.gating import TODAY, analysed, stated
+from support.gating import TODAY, analyzed, stated
 from support.image_builder import Layer, file, image, layer, whiteout
 
 KEYS = ("lowestEfficiency", "highestWastedBytes", "highestUserWastedPercent")
@@ -31,8 +31,8 @@ def limits(text: str | bytes) -> list[float | int | None]:
     return [found[key].value for key in KEYS]
 
 
-def verdict_of(config: Config, *layers: Layer) -> Verdict:
-    return evaluate(analysed(*layers), config, today=TODAY)
+def verdict_of(config: GateConfig, *layers: Layer) -> Verdict:
+    return evaluate(analyzed(*layers), config, today=TODAY)
 
 
 # Against dive itself
@@ -132,14 +132,14 @@ def assert_same_verdict(archive: Path, config: Path, layers: list[Layer], flags:
     typed = [part for key, value in flags.dive.items() for part in (f"--{key}", value)]
     theirs, code = run_dive(archive, config, *typed), ours(archive, config, flags, *layers)
     if theirs != MISCONFIGURED and stated(archive.parent, flags).dive["highestUserWastedPercent"].value is not None:
-        theirs = theirs if math.isfinite(analysed(*layers).dive.user_wasted_percent) else 2
+        theirs = theirs if math.isfinite(analyzed(*layers).dive.user_wasted_percent) else 2
     assert code == theirs
 
 
 @pytest.mark.parametrize("name", ["efficiency", "bytes", "percent"])
 def test_equality_passes_and_one_step_beyond_fails_as_with_dive(name: str, tmp_path: Path) -> None:
     layers = [layer(file("a", bytes(700)), file("b", bytes(300))), layer(whiteout("b"), file("c", bytes(1000)))]
-    figures = analysed(*layers).dive
+    figures = analyzed(*layers).dive
     archive, config = tmp_path / "image.tar", tmp_path / ".dive-ci"
     archive.write_bytes(image(*layers))
     key, at, beyond = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerscope.families.age import age_text
-from layerscope.families.figures import Figures, Ledger, Order
+from layerscope.families.figures import ImageFigures, ImageOrder, LayerUsage
 from layerscope.families.outline import Outline
 from layerscope.families.rows import TRUNK
 from layerscope.oci.digest import Digest
@@ -24,31 +24,35 @@ def test_images_stand_above_those_that_their_layers_begin_with() -> None:
 
 
 def test_layers_that_no_image_ends_with_are_a_trunk_where_ways_part() -> None:
-    assert drawn(Ledger.of([facts("x:1", "a 9", "b 9", "x 5"), facts("y:1", "a 9", "b 9", "y 1")])) == ["*", "  x:1", "  y:1"]
+    assert drawn(LayerUsage.of([facts("x:1", "a 9", "b 9", "x 5"), facts("y:1", "a 9", "b 9", "y 1")])) == [
+        "*",
+        "  x:1",
+        "  y:1",
+    ]
 
 
 def test_images_of_the_same_layers_stand_beside_each_other_and_carry_what_is_built_on_them() -> None:
-    twins = Ledger.of([facts("a:1", "a 1"), facts("a:2", "a 1"), facts("b:1", "a 1", "b 1")])
+    twins = LayerUsage.of([facts("a:1", "a 1"), facts("a:2", "a 1"), facts("b:1", "a 1", "b 1")])
     assert drawn(twins) == ["a:1", "a:2", "  b:1"]
     assert twins.figures[0].sharing == 2
 
 
 def test_images_without_layers_are_a_family_of_their_own() -> None:
-    ledger = Ledger.of([facts("empty:1"), facts("empty:2"), facts("a:1", "a 1")])
+    ledger = LayerUsage.of([facts("empty:1"), facts("empty:2"), facts("a:1", "a 1")])
     assert drawn(ledger) == ["a:1", "empty:1", "empty:2"]
-    assert ledger.figures[0] == Figures(0, 0, 0, 0, 2, None)
+    assert ledger.figures[0] == ImageFigures(0, 0, 0, 0, 2, None)
 
 
 def test_no_images_at_all_are_no_forest() -> None:
-    assert drawn(Ledger.of([])) == []
-    assert Ledger.of([]).totals.stored == 0
+    assert drawn(LayerUsage.of([])) == []
+    assert LayerUsage.of([]).totals.stored == 0
 
 
 def test_the_biggest_family_comes_first_wherever_its_biggest_image_is() -> None:
     images = [facts("big:1", "x 50"), facts("a:1", "a 1"), facts("b:1", "a 1", "b 90")]
-    assert drawn(Ledger.of(images)) == ["a:1", "  b:1", "big:1"]
-    assert drawn(Ledger.of(images, Order.NAME)) == ["a:1", "  b:1", "big:1"]
-    assert drawn(Ledger.of(images[::-1], Order.OWN)) == ["a:1", "  b:1", "big:1"]
+    assert drawn(LayerUsage.of(images)) == ["a:1", "  b:1", "big:1"]
+    assert drawn(LayerUsage.of(images, ImageOrder.NAME)) == ["a:1", "  b:1", "big:1"]
+    assert drawn(LayerUsage.of(images[::-1], ImageOrder.OWN)) == ["a:1", "  b:1", "big:1"]
 
 
 stacks = st.lists(st.lists(st.sampled_from("abc"), max_size=5), max_size=12)
@@ -60,7 +64,7 @@ def test_any_stacks_of_layers_make_a_forest_whose_bytes_add_up(stacks: list[list
         facts(f"i{number}:1", *(f"{each} {depth + 3}" for depth, each in enumerate(stack)))
         for number, stack in enumerate(stacks)
     ]
-    ledger = Ledger.of(images)
+    ledger = LayerUsage.of(images)
     check_shape(ledger)
     kept = {tuple(stack[:depth]): depth + 2 for stack in stacks for depth in range(1, len(stack) + 1)}
     assert ledger.totals.stored == sum(kept.values())
@@ -69,13 +73,13 @@ def test_any_stacks_of_layers_make_a_forest_whose_bytes_add_up(stacks: list[list
         own = sum(depth + 2 for depth in range(1, len(stack) + 1) if tuple(stack[:depth]) not in others)
         assert (ledger.figures[number].own, ledger.figures[number].freed) == (own, own)
         assert ledger.figures[number].size == sum(depth + 3 for depth in range(len(stack)))
-        without = Ledger.of(images[:number] + images[number + 1 :])
+        without = LayerUsage.of(images[:number] + images[number + 1 :])
         assert ledger.totals.stored - without.totals.stored == ledger.figures[number].freed
 
 
 def test_what_wastes_most_comes_first_and_what_is_not_known_last() -> None:
     images = [facts("a:1", "a 9"), facts("b:1", "b 1", wasted=3), facts("c:1", "c 1", wasted=8)]
-    assert drawn(Ledger.of(images, Order.WASTED)) == ["c:1", "b:1", "a:1"]
+    assert drawn(LayerUsage.of(images, ImageOrder.WASTED)) == ["c:1", "b:1", "a:1"]
 
 
 # What each costs.
@@ -103,16 +107,16 @@ def test_it_is_known_with_whom_an_image_shares_and_what_it_is_built_on() -> None
 
 
 def test_removing_one_of_several_names_frees_nothing() -> None:
-    figures = Ledger.of([facts("a:1 a:2", "a 100")]).figures[0]
+    figures = LayerUsage.of([facts("a:1 a:2", "a 100")]).figures[0]
     assert (figures.own, figures.freed) == (100, 0)
 
 
 def test_a_layer_twice_in_one_image_is_two_layers_of_an_engine_and_one_blob_of_a_file() -> None:
-    assert Ledger.of([facts("a:1", "a 100", "a 100")]).figures[0].size == 200
+    assert LayerUsage.of([facts("a:1", "a 100", "a 100")]).figures[0].size == 200
 
 
 def test_pruning_frees_what_only_dangling_images_have() -> None:
-    totals = Ledger.of([facts("a:1", "a 100"), facts("", "a 100", "x 7", "y 1"), facts("", "a 100", "x 7", "z 2")]).totals
+    totals = LayerUsage.of([facts("a:1", "a 100"), facts("", "a 100", "x 7", "y 1"), facts("", "a 100", "x 7", "z 2")]).totals
     assert (totals.dangling, totals.prunable) == (2, 10)
 
 
@@ -123,7 +127,7 @@ def test_what_was_pulled_by_digest_or_lies_in_a_file_is_not_dangling() -> None:
 
 
 def test_an_image_is_charged_with_the_waste_that_the_one_below_does_not_have() -> None:
-    ledger = Ledger.of(
+    ledger = LayerUsage.of(
         [facts("a:1", "a 100", wasted=10), facts("b:1", "a 100", "b 20", wasted=14), facts("c:1", "a 100", "c 3")]
     )
     assert [each.own_wasted for each in ledger.figures] == [10, 4, None]
@@ -133,7 +137,7 @@ def test_an_image_is_charged_with_the_waste_that_the_one_below_does_not_have() -
 
 def test_without_the_waste_of_the_one_below_an_images_own_is_not_known() -> None:
     assert [
-        each.own_wasted for each in Ledger.of([facts("a:1", "a 100"), facts("b:1", "a 100", "b 20", wasted=14)]).figures
+        each.own_wasted for each in LayerUsage.of([facts("a:1", "a 100"), facts("b:1", "a 100", "b 20", wasted=14)]).figures
     ] == [None, None]
 
 
@@ -148,14 +152,14 @@ def test_images_are_called_by_their_tags_as_users_know_them() -> None:
 
 def test_tags_of_files_are_only_words_so_that_the_file_is_named_where_there_are_several() -> None:
     one, other = facts("v1", "a 1", place="dir/one"), facts("v1", "b 1", place="other.tar")
-    assert [Ledger.of([one]).titles(0), Ledger.of([one, other]).titles(1)] == [("v1",), ("other.tar:v1",)]
+    assert [LayerUsage.of([one]).titles(0), LayerUsage.of([one, other]).titles(1)] == [("v1",), ("other.tar:v1",)]
     assert facts("", place="x.tar", id="1").titles() == (f"x.tar (no tag) {Digest.of(b'1').short}",)
 
 
 def test_images_of_one_name_are_told_apart() -> None:
-    platforms = Ledger.of([facts("a:1 a:2", "a 1", platform=each) for each in ("linux/amd64", "linux/arm64")])
+    platforms = LayerUsage.of([facts("a:1 a:2", "a 1", platform=each) for each in ("linux/amd64", "linux/arm64")])
     assert platforms.titles(1) == ("a:1 linux/arm64", "a:2")
-    places = Ledger.of([facts("a:1", "a 1"), facts("a:1", "b 1", place="x.tar")])
+    places = LayerUsage.of([facts("a:1", "a 1"), facts("a:1", "b 1", place="x.tar")])
     assert [places.titles(number)[0].split()[:2] for number in (0, 1)] == [["a:1", "(engine"], ["a:1", "(x.tar"]]
 
 
@@ -281,7 +285,7 @@ def test_the_order_changes_and_the_folding_stays() -> None:
     shown = outline(facts("other:1", "o 900"))
     shown.toggle(shown.rows[2])
     assert lines(shown) == ["other:1", "a:1", "  b:1", "  c:1"]
-    while shown.order is not Order.NAME:
+    while shown.order is not ImageOrder.NAME:
         shown.sort_next()
     assert (shown.order.value, lines(shown)) == ("name", ["a:1", "  b:1", "  c:1", "other:1"])
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from layerscope.analysis import analyse, read_image
+from layerscope.analysis import analyze, read_image
 from layerscope.errors import NotFound
-from layerscope.families.figures import Ledger
+from layerscope.families.figures import LayerUsage
 from layerscope.oci.digest import Digest
 from layerscope.progress import unwatched
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.http import questions
+from layerscope.sources.engine.http import asking_engine
 from layerscope.sources.engine.listing import ListedImage, list_images
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.listing.engine_images import facts_of, images_of_engine, known_sums
 from layerscope.sources.listing.engine_list import _of_podmans_storage, listed_images
 from layerscope.sources.listing.facts import ImageFacts
@@ -91,7 +91,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, engine: RunningEngine) -> None:
 
 
 def endpoint(engine: RunningEngine) -> Endpoint:
-    return Endpoint(Kind(engine.kind), engine.address)
+    return Endpoint(EngineKind(engine.kind), engine.address)
 
 
 def by_name(images: list[ImageFacts]) -> dict[str, ImageFacts]:
@@ -100,7 +100,7 @@ def by_name(images: list[ImageFacts]) -> dict[str, ImageFacts]:
 
 def by_api(engine: RunningEngine) -> list[ListedImage]:
     """As for those who may not read the engine's storage."""
-    with questions(endpoint(engine)) as asking:
+    with asking_engine(endpoint(engine)) as asking:
         return list_images(asking, lambda _chain: {}, unwatched)
 
 
@@ -110,11 +110,11 @@ def facts_by_api(engine: RunningEngine) -> list[ImageFacts]:
 
 
 def of_engine(engine: RunningEngine) -> list[ImageFacts]:
-    return [each.facts for each in images_of_engine(Kind(engine.kind)).found]
+    return [each.facts for each in images_of_engine(EngineKind(engine.kind)).found]
 
 
 def test_an_engines_images_are_a_forest_by_their_layers(engine: RunningEngine) -> None:
-    ledger = Ledger.of(of_engine(engine))
+    ledger = LayerUsage.of(of_engine(engine))
     named = by_name(list(ledger.forest.images))
     below = {
         name: [ledger.forest.images[each] for each in ledger.images_below(ledger.forest.images.index(facts))]
@@ -131,7 +131,7 @@ def test_sizes_of_layers_are_those_of_the_archive_of_the_same_image(engine: Runn
     found = by_name(of_engine(engine))
     for tag, stack in STACKS.items():
         (tmp_path / "image.tar").write_bytes(image(*stack, tag=tag))
-        analysis = analyse(read_image(open_image(str(tmp_path / "image.tar"))))
+        analysis = analyze(read_image(open_image(str(tmp_path / "image.tar"))))
         contents, tars = analysis.layer_content_bytes, [layer.wire_bytes for layer in analysis.image.layers]
         assert [each.size for each in found[tag].layers] == (contents if engine.kind == "docker" else tars), tag
         assert [each.chain_id for each in found[tag].layers] == [each.chain_id for each in analysis.image.layers]
@@ -150,17 +150,17 @@ def test_figures_of_the_engine_add_up_to_what_it_keeps(docker: RunningEngine, mo
     ask(monkeypatch, docker)
     used = json.loads(docker.run("system", "df", "--format", "{{json .}}").splitlines()[0])
     assert used["Type"] == "Images"
-    totals = Ledger.of(of_engine(docker)).totals
+    totals = LayerUsage.of(of_engine(docker)).totals
     assert used["Size"] == f"{totals.stored / 1000:.4g}kB"
 
 
 def test_removing_an_image_frees_what_was_said(engine: RunningEngine) -> None:
     engine.load(image(*BASE, layer(file("gone", b"x" * 7_777)), tag="gone:1"))
-    before = Ledger.of(of_engine(engine))
+    before = LayerUsage.of(of_engine(engine))
     number = next(number for number, each in enumerate(before.forest.images) if "gone:1" in by_name([each]))
     assert before.figures[number].freed >= 7_777
     engine.run("rmi", "gone:1")
-    after = Ledger.of(of_engine(engine))
+    after = LayerUsage.of(of_engine(engine))
     assert before.totals.stored - after.totals.stored == before.figures[number].freed
 
 
@@ -190,7 +190,7 @@ def test_what_is_built_is_listed_without_the_steps_on_the_way(engine: RunningEng
 
 
 def test_names_and_ids_mean_single_images(engine: RunningEngine) -> None:
-    kind = Kind(engine.kind)
+    kind = EngineKind(engine.kind)
     (b,) = images_of_engine(kind, name="b:1").found
     assert [each.facts.id for each in images_of_engine(kind, name=b.facts.id.short).found] == [b.facts.id]
     assert [each.facts.id for each in images_of_engine(kind, name=str(b.facts.id)).found] == [b.facts.id]
@@ -199,7 +199,7 @@ def test_names_and_ids_mean_single_images(engine: RunningEngine) -> None:
 
 
 def test_an_image_of_the_list_opens_by_its_name_or_id(engine: RunningEngine) -> None:
-    found = images_of_engine(Kind(engine.kind)).found
+    found = images_of_engine(EngineKind(engine.kind)).found
     dangling = next(each for each in found if each.facts.is_dangling)
     for each in (dangling, next(each for each in found if "second/name:of-b" in by_name([each.facts]))):
         opened = each.open(unwatched)
@@ -247,7 +247,7 @@ def test_podmans_images_are_found_in_its_storage_while_it_does_not_run(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr("layerscope.sources.engine.endpoints.PODMAN_SOCKET", str(tmp_path / "podman.sock"))
     monkeypatch.setattr("layerscope.sources.listing.engine_list.containers_roots", lambda: [podman.root])
-    _, listed = listed_images(Kind.PODMAN, unwatched)
+    _, listed = listed_images(EngineKind.PODMAN, unwatched)
     assert {each.id for each in listed} == {each.id for each in by_api(podman)}
 
 
@@ -298,11 +298,14 @@ def test_an_image_that_is_removed_meanwhile_is_left_out() -> None:
 def test_an_engine_that_goes_away_is_a_sentence(tmp_path: Path) -> None:
     with (
         pretended_engine(tmp_path, sent(b"")) as engine,
-        questions(Endpoint(Kind.DOCKER, engine.address)) as asking,
+        asking_engine(Endpoint(EngineKind.DOCKER, engine.address)) as asking,
     ):
         assert asking("/images/x/history") is None
         assert asking("/version")["ApiVersion"] == "1.41"
-    with pytest.raises(EngineFailed, match="does not run there"), questions(Endpoint(Kind.DOCKER, engine.address)) as asking:
+    with (
+        pytest.raises(EngineFailed, match="does not run there"),
+        asking_engine(Endpoint(EngineKind.DOCKER, engine.address)) as asking,
+    ):
         asking("/version")
 
 
@@ -310,7 +313,7 @@ def test_an_engine_that_answers_no_http_is_a_sentence(tmp_path: Path) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as server:
         server.bind(str(tmp_path / "s"))
         server.listen(1)
-        with questions(Endpoint(Kind.DOCKER, f"unix://{tmp_path}/s")) as asking:
+        with asking_engine(Endpoint(EngineKind.DOCKER, f"unix://{tmp_path}/s")) as asking:
 
             def answer() -> None:
                 connection, _ = server.accept()

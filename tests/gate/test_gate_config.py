@@ -14,7 +14,7 @@ from layerscope.gate.config import DEFAULT, Where
 from layerscope.gate.config_sources import MAX_FILE, Flags
 from layerscope.gate.quantities import Growth
 from layerscope.gate.rule_keys import KEYS
-from layerscope.gate.verdict import Severity
+from layerscope.gate.verdict import RuleSeverity
 from layerscope.report.verdict.gate_config import config_text
 from layerscope.waste.find import Cause
 from support.gating import config, stated
@@ -71,7 +71,7 @@ def test_a_weaker_source_keeps_what_a_stronger_one_does_not_state(here: Path) ->
 def test_a_stronger_limit_keeps_the_severity_of_the_weaker_one(here: Path) -> None:
     (here / "layerscope.toml").write_text('max-size = { limit = 1, severity = "warn" }')
     limit = stated(here, environment={"LAYERSCOPE_MAX_SIZE": "3"}).limits["max-size"]
-    assert (limit.value, limit.severity) == (3, Severity.WARN)
+    assert (limit.value, limit.severity) == (3, RuleSeverity.WARN)
 
 
 def test_a_stronger_source_can_switch_a_rule_off(here: Path) -> None:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from layerscope.analysis import analyse, read_image
+from layerscope.analysis import analyze, read_image
 from layerscope.gate.evaluate import evaluate
-from layerscope.gate.verdict import Outcome, Severity, Unit
+from layerscope.gate.verdict import Outcome, RuleSeverity, Unit
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.content import LayerContent
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import Problem
 from layerscope.sources.open import open_image
 from layerscope.waste.find import Cause
-from support.gating import TODAY, analysed, config, judged, result
+from support.gating import TODAY, analyzed, config, judged, result
 from support.image_builder import Layer, directory, file, hardlink, image, layer, opaque, whiteout
 
 KEPT = layer(file("d/kept", bytes(700)), file("gone", bytes(300)))
@@ -72,7 +72,7 @@ def test_the_margin_is_positive_inside_nothing_at_the_limit_and_negative_outside
 
 
 def test_the_size_on_the_wire_of_plain_layers_is_an_estimate_and_says_so() -> None:
-    size = analysed(*STACK).pull_size
+    size = analyzed(*STACK).pull_size
     assert size.pull_bytes is not None
     assert 0 < size.pull_bytes < size.stored_bytes == sum(len(each.tar()) for each in STACK)
     assert [judged(f"max-wire-size = {size.pull_bytes + more}", *STACK).exit_code for more in (1, 0, -1)] == [0, 0, 1]
@@ -83,7 +83,7 @@ def test_the_size_on_the_wire_of_plain_layers_is_an_estimate_and_says_so() -> No
 
 
 def test_the_size_on_the_wire_of_compressed_layers_is_that_of_the_stored_ones() -> None:
-    analysis = analyse(read_image(open_image("-", stdin=io.BytesIO(image(*STACK, compress="gzip")))))
+    analysis = analyze(read_image(open_image("-", stdin=io.BytesIO(image(*STACK, compress="gzip")))))
     stored = sum(each.wire_bytes for each in analysis.image.layers)
     verdicts = [evaluate(analysis, config(f"max-wire-size = {stored + more}"), today=TODAY) for more in (0, -1)]
     assert [verdict.exit_code for verdict in verdicts] == [0, 1]
@@ -93,7 +93,7 @@ def test_the_size_on_the_wire_of_compressed_layers_is_that_of_the_stored_ones() 
 
 def test_a_size_on_the_wire_that_cannot_be_estimated_passes_where_the_stored_layers_would_and_is_a_doubt_beyond() -> None:
     """An engine's storage has headers alone: a pull moves less than the unpacked tars, and how much less is not known."""
-    analysis = analysed(*STACK)
+    analysis = analyzed(*STACK)
     layers = tuple(replace(each, compressed_estimate=None) for each in analysis.image.layers)
     unknown = replace(analysis, contents=replace(analysis.contents, image=replace(analysis.image, layers=layers)))
     stored = unknown.pull_size.stored_bytes
@@ -105,7 +105,7 @@ def test_a_size_on_the_wire_that_cannot_be_estimated_passes_where_the_stored_lay
 
 def test_a_warning_does_not_fail_the_gate() -> None:
     verdict = judged('max-size = { limit = 999, severity = "warn" }', *STACK)
-    assert (result(verdict).outcome, result(verdict).severity, verdict.exit_code) == (Outcome.WARNED, Severity.WARN, 0)
+    assert (result(verdict).outcome, result(verdict).severity, verdict.exit_code) == (Outcome.WARNED, RuleSeverity.WARN, 0)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_with_a_base_own_layers_are_what_counts_but_for_the_whole_image(text: st
 
 
 def test_a_cause_that_hangs_on_contents_that_could_not_be_compared_is_a_doubt() -> None:
-    analysis = analysed(*STACK)
+    analysis = analyzed(*STACK)
     analysis.identity.problems.append(Problem(1, b"gone", "a content that cannot be compared"))
     by_cause = evaluate(analysis, config('[[max-cause]]\ncause = "deleted"\nmax = 1000'), today=TODAY)
     assert (result(by_cause).outcome, by_cause.exit_code) == (Outcome.UNJUDGED, 2)
@@ -221,8 +221,8 @@ def test_a_cause_that_hangs_on_contents_that_could_not_be_compared_is_a_doubt() 
 
 
 def test_a_size_on_the_wire_that_is_not_known_is_a_doubt() -> None:
-    analysis = analysed(*STACK)
-    opened = replace(analysis.image, layers=tuple(replace(each, way=NoSize()) for each in analysis.image.layers))
+    analysis = analyzed(*STACK)
+    opened = replace(analysis.image, layers=tuple(replace(each, reader=NoSize()) for each in analysis.image.layers))
     unknown = replace(analysis, contents=replace(analysis.contents, image=opened))
     verdict = evaluate(unknown, config("max-wire-size = 1000000"), today=TODAY)
     assert (result(verdict).outcome, verdict.exit_code) == (Outcome.UNJUDGED, 2)

@@ -15,8 +15,8 @@ from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import uncounted
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.overlay.content import DirectoryContent
-from layerscope.layers.readers.overlay.reader import DirectoryWay
-from layerscope.layers.readers.overlay.rooted import Below
+from layerscope.layers.readers.overlay.reader import DirectoryReader
+from layerscope.layers.readers.overlay.rooted import RootedDirectory
 from layerscope.layers.table import Kind, LayerTable
 
 
@@ -27,21 +27,21 @@ class Mounted:
         self.lower, self.upper, self.merged = top / "lower", top / "upper", top / "merged"
 
     def read(self) -> ReadLayer:
-        return self.way.read(layer=2, on_bytes=uncounted)
+        return self.reader.read(layer=2, on_bytes=uncounted)
 
     @property
     def table(self) -> LayerTable:
         return self.read().table
 
     @property
-    def way(self) -> DirectoryWay:
-        return DirectoryWay(self.upper, (self.lower,))
+    def reader(self) -> DirectoryReader:
+        return DirectoryReader(self.upper, (self.lower,))
 
     def content(self, path: bytes) -> bytes:
         """A file's bytes, as they are read from the upper directory."""
         read = self.read()
         row = read.table.entries.paths.tolist().index(path)
-        return b"".join(self.way.content(read).pieces(row, 0, int(read.table.entries.size[row])))
+        return b"".join(self.reader.content(read).pieces(row, 0, int(read.table.entries.size[row])))
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_file_whose_mode_alone_changed_has_its_bytes_in_the_layer_below(tmp_pa
         assert own.content(b"file") == b"of the lower layer" * 100
         assert own.content(b"d/far") == b"one"
         with pytest.raises(CorruptLayer, match=r"in a layer below \(overlayfs metacopy\), and not there"):
-            b"".join(DirectoryWay(own.upper).content(own.read()).pieces(row_of(own, b"file"), 0, 1800))
+            b"".join(DirectoryReader(own.upper).content(own.read()).pieces(row_of(own, b"file"), 0, 1800))
 
 
 def row_of(own: Mounted, path: bytes) -> int:
@@ -124,7 +124,7 @@ def test_a_directory_that_was_renamed_without_its_files_is_told(tmp_path: Path) 
 def test_rootless_engines_mark_opaque_directories_by_attributes_of_users(tmp_path: Path, name: str) -> None:
     (tmp_path / "d").mkdir()
     os.setxattr(tmp_path / "d", name, b"y")
-    table = DirectoryWay(tmp_path).read(layer=1, on_bytes=uncounted).table
+    table = DirectoryReader(tmp_path).read(layer=1, on_bytes=uncounted).table
     assert (table.opaques, table.xattrs) == ((b"d",), {})
 
 
@@ -133,7 +133,7 @@ def test_markers_by_name_are_markers(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d/.wh.gone").touch()
     (tmp_path / "d/.wh..wh..opq").touch()
-    table = DirectoryWay(tmp_path).read(layer=1, on_bytes=uncounted).table
+    table = DirectoryReader(tmp_path).read(layer=1, on_bytes=uncounted).table
     assert (table.whiteouts, table.opaques, table.entries.paths.tolist()) == ((b"d/gone",), (b"d",), [b"d"])
 
 
@@ -147,7 +147,7 @@ def test_a_directory_that_may_not_be_read_is_a_problem(overlay: Mounted, tmp_pat
 
 
 def test_a_directory_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
-    (problem,) = DirectoryWay(tmp_path / "none").read(layer=1, on_bytes=uncounted).table.problems
+    (problem,) = DirectoryReader(tmp_path / "none").read(layer=1, on_bytes=uncounted).table.problems
     assert problem.text == f"the container's directory {tmp_path}/none cannot be read: No such file or directory"
 
 
@@ -167,17 +167,17 @@ def as_nobody(top: Path) -> Iterator[None]:
 
 def test_a_file_that_grew_since_is_told(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"short")
-    way = DirectoryWay(tmp_path)
-    read = way.read(layer=1, on_bytes=uncounted)
+    reader = DirectoryReader(tmp_path)
+    read = reader.read(layer=1, on_bytes=uncounted)
     (tmp_path / "log").write_bytes(b"longer")
     with pytest.raises(CorruptLayer, match="log: the engine keeps 6 bytes of it where the layer says 5"):
-        way.content(read).digest(0, 0, 5)
+        reader.content(read).digest(0, 0, 5)
 
 
 def test_a_file_that_became_something_else_is_never_opened(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
-    way = DirectoryWay(tmp_path)
-    content = way.content(way.read(layer=1, on_bytes=uncounted))
+    reader = DirectoryReader(tmp_path)
+    content = reader.content(reader.read(layer=1, on_bytes=uncounted))
     (tmp_path / "file").unlink()
     os.mkfifo(tmp_path / "file")
     with pytest.raises(CorruptLayer, match="something else is in its place"):
@@ -194,7 +194,7 @@ def test_no_link_leads_out_of_the_directory(tmp_path: Path, target: str) -> None
     root.mkdir()
     (root / "loop").symlink_to(target)
     (tmp_path / "passwd").touch()
-    with Below(root) as below, pytest.raises(OSError, match=r"No such file|Too many levels"):
+    with RootedDirectory(root) as below, pytest.raises(OSError, match=r"No such file|Too many levels"):
         below.file(b"loop/passwd")
 
 
@@ -204,7 +204,7 @@ def test_a_link_among_the_parents_leads_where_it_would_if_the_directory_were_the
     (tmp_path / "real/file").write_bytes(b"here")
     (tmp_path / "x").mkdir()
     (tmp_path / "link").symlink_to(target)
-    with Below(tmp_path) as below, os.fdopen(below.file(b"link/file"), "rb") as file:
+    with RootedDirectory(tmp_path) as below, os.fdopen(below.file(b"link/file"), "rb") as file:
         assert file.read() == b"here"
 
 
@@ -212,8 +212,8 @@ def test_many_contents_leave_few_directories_open(tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / f"{number}").mkdir()
         (tmp_path / f"{number}/file").write_bytes(b"%d" % number)
-    way = DirectoryWay(tmp_path)
-    content = way.content(way.read(layer=1, on_bytes=uncounted))
+    reader = DirectoryReader(tmp_path)
+    content = reader.content(reader.read(layer=1, on_bytes=uncounted))
     paths = content.paths.tolist()
     files = [(row, 0, len(path.split(b"/")[0])) for row, path in enumerate(paths) if path.endswith(b"/file")]
     before = len(list(Path("/proc/self/fd").iterdir()))
@@ -225,7 +225,7 @@ def test_many_contents_leave_few_directories_open(tmp_path: Path) -> None:
 def test_digests_of_files_are_those_of_their_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"same")
     (tmp_path / "b").write_bytes(b"same")
-    way = DirectoryWay(tmp_path)
-    content: DirectoryContent = way.content(way.read(layer=1, on_bytes=uncounted))
+    reader = DirectoryReader(tmp_path)
+    content: DirectoryContent = reader.content(reader.read(layer=1, on_bytes=uncounted))
     one, other = content.digests([(0, 0, 4), (1, 0, 4)])
     assert one == other

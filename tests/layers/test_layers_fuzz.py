@@ -23,7 +23,7 @@ from layerscope.layers.table import Kind, LayerTable
 from layerscope.layers.tar import header_walk as walk
 from support import image_builder as build
 from support.image_builder import Compress, Layer, Member, blob, directory, file, hardlink, layer, raw, squeeze, symlink, text
-from support.model import normalise
+from support.model import normalize
 
 BLOCK = 512
 # A hang is a failure: damage of a few kilobytes is told in milliseconds.
@@ -89,14 +89,14 @@ def _row_by_tarfile(member: tarfile.TarInfo) -> Row:
     xattrs = {raw(key.removeprefix(XATTR)): raw(value) for key, value in member.pax_headers.items() if key.startswith(XATTR)}
     link = raw(member.linkname)
     return Row(
-        path=normalise(raw(member.name)),
+        path=normalize(raw(member.name)),
         kind=kind,
         mode=member.mode & 0o7777,
         uid=member.uid,
         gid=member.gid,
         size=member.size if kind is Kind.FILE else 0,
         mtime=floor(member.mtime),
-        link=normalise(link) if kind is Kind.HARDLINK else link if kind is Kind.SYMLINK else b"",
+        link=normalize(link) if kind is Kind.HARDLINK else link if kind is Kind.SYMLINK else b"",
         offset=member.offset_data if kind is Kind.FILE and member.size else 0,
         xattrs=tuple(sorted(xattrs.items())),
     )
@@ -108,7 +108,7 @@ parts = st.one_of(
     st.binary(min_size=1, max_size=12),
     st.sampled_from((b"a", b"b", b".", b"..", b"\xc3\xa9", b"\xff", b" ", b"n\n", b"\x1b[31m", b"x" * 99, b"y" * 150)),
 ).map(lambda part: part.replace(b"/", b"_").replace(b"\0", b"_").replace(b".wh.", b"_").replace(b"\x1f\x8b", b"gz"))
-names = st.lists(parts, min_size=1, max_size=4).map(b"/".join).filter(lambda name: normalise(name) != b"")
+names = st.lists(parts, min_size=1, max_size=4).map(b"/".join).filter(lambda name: normalize(name) != b"")
 targets = st.one_of(names, st.just(b"t" * 300))
 small = st.integers(0, 0o7777777)
 large = st.one_of(small, st.integers(0, 2**40))
@@ -195,11 +195,11 @@ def test_contents_are_told_apart_alike_wherever_a_stream_is_cut(tar: bytes, piec
 
 @given(st.lists(st.tuples(st.sampled_from((b"\0", b"0", b"5")), names), max_size=5))
 def test_v7_headers_are_read_as_tarfile_reads_them(drawn: list[tuple[bytes, bytes]]) -> None:
-    blocks = [v7_header(name[:90] + b"/" * (flag == b"5"), flag) for flag, name in drawn if normalise(name[:90])]
+    blocks = [v7_header(name[:90] + b"/" * (flag == b"5"), flag) for flag, name in drawn if normalize(name[:90])]
     tar = b"".join(blocks) + bytes(2 * BLOCK)
     found = [(row.path, row.kind) for row in rows_of(table_of(tar))]
     with tarfile.open(fileobj=io.BytesIO(tar), encoding="utf-8", errors="surrogateescape") as opened:
-        expected = [(normalise(raw(each.name)), Kind.DIRECTORY if each.isdir() else Kind.FILE) for each in opened]
+        expected = [(normalize(raw(each.name)), Kind.DIRECTORY if each.isdir() else Kind.FILE) for each in opened]
     assert found == expected
 
 
@@ -234,8 +234,8 @@ sample_tars = st.sampled_from(sorted(SAMPLES)).map(SAMPLES.__getitem__)
 def assert_sound(table: LayerTable, *, is_compressed: bool = False) -> None:
     """What must hold of any table, however damaged its layer was."""
     for row in rows_of(table):
-        assert row.path == normalise(row.path)
-        assert row.kind is not Kind.HARDLINK or row.link == normalise(row.link)
+        assert row.path == normalize(row.path)
+        assert row.kind is not Kind.HARDLINK or row.link == normalize(row.link)
         assert b"\0" not in row.path
         assert row.size >= 0
         assert row.mode <= 0o7777

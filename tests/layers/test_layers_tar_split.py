@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from layerscope.layers.blob import uncounted
 from layerscope.layers.readers.blob import read_plain
 from layerscope.layers.readers.tar_split.crc import CRC_MARK, is_crc
-from layerscope.layers.readers.tar_split.reader import TarSplitWay
+from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.layers.table import LayerTable
 from support import strategies
 from support.image_builder import Layer, blob, directory, file, hardlink, layer, opaque, symlink, whiteout
@@ -41,7 +41,7 @@ def record(tmp_path: Path) -> Path:
 
 
 def read(record: Path) -> LayerTable:
-    return TarSplitWay(record, record.parent / "diff").read(layer=1, on_bytes=uncounted).table
+    return TarSplitReader(record, record.parent / "diff").read(layer=1, on_bytes=uncounted).table
 
 
 def problem(record: Path) -> str:
@@ -101,9 +101,9 @@ def test_padding_after_the_end_counts_as_part_of_the_tar(record: Path) -> None:
 
 def test_progress_adds_up_to_what_the_layer_takes(record: Path) -> None:
     counted: list[int] = []
-    way = TarSplitWay(record_of(record, RICH), record.parent, stored_bytes=12_345)
-    way.read(layer=1, on_bytes=counted.append)
-    assert sum(counted) == way.stored_bytes
+    reader = TarSplitReader(record_of(record, RICH), record.parent, stored_bytes=12_345)
+    reader.read(layer=1, on_bytes=counted.append)
+    assert sum(counted) == reader.stored_bytes
 
 
 def test_a_record_that_is_not_there_is_a_problem_that_names_it(record: Path) -> None:

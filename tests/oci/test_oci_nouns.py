@@ -9,7 +9,7 @@ import pytest
 from layerscope.errors import BadDocument, UsageError
 from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.platform import Platform, host_platform
-from layerscope.oci.reference import best_match, familiar, near_matches, normalise
+from layerscope.oci.reference import best_match, familiar, near_matches, normalize
 
 EMPTY = "sha256:" + hashlib.sha256(b"").hexdigest()
 
@@ -118,7 +118,7 @@ def test_the_host_runs_linux_containers() -> None:
     ],
 )
 def test_every_spelling_of_a_name_is_the_same(name: str) -> None:
-    assert normalise(name) == "docker.io/library/alpine:latest"
+    assert normalize(name) == "docker.io/library/alpine:latest"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_every_spelling_of_a_name_is_the_same(name: str) -> None:
     ],
 )
 def test_a_name_keeps_its_registry(name: str, full: str) -> None:
-    assert normalise(name) == full
+    assert normalize(name) == full
 
 
 def test_a_familiar_name_is_short() -> None:

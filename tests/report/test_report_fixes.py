@@ -10,7 +10,7 @@ import pytest
 from layerscope.advice.advice import Advice
 from layerscope.report.verdict.fixes import fix_lines
 from layerscope.wording.style import Style, cells
-from support.fixing import KB, advice, analysed, big, made
+from support.fixing import KB, advice, analyzed, big, made
 from support.image_builder import whiteout
 
 LAYERS = (
@@ -35,7 +35,7 @@ def advised(tmp_path: Path) -> Advice:
 
 
 def lines(path: Path, advised: Advice, style: Style, limit: int = 10) -> list[str]:
-    return list(fix_lines(advised, analysed(path, *LAYERS), style, limit=limit))
+    return list(fix_lines(advised, analyzed(path, *LAYERS), style, limit=limit))
 
 
 def test_each_fix_has_its_bytes_and_its_sentence(tmp_path: Path, advised: Advice) -> None:

@@ -118,7 +118,7 @@ def test_an_undamaged_image_has_no_problems(archive: Path, capsys: pytest.Captur
 
 def test_a_problem_names_layer_and_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw = layer_tar("a", "b")
-    (tmp_path / "image.tar").write_bytes(tar(saved(layer_tar("x/.wh."), raw[:520])))
+    (tmp_path / "image.tar").write_bytes(tar(saved(layer_tar("x/", "x/.wh."), raw[:520])))
     found = document(capsys, tmp_path / "image.tar")
     assert [(each["layer"], each["path"], each["is_fatal"]) for each in found["problems"]] == [
         (1, "/x/.wh.", False),

@@ -141,10 +141,10 @@ def test_without_a_script_the_tables_are_there_and_the_drawing_is_not(page: Page
 
 def test_it_is_dark_where_the_reader_wants_it_dark(page: Page, tmp_path: Path) -> None:
     show(page, gate_runs.ordinary(tmp_path), tmp_path)
-    colour = "getComputedStyle(document.body).backgroundColor"
-    light = page.value(colour)
+    color = "getComputedStyle(document.body).backgroundColor"
+    light = page.value(color)
     page.tell("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
-    assert (light, page.value(colour)) == ("rgb(244, 246, 248)", "rgb(18, 22, 27)")
+    assert (light, page.value(color)) == ("rgb(244, 246, 248)", "rgb(18, 22, 27)")
 
 
 def test_the_policy_stops_what_escaping_might_let_through(page: Page, tmp_path: Path) -> None:

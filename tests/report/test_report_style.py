@@ -67,10 +67,10 @@ def test_lines_break_between_words_and_only_inside_words_that_are_too_long() -> 
     ]
 
 
-def test_without_colour_nothing_is_painted() -> None:
+def test_without_color_nothing_is_painted() -> None:
     assert Style().paint("text", "bold", "red") == "text"
-    assert Style(has_colour=True).paint("text", "bold", "red") == "\x1b[1;31mtext\x1b[0m"
-    assert Style(has_colour=True).paint("", "bold") == ""
+    assert Style(has_color=True).paint("text", "bold", "red") == "\x1b[1;31mtext\x1b[0m"
+    assert Style(has_color=True).paint("", "bold") == ""
 
 
 def test_in_ascii_our_signs_are_replaced_and_names_are_escaped() -> None:

@@ -174,14 +174,14 @@ def test_no_control_character_of_an_image_is_in_its_report(tmp_path: Path, capsy
     assert all(line.isprintable() for line in ran(capsys, tmp_path / "image.tar").lines)
 
 
-def test_a_pipe_and_a_file_get_the_same_bytes_without_colour(archive: Path, tmp_path: Path) -> None:
+def test_a_pipe_and_a_file_get_the_same_bytes_without_color(archive: Path, tmp_path: Path) -> None:
     piped = process(archive).stdout
     shell(f"$layerscope {archive} > {tmp_path}/out")
     assert piped == (tmp_path / "out").read_bytes()
     assert b"\x1b" not in piped
 
 
-def test_a_terminal_gets_colours_and_its_own_width(archive: Path) -> None:
+def test_a_terminal_gets_colors_and_its_own_width(archive: Path) -> None:
     shown, code = on_terminal(archive, columns=70)
     assert code == 0
     assert "\x1b[1mtest:1\x1b[0m" in shown
@@ -190,7 +190,7 @@ def test_a_terminal_gets_colours_and_its_own_width(archive: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_a_terminal_without_colour_gets_what_a_pipe_gets(archive: Path, setting: dict[str, str]) -> None:
+def test_a_terminal_without_color_gets_what_a_pipe_gets(archive: Path, setting: dict[str, str]) -> None:
     shown, _ = on_terminal(archive, settings=setting)
     assert shown == process(archive, settings={"PYTHONUTF8": "1"}).stdout.decode()
 

@@ -16,7 +16,7 @@ from layerscope.search import search as searching
 from layerscope.search.find_nodes import find_nodes
 from layerscope.search.name_index import NameIndex
 from layerscope.search.query import parse
-from layerscope.search.search import Found, search
+from layerscope.search.search import SearchHits, search
 from layerscope.tree.nodes import Nodes
 from layerscope.tree.tree import Change, Tree, View
 from layerscope.waste.find import Waste
@@ -97,7 +97,7 @@ def index_of(nodes: Nodes) -> NameIndex:
     return index
 
 
-def run(tree: Tree, text: str, view: View, waste: Waste | None = None) -> Found:
+def run(tree: Tree, text: str, view: View, waste: Waste | None = None) -> SearchHits:
     """The last of what a search gives."""
     query = parse(text)
     assert query.problem == ""

@@ -55,7 +55,7 @@ def test_what_a_newer_version_remembers_beside_is_passed_over(state: Path) -> No
 
 
 def test_a_sort_order_that_there_is_not_is_forgotten(state: Path) -> None:
-    assert kept(state, b'{"sort": "colour", "theme": "nord"}') == Remembered("", "nord")
+    assert kept(state, b'{"sort": "color", "theme": "nord"}') == Remembered("", "nord")
 
 
 def test_a_place_that_cannot_be_written_is_no_error(state: Path) -> None:

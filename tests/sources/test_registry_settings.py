@@ -13,7 +13,7 @@ import pytest
 from layerscope.errors import BadSettings, LayerscopeError, NotFound
 from layerscope.sources.registry.challenge import Challenge, best_challenge, parse_challenges
 from layerscope.sources.registry.clouds import cloud_findings, ecr_host, is_azure, is_google
-from layerscope.sources.registry.credentials import Credential, Finding, find_credential
+from layerscope.sources.registry.credentials import Credential, CredentialFinding, find_credential
 from layerscope.sources.registry.host_settings import HostSettings
 from layerscope.sources.registry.registry_name import RegistryName, parse_image_name, parse_repository_name
 
@@ -191,7 +191,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def no_cloud(_host: str) -> Iterator[Finding]:
+def no_cloud(_host: str) -> Iterator[CredentialFinding]:
     yield from ()
 
 

@@ -12,7 +12,7 @@ import pytest
 from layerscope.errors import BadDocument
 from layerscope.oci.digest import Digest
 from layerscope.sources.registry.credentials import ANONYMOUS, Credential
-from layerscope.sources.registry.endpoint import Endpoint
+from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.failures import AccessDenied, NoSuchImage, RegistryFailed
 from layerscope.sources.registry.registry_name import parse_image_name
 from layerscope.sources.registry.repository import NoRanges, Repository
@@ -40,7 +40,7 @@ def other() -> Iterator[PretendedRegistry]:
 
 
 def repository(registry: PretendedRegistry, who: Credential = ANONYMOUS, traffic: Traffic | None = None) -> Repository:
-    endpoint = Endpoint(registry.host, "team/app", schemes=("http",))
+    endpoint = RegistryEndpoint(registry.host, "team/app", schemes=("http",))
     return Repository(
         parse_image_name(f"{registry.host}/team/app:1"), [Connection(endpoint, lambda: who, traffic or Traffic())]
     )
@@ -247,7 +247,8 @@ def test_a_mirror_that_does_not_know_an_image_is_passed_over(registry: Pretended
     other.routes[MANIFEST_PATH] = lambda _: Answer(200, b'{"config": 1}')
     traffic = Traffic()
     connections = [
-        Connection(Endpoint(each.host, "team/app", schemes=("http",)), lambda: ANONYMOUS, traffic) for each in (registry, other)
+        Connection(RegistryEndpoint(each.host, "team/app", schemes=("http",)), lambda: ANONYMOUS, traffic)
+        for each in (registry, other)
     ]
     found = Repository(parse_image_name("team/app:1"), connections)
     assert found.document("1").raw == b'{"config": 1}'

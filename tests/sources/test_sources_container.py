@@ -9,7 +9,7 @@ import pytest
 from layerscope.analysis import Contents, read_image
 from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound, UsageError
 from layerscope.layers.readers.blob import read_plain
-from layerscope.layers.readers.overlay.reader import DirectoryWay
+from layerscope.layers.readers.overlay.reader import DirectoryReader
 from layerscope.layers.table import LayerStack, LayerTable
 from layerscope.sources.open import open_image
 from layerscope.tree.merge import merge
@@ -45,7 +45,7 @@ def by_api(kept_containers: KeptImages, monkeypatch: pytest.MonkeyPatch) -> obje
 def test_a_containers_own_layer_is_what_a_commit_adds(kept_containers: KeptImages) -> None:
     committed = read_image(image_in(blob(kept_containers.committed)))
     contents = opened("container:web")
-    assert isinstance(contents.image.layers[-1].way, DirectoryWay)
+    assert isinstance(contents.image.layers[-1].reader, DirectoryReader)
     assert_same(sorted_by_path(own_layer(contents)), sorted_by_path(own_layer(committed)))
     assert own_layer(contents).unpacked_bytes == pytest.approx(own_layer(committed).unpacked_bytes, abs=10_240)
     assert seen(contents.tree) == seen(committed.tree)
@@ -59,7 +59,7 @@ def test_the_last_view_is_what_the_container_sees(kept_containers: KeptImages) -
 def test_the_api_gives_the_same_last_view(kept_containers: KeptImages, by_api: object) -> None:
     exported = merge(LayerStack.of([read_plain(blob(kept_containers.run("export", "web")))]))
     contents = opened("container:web")
-    assert not isinstance(contents.image.layers[-1].way, DirectoryWay)
+    assert not isinstance(contents.image.layers[-1].reader, DirectoryReader)
     assert seen(contents.tree) == seen(exported)
 
 
@@ -178,7 +178,7 @@ def test_storage_that_may_not_be_read_is_asked_of_the_api(docker_images: KeptIma
     in_place = seen(opened("container:web").tree)
     with as_somebody_else(docker_images):
         contents = opened("container:web")
-        assert not isinstance(contents.image.layers[-1].way, DirectoryWay)
+        assert not isinstance(contents.image.layers[-1].reader, DirectoryReader)
         assert seen(contents.tree) == in_place
 
 
@@ -209,9 +209,9 @@ def test_a_check_of_all_digests_passes_over_the_own_layer(
 
 
 def test_nothing_of_a_container_is_written_to(kept_containers: KeptImages) -> None:
-    way = open_image("container:web").layers[-1].way
-    assert isinstance(way, DirectoryWay)
-    before = {path: path.lstat().st_mtime_ns for path in way.directory.rglob("*")}
+    reader = open_image("container:web").layers[-1].reader
+    assert isinstance(reader, DirectoryReader)
+    before = {path: path.lstat().st_mtime_ns for path in reader.directory.rglob("*")}
     opened("container:web")
-    assert {path: path.lstat().st_mtime_ns for path in way.directory.rglob("*")} == before
+    assert {path: path.lstat().st_mtime_ns for path in reader.directory.rglob("*")} == before
     assert before

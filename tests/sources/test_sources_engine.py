@@ -21,7 +21,7 @@ from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound
 from layerscope.sources.engine import endpoints
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.options import Wishes
+from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.open import open_image
 from support.commands import COMMAND, environment, ran, without_estimates
 from support.engines import RunningEngine, docker_engine, free_port, podman_engine, registry
@@ -219,7 +219,7 @@ def test_an_engine_that_is_killed_during_a_save_is_a_sentence(tmp_path: Path, mo
                 victim.process.wait()
 
         with pytest.raises(EngineFailed, match=r"Docker \(unix://.*\) broke off after \d+ bytes of the image"):
-            open_image("big:1", progress=kill, wishes=Wishes(keep=tmp_path))
+            open_image("big:1", progress=kill, engine_options=EngineOptions(keep=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -343,11 +343,11 @@ def test_the_engine_pulls_what_is_not_there(docker: RunningEngine, monkeypatch: 
         with pytest.raises(NotFound, match=r"--pull"):
             open_image(name)
         stages: list[str] = []
-        pulled = open_image(name, wishes=Wishes(pull=True), progress=lambda stage, *_: stages.append(stage))
+        pulled = open_image(name, engine_options=EngineOptions(pull=True), progress=lambda stage, *_: stages.append(stage))
         assert (pulled.name, len(pulled.layers)) == (name, len(STACK))
         assert any(stage.startswith(f"Docker pulls {name}") for stage in stages)
         with pytest.raises(EngineFailed, match=f"{host}/absent:1 cannot be pulled: Docker .*not found"):
-            open_image(f"{host}/absent:1", wishes=Wishes(pull=True))
+            open_image(f"{host}/absent:1", engine_options=EngineOptions(pull=True))
 
 
 def test_an_interrupted_command_leaves_at_once_and_keeps_nothing(docker: RunningEngine, tmp_path: Path) -> None:
@@ -374,12 +374,12 @@ def test_another_tag_of_a_known_image_needs_no_export(
     engine: RunningEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     ask(monkeypatch, engine)
-    wishes = Wishes(cache=Cache.open(tmp_path / "layers"))
-    first = open_image("app:1", wishes=wishes)
+    engine_options = EngineOptions(cache=Cache.open(tmp_path / "layers"))
+    first = open_image("app:1", engine_options=engine_options)
     engine.run("tag", "app:1", "localhost/again:2")
     no_exports(monkeypatch)
-    assert open_image("app:1", wishes=wishes).name == first.name
-    again = open_image("again:2" if engine.kind == "podman" else "localhost/again:2", wishes=wishes)
+    assert open_image("app:1", engine_options=engine_options).name == first.name
+    again = open_image("again:2" if engine.kind == "podman" else "localhost/again:2", engine_options=engine_options)
     assert (again.name, again.config_digest) == ("localhost/again:2", first.config_digest)
 
 
@@ -388,9 +388,9 @@ def test_contents_of_a_known_image_are_its_own_though_its_tag_is_anothers_by_now
 ) -> None:
     ask(monkeypatch, engine)
     engine.run("tag", "app:1", "moving:1")
-    wishes = Wishes(cache=Cache.open(tmp_path / "layers"))
+    engine_options = EngineOptions(cache=Cache.open(tmp_path / "layers"))
     for _ in range(2):
-        contents = read_image(open_image("moving:1", wishes=wishes))
+        contents = read_image(open_image("moving:1", engine_options=engine_options))
     engine.run("tag", "both:1", "moving:1")
     entries = contents.stack.tables[1].entries
     row = entries.paths.tolist().index(b"d/new")

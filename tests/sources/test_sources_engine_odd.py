@@ -11,14 +11,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from layerscope.analysis import analyse, read_image
+from layerscope.analysis import analyze, read_image
 from layerscope.cache.cache import Cache
 from layerscope.errors import LayerscopeError, NotFound
 from layerscope.oci.platform import Platform
 from layerscope.report.image.json import analysis_json
 from layerscope.sources.engine import client, endpoints, receive
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.options import Wishes
+from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
 from layerscope.sources.open import open_image
 from support.commands import ran
@@ -56,7 +56,7 @@ def cache(tmp_path: Path) -> Cache:
 
 def document(opened: Image) -> object:
     """The report on an image, without what was typed for it."""
-    report = json.loads(analysis_json(analyse(read_image(opened))))
+    report = json.loads(analysis_json(analyze(read_image(opened))))
     del report["image"]["reference"]
     return report
 
@@ -188,25 +188,25 @@ def test_an_image_in_dockers_containerd_store_is_its_archives(start: Start, tmp_
     archive, identity = docker29(tags=["app:1"])
     wanted = archived(tmp_path / "saved.tar", archive, AMD64)
     engine = start(sent(archive), version="1.52", image_id=identity)
-    assert document(open_image("app:1", platform=AMD64, wishes=Wishes(cache=cache))) == wanted
+    assert document(open_image("app:1", platform=AMD64, engine_options=EngineOptions(cache=cache))) == wanted
     assert engine.wanted[-1] == {"platform": ['{"os": "linux", "architecture": "amd64"}']}
-    assert document(open_image("app:1", platform=AMD64, wishes=Wishes(cache=cache))) == wanted
+    assert document(open_image("app:1", platform=AMD64, engine_options=EngineOptions(cache=cache))) == wanted
     assert engine.saves == 1
 
 
 def test_a_platform_that_was_never_pulled_is_a_sentence(start: Start, cache: Cache) -> None:
     archive, identity = docker29(tags=["app:1"])
     start(sent(archive), version="1.52", image_id=identity)
-    open_image("app:1", platform=AMD64, wishes=Wishes(cache=cache))
+    open_image("app:1", platform=AMD64, engine_options=EngineOptions(cache=cache))
     with pytest.raises(LayerscopeError, match=r"none of its 1 layers is there"):
-        open_image("app:1", platform=Platform("linux", "arm64"), wishes=Wishes(cache=cache))
+        open_image("app:1", platform=Platform("linux", "arm64"), engine_options=EngineOptions(cache=cache))
 
 
 def test_contents_of_a_gzip_layer_are_fetched_again(start: Start, cache: Cache) -> None:
     archive, identity = docker29(tags=["app:1"])
     engine = start(sent(archive), version="1.52", image_id=identity)
     for saves in (2, 3):
-        contents = read_image(open_image("app:1", platform=AMD64, wishes=Wishes(cache=cache)))
+        contents = read_image(open_image("app:1", platform=AMD64, engine_options=EngineOptions(cache=cache)))
         entries, content = contents.stack.tables[0].entries, contents.layers[0]
         assert content is not None
         assert b"".join(content.pieces(1, int(entries.content_offset[1]), int(entries.size[1]))) == b"content of b\n"
@@ -224,12 +224,12 @@ def test_an_engine_that_lies_about_a_layer_spoils_no_other(start: Start, cache: 
     identity = digest(config(HONEST))
     liar = start(sent(lie), image_id=identity)
     for _ in range(2):
-        shown = read_image(open_image("app:1", wishes=Wishes(cache=cache)))
+        shown = read_image(open_image("app:1", engine_options=EngineOptions(cache=cache)))
         assert shown.stack.entries.paths.tolist() == [b"hidden"]
     assert (liar.saves, cache.entries()) == (2, [])
     honest = start(sent(tar(saved(HONEST))), image_id=identity)
     for _ in range(2):
-        shown = read_image(open_image("app:1", wishes=Wishes(cache=cache)))
+        shown = read_image(open_image("app:1", engine_options=EngineOptions(cache=cache)))
         assert shown.stack.entries.paths.tolist() == [b"honest"]
     assert (honest.saves, len(cache.entries())) == (1, 2)
 
@@ -237,10 +237,10 @@ def test_an_engine_that_lies_about_a_layer_spoils_no_other(start: Start, cache: 
 def test_an_engine_that_lies_about_an_id_spoils_no_other(start: Start, cache: Cache) -> None:
     identity = digest(config(HONEST))
     start(sent(tar(saved(HIDDEN))), image_id=identity)
-    open_image("app:1", wishes=Wishes(cache=cache))
+    open_image("app:1", engine_options=EngineOptions(cache=cache))
     assert [kept.is_image for kept in cache.entries()] == [False]
     start(sent(tar(saved(HONEST))), image_id=identity)
-    shown = read_image(open_image("app:1", wishes=Wishes(cache=cache)))
+    shown = read_image(open_image("app:1", engine_options=EngineOptions(cache=cache)))
     assert shown.stack.entries.paths.tolist() == [b"honest"]
 
 

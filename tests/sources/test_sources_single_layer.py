@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from layerscope.analysis import analyse, read_image
+from layerscope.analysis import analyze, read_image
 from layerscope.errors import CorruptLayer, NotAnImage, NotFound
 from layerscope.sources.open import open_image
 from support.commands import ran
@@ -111,7 +111,7 @@ def test_a_damaged_one_is_shown_as_far_as_it_goes(tmp_path: Path, capsys: pytest
 
 
 def test_its_waste_is_what_its_own_tar_buries(rootfs: str) -> None:
-    analysis = analyse(read_image(open_image(rootfs)))
+    analysis = analyze(read_image(open_image(rootfs)))
     assert [(item.name.lower(), size) for item, size in analysis.waste.by_cause().items() if size] == [("shadowed", 3000)]
     assert analysis.waste.efficiency == pytest.approx((1500 + 11) / (4500 + 11))
 

@@ -17,7 +17,7 @@ import pytest
 from layerscope.analysis import Contents, read_image
 from layerscope.errors import NotFound
 from layerscope.layers.readers.blob import read_plain
-from layerscope.layers.readers.tar_split.reader import TarSplitWay
+from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.layers.table import LayerStack
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.failures import EngineFailed
@@ -50,7 +50,7 @@ def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_storage_gives_the_tables_of_the_archive(kept_images: KeptImages, archive: Path) -> None:
     in_place, saved = read_image(open_image("app:1")), read_image(open_image(str(archive)))
-    assert all(isinstance(layer.way, TarSplitWay) for layer in in_place.image.layers)
+    assert all(isinstance(layer.reader, TarSplitReader) for layer in in_place.image.layers)
     assert len(in_place.stack.tables) == 9
     for one, other in zip(in_place.stack.tables, saved.stack.tables, strict=True):
         assert_same(one, other)
@@ -86,7 +86,7 @@ def test_a_layer_in_storage_is_read_once_and_then_known(
     def refuse(*_arguments: object, **_named: object) -> None:
         raise AssertionError("a layer was read again")
 
-    monkeypatch.setattr(TarSplitWay, "read", refuse)
+    monkeypatch.setattr(TarSplitReader, "read", refuse)
     assert report(capsys, "app:1") == once
     assert ran(capsys, "cat", "app:1", "/more/twin").out == ran(capsys, "cat", archive, "/more/twin").out
 
@@ -243,13 +243,13 @@ def test_a_layer_that_was_removed_after_the_image_was_opened_is_told(docker_imag
 def test_a_file_that_was_removed_after_the_layer_was_read_is_told(
     docker_images: KeptImages, pruned: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = TarSplitWay.content
+    real = TarSplitReader.content
 
-    def remove_then_content(way: TarSplitWay, read: Any) -> Any:
+    def remove_then_content(reader: TarSplitReader, read: Any) -> Any:
         subprocess.run([*docker_images.command, "rmi", pruned], capture_output=True, check=False)
-        return real(way, read)
+        return real(reader, read)
 
-    monkeypatch.setattr(TarSplitWay, "content", remove_then_content)
+    monkeypatch.setattr(TarSplitReader, "content", remove_then_content)
     done = ran(capsys, "cat", pruned, "/gone")
     assert (done.code, done.out) == (2, "")
     assert done.err.endswith("cannot be read: it is not there any more\n")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from layerscope.cache.key import Ids
+from layerscope.cache.key import IdKind
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.oci.digest import Digest
 from support.image_builder import blob, layer, squeeze
 
-XXH3 = (Ids.XXH3,)
+XXH3 = (IdKind.XXH3,)
 
 
 def digest(number: int) -> Digest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from layerscope.families.figures import Ledger, Order
+from layerscope.families.figures import ImageOrder, LayerUsage
 from layerscope.families.forest import NOWHERE
 from layerscope.families.rows import TRUNK, rows
 from layerscope.oci.digest import Digest
@@ -40,7 +40,7 @@ def facts(
     )
 
 
-def drawn(ledger: Ledger) -> list[str]:
+def drawn(ledger: LayerUsage) -> list[str]:
     """The forest, two spaces a level; `*` for layers that are no image."""
     return [
         "  " * row.level + ("*" if row.image == TRUNK else ledger.forest.images[row.image].names[0])
@@ -48,9 +48,9 @@ def drawn(ledger: Ledger) -> list[str]:
     ]
 
 
-def family(order: Order = Order.SIZE) -> Ledger:
+def family(order: ImageOrder = ImageOrder.SIZE) -> LayerUsage:
     """A is a base; B and C are built on A, D and E on B."""
-    return Ledger.of(
+    return LayerUsage.of(
         [
             facts("e:1", "a 100", "b 20", "e 5"),
             facts("c:1", "a 100", "c 3"),
@@ -62,11 +62,11 @@ def family(order: Order = Order.SIZE) -> Ledger:
     )
 
 
-def number_of(ledger: Ledger, name: str) -> int:
+def number_of(ledger: LayerUsage, name: str) -> int:
     return next(number for number, image in enumerate(ledger.forest.images) if name in image.names)
 
 
-def check_shape(ledger: Ledger) -> None:
+def check_shape(ledger: LayerUsage) -> None:
     """What holds for every forest: parents before children, each image at one node, slices that nest."""
     forest = ledger.forest
     assert sorted(image for node in forest.nodes for image in node.images) == list(range(len(forest.images)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from layerscope.advice.advice import Advice, Fix
 from layerscope.advice.advise import advise
-from layerscope.analysis import Analysis, analyse, read_image
+from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.sources.open import open_image
 from support.dockerfiles import Json
 from support.image_builder import Layer, Member, file, layer
@@ -29,12 +29,12 @@ def big(
     return file(name, (word * (size // len(word) + 1))[:size], mode=mode, uid=uid, gid=gid, mtime=mtime)
 
 
-def analysed(path: Path, *layers: tuple[str, Layer], base_layers: int | None = None) -> Analysis:
+def analyzed(path: Path, *layers: tuple[str, Layer], base_layers: int | None = None) -> Analysis:
     tars = [each.tar() for _, each in layers]
     steps: list[Json] = [{"created_by": _created_by(instruction)} for instruction, _ in layers]
     settings = config(*tars, history=steps)
     image = open_image(write_tar(path / "image.tar", saved(*tars, settings=settings)))
-    return analyse(read_image(image), base_layers=base_layers)
+    return analyze(read_image(image), base_layers=base_layers)
 
 
 def _created_by(instruction: str) -> str:
@@ -48,7 +48,7 @@ def advice(
     path: Path, *layers: tuple[str, Layer], base: int = 0, has_dockerfile: bool = True, base_layers: int | None = None
 ) -> Advice:
     """Advice on an image of which the first `base` layers are not in the Dockerfile that is given."""
-    analysis = analysed(path, *layers, base_layers=base_layers)
+    analysis = analyzed(path, *layers, base_layers=base_layers)
     if not has_dockerfile:
         return advise(analysis, None)
     text = "\n".join(["FROM debian" if base else "FROM scratch", *(instruction for instruction, _ in layers[base:])])

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.advice.advice import Advice, DockerfileLine, Fix
-from layerscope.analysis import Analysis, analyse, read_image
-from layerscope.gate.verdict import Finding, Outcome, RuleResult, Severity, Unit, Verdict
+from layerscope.analysis import Analysis, analyze, read_image
+from layerscope.gate.verdict import Finding, Outcome, RuleResult, RuleSeverity, Unit, Verdict
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.sources.open import open_image
 from layerscope.waste.find import Cause
@@ -53,13 +53,13 @@ ORDINARY = (
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An image's archive and how it is analysed."""
+    """An image's archive and how it is analyzed."""
 
     path: Path
     base_layers: int | None = None
 
     def analysis(self) -> Analysis:
-        return analyse(read_image(open_image(str(self.path))), base_layers=self.base_layers)
+        return analyze(read_image(open_image(str(self.path))), base_layers=self.base_layers)
 
 
 def result(
@@ -67,7 +67,7 @@ def result(
     outcome: Outcome = Outcome.FAILED,
     *,
     name: str = "",
-    severity: Severity = Severity.ERROR,
+    severity: RuleSeverity = RuleSeverity.ERROR,
     unit: Unit = Unit.BYTES,
     measured: float = 2_500_000,
     limit: float = 2_000_000,
@@ -105,7 +105,7 @@ def ordinary(directory: Path) -> GateRun:
     results = (
         result("min-efficiency", Outcome.PASSED, unit=Unit.SHARE, measured=0.97, limit=0.9, is_floor=True),
         result("max-wasted", sentence="540 kB are wasted, 340 kB more than the limit of 200 kB.", findings=found),
-        result("max-layers", Outcome.WARNED, severity=Severity.WARN, unit=Unit.COUNT, measured=3, limit=2),
+        result("max-layers", Outcome.WARNED, severity=RuleSeverity.WARN, unit=Unit.COUNT, measured=3, limit=2),
         result("forbid", Outcome.WAIVED, name="forbid **/.git/** anywhere", waivers=("until 2030-01-01: it is public",)),
         result("budget", Outcome.UNJUDGED, name="budget /opt", measured=0, limit=1),
     )
@@ -139,7 +139,9 @@ def hostile(directory: Path) -> GateRun:
         result("forbid", name=f"forbid {each}", sentence=f"{each} is there: `{each}`.", findings=found[at : at + 2])
         for at, each in enumerate(HOSTILE)
     ]
-    results.append(result("budget", Outcome.WARNED, severity=Severity.WARN, name="budget", sentence=everything, findings=found))
+    results.append(
+        result("budget", Outcome.WARNED, severity=RuleSeverity.WARN, name="budget", sentence=everything, findings=found)
+    )
     results.append(result("max-size", Outcome.WAIVED, origin=everything, waivers=(everything,)))
     lines = {2: DockerfileLine(3, 3, everything, 0.5)}
     fixes = tuple(Fix("apt-cache", (2,), 3, 10, each, (each.encode(),)) for each in HOSTILE)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 
-from layerscope.viewing.forms import Shown
+from layerscope.viewing.forms import ShownFile
 
 
 def is_harmless(text: str) -> bool:
     return all(unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in text)
 
 
-def everything(found: Shown) -> str:
+def everything(found: ShownFile) -> str:
     return "".join([*found.lines[:5000], found.note, found.language, *(member.name for member in found.members)])

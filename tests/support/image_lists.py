@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from textual.geometry import Size
 
-from layerscope.analysis import analyse, read_image
+from layerscope.analysis import analyze, read_image
 from layerscope.app.app import LayerscopeApp
 from layerscope.app.images.screen import ImageList
 from layerscope.app.terminal import Terminal
@@ -15,7 +15,7 @@ from layerscope.progress import Progress
 from layerscope.sources.demo import open_demo
 from layerscope.sources.image import Image
 from layerscope.sources.listing.facts import ImageFacts
-from layerscope.sources.listing.found import Found
+from layerscope.sources.listing.found import FoundImage
 from support.families_build import facts
 from support.screens import COLORED, DEFAULTS, NARROW, Shown
 
@@ -45,18 +45,18 @@ def family() -> list[ImageFacts]:
     ]
 
 
-def found(images: Sequence[ImageFacts], opens: object = demo) -> list[Found]:
+def found(images: Sequence[ImageFacts], opens: object = demo) -> list[FoundImage]:
     assert callable(opens)
-    return [Found(each, f"docker:{each.titles()[0]}", opens) for each in images]
+    return [FoundImage(each, f"docker:{each.titles()[0]}", opens) for each in images]
 
 
-def waste_of(each: Found, progress: Progress) -> int | None:
-    return analyse(read_image(each.open(progress), progress=progress)).waste.wasted_bytes
+def waste_of(each: FoundImage, progress: Progress) -> int | None:
+    return analyze(read_image(each.open(progress), progress=progress)).waste.wasted_bytes
 
 
 @asynccontextmanager
 async def listed(
-    images: Sequence[Found],
+    images: Sequence[FoundImage],
     *,
     size: tuple[int, int] = NARROW,
     terminal: Terminal = COLORED,

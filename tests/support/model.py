@@ -120,7 +120,7 @@ def merge(layers: Iterable[Layer]) -> Result:
 # Paths
 
 
-def normalise(name: bytes) -> bytes:
+def normalize(name: bytes) -> bytes:
     parts: list[bytes] = []
     for part in name.split(b"/"):
         if part == b"..":
@@ -181,7 +181,7 @@ def follow_parent(path: bytes, tree: Tree) -> bytes:
 
 def hidden_by(member: Member) -> tuple[Literal["whiteout", "opaque", "nothing"], bytes] | None:
     """What a marker hides; None for an entry that is none."""
-    path = normalise(member.name)
+    path = normalize(member.name)
     directory, name = parent_of(path), path.rpartition(b"/")[2]
     if name == b".wh..wh..opq":
         return "opaque", directory
@@ -195,7 +195,7 @@ def hidden_by(member: Member) -> tuple[Literal["whiteout", "opaque", "nothing"],
 
 def is_entry(member: Member) -> bool:
     """Neither a marker nor a non-directory that calls itself the root."""
-    return hidden_by(member) is None and (normalise(member.name) != b"" or member.kind == "directory")
+    return hidden_by(member) is None and (normalize(member.name) != b"" or member.kind == "directory")
 
 
 # The tree
@@ -261,8 +261,8 @@ class _Image:
                     self._show(Version(parent, self.number, None))
 
     def _version(self, member: Member, alone: Tree) -> Version:
-        path = follow_parent(normalise(member.name), alone) if normalise(member.name) else b""
-        target = follow_parent(normalise(member.target), alone) if member.kind == "hardlink" else b""
+        path = follow_parent(normalize(member.name), alone) if normalize(member.name) else b""
+        target = follow_parent(normalize(member.target), alone) if member.kind == "hardlink" else b""
         content = Content(path, self.number, member.content) if member.kind == "file" else None
         return Version(path, self.number, member, target, own_content=content)
 

@@ -10,7 +10,7 @@ from textual.app import App
 from textual.widgets import Input
 
 SIZES = {"80x24": (80, 24), "140x40": (140, 40)}
-THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colours": "ansi-dark"}
+THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colors": "ansi-dark"}
 
 
 class Picture(SingleFileSnapshotExtension):

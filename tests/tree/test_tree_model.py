@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,17 @@ def assert_well_formed(tree: Tree) -> None:
 @given(stacks)
 def test_nodes_stand_in_depth_first_order_each_below_its_parent(stack: list[Layer]) -> None:
     assert_well_formed(tree_of(stack))
+
+
+@given(stacks)
+def test_a_subtree_sum_adds_up_a_node_and_all_below_it(stack: list[Layer]) -> None:
+    nodes = tree_of(stack).nodes
+    column = np.arange(1, len(nodes) + 1, dtype=np.int32)
+    sums = nodes.subtree_sums(column)
+    assert sums.dtype == np.int64
+    for node, path in enumerate(nodes.paths.tolist()):
+        below = [other for other, each in enumerate(nodes.paths.tolist()) if other != node and model.is_below(each, path)]
+        assert sums[node] == column[node] + column[below].sum()
 
 
 def test_parents_of_an_entry_that_its_own_tar_buries_are_nodes_too() -> None:

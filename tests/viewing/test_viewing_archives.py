@@ -17,7 +17,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerscope.viewing.forms import Form, Shown
+from layerscope.viewing.forms import Form, ShownFile
 from layerscope.viewing.members import MOST_MEMBERS
 from layerscope.viewing.shown import show
 from support.harmless import everything, is_harmless
@@ -38,11 +38,11 @@ PACKINGS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def shown(content: bytes, name: bytes = b"f") -> Shown:
+def shown(content: bytes, name: bytes = b"f") -> ShownFile:
     return show(content, name=name, size=len(content))
 
 
-def names(found: Shown) -> list[str]:
+def names(found: ShownFile) -> list[str]:
     return [member.name for member in found.members]
 
 

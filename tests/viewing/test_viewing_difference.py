@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from layerscope.layers.table import Kind
 from layerscope.tree.tree import Change
 from layerscope.viewing.difference import difference
-from layerscope.viewing.forms import Shown
+from layerscope.viewing.forms import ShownFile
 from layerscope.viewing.shown import show
 from layerscope.viewing.unified import DiffLine, unified
 from layerscope.viewing.versions import Metadata, PathVersion
@@ -24,7 +24,7 @@ PLAIN = PathVersion(1, Change.ADDED, 0, 0, Kind.FILE, Metadata(0o644, 0, 0, 0), 
 SIGNS = {"context": " ", "added": "+", "removed": "-", "header": "", "note": "# "}
 
 
-def shown(content: bytes) -> Shown:
+def shown(content: bytes) -> ShownFile:
     return show(content, name=b"f", size=len(content))
 
 

@@ -19,7 +19,7 @@ from layerscope.errors import CorruptLayer
 from layerscope.sources.open import open_image
 from layerscope.viewing.cancelling import Cancelled
 from layerscope.viewing.decoding import LONGEST_LINE, MOST_LINES
-from layerscope.viewing.forms import Form, Shown
+from layerscope.viewing.forms import Form, ShownFile
 from layerscope.viewing.hexdump import HexLines
 from layerscope.viewing.shown import LIMIT, load, show
 from support.harmless import everything, is_harmless
@@ -28,7 +28,7 @@ from support.image_builder import file, hardlink, image, layer
 HOSTILE = "\x1b]0;title\x07 \u202egnp.exe \u009b31m \u200b\x00 \ue000 \x7f\r"
 
 
-def shown(content: bytes, name: bytes = b"f") -> Shown:
+def shown(content: bytes, name: bytes = b"f") -> ShownFile:
     return show(content, name=name, size=len(content))
 
 

@@ -160,7 +160,7 @@ def read_image(
     unverified = tuple(
         layer.number
         for layer, read in zip(image.layers, reads, strict=True)
-        if read.hashes is None and (layer.digest or layer.diff_id) and (layer.blob or layer.way)
+        if read.hashes is None and (layer.digest or layer.diff_id) and (layer.blob or layer.reader)
     )
     stack, layers = _stack_layers(image, reads)
     progress("merging layers", 0, 0)
@@ -183,9 +183,9 @@ def _measured(image: Image, reads: list[ReadLayer]) -> Image:
 
 
 def _measured_layer(layer: StoredLayer, read: ReadLayer) -> StoredLayer:
-    if read.compression is not Compression.NONE or (layer.blob is None and layer.way is None):
+    if read.compression is not Compression.NONE or (layer.blob is None and layer.reader is None):
         return layer
-    measured_bytes = layer.measured_bytes if layer.way is None else read.table.unpacked_bytes
+    measured_bytes = layer.measured_bytes if layer.reader is None else read.table.unpacked_bytes
     return replace(layer, measured_bytes=measured_bytes, is_plain=True, compressed_estimate=read.compressed_estimate)
 
 
@@ -201,12 +201,12 @@ def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tup
 
 
 def _content(layer: StoredLayer, read: ReadLayer) -> LayerContent | None:
-    if layer.way is not None:
-        return layer.way.content(read)
+    if layer.reader is not None:
+        return layer.reader.content(read)
     return BlobContent.of(layer.blob, read) if layer.blob else None
 
 
-def analyse(contents: Contents, *, base_layers: int | None = None, base_name: str = "") -> Analysis:
+def analyze(contents: Contents, *, base_layers: int | None = None, base_name: str = "") -> Analysis:
     """Find the waste of an image that was read. `base_layers` of its layers belong to its base, if that is known."""
     identity = ContentIdentity(contents.tree, contents.layers)
     return Analysis(contents, find(contents.tree, identity), identity, base_layers, base_name)

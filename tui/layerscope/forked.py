@@ -1,4 +1,4 @@
-"""Doing a piece of Python's own work in a second process, on the second core."""
+"""Runs a call in a forked copy of this process, on another core."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and (os.cpu_count() or 1) > 1 and threading.active_count() == 1
 
 
-class Beside(Generic[T]):
-    """`work` being done by a copy of this process; what it returns comes back through a pipe, so it must be picklable."""
+class ForkedCall(Generic[T]):
+    """A call made in a forked copy of this process. Its result comes back through a pipe, so it must be picklable."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         reader, writer = os.pipe()

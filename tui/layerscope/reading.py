@@ -9,11 +9,11 @@ from functools import partial
 from threading import Lock
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.cached_reader import CachedWay
+from layerscope.cache.cached_reader import CachedReader
 from layerscope.cache.stored import find_stored, keep_stored
 from layerscope.doubt import hash_algorithms, layer_problems
 from layerscope.errors import CorruptLayer
-from layerscope.forked import Beside, can_fork
+from layerscope.forked import ForkedCall, can_fork
 from layerscope.layers.compression.streams import Compression, compression_of, unpacked_guess
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
@@ -92,9 +92,9 @@ def _find_known(layers: tuple[StoredLayer, ...], progress: Progress, how: _How, 
 
 def _known(layer: StoredLayer, how: _How, counter: _Counter) -> ReadLayer | None:
     number, on_bytes = layer.number, counter.of(layer.number)
-    if isinstance(layer.way, CachedWay) and layer.way.is_known:
-        return layer.way.read(layer=number, on_bytes=on_bytes)
-    if layer.blob is None or layer.way is not None or how.cache is None:
+    if isinstance(layer.reader, CachedReader) and layer.reader.is_known:
+        return layer.reader.read(layer=number, on_bytes=on_bytes)
+    if layer.blob is None or layer.reader is not None or how.cache is None:
         return None
     stated, hash_with = layer.digest or layer.diff_id, hash_algorithms(layer) if how.verify else None
     found = find_stored(how.cache, layer.blob, stated, layer=number, on_bytes=on_bytes, hash_with=hash_with)
@@ -133,7 +133,7 @@ def _read_in_threads(layers: list[StoredLayer], progress: Progress, how: _How, o
 def _read_in_processes(layers: list[StoredLayer], progress: Progress, how: _How) -> Reads:
     """This process takes one share and copies of it the others; what a copy that died had to read is read here."""
     mine, *others = _shares(layers, os.cpu_count() or 1)
-    beside = [Beside(partial(_read_all, share, _Counter(unwatched, share), how)) for share in others]
+    beside = [ForkedCall(partial(_read_all, share, _Counter(unwatched, share), how)) for share in others]
     try:
         reads = _read_all(mine, _Counter(progress, mine, out_of=layers), how)
         for share, copy in zip(others, beside, strict=True):
@@ -159,19 +159,19 @@ def _shares(layers: list[StoredLayer], count: int) -> list[list[StoredLayer]]:
 
 def _work(layer: StoredLayer) -> int:
     """How long a layer takes, in bytes of plain layers."""
-    if layer.blob is None or layer.way is not None or _is_plain(layer):
+    if layer.blob is None or layer.reader is not None or _is_plain(layer):
         return layer.wire_bytes
     return SLOWER * (layer.wire_bytes + unpacked_guess(layer.blob))
 
 
 def _is_plain(layer: StoredLayer) -> bool:
-    return layer.blob is None or layer.way is not None or compression_of(layer.blob.read(0, 4)) is Compression.NONE
+    return layer.blob is None or layer.reader is not None or compression_of(layer.blob.read(0, 4)) is Compression.NONE
 
 
 def _read(layer: StoredLayer, counter: _Counter, how: _How) -> ReadLayer:
     number, on_bytes = layer.number, counter.of(layer.number)
-    if layer.way is not None:
-        return _checked(layer, layer.way.read(layer=number, on_bytes=on_bytes))
+    if layer.reader is not None:
+        return _checked(layer, layer.reader.read(layer=number, on_bytes=on_bytes))
     if layer.blob is None:
         why = f" ({layer.absent})" if layer.absent else ""
         text = f"its files cannot be read{why}" if layer.sealed else f"its bytes are not there{why}"

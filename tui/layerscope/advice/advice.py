@@ -1,4 +1,4 @@
-"""What to change: lines of a Dockerfile that layers come from, and fixes with the bytes that each saves."""
+"""The result of advising: which Dockerfile lines layers come from, and fixes with the bytes each saves."""
 
 from __future__ import annotations
 

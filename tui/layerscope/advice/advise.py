@@ -1,4 +1,4 @@
-"""What to change: the lines of a Dockerfile that an image's layers come from, and fixes with the bytes they save."""
+"""Map an image's layers to Dockerfile lines and find fixes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from layerscope.advice.fixes.build_context import find_repositories
 from layerscope.advice.fixes.caches import find_caches
 from layerscope.advice.fixes.databases import find_databases
 from layerscope.advice.fixes.duplicates import find_live_duplicates
-from layerscope.advice.fixes.fix_context import Maker, Scene
+from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin
 from layerscope.advice.fixes.removed import find_removed
 from layerscope.advice.fixes.replaced import find_replaced, find_shadowed
 from layerscope.advice.fixes.rewritten import find_rewritten
@@ -32,7 +32,7 @@ FINDERS = (
     find_live_duplicates,
 )
 """In this order: a byte belongs to the first that explains it."""
-UNMAPPED = Mapping({}, {}, None, is_recognised=False)
+UNMAPPED = Mapping({}, {}, None, is_recognized=False)
 
 
 def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = None) -> Advice:
@@ -54,26 +54,26 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:
-    if mapping.is_recognised:
+    if mapping.is_recognized:
         return ()
     return (f"The image's history does not look like {escape(name)}, so layers are named and no lines.",)
 
 
 def _fixes(analysis: Analysis, mapping: Mapping) -> tuple[Fix, ...]:
-    scene = _scene(analysis, mapping)
-    fixes = [fix for find in FINDERS for fix in find(scene)]
+    context = _fix_context(analysis, mapping)
+    fixes = [fix for find in FINDERS for fix in find(context)]
     return tuple(sorted(fixes, key=lambda fix: (-fix.size, fix.layers, fix.kind)))
 
 
-def _scene(analysis: Analysis, mapping: Mapping) -> Scene:
+def _fix_context(analysis: Analysis, mapping: Mapping) -> FixContext:
     base_layers = analysis.base_layers if analysis.base_layers is not None else mapping.base_layers
     steps = {step.layer: step for step in read_steps(analysis.image.steps) if step.layer is not None}
-    makers = []
+    origins = []
     for layer in analysis.image.layers:
         number, step = layer.number, steps[layer.number]
         instruction = mapping.instructions.get(number)
-        makers.append(
-            Maker(
+        origins.append(
+            LayerOrigin(
                 number,
                 instruction.keyword if instruction else step.keyword,
                 instruction.text if instruction else instruction_text(step),
@@ -82,4 +82,4 @@ def _scene(analysis: Analysis, mapping: Mapping) -> Scene:
                 line=mapping.lines.get(number),
             )
         )
-    return Scene(analysis, makers, base_layers)
+    return FixContext(analysis, origins, base_layers)

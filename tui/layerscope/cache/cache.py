@@ -13,10 +13,10 @@ from layerscope.cache import directory as files
 from layerscope.cache.columns import Unusable
 from layerscope.cache.directory import KeptFile
 from layerscope.cache.fingerprint import Fingerprint
-from layerscope.cache.format import Kept, OtherFormat, decode, encode
-from layerscope.cache.key import IMAGE, Ids, Key
+from layerscope.cache.format import CachedLayer, OtherFormat, decode, encode
+from layerscope.cache.image_note import decode_note, encode_note
+from layerscope.cache.key import IMAGE, CacheKey, IdKind
 from layerscope.cache.limit import DEFAULT_LIMIT, parse_size
-from layerscope.cache.note import decode_note, encode_note
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
 
@@ -51,31 +51,31 @@ class Cache:
             trouble = trouble or f"{SIZE} is not a size such as 300MB"
         return cls(directory, DEFAULT_LIMIT if bounded is None else bounded, trouble)
 
-    def has(self, diff_id: Digest, ids: Iterable[Ids]) -> bool:
+    def has(self, diff_id: Digest, ids: Iterable[IdKind]) -> bool:
         """Whether there is a file for an engine's layer with ids of one of these kinds; `find` may still not take to it."""
-        names = (Key(diff_id, kind).name for kind in ids)
+        names = (CacheKey(diff_id, kind).name for kind in ids)
         return not self.trouble and any(name and (self.directory / name).exists() for name in names)
 
-    def find(self, diff_id: Digest, ids: Iterable[Ids], *, layer: int) -> ReadLayer | None:
+    def find(self, diff_id: Digest, ids: Iterable[IdKind], *, layer: int) -> ReadLayer | None:
         """An engine's layer, with ids of the first of these kinds that is kept. Its problems will name it number `layer`."""
         for kind in ids:
-            kept = self.load(Key(diff_id, kind), layer)
+            kept = self.load(CacheKey(diff_id, kind), layer)
             if kept is not None:
                 return kept.read
         return None
 
-    def keep(self, diff_id: Digest, read: ReadLayer, ids: Ids) -> None:
+    def keep(self, diff_id: Digest, read: ReadLayer, ids: IdKind) -> None:
         """Keep an engine's layer. Whoever calls vouches that the engine has these bytes under this diff_id."""
-        self.store(Key(diff_id, ids), read, None)
+        self.store(CacheKey(diff_id, ids), read, None)
 
     def recall(self, image_id: Digest) -> bytes | None:
         """What was noted of an engine's image."""
-        name = Key(image_id, IMAGE).name
+        name = CacheKey(image_id, IMAGE).name
         return self._read(name, lambda data: decode_note(data, name=name))
 
     def note(self, image_id: Digest, text: bytes) -> None:
         """Note something of an engine's image. Whoever calls has seen that it goes with this id."""
-        name = Key(image_id, IMAGE).name
+        name = CacheKey(image_id, IMAGE).name
         if name and not self.trouble:
             self._write(name, lambda: encode_note(text, name=name))
 
@@ -88,11 +88,11 @@ class Cache:
         files.remove_unfinished(self.directory, 0)
         return [file for file in self.entries() if files.remove(self.directory, file.name)]
 
-    def load(self, key: Key, layer: int) -> Kept | None:
+    def load(self, key: CacheKey, layer: int) -> CachedLayer | None:
         """The layer in a file."""
         return self._read(key.name, lambda data: decode(data, name=key.name, layer=layer))
 
-    def store(self, key: Key, read: ReadLayer, fingerprint: Fingerprint | None) -> None:
+    def store(self, key: CacheKey, read: ReadLayer, fingerprint: Fingerprint | None) -> None:
         """Keep a layer in a file, unless entries of it are missing."""
         if key.name and not self.trouble and is_keepable(read):
             self._write(key.name, lambda: encode(read, name=key.name, fingerprint=fingerprint))

@@ -5,27 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.key import Ids
+from layerscope.cache.key import IdKind
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.content import LayerContent
 from layerscope.layers.readers.blob import ReadLayer
-from layerscope.layers.readers.protocol import Way
+from layerscope.layers.readers.protocol import LayerReader
 from layerscope.oci.digest import Digest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CachedWay:
-    """Another way to a layer, with the cache before it.
+class CachedReader:
+    """Puts the cache before another reader of the same layer.
 
-    `ids` is what the other way's tables hold; `usable` are other kinds that will do, too. The layers of one image have to be
-    of one kind, so those who mix ways name the same.
+    `ids` is what the other reader's tables hold; `usable` are other kinds that will do, too. The layers of one image have to be
+    of one kind, so readers that are mixed name the same.
     """
 
     cache: Cache
     diff_id: Digest
-    way: Way
-    ids: Ids
-    usable: tuple[Ids, ...] = ()
+    reader: LayerReader
+    ids: IdKind
+    usable: tuple[IdKind, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -34,19 +34,19 @@ class CachedWay:
 
     @property
     def stored_bytes(self) -> int:
-        """The other way's: a report says the same with and without the cache."""
-        return self.way.stored_bytes
+        """The other reader's: a report says the same with and without the cache."""
+        return self.reader.stored_bytes
 
     def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """The kept table, or else the other way's, which is then kept."""
+        """The kept table, or else the other reader's, which is then kept."""
         known = self.cache.find(self.diff_id, (self.ids, *self.usable), layer=layer)
         if known is not None:
             on_bytes(self.stored_bytes)
             return known
-        read = self.way.read(layer=layer, on_bytes=on_bytes)
+        read = self.reader.read(layer=layer, on_bytes=on_bytes)
         self.cache.keep(self.diff_id, read, self.ids)
         return read
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """The other way's. It gets a table that it may not have made itself."""
-        return self.way.content(read)
+        """The other reader's content. It gets a table that it may not have made itself."""
+        return self.reader.content(read)

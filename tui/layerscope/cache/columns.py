@@ -42,7 +42,7 @@ class Names(msgspec.Struct, array_like=True, frozen=True):
 
 
 @dataclass(slots=True)
-class Writer:
+class ColumnWriter:
     """Puts columns one after the other."""
 
     pieces: list[bytes] = field(default_factory=list)
@@ -78,7 +78,7 @@ def narrowest(column: Longs) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ColumnReader:
     """Gives columns back. Raises Unusable for what no Writer wrote."""
 
     body: memoryview

@@ -8,13 +8,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.cache.columns import Names, Reader, Stretch, Unusable, Writer
+from layerscope.cache.columns import ColumnReader, ColumnWriter, Names, Stretch, Unusable
 from layerscope.layers.table import Entries, Kind, no_ids
 
 MODES = 0o7777
 
 
-class Columns(msgspec.Struct, array_like=True, frozen=True):
+class EntryStretches(msgspec.Struct, array_like=True, frozen=True):
     """Where the columns of `Entries` lie."""
 
     paths: Names
@@ -29,9 +29,9 @@ class Columns(msgspec.Struct, array_like=True, frozen=True):
     links: Names
 
 
-def add_entries(writer: Writer, entries: Entries) -> Columns:
+def add_entries(writer: ColumnWriter, entries: Entries) -> EntryStretches:
     """Add every column of `entries`; of ids that are all unknown, nothing."""
-    return Columns(
+    return EntryStretches(
         paths=writer.add_names(entries.paths),
         kind=writer.add(entries.kind, "<u1"),
         mode=writer.add(entries.mode, "<u2"),
@@ -45,7 +45,7 @@ def add_entries(writer: Writer, entries: Entries) -> Columns:
     )
 
 
-def read_entries(columns: Columns, reader: Reader) -> Entries:
+def read_entries(columns: EntryStretches, reader: ColumnReader) -> Entries:
     """The entries again. Raises Unusable for columns that do not fit each other, or hold what such columns cannot."""
     kind = reader.numbers(columns.kind, "<u1").astype(np.uint8)
     entries = Entries(
@@ -65,7 +65,7 @@ def read_entries(columns: Columns, reader: Reader) -> Entries:
     return entries
 
 
-def _ids(stretch: Stretch | None, reader: Reader, count: int) -> npt.NDArray[np.uint64]:
+def _ids(stretch: Stretch | None, reader: ColumnReader, count: int) -> npt.NDArray[np.uint64]:
     if stretch is None:
         return no_ids(count)
     ids = reader.numbers(stretch, "<u8").astype(np.uint64)

@@ -20,8 +20,8 @@ import msgspec
 import xxhash
 
 from layerscope import __version__
-from layerscope.cache.columns import ALIGNMENT, Reader, Unusable, Writer
-from layerscope.cache.entries import Columns, add_entries, read_entries
+from layerscope.cache.columns import ALIGNMENT, ColumnReader, ColumnWriter, Unusable
+from layerscope.cache.entries import EntryStretches, add_entries, read_entries
 from layerscope.cache.fingerprint import Fingerprint
 from layerscope.layers.compression.streams import Compression
 from layerscope.layers.hashing import LayerHashes
@@ -46,7 +46,7 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True):
     fingerprint: Fingerprint | None
     compression: Compression
     unpacked_bytes: int
-    columns: Columns
+    columns: EntryStretches
     whiteouts: tuple[bytes, ...]
     opaques: tuple[bytes, ...]
     whiteout_rows: tuple[int, ...]
@@ -61,7 +61,7 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True):
 
 def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> bytes:
     """The file of a layer without fatal problems; `name` is the file's own, `fingerprint` that of the layer's stored bytes."""
-    table, writer = read.table, Writer()
+    table, writer = read.table, ColumnWriter()
     rest = _Rest(
         made_by=__version__,
         name=name,
@@ -99,14 +99,14 @@ class OtherFormat(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kept:
+class CachedLayer:
     """A file that was read: its layer, and the fingerprint of the stored bytes (None: an engine vouched for them)."""
 
     read: ReadLayer
     fingerprint: Fingerprint | None
 
 
-def decode(data: bytes, *, name: str, layer: int) -> Kept:
+def decode(data: bytes, *, name: str, layer: int) -> CachedLayer:
     """The layer of a file called `name`; `layer` is the number that its problems will name.
 
     Raises OtherFormat, or Unusable for anything that `encode` did not write.
@@ -117,7 +117,7 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
         raise OtherFormat
     if rest.name != name:
         raise Unusable
-    entries = read_entries(rest.columns, Reader(body))
+    entries = read_entries(rest.columns, ColumnReader(body))
     if not all(0 <= entry < len(entries) for entry in chain(rest.sparse, rest.xattrs, rest.devices)):
         raise Unusable
     table = LayerTable(
@@ -134,7 +134,7 @@ def decode(data: bytes, *, name: str, layer: int) -> Kept:
         unpacked_bytes=rest.unpacked_bytes,
     )
     hashes = LayerHashes(*rest.hashes) if rest.hashes else None
-    return Kept(ReadLayer(table, rest.compression, hashes=hashes), rest.fingerprint)
+    return CachedLayer(ReadLayer(table, rest.compression, hashes=hashes), rest.fingerprint)
 
 
 def unseal(data: bytes) -> tuple[memoryview, memoryview]:

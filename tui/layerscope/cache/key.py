@@ -15,7 +15,7 @@ IMAGE = "image"
 """The ending of what is noted of an engine's image."""
 
 
-class Ids(StrEnum):
+class IdKind(StrEnum):
     """What the column `content_id` of a table holds. Ids of two kinds cannot be compared."""
 
     NONE = "none"
@@ -23,11 +23,11 @@ class Ids(StrEnum):
     CRC64 = "crc64"
 
 
-_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{IMAGE}|{'|'.join(Ids)})")
+_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{IMAGE}|{'|'.join(IdKind)})")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class CacheKey:
     """A digest and an ending. Only sha256 and sha512 name a file: those are what engines check."""
 
     digest: Digest

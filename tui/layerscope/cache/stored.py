@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from layerscope.cache.cache import Cache, is_keepable
 from layerscope.cache.fingerprint import PassingHash
-from layerscope.cache.key import STORED, Key
+from layerscope.cache.key import STORED, CacheKey
 from layerscope.layers.blob import Blob, OnBytes, uncounted
 from layerscope.layers.compression.streams import Compression, compression_of, unpacked_limit
 from layerscope.layers.hashing import Algorithms
@@ -35,7 +35,7 @@ def find_stored(
     """
     if digest is None or not _is_worth_keeping(blob):
         return None
-    kept = cache.load(Key(digest, STORED), layer)
+    kept = cache.load(CacheKey(digest, STORED), layer)
     if kept is None or kept.fingerprint is None or kept.read.table.unpacked_bytes > unpacked_limit(blob.size):
         return None
     hashes = kept.read.hashes
@@ -56,7 +56,7 @@ def keep_stored(
     passing = PassingHash(blob, on_bytes)
     read = reader(on_bytes=passing.take)
     if is_keepable(read):
-        cache.store(Key(digest, STORED), read, passing.fingerprint())
+        cache.store(CacheKey(digest, STORED), read, passing.fingerprint())
     return read
 
 

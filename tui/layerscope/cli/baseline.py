@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from layerscope.cli.ci import refuse_doubt
-from layerscope.cli.options import analyse_image, base_option, complete_file, image_argument, platform_option
+from layerscope.cli.options import analyze_image, base_option, complete_file, image_argument, platform_option
 from layerscope.cli.output import is_stdout, spare_the_image, write_bytes
 from layerscope.cli.rule_options import read_rules
 
@@ -42,7 +42,7 @@ def baseline(reference: str, place: str, platform: str | None, base: str | None)
 
     spare_the_image(reference, place, option=f"-o {place}")
     named = [each.path for each in read_rules().directory_growth]
-    analysis = analyse_image(reference, platform, base, is_judged=True)
+    analysis = analyze_image(reference, platform, base, is_judged=True)
     refuse_doubt(analysis)
     write_bytes(place, baseline_text(baseline_of(Subject(analysis), named=named)).encode())
     if not is_stdout(place):

@@ -14,7 +14,7 @@ import click
 from layerscope.cli.ci_reports import wanted_reports, write_reports
 from layerscope.cli.image_completion import complete_image
 from layerscope.cli.options import (
-    analyse_image,
+    analyze_image,
     base_option,
     complete_file,
     engine_options,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from layerscope.advice.advice import Advice
     from layerscope.analysis import Analysis
     from layerscope.gate.baseline import Baseline
-    from layerscope.gate.config import Config
+    from layerscope.gate.config import GateConfig
 
 CONFIG_FILE = "layerscope.toml"
 
@@ -107,7 +107,7 @@ def _init(reference: str, platform: str | None, base: str | None) -> int:
     place = given_flags().config_file or Path(CONFIG_FILE)
     if os.path.lexists(place):
         raise WouldOverwrite(f"{escape(str(place))} is there already; remove it first, or name another with --config FILE")
-    analysis = analyse_image(reference, platform, base, is_judged=True)
+    analysis = analyze_image(reference, platform, base, is_judged=True)
     refuse_doubt(analysis)
     write_bytes(str(place), first_config_text(analysis).encode())
     click.echo(f"wrote {escape(str(place))}", err=True)
@@ -129,7 +129,7 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
     reports = wanted_reports(reference, options["reports"], options["json_file"])
     config = read_rules()  # before the image: a mistake in it is told at once
     baseline = read_baseline_of(config, platform, base)
-    analysis = analyse_image(reference, platform, base, is_judged=True)
+    analysis = analyze_image(reference, platform, base, is_judged=True)
 
     from layerscope.gate.evaluate import evaluate
     from layerscope.report.verdict.gate_run import GateRun
@@ -157,7 +157,7 @@ def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
         return replace(advice, notes=(*advice.notes, f"{error}."))
 
 
-def read_baseline_of(config: Config, platform: str | None, base: str | None) -> Baseline | None:
+def read_baseline_of(config: GateConfig, platform: str | None, base: str | None) -> Baseline | None:
     """The baseline that the configuration names: a file of `layerscope baseline`, or an image. Raises BadSettings, NotFound."""
     name = config.limit("baseline")
     if not isinstance(name, str):
@@ -171,7 +171,7 @@ def read_baseline_of(config: Config, platform: str | None, base: str | None) -> 
     if is_baseline(raw):
         with named(escape(name)):
             return read_baseline(raw)
-    analysis = analyse_image(name, platform, base, is_judged=True)
+    analysis = analyze_image(name, platform, base, is_judged=True)
     refuse_doubt(analysis)
     return baseline_of(Subject(analysis), named=[each.path for each in config.directory_growth])
 

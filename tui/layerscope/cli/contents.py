@@ -12,8 +12,8 @@ import click
 
 from layerscope.cli.options import (
     checked_layer,
+    chosen_engine_options,
     damage_exit_code,
-    engine_wishes,
     image_argument,
     json_lines_option,
     layer_option,
@@ -117,7 +117,7 @@ def verify(reference: str, platform: str | None, *, as_json: bool) -> int:
     from layerscope.verify import verify as verify_image
 
     with Progress() as progress:
-        image = open_image(reference, platform, progress, wishes=engine_wishes(needs_tars=True))
+        image = open_image(reference, platform, progress, engine_options=chosen_engine_options(needs_tars=True))
         checks = verify_image(image, progress=progress)
     for check in checks:
         click.echo(json.dumps(_check_fields(check)) if as_json else _check_line(check))

@@ -8,7 +8,7 @@ import click
 
 from layerscope.cli.image_completion import complete_image
 from layerscope.cli.options import (
-    analyse_image,
+    analyze_image,
     damage_exit_code,
     engine_options,
     json_lines_option,
@@ -36,7 +36,7 @@ def diff(old: str, new: str, limit: int, platform: str | None, *, as_json: bool)
     """
     from layerscope.compare.comparison import compare
 
-    analyses = [analyse_image(name, platform, None) for name in (old, new)]
+    analyses = [analyze_image(name, platform, None) for name in (old, new)]
     comparison = compare(*analyses)
     if as_json:
         from layerscope.report.comparison.diff_json import diff_json

@@ -108,10 +108,10 @@ def blame(reference: str, path: str, platform: str | None, as_json: bool) -> int
 def _ever_there(contents: Contents, path: bytes) -> int:
     """The node of a path that some layer held, as it is written or through the symlinks of the last layer. Raises NotFound."""
     from layerscope.errors import NotFound
-    from layerscope.layers.tar.names import normalise
+    from layerscope.layers.tar.names import normalize
     from layerscope.tree.lookup import resolve
 
-    node = contents.tree.nodes.find(normalise(path))
+    node = contents.tree.nodes.find(normalize(path))
     if node is not None:
         return node
     if not contents.tree.layers:

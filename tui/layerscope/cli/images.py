@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from layerscope.cli.image_completion import complete_image
-from layerscope.cli.options import engine_wishes, open_cache
+from layerscope.cli.options import chosen_engine_options, open_cache
 from layerscope.cli.output import output_style
 from layerscope.cli.progress import Progress
 from layerscope.cli.screen import can_show_screen, exit_code, read_keys_from_terminal, tune_textual
@@ -18,15 +18,15 @@ from layerscope.cli.screen import can_show_screen, exit_code, read_keys_from_ter
 if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
     from layerscope.progress import Progress as Watch
-    from layerscope.sources.listing.found import Catch, Found
+    from layerscope.sources.listing.found import FoundImage, FoundImages
 
 
 @click.command()
 @click.argument("references", nargs=-1, metavar="[IMAGE...]", shell_complete=complete_image)
-@click.option("--analyze", "is_analysed", is_flag=True, help="Read all layers, to say what each image wastes.")
+@click.option("--analyze", "is_analyzed", is_flag=True, help="Read all layers, to say what each image wastes.")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
 @click.option("--text", "is_text", is_flag=True, help="Print the tree also on a terminal.")
-def images(references: tuple[str, ...], *, is_analysed: bool, is_json: bool, is_text: bool) -> int:
+def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_text: bool) -> int:
     """Show which images are built on which, what they share, and what removing each would free.
 
     IMAGE is an archive or layout, all images of which are shown; FILE:TAG or an engine's NAME for one; `docker:` or
@@ -40,14 +40,15 @@ def images(references: tuple[str, ...], *, is_analysed: bool, is_json: bool, is_
       layerscope images --json | jq -r '.images[] | select(.freed_by_removal > 1e9) | .tags[]'
     """
     from layerscope.families.remembered import recall_waste
-    from layerscope.sources.listing.find import find_images
+    from layerscope.sources.listing.find_images import find_images
 
     with Progress() as progress:
         catch = recall_waste(
-            open_cache(), find_images(references, stdin=sys.stdin.buffer, wishes=engine_wishes(), progress=progress)
+            open_cache(),
+            find_images(references, stdin=sys.stdin.buffer, engine_options=chosen_engine_options(), progress=progress),
         )
-        if is_analysed:
-            catch = _analysed(catch, progress)
+        if is_analyzed:
+            catch = _analyzed(catch, progress)
     code = 0
     if catch.found and not is_json and not is_text and can_show_screen(*references):
         code = _show_screen(catch.found, references)
@@ -58,7 +59,7 @@ def images(references: tuple[str, ...], *, is_analysed: bool, is_json: bool, is_
     return code or (2 if catch.problems else 0)
 
 
-def _analysed(catch: Catch, progress: Watch) -> Catch:
+def _analyzed(catch: FoundImages, progress: Watch) -> FoundImages:
     """Read every image. What cannot be read keeps its waste unknown, and is a problem."""
     from layerscope.errors import LayerscopeError
     from layerscope.families.remembered import remember_waste
@@ -84,26 +85,26 @@ class _Numbered:
         self._progress(self._prefix + stage, done, total)
 
 
-def _with_waste(each: Found, progress: Watch) -> Found:
+def _with_waste(each: FoundImage, progress: Watch) -> FoundImage:
     """The image with its waste, unless that is known already, or layers of it are not there."""
     if each.facts.wasted_bytes is not None:
         return each
     return replace(each, facts=each.facts.wasting(_waste_of(each, progress, open_cache())))
 
 
-def _waste_of(each: Found, progress: Watch, cache: Cache | None) -> int | None:
+def _waste_of(each: FoundImage, progress: Watch, cache: Cache | None) -> int | None:
     """What an image wastes; None where layers of it are not there."""
-    from layerscope.analysis import analyse, read_image
+    from layerscope.analysis import analyze, read_image
 
     contents = read_image(each.open(progress), progress=progress, cache=cache)
-    return analyse(contents).waste.wasted_bytes if contents.is_complete else None
+    return analyze(contents).waste.wasted_bytes if contents.is_complete else None
 
 
-def _write(catch: Catch, *, is_json: bool) -> None:
-    from layerscope.families.figures import Ledger
+def _write(catch: FoundImages, *, is_json: bool) -> None:
+    from layerscope.families.figures import LayerUsage
     from layerscope.report.images.families import families_json, families_text
 
-    ledger = Ledger.of(each.facts for each in catch.found)
+    ledger = LayerUsage.of(each.facts for each in catch.found)
     if is_json:
         sys.stdout.buffer.write(families_json(ledger, [each.reference for each in catch.found], catch.problems))
     elif catch.found or not catch.problems:
@@ -111,7 +112,7 @@ def _write(catch: Catch, *, is_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
+def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     """Explore the images on the screen."""
     tune_textual()
     from layerscope.app.app import run
@@ -124,7 +125,7 @@ def _show_screen(found: list[Found], references: tuple[str, ...]) -> int:
     read_keys_from_terminal(*references)
     cache = open_cache()
 
-    def learned(each: Found, wasted_bytes: int) -> None:
+    def learned(each: FoundImage, wasted_bytes: int) -> None:
         remember_waste(cache, [each.facts.wasting(wasted_bytes)])
 
     settings = read_settings(key_ids=KEY_IDS)

@@ -18,7 +18,7 @@ from layerscope.progress import Progress as Watch
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
     from layerscope.cache.cache import Cache
-    from layerscope.sources.engine.options import Wishes
+    from layerscope.sources.engine.options import EngineOptions
     from layerscope.sources.image import Image
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -52,7 +52,7 @@ no_verify_option = click.option(
 
 
 def engine_options(command: Command) -> Command:
-    """What every command that takes an IMAGE has, for it may be an engine's; `engine_wishes` looks them up."""
+    """What every command that takes an IMAGE has, for it may be an engine's; `chosen_engine_options` looks them up."""
     pull = click.option(
         "--pull", is_flag=True, expose_value=False, callback=_note, help="Have the engine pull an image that it has not."
     )
@@ -72,13 +72,13 @@ def image_argument(command: Command) -> Command:
     return click.argument("reference", metavar="IMAGE", shell_complete=complete_image)(engine_options(command))
 
 
-def engine_wishes(*, needs_bytes: bool = False, needs_tars: bool = False) -> Wishes:
+def chosen_engine_options(*, needs_bytes: bool = False, needs_tars: bool = False) -> EngineOptions:
     """What --pull, --keep and --no-cache ask for, for the command that runs in this thread."""
-    from layerscope.sources.engine.options import Wishes
+    from layerscope.sources.engine.options import EngineOptions
 
     context = click.get_current_context(silent=True)
     noted = context.meta if context is not None else {}
-    return Wishes(
+    return EngineOptions(
         pull=bool(noted.get(PULL)),
         keep=noted.get(KEEP),
         needs_bytes=needs_bytes,
@@ -119,16 +119,26 @@ layer_option = click.option(
 
 
 def open_image(
-    reference: str, platform: str | None, progress: Watch, *, wishes: Wishes | None = None, may_change: bool = False
+    reference: str,
+    platform: str | None,
+    progress: Watch,
+    *,
+    engine_options: EngineOptions | None = None,
+    may_change: bool = False,
 ) -> Image:
-    """Open what the user named. `wishes` are needed outside of the command's own thread."""
+    """Open what the user named. `engine_options` are needed outside of the command's own thread."""
     from layerscope.oci.platform import Platform
     from layerscope.sources.open import open_image as open_source
 
     wanted = Platform.parse(platform) if platform else None
-    wishes = engine_wishes() if wishes is None else wishes
+    engine_options = chosen_engine_options() if engine_options is None else engine_options
     return open_source(
-        reference, platform=wanted, stdin=sys.stdin.buffer, progress=progress, wishes=wishes, may_change=may_change
+        reference,
+        platform=wanted,
+        stdin=sys.stdin.buffer,
+        progress=progress,
+        engine_options=engine_options,
+        may_change=may_change,
     )
 
 
@@ -146,19 +156,19 @@ def read_image(reference: str, platform: str | None, *, keep_seek_points: bool =
     from layerscope.analysis import read_image as read
 
     with Progress() as progress:
-        image = open_image(reference, platform, progress, wishes=engine_wishes(needs_bytes=keep_seek_points))
+        image = open_image(reference, platform, progress, engine_options=chosen_engine_options(needs_bytes=keep_seek_points))
         return read(image, progress=progress, keep_seek_points=keep_seek_points, cache=open_cache())
 
 
-def analyse_image(
+def analyze_image(
     reference: str, platform: str | None, base: str | None, *, may_change: bool = False, is_judged: bool = False
 ) -> Analysis:
-    """Open, read and analyse an image, with progress; one whose file `may_change` meanwhile, from a copy.
+    """Open, read and analyze an image, with progress; one whose file `may_change` meanwhile, from a copy.
 
     Where it `is_judged`, digests are checked unless --no-verify says otherwise; raises NotAnImage then for what is none and was
     not said to be a layer.
     """
-    from layerscope.analysis import analyse
+    from layerscope.analysis import analyze
     from layerscope.analysis import read_image as read
     from layerscope.errors import NotAnImage
     from layerscope.sources.base import find_base
@@ -170,7 +180,7 @@ def analyse_image(
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
         contents = read(image, progress=progress, cache=open_cache(), verify=is_judged and not _noted("no_verify"))
         progress("looking for waste", 0, 0)
-        analysis = analyse(contents, base_layers=found.layers, base_name=found.name)
+        analysis = analyze(contents, base_layers=found.layers, base_name=found.name)
     remember_waste(analysis, open_cache())
     return analysis
 

@@ -1,4 +1,4 @@
-"""Standard output: its encoding, its width, its colours, and files written whole or not at all."""
+"""Standard output: its encoding, its width, its colors, and files written whole or not at all."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def _escape_rest(error: UnicodeError) -> tuple[str, int]:
 
 
 def output_style() -> Style:
-    """How to write to standard output: 80 columns and no colour unless it is a terminal; COLUMNS and NO_COLOR are honoured."""
+    """How to write to standard output: 80 columns and no color unless it is a terminal; COLUMNS and NO_COLOR are honored."""
     import shutil
 
     from layerscope.wording.style import Style
 
     is_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if is_terminal or "COLUMNS" in os.environ else 80
-    has_colour = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    has_color = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     is_ascii = "utf" not in (sys.stdout.encoding or "").lower()
-    return Style(max(width, NARROWEST), has_colour, is_ascii)
+    return Style(max(width, NARROWEST), has_color, is_ascii)
 
 
 def is_stdout(name: str | None) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.formatting import HelpFormatter
 
-from layerscope.cli.options import analyse_image, base_option, complete_file, damage_exit_code, image_argument, platform_option
+from layerscope.cli.options import analyze_image, base_option, complete_file, damage_exit_code, image_argument, platform_option
 from layerscope.cli.output import is_stdout, output_style, spare_the_image, write_bytes
 from layerscope.cli.screen import can_show_screen, show_demo, show_screen
 
@@ -56,7 +56,7 @@ def report(reference: str, platform: str | None, base: str | None, json_file: st
         spare_the_image(reference, json_file, option=f"--json {json_file}")
     elif not is_text and can_show_screen(reference, base):
         return show_screen(reference, platform, base)
-    return _show(analyse_image(reference, platform, base), json_file)
+    return _show(analyze_image(reference, platform, base), json_file)
 
 
 @click.command()
@@ -76,14 +76,14 @@ def demo(json_file: str | None, save: str | None, *, is_text: bool) -> int:
       layerscope demo --save demo.tar
       layerscope blame demo.tar /srv/app/models/words.bin
     """
-    from layerscope.analysis import analyse, read_image
+    from layerscope.analysis import analyze, read_image
     from layerscope.sources.demo import open_demo
 
     if save is not None:
         return _save(save)
     if json_file is None and not is_text and can_show_screen():
         return show_demo()
-    return _show(analyse(read_image(open_demo())), json_file)
+    return _show(analyze(read_image(open_demo())), json_file)
 
 
 def _save(name: str) -> int:
@@ -101,7 +101,7 @@ def show_image(reference: str) -> int:
     """Explore an image, or report on it where there is no terminal."""
     if can_show_screen(reference):
         return show_screen(reference, None, None)
-    return _show(analyse_image(reference, None, None), None)
+    return _show(analyze_image(reference, None, None), None)
 
 
 def _show(analysis: Analysis, json_file: str | None) -> int:

@@ -12,7 +12,7 @@ import click
 from layerscope.cli.options import complete_file
 
 if TYPE_CHECKING:
-    from layerscope.gate.config import Config
+    from layerscope.gate.config import GateConfig
     from layerscope.gate.config_sources import Flags
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -95,7 +95,7 @@ def given_flags() -> Flags:
     )
 
 
-def read_rules() -> Config:
+def read_rules() -> GateConfig:
     """The rules that hold here and now. Raises BadSettings."""
     from layerscope.gate.config_sources import read_config
 

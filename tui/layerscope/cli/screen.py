@@ -60,13 +60,15 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
 
     # Both run in a thread, once the first frame is drawn: what the cache needs takes as long to import as that frame.
     def opener(progress: Progress) -> tuple[Image, Base]:
-        from layerscope.cli.options import engine_wishes, open_image
+        from layerscope.cli.options import chosen_engine_options, open_image
         from layerscope.sources.base import find_base
 
         with context.scope(cleanup=False):
-            wishes = engine_wishes()
-        image = open_image(reference, platform, progress, wishes=wishes, may_change=is_watched)
-        found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress, wishes=wishes))
+            engine_options = chosen_engine_options()
+        image = open_image(reference, platform, progress, engine_options=engine_options, may_change=is_watched)
+        found = find_base(
+            image, base, open_base=lambda name: open_image(name, str(image.platform), progress, engine_options=engine_options)
+        )
         return image, found
 
     def remember(analysis: Analysis) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from layerscope.cli.options import (
-    analyse_image,
+    analyze_image,
     base_option,
     damage_exit_code,
     image_argument,
@@ -36,7 +36,7 @@ def waste(reference: str, by: str, limit: int | None, platform: str | None, base
       layerscope waste image.tar --by layer
       layerscope waste image.tar --json | jq -r 'select(.cause == "deleted") | .path'
     """
-    analysis = analyse_image(reference, platform, base)
+    analysis = analyze_image(reference, platform, base)
     _write(analysis, by, limit, as_json=as_json)
     return damage_exit_code(analysis.contents)
 

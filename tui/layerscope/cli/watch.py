@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from layerscope.cli.options import analyse_image, base_option, image_argument, platform_option
+from layerscope.cli.options import analyze_image, base_option, image_argument, platform_option
 from layerscope.cli.output import output_style
 from layerscope.cli.report import text_option
 from layerscope.cli.screen import can_show_screen, show_screen
@@ -42,7 +42,7 @@ def watch(reference: str, platform: str | None, base: str | None, *, is_text: bo
         raise UsageError("standard input cannot be watched; name a file, a directory or an image of an engine")
     if not is_text and can_show_screen(reference):
         return show_screen(reference, platform, base, is_watched=True)
-    _watch(reference, partial(analyse_image, reference, platform, base, may_change=True))
+    _watch(reference, partial(analyze_image, reference, platform, base, may_change=True))
     return 0
 
 

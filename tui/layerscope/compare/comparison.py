@@ -105,7 +105,7 @@ def compare(old: Analysis, new: Analysis) -> Comparison:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Found:
+class _PathDifferences:
     """What differs of paths that are in both images."""
 
     aspects: npt.NDArray[np.uint16]
@@ -113,7 +113,7 @@ class _Found:
     uncompared: int
 
 
-def _aspects(old: Analysis, new: Analysis, left: Ints, right: Ints) -> _Found:
+def _aspects(old: Analysis, new: Analysis, left: Ints, right: Ints) -> _PathDifferences:
     """Of pairs of entries that are seen in both; a directory that no entry names differs from one that has an entry."""
     aspects = np.where((left < 0) != (right < 0), np.uint16(Aspect.KIND), np.uint16(0))
     rows = np.flatnonzero((left >= 0) & (right >= 0))
@@ -122,7 +122,7 @@ def _aspects(old: Analysis, new: Analysis, left: Ints, right: Ints) -> _Found:
     directory_times = int(np.count_nonzero(is_directory & (pairs.aspects == Aspect.TIME)))
     pairs.aspects[is_directory] &= ~np.uint16(Aspect.TIME)
     aspects[rows] = pairs.aspects
-    return _Found(aspects, directory_times, int(np.count_nonzero(pairs.is_uncompared)))
+    return _PathDifferences(aspects, directory_times, int(np.count_nonzero(pairs.is_uncompared)))
 
 
 def _last_view(analysis: Analysis) -> View:

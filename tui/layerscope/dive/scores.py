@@ -151,7 +151,7 @@ def _without_prefix(path: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
+class _DiveLayer:
     """The tree dive makes of one layer: each node once, without the root.
 
     A parent that nothing names is there too, without a size, and for dive it is no directory.
@@ -164,12 +164,12 @@ class _Layer:
     hides: Numbers
     takes_own: Mask
 
-    def pick(self, rows: Mask) -> _Layer:
+    def pick(self, rows: Mask) -> _DiveLayer:
         """Only these nodes."""
-        return _Layer(*(getattr(self, column.name)[rows] for column in fields(self)))
+        return _DiveLayer(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 
-def _layer(paths: _Paths, names: _Names) -> _Layer:
+def _layer(paths: _Paths, names: _Names) -> _DiveLayer:
     present, is_parent = np.zeros((2, len(paths.parent)), bool)
     present[0] = True
     fresh = names.path
@@ -185,7 +185,7 @@ def _layer(paths: _Paths, names: _Names) -> _Layer:
     is_named = row >= 0
     size, is_directory = np.zeros(len(path), np.int64), np.zeros(len(path), bool)
     size[is_named], is_directory[is_named] = names.size[row[is_named]], names.is_directory[row[is_named]]
-    return _Layer(path, size, is_directory, ~is_parent[path], paths.hides[path], paths.takes_own[path])
+    return _DiveLayer(path, size, is_directory, ~is_parent[path], paths.hides[path], paths.takes_own[path])
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class _Records:
         return int(self.smallest[self.visits > 0].sum()) - int(never.sum())
 
 
-def _visit(paths: _Paths, layer: _Layer, lower: _Lower, records: _Records) -> bool:
+def _visit(paths: _Paths, layer: _DiveLayer, lower: _Lower, records: _Records) -> bool:
     """Add a layer's leaves to the records. False when dive stops at a whiteout of a path that it cannot find."""
     leaves = layer.pick(layer.is_leaf)
     markers, files = leaves.pick(leaves.hides >= 0), leaves.pick(leaves.hides < 0)
@@ -278,13 +278,13 @@ class _Lower:
         removed = np.where(self.is_directory[place], before[self.end[path]] - before[place], 0)
         return self.is_present[place], removed
 
-    def stack(self, layer: _Layer) -> None:
+    def stack(self, layer: _DiveLayer) -> None:
         """Put a layer on top, siblings by name as dive does: `.wh.-x` comes after `-x` and takes its own layer's away too."""
         self._remove(layer.hides[layer.hides >= 0])
         self.add(layer)
         self._remove(layer.hides[layer.takes_own])
 
-    def add(self, layer: _Layer) -> None:
+    def add(self, layer: _DiveLayer) -> None:
         """Paths that are there already get the new size and kind, and keep what is below them."""
         nodes = layer.pick((layer.hides < 0) & (self.place[layer.path] >= 0))
         place = self.place[nodes.path]

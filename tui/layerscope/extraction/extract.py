@@ -10,7 +10,7 @@ from layerscope.analysis import Contents
 from layerscope.errors import CannotWrite, CorruptLayer, WouldOverwrite
 from layerscope.extraction.destination import Destination
 from layerscope.extraction.selection import Selection, check_names, check_room
-from layerscope.extraction.writing import Writer
+from layerscope.extraction.writing import SelectionWriter
 from layerscope.layers.table import Kind
 from layerscope.progress import Progress, unwatched
 from layerscope.text import escape
@@ -50,7 +50,7 @@ def extract(
         with Destination(root) as opened:
             selection = Selection.of(view, node, top)
             _check(selection, opened, overwrite=overwrite)
-            return _write(Writer(contents, selection, opened, overwrite=overwrite), selection, opened, progress)
+            return _write(SelectionWriter(contents, selection, opened, overwrite=overwrite), selection, opened, progress)
     except OSError as error:
         raise CannotWrite(f"{escape(os.fsencode(destination))}: {error.strerror or error}") from error
 
@@ -72,7 +72,7 @@ def _check(selection: Selection, destination: Destination, *, overwrite: bool) -
     check_room(selection, destination, overwrite=overwrite)
 
 
-def _write(writer: Writer, selection: Selection, destination: Destination, progress: Progress) -> Extracted:
+def _write(writer: SelectionWriter, selection: Selection, destination: Destination, progress: Progress) -> Extracted:
     """Run the writer; its errors say what it was at and how much it had written."""
     written = writer.written
     try:
@@ -87,7 +87,7 @@ def _write(writer: Writer, selection: Selection, destination: Destination, progr
     return Extracted(written.files, written.directories, written.content_bytes, devices, _notes(selection))
 
 
-def _so_far(writer: Writer) -> str:
+def _so_far(writer: SelectionWriter) -> str:
     return f"; {writer.written.files:,} of {writer.files:,} files were written"
 
 

@@ -36,7 +36,7 @@ class Written:
     """The path that was being written last."""
 
 
-class Writer:
+class SelectionWriter:
     """Writes a selection that was checked before; `files` is how many there are to write."""
 
     def __init__(self, contents: Contents, selection: Selection, destination: Destination, *, overwrite: bool) -> None:

@@ -12,7 +12,7 @@ from layerscope.text import escape
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ImageFigures:
     """Bytes of one image: `size` is `own`, of layers that no other image has, and `shared`.
 
     `freed` is what removing one of its names frees while all other names stay: its own bytes, or nothing before the last
@@ -34,7 +34,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class FamilyTotals:
     """Bytes of all images: `listed` adds up their sizes, `stored` every layer once.
 
     `prunable` is what removing all `dangling` images at once frees. `wasted` adds up what is known of `own_wasted`.
@@ -54,7 +54,7 @@ class Totals:
         return self.listed - self.stored
 
 
-class Order(Enum):
+class ImageOrder(Enum):
     """What comes first: the biggest of one figure, or the first of the alphabet."""
 
     SIZE = "size"
@@ -64,7 +64,7 @@ class Order(Enum):
     NAME = "name"
 
 
-class Ledger:
+class LayerUsage:
     """Who has which layer. Images are bits of one number a layer, so that 1,000 of them take milliseconds."""
 
     def __init__(self, forest: Forest) -> None:
@@ -83,25 +83,25 @@ class Ledger:
         self.figures = tuple(self._figures(number) for number in range(len(forest.images)))
 
     @classmethod
-    def of(cls, images: Iterable[ImageFacts], order: Order = Order.SIZE) -> Ledger:
+    def of(cls, images: Iterable[ImageFacts], order: ImageOrder = ImageOrder.SIZE) -> LayerUsage:
         """The ledger of these images, the biggest first."""
         return cls(grow(tuple(images))).ordered(order)
 
-    def ordered(self, order: Order) -> Ledger:
+    def ordered(self, order: ImageOrder) -> LayerUsage:
         """The same in another order; images keep their numbers."""
-        return Ledger(self.forest.ranked(lambda number: self._rank(number, order)))
+        return LayerUsage(self.forest.ranked(lambda number: self._rank(number, order)))
 
-    def _rank(self, number: int, order: Order) -> tuple[int, tuple[str, ...], int]:
+    def _rank(self, number: int, order: ImageOrder) -> tuple[int, tuple[str, ...], int]:
         figures = self.figures[number]
-        sizes = {Order.SIZE: figures.size, Order.OWN: figures.own, Order.FREED: figures.freed}
-        sizes[Order.WASTED] = self.forest.images[number].wasted_bytes or 0
+        sizes = {ImageOrder.SIZE: figures.size, ImageOrder.OWN: figures.own, ImageOrder.FREED: figures.freed}
+        sizes[ImageOrder.WASTED] = self.forest.images[number].wasted_bytes or 0
         return -sizes.get(order, 0), self._titles[number], number
 
-    def _figures(self, number: int) -> Figures:
+    def _figures(self, number: int) -> ImageFigures:
         image = self.forest.images[number]
         keys = {layer.key for layer in image.layers}
         own = sum(self._sizes[key] for key in keys if self._users[key] == 1 << number)
-        return Figures(
+        return ImageFigures(
             size=sum(self._sizes[key] for key in keys),
             own=own,
             freed=own if len(image.names) < 2 else 0,
@@ -162,11 +162,11 @@ class Ledger:
             yield key, self._sizes[key], list(_bits(users))
 
     @property
-    def totals(self) -> Totals:
+    def totals(self) -> FamilyTotals:
         """All images together."""
         images = self.forest.images
         dangling = sum(1 << number for number, image in enumerate(images) if image.is_dangling)
-        return Totals(
+        return FamilyTotals(
             images=len(images),
             families=sum(not node.level for node in self.forest.nodes),
             dangling=dangling.bit_count(),

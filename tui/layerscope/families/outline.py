@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from layerscope.families.figures import Ledger, Order
+from layerscope.families.figures import ImageOrder, LayerUsage
 from layerscope.families.rows import TRUNK, Row, rows
 from layerscope.oci.digest import Digest
 from layerscope.sources.listing.facts import ImageFacts
 
-ORDERS = list(Order)
+ORDERS = list(ImageOrder)
 
 
 class Outline:
     """The lines that are to be seen. Images keep their numbers, whatever the order and whatever becomes known of them."""
 
     def __init__(self, images: Sequence[ImageFacts]) -> None:
-        self.order = Order.SIZE
+        self.order = ImageOrder.SIZE
         self.text = ""
-        self.ledger = Ledger.of(images)
+        self.ledger = LayerUsage.of(images)
         self._folded: set[Digest | None] = set()
         self._refresh()
 
@@ -37,7 +37,7 @@ class Outline:
         """The waste of an image became known, and with it that of all with the same layers."""
         images = self.ledger.forest.images
         chain_id = images[number].chain_id
-        self.ledger = Ledger.of(
+        self.ledger = LayerUsage.of(
             [each.wasting(wasted_bytes) if each.chain_id == chain_id else each for each in images], self.order
         )
         self._refresh()

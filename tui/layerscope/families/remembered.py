@@ -16,7 +16,7 @@ from layerscope.sources.listing.facts import ImageFacts
 
 if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
-    from layerscope.sources.listing.found import Catch
+    from layerscope.sources.listing.found import FoundImages
 
 NAME = "waste.json"
 MOST = 10_000
@@ -31,8 +31,8 @@ class _Document:
     wasted: dict[str, int] = field(default_factory=dict)
 
 
-def recall_waste(cache: Cache | None, catch: Catch) -> Catch:
-    """The same images, with the waste of those that were analysed before. Only a comfort: nothing here fails."""
+def recall_waste(cache: Cache | None, catch: FoundImages) -> FoundImages:
+    """The same images, with the waste of those that were analyzed before. Only a comfort: nothing here fails."""
     wasted = _read(cache)
     return replace(catch, found=[replace(each, facts=_recalled(each.facts, wasted)) for each in catch.found])
 

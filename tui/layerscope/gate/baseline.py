@@ -1,4 +1,6 @@
-"""An image's sizes and waste in a small file that later builds are held against; schema `layerscope.baseline/1`."""
+"""The baseline: an image's sizes and waste in a small file that later builds are compared with (schema
+`layerscope.baseline/1`).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _Bytes = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Sums over an image, in bytes. `own_` is without the base, and all of it where `base_layers` is None: not known."""
+    """Sums over an image, in bytes. The `own_` fields leave the base out; where `base_layers` is None (unknown), they cover
+    everything.
+    """
 
     content_bytes: _Bytes
     wire_bytes: _Bytes
@@ -31,7 +35,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class LayerFigures(msgspec.Struct, frozen=True):
-    """One layer: what it holds, and what of that is wasted, in bytes. `created_by` is cut when it is long."""
+    """The content and wasted bytes of one layer. `created_by` is shortened when it is long."""
 
     diff_id: str
     content_bytes: _Bytes
@@ -40,14 +44,16 @@ class LayerFigures(msgspec.Struct, frozen=True):
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """A directory: what a container sees of it, and what is wasted in it, in bytes."""
+    """The bytes of a directory that a container sees, and the bytes wasted in it."""
 
     content_bytes: _Bytes
     wasted_bytes: _Bytes
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """An image as it was. `directories` holds all down to `depth`, and deeper ones if they were big or named."""
+    """The figures of one image. `directories` holds every directory down to `depth`, and deeper ones that are big or were
+    named.
+    """
 
     schema: str
     image: str
@@ -59,7 +65,7 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 def baseline_of(subject: Subject, *, named: Iterable[str] = ()) -> Baseline:
-    """The baseline of an image; `named` directories are in it even if they are small."""
+    """Compute the baseline of an image. Directories in `named` are included even if they are small."""
     analysis = subject.analysis
     waste, found = analysis.waste, directories_of(subject, named)
     wasted = waste.by_layer(analysis.tree.layers).tolist()
@@ -85,18 +91,18 @@ def baseline_of(subject: Subject, *, named: Iterable[str] = ()) -> Baseline:
 
 
 def baseline_text(baseline: Baseline) -> str:
-    """The file: JSON with one layer, one cause and one directory a line, so that a diff shows what changed."""
+    """Serialize to JSON with one layer, one cause and one directory per line, so that a diff shows what changed."""
     document = msgspec.to_builtins(baseline)
     return "{\n" + ",\n".join(f"  {_json(key)}: {_block(value)}" for key, value in document.items()) + "\n}\n"
 
 
 def is_baseline(head: bytes) -> bool:
-    """Whether a file that begins so can be a baseline; no image begins with a brace."""
+    """Tell a baseline from an image by its first bytes: no image begins with a brace."""
     return head.lstrip()[:1] == b"{"
 
 
 def read_baseline(raw: bytes) -> Baseline:
-    """What `baseline_text` wrote. Raises BadSettings, whose sentence does not name the file."""
+    """Parse the output of `baseline_text`. Raises BadSettings with a sentence that does not name the file."""
     try:
         baseline = msgspec.json.decode(raw, type=Baseline)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -125,5 +131,5 @@ def _lines(brackets: tuple[str, str], items: Iterator[str]) -> str:
 
 
 def _json(value: object) -> str:
-    """On one line. Names are escaped already; what is not ASCII stays readable."""
+    """Encode on one line. Names are escaped already; other text outside ASCII stays readable."""
     return json.dumps(value, ensure_ascii=False)

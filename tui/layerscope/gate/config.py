@@ -1,4 +1,4 @@
-"""What the gate is to hold an image to: every rule with its limit, its severity and where it was stated."""
+"""The gate's configuration: every rule with its limit, its severity, and the source that states it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from layerscope.gate.quantities import Growth, Quantity
 from layerscope.gate.rule_keys import GROWTH_KEYS, KEYS
-from layerscope.gate.verdict import Severity
+from layerscope.gate.verdict import RuleSeverity
 from layerscope.waste.find import Cause
 
 DEFAULT = "default"
@@ -16,7 +16,7 @@ DEFAULT = "default"
 
 
 class Where(StrEnum):
-    """Where a forbidden path must not be: in what a container sees, or in any layer, be it removed later."""
+    """Where a forbidden path is looked for: in what a container sees, or in any layer, even if a later one removes it."""
 
     VISIBLE = "visible"
     ANYWHERE = "anywhere"
@@ -24,55 +24,52 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The value of one of KEYS; None where it is off. `severity` is None where a source leaves it to a weaker one."""
+    """The value of one of KEYS, or None where the rule is off. `severity` is None where a weaker source decides it."""
 
     value: Quantity | None
     origin: str
-    severity: Severity | None = None
+    severity: RuleSeverity | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Forbid:
-    """Paths that must not be there."""
+    """A glob that no path may match."""
 
     path: str
     where: Where
-    severity: Severity
+    severity: RuleSeverity
     origin: str
 
     @property
     def name(self) -> str:
-        """How results call it."""
         return f"forbid {self.path}" + (" anywhere" if self.where is Where.ANYWHERE else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many bytes a container may see in a directory, or in all that fits a glob."""
+    """The most bytes that a container may see in a directory, or in all that matches a glob."""
 
     path: str
     size: int
-    severity: Severity
+    severity: RuleSeverity
     origin: str
 
     @property
     def name(self) -> str:
-        """How results call it."""
         return f"budget {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class MaxCause:
-    """How many bytes may be wasted for one cause."""
+    """The most bytes that may be wasted for one cause."""
 
     cause: Cause
     size: int
-    severity: Severity
+    severity: RuleSeverity
     origin: str
 
     @property
     def name(self) -> str:
-        """How results call it."""
         return f"max-cause {self.cause.word}"
 
 
@@ -82,18 +79,17 @@ class DirectoryGrowth:
 
     path: str
     growth: Growth
-    severity: Severity
+    severity: RuleSeverity
     origin: str
 
     @property
     def name(self) -> str:
-        """How results call it."""
         return f"directory-growth {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """What is let through until a day (which is the last one), and why. `rule` is a key; without a `path` all of the rule."""
+    """What a rule lets through, why, and the last day it does. `rule` is a key; without a `path` the whole rule is waived."""
 
     rule: str
     path: str
@@ -103,23 +99,22 @@ class Waiver:
 
     @property
     def name(self) -> str:
-        """How results call it."""
         return f"waive {self.rule}" + (f" {self.path}" if self.path else "")
 
 
 @dataclass(frozen=True, slots=True)
 class DiveLimit:
-    """One of dive's rules: its limit, or None where it is disabled."""
+    """The limit of one of dive's rules, or None where it is disabled."""
 
     value: float | int | None
     origin: str
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """What one source states, or all together. `dive` is empty where none of dive's rules is asked for, else it has all three.
+class GateConfig:
+    """The rules of one source, or of all sources together.
 
-    `notes` are sentences that the user should see.
+    `dive` is empty unless one of dive's rules is stated; then it has all three. `notes` are sentences that the user should see.
     """
 
     limits: dict[str, Limit] = field(default_factory=dict)
@@ -131,14 +126,16 @@ class Config:
     dive: dict[str, DiveLimit] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def under(self, stronger: Config) -> Config:
-        """Both together: of keys that both state the stronger's holds, tables add up. A limit alone keeps the severity."""
+    def under(self, stronger: GateConfig) -> GateConfig:
+        """Combine with a stronger source: its limits win key by key, and the tables of both add up. A limit alone keeps the
+        severity.
+        """
         limits = dict(self.limits)
         for key, limit in stronger.limits.items():
             weaker = limits.get(key)
             severity = limit.severity or (weaker.severity if weaker else None)
             limits[key] = replace(limit, severity=severity)
-        return Config(
+        return GateConfig(
             limits,
             self.forbid + stronger.forbid,
             self.budget + stronger.budget,
@@ -151,13 +148,12 @@ class Config:
 
     @property
     def has_rules(self) -> bool:
-        """Whether any rule is stated, be it switched off."""
+        """Whether any rule is stated, even if it is switched off."""
         tables = (self.forbid, self.budget, self.max_cause, self.directory_growth, self.dive)
         return any(tables) or any(KEYS[key].unit for key in self.limits)
 
     @property
     def has_growth_rules(self) -> bool:
-        """Whether any rule is about growth."""
         return bool(self.directory_growth) or any(key in self.limits for key in GROWTH_KEYS)
 
     def limit(self, key: str) -> Quantity | None:
@@ -166,8 +162,8 @@ class Config:
         return stated.value if stated else None
 
 
-def with_defaults(config: Config) -> Config:
-    """The rules that hold where none is stated, and those of growth where only a baseline is; both are said."""
+def with_defaults(config: GateConfig) -> GateConfig:
+    """Add the default rules where none is stated, and the growth rules where only a baseline is given. A note says so."""
     notes = []
     limits = {key.name: Limit(key.default, DEFAULT) for key in KEYS.values() if key.default is not None and not key.unit}
     if not config.has_rules:
@@ -177,4 +173,4 @@ def with_defaults(config: Config) -> Config:
         growth = Growth(1_000_000, 0.01)
         limits |= {key: Limit(growth, DEFAULT) for key in ("max-growth", "max-waste-growth")}
         notes.append(f"No limit of growth is configured: {growth} more than the baseline is allowed.")
-    return Config(limits=limits, notes=tuple(notes)).under(config)
+    return GateConfig(limits=limits, notes=tuple(notes)).under(config)

@@ -1,4 +1,6 @@
-"""A decoded layerscope.toml, or the table of that name in pyproject.toml -> Config. Each mistake is a sentence with its key."""
+"""A decoded layerscope.toml, or the `[tool.layerscope]` table of pyproject.toml -> Config. Every mistake becomes a sentence
+that names its key.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,11 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from layerscope.errors import BadSettings, UsageError
-from layerscope.gate.config import Budget, Config, DirectoryGrowth, Forbid, Limit, MaxCause, Waiver, Where
+from layerscope.gate.config import Budget, DirectoryGrowth, Forbid, GateConfig, Limit, MaxCause, Waiver, Where
 from layerscope.gate.naming import named
 from layerscope.gate.quantities import growth_of, size_of
 from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
-from layerscope.gate.verdict import Severity
+from layerscope.gate.verdict import RuleSeverity
 from layerscope.search.patterns import glob
 from layerscope.settings.suggestion import suggestion
 from layerscope.text import escape
@@ -24,13 +26,13 @@ _Row = TypeVar("_Row")
 _Value = TypeVar("_Value")
 
 
-def read_document(document: Mapping[str, Any], *, origin: str) -> Config:
-    """The rules in a decoded file. Raises BadSettings, whose sentence names the key but not the file."""
+def read_document(document: Mapping[str, Any], *, origin: str) -> GateConfig:
+    """Read the rules in a decoded file. Raises BadSettings with a sentence that names the key but not the file."""
     unknown = next((key for key in document if key not in KEYS and key not in TABLES), None)
     if unknown is not None:
         near = suggestion(unknown, [*KEYS, *TABLES]) or f"; there are {', '.join([*KEYS, *TABLES])}"
         raise BadSettings(f"unknown key `{_shown(unknown)}`{near}")
-    return Config(
+    return GateConfig(
         limits={key: _limit(KEYS[key], value, origin) for key, value in document.items() if key in KEYS},
         forbid=_rows(document, "forbid", _forbid, origin),
         budget=_rows(document, "budget", _budget, origin),
@@ -41,13 +43,13 @@ def read_document(document: Mapping[str, Any], *, origin: str) -> Config:
 
 
 def read_limit(key: Key, written: object, *, origin: str) -> Limit:
-    """One value by itself, of a file, a variable or a flag. Raises BadSettings without the key's name."""
+    """Read a single value of a file, variable or flag. Raises BadSettings without the key's name."""
     is_off = written is False or (isinstance(written, str) and written.strip().lower() == OFF)
     return Limit(None if is_off else key.read(written), origin)
 
 
 def checked_glob(written: object) -> str:
-    """A glob that can be read, or the path of a directory. Raises BadSettings."""
+    """Check a glob, or the path of a directory. Raises BadSettings."""
     if not isinstance(written, str) or not written.strip("/") or "\0" in written:
         raise BadSettings('must be a glob or a path in quotes, such as "**/.git/**" or "/usr/share/doc"')
     try:
@@ -58,7 +60,7 @@ def checked_glob(written: object) -> str:
 
 
 def cause_of(written: object) -> Cause:
-    """A cause by its word. Raises BadSettings."""
+    """Look up a cause of waste by its word. Raises BadSettings."""
     words = {cause.word: cause for cause in Cause}
     if not isinstance(written, str) or written not in words:
         raise BadSettings(f"must be one of {', '.join(words)}{suggestion(str(written), words)}")
@@ -66,7 +68,7 @@ def cause_of(written: object) -> Cause:
 
 
 def _limit(key: Key, written: object, origin: str) -> Limit:
-    """A value, or a table with the value and a severity."""
+    """Read a value, or a table with a value and a severity."""
     with named(f"`{key.name}`"):
         if not isinstance(written, dict):
             return read_limit(key, written, origin=origin)
@@ -90,7 +92,7 @@ def _read_rows(rows: list[Any], name: str, read: Callable[[_Table, str], _Row], 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """One table of a file; only `allowed` may be in it. Raises BadSettings when it is looked into."""
+    """One table of a file, restricted to the keys in `allowed`. Raises BadSettings when a value is read."""
 
     row: dict[str, Any]
     allowed: Collection[str]
@@ -110,7 +112,7 @@ class _Table:
     def maybe(self, key: str, read: Callable[[object], _Value], default: _Value) -> _Value:
         return self.get(key, read) if key in self.row else default
 
-    def severity(self, default: Severity = Severity.ERROR) -> Severity:
+    def severity(self, default: RuleSeverity = RuleSeverity.ERROR) -> RuleSeverity:
         return self.maybe(SEVERITY, _severity, default)
 
 
@@ -151,8 +153,8 @@ def _where(written: object) -> Where:
     return Where(_choice(Where, written))
 
 
-def _severity(written: object) -> Severity:
-    return Severity(_choice(Severity, written))
+def _severity(written: object) -> RuleSeverity:
+    return RuleSeverity(_choice(RuleSeverity, written))
 
 
 def _choice(choices: Iterable[str], written: object) -> str:

@@ -1,4 +1,4 @@
-"""Where rules are stated, weakest first: layerscope.toml, pyproject.toml, .dive-ci, variables, flags."""
+"""Where rules are stated, weakest first: layerscope.toml, pyproject.toml, .dive-ci, environment variables, flags."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from layerscope.errors import BadSettings
-from layerscope.gate.config import Budget, Config, Forbid, MaxCause, Where, with_defaults
+from layerscope.gate.config import Budget, Forbid, GateConfig, MaxCause, Where, with_defaults
 from layerscope.gate.config_document import cause_of, checked_glob, read_document, read_limit
 from layerscope.gate.dive_ci import dive_limit, dive_limits, read_dive_ci
 from layerscope.gate.naming import named
 from layerscope.gate.quantities import size_of
 from layerscope.gate.rule_keys import KEYS, PREFIX
-from layerscope.gate.verdict import Severity
+from layerscope.gate.verdict import RuleSeverity
 from layerscope.settings.read import decode_toml
 from layerscope.settings.suggestion import suggestion
 from layerscope.text import escape
@@ -30,9 +30,9 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line says: `limits` by key, `dive` by dive's keys, the tables as they were typed.
+    """What the command line states: `limits` by key, `dive` by dive's keys, tables as they were typed.
 
-    `config_file` takes the place of layerscope.toml and pyproject.toml, `dive_file` that of .dive-ci; both must then be there.
+    `config_file` replaces layerscope.toml and pyproject.toml, `dive_file` replaces .dive-ci; a file named so must exist.
     """
 
     limits: Mapping[str, str] = field(default_factory=dict)
@@ -44,13 +44,13 @@ class Flags:
     dive_file: Path | None = None
 
 
-def read_config(flags: Flags, *, directory: Path, environment: Mapping[str, str]) -> Config:
-    """All that holds, with the defaults where nobody says otherwise. Raises BadSettings that names source and key."""
-    config = reduce(Config.under, _sources(flags, directory, environment), Config())
+def read_config(flags: Flags, *, directory: Path, environment: Mapping[str, str]) -> GateConfig:
+    """Combine all sources, and the defaults where no source states a rule. Raises BadSettings that names source and key."""
+    config = reduce(GateConfig.under, _sources(flags, directory, environment), GateConfig())
     return with_defaults(config)
 
 
-def _sources(flags: Flags, directory: Path, environment: Mapping[str, str]) -> Iterator[Config]:
+def _sources(flags: Flags, directory: Path, environment: Mapping[str, str]) -> Iterator[GateConfig]:
     if flags.config_file is not None:
         yield _of_toml(flags.config_file, must_exist=True)
     else:
@@ -63,11 +63,11 @@ def _sources(flags: Flags, directory: Path, environment: Mapping[str, str]) -> I
     yield _of_dive_flags(flags, has_dive=bool(dive_file.dive))
 
 
-def _of_toml(place: Path, *, name: str = "", must_exist: bool = False) -> Config:
-    """A file of rules, or [tool.layerscope] of a pyproject.toml."""
+def _of_toml(place: Path, *, name: str = "", must_exist: bool = False) -> GateConfig:
+    """Read a file of rules, or `[tool.layerscope]` of a pyproject.toml."""
     name = name or str(place)
 
-    def read(raw: bytes) -> Config:
+    def read(raw: bytes) -> GateConfig:
         document = decode_toml(raw)
         if place.name != PYPROJECT:
             return read_document(document, origin=name)
@@ -80,23 +80,23 @@ def _of_toml(place: Path, *, name: str = "", must_exist: bool = False) -> Config
     return _read(place, name, read, must_exist=must_exist)
 
 
-def _of_dive_ci(flags: Flags, directory: Path) -> Config:
+def _of_dive_ci(flags: Flags, directory: Path) -> GateConfig:
     place = flags.dive_file or directory / DIVE_FILE
     name = str(flags.dive_file) if flags.dive_file else DIVE_FILE
     return _read(place, name, lambda raw: read_dive_ci(raw, origin=name), must_exist=flags.dive_file is not None)
 
 
-def _read(place: Path, name: str, read: Callable[[bytes], Config], *, must_exist: bool) -> Config:
+def _read(place: Path, name: str, read: Callable[[bytes], GateConfig], *, must_exist: bool) -> GateConfig:
     with named(escape(name)):
         raw = _raw(place, must_exist=must_exist)
         try:
-            return Config() if raw is None else read(raw)
+            return GateConfig() if raw is None else read(raw)
         except RecursionError as error:
             raise BadSettings("nested too deeply") from error
 
 
 def _raw(place: Path, *, must_exist: bool) -> bytes | None:
-    """A file's bytes, None where there is none. One that is there and cannot be read may hold a rule: that is no pass."""
+    """Read a file's bytes; None where it does not exist. One that cannot be read may hold a rule: it raises."""
     try:
         with place.open("rb") as file:
             raw = file.read(MAX_FILE + 1)
@@ -111,8 +111,10 @@ def _raw(place: Path, *, must_exist: bool) -> bytes | None:
     return raw
 
 
-def _of_environment(environment: Mapping[str, str]) -> Config:
-    """LAYERSCOPE_MAX_SIZE and so on; an empty one is none. A mistyped one must not pass for no rule at all."""
+def _of_environment(environment: Mapping[str, str]) -> GateConfig:
+    """Read LAYERSCOPE_MAX_SIZE and the like; an empty variable states nothing. A misspelled one raises, or it would count as no
+    rule.
+    """
     by_variable = {key.variable: key for key in KEYS.values()}
     limits = {}
     for variable in sorted(environment):
@@ -122,7 +124,7 @@ def _of_environment(environment: Mapping[str, str]) -> Config:
                 limits[key.name] = read_limit(key, value, origin=variable)
         elif key is None and _looks_like_rule(variable, by_variable):
             raise BadSettings(f"{escape(variable)} is no variable that layerscope knows{suggestion(variable, by_variable)}")
-    return Config(limits=limits)
+    return GateConfig(limits=limits)
 
 
 def _looks_like_rule(variable: str, known: Collection[str]) -> bool:
@@ -131,12 +133,12 @@ def _looks_like_rule(variable: str, known: Collection[str]) -> bool:
     return variable.startswith(_SHAPES) or variable.replace("-", "_").upper() in known
 
 
-def _of_flags(flags: Flags) -> Config:
+def _of_flags(flags: Flags) -> GateConfig:
     limits = {}
     for name, value in flags.limits.items():
         with named(f"--{name}"):
             limits[name] = read_limit(KEYS[name], value, origin=f"--{name}")
-    return Config(
+    return GateConfig(
         limits=limits,
         forbid=_each(flags.forbid, "--forbid", _forbid),
         budget=_each(flags.budget, "--budget", _budget),
@@ -144,15 +146,15 @@ def _of_flags(flags: Flags) -> Config:
     )
 
 
-def _of_dive_flags(flags: Flags, *, has_dive: bool) -> Config:
-    """One of dive's flags brings all of dive's rules, as it does with dive."""
+def _of_dive_flags(flags: Flags, *, has_dive: bool) -> GateConfig:
+    """Read dive's flags: one of them brings in all of dive's rules, as in dive itself."""
     if not flags.dive:
-        return Config()
+        return GateConfig()
     limits = {} if has_dive else dive_limits({}, origin="")
     for key, value in flags.dive.items():
         with named("on the command line"):
             limits[key] = dive_limit(key, value, origin=f"--{key}")
-    return Config(dive=limits)
+    return GateConfig(dive=limits)
 
 
 def _each(written: Iterable[str], flag: str, read: Callable[[str], _Read]) -> tuple[_Read, ...]:
@@ -163,17 +165,17 @@ def _each(written: Iterable[str], flag: str, read: Callable[[str], _Read]) -> tu
 def _forbid(written: str) -> Forbid:
     where = Where.ANYWHERE if written.startswith("anywhere:") else Where.VISIBLE
     glob = checked_glob(written.removeprefix(f"{where.value}:"))
-    return Forbid(glob, where, Severity.ERROR, "--forbid")
+    return Forbid(glob, where, RuleSeverity.ERROR, "--forbid")
 
 
 def _budget(written: str) -> Budget:
     glob, size = _parted(written, "/usr/share/doc=1MB")
-    return Budget(checked_glob(glob), size_of(size), Severity.ERROR, "--budget")
+    return Budget(checked_glob(glob), size_of(size), RuleSeverity.ERROR, "--budget")
 
 
 def _max_cause(written: str) -> MaxCause:
     word, size = _parted(written, "metadata=1MB")
-    return MaxCause(cause_of(word), size_of(size), Severity.ERROR, "--max-cause")
+    return MaxCause(cause_of(word), size_of(size), RuleSeverity.ERROR, "--max-cause")
 
 
 def _parted(written: str, example: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The directories of an image that are worth remembering: all near the root, and deeper ones that are big."""
+"""The directories of an image that a baseline keeps: all near the root, and deeper ones that are big."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from layerscope.gate.subject import Subject
 from layerscope.layers.table import Kind
-from layerscope.layers.tar.names import normalise
+from layerscope.layers.tar.names import normalize
 from layerscope.text import escape
-from layerscope.tree.tree import Longs
 
 DEPTH = 2
 MOST_NEAR, MOST_DEEP = 500, 200
@@ -22,7 +21,7 @@ BIG = 0.01
 
 @dataclass(frozen=True, slots=True)
 class DirectoryFigures:
-    """What a container sees below a directory, each content once, and what is wasted there, in bytes."""
+    """The bytes that a container sees below a directory, each content once, and the bytes wasted there."""
 
     size: int
     wasted: int
@@ -30,16 +29,18 @@ class DirectoryFigures:
 
 @dataclass(frozen=True, slots=True)
 class Directories:
-    """By path, as text. All directories down to `depth` are among them; one that is not, and not deeper, is not there."""
+    """Figures by path, as text. All directories down to `depth` are included, so one that is missing at that depth does not
+    exist.
+    """
 
     depth: int
     figures: dict[str, DirectoryFigures]
 
 
 def directories_of(subject: Subject, named: Iterable[str] = ()) -> Directories:
-    """The directories of an image, those that the user `named` among them in any case."""
+    """Compute the figures of an image's directories; those in `named` are always included."""
     nodes, view = subject.analysis.tree.nodes, subject.last
-    wasted, size = _wasted_below(subject), view.subtree_bytes
+    wasted, size = nodes.subtree_sums(subject.own_waste.by_node(len(nodes))), view.subtree_bytes
     is_directory = _is_directory(subject)
     depth = next((depth for depth in range(DEPTH, 0, -1) if _count(is_directory, nodes.depth <= depth) <= MOST_NEAR), 0)
     near = np.flatnonzero(is_directory & (nodes.depth <= depth))
@@ -57,17 +58,17 @@ def directories_of(subject: Subject, named: Iterable[str] = ()) -> Directories:
 
 
 def path_text(path: bytes) -> str:
-    """A directory's path as the file has it."""
+    """Format a directory's path as the baseline file has it."""
     return "/" + escape(path)
 
 
 def named_text(path: str) -> str:
-    """The same for a path that a user named."""
+    """Format a path that a user typed the same way."""
     return path_text(_normal(path))
 
 
 def _normal(path: str) -> bytes:
-    return normalise(path.encode("utf-8", "surrogateescape"))
+    return normalize(path.encode("utf-8", "surrogateescape"))
 
 
 def _count(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> int:
@@ -75,19 +76,10 @@ def _count(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> int:
 
 
 def _is_directory(subject: Subject) -> npt.NDArray[np.bool_]:
-    """Directories that a container sees, and the root."""
+    """Mark the directories that a container sees, and the root."""
     versions, seen = subject.analysis.tree.versions, subject.last.seen
     is_directory = np.zeros(len(seen), bool)
     there = np.flatnonzero(seen >= 0)
     is_directory[there] = versions.kind[seen[there]] == Kind.DIRECTORY
     is_directory[0] = True
     return is_directory
-
-
-def _wasted_below(subject: Subject) -> Longs:
-    """What the author's layers wasted at and below each node."""
-    waste, nodes = subject.own_waste, subject.analysis.tree.nodes
-    sums = np.zeros(len(nodes) + 1, np.int64)
-    np.add.at(sums, waste.node.astype(np.int64) + 1, waste.size)
-    sums = np.cumsum(sums)
-    return np.asarray(sums[nodes.end] - sums[:-1])

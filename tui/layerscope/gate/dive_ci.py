@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from layerscope.errors import BadSettings
-from layerscope.gate.config import Config, DiveLimit
+from layerscope.gate.config import DiveLimit, GateConfig
 from layerscope.gate.rule_keys import DIVE_KEYS
 from layerscope.settings.suggestion import suggestion
 from layerscope.text import escape
@@ -31,7 +31,7 @@ _UNSIGNED = 1 << 64
 _LONGEST_LINE = 1000
 
 
-def read_dive_ci(raw: bytes, *, origin: str) -> Config:
+def read_dive_ci(raw: bytes, *, origin: str) -> GateConfig:
     """dive's three rules as a `.dive-ci` has them, with dive's defaults for those it lacks. Raises BadSettings."""
     stated, notes = {}, []
     for number, key, written in _rules(_lines(raw)):
@@ -45,7 +45,7 @@ def read_dive_ci(raw: bytes, *, origin: str) -> Config:
             raise BadSettings(f"line {number}: `{known}` is stated twice")
         else:
             stated[known] = _scalar(written, number)
-    return Config(dive=dive_limits(stated, origin=origin), notes=tuple(notes))
+    return GateConfig(dive=dive_limits(stated, origin=origin), notes=tuple(notes))
 
 
 def dive_limits(stated: Mapping[str, str | None], *, origin: str) -> dict[str, DiveLimit]:

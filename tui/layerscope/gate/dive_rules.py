@@ -1,11 +1,11 @@
-"""dive's three rules, judged on dive's own figures as dive judges them: strictly, so that equality passes."""
+"""dive's three rules, judged on dive's figures the way dive does: comparisons are strict, so equality passes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 
-from layerscope.gate.config import Config
+from layerscope.gate.config import GateConfig
 from layerscope.gate.judge import Judge, Rule
 from layerscope.gate.measures import Measured
 from layerscope.gate.verdict import RuleResult, Unit
@@ -17,8 +17,8 @@ _NOUNS = {
 }
 
 
-def dive_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
-    """The rules that are not disabled. A figure that is no number is a doubt, where dive itself would let it pass."""
+def dive_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
+    """Judge the rules that are not disabled. A figure that is not a number becomes a doubt, where dive itself lets it pass."""
     if not any(limit.value is not None for limit in config.dive.values()):
         return
     figures = judge.subject.analysis.dive
@@ -34,8 +34,8 @@ def dive_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
             yield judge.judge_figure(rule, _measured(values[key]))
 
 
-def dive_notes(config: Config, judge: Judge) -> Iterator[str]:
-    """What is odd about dive's figures, where a rule is about them."""
+def dive_notes(config: GateConfig, judge: Judge) -> Iterator[str]:
+    """Note what is odd about dive's figures, if a rule uses them."""
     if any(limit.value is not None for limit in config.dive.values()) and judge.subject.analysis.dive.note:
         yield judge.subject.analysis.dive.note
 

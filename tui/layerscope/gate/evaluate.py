@@ -1,4 +1,4 @@
-"""The verdict on an image: pure, from an analysis, a configuration, a day and perhaps a baseline."""
+"""The verdict on an image: a pure function of an analysis, a configuration, a day and an optional baseline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import date
 from layerscope.analysis import Analysis, Contents
 from layerscope.doubt import doubts
 from layerscope.gate.baseline import Baseline
-from layerscope.gate.config import Config
+from layerscope.gate.config import GateConfig
 from layerscope.gate.dive_rules import dive_notes, dive_results
 from layerscope.gate.growth import growth_results
 from layerscope.gate.judge import Judge
@@ -24,8 +24,8 @@ MOST_DOUBTS = 10
 _LONGEST_PATH = 200
 
 
-def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Baseline | None = None) -> Verdict:
-    """Judge every rule. Without a baseline, rules of growth are a doubt: they were asked for and cannot be judged."""
+def evaluate(analysis: Analysis, config: GateConfig, *, today: date, baseline: Baseline | None = None) -> Verdict:
+    """Judge every rule. Without a baseline, growth rules become a doubt: they were asked for and cannot be judged."""
     judge = Judge(Subject(analysis), config.waive, today)
     results = tuple(_unique(_results(judge, config, baseline)))
     doubts = [*doubt_sentences(analysis), *judge.doubts, *_missing_baseline(config, baseline)]
@@ -34,7 +34,7 @@ def evaluate(analysis: Analysis, config: Config, *, today: date, baseline: Basel
     return Verdict(results, tuple(doubts), tuple(notes))
 
 
-def _results(judge: Judge, config: Config, baseline: Baseline | None) -> Iterator[RuleResult]:
+def _results(judge: Judge, config: GateConfig, baseline: Baseline | None) -> Iterator[RuleResult]:
     yield from limit_results(judge, config)
     if baseline is not None:
         yield from growth_results(judge, config, baseline)
@@ -46,7 +46,7 @@ def _results(judge: Judge, config: Config, baseline: Baseline | None) -> Iterato
 
 
 def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:
-    """Rules that are stated twice are told apart by a number."""
+    """Number rules that are stated twice, so that their names differ."""
     seen: dict[str, int] = {}
     for result in results:
         seen[result.name] = seen.get(result.name, 0) + 1
@@ -54,7 +54,7 @@ def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:
 
 
 def doubt_sentences(analysis: Analysis) -> list[str]:
-    """Why no verdict can be given: layers that are not whole, and all that is not what the documents say."""
+    """List why no verdict can be given: damaged layers, and everything that contradicts the documents."""
     problems = doubts(analysis.contents.problems)
     sentences = []
     for problem in problems[:MOST_DOUBTS]:
@@ -66,12 +66,12 @@ def doubt_sentences(analysis: Analysis) -> list[str]:
     return sentences
 
 
-def _missing_baseline(config: Config, baseline: Baseline | None) -> Iterator[str]:
+def _missing_baseline(config: GateConfig, baseline: Baseline | None) -> Iterator[str]:
     if baseline is None and (config.directory_growth or any(config.limit(key) for key in GROWTH_KEYS)):
         yield "Limits of growth are configured, but no baseline is given to measure it from (--baseline FILE|IMAGE)."
 
 
-def _notes(judge: Judge, config: Config) -> Iterator[str]:
+def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
     analysis = judge.subject.analysis
     if analysis.base_layers is None and analysis.tree.layers:
         yield "The base is not known: all layers count as yours (--base N or --base IMAGE)."
@@ -85,12 +85,12 @@ def _notes(judge: Judge, config: Config) -> Iterator[str]:
 
 
 def _unverified(contents: Contents) -> Iterator[str]:
-    """What was believed of the layers and not checked."""
+    """Note which parts of the layers were trusted without being checked."""
     layers = [contents.image.layers[number - 1] for number in contents.unverified]
-    kept = [layer.number for layer in layers if layer.way is not None]
+    kept = [layer.number for layer in layers if layer.reader is not None]
     if kept:
         yield f"Not verified: only headers are read in an engine's storage, so no digest of {_layers_text(kept)} is checked."
-    asked = [layer.number for layer in layers if layer.way is None]
+    asked = [layer.number for layer in layers if layer.reader is None]
     if asked:
         yield f"Not verified: the digests of {_layers_text(asked)} are not checked."
 

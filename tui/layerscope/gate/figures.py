@@ -1,4 +1,4 @@
-"""Measured figures and limits as text that never looks equal where they are not."""
+"""Measured figures and limits as text that never looks equal where the numbers differ."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ _MOST_DIGITS = 12
 
 
 def figure_text(value: float, unit: Unit, *, digits: int = 1) -> str:
-    """`383 MB`, `62.8%`, `10`."""
+    """Format a figure: `383 MB`, `62.8%`, `10`."""
     if unit is Unit.BYTES:
         return size_text(int(value))
     return f"{100 * value:.{digits}f}%" if unit is Unit.SHARE else f"{int(value):,}"
 
 
 def exact_text(value: float, unit: Unit) -> str:
-    """The same to the last byte."""
+    """Format a figure to the last byte."""
     return f"{int(value):,} B" if unit is Unit.BYTES else figure_text(value, unit, digits=_MOST_DIGITS)
 
 
 def measured_and_limit(result: RuleResult) -> tuple[str, str]:
-    """Both as text, with as many digits as it takes to tell them apart; an estimate has a ≈ before it."""
+    """Format both with as many digits as it takes to tell them apart; an estimate gets a ≈ in front."""
     measured, limit = _told_apart(result)
     return f"≈{measured}" if result.is_estimate else measured, limit
 
@@ -39,7 +39,7 @@ def _told_apart(result: RuleResult) -> tuple[str, str]:
 
 
 def margin_text(result: RuleResult) -> str:
-    """How far inside (+) or beyond (-) the limit: `+1.20 MB`, `-27.2%` (percentage points), `0`."""
+    """Format how far inside (+) or beyond (-) the limit a figure is: `+1.20 MB`, `-27.2%` (percentage points), `0`."""
     margin, unit = result.margin, result.unit
     if unit is not Unit.SHARE:
         return ("+" if margin > 0 else "") + figure_text(margin, unit)

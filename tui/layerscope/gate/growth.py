@@ -1,4 +1,4 @@
-"""The ratchet: an image against a baseline, and which directories and layers grew."""
+"""Growth rules: an image compared with a baseline, and which directories and layers grew."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from layerscope.gate.baseline import Baseline, Spent, baseline_of
-from layerscope.gate.config import Config, DirectoryGrowth
+from layerscope.gate.config import DirectoryGrowth, GateConfig
 from layerscope.gate.directories import named_text
 from layerscope.gate.judge import Judge, Rule
 from layerscope.gate.measures import Measured
 from layerscope.gate.quantities import Growth
 from layerscope.gate.rule_keys import GROWTH_KEYS, KEYS
-from layerscope.gate.verdict import Finding, RuleResult, Severity, Unit
+from layerscope.gate.verdict import Finding, RuleResult, RuleSeverity, Unit
 from layerscope.units import size_text
 
 MOST = 10
@@ -21,15 +21,15 @@ _EXPLAINED = 0.9
 _OTHER_BASE = "the base is known on one side only; give both the same --base"
 
 
-def growth_results(judge: Judge, config: Config, before: Baseline) -> Iterator[RuleResult]:
-    """The rules of growth, in the order of KEYS, then those of directories."""
+def growth_results(judge: Judge, config: GateConfig, before: Baseline) -> Iterator[RuleResult]:
+    """Judge the growth rules in the order of KEYS, then those of directories."""
     named = [each.path for each in config.directory_growth]
     after = baseline_of(judge.subject, named=named)
     for name in GROWTH_KEYS:
         limit = config.limits.get(name)
         if limit is not None and isinstance(limit.value, Growth):
             old, new, doubt = _totals(name, before, after)
-            rule = _rule(name, limit.value, old, limit.origin, limit.severity or Severity.ERROR)
+            rule = _rule(name, limit.value, old, limit.origin, limit.severity or RuleSeverity.ERROR)
             found = grown_layers(before, after) if name != "max-waste-growth" else ()
             found += grown_directories(before, after, is_waste=name == "max-waste-growth")
             measured = Measured(new - old, found, f"{size_text(old)} before, {size_text(new)} now", doubt)
@@ -38,12 +38,12 @@ def growth_results(judge: Judge, config: Config, before: Baseline) -> Iterator[R
         yield _directory_result(judge, directory, before, after)
 
 
-def _rule(name: str, growth: Growth, old: int, origin: str, severity: Severity) -> Rule:
+def _rule(name: str, growth: Growth, old: int, origin: str, severity: RuleSeverity) -> Rule:
     return Rule(name, name, KEYS[name].noun, Unit.BYTES, growth.allowed(old), origin, severity)
 
 
 def _totals(name: str, before: Baseline, after: Baseline) -> tuple[int, int, str]:
-    """Bytes before and now, and why they cannot be held against each other."""
+    """Pick the bytes before and now, or the reason why they cannot be compared."""
     old, new = before.totals, after.totals
     is_alike = (old.base_layers is None) == (new.base_layers is None)
     if name == "max-growth":
@@ -56,7 +56,9 @@ def _totals(name: str, before: Baseline, after: Baseline) -> tuple[int, int, str
 
 
 def _directory_result(judge: Judge, limit: DirectoryGrowth, before: Baseline, after: Baseline) -> RuleResult:
-    """A directory that the baseline does not hold, and need not, makes a doubt: nothing is known of how big it was."""
+    """Judge one directory. One that the baseline does not hold, because it was deep and small, becomes a doubt: its size is
+    unknown.
+    """
     path = named_text(limit.path)
     known, new = before.directories.get(path), after.directories[path].content_bytes
     doubt = "" if known or path.count("/") <= before.depth else "the baseline does not hold this directory; write it anew"
@@ -69,7 +71,7 @@ def _directory_result(judge: Judge, limit: DirectoryGrowth, before: Baseline, af
 
 
 def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:
-    """Layers that are new or bigger, the most bytes first. A layer is paired by diff_id, else by its instruction, in order."""
+    """List layers that are new or bigger, largest growth first. Layers are paired by diff_id, else by instruction, in order."""
     same = {layer.diff_id for layer in before.layers} & {layer.diff_id for layer in after.layers} - {""}
     waiting = defaultdict[str, list[int]](list)
     for layer in before.layers:
@@ -88,8 +90,8 @@ def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:
 
 
 def grown_directories(before: Baseline, after: Baseline, *, is_waste: bool = False) -> tuple[Finding, ...]:
-    """Directories that grew, without the root, the most bytes first: of one in another only the deeper, where it accounts for
-    nearly all.
+    """List directories that grew, without the root, largest growth first. Of nested ones only the deepest that explains nearly
+    all is listed.
     """
     grown = dict(_grown(before, after, is_waste=is_waste))
     children: dict[str, int] = {}
@@ -105,7 +107,9 @@ def grown_directories(before: Baseline, after: Baseline, *, is_waste: bool = Fal
 
 
 def _grown(before: Baseline, after: Baseline, *, is_waste: bool) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Path -> growth and what was there. Of a deep directory that the baseline does not hold nothing is known."""
+    """Map each path to its growth and former size. Deep directories missing from the baseline are left out: their size was
+    unknown.
+    """
     for path, spent in after.directories.items():
         known = before.directories.get(path)
         if known is None and path.count("/") > before.depth:
@@ -122,7 +126,7 @@ def _bytes(spent: Spent | None, *, is_waste: bool) -> int:
 
 
 def _parent(path: str, among: dict[str, tuple[int, int]]) -> str:
-    """The nearest directory above that is among these."""
+    """Find the nearest ancestor among these directories."""
     while path not in ("/", ""):
         path = path.rpartition("/")[0]
         if (path or "/") in among:

@@ -1,4 +1,4 @@
-"""One rule against one figure, with what is waived."""
+"""One rule against one figure, with waivers applied."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from layerscope.gate.config import Waiver
 from layerscope.gate.figures import measured_and_limit
 from layerscope.gate.measures import Measured
 from layerscope.gate.subject import NodeMask, Subject
-from layerscope.gate.verdict import Outcome, RuleResult, Severity, Unit
+from layerscope.gate.verdict import Outcome, RuleResult, RuleSeverity, Unit
 from layerscope.text import escape
 
 SOON = timedelta(days=14)
@@ -33,17 +33,17 @@ class Rule:
     unit: Unit
     limit: float
     origin: str
-    severity: Severity = Severity.ERROR
+    severity: RuleSeverity = RuleSeverity.ERROR
     is_floor: bool = False
 
     def holds(self, value: float) -> bool:
-        """Equality holds; NaN never does."""
+        """Compare with the limit: equality holds, NaN never does."""
         return value >= self.limit if self.is_floor else value <= self.limit
 
 
 @dataclass(slots=True, eq=False)
 class Judge:
-    """Judges rules of one image on one day, and remembers the doubts and the waivers that were of use."""
+    """Judges the rules for one image on one day, and records doubts and which waivers were used."""
 
     subject: Subject
     waivers: tuple[Waiver, ...]
@@ -52,7 +52,7 @@ class Judge:
     used: set[Waiver] = field(default_factory=set)
 
     def judge(self, rule: Rule, measure: Measuring) -> RuleResult:
-        """Measure, and where the rule is broken, measure again without what is waived."""
+        """Measure; if the rule is broken, measure again without what is waived."""
         measured = measure(None)
         if measured.doubt:
             self.doubts.append(f"{rule.name}: {measured.doubt}.")
@@ -68,18 +68,18 @@ class Judge:
         return self._judge_rest(rule, measured, waivers, measure)
 
     def judge_figure(self, rule: Rule, measured: Measured) -> RuleResult:
-        """The same for a figure of which no part can be waived."""
+        """Judge a figure of which no part can be waived."""
         return self.judge(rule, lambda _excluded: measured)
 
     def _judge_rest(self, rule: Rule, measured: Measured, waivers: list[Waiver], measure: Measuring) -> RuleResult:
-        """A broken rule, of which some paths may be waived."""
+        """Judge a broken rule again without its waived paths."""
         waivers = [waiver for waiver in waivers if measure(self.subject.fitting(waiver.path)).value != measured.value]
         if waivers:
             rest = measure(reduce(np.logical_or, (self.subject.fitting(waiver.path) for waiver in waivers)))
             if rule.holds(rest.value):
                 return self._waived(rule, measured, waivers)
             measured = rest
-        outcome = Outcome.WARNED if rule.severity is Severity.WARN else Outcome.FAILED
+        outcome = Outcome.WARNED if rule.severity is RuleSeverity.WARN else Outcome.FAILED
         return self._result(rule, measured, outcome, waivers)
 
     def _waived(self, rule: Rule, measured: Measured, waivers: list[Waiver]) -> RuleResult:
@@ -96,7 +96,7 @@ class Judge:
         return replace(result, sentence=sentence, findings=findings, waivers=tuple(map(waiver_text, waivers or ())))
 
     def expired(self) -> Iterator[RuleResult]:
-        """Each waiver whose last day is past is a failure of its own: nobody decided that it may go on."""
+        """Fail every waiver whose last day is past: nobody decided to extend it."""
         for waiver in self.waivers:
             late = (self.today - waiver.until).days
             if late > 0:
@@ -105,7 +105,7 @@ class Judge:
                 yield replace(_bare_result(rule, late, Outcome.FAILED), sentence=sentence)
 
     def notes(self) -> Iterator[str]:
-        """Waivers that end soon, and those that nothing needs."""
+        """Note waivers that end soon, and those that are no longer needed."""
         for waiver in self.waivers:
             if self.today <= waiver.until <= self.today + SOON and waiver in self.used:
                 yield f"{escape(waiver.name)} ends on {waiver.until}: {escape(waiver.reason)}."
@@ -114,12 +114,12 @@ class Judge:
 
 
 def unjudged(rule: Rule, value: float, why: str) -> RuleResult:
-    """The result of a rule that had nothing to judge."""
+    """Build the result of a rule that had nothing to judge."""
     return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{_capital(rule.noun)}: not judged, for {why}.")
 
 
 def waiver_text(waiver: Waiver) -> str:
-    """A waiver in a sentence."""
+    """Describe a waiver in a sentence."""
     what = f" for {escape(waiver.path)}" if waiver.path else ""
     return f"Waived{what} until {waiver.until}: {escape(waiver.reason)}."
 

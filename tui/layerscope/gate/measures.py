@@ -1,4 +1,6 @@
-"""What the keys with one value measure, and what bears most on it. Each is a function of the subject and of waived nodes."""
+"""What each single-value key measures, and what contributes most to it. Each is a function of the subject and of the waived
+nodes.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ def _base_remark(subject: Subject) -> str:
 
 
 def efficiency(subject: Subject, excluded: NodeMask | None) -> Measured:
-    """All content bytes but those that the author's layers buried, by all content bytes."""
+    """Share of the content bytes that the author's layers did not bury."""
     waste = _own_waste(subject, excluded)
     content = waste.content_bytes
     share = (content - waste.wasted_bytes) / content if content else 1.0
@@ -57,25 +59,23 @@ def wasted(subject: Subject, excluded: NodeMask | None) -> Measured:
 
 
 def wasted_share(subject: Subject, excluded: NodeMask | None) -> Measured:
-    """The same by the bytes of the author's layers. All of it, where these hold nothing and bury what the base's hold."""
+    """Bytes that the author's layers buried, as a share of their own bytes; 1 where they hold nothing and bury the base's."""
     waste, own = _own_waste(subject, excluded), subject.own_content_bytes
     share = waste.wasted_bytes / own if own else float(waste.wasted_bytes > 0)
     return Measured(share, waste_findings(subject, waste), _base_remark(subject))
 
 
 def size(subject: Subject, _excluded: NodeMask | None) -> Measured:
-    """Content bytes of all layers."""
     return Measured(subject.analysis.waste.content_bytes, layer_findings(subject))
 
 
 def own_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
-    """Content bytes of the author's layers."""
     unknown = "" if subject.analysis.base_layers is not None else "the base is not known, so this is the whole image"
     return Measured(subject.own_content_bytes, layer_findings(subject), unknown)
 
 
 def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
-    """Bytes that a pull of all layers moves, estimated for those that are stored plain. Doubted where they are not known."""
+    """Bytes that a pull of all layers moves, estimated for layers stored uncompressed. A doubt where they are unknown."""
     analysis = subject.analysis
     unknown = [
         layer.number
@@ -99,18 +99,15 @@ def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
 
 
 def layers(subject: Subject, _excluded: NodeMask | None) -> Measured:
-    """How many layers there are."""
     return Measured(len(subject.analysis.image.layers))
 
 
 def layer_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
-    """Content bytes of the biggest of the author's layers."""
     found = layer_findings(subject)
     return Measured(found[0].size if found else 0, found, is_each=True)
 
 
 def file_size(subject: Subject, excluded: NodeMask | None) -> Measured:
-    """Content bytes of the biggest file in the author's layers."""
     found = entry_findings(subject, own_files(subject, excluded))
     return Measured(found[0].size if found else 0, found, is_each=True)
 

@@ -1,4 +1,4 @@
-"""Errors of a configuration, told with the name of what they are about."""
+"""Prefixes for the errors of a configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from layerscope.errors import BadSettings
 
 @contextmanager
 def named(name: str) -> Iterator[None]:
-    """Put `name` before the sentence of a BadSettings that is raised inside."""
+    """Put `name` in front of the sentence of a BadSettings raised inside the block."""
     try:
         yield
     except BadSettings as error:

@@ -1,4 +1,4 @@
-"""What bears most on a rule: wasted bytes by the layers between which they were lost, biggest files, biggest layers."""
+"""What contributes most to a broken rule: waste by layer pair, the biggest files, the biggest layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHARE = 0.9
 
 
 def waste_findings(subject: Subject, waste: Waste) -> tuple[Finding, ...]:
-    """Waste by cause and pair of layers, the most bytes first, each with the deepest directory that holds nearly all of it."""
+    """List waste by cause and layer pair, most bytes first, each with the deepest directory that holds nearly all of it."""
     base = subject.base_layers
     return tuple(
         Finding(
@@ -37,14 +37,14 @@ def waste_findings(subject: Subject, waste: Waste) -> tuple[Finding, ...]:
 
 
 def layer_findings(subject: Subject) -> tuple[Finding, ...]:
-    """The author's layers that hold anything, biggest first."""
+    """List the author's layers that hold any content, biggest first."""
     base, sizes = subject.base_layers, subject.analysis.layer_content_bytes
     found = [Finding(layer=number, size=size) for number, size in enumerate(sizes, 1) if number > base and size]
     return tuple(sorted(found, key=lambda finding: -finding.size)[:MOST])
 
 
 def entry_findings(subject: Subject, entries: Longs) -> tuple[Finding, ...]:
-    """Entries of layers, biggest first, of equals the first path; at most MOST."""
+    """List at most MOST entries, biggest first; equal sizes by path."""
     tree = subject.analysis.tree
     order = np.lexsort((tree.entry_node[entries], -tree.content_size(entries)))
     entries = entries[order[:MOST]]
@@ -62,7 +62,7 @@ def entry_findings(subject: Subject, entries: Longs) -> tuple[Finding, ...]:
 
 
 def own_files(subject: Subject, excluded: NodeMask | None) -> Longs:
-    """The regular-file entries of the author's layers, removed ones too."""
+    """Regular-file entries of the author's layers, including those that a later layer removes."""
     tree = subject.analysis.tree
     is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > subject.base_layers)
     if excluded is not None:
@@ -75,10 +75,7 @@ def _of_pair(waste: Waste, written_by: int, buried_by: int, cause: int) -> NodeM
 
 
 def _directory(subject: Subject, waste: Waste) -> bytes:
-    """The path of the deepest node below and at which nearly all of these bytes are."""
+    """Find the deepest node that holds nearly all of these bytes at or below it."""
     nodes = subject.analysis.tree.nodes
-    sums = np.zeros(len(nodes) + 1, np.int64)
-    np.add.at(sums, waste.node.astype(np.int64) + 1, waste.size)
-    sums = np.cumsum(sums)
-    holds = np.flatnonzero(sums[nodes.end] - sums[:-1] >= _SHARE * waste.wasted_bytes)
+    holds = np.flatnonzero(nodes.subtree_sums(waste.by_node(len(nodes))) >= _SHARE * waste.wasted_bytes)
     return nodes.paths[int(holds[np.argmax(nodes.depth[holds])])]

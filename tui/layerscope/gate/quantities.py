@@ -23,13 +23,13 @@ _SHARES = "a share from 0 to 1 such as 0.05, or a percentage such as 5%"
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How much more than before is allowed: the greater of a number of bytes and a share of what there was."""
+    """How much growth is allowed: a number of bytes or a share of the former size, whichever is greater."""
 
     size: int = 0
     share: float = 0.0
 
     def allowed(self, before: int) -> int:
-        """In bytes, for something that had `before`."""
+        """The allowed growth in bytes for something that had `before` bytes."""
         return max(self.size, int(Decimal(str(self.share)) * before))
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ def size_of(written: object) -> int:
 
 
 def share_of(written: object) -> float:
-    """A share from 0 to 1. Raises BadSettings, also for NaN and infinity."""
+    """Parse a share from 0 to 1. Raises BadSettings, also for NaN and infinity."""
     text = str(written).strip() if isinstance(written, str | int | float) and not isinstance(written, bool) else ""
     number = text.removesuffix("%").rstrip()
     if len(text) > _LONGEST or not _NUMBER.fullmatch(number):
@@ -69,7 +69,7 @@ def share_of(written: object) -> float:
 
 
 def count_of(written: object) -> int:
-    """A number of things. Raises BadSettings."""
+    """Parse a whole number. Raises BadSettings."""
     if isinstance(written, str) and len(written) <= _LONGEST and _COUNT.fullmatch(written.strip()):
         written = int(written)
     if not isinstance(written, int) or isinstance(written, bool) or not 0 <= written <= MOST_COUNT:
@@ -78,7 +78,7 @@ def count_of(written: object) -> int:
 
 
 def growth_of(written: object) -> Growth:
-    """`5MB`, `2%` or `5MB or 2%`, of which the greater holds; a plus before each is welcome. Raises BadSettings."""
+    """Parse `5MB`, `2%` or `5MB or 2%` (the greater wins); each may have a leading plus. Raises BadSettings."""
     if not isinstance(written, str):
         return Growth(size=size_of(written))
     size, share = None, None
@@ -94,14 +94,14 @@ def growth_of(written: object) -> Growth:
 
 
 def text_of(quantity: Quantity) -> str:
-    """A quantity as it can be written in a file: exact, so that reading it gives the same again."""
+    """Format a quantity for a file, exactly: reading it gives the same value again."""
     if isinstance(quantity, Growth | str):
         return str(quantity)
     return repr(quantity)
 
 
 def bare_size(size: int) -> str:
-    """`5MB` or `1.2GB` where that is exact, else the bytes."""
+    """Format as `5MB` or `1.2GB` where that is exact, else in bytes."""
     for power in range(6, 0, -1):
         if size >= 1000**power and 10 * size % 1000**power == 0:
             number = f"{Decimal(size) / 1000**power:f}".removesuffix(".0")
@@ -121,5 +121,5 @@ def _shown(written: object) -> str:
 
 
 def size_and_bytes(size: int) -> str:
-    """`20.0 MB (19,999,999 bytes)`: for where the rounded size alone would hide a difference."""
+    """Format as `20.0 MB (19,999,999 bytes)`, for places where the rounded size alone would hide a difference."""
     return f"{size_text(size)} ({size:,} bytes)"

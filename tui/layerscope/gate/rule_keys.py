@@ -1,4 +1,4 @@
-"""The keys of the gate's configuration: a contract. A flag is `--` and the key, a variable LAYERSCOPE_ and the key."""
+"""The keys of the gate's configuration, which are a contract: the flag is `--KEY`, the variable LAYERSCOPE_KEY."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Key:
 
     @property
     def variable(self) -> str:
-        """The environment variable that states it."""
+        """The environment variable that sets this key."""
         return PREFIX + self.name.upper().replace("-", "_")
 
 
@@ -91,10 +91,10 @@ PATH_KEYS = frozenset({"min-efficiency", "max-wasted", "max-wasted-percent", "ma
 
 
 def is_key(name: str) -> bool:
-    """Whether a file may have this key at its top."""
+    """Whether a configuration file may have this key at its top level."""
     return name in KEYS or name in TABLES
 
 
 def limit_text(quantity: Quantity | None) -> str:
-    """A limit as it is written in a file, without quotes."""
+    """Format a limit as it is written in a file, without quotes."""
     return OFF if quantity is None else text_of(quantity)

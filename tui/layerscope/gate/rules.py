@@ -7,26 +7,26 @@ from functools import partial
 
 import numpy as np
 
-from layerscope.gate.config import Budget, Config, Forbid, MaxCause, Where
+from layerscope.gate.config import Budget, Forbid, GateConfig, MaxCause, Where
 from layerscope.gate.judge import Judge, Rule, unjudged
 from layerscope.gate.measures import MEASURES, Measured
 from layerscope.gate.offenders import entry_findings, waste_findings
 from layerscope.gate.rule_keys import FLOOR, KEYS
 from layerscope.gate.subject import NodeMask, Subject
-from layerscope.gate.verdict import Finding, RuleResult, Severity, Unit
+from layerscope.gate.verdict import Finding, RuleResult, RuleSeverity, Unit
 from layerscope.text import escape
 from layerscope.tree.tree import Longs
 from layerscope.units import count_text, size_text
 
 
-def limit_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
-    """The keys with one value, in the order of KEYS; those of growth are not among them."""
+def limit_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
+    """Judge the single-value keys in the order of KEYS, without those of growth."""
     for name, measure in MEASURES.items():
         limit = config.limits.get(name)
         if limit is None or not isinstance(limit.value, int | float):
             continue
         key = KEYS[name]
-        severity = limit.severity or Severity.ERROR
+        severity = limit.severity or RuleSeverity.ERROR
         assert key.unit is not None, "what is measured has a unit"
         rule = Rule(name, name, key.noun, key.unit, limit.value, limit.origin, severity, key.is_floor)
         floor = _floor(config) if name == "max-wasted-percent" else -1
@@ -38,14 +38,14 @@ def limit_results(judge: Judge, config: Config) -> Iterator[RuleResult]:
             yield judge.judge(rule, partial(measure, judge.subject))
 
 
-def _floor(config: Config) -> int:
-    """A floor that is off is none: every wasted byte is judged."""
+def _floor(config: GateConfig) -> int:
+    """The `min-wasted` floor; 0 where it is off, so that every wasted byte is judged."""
     floor = config.limit(FLOOR)
     return floor if isinstance(floor, int) else 0
 
 
 def forbid_result(judge: Judge, forbid: Forbid) -> RuleResult:
-    """No path may fit the glob. `measured` counts the paths, or in any layer the entries."""
+    """Judge that no path matches the glob. `measured` counts paths, or entries where every layer is searched."""
     where = "in any layer" if forbid.where is Where.ANYWHERE else "that a container sees"
     what = f"paths {where} that fit {escape(forbid.path)}"
     rule = Rule("forbid", forbid.name, what, Unit.COUNT, 0, forbid.origin, forbid.severity)
@@ -62,7 +62,7 @@ def _forbidden(subject: Subject, forbid: Forbid, excluded: NodeMask | None) -> M
 
 
 def _entries_at(subject: Subject, mask: NodeMask, *, is_anywhere: bool) -> tuple[Longs, tuple[Finding, ...]]:
-    """The entries that name these nodes, and the directories among them that no entry names."""
+    """The entries of these nodes, and the directories among them that have no entry of their own."""
     tree, view = subject.analysis.tree, subject.last
     seen = np.flatnonzero(mask & view.is_visible)
     shown = view.entry[seen]
@@ -74,7 +74,7 @@ def _entries_at(subject: Subject, mask: NodeMask, *, is_anywhere: bool) -> tuple
 
 
 def budget_result(judge: Judge, budget: Budget) -> RuleResult:
-    """What a container sees of a directory, or of all that fits a glob, may take so many bytes."""
+    """Judge the bytes that a container sees in a directory, or in all that matches a glob."""
     rule = Rule(
         "budget", budget.name, f"size of {escape(budget.path)}", Unit.BYTES, budget.size, budget.origin, budget.severity
     )
@@ -91,7 +91,9 @@ def _spent(subject: Subject, budget: Budget, excluded: NodeMask | None) -> Measu
 
 
 def cause_result(judge: Judge, limit: MaxCause) -> RuleResult:
-    """So many bytes may be wasted for one cause; contents that could not be compared may have another than the one known."""
+    """Judge the bytes wasted for one cause. Contents that could not be compared may belong to another cause, so they are a
+    doubt.
+    """
     noun = f"wasted, {limit.cause.word}"
     rule = Rule("max-cause", limit.name, noun, Unit.BYTES, limit.size, limit.origin, limit.severity)
     return judge.judge(rule, lambda excluded: _wasted_for(judge.subject, limit, excluded))

@@ -1,4 +1,4 @@
-"""What is judged: an image, and of it what its author is charged with."""
+"""What is judged: an image, and which part of it is charged to its author."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NodeMask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """An analysis as rules see it. Where the base is not known, all layers are the author's own."""
+    """An analysis as rules see it. Where the base is not known, all layers are charged to the author."""
 
     analysis: Analysis
 
@@ -31,23 +31,22 @@ class Subject:
 
     @cached_property
     def own_waste(self) -> Waste:
-        """What the author's layers buried."""
+        """Waste that the author's layers buried."""
         waste = self.analysis.waste
         return waste.part(~waste.is_base(self.base_layers)) if self.base_layers else waste
 
     @property
     def base_wasted_bytes(self) -> int:
-        """What the base's layers buried; 0 where it is not known."""
+        """Bytes that the base's layers buried; 0 where the base is not known."""
         return self.analysis.waste.wasted_bytes - self.own_waste.wasted_bytes
 
     @property
     def own_content_bytes(self) -> int:
-        """Content bytes of the author's layers."""
         return sum(self.analysis.layer_content_bytes[self.base_layers :])
 
     @cached_property
     def last(self) -> View:
-        """What a container sees."""
+        """The view after the last layer: what a container sees."""
         return self.analysis.tree.view(max(self.analysis.tree.layers, 1))
 
     @cached_property
@@ -55,7 +54,7 @@ class Subject:
         return {}
 
     def fitting(self, glob: str) -> NodeMask:
-        """The nodes that fit a glob, that were ever there, each with all that lies below it."""
+        """Mark the nodes that match a glob in any layer, and everything below them."""
         if glob not in self._masks:
             self._masks[glob] = self._below(nodes_that_fit(self.analysis.tree.nodes, glob))
         return self._masks[glob]
@@ -67,7 +66,7 @@ class Subject:
         return np.asarray(np.cumsum(steps)[:-1] > 0)
 
     def content_bytes_of(self, mask: NodeMask) -> int:
-        """Content bytes that a container sees at these nodes, each content once, however many of its names are among them."""
+        """Bytes that a container sees at these nodes, each content once, however many of its names are among them."""
         entry = self.last.entry[np.flatnonzero(mask & self.last.is_visible)]
         tree = self.analysis.tree
         origin = tree.origin[entry[entry >= 0]] if len(tree.entries) else np.zeros(0, np.int32)

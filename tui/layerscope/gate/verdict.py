@@ -1,4 +1,4 @@
-"""What the gate says of an image: every rule's result, and the verdict that follows from them."""
+"""The gate's verdict on an image: the result of every rule, and the exit code that follows from them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from enum import StrEnum
 from layerscope.waste.find import Cause
 
 
-class Severity(StrEnum):
-    """What a broken rule does: an error fails the gate, a warning is told and does not."""
+class RuleSeverity(StrEnum):
+    """What a broken rule does: an error fails the gate, a warning is only shown."""
 
     ERROR = "error"
     WARN = "warn"
 
 
 class Outcome(StrEnum):
-    """What became of one rule. UNJUDGED: it had nothing to judge (below a floor, or its subject is not known)."""
+    """The outcome of one rule. UNJUDGED: there was nothing to judge (below a floor, or its subject is not known)."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 
 
 class Unit(StrEnum):
-    """What a rule's figures count: bytes, a share from 0 to 1, or things."""
+    """The unit of a rule's figures: bytes, a share from 0 to 1, or a count."""
 
     BYTES = "bytes"
     SHARE = "share"
@@ -63,7 +63,7 @@ class RuleResult:
     key: str
     name: str
     outcome: Outcome
-    severity: Severity
+    severity: RuleSeverity
     unit: Unit
     measured: float
     limit: float
@@ -76,14 +76,16 @@ class RuleResult:
 
     @property
     def margin(self) -> float:
-        """How far the figure is from its limit: positive inside, negative beyond it."""
+        """How far the figure is from its limit: positive inside, negative beyond."""
         return self.measured - self.limit if self.is_floor else self.limit - self.measured
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All results, in the order of the rules. `doubts` are sentences on why the image could not be judged (damage, an absurd
-    figure): with any, the gate neither passes nor fails. `notes` are sentences worth telling that change nothing.
+    """All results in the order of the rules.
+
+    `doubts` are the reasons why the image could not be judged (damage, an absurd figure): with any, the gate neither passes nor
+    fails. `notes` are sentences that change nothing.
     """
 
     results: tuple[RuleResult, ...]
@@ -97,10 +99,10 @@ class Verdict:
 
     @property
     def has_passed(self) -> bool:
-        """True without any doubt and without any broken rule of severity error."""
+        """Whether there is no doubt and no broken rule of severity error."""
         return not self.doubts and not self.failed
 
     @property
     def exit_code(self) -> int:
-        """0 passed, 1 a rule failed, 2 could not judge. Doubt comes first: what was read of a broken image says little."""
+        """0 passed, 1 a rule failed, 2 could not judge. Doubt comes first: figures of a damaged image prove nothing."""
         return 2 if self.doubts else 1 if self.failed else 0

@@ -86,7 +86,7 @@ class BlobContent:
 
         `offset` and `size` are the entry's columns. Raises CorruptLayer when the bytes end before the content does.
         """
-        return self._content(_Forward(self), entry, offset, size)
+        return self._content(_UnpackedReader(self), entry, offset, size)
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
         """Several contents, each as an entry's number and its `pieces`; read those before asking for the next.
@@ -94,7 +94,7 @@ class BlobContent:
         In the order of their offsets this is one pass forward, which jumps to a seek point where one lies ahead: 50,000 small
         files of a gzip layer cost as much as unpacking that layer once.
         """
-        forward = _Forward(self)
+        forward = _UnpackedReader(self)
         for entry, offset, size in wanted:
             yield entry, self._content(forward, entry, offset, size)
 
@@ -130,12 +130,12 @@ class BlobContent:
         self.blob.forget(0, self.blob.size)
         return found
 
-    def _content(self, forward: _Forward, entry: int, offset: int, size: int) -> Iterator[bytes]:
+    def _content(self, forward: _UnpackedReader, entry: int, offset: int, size: int) -> Iterator[bytes]:
         sparse = self.sparse.get(entry)
         return forward.read(offset, size) if sparse is None else _expanded(forward, sparse, offset, size)
 
 
-class _Forward:
+class _UnpackedReader:
     """Reads stretches of the unpacked tar, cheaply as long as they lie ahead.
 
     `_position` is the offset reached so far, `_held` the piece that was unpacked last, which ends there.
@@ -194,7 +194,7 @@ class _Forward:
         return bool(self._held)
 
 
-def _expanded(forward: _Forward, sparse: SparseMap, offset: int, size: int) -> Iterator[bytes]:
+def _expanded(forward: _UnpackedReader, sparse: SparseMap, offset: int, size: int) -> Iterator[bytes]:
     """The data runs with zeros between them (GNU tar manual, "Sparse Formats")."""
     position = 0
     for start, length in sparse.runs:

@@ -43,7 +43,7 @@ class LayerHashes:
         return self.stored.startswith(f"{wanted.stored}:") and self.unpacked.startswith(f"{wanted.unpacked}:")
 
 
-class HashingBeside:
+class BackgroundHashing:
     """Hashes a blob for as long as the context lasts; leaving it waits for the rest of the stored bytes, unless by an error.
 
     A plain blob is hashed from the start on; of any other, the unpacked bytes are those that pass through `seen`, and the
@@ -62,7 +62,7 @@ class HashingBeside:
         self._queue: Queue[tuple[list[bytes], int] | None] = Queue(WAITING)
         self._thread = Thread(target=self._work, daemon=True)
 
-    def __enter__(self) -> HashingBeside:
+    def __enter__(self) -> BackgroundHashing:
         self._thread.start()
         if self._is_plain:
             self._queue.put(([], self._blob.size))
@@ -131,7 +131,7 @@ class HashingBeside:
 def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = uncounted) -> tuple[LayerHashes, str]:
     """The hashes of a blob that nobody reads otherwise, and what is damaged of it (empty: nothing)."""
     damage = ""
-    with HashingBeside(blob, algorithms) as beside:
+    with BackgroundHashing(blob, algorithms) as beside:
 
         def took(length: int) -> None:
             beside.took(length)

@@ -112,7 +112,7 @@ class Strings:
 class Entries:
     """The columns of `n` tar entries, in tar order. Whiteouts and opaque markers are not among them.
 
-    Paths are normalised: no leading or trailing `/`, no empty, `.` or `..` component (OCI image-spec `layer.md`); the root
+    Paths are normalized: no leading or trailing `/`, no empty, `.` or `..` component (OCI image-spec `layer.md`); the root
     itself is the empty path. Numbers are what the header says: a mode has its permission bits only (octal 07777), `mtime` is
     in whole seconds since 1970, `size` is the unpacked size of a regular file's content in bytes and 0 for all else.
     """
@@ -131,7 +131,7 @@ class Entries:
     known.
     """
     links: Strings
-    """Target of each link, as written for a symlink, normalised as a path for a hard link; empty for all else."""
+    """Target of each link, as written for a symlink, normalized as a path for a hard link; empty for all else."""
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -200,7 +200,7 @@ class LayerTable:
     """All that one layer's tar says.
 
     `entries` may name a path more than once: the last one wins (DESIGN.md). `whiteouts` are the paths that the layer hides,
-    `opaques` the directories whose lower content it hides; both normalised. `whiteout_rows` and `opaque_rows` say how many
+    `opaques` the directories whose lower content it hides; both normalized. `whiteout_rows` and `opaque_rows` say how many
     entries stand before each in the tar; for a layer that is no tar all are 0. `sparse` and `xattrs` are by entry number, for
     the few entries that have any; `devices` are the major and minor numbers of each character and block device.
     `unpacked_bytes` is the length of the tar that was read.

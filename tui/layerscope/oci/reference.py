@@ -9,7 +9,7 @@ OFFICIAL = "library/"
 DEFAULT_TAG = "latest"
 
 
-def normalise(name: str) -> str:
+def normalize(name: str) -> str:
     """The full form of a name: with registry, Docker Hub's `library/`, and the tag or digest it has, else `latest`."""
     name, at, digest = name.partition("@")
     domain, slash, path = name.partition("/")
@@ -48,12 +48,12 @@ def best_match(wanted: str, names: Iterable[str]) -> set[str]:
     for a name with that tag, and a name for a bare tag.
     """
     known = set(names)
-    full = normalise(wanted)
+    full = normalize(wanted)
     tail = "/" + (wanted if tag_of(wanted) else f"{wanted}:{DEFAULT_TAG}")
     readings = (
         {name for name in known if name == wanted},
-        {name for name in known if normalise(name) == full},
-        {name for name in known if normalise(name).endswith(tail)},
+        {name for name in known if normalize(name) == full},
+        {name for name in known if normalize(name).endswith(tail)},
         {name for name in known if tag_of(name) == wanted},
     )
     return next(filter(None, readings), set())

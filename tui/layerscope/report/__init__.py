@@ -1,1 +1,1 @@
-"""What the core found, written for people and for programs: one module a format."""
+"""Reports for people and for programs, one module per format."""

@@ -1,4 +1,4 @@
-"""JSON whose bytes can go to a terminal: what could act on one or cannot be seen is written as JSON's own escapes."""
+"""JSON that is safe on a terminal: control and invisible characters are written as JSON's own escapes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NOT_ASCII = re.compile(r"[^ -~\n]")
 
 
 def json_line(value: object) -> bytes:
-    """`value` as JSON on one line, with a newline at its end."""
+    """Encode `value` as JSON on one line, with a newline at the end."""
     raw = _encode(value)
     if raw.isascii() and b"\x7f" not in raw:
         return raw + b"\n"
@@ -21,7 +21,7 @@ def json_line(value: object) -> bytes:
 
 
 def _escape_hidden(match: re.Match[str]) -> str:
-    r"""`\uNNNN`, twice for a character beyond U+FFFF (RFC 8259, section 7): outside of strings JSON is ASCII."""
+    """Write `\\uNNNN`, twice for a character beyond U+FFFF (RFC 8259, section 7). Outside of strings JSON is ASCII."""
     character = match[0]
     if escape(character) == character:
         return character

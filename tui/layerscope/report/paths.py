@@ -1,4 +1,4 @@
-"""Names of an image in JSON: exact where they are UTF-8, escaped and in base64 beside it where they are not."""
+"""Names of an image in JSON: exact where they are UTF-8, else escaped with the exact bytes in base64 beside it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import base64
 
 
 def path_fields(path: bytes, *, field: str = "path", root: bytes = b"/") -> dict[str, str]:
-    r"""`{"path": "/etc/passwd"}`; with `\xNN` for each byte that is not UTF-8, and `path_base64`, where there are such
-    bytes.
-    """
+    """Return `{"path": "/etc/passwd"}`, with `\\xNN` for each byte that is not UTF-8 and then `path_base64` too."""
     full = root + path
     try:
         return {field: full.decode("utf-8")}

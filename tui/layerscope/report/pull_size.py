@@ -1,4 +1,4 @@
-"""What layers take as they are stored and what a pull of them moves, in words that all reports and screens share."""
+"""What layers take as stored and what a pull of them moves, in the words that all reports and screens share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def pull_facts(size: PullSize) -> list[str]:
-    """`315 MB on the wire`; of plain layers `1.12 GB stored` and, where it could be estimated, `≈331 MB on the wire`."""
+    """Format `315 MB on the wire`; for uncompressed layers `1.12 GB stored` and, if it was estimated, `≈331 MB on the wire`."""
     if not size.is_estimate:
         return [f"{size_text(size.stored_bytes)} on the wire"]
     stored = f"{size_text(size.stored_bytes)} stored"
@@ -19,10 +19,10 @@ def pull_facts(size: PullSize) -> list[str]:
 
 
 def pull_text(size: PullSize) -> str:
-    """The same as one text: `1.12 GB stored, ≈331 MB on the wire`."""
+    """Join those facts: `1.12 GB stored, ≈331 MB on the wire`."""
     return ", ".join(pull_facts(size))
 
 
 def estimate_field(size: PullSize) -> dict[str, int | None]:
-    """For programs: what gzip would make of plain layers, an estimate; null where none is stored plain, or it is not known."""
+    """The estimated gzip size of uncompressed layers, for JSON; null where no layer is stored uncompressed or it is unknown."""
     return {"compressed_bytes_estimate": size.pull_bytes if size.is_estimate else None}

@@ -39,7 +39,7 @@ def _directories(view: View) -> Flags:
 def next_stop(stops: Flags, node: int, step: int, shape: Shape, columns: tuple[Longs, ...]) -> int | None:
     """The stop after (`step` 1) or before (-1) `node` in display order; sorts no more than stops and what is above them."""
     if not columns:
-        return _neighbour(np.flatnonzero(stops).astype(np.int32), node, step)
+        return _neighbor(np.flatnonzero(stops).astype(np.int32), node, step)
     marks = stops.copy()
     marks[node] = True
     lines = shape.with_above(marks)
@@ -50,6 +50,6 @@ def next_stop(stops: Flags, node: int, step: int, shape: Shape, columns: tuple[L
     return int(ordered[at]) if 0 <= at < len(ordered) else None
 
 
-def _neighbour(ascending: Ints, node: int, step: int) -> int | None:
+def _neighbor(ascending: Ints, node: int, step: int) -> int | None:
     at = np.searchsorted(ascending, node, "right") if step > 0 else np.searchsorted(ascending, node) - 1
     return int(ascending[at]) if 0 <= at < len(ascending) else None

@@ -9,7 +9,7 @@ import numpy as np
 from layerscope.rows.changes import change_stops, next_stop
 from layerscope.rows.order import Order
 from layerscope.rows.sorting import in_order, sort_columns
-from layerscope.search.row_visibility import Presence
+from layerscope.search.row_visibility import RowVisibility
 from layerscope.tree.nodes import Ints
 from layerscope.tree.shape import Flags, Shape
 from layerscope.tree.tree import Change, View
@@ -31,7 +31,7 @@ class Rows:
         self._is_open = np.zeros(len(self._shape), bool)
         self._is_open_outside = self._is_open
         self._sort_columns = sort_columns(view, order)
-        self._presence = Presence.of(view, self._shape, self._hidden, None)
+        self._presence = RowVisibility.of(view, self._shape, self._hidden, None)
         self.nodes: Ints = self._rows_below(0)
 
     def __len__(self) -> int:
@@ -184,7 +184,7 @@ class Rows:
 
     def _find_rows(self, opened: Flags) -> None:
         """Hits whose directories were not `opened` for them yet, have them opened."""
-        self._presence = Presence.of(self.view, self._shape, self._hidden, self._hits)
+        self._presence = RowVisibility.of(self.view, self._shape, self._hidden, self._hits)
         self._is_open[self._shape.above(self._presence.hits & ~opened)] = True
         self._lay_out()
 

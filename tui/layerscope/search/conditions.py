@@ -23,7 +23,7 @@ _EXECUTABLE = 0o111
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class NodeColumns:
     """What `view` says of each node, and of those that are gone what they were last. Without `waste` nothing is wasted."""
 
     view: View

@@ -12,14 +12,14 @@ from layerscope.tree.tree import Change, View
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Presence:
+class RowVisibility:
     """`can_show[node]`, with every node also all that are above it; `hits`: the filter's hits among them, none without one."""
 
     can_show: Flags
     hits: Flags
 
     @classmethod
-    def of(cls, view: View, shape: Shape, hidden: frozenset[Change], hits: Flags | None) -> Presence:
+    def of(cls, view: View, shape: Shape, hidden: frozenset[Change], hits: Flags | None) -> RowVisibility:
         """With a filter also nodes that were gone before the view's layers can be shown, and what is below a hit."""
         there = is_there(view, with_gone=hits is not None)
         if hidden:

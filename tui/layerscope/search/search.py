@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerscope.search.conditions import Columns
+from layerscope.search.conditions import NodeColumns
 from layerscope.search.find_nodes import Fits, fitting
 from layerscope.search.matching import OTHER, fit_of
 from layerscope.search.name_index import NameIndex, parts
@@ -27,7 +27,7 @@ _MOST_IN_BATCH = 1 << 13
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class SearchHits:
     """The nodes found so far (one flag a node), whether these are all, and the best of them; None when there is none."""
 
     mask: Flags
@@ -37,7 +37,7 @@ class Found:
 
 def search(
     query: Query, index: NameIndex, view: View, waste: Waste | None, *, is_cancelled: Callable[[], bool]
-) -> Iterator[Found]:
+) -> Iterator[SearchHits]:
     """Find the nodes that were there at any time up to the view's last layer and pass `query`; never the root.
 
     Gives what it has as long as it takes long, and at last a Found that is complete; ends without one when `is_cancelled`,
@@ -45,19 +45,19 @@ def search(
     it, else holds it, and of equals the shortest; without any words to look for it is the first. Raises UsageError when a
     regular expression takes too long.
     """
-    candidates = _candidates(query, index, view, Columns(view, waste), is_cancelled)
+    candidates = _candidates(query, index, view, NodeColumns(view, waste), is_cancelled)
     if candidates is None:
         return
     conditions = [each for each in query.conditions if isinstance(each.test, Text)]
     if not conditions:
-        yield Found(candidates, is_complete=True, best=_first(candidates))
+        yield SearchHits(candidates, is_complete=True, best=_first(candidates))
         return
     with ExitStack() as stack:
         fits = [stack.enter_context(fitting(each.test, is_cancelled)) for each in conditions if isinstance(each.test, Text)]
         yield from _found(_TextSearch(index, conditions, fits), candidates, index, is_cancelled)
 
 
-def _found(texts: _TextSearch, candidates: Flags, index: NameIndex, is_cancelled: Callable[[], bool]) -> Iterator[Found]:
+def _found(texts: _TextSearch, candidates: Flags, index: NameIndex, is_cancelled: Callable[[], bool]) -> Iterator[SearchHits]:
     due = time.monotonic() + FIRST_SECONDS
     mask = np.zeros(len(candidates), bool)
     for nodes in _batches(candidates, index):
@@ -65,17 +65,19 @@ def _found(texts: _TextSearch, candidates: Flags, index: NameIndex, is_cancelled
             return
         mask[texts.found(nodes)] = True
         if texts.best is not None and time.monotonic() >= due:
-            yield Found(mask.copy(), is_complete=False, best=texts.best)
+            yield SearchHits(mask.copy(), is_complete=False, best=texts.best)
             due = time.monotonic() + NEXT_SECONDS
     if not is_cancelled():
-        yield Found(mask, is_complete=True, best=texts.best)
+        yield SearchHits(mask, is_complete=True, best=texts.best)
 
 
 def _first(mask: Flags) -> int | None:
     return int(np.argmax(mask)) if mask.any() else None
 
 
-def _candidates(query: Query, index: NameIndex, view: View, columns: Columns, is_cancelled: Callable[[], bool]) -> Flags | None:
+def _candidates(
+    query: Query, index: NameIndex, view: View, columns: NodeColumns, is_cancelled: Callable[[], bool]
+) -> Flags | None:
     """What passes all conditions that whole columns can answer; None when cancelled."""
     candidates = is_there(view, with_gone=True)
     candidates[0] = False

@@ -11,7 +11,7 @@ from layerscope.settings.checks import KEYS, allowed
 from layerscope.settings.settings import Settings, choices
 
 DESCRIPTIONS = {
-    "theme": "The colours: a theme's name, as the command palette lists them. Empty: what suits the terminal",
+    "theme": "The colors: a theme's name, as the command palette lists them. Empty: what suits the terminal",
     "keymap": "Which keys do what: layerscope's own, or with dive's where dive has one",
     "columns": "The columns before the name in the files pane, in this order",
     "sort": "How the files are sorted at start. Without this line: as they last were",

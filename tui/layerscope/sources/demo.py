@@ -12,7 +12,7 @@ from typing import BinaryIO
 from layerscope.errors import CannotWrite
 from layerscope.layers.blob import Blob
 from layerscope.oci.digest import Digest
-from layerscope.sources.demo_story import STORY, Item
+from layerscope.sources.demo_story import STORY, DemoMember
 from layerscope.sources.documents.archive import Archive
 from layerscope.sources.image import Image
 from layerscope.sources.location import Location
@@ -44,10 +44,10 @@ def write_demo(file: BinaryIO) -> None:
     names = [f"{Digest.of(layer).encoded}/layer.tar" for layer in layers]
     manifest = _json([{"Config": config_name, "RepoTags": [REFERENCE], "Layers": names}])
     members = [*zip(names, layers, strict=True), (config_name, config), ("manifest.json", manifest)]
-    file.write(_tar(tuple(Item(name, content) for name, content in members), _time(len(STORY))))
+    file.write(_tar(tuple(DemoMember(name, content) for name, content in members), _time(len(STORY))))
 
 
-def _tar(items: tuple[Item, ...], mtime: int) -> bytes:
+def _tar(items: tuple[DemoMember, ...], mtime: int) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for item in items:
@@ -55,7 +55,7 @@ def _tar(items: tuple[Item, ...], mtime: int) -> bytes:
     return buffer.getvalue()
 
 
-def _header(item: Item, mtime: int) -> tarfile.TarInfo:
+def _header(item: DemoMember, mtime: int) -> tarfile.TarInfo:
     header = tarfile.TarInfo(item.path)
     header.type, header.linkname = item.flag, item.target
     header.mode, header.uid, header.gid = item.mode, item.owner, item.owner

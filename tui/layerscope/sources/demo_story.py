@@ -19,7 +19,7 @@ _PHRASES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class DemoMember:
     """One member of a layer's tar. `flag` is tarfile's type."""
 
     path: str
@@ -31,11 +31,11 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DemoStep:
     """One step of the build; without items it made no layer."""
 
     created_by: str
-    items: tuple[Item, ...] = ()
+    items: tuple[DemoMember, ...] = ()
 
 
 def noise(path: str, size: int) -> bytes:
@@ -49,46 +49,46 @@ def prose(path: str, size: int) -> bytes:
     return "\n".join(_PHRASES[number % len(_PHRASES)] for number in numbers).encode()[: size - 1] + b"\n"
 
 
-def directories(*paths: str, owner: int = 0) -> tuple[Item, ...]:
+def directories(*paths: str, owner: int = 0) -> tuple[DemoMember, ...]:
     """Directories, to stand before what is in them."""
-    return tuple(Item(path, mode=0o755, owner=owner, flag=tarfile.DIRTYPE) for path in paths)
+    return tuple(DemoMember(path, mode=0o755, owner=owner, flag=tarfile.DIRTYPE) for path in paths)
 
 
-def link(path: str, target: str, flag: bytes = tarfile.SYMTYPE) -> Item:
+def link(path: str, target: str, flag: bytes = tarfile.SYMTYPE) -> DemoMember:
     """A symbolic link, or a hard one."""
-    return Item(path, mode=0o777 if flag == tarfile.SYMTYPE else 0o755, flag=flag, target=target)
+    return DemoMember(path, mode=0o777 if flag == tarfile.SYMTYPE else 0o755, flag=flag, target=target)
 
 
-def program(path: str, size: int) -> Item:
+def program(path: str, size: int) -> DemoMember:
     """An executable file."""
-    return Item(path, noise(path, size), mode=0o755)
+    return DemoMember(path, noise(path, size), mode=0o755)
 
 
-def whiteout(path: str) -> Item:
+def whiteout(path: str) -> DemoMember:
     """The marker that removes `path`."""
     parent, _, name = path.rpartition("/")
-    return Item(f"{parent}/.wh.{name}")
+    return DemoMember(f"{parent}/.wh.{name}")
 
 
 PACKAGES = ("base-files", "bash", "coreutils", "libc6", "perl-base", "tzdata")
-FONT = Item("usr/share/fonts/DejaVuSans.ttf", noise("DejaVuSans", 260_000))
+FONT = DemoMember("usr/share/fonts/DejaVuSans.ttf", noise("DejaVuSans", 260_000))
 STATUS = "var/lib/dpkg/status"
 LISTS = tuple(
-    Item(f"var/lib/apt/lists/deb.debian.org_debian_dists_{name}_Packages", prose(name, size))
+    DemoMember(f"var/lib/apt/lists/deb.debian.org_debian_dists_{name}_Packages", prose(name, size))
     for name, size in (("bookworm_main_binary-amd64", 700_000), ("bookworm-updates_main_binary-amd64", 40_000))
 )
 MODEL = noise("model", 640_000)
 ENV_FILE = "srv/app/.env"
-SETTINGS = Item("srv/app/settings.py", b"DEBUG = True\n" + prose("settings", 2_400))
+SETTINGS = DemoMember("srv/app/settings.py", b"DEBUG = True\n" + prose("settings", 2_400))
 APP = (
-    Item("srv/app/main.py", prose("main", 9_000)),
+    DemoMember("srv/app/main.py", prose("main", 9_000)),
     SETTINGS,
-    Item(ENV_FILE, b"DATABASE_PASSWORD=correct-horse-battery-staple\n", mode=0o600),
-    Item("srv/app/models/words.bin", MODEL),
-    Item("srv/app/static/app.js", prose("app.js", 310_000)),
-    Item("srv/app/static/app.js.map", prose("app.js.map", 420_000)),
-    Item("srv/app/static/logo.png", noise("logo", 48_000)),
-    Item("srv/app/tests/fixture.sql", prose("fixture", 90_000)),
+    DemoMember(ENV_FILE, b"DATABASE_PASSWORD=correct-horse-battery-staple\n", mode=0o600),
+    DemoMember("srv/app/models/words.bin", MODEL),
+    DemoMember("srv/app/static/app.js", prose("app.js", 310_000)),
+    DemoMember("srv/app/static/app.js.map", prose("app.js.map", 420_000)),
+    DemoMember("srv/app/static/logo.png", noise("logo", 48_000)),
+    DemoMember("srv/app/tests/fixture.sql", prose("fixture", 90_000)),
 )
 APP_DIRECTORIES = ("srv/app", "srv/app/models", "srv/app/static", "srv/app/tests")
 
@@ -97,8 +97,8 @@ BASE = (
     *directories("var", "var/cache", "var/lib", "var/lib/apt", "var/lib/apt/lists", "var/lib/dpkg", "var/log"),
     link("bin", "usr/bin"),
     link("lib", "usr/lib"),
-    Item("etc/os-release", b'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n'),
-    Item("etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n"),
+    DemoMember("etc/os-release", b'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n'),
+    DemoMember("etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n"),
     program("usr/bin/bash", 320_000),
     program("usr/bin/perl", 380_000),
     link("usr/bin/perl5.36.0", "usr/bin/perl", tarfile.LNKTYPE),
@@ -108,58 +108,61 @@ BASE = (
     link("usr/bin/sh", "bash"),
     program("usr/lib/libc.so.6", 540_000),
     FONT,
-    *(Item(f"usr/share/doc/{name}/copyright", prose(name, 6_000)) for name in PACKAGES),
-    Item(STATUS, prose("status", 84_000)),
+    *(DemoMember(f"usr/share/doc/{name}/copyright", prose(name, 6_000)) for name in PACKAGES),
+    DemoMember(STATUS, prose("status", 84_000)),
 )
 INSTALL = (
     *LISTS,
     program("usr/bin/python3.11", 610_000),
     link("usr/bin/python3", "python3.11"),
-    *(Item(f"usr/lib/python3.11/{name}.py", prose(name, 24_000)) for name in ("argparse", "json", "logging", "ssl", "typing")),
-    Item(STATUS, prose("status", 84_000) + prose("python", 6_000)),
-    Item("var/log/dpkg.log", prose("dpkg.log", 18_000)),
+    *(
+        DemoMember(f"usr/lib/python3.11/{name}.py", prose(name, 24_000))
+        for name in ("argparse", "json", "logging", "ssl", "typing")
+    ),
+    DemoMember(STATUS, prose("status", 84_000) + prose("python", 6_000)),
+    DemoMember("var/log/dpkg.log", prose("dpkg.log", 18_000)),
 )
 REBUILT = (
     *directories("srv/app/static", owner=APP_USER),
-    Item("srv/app/static/.wh..wh..opq"),
-    Item("srv/app/static/app.min.js", prose("app.min.js", 120_000), owner=APP_USER),
-    Item("srv/app/static/logo.png", noise("logo", 48_000), owner=APP_USER),
+    DemoMember("srv/app/static/.wh..wh..opq"),
+    DemoMember("srv/app/static/app.min.js", prose("app.min.js", 120_000), owner=APP_USER),
+    DemoMember("srv/app/static/logo.png", noise("logo", 48_000), owner=APP_USER),
 )
 
 STORY = (
-    Step("/bin/sh -c #(nop) ADD file:1d256392c85df0dbd53ad4e1e6c6f4ee in / ", BASE),
-    Step('/bin/sh -c #(nop)  CMD ["bash"]'),
-    Step("RUN /bin/sh -c apt-get update && apt-get install -y --no-install-recommends python3 # buildkit", INSTALL),
-    Step("RUN /bin/sh -c rm -rf /var/lib/apt/lists/* # buildkit", tuple(whiteout(item.path) for item in LISTS)),
-    Step("ENV PYTHONUNBUFFERED=1"),
-    Step("COPY . /srv/app # buildkit", (*directories(*APP_DIRECTORIES), *APP)),
-    Step(
+    DemoStep("/bin/sh -c #(nop) ADD file:1d256392c85df0dbd53ad4e1e6c6f4ee in / ", BASE),
+    DemoStep('/bin/sh -c #(nop)  CMD ["bash"]'),
+    DemoStep("RUN /bin/sh -c apt-get update && apt-get install -y --no-install-recommends python3 # buildkit", INSTALL),
+    DemoStep("RUN /bin/sh -c rm -rf /var/lib/apt/lists/* # buildkit", tuple(whiteout(item.path) for item in LISTS)),
+    DemoStep("ENV PYTHONUNBUFFERED=1"),
+    DemoStep("COPY . /srv/app # buildkit", (*directories(*APP_DIRECTORIES), *APP)),
+    DemoStep(
         "RUN /bin/sh -c useradd app && chown -R app:app /srv/app # buildkit",
         (
-            Item("etc/passwd", b"root:x:0:0:root:/root:/bin/bash\napp:x:1000:1000::/srv/app:/bin/sh\n"),
+            DemoMember("etc/passwd", b"root:x:0:0:root:/root:/bin/bash\napp:x:1000:1000::/srv/app:/bin/sh\n"),
             *directories(*APP_DIRECTORIES, owner=APP_USER),
             *(replace(item, owner=APP_USER) for item in APP),
         ),
     ),
-    Step("RUN /bin/sh -c rm /srv/app/.env # buildkit", (whiteout(ENV_FILE),)),
-    Step(
+    DemoStep("RUN /bin/sh -c rm /srv/app/.env # buildkit", (whiteout(ENV_FILE),)),
+    DemoStep(
         "RUN /bin/sh -c sed -i s/True/False/ /srv/app/settings.py # buildkit",
         (replace(SETTINGS, content=SETTINGS.content.replace(b"True", b"False"), owner=APP_USER),),
     ),
-    Step(
+    DemoStep(
         "RUN /bin/sh -c mv /srv/app/models /var/lib/models # buildkit",
         (
             whiteout("srv/app/models"),
             *directories("var/lib/models", owner=APP_USER),
-            Item("var/lib/models/words.bin", MODEL, owner=APP_USER),
+            DemoMember("var/lib/models/words.bin", MODEL, owner=APP_USER),
         ),
     ),
-    Step("RUN /bin/sh -c rm -rf /srv/app/static && make static # buildkit", REBUILT),
-    Step(
+    DemoStep("RUN /bin/sh -c rm -rf /srv/app/static && make static # buildkit", REBUILT),
+    DemoStep(
         "COPY fonts /srv/app/fonts # buildkit",
         (*directories("srv/app/fonts"), replace(FONT, path="srv/app/fonts/DejaVuSans.ttf")),
     ),
-    Step("USER app"),
-    Step("EXPOSE map[8000/tcp:{}]"),
-    Step('CMD ["python3" "/srv/app/main.py"]'),
+    DemoStep("USER app"),
+    DemoStep("EXPOSE map[8000/tcp:{}]"),
+    DemoStep('CMD ["python3" "/srv/app/main.py"]'),
 )

@@ -15,7 +15,7 @@ _NAME = re.compile(
 LONGEST = 512
 
 
-class Kind(StrEnum):
+class EngineKind(StrEnum):
     """The engines there are."""
 
     DOCKER = "docker"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
         return self.value.capitalize()
 
 
-PREFIXES = {"docker-daemon:": Kind.DOCKER, "docker:": Kind.DOCKER, "podman:": Kind.PODMAN}
+PREFIXES = {"docker-daemon:": EngineKind.DOCKER, "docker:": EngineKind.DOCKER, "podman:": EngineKind.PODMAN}
 """skopeo's spelling is known, too."""
 
 
@@ -46,7 +46,7 @@ def may_be_image(text: str) -> bool:
     return len(text) <= LONGEST and _NAME.fullmatch(text) is not None
 
 
-def split_prefix(reference: str) -> tuple[Kind | None, str]:
+def split_prefix(reference: str) -> tuple[EngineKind | None, str]:
     """The engine that a reference forces, and the rest of it."""
     for prefix, kind in PREFIXES.items():
         if reference.startswith(prefix):

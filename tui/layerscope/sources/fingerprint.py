@@ -36,8 +36,8 @@ def _of_file(path: Path) -> tuple[int, int, int]:
 
 
 def _of_engine(wanted: EngineName) -> object:
-    from layerscope.sources.engine.find import found_image
-    from layerscope.sources.engine.options import NO_WISHES
+    from layerscope.sources.engine.find_engine import found_image
+    from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS
 
-    with found_image(wanted, platform=None, wishes=NO_WISHES, progress=unwatched) as found:
+    with found_image(wanted, platform=None, engine_options=DEFAULT_ENGINE_OPTIONS, progress=unwatched) as found:
         return found.image.id

@@ -1,4 +1,4 @@
-"""What a source hands on: an image's documents, and for each layer the way to its bytes."""
+"""What a source hands on: an image's documents, and for each layer its reader."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from layerscope.layers.blob import Blob
-from layerscope.layers.readers.protocol import Way
+from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config, HistoryStep
@@ -20,7 +20,7 @@ class StoredLayer:
     `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic
     `docker save`). `blob` is None when the bytes are not there; `absent` then says why, and `is_foreign` whether the image
     itself says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers). `is_cut`: there
-    are fewer bytes than the manifest says. `way` is how the layer is read where that is not from the bytes of `blob`, and
+    are fewer bytes than the manifest says. `reader` is how the layer is read where that is not from the bytes of `blob`, and
     `measured_bytes` what it then proved to take as it would be stored; -1 before it was read. `is_plain`: reading showed that
     it is stored uncompressed, and `compressed_estimate` is what a registry would have of it, if that could be estimated.
     """
@@ -35,7 +35,7 @@ class StoredLayer:
     absent: str = ""
     is_foreign: bool = False
     is_cut: bool = False
-    way: Way | None = None
+    reader: LayerReader | None = None
     sealed: Blob | None = None
     """The stored bytes of a layer that is encrypted, or in no form that anybody reads here: they can be hashed and not read."""
     measured_bytes: int = -1
@@ -50,8 +50,8 @@ class StoredLayer:
     @property
     def wire_bytes(self) -> int:
         """Bytes as stored, which a pull moves if they are compressed. 0 when they are not there."""
-        if self.way is not None:
-            return self.way.stored_bytes if self.measured_bytes < 0 else self.measured_bytes
+        if self.reader is not None:
+            return self.reader.stored_bytes if self.measured_bytes < 0 else self.measured_bytes
         return self.blob.size if self.blob else 0
 
     @property

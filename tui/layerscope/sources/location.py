@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.errors import NotFound, UsageError
-from layerscope.sources.engine_names import CONTAINER, Kind, may_be_container, may_be_image, split_prefix
+from layerscope.sources.engine_names import CONTAINER, EngineKind, may_be_container, may_be_image, split_prefix
 from layerscope.text import escape
 
 LAYER = "layer:"
@@ -31,7 +31,7 @@ class EngineName:
     With `is_container` it is a container: its image, and its own layer on top.
     """
 
-    kind: Kind | None
+    kind: EngineKind | None
     name: str
     no_path: str = ""
     is_container: bool = False
@@ -105,7 +105,7 @@ def locate(reference: str) -> Location:
     raise NotFound(_not_found(rest))
 
 
-def _checked(name: str, kind: Kind) -> str:
+def _checked(name: str, kind: EngineKind) -> str:
     """A name after the prefix of an engine. Raises NotFound for what no engine can have."""
     if not name:
         raise UsageError(f"name an image: {kind}:NAME[:TAG]")

@@ -13,13 +13,13 @@ from layerscope.oci.platform import Platform
 from layerscope.progress import Progress, unwatched
 from layerscope.sources.documents.archive import Archive
 from layerscope.sources.documents.assemble import assemble
-from layerscope.sources.documents.catalogue import stored_images
+from layerscope.sources.documents.catalog import stored_images
 from layerscope.sources.documents.choose import choose
 from layerscope.sources.documents.files import Directory, Files
-from layerscope.sources.documents.inside import Place, place_inside
+from layerscope.sources.documents.inside import ImagePlace, place_inside
 from layerscope.sources.documents.single_layer import looks_like_layer, single_layer_image
 from layerscope.sources.documents.zipped import ZipArchive
-from layerscope.sources.engine.options import NO_WISHES, Wishes
+from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS, EngineOptions
 from layerscope.sources.file_type import HEAD, ZIP_MAGIC, describe_directory, describe_head, describe_tar, describe_zip, is_tar
 from layerscope.sources.image import Image
 from layerscope.sources.location import Location, locate
@@ -32,7 +32,7 @@ def open_image(
     platform: Platform | None = None,
     stdin: BinaryIO | None = None,
     progress: Progress = unwatched,
-    wishes: Wishes = NO_WISHES,
+    engine_options: EngineOptions = DEFAULT_ENGINE_OPTIONS,
     may_change: bool = False,
 ) -> Image:
     """Open the image that `reference` names; no byte of a layer is read, unless it has to come from an engine.
@@ -41,8 +41,8 @@ def open_image(
     image in an engine (`locate` has the rules). PATH is an archive (plain or compressed, perhaps inside a tar or zip), a pipe,
     a layout of OCI or skopeo, or an unpacked `docker save`. A root filesystem or a layer is an image of one layer, and
     `layer:PATH` makes any tar one. `platform` chooses among several (default: the host's, else the only one). `stdin` is read
-    for `-` (default: this process's). `wishes` are about engines. An archive that `may_change` is copied first: when a file
-    shrinks that is mapped, as one does that is written anew, whoever reads from the map is killed.
+    for `-` (default: this process's). An archive that `may_change` is copied
+    first: when a mapped file shrinks because it is written again, the kernel kills the process that reads from the map.
 
     Raises NotFound (no such path, tag, platform), NotAnImage, AmbiguousImage, BadDocument, CorruptLayer (a damaged archive
     without a readable manifest), CannotWrite (no room to unpack), EngineFailed and UsageError, each with a sentence.
@@ -51,7 +51,9 @@ def open_image(
     if location.engine is not None:
         from layerscope.sources.engine.open import open_engine_image
 
-        return open_engine_image(location.engine, reference=reference, platform=platform, wishes=wishes, progress=progress)
+        return open_engine_image(
+            location.engine, reference=reference, platform=platform, engine_options=engine_options, progress=progress
+        )
     if location.is_layer:
         blob = _layer_blob(location, stdin, progress, may_change=may_change)
         return single_layer_image(location.place, blob, reference=reference)
@@ -71,10 +73,10 @@ def open_files(files: Files, location: Location, *, reference: str, platform: Pl
     return assemble(files, candidate, reference=reference, name=name)
 
 
-def open_place(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool = False) -> Place:
+def open_place(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool = False) -> ImagePlace:
     """What is at a place that is not an engine, or in the archive there. Raises as `open_image` does."""
     files = _read_files(location, stdin, progress, may_change=may_change)
-    return place_inside(Place(files, location), progress)
+    return place_inside(ImagePlace(files, location), progress)
 
 
 def _read_files(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool) -> Files:

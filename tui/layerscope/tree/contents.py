@@ -7,7 +7,7 @@ import numpy as np
 from layerscope.layers.table import Entries, Kind, Severity
 from layerscope.layers.tar.names import OVERLAYFS, VFS
 from layerscope.tree.lower import LowerLayers
-from layerscope.tree.nodes import IMPLIED, Ints, Rows
+from layerscope.tree.nodes import IMPLIED, Ints, PathRows
 from layerscope.tree.stack import LayerPaths
 
 NONE = -1
@@ -18,7 +18,7 @@ TO_DIRECTORY = "a hard link to a directory: no engine unpacks it"
 TO_LOWER = f"a hard link to what only a layer below has: {OVERLAYFS} refuse it; umoci and {VFS} link to it, as is shown here"
 
 
-def origins_of(entries: Entries, layers: list[LayerPaths], rows: Rows, lower: LowerLayers) -> Ints:
+def origins_of(entries: Entries, layers: list[LayerPaths], rows: PathRows, lower: LowerLayers) -> Ints:
     """For each entry the entry that brought what it shows: itself, or what a hard link leads to (-1: nothing).
 
     A hard link names what its target path held last in the same tar, else what it shows in the layers below, else what
@@ -36,7 +36,7 @@ def origins_of(entries: Entries, layers: list[LayerPaths], rows: Rows, lower: Lo
 class _Finder:
     """Looks up what a path held at an entry's moment."""
 
-    def __init__(self, entries: Entries, rows: Rows, lower: LowerLayers, origin: Ints) -> None:
+    def __init__(self, entries: Entries, rows: PathRows, lower: LowerLayers, origin: Ints) -> None:
         self._entries, self._rows, self._lower, self._origin = entries, rows, lower, origin
         self._bounds = np.searchsorted(rows.node, np.arange(len(rows.keys) + 1))
 

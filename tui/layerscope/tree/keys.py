@@ -10,7 +10,7 @@ MAX_IMPLIED = 256 << 20
 
 
 def key_of(path: bytes) -> bytes:
-    """The sort key of a normalised path; the root's is empty."""
+    """The sort key of a normalized path; the root's is empty."""
     return path.replace(b"/", SEPARATOR)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from layerscope.errors import NotFound
 from layerscope.layers.table import Kind
-from layerscope.layers.tar.names import normalise
+from layerscope.layers.tar.names import normalize
 from layerscope.text import escape
 from layerscope.tree.tree import Tree, View
 
@@ -99,7 +99,7 @@ class _Walk:
     def _missing(self, name: bytes, node: int | None) -> str:
         when = f" after layer {self._view.last}" if self._view.last < self._tree.layers else ""
         sentence = f"{self._shown} is not in the image{when}"
-        if normalise(self._path) != normalise(self._tree.nodes.paths[self._node] + b"/" + name):
+        if normalize(self._path) != normalize(self._tree.nodes.paths[self._node] + b"/" + name):
             sentence += f": {self._place} has no {escape(name)}"
         history = "" if node is None else _elsewhere(self._tree, node, self._view.last)
         near = _near(self._view, self._node, name)

@@ -6,7 +6,7 @@ import numpy as np
 
 from layerscope.layers.table import Entries, Kind
 from layerscope.tree.keys import SEPARATOR, parent_of
-from layerscope.tree.nodes import Rows
+from layerscope.tree.nodes import PathRows
 from layerscope.tree.symlinks import walk
 from layerscope.tree.versions import Versions
 
@@ -14,7 +14,7 @@ from layerscope.tree.versions import Versions
 class LowerLayers:
     """Looks paths up by their sort keys. `number` is always that of the layer that is put on the ones asked about."""
 
-    def __init__(self, entries: Entries, rows: Rows, versions: Versions) -> None:
+    def __init__(self, entries: Entries, rows: PathRows, versions: Versions) -> None:
         self._entries, self._rows, self.versions = entries, rows, versions
 
     def version(self, key: bytes, number: int) -> int | None:

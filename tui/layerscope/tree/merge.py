@@ -11,7 +11,7 @@ from layerscope.tree.clashes import find_clashes
 from layerscope.tree.contents import origins_of
 from layerscope.tree.inodes import with_inodes
 from layerscope.tree.lower import LowerLayers
-from layerscope.tree.nodes import Ints, Rows, nodes_of, sort_rows
+from layerscope.tree.nodes import Ints, PathRows, nodes_of, sort_rows
 from layerscope.tree.stack import paths_of, settle
 from layerscope.tree.symlinks import follow_symlinks
 from layerscope.tree.tree import Tree
@@ -65,7 +65,7 @@ def _by_entry(stack: LayerStack, layers: list[dict[int, T]]) -> dict[int, T]:
     }
 
 
-def _entry_nodes(rows: Rows, count: int) -> Ints:
+def _entry_nodes(rows: PathRows, count: int) -> Ints:
     nodes = np.zeros(count, np.int32)
     named = rows.entry >= 0
     nodes[rows.entry[named]] = rows.node[named]

@@ -43,14 +43,20 @@ class Nodes:
         return self.paths[node][self.name_start[node] :]
 
     def find(self, path: bytes) -> int | None:
-        """The node of a normalised path, by binary search."""
+        """The node of a normalized path, by binary search."""
         key = path.replace(b"/", SEPARATOR)
         node = bisect_left(range(len(self)), key, key=lambda index: self.paths[index].replace(b"/", SEPARATOR))
         return node if node < len(self) and self.paths[node] == path else None
 
+    def subtree_sums(self, column: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """Sum a column (one number a node) over the subtree of each node, itself included: int64."""
+        sums = np.zeros(len(self) + 1, np.int64)
+        np.cumsum(column, out=sums[1:])
+        return sums[self.end] - sums[:-1]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class PathRows:
     """Every (path, layer) there is, sorted by path, then layer, then order in the tar; `entry` is IMPLIED for implied
     directories.
 
@@ -68,7 +74,7 @@ class Rows:
         return node if node < len(self.keys) and self.keys[node] == key else None
 
 
-def sort_rows(layers: list[LayerPaths]) -> Rows:
+def sort_rows(layers: list[LayerPaths]) -> PathRows:
     """Sort all paths. Tars are mostly in this order already, which Python's sort makes use of: 0.3 s for a million."""
     keys: list[bytes] = [b""]
     numbers, entries = [np.ones(1, np.int16)], [np.full(1, IMPLIED, np.int32)]
@@ -85,7 +91,7 @@ def sort_rows(layers: list[LayerPaths]) -> Rows:
     keys = [keys[index] for index in order_list]
     order = np.array(order_list, np.int32)
     is_first = np.fromiter(map(ne, keys, [None, *keys[:-1]]), bool, len(keys))
-    return Rows(
+    return PathRows(
         node=np.cumsum(is_first, dtype=np.int32) - np.int32(1),
         layer=np.concatenate(numbers)[order],
         entry=np.concatenate(entries)[order],

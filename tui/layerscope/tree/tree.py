@@ -145,29 +145,29 @@ class View:
 
     @cached_property
     def subtree_bytes(self) -> Longs:
-        """Content bytes below and at each node, each content once: a difference of two prefix sums."""
-        return self._subtree(self.counted_size)
+        """Content bytes below and at each node, each content once."""
+        return self.tree.nodes.subtree_sums(self.counted_size)
 
     @cached_property
     def subtree_removed_bytes(self) -> Longs:
         """Content bytes of what these layers removed below and at each node."""
-        return self._subtree(self.removed_size)
+        return self.tree.nodes.subtree_sums(self.removed_size)
 
     @cached_property
     def subtree_files(self) -> Longs:
         """How many nodes below and at each one are seen and no directories."""
         kind = self.tree.versions.kind[self.seen] if len(self.tree.versions) else np.zeros(len(self.seen), np.uint8)
-        return self._subtree((self.is_visible & (kind != Kind.DIRECTORY)).astype(np.int64))
+        return self.tree.nodes.subtree_sums(self.is_visible & (kind != Kind.DIRECTORY))
 
     @cached_property
     def subtree_changed_bytes(self) -> Longs:
         """Content bytes below and at each node that these layers added, modified or removed."""
-        return self._subtree(np.where(self.change != Change.UNCHANGED, self.counted_size, 0) + self.removed_size)
+        return self.tree.nodes.subtree_sums(np.where(self.change != Change.UNCHANGED, self.counted_size, 0) + self.removed_size)
 
     @cached_property
     def subtree_changes(self) -> Longs:
         """How many nodes below and at each one changed."""
-        return self._subtree((self.change != Change.UNCHANGED).astype(np.int64))
+        return self.tree.nodes.subtree_sums(self.change != Change.UNCHANGED)
 
     @cached_property
     def _linked(self) -> npt.NDArray[np.bool_]:
@@ -186,8 +186,3 @@ class View:
         there = versions >= 0
         entries[there] = self.tree.versions.entry[versions[there]]
         return entries
-
-    def _subtree(self, column: Longs) -> Longs:
-        sums = np.zeros(len(column) + 1, np.int64)
-        np.cumsum(column, out=sums[1:])
-        return sums[self.tree.nodes.end] - sums[:-1]

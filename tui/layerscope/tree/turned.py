@@ -8,7 +8,7 @@ from layerscope.layers.table import Kind, Severity
 from layerscope.layers.tar.names import OVERLAYFS, VFS
 from layerscope.text import escape
 from layerscope.tree.lower import LowerLayers
-from layerscope.tree.nodes import IMPLIED, Rows
+from layerscope.tree.nodes import IMPLIED, PathRows
 from layerscope.tree.stack import LayerPaths
 from layerscope.tree.versions import Versions
 
@@ -21,7 +21,7 @@ OTHER = (
 MADE_FOR_MARKER = "a whiteout makes this directory: Docker, Podman and containerd have it, as is shown here; umoci does not"
 
 
-def find_turned(layers: list[LayerPaths], rows: Rows, versions: Versions, lower: LowerLayers) -> None:
+def find_turned(layers: list[LayerPaths], rows: PathRows, versions: Versions, lower: LowerLayers) -> None:
     """Add them to the layers' findings. Where a directory's own entry replaces a symlink, all engines agree: that is a note."""
     if len(versions) < 2:
         return

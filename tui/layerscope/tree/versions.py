@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.layers.table import Kind
-from layerscope.tree.nodes import FALLEN, IMPLIED, Ints, Nodes, Rows
+from layerscope.tree.nodes import FALLEN, IMPLIED, Ints, Nodes, PathRows
 from layerscope.tree.stack import LayerPaths
 
 Layers = npt.NDArray[np.int16]
@@ -43,7 +43,7 @@ class Versions:
         return node.astype(np.int64) << 16 | layer
 
 
-def versions_of(rows: Rows, nodes: Nodes, layers: list[LayerPaths], entry_kind: npt.NDArray[np.uint8]) -> Versions:
+def versions_of(rows: PathRows, nodes: Nodes, layers: list[LayerPaths], entry_kind: npt.NDArray[np.uint8]) -> Versions:
     """Let each layer act on the ones below it, in order."""
     is_winner = _winners(rows, layers)
     node, layer, entry = rows.node[is_winner], rows.layer[is_winner], rows.entry[is_winner]
@@ -58,7 +58,7 @@ def versions_of(rows: Rows, nodes: Nodes, layers: list[LayerPaths], entry_kind: 
     return Versions(node[counts], layer[counts], acting.until[counts], entry[counts], kind[counts])
 
 
-def _winners(rows: Rows, layers: list[LayerPaths]) -> npt.NDArray[np.bool_]:
+def _winners(rows: PathRows, layers: list[LayerPaths]) -> npt.NDArray[np.bool_]:
     """The last row of each path in each layer, those aside that the layer's own tar buried."""
     fallen = [FALLEN, *(layer.first + index for layer in layers for index in layer.shadowed)]
     is_standing = ~np.isin(rows.entry, fallen) if len(fallen) > 1 else np.ones(len(rows.node), bool)
@@ -82,7 +82,7 @@ class _Stack:
         self.until = np.full(len(node), count + 1, np.int16)
         self.is_effective = np.ones(len(node), bool)
 
-    def apply(self, paths: LayerPaths, versions: npt.NDArray[np.int64], rows: Rows) -> None:
+    def apply(self, paths: LayerPaths, versions: npt.NDArray[np.int64], rows: PathRows) -> None:
         # A whiteout hides the layers below, never its own layer, so what is hidden goes first.
         if paths.number > 1:
             self._bury(self._hidden(paths, versions, rows), paths.number)
@@ -94,7 +94,7 @@ class _Stack:
         self.until[replaced[replaced >= 0]] = paths.number
         self._seen[node[is_new]] = versions[is_new]
 
-    def _hidden(self, paths: LayerPaths, versions: npt.NDArray[np.int64], rows: Rows) -> npt.NDArray[np.int64]:
+    def _hidden(self, paths: LayerPaths, versions: npt.NDArray[np.int64], rows: PathRows) -> npt.NDArray[np.int64]:
         """The subtrees, as (start, end) pairs of nodes, that a layer hides: its whiteouts, opaques, and directories it
         replaces.
         """

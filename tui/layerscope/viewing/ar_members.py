@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from layerscope.text import escape
-from layerscope.viewing.cancelling import Bounded, IsCancelled
-from layerscope.viewing.members import MOST_MEMBERS, Listing, Member, time_text
+from layerscope.viewing.cancelling import BoundedPieces, IsCancelled
+from layerscope.viewing.members import MOST_MEMBERS, ArchiveListing, ArchiveMember, time_text
 from layerscope.viewing.packed import packing_of, unpacked
 from layerscope.viewing.tar_members import list_tar
 
@@ -18,7 +18,7 @@ _END = b"`\n"
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _ArMember:
     """One member as its header has it; `start` is where its content begins."""
 
     header: bytes
@@ -31,9 +31,9 @@ class _Part:
         return int(digits, base) if digits.isdigit() and not (base == 8 and set(digits) & set(b"89")) else 0
 
 
-def list_ar(content: bytes, is_cancelled: IsCancelled) -> Listing:
+def list_ar(content: bytes, is_cancelled: IsCancelled) -> ArchiveListing:
     """The members, and those of `control.tar` and `data.tar`; a header that is none ends the list."""
-    members: list[Member] = []
+    members: list[ArchiveMember] = []
     position = len(MAGIC)
     is_cut, damage = False, ""
     for part in _parts(content):
@@ -48,24 +48,24 @@ def list_ar(content: bytes, is_cancelled: IsCancelled) -> Listing:
         damage = f"no ar header at offset {position}"
     elif not is_cut and position > len(content) + 1:
         damage = f"truncated at offset {len(content)}"
-    return Listing("ar", tuple(members[:MOST_MEMBERS]), is_cut, damage)
+    return ArchiveListing("ar", tuple(members[:MOST_MEMBERS]), is_cut, damage)
 
 
-def _parts(content: bytes) -> Iterator[_Part]:
+def _parts(content: bytes) -> Iterator[_ArMember]:
     """Each member; GNU's long names are in a member called `//`, BSD's come before the content."""
     position, names = len(MAGIC), b""
     while len(header := content[position : position + HEADER]) == HEADER and header[58:] == _END:
         digits = header[48:58].strip()
         if not digits.isdigit():
             return
-        part = _Part(header, header[:16].rstrip(), position + HEADER, int(digits))
+        part = _ArMember(header, header[:16].rstrip(), position + HEADER, int(digits))
         if part.name == b"//":
             names = content[part.start : part.start + part.size]
         yield replace(part, name=_name(part, names, content))
         position = part.start + part.size + part.size % 2
 
 
-def _name(part: _Part, names: bytes, content: bytes) -> bytes:
+def _name(part: _ArMember, names: bytes, content: bytes) -> bytes:
     start = part.name[1:]
     if part.name.startswith(b"#1/") and part.name[3:].isdigit():
         return content[part.start : part.start + int(part.name[3:])].partition(b"\0")[0][:4096]
@@ -74,19 +74,19 @@ def _name(part: _Part, names: bytes, content: bytes) -> bytes:
     return part.name.removesuffix(b"/") if part.name not in (b"/", b"//") else part.name
 
 
-def _member(part: _Part) -> Member:
+def _member(part: _ArMember) -> ArchiveMember:
     owner = f"{part.number(28, 34)}:{part.number(34, 40)}"
     mode = part.number(40, 48, 8) & 0o7777
-    return Member(escape(part.name), part.size, mode=mode, owner=owner, time=time_text(part.number(16, 28)))
+    return ArchiveMember(escape(part.name), part.size, mode=mode, owner=owner, time=time_text(part.number(16, 28)))
 
 
-def _inside(content: bytes, part: _Part, is_cancelled: IsCancelled) -> Listing | None:
+def _inside(content: bytes, part: _ArMember, is_cancelled: IsCancelled) -> ArchiveListing | None:
     """What a Debian package's two tars hold, under their names."""
     if not part.name.startswith((b"control.tar", b"data.tar")):
         return None
     packed = content[part.start : part.start + part.size]
     packing = packing_of(packed)
     pieces = unpacked(packed, packing) if packing else iter([packed])
-    found = list_tar(Bounded(pieces, MOST_UNPACKED, is_cancelled), "")
+    found = list_tar(BoundedPieces(pieces, MOST_UNPACKED, is_cancelled), "")
     prefix = escape(part.name)
     return replace(found, members=tuple(replace(member, name=f"{prefix}: {member.name}") for member in found.members))

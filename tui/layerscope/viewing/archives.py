@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from layerscope.viewing.ar_members import MAGIC, list_ar
-from layerscope.viewing.cancelling import Bounded, IsCancelled
-from layerscope.viewing.members import Listing
+from layerscope.viewing.cancelling import BoundedPieces, IsCancelled
+from layerscope.viewing.members import ArchiveListing
 from layerscope.viewing.packed import packing_of
 from layerscope.viewing.tar_members import is_tar, list_tar
 from layerscope.viewing.zip_members import MAGICS, list_zip
@@ -19,14 +19,14 @@ def is_worth_reading_on(head: bytes) -> bool:
     return bool(head.startswith((MAGIC, *MAGICS)) or packing_of(head) or is_tar(head))
 
 
-def list_archive(content: bytes, is_cancelled: IsCancelled, *, is_whole: bool) -> Listing | None:
+def list_archive(content: bytes, is_cancelled: IsCancelled, *, is_whole: bool) -> ArchiveListing | None:
     """The members of an archive that is not compressed as a whole; None for what is no archive."""
     if content.startswith(MAGICS):
-        return list_zip(content) if is_whole else Listing("zip", (), damage="too large to be listed")
+        return list_zip(content) if is_whole else ArchiveListing("zip", (), damage="too large to be listed")
     if content.startswith(MAGIC):
         return list_ar(content, is_cancelled)
     if is_tar(content):
-        return list_tar(Bounded(_slices(content), len(content), is_cancelled), "tar")
+        return list_tar(BoundedPieces(_slices(content), len(content), is_cancelled), "tar")
     return None
 
 

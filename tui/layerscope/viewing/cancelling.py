@@ -13,7 +13,7 @@ class Cancelled(LayerscopeError):
     """Nobody waits for this any more; there is nothing to tell the user."""
 
 
-def wanted() -> bool:
+def never_cancelled() -> bool:
     """The default for `is_cancelled`: the result is waited for."""
     return False
 
@@ -24,7 +24,7 @@ def stop_if(is_cancelled: IsCancelled) -> None:
         raise Cancelled("cancelled")
 
 
-class Bounded:
+class BoundedPieces:
     """Pieces up to `limit` bytes in all, to be gone through once; `is_cut` then says that there were more.
 
     Raises Cancelled between two pieces.

@@ -8,20 +8,24 @@ from dataclasses import replace
 import numpy as np
 
 from layerscope.units import count_text, size_text
-from layerscope.viewing.forms import Form, Shown
+from layerscope.viewing.forms import Form, ShownFile
 from layerscope.viewing.hexdump import HexLines
-from layerscope.viewing.members import Member, time_text
+from layerscope.viewing.members import ArchiveMember, time_text
 from layerscope.viewing.unified import DiffLine, unified
 from layerscope.viewing.versions import Metadata, PathVersion
 
 WINDOW = 4
 """Lines of hex shown before and after the first byte that differs."""
 WIDTH = 16
-NOTHING = Shown(Form.TEXT, (), "", "", 0, 0, is_cut=False, content=b"", digest=b"")
+NOTHING = ShownFile(Form.TEXT, (), "", "", 0, 0, is_cut=False, content=b"", digest=b"")
 
 
 def difference(
-    old: Shown | None, new: Shown | None, *, old_version: PathVersion | None = None, new_version: PathVersion | None = None
+    old: ShownFile | None,
+    new: ShownFile | None,
+    *,
+    old_version: PathVersion | None = None,
+    new_version: PathVersion | None = None,
 ) -> list[DiffLine]:
     """A note on sizes and metadata, then what differs; None is a side where the path is no file.
 
@@ -41,11 +45,11 @@ def _note(first: str, changes: list[str]) -> DiffLine:
     return DiffLine("note", f"{first}; {', '.join(changes)}" if changes else first)
 
 
-def _is_same(old: Shown, new: Shown) -> bool:
+def _is_same(old: ShownFile, new: ShownFile) -> bool:
     return old.size == new.size and bool(old.digest) and old.digest == new.digest
 
 
-def _empty_like(other: Shown | None) -> Shown:
+def _empty_like(other: ShownFile | None) -> ShownFile:
     return replace(NOTHING, form=other.form) if other else NOTHING
 
 
@@ -65,7 +69,7 @@ def _metadata_changes(old: Metadata | None, new: Metadata | None) -> list[str]:
     return changes or (["time differs by seconds"] if old.mtime != new.mtime else [])
 
 
-def _content_changes(old: Shown, new: Shown) -> Iterator[DiffLine]:
+def _content_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
     if old.form is not new.form:
         yield DiffLine("note", f"shown as {old.form.value} -> {new.form.value}")
     if old.form is new.form is Form.ARCHIVE:
@@ -78,14 +82,14 @@ def _content_changes(old: Shown, new: Shown) -> Iterator[DiffLine]:
         yield DiffLine("note", "only what is shown of each side was compared")
 
 
-def _text_changes(old: Shown, new: Shown) -> Iterator[DiffLine]:
+def _text_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
     lines = unified(old.lines, new.lines)
     yield from lines
     if not lines and old.content != new.content:
         yield DiffLine("note", "the lines are the same; line ends, tabs, encoding or ends of long lines differ")
 
 
-def _member_changes(old: Shown, new: Shown) -> Iterator[DiffLine]:
+def _member_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
     """Members by name, in the order of the new archive, those that are gone first; of several with one name the last counts."""
     before, after = _by_name(old), _by_name(new)
     changed = 0
@@ -105,11 +109,11 @@ def _member_changes(old: Shown, new: Shown) -> Iterator[DiffLine]:
         yield DiffLine("note", "the members have the same names, sizes and times; the bytes differ")
 
 
-def _by_name(shown: Shown) -> dict[str, tuple[int, Member]]:
+def _by_name(shown: ShownFile) -> dict[str, tuple[int, ArchiveMember]]:
     return {member.name: (number, member) for number, member in enumerate(shown.members, 1)}
 
 
-def _byte_changes(old: Shown, new: Shown) -> Iterator[DiffLine]:
+def _byte_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
     first, count = _differing(old.content, new.content)
     if not count and len(old.content) == len(new.content):
         yield DiffLine("note", f"the first {size_text(len(new.content))} are the same")
@@ -119,7 +123,7 @@ def _byte_changes(old: Shown, new: Shown) -> Iterator[DiffLine]:
         yield from _hex_window(old.content, new.content, first)
 
 
-def _difference_note(old: Shown, new: Shown, first: int, count: int) -> str:
+def _difference_note(old: ShownFile, new: ShownFile, first: int, count: int) -> str:
     place = f"the first difference is at byte {first} (0x{first:x})"
     if len(old.content) != len(new.content):
         return place

@@ -13,7 +13,7 @@ from layerscope.viewing.decoding import MOST_LINES, Decoded, TextLines, decoded,
 from layerscope.viewing.hexdump import HexLines
 from layerscope.viewing.language import language_of
 from layerscope.viewing.magic import note_of
-from layerscope.viewing.members import Member
+from layerscope.viewing.members import ArchiveMember
 
 
 class Form(Enum):
@@ -25,7 +25,7 @@ class Form(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownFile:
     """A file as it is shown; every string of it is escaped.
 
     `language` is an alias of a pygments lexer, empty for none. `size` is the file's, `shown_bytes` how many bytes the lines
@@ -43,7 +43,7 @@ class Shown:
     is_cut: bool
     content: bytes = field(repr=False)
     digest: bytes = b""
-    members: tuple[Member, ...] = field(default=(), repr=False)
+    members: tuple[ArchiveMember, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,14 @@ class ReadFile:
         return len(self.content) >= self.size
 
 
-def plain(file: ReadFile, content: bytes, *, is_whole: bool, note: str = "") -> Shown:
+def plain(file: ReadFile, content: bytes, *, is_whole: bool, note: str = "") -> ShownFile:
     """`content` as text if it is any, in hex otherwise. It is of the file, or what that unpacks to; `is_whole` says whether
     all of it. `note` comes before what is found out here.
     """
     text = decoded(content, is_whole=is_whole)
     if text:
         return _text(file, content, text, is_whole=is_whole, note=note)
-    return Shown(
+    return ShownFile(
         form=Form.HEX,
         lines=HexLines(content),
         language="",
@@ -81,9 +81,9 @@ def plain(file: ReadFile, content: bytes, *, is_whole: bool, note: str = "") -> 
     )
 
 
-def _text(file: ReadFile, content: bytes, text: Decoded, *, is_whole: bool, note: str) -> Shown:
+def _text(file: ReadFile, content: bytes, text: Decoded, *, is_whole: bool, note: str) -> ShownFile:
     lines = lines_of(text.text, file.is_cancelled)
-    return Shown(
+    return ShownFile(
         form=Form.TEXT,
         lines=lines.lines,
         language=language_of(file.name, lines.lines[0] if lines.lines else ""),

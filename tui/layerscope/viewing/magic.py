@@ -93,7 +93,7 @@ _NOTES: tuple[tuple[int, bytes, Note], ...] = (
     (0, b"wOF2", _said("WOFF2 font")),
     (0, b"\0\1\0\0\0", _said("TrueType font")),
     (0, b"MZ", _said("Windows executable")),
-    (0, b"\xde\x12\x04\x95", _said("gettext message catalogue")),
+    (0, b"\xde\x12\x04\x95", _said("gettext message catalog")),
     (0, b"TZif", _said("time zone data")),
     (2, b"\r\n", _python),
 )

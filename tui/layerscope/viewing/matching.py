@@ -88,13 +88,13 @@ class _Gap:
         old, new = self._old[self._old_start : self._old_end], self._new[self._new_start : self._new_end]
         if set(old).isdisjoint(new):
             return []
-        search = _Search(old, new)
+        search = _MyersSearch(old, new)
         pairs = search.run(budget)
         self.work = search.work
         return [(self._old_start + left, self._new_start + right) for left, right in pairs]
 
 
-class _Search:
+class _MyersSearch:
     """Myers' greedy search: `_reach[k]` is the furthest old line on diagonal k (old minus new number)."""
 
     def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ LONGEST_NAME = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ArchiveMember:
     """One member; `name`, `link` and `owner` are escaped. `mode` is None where the archive has none; `letter` is ls(1)'s."""
 
     name: str
@@ -35,11 +35,11 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ArchiveListing:
     """What an archive holds, as far as it was read. `is_cut`: there are more members; `damage` says why there may be."""
 
     format: str
-    members: tuple[Member, ...] = field(repr=False)
+    members: tuple[ArchiveMember, ...] = field(repr=False)
     is_cut: bool = False
     damage: str = ""
 

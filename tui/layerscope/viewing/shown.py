@@ -13,13 +13,13 @@ from layerscope.extraction.reading import content_pieces
 from layerscope.text import escape
 from layerscope.units import size_text
 from layerscope.viewing.archives import is_worth_reading_on, list_archive
-from layerscope.viewing.cancelling import Bounded, IsCancelled, stop_if, wanted
-from layerscope.viewing.forms import Form, ReadFile, Shown, plain
-from layerscope.viewing.members import Listing
+from layerscope.viewing.cancelling import BoundedPieces, IsCancelled, never_cancelled, stop_if
+from layerscope.viewing.forms import Form, ReadFile, ShownFile, plain
+from layerscope.viewing.members import ArchiveListing
 from layerscope.viewing.packed import Unpacked, packing_of
 from layerscope.viewing.tar_members import is_tar, list_tar
 
-__all__ = ["Form", "Shown", "load", "show"]
+__all__ = ["Form", "ShownFile", "load", "show"]
 
 LIMIT = 4 << 20
 """Bytes of a file that are shown as text or hex."""
@@ -30,7 +30,9 @@ HEAD = 1024
 """Bytes that say what a file is."""
 
 
-def load(contents: Contents, entry: int, *, name: bytes, limit: int = LIMIT, is_cancelled: IsCancelled = wanted) -> Shown:
+def load(
+    contents: Contents, entry: int, *, name: bytes, limit: int = LIMIT, is_cancelled: IsCancelled = never_cancelled
+) -> ShownFile:
     """Read what a regular-file entry (or a hard link's) brought, and decide how to show it.
 
     `name` only helps with the language, `limit` bounds the bytes of text or hex. Raises CorruptLayer when the image is
@@ -43,7 +45,9 @@ def load(contents: Contents, entry: int, *, name: bytes, limit: int = LIMIT, is_
     return show(content, name=name, size=int(contents.tree.entries.size[entry]), limit=limit, is_cancelled=is_cancelled)
 
 
-def show(content: bytes, *, name: bytes, size: int, limit: int = LIMIT, is_cancelled: IsCancelled = wanted) -> Shown:
+def show(
+    content: bytes, *, name: bytes, size: int, limit: int = LIMIT, is_cancelled: IsCancelled = never_cancelled
+) -> ShownFile:
     """`load` for bytes at hand: the first ones of a file of `size` bytes."""
     file = ReadFile(content, name, size, limit, is_cancelled)
     shown = _archive(file) or _packed(file) or _start(file)
@@ -63,23 +67,23 @@ def _read(pieces: Iterable[bytes], limit: int, is_cancelled: IsCancelled) -> byt
     return bytes(held[:most])
 
 
-def _start(file: ReadFile, note: str = "") -> Shown:
+def _start(file: ReadFile, note: str = "") -> ShownFile:
     return plain(file, file.content[: file.limit], is_whole=file.is_whole and file.size <= file.limit, note=note)
 
 
-def _archive(file: ReadFile) -> Shown | None:
+def _archive(file: ReadFile) -> ShownFile | None:
     listing = list_archive(file.content, file.is_cancelled, is_whole=file.is_whole)
     if listing and not file.is_whole:
         listing = replace(listing, is_cut=True, damage="" if listing.members else listing.damage)
     return _listed(file, listing) if listing else None
 
 
-def _listed(file: ReadFile, listing: Listing) -> Shown:
+def _listed(file: ReadFile, listing: ArchiveListing) -> ShownFile:
     """An archive of which nothing can be listed is shown in hex."""
     if not listing.members and listing.damage:
         return _start(file, note=f"{listing.format}: {listing.damage}")
     is_cut = listing.is_cut or bool(listing.damage)
-    return Shown(
+    return ShownFile(
         form=Form.ARCHIVE,
         lines=tuple(member.line for member in listing.members),
         language="",
@@ -92,7 +96,7 @@ def _listed(file: ReadFile, listing: Listing) -> Shown:
     )
 
 
-def _packed(file: ReadFile) -> Shown | None:
+def _packed(file: ReadFile) -> ShownFile | None:
     """A compressed file: the members of the tar in it, or what it unpacks to."""
     packing = packing_of(file.content)
     if not packing:
@@ -104,9 +108,9 @@ def _packed(file: ReadFile) -> Shown | None:
         return _start(file, note=f"{packing}, damaged: {unpacked.damage}")
     again = chain([head], pieces)
     if is_tar(head):
-        listing = list_tar(Bounded(again, MOST_UNPACKED, file.is_cancelled), f"tar, {packing}")
+        listing = list_tar(BoundedPieces(again, MOST_UNPACKED, file.is_cancelled), f"tar, {packing}")
         return _listed(file, _judged(file, listing, unpacked.damage))
-    return _unpacked(file, packing, Bounded(again, file.limit, file.is_cancelled), unpacked)
+    return _unpacked(file, packing, BoundedPieces(again, file.limit, file.is_cancelled), unpacked)
 
 
 def _head(pieces: Iterator[bytes]) -> bytes:
@@ -116,14 +120,14 @@ def _head(pieces: Iterator[bytes]) -> bytes:
     return head
 
 
-def _judged(file: ReadFile, listing: Listing, damage: str) -> Listing:
+def _judged(file: ReadFile, listing: ArchiveListing, damage: str) -> ArchiveListing:
     """The compression's own damage explains that of the tar in it; neither is any when we stopped reading the file."""
     if not file.is_whole:
         return replace(listing, is_cut=True, damage="")
     return replace(listing, damage=damage or listing.damage)
 
 
-def _unpacked(file: ReadFile, packing: str, pieces: Bounded, unpacked: Unpacked) -> Shown:
+def _unpacked(file: ReadFile, packing: str, pieces: BoundedPieces, unpacked: Unpacked) -> ShownFile:
     content = b"".join(pieces)
     is_whole = file.is_whole and not pieces.is_cut and not unpacked.damage
     start = "" if is_whole else "the first "

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from layerscope.errors import CorruptLayer
 from layerscope.layers.table import Kind
 from layerscope.layers.tar.header_walk import HeaderWalk
-from layerscope.layers.tar.headers import BLOCK, Batch, Rows, decode, has_good_checksum
+from layerscope.layers.tar.headers import BLOCK, HeaderBatch, HeaderRows, decode, has_good_checksum
 from layerscope.text import escape
-from layerscope.viewing.cancelling import Bounded
-from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, Listing, Member, time_text
+from layerscope.viewing.cancelling import BoundedPieces
+from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, ArchiveListing, ArchiveMember, time_text
 
 MOST_HELD = 4 << 20
 """Bytes kept while a header is not whole; extended headers are smaller, maps of sparse files too."""
@@ -22,33 +22,33 @@ def is_tar(head: bytes) -> bool:
     return len(head) >= BLOCK and head[0] != 0 and has_good_checksum(head[:BLOCK])
 
 
-def list_tar(pieces: Bounded, archive_format: str) -> Listing:
+def list_tar(pieces: BoundedPieces, archive_format: str) -> ArchiveListing:
     """The members as far as `pieces` go; damage ends the list, and it says so."""
-    members: list[Member] = []
+    members: list[ArchiveMember] = []
     damage = ""
     try:
         for batch in _Batches(pieces):
             members += _members(batch, MOST_MEMBERS + 1 - len(members))
             if len(members) > MOST_MEMBERS:
-                return Listing(archive_format, tuple(members[:MOST_MEMBERS]), is_cut=True)
+                return ArchiveListing(archive_format, tuple(members[:MOST_MEMBERS]), is_cut=True)
     except CorruptLayer as error:
         damage = str(error)
     if pieces.is_cut:
-        return Listing(archive_format, tuple(members), is_cut=True)
-    return Listing(archive_format, tuple(members), damage=damage)
+        return ArchiveListing(archive_format, tuple(members), is_cut=True)
+    return ArchiveListing(archive_format, tuple(members), damage=damage)
 
 
 class _Batches:
     """The decoded headers of a tar. Raises CorruptLayer, after those before it, where the walk cannot go on."""
 
-    def __init__(self, pieces: Bounded) -> None:
+    def __init__(self, pieces: BoundedPieces) -> None:
         self._pieces = pieces
         self._walk = HeaderWalk(0)
         self._held = b""
         self._skip = 0  # bytes to come before the next header
         self._length = 0
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[HeaderBatch]:
         for piece in self._pieces:
             self._length += len(piece)
             passed = min(self._skip, len(piece))
@@ -61,7 +61,7 @@ class _Batches:
         if self._skip or self._held.strip(b"\0"):
             raise CorruptLayer(f"truncated at offset {self._length}")
 
-    def _window(self, window: bytes) -> Iterator[Batch]:
+    def _window(self, window: bytes) -> Iterator[HeaderBatch]:
         shift, position, before = self._length - len(window), 0, -1
         while position != before and position < len(window) and not self._walk.is_done:
             before = position
@@ -74,8 +74,8 @@ class _Batches:
         self._held = window[position:]
         self._skip += max(0, position - len(window))
 
-    def _drained(self) -> Iterator[Batch]:
-        rows, self._walk.rows = self._walk.rows, Rows()
+    def _drained(self) -> Iterator[HeaderBatch]:
+        rows, self._walk.rows = self._walk.rows, HeaderRows()
         batch, damage = decode(rows)
         if batch is not None:
             yield batch
@@ -83,9 +83,9 @@ class _Batches:
             raise CorruptLayer(damage)
 
 
-def _members(batch: Batch, most: int) -> Iterator[Member]:
+def _members(batch: HeaderBatch, most: int) -> Iterator[ArchiveMember]:
     for row, name in enumerate(batch.names[:most]):
-        yield Member(
+        yield ArchiveMember(
             name=escape(name[:LONGEST_NAME]),
             size=int(batch.size[row]),
             letter=_LETTERS.get(Kind(int(batch.kind[row])), "-"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from layerscope.sources.documents.zipped import check_directory
 from layerscope.text import escape
-from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, Listing, Member
+from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, ArchiveListing, ArchiveMember
 
 if TYPE_CHECKING:
     from zipfile import ZipInfo
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def list_zip(content: bytes) -> Listing:
+def list_zip(content: bytes) -> ArchiveListing:
     """The members of a whole zip; none, and damage that says why, when its directory cannot be read."""
     try:
         check_directory(content)
         members = tuple(map(_member, _read(content)[: MOST_MEMBERS + 1]))
     except (OSError, ValueError, OverflowError, NotImplementedError, struct.error) as error:
-        return Listing("zip", (), damage=str(error))
-    return Listing("zip", members[:MOST_MEMBERS], is_cut=len(members) > MOST_MEMBERS)
+        return ArchiveListing("zip", (), damage=str(error))
+    return ArchiveListing("zip", members[:MOST_MEMBERS], is_cut=len(members) > MOST_MEMBERS)
 
 
 def _read(content: bytes) -> list[ZipInfo]:
@@ -36,10 +36,10 @@ def _read(content: bytes) -> list[ZipInfo]:
         raise ValueError(str(error)) from error
 
 
-def _member(entry: ZipInfo) -> Member:
+def _member(entry: ZipInfo) -> ArchiveMember:
     mode = entry.external_attr >> 16
     year, month, day, hour, minute, _ = entry.date_time
-    return Member(
+    return ArchiveMember(
         name=escape(entry.filename[:LONGEST_NAME]),
         size=entry.file_size,
         letter="d" if entry.filename.endswith("/") else "l" if mode & 0o170000 == 0o120000 else "-",

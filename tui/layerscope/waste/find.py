@@ -74,6 +74,12 @@ class Waste:
         """Wasted bytes of each cause, all causes."""
         return {cause: int(self.size[self.cause == cause].sum()) for cause in Cause}
 
+    def by_node(self, nodes: int) -> Longs:
+        """Wasted bytes at each of an image's `nodes` nodes, those below it not counted."""
+        sums = np.zeros(nodes, np.int64)
+        np.add.at(sums, self.node, self.size)
+        return sums
+
     def by_layer(self, layers: int, *, column: str = "written_by") -> Longs:
         """Wasted bytes of each layer (index 0 is layer 1), as its writer or, with `buried_by`, as what buried them."""
         numbers = self.written_by if column == "written_by" else self.buried_by

@@ -42,24 +42,14 @@ def by_layer_pair(waste: Waste) -> list[LayerPair]:
 
 
 def by_directory(tree: Tree, waste: Waste) -> list[DirectoryWaste]:
-    """Every directory with waste below it, the most bytes first; a prefix sum over the nodes."""
-    sizes, counts = (
-        _prefix_sums(len(tree), waste.node.astype(np.int64), values) for values in (waste.size, np.ones(len(waste), np.int64))
-    )
-    end = tree.nodes.end
-    nodes = np.arange(len(tree))
-    below = sizes[end] - sizes[:-1]
-    has_waste = (below > 0) & (end > nodes + 1)
-    found = nodes[has_waste]
-    found = found[np.lexsort((found, -below[found]))]
-    count = counts[end[found]] - counts[found]
-    return [DirectoryWaste(*row) for row in zip(found.tolist(), below[found].tolist(), count.tolist(), strict=True)]
-
-
-def _prefix_sums(length: int, node: Longs, values: Longs) -> Longs:
-    column = np.zeros(length + 1, np.int64)
-    np.add.at(column, node + 1, values)
-    return np.cumsum(column)
+    """Every directory with waste below it, the most bytes first."""
+    nodes = tree.nodes
+    sizes = nodes.subtree_sums(waste.by_node(len(nodes)))
+    counts = nodes.subtree_sums(np.bincount(waste.node, minlength=len(nodes)))
+    found = np.flatnonzero((sizes > 0) & (nodes.end > np.arange(1, len(nodes) + 1)))
+    found = found[np.lexsort((found, -sizes[found]))]
+    rows = (found, sizes[found], counts[found])
+    return [DirectoryWaste(*row) for row in zip(*(column.tolist() for column in rows), strict=True)]
 
 
 def _summed(key: Longs, size: Longs) -> tuple[Longs, Longs, Longs]:

@@ -1,4 +1,4 @@
-"""What each cause of waste means, in one sentence."""
+"""One sentence per cause of waste."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _BUILDKIT = re.compile(r"\s*# buildkit$")
 
 
 def clean_instruction(created_by: str) -> str:
-    """One line of printable text: `RUN apt-get update`, `COPY app.py /app/`, or whatever the history holds."""
+    """Format as one line of printable text: `RUN apt-get update`, `COPY app.py /app/`, or whatever the history holds."""
     text = _NOP.sub("", " ".join(created_by.split()))
     text = _BUILDKIT.sub("", text)
     text = _ARGUMENTS.sub("", text)
@@ -31,9 +31,9 @@ def clean_instruction(created_by: str) -> str:
 
 
 def step_text(step: HistoryStep | None) -> str:
-    """All that the history says of a step, as one line of printable text: `COPY app.py /app/ (its comment; by its author)`.
+    """Format everything the history says of a step as one printable line: `COPY app.py /app/ (its comment; by its author)`.
 
-    Tools without Dockerfiles say in the comment alone what a layer is. Empty when the history says nothing.
+    Builders without Dockerfiles describe a layer in the comment alone. Empty when the history says nothing.
     """
     if step is None:
         return ""
@@ -44,7 +44,7 @@ def step_text(step: HistoryStep | None) -> str:
 
 
 def history_fields(step: HistoryStep | None) -> dict[str, str]:
-    """The same for programs, each text apart and empty where the history does not have it."""
+    """The same for JSON: each text apart, empty where the history does not have it."""
     if step is None:
         return {"instruction": "", "comment": "", "author": ""}
     comment, author = (text.encode("utf-8", "backslashreplace").decode() for text in (step.comment, step.author))

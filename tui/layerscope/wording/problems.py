@@ -11,12 +11,14 @@ LONGEST_PATH = 200
 
 
 def problem_text(image: Image, problem: Problem) -> str:
-    """`image.tar: layer 3 (sha256:52a14c04…): /etc/x: what is wrong`."""
+    """Format a problem with its image: `image.tar: layer 3 (sha256:52a14c04…): /etc/x: what is wrong`."""
     return f"{escape(image.reference)}: {problem_sentence(image, problem)}"
 
 
 def problem_sentence(image: Image, problem: Problem) -> str:
-    """The same without the image: `layer 3 (52a14c04…): /etc/x: what is wrong`. A long path is cut; JSON has all of it."""
+    """Format a problem without its image: `layer 3 (52a14c04…): /etc/x: what is wrong`. Long paths are cut; JSON has all of
+    them.
+    """
     place = ""
     if problem.layer:
         layer = image.layers[problem.layer - 1]

@@ -21,9 +21,9 @@ _GAP = "&#8203;"
 
 
 def code(text: str | bytes) -> str:
-    r"""A name as code, also in a table's cell.
+    """Format a name as code, also in a table's cell.
 
-    A `|` ends a cell even in code, and readers differ on `\|` after another backslash, so it stands between two codes.
+    A `|` ends a cell even in code, and readers differ on `\\|` after another backslash, so it stands between two code spans.
     """
     return "&#124;".join(_span(part) for part in escape(text).split("|"))
 
@@ -39,7 +39,7 @@ def _span(text: str) -> str:
 
 
 def plain(sentence: str) -> str:
-    """A sentence as text, cut where it is absurdly long; what it quotes in backticks is code."""
+    """Format a sentence as text, cut where it is absurdly long; what it quotes in backticks becomes code."""
     parts = _QUOTED.split(cut_end(escape(sentence), LONGEST))
     texts = [code(part) if index % 2 else _text(part) for index, part in enumerate(parts)]
     # Backticks of two codes side by side would be taken as one fence.

@@ -1,4 +1,4 @@
-"""Columns and colour for text on a terminal or in a pipe."""
+"""Columns and color for text on a terminal or in a pipe."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ _PLAIN = str.maketrans({"…": "~", "·": "|", "→": ">", "≈": "~", "─": "-
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How text is written: its width in cells, with colour or without, in ASCII alone or not."""
+    """How text is written: its width in cells, with or without color, and whether in ASCII alone."""
 
     width: int = 80
-    has_colour: bool = False
+    has_color: bool = False
     is_ascii: bool = False
 
     def paint(self, text: str, *names: str) -> str:
-        """`text` in a colour or weight, if there is colour."""
-        if not self.has_colour or not text:
+        """Color or weight for `text`, where there is color."""
+        if not self.has_color or not text:
             return text
         return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}\x1b[0m"
 
     def plain(self, text: str) -> str:
-        """Our own signs (… · → ≈) in ASCII where only that will do."""
+        """Replace our own signs (… · → ≈) by ASCII where only ASCII can be shown."""
         return text.translate(_PLAIN) if self.is_ascii else text
 
     def name(self, name: str | bytes) -> str:
-        """A name of the image, escaped so that it can be shown: in ASCII alone where only that will do."""
+        """Escape a name of the image so that it can be shown, in ASCII alone where necessary."""
         shown = escape(name)
         return shown if not self.is_ascii or shown.isascii() else code_points(shown)
 
 
 def code_points(text: str) -> str:
-    r"""`text` with `\uNNNN` or `\UNNNNNNNN` for all that is not ASCII; `\xNN` is kept for bytes that are not UTF-8."""
+    """Replace everything outside ASCII by `\\uNNNN` or `\\UNNNNNNNN`; `\\xNN` stays for bytes that are not UTF-8."""
     return "".join(character if character.isascii() else _code_point(ord(character)) for character in text)
 
 
@@ -46,7 +46,7 @@ def _code_point(code: int) -> str:
 
 
 def cells(text: str) -> int:
-    """How many terminal cells printable text takes: two for wide characters, none for combining ones (Unicode UAX #11)."""
+    """Count the terminal cells of printable text: two for wide characters, none for combining ones (Unicode UAX #11)."""
     if text.isascii():
         return len(text)
     return sum(_character_cells(character) for character in text)
@@ -59,7 +59,7 @@ def _character_cells(character: str) -> int:
 
 
 def cut_end(text: str, width: int, *, mark: str = "…") -> str:
-    """`text` in at most `width` cells, its end replaced by a mark where it is longer."""
+    """Shorten `text` to `width` cells by replacing its end with a mark."""
     if cells(text) <= width:
         return text
     return _start(text, max(width - cells(mark), 0)) + mark[: max(width, 0)]
@@ -77,9 +77,7 @@ def _start(text: str, room: int) -> str:
 
 
 def cut_middle(text: str, width: int, *, mark: str = "…") -> str:
-    """`text` in at most `width` cells, its middle replaced by a mark where it is longer: a path keeps its start and its
-    name.
-    """
+    """Shorten `text` to `width` cells by replacing its middle with a mark: a path keeps its start and its name."""
     if cells(text) <= width:
         return text
     start = _start(text, max((width - 1) // 3, 0))
@@ -88,7 +86,7 @@ def cut_middle(text: str, width: int, *, mark: str = "…") -> str:
 
 
 def wrapped(sentence: str, width: int, *, indent: str = "") -> Iterator[str]:
-    """The lines of a sentence, broken between words, and inside a word that is longer than a line."""
+    """Break a sentence into lines between words, and inside a word that is longer than a line."""
     line = indent
     for word in sentence.split(" "):
         longer = f"{line} {word}" if line.strip() else line + word

@@ -1,7 +1,7 @@
 """Put the steps of a history and the instructions of a Dockerfile side by side, in order, for the best total.
 
 A sequence alignment (Needleman-Wunsch) with one end free: what the base brought comes before the first instruction's step
-and costs nothing. A step or instruction without partner costs a little, so that a likeness far down in the base's history
+and costs nothing. A step or instruction without partner costs a little, so that a similarity far down in the base's history
 does not win over the plain reading. Of equals the reading that leaves most to the base is chosen.
 """
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 NEVER = float("-inf")
 SURE = 0.2
-"""By how much the best reading must beat every other one for a pair to keep its whole likeness."""
+"""By how much the best reading must beat every other one for a pair to keep its whole similarity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Step `step` is instruction `instruction` (indexes), with a confidence from 0 to 1."""
+    """Step `step` of the history paired with instruction `instruction` (both are indexes), with a confidence from 0 to 1."""
 
     step: int
     instruction: int
@@ -26,7 +26,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """`own_from` is the first step that is not the base's, the number of steps if all are."""
+    """All pairs. `own_from` is the first step that is not the base's; the number of steps if all are the base's."""
 
     pairs: tuple[Pair, ...]
     own_from: int
@@ -35,8 +35,8 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What each step and instruction costs without a partner, and what each instruction with one is worth. `first_step` is
-    the first that can be own.
+    """The cost of each step and instruction left unpaired, and the worth of each instruction paired. `first_step` is the first
+    that can be the author's.
     """
 
     steps: Sequence[float]
@@ -46,9 +46,9 @@ class Costs:
     first_step: int = 0
 
 
-def align(likeness: Sequence[Sequence[float]], costs: Costs) -> Alignment:
-    """`likeness[i][j]` says how surely step i is instruction j; 0 pairs them never."""
-    gain = [[each * worth for each, worth in zip(row, costs.worth, strict=True)] for row in likeness]
+def align(similarity: Sequence[Sequence[float]], costs: Costs) -> Alignment:
+    """`similarity[i][j]` says how surely step i is instruction j; 0 pairs them never."""
+    gain = [[each * worth for each, worth in zip(row, costs.worth, strict=True)] for row in similarity]
     forward, backward = _forward(gain, costs), _backward(gain, costs)
     steps, instructions = len(costs.steps), len(costs.instructions)
     through = [
@@ -59,7 +59,7 @@ def align(likeness: Sequence[Sequence[float]], costs: Costs) -> Alignment:
         for i in range(steps)
     ]
     path, own_from = _best_path(forward, gain, costs)
-    pairs = tuple(Pair(i, j, likeness[i][j] * _certainty(through, i, j)) for i, j in path)
+    pairs = tuple(Pair(i, j, similarity[i][j] * _certainty(through, i, j)) for i, j in path)
     return Alignment(pairs, own_from, forward[steps][instructions])
 
 
@@ -120,7 +120,7 @@ def _is_equal(left: float, right: float) -> bool:
 
 
 def _certainty(through: list[list[float]], step: int, instruction: int) -> float:
-    """1 where no other reading of this step or instruction comes near the best one, half and less where one equals it."""
+    """1 where no other reading of this step or instruction comes near the best one; half or less where one equals it."""
     best = through[step][instruction]
     others = [total for j, total in enumerate(through[step]) if j != instruction]
     others += [row[instruction] for i, row in enumerate(through) if i != step]

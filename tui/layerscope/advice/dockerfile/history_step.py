@@ -41,12 +41,12 @@ class Step:
 
 
 def read_steps(steps: list[BuildStep]) -> list[Step]:
-    """All steps of a history, base first."""
+    """Parse all steps of a history, base first."""
     return [read_step(step.created_by, step.layer.number if step.layer else None) for step in steps]
 
 
 def read_step(created_by: str, layer: int | None) -> Step:
-    """One step. Linear in its length: a history may be hostile."""
+    """Parse one step, in time linear in its length: a history may be hostile."""
     text = " ".join(_BUILDKIT.sub("", created_by).split())
     if not text:
         return Step("", "", layer)
@@ -70,7 +70,7 @@ def _copy(keyword: str, arguments: str, layer: int | None) -> Step:
 
 
 def is_by_docker(steps: list[BuildStep]) -> bool:
-    """Whether Docker's own builder wrote part of a history: only there does a RUN that changes nothing have no layer."""
+    """Whether Docker's classic builder wrote part of a history: only there does a RUN that changes nothing have no layer."""
     return any(f"{_NOP}  " in step.created_by for step in steps)
 
 

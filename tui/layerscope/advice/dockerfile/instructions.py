@@ -1,4 +1,4 @@
-"""One instruction of a Dockerfile, taken apart."""
+"""One Dockerfile instruction, parsed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Instruction:
 
     @property
     def makes_layer(self) -> bool:
-        """Whether builders store a layer for it; WORKDIR's depends on the builder."""
+        """Whether builders store a layer for it; for WORKDIR that depends on the builder."""
         return self.keyword in COPIES or self.keyword == "RUN"
 
     @property
@@ -56,7 +56,7 @@ class Instruction:
 
 
 def parse_instruction(source: SourceLine, *, name: str, escape: str) -> Instruction:
-    """Take a line apart. Raises BadDockerfile with the file's `name` and the line for what no builder knows."""
+    """Parse one instruction. Raises BadDockerfile with the file's `name` and the line for an unknown keyword."""
     parts = source.text.split(None, 1)
     keyword = parts[0].upper()
     place = f"{name}, line {source.line}"
@@ -88,7 +88,7 @@ def _rest(parts: list[str]) -> str:
 
 
 def _flags(text: str, escape: str) -> tuple[tuple[tuple[str, str], ...], str]:
-    """The leading `--name=value` words, and the rest as written."""
+    """Split off the leading `--name=value` words; the rest stays as written."""
     flags = []
     rest = text.strip()
     while rest.startswith("--"):

@@ -1,4 +1,4 @@
-"""Which line of a Dockerfile made which layer. A wrong line is worse than none: what is not sure stays out."""
+"""Which Dockerfile line made which layer. A wrong line is worse than none, so uncertain pairs are left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from layerscope.advice.advice import DockerfileLine
 from layerscope.advice.dockerfile.align import Alignment, Costs, align
 from layerscope.advice.dockerfile.history_step import Step, is_by_docker, read_steps
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction
-from layerscope.advice.dockerfile.similarity import Wanted, likeness, words_of
+from layerscope.advice.dockerfile.similarity import Wanted, similarity, words_of
 from layerscope.advice.dockerfile.spellings import wanted_of
 from layerscope.advice.dockerfile.stages import Dockerfile
 from layerscope.advice.dockerfile.variables import Variables
@@ -17,7 +17,7 @@ from layerscope.sources.image import Image
 
 CLAIMED_FROM = 0.7
 """The confidence below which no line is named. Measured on real builds: see tests/test_gate_mapping_builds.py."""
-RECOGNISED_FROM = 0.6
+RECOGNIZED_FROM = 0.6
 """The share of instructions and own steps that must be found again: below it the Dockerfile is another image's."""
 SETTING_WORTH = 0.3
 """What ENV, WORKDIR or CMD is worth in an alignment where a RUN or COPY is worth 1: the same ones stand in many images."""
@@ -30,14 +30,14 @@ SPARE_STEPS = 40
 class Mapping:
     """`lines` and `instructions` go from layer numbers to where and what they are in the Dockerfile.
 
-    `base_layers` is how many layers come before the first instruction's, None where that is not known. `is_recognised` is
+    `base_layers` is how many layers come before the first instruction's, None where that is not known. `is_recognized` is
     false when the Dockerfile does not look like this image's; there are no lines then.
     """
 
     lines: dict[int, DockerfileLine]
     instructions: dict[int, Instruction]
     base_layers: int | None
-    is_recognised: bool
+    is_recognized: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,19 @@ class _Reading:
 
 
 def map_layers(image: Image, dockerfile: Dockerfile, *, base_layers: int | None = None) -> Mapping:
-    """Of all stages the one that fits the history best, the last of equals. `base_layers` of the layers are the base's."""
+    """Map layers to lines, using the stage that fits the history best (the last of equals). `base_layers` layers are the
+    base's.
+    """
     builds = image.steps
     history = image.config.history
     if sum(not step.empty_layer for step in history) != len(image.layers):
-        return Mapping({}, {}, None, is_recognised=False)  # no telling which layer is which step's
+        return Mapping({}, {}, None, is_recognized=False)  # no telling which layer is which step's
     steps = read_steps(builds)
     variables = dict(pair.partition("=")[::2] for pair in image.config.config.env)
     readings = [_read(steps, dockerfile, index, variables, base_layers or 0) for index in range(len(dockerfile.stages))]
     best = max(reversed(readings), key=lambda reading: reading.alignment.total)
-    if not _is_recognised(best, steps):
-        return Mapping({}, {}, None, is_recognised=False)
+    if not _is_recognized(best, steps):
+        return Mapping({}, {}, None, is_recognized=False)
     squashed = _squashed(steps, has_empty_runs=is_by_docker(builds))
     return _mapping(best, steps, squashed)
 
@@ -77,7 +79,7 @@ def _read(steps: list[Step], dockerfile: Dockerfile, index: int, variables: Vari
         has_base=has_base,
         first_step=first,
     )
-    return _Reading(wanted, align(_likenesses(steps, wanted, first), costs), base)
+    return _Reading(wanted, align(_similarities(steps, wanted, first), costs), base)
 
 
 def _first_own(steps: list[Step], base_layers: int) -> int:
@@ -86,14 +88,14 @@ def _first_own(steps: list[Step], base_layers: int) -> int:
     return last[-1] + 1 if last else 0
 
 
-def _likenesses(steps: list[Step], wanted: Sequence[Wanted], first: int) -> list[list[float]]:
+def _similarities(steps: list[Step], wanted: Sequence[Wanted], first: int) -> list[list[float]]:
     nothing = [0.0] * len(wanted)
     return [_row(step, wanted) if index >= first and step.keyword else nothing for index, step in enumerate(steps)]
 
 
 def _row(step: Step, wanted: Sequence[Wanted]) -> list[float]:
     words = words_of(step.text)
-    return [likeness(each, step, words) for each in wanted]
+    return [similarity(each, step, words) for each in wanted]
 
 
 def _step_cost(step: Step) -> float:
@@ -101,20 +103,22 @@ def _step_cost(step: Step) -> float:
 
 
 def _instruction_cost(instruction: Instruction) -> float:
-    """BuildKit's history leaves ONBUILD out, kaniko's ARG: these are seldom missed."""
+    """BuildKit's history leaves out ONBUILD, and kaniko's leaves out ARG, so leaving these unpaired costs little."""
     if instruction.keyword in ("ARG", "MAINTAINER", "ONBUILD"):
         return 0.02
     return 0.3 if instruction.makes_layer else 0.05
 
 
-def _is_recognised(reading: _Reading, steps: list[Step]) -> bool:
-    """Judged by what makes layers, settings for a fifth: WORKDIR /app and CMD are the same in many images."""
+def _is_recognized(reading: _Reading, steps: list[Step]) -> bool:
+    """Whether enough instructions are paired; those that make no layer count a fifth, because WORKDIR /app and CMD recur in
+    many images.
+    """
     own = steps[reading.alignment.own_from :]
     expected = max(
         sum(_weight(each.instruction.keyword) for each in reading.wanted), sum(_weight(step.keyword) for step in own)
     )
     found = sum(pair.confidence * _weight(steps[pair.step].keyword) for pair in reading.alignment.pairs)
-    return expected > 0 and found >= RECOGNISED_FROM * expected
+    return expected > 0 and found >= RECOGNIZED_FROM * expected
 
 
 def _weight(keyword: str) -> float:
@@ -124,9 +128,10 @@ def _weight(keyword: str) -> float:
 
 
 def _squashed(steps: list[Step], *, has_empty_runs: bool) -> set[int]:
-    """Layers of several steps: buildah without --layers, and all tools that squash, leave the steps before without one.
+    """Layers that hold several steps.
 
-    A COPY always has something to store. So has a RUN, but for Docker's own builder.
+    buildah without --layers, and all tools that squash, leave the steps before without a layer. A COPY always has something to
+    store, and so has a RUN, except with Docker's classic builder.
     """
     squashed, has_pending = set(), False
     for step in steps:
@@ -149,4 +154,4 @@ def _mapping(reading: _Reading, steps: list[Step], squashed: set[int]) -> Mappin
         lines[layer] = DockerfileLine(instruction.line, instruction.end_line, instruction.text, round(pair.confidence, 3))
         instructions[layer] = instruction
     below = [step.layer for step in steps[: reading.alignment.own_from] if step.layer is not None]
-    return Mapping(lines, instructions, max(below, default=0), is_recognised=True)
+    return Mapping(lines, instructions, max(below, default=0), is_recognized=True)

@@ -14,12 +14,12 @@ MAX_BYTES = 1 << 20
 
 
 def find_dockerfile(directory: Path) -> Path | None:
-    """The Dockerfile or Containerfile that lies right in `directory`."""
+    """Find a Dockerfile or Containerfile directly in `directory`."""
     return next((directory / name for name in NAMES if (directory / name).is_file()), None)
 
 
 def read_dockerfile(path: Path, *, name: str = "") -> Dockerfile:
-    """Read and parse a file. Raises BadDockerfile, also when it cannot be read; `name` is what errors call it."""
+    """Read and parse a file. Raises BadDockerfile, also when it cannot be read; errors call it `name`."""
     name = name or escape(str(path))
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""How surely a step of the history is an instruction of a Dockerfile: 0 (it is not) to 1 (word for word)."""
+"""How similar a history step is to a Dockerfile instruction: 0 (something else) to 1 (word for word)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Wanted:
     words: Counter[str] | None = None
 
 
-def likeness(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
+def similarity(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
     """`step_words` are the step's `words_of`, so that they are counted once for many instructions."""
     instruction = wanted.instruction
     if step.keyword != instruction.keyword:
@@ -64,7 +64,7 @@ def likeness(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
 
 
 def words_of(text: str) -> Counter[str]:
-    """The words of a command or setting, without quotes and brackets."""
+    """Split a command or setting into words, without quotes and brackets."""
     return Counter(_WORDS.findall(text))
 
 
@@ -77,7 +77,7 @@ def _run(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
 
 
 def _is_prefix(prefix: str, wanted: Wanted) -> bool:
-    """Whether builders put this before a command: nothing, build arguments, a shell, or arguments and a shell."""
+    """Whether builders put this text before a command: build arguments, a shell, both, or nothing."""
     prefix, shell = prefix.strip(), wanted.shell
     if prefix.endswith(shell):
         before = prefix[: len(prefix) - len(shell)]
@@ -91,7 +91,7 @@ def _is_prefix(prefix: str, wanted: Wanted) -> bool:
 
 
 def _shared(left: Counter[str], right: Counter[str]) -> float:
-    """How much of two texts is the same words (Dice): 1 for all. Prefixes of builders count against it a little."""
+    """The share of words that two texts have in common (Dice coefficient), minus a little for builders' prefixes."""
     total = left.total() + right.total()
     return 2 * (left & right).total() / total if total else 0.0
 
@@ -119,7 +119,7 @@ def _fit_of_flags(instruction: Instruction, step: Step) -> float:
 
 
 def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
-    """ENV, LABEL, EXPOSE and their like: how many of the instruction's own words the step has."""
+    """For ENV, LABEL, EXPOSE and the like: the share of the instruction's words that the step has."""
     words = wanted.words or Counter()
     if not words:
         return OTHER_SETTING
@@ -128,7 +128,7 @@ def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
 
 
 def _spelled(spelling: str, text: str) -> float:
-    """SAME for the same text, somewhat less where only unknown values may differ, else 0."""
+    """SAME for equal text, somewhat less where only unknown values may differ, else 0."""
     if UNKNOWN not in spelling:
         return SAME if spelling == text else 0.0
     pieces = spelling.split(UNKNOWN)
@@ -139,7 +139,9 @@ def _spelled(spelling: str, text: str) -> float:
 
 
 def _fits(pieces: list[str], text: str) -> bool:
-    """Whether `text` is the pieces in order with anything between them; each is looked for once, so this is linear."""
+    """Whether `text` consists of the pieces in order with anything between them. Each piece is searched once, so this is
+    linear.
+    """
     first, *middle, last = pieces
     if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):
         return False
@@ -161,5 +163,5 @@ def resolved(path: str, directory: str) -> str:
 
 
 def all_spellings(texts: Iterator[str]) -> tuple[str, ...]:
-    """Collapsed, each once, in order."""
+    """Collapse blanks and drop repetitions, keeping the order."""
     return tuple(dict.fromkeys(" ".join(text.split()) for text in texts if text.strip()))

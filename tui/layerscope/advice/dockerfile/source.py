@@ -29,7 +29,7 @@ class Heredoc:
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """One instruction as it is written: `text` on one line, comments and continuation marks gone; lines count from 1."""
+    """One instruction as written: `text` joined into one line, without comments and continuation marks. Lines count from 1."""
 
     line: int
     end_line: int
@@ -39,21 +39,21 @@ class SourceLine:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """All instructions of a file, and the character that escapes in it."""
+    """All instructions of a file, and its escape character."""
 
     lines: tuple[SourceLine, ...]
     escape: str = "\\"
 
 
 def read_source(text: str, *, name: str) -> Source:
-    """Split a Dockerfile's text. `name` is the file's, for errors. Raises BadDockerfile."""
+    """Split a Dockerfile's text into instructions. `name` is the file's, for errors. Raises BadDockerfile."""
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     escape = _escape_character(lines, name)
     return Source(tuple(_Reader(lines, escape, name).instructions()), escape)
 
 
 def _escape_character(lines: list[str], name: str) -> str:
-    """From the directives, which end at the first line that is none."""
+    """Read the parser directives, which end at the first line that is not one."""
     seen: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         match = _DIRECTIVE.match(line.strip())
@@ -89,14 +89,14 @@ class _Reader:
                 yield SourceLine(first + 1, self._last_line(first), text, heredocs)
 
     def _last_line(self, first: int) -> int:
-        """The last line that says something: blank lines and comments after a continuation mark do not count."""
+        """The last line with content: blank lines and comments after a continuation mark do not count."""
         last = self._next - 1
         while last > first and _is_empty(self._lines[last]):
             last -= 1
         return last + 1
 
     def _continue(self, line: str) -> str:
-        """Put the following lines behind `line` while it ends with the escape character."""
+        """Append following lines to `line` as long as it ends with the escape character."""
         parts = []
         while match := self._continued.search(line):
             parts.append(line[: match.start()])
@@ -137,6 +137,6 @@ class _Reader:
 
 
 def _is_empty(line: str) -> bool:
-    """Blank, or a comment."""
+    """Whether a line is blank or a comment."""
     start = line.lstrip()
     return not start or start.startswith("#")

@@ -1,4 +1,4 @@
-"""What the history may have of each instruction of a stage: its spellings, with variables replaced as the build goes."""
+"""How builders may record each instruction of a stage: all spellings, with variables replaced as in the build."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def wanted_of(dockerfile: Dockerfile, chain: tuple[Stage, ...], variables: Varia
 
 
 class _Build:
-    """What holds at one place of a Dockerfile: variables, the working directory, the shell."""
+    """The state at one point of a Dockerfile: variables, working directory, shell."""
 
     def __init__(self, arguments: Variables, variables: Variables) -> None:
         self._arguments, self._variables = arguments, variables
@@ -32,13 +32,13 @@ class _Build:
         self._set_by_arg: set[str] = set()
 
     def start_stage(self) -> None:
-        """ARGs end with their stage."""
+        """Drop ARGs, which end with their stage."""
         for name in self._set_by_arg:
             self._variables.pop(name, None)
         self._set_by_arg.clear()
 
     def instruct(self, instruction: Instruction) -> Wanted:
-        """What the history may say of an instruction; it then holds for those that follow."""
+        """Return the spellings of an instruction, and apply it to the state for those that follow."""
         wanted = self._wanted(instruction)
         self._apply(instruction)
         return wanted
@@ -83,7 +83,9 @@ class _Build:
         return Wanted(instruction, all_spellings(iter(texts)), targets)
 
     def _targets(self, destination: str) -> Iterator[str]:
-        """As written, with the values that are known, with none, and each from the root on, with and without a slash."""
+        """A destination as written, with known values, with none, and each as an absolute path, with and without a slash at its
+        end.
+        """
         for path in (destination, self._expand(destination), expand(destination, {})):
             yield path
             whole = resolved(path, self._directory)
@@ -101,7 +103,7 @@ def _source(word: str) -> str:
 
 
 def _commands(instruction: Instruction) -> Iterator[str]:
-    """What a RUN runs, in the spellings of all builders; of a here-document's marker alone last."""
+    """The command of a RUN in the spellings of all builders; a here-document's marker alone comes last."""
     if instruction.heredocs:
         yield from _with_heredocs(instruction)
     if instruction.is_json:

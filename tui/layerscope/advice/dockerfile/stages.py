@@ -1,4 +1,4 @@
-"""A whole Dockerfile: its stages, and which stage stands on which."""
+"""A whole Dockerfile: its stages, and which stage is built on which."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from layerscope.errors import BadDockerfile
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One FROM and what follows it. `base` is what it stands on, variables expanded; `name` is empty where it has none."""
+    """A FROM and what follows it. `base` is what it is built on, variables expanded; `name` may be empty."""
 
     name: str
     base: str
@@ -29,7 +29,7 @@ class Dockerfile:
     arguments: Variables
 
     def chain(self, index: int) -> tuple[Stage, ...]:
-        """The stages that stage `index` is made of, lowest first: itself on top, below it those it is built FROM."""
+        """Indexes of the stages that stage `index` consists of, lowest first, itself last."""
         chain = [self.stages[index]]
         below = self._find(chain[0].base, index)
         while below is not None:
@@ -38,7 +38,7 @@ class Dockerfile:
         return tuple(chain)
 
     def _find(self, base: str, before: int) -> int | None:
-        """The last stage of that name above the stage `before`; FROM takes no number."""
+        """The last stage of that name before the stage `before`; FROM does not accept numbers."""
         wanted = base.lower()
         return next((index for index in reversed(range(before)) if self.stages[index].name.lower() == wanted), None)
 

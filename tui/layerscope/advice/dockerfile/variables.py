@@ -17,7 +17,7 @@ _VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})(:?[-+])?([^{{}}]*)\}})")
 
 
 def expand(text: str, variables: Variables, escape: str = "\\") -> str:
-    """`text` with its variables' values, UNKNOWN for those that are not known."""
+    """Replace variables by their values, and by UNKNOWN where the value is not known."""
     most = 2 * len(text) + EXPANDED
     for _ in range(MAX_NESTING):
         expanded = _expand_once(text, variables, escape, most)
@@ -28,7 +28,7 @@ def expand(text: str, variables: Variables, escape: str = "\\") -> str:
 
 
 def _expand_once(text: str, variables: Variables, escape: str, most: int) -> str:
-    """Of `${A:-${B}}` the inner one first: a pair of braces has no other in it."""
+    """Expand the innermost of `${A:-${B}}` first: a pair of braces without others inside."""
     parts: list[str] = []
     end = length = 0
     for match in _VARIABLE.finditer(text):
@@ -56,7 +56,7 @@ def _value(match: re.Match[str], variables: Variables) -> str:
 
 
 def sets(instruction: Instruction, variables: Variables) -> Variables:
-    """The variables that an ENV or ARG sets; an ARG without a default says nothing."""
+    """Variables that an ENV or ARG sets; an ARG without a default sets nothing."""
     if instruction.keyword not in ("ENV", "ARG"):
         return {}
     escape = instruction.escape

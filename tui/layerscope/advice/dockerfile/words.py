@@ -1,4 +1,4 @@
-"""Words of an instruction: split as a shell splits them, without their quotes, or out of the JSON form."""
+"""Split an instruction into words, as a shell does, without their quotes, or from its JSON form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SPACES = " \t\n"
 
 
 def raw_words(text: str, escape: str = "\\") -> Iterator[str]:
-    """Words with their quotes and escapes as written; spaces inside quotes or after the escape character do not split."""
+    """Split into words with quotes and escapes as written; spaces in quotes or after the escape character do not split."""
     word, quote, is_escaped = "", "", False
     for character in text:
         if not quote and not is_escaped and character in _SPACES:
@@ -31,7 +31,7 @@ def raw_words(text: str, escape: str = "\\") -> Iterator[str]:
 
 
 def unquoted(word: str, escape: str = "\\") -> str:
-    """A word without its quotes and escape characters."""
+    """Remove quotes and escape characters from a word."""
     kept, quote, is_escaped = [], "", False
     for character in word:
         if is_escaped:
@@ -50,7 +50,7 @@ def unquoted(word: str, escape: str = "\\") -> str:
 
 
 def json_words(text: str) -> tuple[str, ...] | None:
-    """The words of the JSON form (`["a", "b"]`), None for text that is not in it: builders take that as plain words."""
+    """Words of the JSON form (`["a", "b"]`); None for other text, which builders take as plain words."""
     if not text.startswith("["):
         return None
     try:

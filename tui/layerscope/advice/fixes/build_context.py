@@ -1,4 +1,4 @@
-"""What a COPY brought along that no container needs: a repository's own history."""
+"""What a COPY brought along that no container needs: a repository's history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from layerscope.advice.advice import Fix
-from layerscope.advice.fixes.fix_context import Mask, Scene
+from layerscope.advice.fixes.fix_context import FixContext, Mask
 from layerscope.layers.table import Kind
 from layerscope.text import escape
 from layerscope.tree.tree import Longs, Tree
@@ -17,30 +17,30 @@ NAME = b".git"
 DEEPEST = 8
 
 
-def find_repositories(scene: Scene) -> Iterator[Fix]:
-    """One fix for each COPY of `.git` directories, whether they are still seen or not."""
-    tree = scene.tree
+def find_repositories(context: FixContext) -> Iterator[Fix]:
+    """One fix per COPY of `.git` directories, whether they are still seen or not."""
+    tree = context.tree
     is_inside = _is_inside(tree)
-    is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > (scene.base_layers or 0))
-    entries = np.flatnonzero(is_own & ~scene.is_taken & is_inside[tree.entry_node])
+    is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > (context.base_layers or 0))
+    entries = np.flatnonzero(is_own & ~context.is_taken & is_inside[tree.entry_node])
     for layer in np.unique(tree.entry_layer[entries]).tolist():
-        yield from _fix(scene, entries[tree.entry_layer[entries] == layer], layer)
+        yield from _fix(context, entries[tree.entry_layer[entries] == layer], layer)
 
 
-def _fix(scene: Scene, entries: Longs, layer: int) -> Iterator[Fix]:
-    maker, sizes = scene.maker(layer), scene.tree.entries.size[entries]
+def _fix(context: FixContext, entries: Longs, layer: int) -> Iterator[Fix]:
+    origin, sizes = context.origin(layer), context.tree.entries.size[entries]
     size = int(sizes.sum())
-    if not maker.is_copy or size < scene.trifle:
+    if not origin.is_copy or size < context.min_saving:
         return
-    scene.take(entries)
-    paths = scene.examples(scene.tree.entry_node[entries], sizes)
+    context.take(entries)
+    paths = context.examples(context.tree.entry_node[entries], sizes)
     top = paths[0][: paths[0].index(NAME) + len(NAME)]
-    sentence = f"{maker.quoted} copies /{escape(top)}, {size_text(size)}: name `.git` in .dockerignore"
-    yield scene.fix("dockerignore", (layer,), size, sentence, paths)
+    sentence = f"{origin.quoted} copies /{escape(top)}, {size_text(size)}: name `.git` in .dockerignore"
+    yield context.fix("dockerignore", (layer,), size, sentence, paths)
 
 
 def _is_inside(tree: Tree) -> Mask:
-    """Which nodes lie in a directory of that name, not deep down. Names are compared as four bytes of the paths' buffer."""
+    """Mark nodes inside a directory of that name, not deep down. Names are compared as four bytes of the paths' buffer."""
     nodes, paths = tree.nodes, tree.nodes.paths
     ends = paths.offsets[1:]
     is_long = ends - paths.offsets[:-1] - nodes.name_start == len(NAME)

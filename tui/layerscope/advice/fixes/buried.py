@@ -1,4 +1,4 @@
-"""Waste in groups that one change to the Dockerfile would do away with: what one layer buried of what others wrote."""
+"""Waste in groups that one change to the Dockerfile would remove: what one layer buried of what others wrote."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerscope.advice.advice import Fix
-from layerscope.advice.fixes.fix_context import Maker, Scene, joined, places
+from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin, joined, places
 from layerscope.tree.tree import Longs
 from layerscope.units import size_text
 from layerscope.waste.find import Cause
@@ -21,15 +21,15 @@ class Group:
     `size` is their bytes.
     """
 
-    scene: Scene
-    burier: Maker
-    writers: tuple[Maker, ...]
+    context: FixContext
+    burier: LayerOrigin
+    writers: tuple[LayerOrigin, ...]
     rows: Longs
     size: int
 
     @property
-    def writer(self) -> Maker:
-        """Who wrote most of it."""
+    def writer(self) -> LayerOrigin:
+        """The layer that wrote most of it."""
         return self.writers[0]
 
     @property
@@ -39,7 +39,7 @@ class Group:
 
     @property
     def what(self) -> str:
-        """``what line 8 `RUN make` ``, `what lines 3 and 5`."""
+        """Format ``what line 8 `RUN make` ``, `what lines 3 and 5`."""
         return f"what {self.writer.quoted if len(self.writers) == 1 else places(self.writers)}"
 
     @property
@@ -51,43 +51,43 @@ class Group:
 
     @property
     def written(self) -> int:
-        """The content bytes of the writers' layers, all of them."""
-        return sum(self.scene.analysis.layer_content_bytes[writer.number - 1] for writer in self.writers)
+        """All content bytes of the layers that wrote it."""
+        return sum(self.context.analysis.layer_content_bytes[writer.number - 1] for writer in self.writers)
 
     @property
-    def are_neighbours(self) -> bool:
-        """Whether one RUN wrote it and the next layer's RUN buried it: the two can simply be joined."""
+    def are_neighbors(self) -> bool:
+        """Whether one RUN wrote it and the next layer's RUN buried it, so that the two can simply be joined."""
         return len(self.writers) == 1 and self.burier.is_run and self.burier.number == self.writer.number + 1
 
     def fix(self, kind: str, sentence: str) -> Fix:
-        """A fix that saves all of the group's bytes, which are taken from now on."""
-        waste = self.scene.waste
-        self.scene.take(waste.entry[self.rows])
-        paths = self.scene.examples(waste.node[self.rows], waste.size[self.rows])
+        """Make a fix that saves all of the group's bytes, and mark them as taken."""
+        waste = self.context.waste
+        self.context.take(waste.entry[self.rows])
+        paths = self.context.examples(waste.node[self.rows], waste.size[self.rows])
         layers = (self.burier.number, *(writer.number for writer in self.writers if writer != self.burier))
-        return self.scene.fix(kind, layers, self.size, f"{self.burier.quoted} {sentence}", paths)
+        return self.context.fix(kind, layers, self.size, f"{self.burier.quoted} {sentence}", paths)
 
 
-def groups(scene: Scene, causes: Collection[Cause], *, among: Longs | None = None) -> Iterator[Group]:
-    """What no fix has taken of these causes (and rows), by the burying layer and the sort of its writers; no trifles."""
-    waste, rows = scene.waste, scene.open_rows() if among is None else among
+def groups(context: FixContext, causes: Collection[Cause], *, among: Longs | None = None) -> Iterator[Group]:
+    """Group untaken waste of these causes by burying layer and kind of writer, without small groups."""
+    waste, rows = context.waste, context.open_rows() if among is None else among
     rows = rows[np.isin(waste.cause[rows], list(causes))]
-    sorts = np.array([-1, *(_sort(maker) for maker in scene.makers)])
+    sorts = np.array([-1, *(_sort(origin) for origin in context.origins)])
     key = waste.buried_by[rows].astype(np.int64) << 8 | sorts[waste.written_by[rows]]
     for value in np.unique(key).tolist():
         part = rows[key == value]
         size = int(waste.size[part].sum())
-        if size >= scene.trifle:
-            yield Group(scene, scene.maker(value >> 8), _writers(scene, part), part, size)
+        if size >= context.min_saving:
+            yield Group(context, context.origin(value >> 8), _writers(context, part), part, size)
 
 
-def _sort(maker: Maker) -> int:
-    """Makers of one sort are told the same thing."""
-    if maker.is_base:
+def _sort(origin: LayerOrigin) -> int:
+    """The kind of writer: writers of one kind get the same advice."""
+    if origin.is_base:
         return 0
-    return 1 if maker.is_run else 2 if maker.is_copy else 3
+    return 1 if origin.is_run else 2 if origin.is_copy else 3
 
 
-def _writers(scene: Scene, rows: Longs) -> tuple[Maker, ...]:
-    sums = np.bincount(scene.waste.written_by[rows], weights=scene.waste.size[rows])
-    return tuple(scene.maker(number) for number in np.argsort(-sums, kind="stable").tolist() if sums[number] > 0)
+def _writers(context: FixContext, rows: Longs) -> tuple[LayerOrigin, ...]:
+    sums = np.bincount(context.waste.written_by[rows], weights=context.waste.size[rows])
+    return tuple(context.origin(number) for number in np.argsort(-sums, kind="stable").tolist() if sums[number] > 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerscope.advice.advice import Fix
-from layerscope.advice.fixes.fix_context import Mask, Scene, places
+from layerscope.advice.fixes.fix_context import FixContext, Mask, places
 from layerscope.advice.fixes.known_caches import CACHES, KnownCache
 from layerscope.layers.table import Kind
 from layerscope.text import escape
@@ -28,62 +28,62 @@ class _Found:
     entries: Longs
 
 
-def find_caches(scene: Scene) -> Iterator[Fix]:
-    """One fix for each cache and layer that wrote it."""
-    for found in _caches(scene):
-        layers = scene.tree.entry_layer[found.entries]
+def find_caches(context: FixContext) -> Iterator[Fix]:
+    """One fix per cache and layer that wrote it."""
+    for found in _caches(context):
+        layers = context.tree.entry_layer[found.entries]
         for layer in np.unique(layers).tolist():
-            yield from _fix(scene, found, found.entries[layers == layer], layer)
+            yield from _fix(context, found, found.entries[layers == layer], layer)
 
 
-def _fix(scene: Scene, found: _Found, entries: Longs, layer: int) -> Iterator[Fix]:
-    sizes = scene.tree.entries.size[entries]
+def _fix(context: FixContext, found: _Found, entries: Longs, layer: int) -> Iterator[Fix]:
+    sizes = context.tree.entries.size[entries]
     size = int(sizes.sum())
-    if size < scene.trifle:
+    if size < context.min_saving:
         return
-    scene.take(entries)
-    maker = scene.maker(layer)
-    buried_by = _buriers(scene, entries)
+    context.take(entries)
+    origin = context.origin(layer)
+    buried_by = _buriers(context, entries)
     what = f"{size_text(size)} of {found.cache.name}"
-    live = int(sizes[scene.is_live[entries]].sum())
+    live = int(sizes[context.is_live[entries]].sum())
     home = "/" + escape(found.home).replace("`", "'")
     remedy = found.cache.remedy.replace("{home}", home.rstrip("/"))
-    if maker.is_copy:
+    if origin.is_copy:
         remedy = "leave them out of what is copied"
-    late = f" ({_late(scene, buried_by)} {_part(size - live, live)} too late)" if buried_by else ""
-    where = f" in layer {layer}" if maker.line else ""
-    verb = "brings" if maker.is_copy else "leaves"
-    sentence = f"{maker.quoted} {verb} {what}{where}: {remedy}{late}"
-    yield scene.fix(
-        found.cache.kind, (layer, *buried_by), size, sentence, scene.examples(scene.tree.entry_node[entries], sizes)
+    late = f" ({_late(context, buried_by)} {_part(size - live, live)} too late)" if buried_by else ""
+    where = f" in layer {layer}" if origin.line else ""
+    verb = "brings" if origin.is_copy else "leaves"
+    sentence = f"{origin.quoted} {verb} {what}{where}: {remedy}{late}"
+    yield context.fix(
+        found.cache.kind, (layer, *buried_by), size, sentence, context.examples(context.tree.entry_node[entries], sizes)
     )
 
 
-def _late(scene: Scene, layers: list[int]) -> str:
-    return f"{places([scene.maker(layer) for layer in layers])} remove{'s' * (len(layers) == 1)}"
+def _late(context: FixContext, layers: list[int]) -> str:
+    return f"{places([context.origin(layer) for layer in layers])} remove{'s' * (len(layers) == 1)}"
 
 
 def _part(buried: int, live: int) -> str:
     return f"{size_text(buried)} of it" if live else "it"
 
 
-def _buriers(scene: Scene, entries: Longs) -> list[int]:
-    waste = scene.waste
+def _buriers(context: FixContext, entries: Longs) -> list[int]:
+    waste = context.waste
     layers: list[int] = np.unique(waste.buried_by[np.isin(waste.entry, entries)]).tolist()
     return layers
 
 
-def _caches(scene: Scene) -> Iterator[_Found]:
-    homes, is_own = _homes(scene.tree), _is_own(scene)
+def _caches(context: FixContext) -> Iterator[_Found]:
+    homes, is_own = _homes(context.tree), _is_own(context)
     for cache in CACHES:
-        for home, nodes in _tops(scene.tree, cache, homes).items():
-            entries = _entries(scene, nodes, is_own)
+        for home, nodes in _tops(context.tree, cache, homes).items():
+            entries = _entries(context, nodes, is_own)
             if len(entries):
                 yield _Found(cache, home, entries)
 
 
 def _tops(tree: Tree, cache: KnownCache, homes: dict[bytes, list[bytes]]) -> dict[bytes, list[int]]:
-    """The directories of a cache, by the home they lie in; those that lie in none are root's."""
+    """Directories of a cache, by the home they lie in; those in no home count as root's."""
     tops = [(b"root", node) for path in cache.directories for node in _matching(tree, path)]
     for path in cache.at_home:
         found = ((home, tree.nodes.find(_below(home, path))) for home in homes.get(path.partition(b"/")[0], ()))
@@ -94,18 +94,18 @@ def _tops(tree: Tree, cache: KnownCache, homes: dict[bytes, list[bytes]]) -> dic
     return by_home
 
 
-def _is_own(scene: Scene) -> Mask:
-    """Contents that an own layer wrote and, if they are buried, an own layer buried."""
-    return np.asarray((scene.tree.entries.kind == Kind.FILE) & (scene.tree.entry_layer > (scene.base_layers or 0)), bool)
+def _is_own(context: FixContext) -> Mask:
+    """Mark contents that an own layer wrote and, if they are buried, an own layer buried."""
+    return np.asarray((context.tree.entries.kind == Kind.FILE) & (context.tree.entry_layer > (context.base_layers or 0)), bool)
 
 
-def _entries(scene: Scene, nodes: list[int], is_own: Mask) -> Longs:
-    """The own contents that lie below these nodes with all their names."""
-    tree = scene.tree
+def _entries(context: FixContext, nodes: list[int], is_own: Mask) -> Longs:
+    """Own contents whose names all lie below these nodes."""
+    tree = context.tree
     is_inside = np.zeros(len(tree), bool)
     for node in nodes:
         is_inside[node : tree.nodes.end[node]] = True
-    entries = np.flatnonzero(is_inside[tree.entry_node] & is_own & ~scene.is_taken)
+    entries = np.flatnonzero(is_inside[tree.entry_node] & is_own & ~context.is_taken)
     links = np.flatnonzero((tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0))
     # pnpm, uv and conda link from their store into the places of use: what is linked so saves nothing.
     elsewhere = tree.origin[links[~is_inside[tree.entry_node[links]]]]
@@ -113,7 +113,7 @@ def _entries(scene: Scene, nodes: list[int], is_own: Mask) -> Longs:
 
 
 def _homes(tree: Tree) -> dict[bytes, list[bytes]]:
-    """For each first name of a cache at home the directories, not deep down, that hold such a name."""
+    """For each first name of a cache in a home, the directories, not deep down, that hold such a name."""
     nodes = tree.nodes
     wanted = {path.partition(b"/")[0] for cache in CACHES for path in cache.at_home}
     homes: dict[bytes, list[bytes]] = {name: [] for name in wanted}
@@ -125,7 +125,7 @@ def _homes(tree: Tree) -> dict[bytes, list[bytes]]:
 
 
 def _shallow(tree: Tree, first_bytes: set[int]) -> list[int]:
-    """Nodes that are not deep down whose name starts with one of these bytes."""
+    """Nodes that are not deep down and whose name starts with one of these bytes."""
     nodes = tree.nodes
     buffer = np.frombuffer(nodes.paths.buffer, np.uint8)
     shallow = np.flatnonzero((nodes.depth > 0) & (nodes.depth <= HOME_DEPTH))
@@ -139,7 +139,7 @@ def _below(home: bytes, path: bytes) -> bytes:
 
 
 def _matching(tree: Tree, pattern: bytes) -> list[int]:
-    """The nodes of a path; `*` is any one name."""
+    """Nodes that match a path; `*` stands for one name."""
     before, star, after = pattern.partition(b"*/")
     if not star:
         node = tree.nodes.find(pattern)

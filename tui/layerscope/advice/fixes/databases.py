@@ -1,4 +1,4 @@
-"""What package managers write again at every call: their databases. Nothing but fewer calls makes it less."""
+"""Databases that package managers rewrite at every call. Only fewer calls make this less."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from layerscope.advice.advice import Fix
 from layerscope.advice.fixes.buried import groups
-from layerscope.advice.fixes.fix_context import Scene, the_runs
+from layerscope.advice.fixes.fix_context import FixContext, the_runs
 from layerscope.waste.find import Cause
 
 DATABASES = (
@@ -23,20 +23,20 @@ DATABASES = (
 )
 
 
-def find_databases(scene: Scene) -> Iterator[Fix]:
-    """One fix for each layer whose RUN writes again what other RUNs wrote; what comes from the base or a COPY has none."""
-    rows = scene.open_rows()
-    is_inside = np.zeros(len(scene.tree), bool)
+def find_databases(context: FixContext) -> Iterator[Fix]:
+    """One fix per layer whose RUN rewrites what other RUNs wrote; contents of the base or of a COPY are left out."""
+    rows = context.open_rows()
+    is_inside = np.zeros(len(context.tree), bool)
     for path in DATABASES:
-        node = scene.tree.nodes.find(path)
+        node = context.tree.nodes.find(path)
         if node is not None:
-            is_inside[node : scene.tree.nodes.end[node]] = True
-    rows = rows[is_inside[scene.waste.node[rows]]]
-    for group in groups(scene, list(Cause), among=rows):
+            is_inside[node : context.tree.nodes.end[node]] = True
+    rows = rows[is_inside[context.waste.node[rows]]]
+    for group in groups(context, list(Cause), among=rows):
         if group.burier.is_run and group.writer.is_run:
             yield group.fix(
                 "package-database",
                 f"rewrites {group.amount} of the package manager's database that {the_runs(group.writers)} wrote: "
                 "install and remove packages in one RUN",
             )
-    scene.take(scene.waste.entry[rows])
+    context.take(context.waste.entry[rows])

@@ -1,4 +1,4 @@
-"""What a fix is found in: the image's waste, who made each layer, and which bytes a fix has taken already."""
+"""What fixes are found in: the image's waste, what made each layer, and which bytes earlier fixes have claimed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHOWN = 56
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class LayerOrigin:
     """What made a layer. `keyword` is empty where nothing says it; `text` is the instruction on one line, unescaped.
 
     `instruction` and `line` are None where the Dockerfile is not known or does not show it.
@@ -52,7 +52,7 @@ class Maker:
 
     @property
     def place(self) -> str:
-        """`line 9`, or `layer 4` where the line is not known."""
+        """Format `line 9`, or `layer 4` where the line is not known."""
         return f"line {self.line.line}" if self.line else f"layer {self.number}"
 
     @property
@@ -66,15 +66,15 @@ class Maker:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """An analysed image and the makers of its layers (index 0 is layer 1).
+class FixContext:
+    """An analyzed image and the origins of its layers (index 0 is layer 1).
 
     `is_taken` marks the entries whose bytes belong to a fix: finders run one after the other, take what they explain, and
     see only the rest, so that each byte is counted for one fix at most.
     """
 
     analysis: Analysis
-    makers: Sequence[Maker]
+    origins: Sequence[LayerOrigin]
     base_layers: int | None
     is_taken: Mask = field(init=False)
 
@@ -83,7 +83,6 @@ class Scene:
 
     @property
     def tree(self) -> Tree:
-        """The merged tree."""
         return self.analysis.tree
 
     @property
@@ -91,27 +90,27 @@ class Scene:
         """All waste, the base's too."""
         return self.analysis.waste
 
-    def maker(self, layer: int) -> Maker:
-        """Who made a layer."""
-        return self.makers[layer - 1]
+    def origin(self, layer: int) -> LayerOrigin:
+        """What made a layer."""
+        return self.origins[layer - 1]
 
     @property
-    def trifle(self) -> int:
-        """A fix of fewer bytes is left out."""
+    def min_saving(self) -> int:
+        """The fewest bytes for which a fix is offered."""
         return max(TRIFLE_BYTES, round(TRIFLE_SHARE * self.waste.content_bytes))
 
     def open_rows(self) -> Longs:
-        """The rows of the waste that own layers buried and no fix has taken yet."""
+        """Rows of the waste that own layers buried and no fix has claimed yet."""
         waste = self.waste
         return np.flatnonzero(~self.is_taken[waste.entry] & (waste.buried_by > (self.base_layers or 0)))
 
     def take(self, entries: npt.NDArray[np.integer]) -> None:
-        """These entries' bytes belong to a fix from now on."""
+        """Claim the bytes of these entries for a fix."""
         self.is_taken[entries] = True
 
     @cached_property
     def is_live(self) -> Mask:
-        """Which entries brought a content that a container sees."""
+        """Mark entries that brought a content which a container sees."""
         is_live = self.tree.entries.kind == Kind.FILE
         is_live[self.waste.entry] = False
         return np.asarray(is_live & (self.tree.entries.size > 0), bool)
@@ -123,27 +122,29 @@ class Scene:
         return tuple(dict.fromkeys(paths))
 
     def fix(self, kind: str, layers: Sequence[int], size: int, sentence: str, paths: tuple[bytes, ...] = ()) -> Fix:
-        """`layers` has the one that the sentence starts with first; its line is the fix's. The full stop is put here."""
-        line = self.maker(layers[0]).line
+        """Make a fix. Its sentence starts with the first of `layers`, whose line becomes the fix's; the full stop is added
+        here.
+        """
+        line = self.origin(layers[0]).line
         return Fix(kind, tuple(layers), line.line if line else None, size, f"{sentence}.", paths)
 
 
 def joined(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Format `a`, `a and b`, `a, b and c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def places(makers: Sequence[Maker]) -> str:
-    """`line 3`, `lines 3 and 5`, `line 3 and layer 6`; three at most."""
-    lines = sorted({maker.line.line for maker in makers if maker.line})
-    layers = sorted({maker.number for maker in makers if not maker.line})
+def places(origins: Sequence[LayerOrigin]) -> str:
+    """Format `line 3`, `lines 3 and 5`, `line 3 and layer 6`; three at most."""
+    lines = sorted({origin.line.line for origin in origins if origin.line})
+    layers = sorted({origin.number for origin in origins if not origin.line})
     parts = [_counted("line", lines), _counted("layer", layers)]
     return joined([part for part in parts if part])
 
 
-def the_runs(makers: Sequence[Maker]) -> str:
-    """`the RUN of line 3`, `the RUNs of lines 3 and 5`."""
-    return f"the RUN{'s' * (len(makers) > 1)} of {places(makers)}"
+def the_runs(origins: Sequence[LayerOrigin]) -> str:
+    """Format `the RUN of line 3`, `the RUNs of lines 3 and 5`."""
+    return f"the RUN{'s' * (len(origins) > 1)} of {places(origins)}"
 
 
 def _counted(noun: str, numbers: list[int]) -> str:

@@ -1,4 +1,4 @@
-"""What a later layer removes or moves away: the layer that wrote it keeps it."""
+"""What a later layer removes or moves away, which the layer that wrote it keeps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from layerscope.advice.advice import Fix
 from layerscope.advice.fixes.buried import Group, groups
-from layerscope.advice.fixes.fix_context import Scene, the_runs
+from layerscope.advice.fixes.fix_context import FixContext, the_runs
 from layerscope.waste.find import Cause
 
 MOST = 0.9
@@ -16,11 +16,11 @@ _UNINSTALLS = re.compile(r"\b(?:autoremove|purge|remove|uninstall|apk del|erase)
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2|txz)(?:\.\w+)?$")
 
 
-def find_removed(scene: Scene) -> Iterator[Fix]:
-    """One fix for each removing layer and sort of writer."""
-    for group in groups(scene, [Cause.DELETED]):
+def find_removed(context: FixContext) -> Iterator[Fix]:
+    """One fix per removing layer and kind of writer."""
+    for group in groups(context, [Cause.DELETED]):
         yield _of_deleted(group)
-    for group in groups(scene, [Cause.MOVED]):
+    for group in groups(context, [Cause.MOVED]):
         yield _of_moved(group)
 
 
@@ -35,7 +35,7 @@ def _of_deleted(group: Group) -> Fix:
 
 def _installed(group: Group) -> Fix:
     kept = f"{group.amount} stay in {group.where}"
-    if group.are_neighbours:
+    if group.are_neighbors:
         return group.fix("join-runs", f"removes {group.what} wrote: {kept}; join the two RUNs")
     remedy = f"remove it in {the_runs(group.writers)}"
     if _UNINSTALLS.search(group.burier.text):
@@ -52,7 +52,7 @@ def _copied(group: Group) -> Fix:
 
 
 def _left_out(group: Group) -> str:
-    """How a COPY or ADD brings less."""
+    """How to make a COPY or ADD bring less."""
     instruction = group.writer.instruction
     if instruction is not None and instruction.flag("from"):
         return "copy only what is needed from that stage"
@@ -73,7 +73,7 @@ def _of_moved(group: Group) -> Fix:
         )
     if group.writer.is_copy:
         return group.fix("copy-to-place", f"moves {group.what} copied: {kept}; copy them to where they end up")
-    remedy = "join the two RUNs" if group.are_neighbours else f"move them in {the_runs(group.writers)}"
+    remedy = "join the two RUNs" if group.are_neighbors else f"move them in {the_runs(group.writers)}"
     return group.fix(
         "join-runs", f"moves {group.what} wrote: {kept}; {remedy if group.writer.is_run else 'write them there at once'}"
     )

@@ -1,4 +1,4 @@
-"""What a later layer replaces by other content, and what a layer's own tar holds twice."""
+"""What a later layer replaces with other content, and what a layer's own tar holds twice."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterator
 
 from layerscope.advice.advice import Fix
 from layerscope.advice.fixes.buried import Group, groups
-from layerscope.advice.fixes.fix_context import Scene, the_runs
+from layerscope.advice.fixes.fix_context import FixContext, the_runs
 from layerscope.waste.find import Cause
 
 _UPGRADES = re.compile(r"\b(?:dist-upgrade|full-upgrade|upgrade|(?:dnf|yum|zypper)\b[^&;|]*\bupdate|pacman -Syu)\b")
 
 
-def find_replaced(scene: Scene) -> Iterator[Fix]:
-    """One fix for each replacing layer and sort of writer."""
-    for group in groups(scene, [Cause.OVERWRITTEN]):
+def find_replaced(context: FixContext) -> Iterator[Fix]:
+    """One fix per replacing layer and kind of writer."""
+    for group in groups(context, [Cause.OVERWRITTEN]):
         yield _fix(group)
 
 
-def find_shadowed(scene: Scene) -> Iterator[Fix]:
-    """One fix for each layer whose tar holds paths twice."""
-    for group in groups(scene, [Cause.SHADOWED]):
+def find_shadowed(context: FixContext) -> Iterator[Fix]:
+    """One fix per layer whose tar holds paths twice."""
+    for group in groups(context, [Cause.SHADOWED]):
         yield group.fix(
             "shadowed", f"stores {group.amount} twice in the same layer, of which the later counts: add each path once"
         )
@@ -34,7 +34,7 @@ def _fix(group: Group) -> Fix:
     if not group.burier.is_run:
         return group.fix("written-twice", f"{replaces}: leave them out there")
     if group.writer.is_run:
-        remedy = "join the two RUNs" if group.are_neighbours else f"do it in {the_runs(group.writers)}"
+        remedy = "join the two RUNs" if group.are_neighbors else f"do it in {the_runs(group.writers)}"
         return group.fix("join-runs", f"{replaces}: {remedy}")
     if group.writer.is_copy:
         return group.fix("build-stage", f"{replaces}: make the final files in a stage of its own and copy them")

@@ -9,7 +9,7 @@ import numpy as np
 
 from layerscope.advice.advice import Fix
 from layerscope.advice.fixes.buried import Group, groups
-from layerscope.advice.fixes.fix_context import Scene, places, the_runs
+from layerscope.advice.fixes.fix_context import FixContext, places, the_runs
 from layerscope.text import escape
 from layerscope.tree.tree import Longs
 from layerscope.units import size_text
@@ -21,9 +21,9 @@ MOST = 0.95
 _CHMOD = re.compile(r"\bchmod\s+(?:-\S+\s+)*([0-7]{3,4})\s")
 
 
-def find_rewritten(scene: Scene) -> Iterator[Fix]:
-    """One fix for each layer that stores contents again and sort of writer."""
-    for group in groups(scene, [Cause.METADATA, Cause.IDENTICAL]):
+def find_rewritten(context: FixContext) -> Iterator[Fix]:
+    """One fix per layer that stores contents again and kind of writer."""
+    for group in groups(context, [Cause.METADATA, Cause.IDENTICAL]):
         yield _fix(group)
 
 
@@ -42,13 +42,13 @@ def _fix(group: Group) -> Fix:
         limit = f", if that suits all that is copied there ({size_text(group.written)})" if is_part else ""
         return group.fix(kind, f"{copies}: use `{group.writer.keyword} {options}` on {places(group.writers)}{limit}")
     if group.writer.is_run and flags:
-        remedy = "join the two RUNs" if group.are_neighbours else f"do it in {the_runs(group.writers)}"
+        remedy = "join the two RUNs" if group.are_neighbors else f"do it in {the_runs(group.writers)}"
         return group.fix("join-runs", f"{again}: {remedy}")
     return _for_nothing(group)
 
 
 def _for_nothing(group: Group) -> Fix:
-    """The command touched files that were as it wants them already, or only their times."""
+    """The command touched files that already were as it wants them, or changed only their times."""
     remedy = "limit it to what needs it" if re.search(r"\b(?:chown|chmod|chgrp)\b", group.burier.text) else "leave them alone"
     if group.writer.is_run:
         remedy += f", or do it in {the_runs(group.writers)}"
@@ -70,9 +70,9 @@ def _copied_again(group: Group) -> Fix:
 
 
 def _difference(group: Group) -> tuple[dict[str, str], str]:
-    """What differs, as options of COPY (`chown` -> `=app:app`, or empty where not all get one value) and in words."""
+    """What differs, as options of COPY (`chown` -> `=app:app`, or empty where values vary) and in words."""
     old, new = _versions(group)
-    entries, flags = group.scene.tree.entries, {}
+    entries, flags = group.context.tree.entries, {}
     owners = np.stack([entries.uid[new], entries.gid[new]], axis=1)
     if (owners != np.stack([entries.uid[old], entries.gid[old]], axis=1)).any():
         flags["chown"] = _value(_CHOWN, group, owners)
@@ -81,12 +81,12 @@ def _difference(group: Group) -> tuple[dict[str, str], str]:
     words = {"chown": "owner", "chmod": "mode"}
     if flags:
         return flags, f"with another {' and '.join(words[name] for name in flags)}"
-    is_metadata = bool((group.scene.waste.cause[group.rows] == Cause.METADATA).any())
+    is_metadata = bool((group.context.waste.cause[group.rows] == Cause.METADATA).any())
     return flags, "with other times or attributes" if is_metadata else "and changes nothing about them"
 
 
 def _value(pattern: re.Pattern[str], group: Group, owners: Longs) -> str:
-    """As the command spells it, else as the image has it, where that is one value for all."""
+    """The value as the command spells it, else as the image has it, where it is the same for all."""
     match = pattern.search(group.burier.text)
     if match:
         return "=" + escape(match[1])
@@ -96,7 +96,7 @@ def _value(pattern: re.Pattern[str], group: Group, owners: Longs) -> str:
 
 def _versions(group: Group) -> tuple[Longs, Longs]:
     """The entries as they were written, and as the burying layer has them."""
-    tree, waste = group.scene.tree, group.scene.waste
+    tree, waste = group.context.tree, group.context.waste
     found = tree.versions.at(waste.node[group.rows], waste.buried_by[group.rows])
     new = tree.versions.entry[found]
     is_there = (found >= 0) & (new >= 0)

@@ -115,7 +115,7 @@ class Loader:
 
     def _run(self) -> Analysis:
         # numpy takes 70 ms to import, which the first frame does not wait for.
-        from layerscope.analysis import analyse, read_image
+        from layerscope.analysis import analyze, read_image
 
         image, base = self._source.opener(self.progress)
         self._post(Opened(image, base))
@@ -125,7 +125,7 @@ class Loader:
         self._reads.clear()
         self.progress.check()
         self._post(Read(contents, frozenset(layer.number for layer in image.layers), is_complete=True))
-        analysis = analyse(contents, base_layers=base.layers, base_name=base.name)
+        analysis = analyze(contents, base_layers=base.layers, base_name=base.name)
         self.progress.check()
         self._post(Analyzed(analysis))
         return analysis
@@ -151,7 +151,7 @@ class Loader:
         self.progress.check()
 
     def _read_again(self) -> Analysis:
-        from layerscope.analysis import analyse, read_image
+        from layerscope.analysis import analyze, read_image
 
         self.progress.start()
         is_whole = False
@@ -162,7 +162,7 @@ class Loader:
         finally:
             if not is_whole:
                 self._post(Progressed("the new build is not complete yet", 0, 0, 0))
-        analysis = analyse(contents, base_layers=base.layers, base_name=base.name)
+        analysis = analyze(contents, base_layers=base.layers, base_name=base.name)
         self.progress.check()
         return analysis
 

@@ -48,10 +48,9 @@ class TreeLines(CursorLines):
 
     def show_waste(self, waste: Waste) -> None:
         """Show wasted bytes, once they are known."""
-        from layerscope.app.explorer.tree_row import wasted_below
-
         if self._rows is not None:
-            self._wasted = wasted_below(self._rows.view.tree, waste)
+            nodes = self._rows.view.tree.nodes
+            self._wasted = nodes.subtree_sums(waste.by_node(len(nodes)))
             self.update_renderer()
             self.refresh()
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass
 
-import numpy as np
-
 from layerscope.layers.table import Kind
 from layerscope.report.image.tree_listing import Describer
 from layerscope.text import escape
-from layerscope.tree.tree import Change, Longs, Tree, View
-from layerscope.waste.find import Waste
+from layerscope.tree.tree import Change, Longs, View
 from layerscope.wording.style import code_points
 
 _LETTERS = {"file": "-", "symlink": "l", "char": "c", "block": "b", "directory": "d", "fifo": "p"}
@@ -47,7 +44,7 @@ class NodeLine:
 
 
 class NodeLines:
-    """Looks up nodes in a view. `wasted` is what `wasted_below` returns, None until the waste was found."""
+    """Looks up nodes in a view. `wasted` are the wasted bytes at and below each node, None until the waste was found."""
 
     def __init__(self, view: View, wasted: Longs | None, *, is_ascii: bool) -> None:
         self._view, self._tree, self._is_ascii = view, view.tree, is_ascii
@@ -108,11 +105,3 @@ class NodeLines:
         versions = self._tree.versions
         past = [number for number in self._tree.versions_of(node) if versions.layer[number] <= view.last]
         return (past[-1], int(versions.until[past[-1]])) if past else (-1, 0)
-
-
-def wasted_below(tree: Tree, waste: Waste) -> Longs:
-    """Return the wasted bytes at and below each node, in all layers: int64, one per node."""
-    column = np.zeros(len(tree) + 1, np.int64)
-    np.add.at(column, waste.node.astype(np.int64) + 1, waste.size)
-    sums = np.cumsum(column)
-    return np.asarray(sums[tree.nodes.end] - sums[:-1])

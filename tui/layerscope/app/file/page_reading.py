@@ -15,7 +15,7 @@ from layerscope.errors import LayerscopeError
 from layerscope.units import size_text
 from layerscope.viewing.cancelling import Cancelled, IsCancelled
 from layerscope.viewing.difference import difference
-from layerscope.viewing.forms import Form, Shown
+from layerscope.viewing.forms import Form, ShownFile
 from layerscope.viewing.shown import load
 from layerscope.viewing.unified import DiffLine
 
@@ -31,7 +31,7 @@ class Ready(Message, bubble=False):
     Unless `is_final`, another page follows, or reading it again may help.
     """
 
-    def __init__(self, key: PageKey, page: Page, files: dict[int, Shown], *, is_final: bool) -> None:
+    def __init__(self, key: PageKey, page: Page, files: dict[int, ShownFile], *, is_final: bool) -> None:
         self.key, self.page, self.files, self.is_final = key, page, files, is_final
         super().__init__()
 
@@ -41,7 +41,7 @@ class PageCache:
     """The pages and files that were read last, a few of each."""
 
     pages: dict[PageKey, Page] = field(default_factory=dict)
-    files: dict[int, Shown] = field(default_factory=dict)
+    files: dict[int, ShownFile] = field(default_factory=dict)
 
     def keep(self, ready: Ready) -> None:
         """Keep a page and its files, and drop the oldest."""
@@ -54,7 +54,7 @@ class PageCache:
             del self.pages[key]
 
 
-def read(history: PathHistory, key: PageKey, files: dict[int, Shown], is_cancelled: IsCancelled) -> Iterator[Ready]:
+def read(history: PathHistory, key: PageKey, files: dict[int, ShownFile], is_cancelled: IsCancelled) -> Iterator[Ready]:
     """Yield the page, then the same page highlighted where that takes a while. An error is a page, too."""
     mode, index = key
     reading = Reading(history, files, is_cancelled)
@@ -77,7 +77,7 @@ def read(history: PathHistory, key: PageKey, files: dict[int, Shown], is_cancell
 class Reading:
     """Reads the files of one page. `files` are those read before, by entry; those read now are added to them."""
 
-    def __init__(self, history: PathHistory, files: dict[int, Shown], is_cancelled: IsCancelled) -> None:
+    def __init__(self, history: PathHistory, files: dict[int, ShownFile], is_cancelled: IsCancelled) -> None:
         self._history, self.files, self._is_cancelled = history, files, is_cancelled
 
     def content(self, index: int) -> Page:
@@ -104,14 +104,14 @@ class Reading:
         shown = (self._load(old.content_entry), self._load(new.content_entry))
         return Difference.of(difference(*shown, old_version=old, new_version=new), against)
 
-    def _load(self, entry: int) -> Shown:
+    def _load(self, entry: int) -> ShownFile:
         if entry not in self.files:
             name = self._history.contents.tree.nodes.name(self._history.node)
             self.files[entry] = load(self._history.contents, entry, name=name, is_cancelled=self._is_cancelled)
         return self.files[entry]
 
 
-def content_page(shown: Shown) -> Page:
+def content_page(shown: ShownFile) -> Page:
     """Return a file as text, hex or members; the status says what is known of it, and what is not shown."""
     status = _status(shown)
     if not len(shown.lines):
@@ -123,7 +123,7 @@ def content_page(shown: Shown) -> Page:
     return Page(shown.lines, status, shown.is_cut)
 
 
-def _status(shown: Shown) -> str:
+def _status(shown: ShownFile) -> str:
     """Return the notes on a file, what is not shown first, since the end may not fit."""
     notes = shown.note.split("; ") if shown.note else []
     if shown.is_cut and not notes:

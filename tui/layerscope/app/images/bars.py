@@ -13,7 +13,7 @@ from textual.widget import Widget
 from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import KeyContext
 from layerscope.app.widgets.input_line import InputLine
-from layerscope.families.figures import Totals
+from layerscope.families.figures import FamilyTotals
 from layerscope.report.images.families import families_count
 from layerscope.units import count_text, size_text
 from layerscope.wording.style import cut_end
@@ -24,7 +24,7 @@ class ImagesSummary(Widget):
 
     COMPONENT_CLASSES = {"summary--name", "summary--wasted", "summary--dim"}  # noqa: RUF012 - Textual's
 
-    def __init__(self, totals: Totals, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, totals: FamilyTotals, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._totals = totals
         self._reading = ""
@@ -34,7 +34,7 @@ class ImagesSummary(Widget):
         self._reading = text
         self.refresh()
 
-    def show(self, totals: Totals) -> None:
+    def show(self, totals: FamilyTotals) -> None:
         """Show other totals."""
         self._totals = totals
         self.refresh()

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from layerscope.app.widgets.cells import SIZE, bar_cell, fitted, size_cell
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.families.age import age_text
-from layerscope.families.figures import Order
+from layerscope.families.figures import ImageOrder
 from layerscope.families.outline import Outline
 from layerscope.families.rows import TRUNK, Row
 from layerscope.report.images.families import titles_in, trunk_text
@@ -61,9 +61,9 @@ class ImageHeads(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self._order = Order.SIZE
+        self._order = ImageOrder.SIZE
 
-    def show(self, order: Order) -> None:
+    def show(self, order: ImageOrder) -> None:
         """Highlight another sort order."""
         self._order = order
         self.refresh()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from layerscope.app.widgets.details import Detail
-from layerscope.families.figures import Figures, Ledger
+from layerscope.families.figures import ImageFigures, LayerUsage
 from layerscope.families.rows import TRUNK, Row
 from layerscope.report.images.families import trunk_text
 from layerscope.text import escape
@@ -14,7 +14,7 @@ from layerscope.units import count_text, size_text
 MOST_NAMED = 5
 
 
-def image_note(ledger: Ledger, row: Row) -> Iterator[Detail]:
+def image_note(ledger: LayerUsage, row: Row) -> Iterator[Detail]:
     """Yield the note on a row of the list."""
     if row.image == TRUNK:
         yield from _trunk(ledger, row.node)
@@ -29,7 +29,7 @@ def image_note(ledger: Ledger, row: Row) -> Iterator[Detail]:
     yield Detail(_shared(ledger, row.image, figures), "shares")
 
 
-def _trunk(ledger: Ledger, node: int) -> Iterator[Detail]:
+def _trunk(ledger: LayerUsage, node: int) -> Iterator[Detail]:
     forest = ledger.forest
     numbers = forest.images_from(node)
     yield Detail(trunk_text(ledger, node), color="bold")
@@ -40,7 +40,7 @@ def _trunk(ledger: Ledger, node: int) -> Iterator[Detail]:
     yield Detail(f"{count_text(len(numbers), 'image')}: {_names(ledger, numbers)}", "of")
 
 
-def _layers(ledger: Ledger, row: Row) -> str:
+def _layers(ledger: LayerUsage, row: Row) -> str:
     image = ledger.forest.images[row.image]
     below, twins = ledger.images_below(row.image), [each for each in ledger.forest.nodes[row.node].images if each != row.image]
     parts = [str(len(image.layers))]
@@ -52,26 +52,26 @@ def _layers(ledger: Ledger, row: Row) -> str:
     return ", ".join(parts)
 
 
-def _shared(ledger: Ledger, number: int, figures: Figures) -> str:
+def _shared(ledger: LayerUsage, number: int, figures: ImageFigures) -> str:
     if not figures.sharing:
         return "nothing"
     others = ledger.sharing(number)
     return f"{size_text(figures.shared)} with {count_text(len(others), 'image')}: {_names(ledger, others)}"
 
 
-def _names(ledger: Ledger, numbers: Sequence[int]) -> str:
+def _names(ledger: LayerUsage, numbers: Sequence[int]) -> str:
     names = ", ".join(ledger.titles(number)[0] for number in numbers[:MOST_NAMED])
     return names + (f" and {len(numbers) - MOST_NAMED:,} more" if len(numbers) > MOST_NAMED else "")
 
 
-def removal_sentence(figures: Figures, names: int) -> str:
+def removal_sentence(figures: ImageFigures, names: int) -> str:
     """Say what removing an image frees."""
     if names > 1:
         return f"removing one of its {names} names frees nothing; the last one frees {size_text(figures.own)}"
     return f"frees {size_text(figures.freed)}" + ("" if figures.freed else ": other images need all its layers")
 
 
-def waste_sentence(wasted: int | None, figures: Figures) -> str:
+def waste_sentence(wasted: int | None, figures: ImageFigures) -> str:
     """Say what an image wastes, and what fixing its own layers would save."""
     if wasted is None:
         return "not known yet: open it, or `a` reads all images"

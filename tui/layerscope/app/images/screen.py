@@ -26,7 +26,7 @@ from layerscope.app.widgets.input_line import InputLine
 from layerscope.families.outline import Outline
 from layerscope.families.rows import TRUNK
 from layerscope.sources.base import Base
-from layerscope.sources.listing.found import Found
+from layerscope.sources.listing.found import FoundImage
 from layerscope.units import count_text
 
 
@@ -34,9 +34,9 @@ from layerscope.units import count_text
 class ImageList:
     """The images to list. `waste_of` reads one of them; `on_learned` is called with its wasted bytes. Ages are as of `now`."""
 
-    found: Sequence[Found]
+    found: Sequence[FoundImage]
     waste_of: WasteOf
-    on_learned: Callable[[Found, int], object]
+    on_learned: Callable[[FoundImage, int], object]
     now: float = field(default_factory=time.time)
 
 
@@ -53,7 +53,7 @@ class ImagesScreen(Screen[None]):
     class Opened(Message):
         """The user opened the image with number `image`, which is built on `base`."""
 
-        def __init__(self, image: int, found: Found, base: Base) -> None:
+        def __init__(self, image: int, found: FoundImage, base: Base) -> None:
             self.image, self.found, self.base = image, found, base
             super().__init__()
 

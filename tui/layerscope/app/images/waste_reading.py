@@ -11,9 +11,9 @@ from textual.message import Message
 from layerscope.app.reading_progress import Stopped
 from layerscope.errors import LayerscopeError
 from layerscope.progress import Progress
-from layerscope.sources.listing.found import Found
+from layerscope.sources.listing.found import FoundImage
 
-WasteOf = Callable[[Found, Progress], int | None]
+WasteOf = Callable[[FoundImage, Progress], int | None]
 """Reads an image and returns its wasted bytes, None where layers are not there. Raises what opening and reading raise."""
 
 
@@ -44,7 +44,7 @@ class ReadingEnded(Message, bubble=False):
 class ImagesReader:
     """Reads the numbered images in the thread that calls `run`, and calls `post` with each of these messages."""
 
-    def __init__(self, images: Sequence[tuple[int, Found]], waste_of: WasteOf, post: Callable[[Message], object]) -> None:
+    def __init__(self, images: Sequence[tuple[int, FoundImage]], waste_of: WasteOf, post: Callable[[Message], object]) -> None:
         self._images, self._waste_of, self._post = images, waste_of, post
         self._is_stopped = Event()
 

@@ -1,1 +1,1 @@
-"""The ways to read a layer: from a blob, a stream, an engine's records, or an overlay directory."""
+"""Readers of layers: from a blob, a stream, an engine's tar-split record, or an overlay directory."""

@@ -18,7 +18,7 @@ from layerscope.layers.compression.streams import (
     unpack,
 )
 from layerscope.layers.estimate import estimate_compressed
-from layerscope.layers.hashing import Algorithms, HashingBeside, LayerHashes
+from layerscope.layers.hashing import Algorithms, BackgroundHashing, LayerHashes
 from layerscope.layers.table import LayerTable
 from layerscope.layers.tar.header_walk import HeaderWalk
 from layerscope.layers.tar.headers import BLOCK
@@ -61,13 +61,13 @@ def read_layer(
     """
     if hash_with is None:
         return _read_layer(blob, None, layer=layer, on_bytes=on_bytes, keep_seek_points=keep_seek_points)
-    with HashingBeside(blob, hash_with) as beside:
+    with BackgroundHashing(blob, hash_with) as beside:
         read = _read_layer(blob, beside, layer=layer, on_bytes=on_bytes, keep_seek_points=keep_seek_points)
     return replace(read, hashes=beside.hashes)
 
 
 def _read_layer(
-    blob: Blob, beside: HashingBeside | None, *, layer: int, on_bytes: OnBytes, keep_seek_points: bool
+    blob: Blob, beside: BackgroundHashing | None, *, layer: int, on_bytes: OnBytes, keep_seek_points: bool
 ) -> ReadLayer:
     compression = compression_of(blob.read(0, 4))
     if compression is Compression.NONE:

@@ -1,4 +1,4 @@
-"""A layer that is read otherwise than from its stored bytes: from records of an engine, from a stream, from a cache."""
+"""What all readers of a layer have in common, wherever its bytes are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from layerscope.layers.content import LayerContent
 from layerscope.layers.readers.blob import ReadLayer
 
 
-class Way(Protocol):
-    """A way to one layer. `stored_bytes` is what it takes where it is kept, in bytes: what progress is counted in."""
+class LayerReader(Protocol):
+    """Reads one layer. `stored_bytes` is what the layer takes where it is kept; progress is counted in it."""
 
     @property
     def stored_bytes(self) -> int:
@@ -20,4 +20,4 @@ class Way(Protocol):
         """The table, the same as that of the layer's tar. Damage does not raise: it is a fatal problem of the table."""
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """The way back to the bytes of its files; None where there is none."""
+        """Access to the bytes of its files; None if there is none."""

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.table import Entries, Kind, LayerTable, Omitted, Problem, Severity, SparseMap
-from layerscope.layers.tar.headers import Batch, Rows, decode, problems_of
-from layerscope.layers.tar.names import OVERLAYFS, VFS, Markers, normalise, sort_out
+from layerscope.layers.tar.headers import HeaderBatch, HeaderRows, decode, problems_of
+from layerscope.layers.tar.names import OVERLAYFS, VFS, Markers, normalize, sort_out
 from layerscope.layers.tar.pax import xattr_cost
 from layerscope.limits import RARE_BYTES
 
@@ -36,7 +36,7 @@ class Collector:
         self._xattrs: dict[int, dict[bytes, bytes]] = {}
         self._devices: dict[int, tuple[int, int]] = {}
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: HeaderRows) -> None:
         """Take `rows`. Raises CorruptLayer at the first that is damaged, after taking those before it."""
         if not rows.blocks:
             return
@@ -46,7 +46,7 @@ class Collector:
         if damage:
             raise CorruptLayer(damage)
 
-    def _take(self, rows: Rows, batch: Batch) -> None:
+    def _take(self, rows: HeaderRows, batch: HeaderBatch) -> None:
         self.problems += problems_of(batch, self.layer)
         paths = batch.names
         keep = sort_out(paths, self._markers)
@@ -55,7 +55,7 @@ class Collector:
         self._markers.omitted.clear()
         self._leave_out(paths, batch.kind, keep)
         for row in np.flatnonzero(batch.kind == Kind.HARDLINK).tolist():
-            batch.links[row] = normalise(batch.links[row])
+            batch.links[row] = normalize(batch.links[row])
         self._leave_out_links(batch, keep)
         self._place_markers(keep)
         kept = paths if keep.all() else [path for path, is_kept in zip(paths, keep.tolist(), strict=True) if is_kept]
@@ -86,14 +86,14 @@ class Collector:
                 self.problems.append(Problem(self.layer, b"", NO_ROOT, Severity.DIFFERS))
                 keep[row] = False
 
-    def _leave_out_links(self, batch: Batch, keep: Mask) -> None:
+    def _leave_out_links(self, batch: HeaderBatch, keep: Mask) -> None:
         """Links whose targets are longer than any system allows."""
         for row in [row for row, target in batch.links.items() if len(target) > MAX_PATH and keep[row]]:
             keep[row] = False
             text = f"a link whose target of {len(batch.links[row])} bytes is longer than any system allows; left out"
             self.problems.append(Problem(self.layer, batch.names[row], text, Severity.DAMAGE))
 
-    def _take_rare(self, rows: Rows, batch: Batch, keep: Mask) -> None:
+    def _take_rare(self, rows: HeaderRows, batch: HeaderBatch, keep: Mask) -> None:
         if not rows.sparse and not batch.devices and not batch.xattrs:
             return
         kept, numbers = keep.tolist(), (self._count + np.cumsum(keep) - 1).tolist()

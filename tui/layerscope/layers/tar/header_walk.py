@@ -32,9 +32,9 @@ from layerscope.errors import CorruptLayer
 from layerscope.layers.table import LayerTable, Problem, Severity
 from layerscope.layers.tar.collect import Collector
 from layerscope.layers.tar.exact import MAX_SIZE, Buffer, Content, Header, content_of, size_field
-from layerscope.layers.tar.headers import BLOCK, KINDS, UNKNOWN, Rows, has_good_checksum, name_of, refused
+from layerscope.layers.tar.headers import BLOCK, KINDS, UNKNOWN, HeaderRows, has_good_checksum, name_of, refused
 from layerscope.layers.tar.not_tar import no_header_text
-from layerscope.layers.tar.pax import Overrides, Pending, parse_records
+from layerscope.layers.tar.pax import Overrides, PendingHeaders, parse_records
 from layerscope.layers.tar.pax_records import ExtendedHeader
 from layerscope.limits import RARE_BYTES, RUN_COST
 
@@ -58,7 +58,7 @@ ESTARGZ_TABLE = b"stargz.index.json\0"
 """The name of the member after the end of a tar in which eStargz keeps its table of contents (BuildKit, nerdctl)."""
 NO_ROW = -1
 NO_OVERRIDES = Overrides()
-NOTHING: Final = Pending()
+NOTHING: Final = PendingHeaders()
 
 
 class HeaderWalk:
@@ -70,7 +70,7 @@ class HeaderWalk:
     """
 
     def __init__(self, layer: int) -> None:
-        self.rows = Rows()
+        self.rows = HeaderRows()
         self.is_done = False
         self._sparse_bytes = 0
         self.awaits_entry = False
@@ -336,7 +336,7 @@ class HeaderWalk:
 
     def flush(self) -> None:
         """Decode the collected rows. Raises CorruptLayer at the first whose checksum is wrong, after taking those before it."""
-        rows, self.rows = self.rows, Rows()
+        rows, self.rows = self.rows, HeaderRows()
         self._collector.add(rows)
 
     def table(self, *, unpacked_bytes: int, damage: str = "") -> LayerTable:

@@ -18,7 +18,7 @@ from layerscope.layers.tar.not_tar import no_header_text
 from layerscope.layers.tar.numbers import parse_field, parse_octal
 from layerscope.layers.tar.octal import octal_8, octal_12
 from layerscope.layers.tar.pax import Overrides
-from layerscope.layers.tar.pax_records import ExtendedHeader, Said, read_extended
+from layerscope.layers.tar.pax_records import ExtendedFields, ExtendedHeader, read_extended
 
 BLOCK = 512
 _FIELDS = {
@@ -63,7 +63,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True, eq=False)
-class Rows:
+class HeaderRows:
     """Headers as they are collected, one row an entry; the lists run side by side.
 
     `offsets` and `sizes` are those of the content in the unpacked tar (size 0 for all but regular files), `digests` its
@@ -90,8 +90,8 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Decoded rows: names as written (not normalised), the targets of those that are links, the entries' columns, and the
+class HeaderBatch:
+    """Decoded rows: names as written (not normalized), the targets of those that are links, the entries' columns, and the
     major and minor numbers of those that are devices.
     """
 
@@ -111,7 +111,7 @@ class Batch:
     faults: list[tuple[bytes, str]]
 
     def entries(self, keep: Mask, paths: list[bytes]) -> Entries:
-        """The rows of `keep` under their normalised `paths` (one for each kept row)."""
+        """The rows of `keep` under their normalized `paths` (one for each kept row)."""
         rows = slice(None) if keep.all() else np.flatnonzero(keep)
         return Entries(
             paths=Strings.of(paths),
@@ -135,7 +135,7 @@ class Batch:
         return Strings(b"".join(link for _, link in links), offsets)
 
 
-def decode(rows: Rows) -> tuple[Batch | None, str]:
+def decode(rows: HeaderRows) -> tuple[HeaderBatch | None, str]:
     """All fields of `rows`, as far as they are sound, and the damage after them, if any. None for no rows.
 
     Damage is a wrong checksum, for the walk has lost its way there, or an extended header that cannot be read. The rows from
@@ -150,7 +150,7 @@ def decode(rows: Rows) -> tuple[Batch | None, str]:
     return (_decode(rows, table[: len(rows.blocks)], said) if rows.blocks else None), damage
 
 
-def _sound_headers(rows: Rows) -> tuple[Headers, str]:
+def _sound_headers(rows: HeaderRows) -> tuple[Headers, str]:
     """The blocks as one structured array, up to the first header, plain or extended, whose checksum is wrong."""
     table = np.frombuffer(b"".join(rows.blocks), HEADER)
     extended = np.frombuffer(b"".join([block for _, block, _, _ in rows.extended]), HEADER)
@@ -198,7 +198,7 @@ def _byte_sums(table: npt.NDArray[np.uint8]) -> Numbers:
     return total
 
 
-def _decode(rows: Rows, table: Headers, said: Said) -> Batch:
+def _decode(rows: HeaderRows, table: Headers, said: ExtendedFields) -> HeaderBatch:
     kind = KINDS[table["flag"]]
     overrides = rows.overrides | said.odd
     problems: list[tuple[int, str]] = []
@@ -214,7 +214,7 @@ def _decode(rows: Rows, table: Headers, said: Said) -> Batch:
         names[row] = override.name or names[row]
     sizes = np.array(rows.sizes, np.int64)
     sizes[kind != Kind.FILE] = 0
-    return Batch(
+    return HeaderBatch(
         names=names,
         links=_links(table, kind, said.links, overrides),
         kind=kind,
@@ -229,7 +229,7 @@ def _decode(rows: Rows, table: Headers, said: Said) -> Batch:
     )
 
 
-def _number_column(name: str, table: Headers, rows: Rows, problems: list[tuple[int, str]]) -> Numbers:
+def _number_column(name: str, table: Headers, rows: HeaderRows, problems: list[tuple[int, str]]) -> Numbers:
     if name == "mtime":
         values, is_plain = octal_12(table["mtime_high"], table["mtime_low"])
     else:
@@ -249,7 +249,7 @@ def _override_numbers(columns: dict[str, Numbers], row: int, override: Overrides
             columns[name][row] = value
 
 
-def _check_rare_numbers(table: Headers, rows: Rows, problems: list[tuple[int, str]]) -> None:
+def _check_rare_numbers(table: Headers, rows: HeaderRows, problems: list[tuple[int, str]]) -> None:
     """Numbers of which no column is made, but which Go's reader must be able to read as well."""
     is_v7 = ~_is_ustar(table) & (table["magic"] != GNU_MAGIC)
     for name, place in DEVICE_FIELDS.items():
@@ -278,7 +278,7 @@ def is_gnu(block: bytes) -> bool:
     return block[257:265] == b"ustar  \0"
 
 
-def _names(table: Headers, rows: Rows, said: dict[int, bytes], overrides: dict[int, Overrides]) -> list[bytes]:
+def _names(table: Headers, rows: HeaderRows, said: dict[int, bytes], overrides: dict[int, Overrides]) -> list[bytes]:
     """The names as a directory in the v7 format is told by them: a sparse file's own is not among them yet."""
     names: list[bytes] = table["name"].tolist()
     if b"".join(names).find(b"\0") >= 0:
@@ -338,7 +338,7 @@ def _links(
     return {row: link.partition(b"\0")[0] for row, link in links.items()}
 
 
-def _devices(kind: npt.NDArray[np.uint8], rows: Rows) -> dict[int, tuple[int, int]]:
+def _devices(kind: npt.NDArray[np.uint8], rows: HeaderRows) -> dict[int, tuple[int, int]]:
     """The v7 format has no device numbers, so they are 0; those that are no numbers were told already and are left out."""
     found = {}
     for row in np.flatnonzero((kind == Kind.CHAR) | (kind == Kind.BLOCK)).tolist():
@@ -350,13 +350,13 @@ def _devices(kind: npt.NDArray[np.uint8], rows: Rows) -> dict[int, tuple[int, in
     return found
 
 
-def _content_ids(rows: Rows) -> npt.NDArray[np.uint64]:
+def _content_ids(rows: HeaderRows) -> npt.NDArray[np.uint64]:
     if not rows.digests:
         return no_ids(len(rows.blocks))
     return np.frombuffer(b"".join(rows.digests), ">u8").reshape(-1, 2).astype(np.uint64)
 
 
-def problems_of(batch: Batch, layer: int) -> list[Problem]:
+def problems_of(batch: HeaderBatch, layer: int) -> list[Problem]:
     """What cannot be read, as problems of `layer`: Go's reader stops there, so that no engine unpacks it."""
     found = batch.faults + [(batch.names[row], text) for row, text in batch.problems]
     return [Problem(layer, name, refused(text), Severity.REFUSED) for name, text in found]

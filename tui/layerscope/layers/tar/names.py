@@ -1,4 +1,4 @@
-"""Names in a layer's tar -> normalised paths, whiteouts and opaque directories (OCI image-spec `layer.md`)."""
+"""Names in a layer's tar -> normalized paths, whiteouts and opaque directories (OCI image-spec `layer.md`)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AUFS = f"below a directory of aufs's own name: {OVERLAYFS}, and umoci, have it, 
 
 @dataclass(slots=True, eq=False)
 class Markers:
-    """Whiteouts and opaque directories as normalised paths, in order, and what makes no sense or is read in several ways.
+    """Whiteouts and opaque directories as normalized paths, in order, and what makes no sense or is read in several ways.
 
     `whiteout_rows` and `opaque_rows` are the rows that they stood in, of the names that `sort_out` was given; `omitted` the
     rows and paths that are neither entries nor hide anything.
@@ -40,7 +40,7 @@ class Markers:
     omitted: list[tuple[int, bytes]] = field(default_factory=list)
 
 
-def normalise(name: bytes) -> bytes:
+def normalize(name: bytes) -> bytes:
     """`./a`, `/a`, `a//` and `b/../a` are `a`; `..` never leaves the root, which is the empty path."""
     parts: list[bytes] = []
     for part in name.split(b"/"):
@@ -52,11 +52,11 @@ def normalise(name: bytes) -> bytes:
 
 
 def sort_out(names: list[bytes], markers: Markers) -> npt.NDArray[np.bool_]:
-    """Normalise `names` in place and move whiteouts and opaque markers to `markers`; returns which names are entries."""
+    """Normalize `names` in place and move whiteouts and opaque markers to `markers`; returns which names are entries."""
     keep = np.ones(len(names), bool)
     for row in _odd_rows(names):
         name = names[row]
-        path = name.rstrip(b"/") if _is_plain_directory(name) else normalise(name)
+        path = name.rstrip(b"/") if _is_plain_directory(name) else normalize(name)
         names[row] = path
         if WHITEOUT in path:
             keep[row] = not _is_marker(row, path, markers)
@@ -64,7 +64,7 @@ def sort_out(names: list[bytes], markers: Markers) -> npt.NDArray[np.bool_]:
 
 
 def _odd_rows(names: list[bytes]) -> list[int]:
-    """The rows that may need normalising or hold a marker: a `/` before `/`, `.` or the end; a first byte `/` or `.`;
+    """The rows that may need normalizing or hold a marker: a `/` before `/`, `.` or the end; a first byte `/` or `.`;
     empty names.
     """
     if not names:

@@ -44,7 +44,7 @@ class Overrides:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingHeaders:
     """Extended headers that were read and whose entry was not: the records of the last x, the last long name and link."""
 
     records: Records | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.layers.tar.pax import XATTR_PREFIX, Overrides, Pending, parse_records, xattr_cost
+from layerscope.layers.tar.pax import XATTR_PREFIX, Overrides, PendingHeaders, parse_records, xattr_cost
 from layerscope.limits import RARE_BYTES
 
 MOST_RECORDS = 12
@@ -35,7 +35,7 @@ ExtendedHeader = tuple[int, bytes, bytes, int]
 
 
 @dataclass(slots=True, eq=False)
-class Said:
+class ExtendedFields:
     """What the extended headers of a batch say of its rows. Numbers are pairs of rows and values."""
 
     uid: tuple[Longs, Longs]
@@ -52,7 +52,7 @@ class Said:
     damaged_row: int = 0
 
 
-def read_extended(headers: list[ExtendedHeader]) -> Said:
+def read_extended(headers: list[ExtendedHeader]) -> ExtendedFields:
     """Read all that the fast path took, in tar order, one x a row at most.
 
     Damage does not raise: `damage` is the first, and of that row and later ones nothing is known.
@@ -60,7 +60,7 @@ def read_extended(headers: list[ExtendedHeader]) -> Said:
     flags = np.frombuffer(b"".join(block[156:157] for _, block, _, _ in headers), np.uint8)
     records = headers if (flags == ord("x")).all() else [header for header in headers if header[1][156] == ord("x")]
     names, links = ({}, {}) if records is headers else (_long_names(headers, flag) for flag in b"LK")
-    batch = _Batch([body for _, _, body, _ in records])
+    batch = _RecordBatch([body for _, _, body, _ in records])
     batch.read()
     said = batch.said(np.fromiter((row for row, _, _, _ in records), np.int64, len(records)), names, links)
     spent = 0
@@ -68,7 +68,7 @@ def read_extended(headers: list[ExtendedHeader]) -> Said:
         row = records[number][0]
         try:
             found, faults = parse_records(batch.bodies[number])
-            said.odd[row] = Pending(found, names.get(row, b""), links.get(row, b"")).overrides()
+            said.odd[row] = PendingHeaders(found, names.get(row, b""), links.get(row, b"")).overrides()
             said.faults += faults
             spent += xattr_cost(said.odd[row].xattrs)
             if spent > RARE_BYTES:
@@ -87,7 +87,7 @@ def _long_names(headers: list[ExtendedHeader], flag: int) -> dict[int, bytes]:
     return {row: name for row, name in found.items() if name}
 
 
-class _Batch:
+class _RecordBatch:
     """Reads the records of many headers, all first ones, then all second ones. `is_odd` tells which it leaves to `pax`."""
 
     def __init__(self, bodies: list[bytes]) -> None:
@@ -205,13 +205,13 @@ class _Batch:
             value[~is_good] = 0
         return value, is_good
 
-    def said(self, rows: Longs, names: dict[int, bytes], links: dict[int, bytes]) -> Said:
+    def said(self, rows: Longs, names: dict[int, bytes], links: dict[int, bytes]) -> ExtendedFields:
         """What was read, by the `rows` of the headers. Long names and links go before paths."""
         is_plain, listed = ~self.is_odd, rows.tolist()
         strings = [{listed[number]: text for number, text in self._strings[key].items() if is_plain[number]} for key in STRINGS]
         odd = set(rows[self.is_odd].tolist())
         uid, gid, mtime = (self._column(key, rows) for key in (*OWNERS, b"mtime"))
-        return Said(
+        return ExtendedFields(
             uid=uid,
             gid=gid,
             mtime=mtime,

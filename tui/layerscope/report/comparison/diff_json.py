@@ -1,4 +1,4 @@
-"""Two images side by side as one JSON document, schema `layerscope.diff/1`: a contract that scripts rely on."""
+"""The comparison of two images as one JSON document, schema `layerscope.diff/1`: a contract that scripts rely on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA = "layerscope.diff/1"
 
 
 def diff_json(comparison: Comparison) -> bytes:
-    """The whole comparison, with a newline at its end. Sizes are bytes, layers count from 1, base first."""
+    """Encode the whole comparison, with a newline at the end. Sizes are in bytes, layers count from 1, base first."""
     old, new = comparison.old, comparison.new
     document = {
         "schema": SCHEMA,
@@ -94,7 +94,7 @@ def _difference(difference: LayerDifference) -> dict[str, Any]:
 
 
 def _documents(old: Analysis, new: Analysis) -> dict[str, Any]:
-    """Why images of the same layers are not the same."""
+    """List why images with the same layers still differ."""
     found = document_difference(old, new)
     return {
         "config_fields": [_text(field) for field in found.fields],
@@ -119,5 +119,5 @@ def _path(comparison: Comparison, row: int) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    """Text that JSON can carry: lone surrogates, of arguments that are not UTF-8, become escapes."""
+    """Escape text that JSON cannot carry: lone surrogates, which come from arguments that are not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()

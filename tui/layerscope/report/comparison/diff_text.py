@@ -1,4 +1,4 @@
-"""Two images side by side, for people: sums, layers and why they differ, and the paths that weigh most."""
+"""The comparison of two images for people: totals, layers and why they differ, and the paths with the biggest difference."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from layerscope.wording.instructions import step_text
 from layerscope.wording.style import Style, cut_end, cut_middle, wrapped
 
 MOST_STEPS = 10
-_COLOURS = {LayerState.ADDED: "green", LayerState.REMOVED: "red", LayerState.CHANGED: "yellow"}
+_COLORS = {LayerState.ADDED: "green", LayerState.REMOVED: "red", LayerState.CHANGED: "yellow"}
 
 
 def diff_text(comparison: Comparison, style: Style, *, limit: int) -> str:
-    """The whole comparison, each line within `style.width` cells."""
+    """Write the whole comparison, each line within `style.width` cells."""
     parts = (_sums(comparison, style), _layers(comparison, style), _paths(comparison, style, limit), _ending(comparison, style))
     blocks = [list(part) for part in parts]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -48,7 +48,7 @@ def _name(analysis: Analysis) -> str:
 
 
 def _pull_rows(old: PullSize, new: PullSize) -> Iterator[tuple[str, int, int]]:
-    """What is stored where a layer is plain, and what a pull moves where that is known."""
+    """Rows for what is stored, where layers are uncompressed, and for what a pull moves, where that is known."""
     if is_estimate := old.is_estimate or new.is_estimate:
         yield "stored", old.stored_bytes, new.stored_bytes
     if old.pull_bytes is not None and new.pull_bytes is not None:
@@ -70,7 +70,7 @@ def _layers(comparison: Comparison, style: Style) -> Iterator[str]:
 
 
 def _shared(pairs: list[PairedLayer], style: Style) -> str:
-    """Layers that both have, a run on one line."""
+    """Format a run of layers that both images have, on one line."""
     first, last = pairs[0], pairs[-1]
     numbers = (f"{one}" if one == other else f"{one}-{other}" for one, other in ((first.old, last.old), (first.new, last.new)))
     return style.plain("  {:>5} → {:<5}  shared".format(*numbers))
@@ -81,7 +81,7 @@ def _layer(comparison: Comparison, pair: PairedLayer, style: Style) -> Iterator[
     before = old.layer_content_bytes[pair.old - 1] if pair.old else 0
     after = new.layer_content_bytes[pair.new - 1] if pair.new else 0
     start = style.plain(f"  {pair.old or '':>5} → {pair.new or '':<5}  ")
-    start += style.paint(f"{pair.state:<7}", _COLOURS[pair.state]) + f"  {growth_text(after - before):>9}  "
+    start += style.paint(f"{pair.state:<7}", _COLORS[pair.state]) + f"  {growth_text(after - before):>9}  "
     layer = new.image.layers[pair.new - 1] if pair.new else old.image.layers[(pair.old or 1) - 1]
     instruction = style.name(step_text(layer.history)) or "(no history)"
     yield start + cut_end(instruction, style.width - 36, mark=style.plain("…"))
@@ -101,7 +101,7 @@ def _paths(comparison: Comparison, style: Style, limit: int) -> Iterator[str]:
 
 
 def _all_seen_alike(comparison: Comparison) -> str:
-    """What is true of two images whose last views differ in no path."""
+    """Describe two images whose final file trees do not differ in any path."""
     but = []
     if comparison.directory_times:
         count = comparison.directory_times
@@ -116,7 +116,7 @@ def _all_seen_alike(comparison: Comparison) -> str:
 
 
 def _ending(comparison: Comparison, style: Style) -> Iterator[str]:
-    """Why images of the same layers are not the same."""
+    """Say why images with the same layers still differ."""
     if has_same_layers(comparison.old, comparison.new):
         for reason in _reasons(document_difference(comparison.old, comparison.new)):
             yield from wrapped(style.name(style.plain(reason)), style.width)
@@ -141,7 +141,7 @@ def _reasons(found: DocumentDifference) -> Iterator[str]:
 
 
 def _storage(found: DocumentDifference) -> Iterator[str]:
-    """`compression: layers 1, 2 (gzip → zstd)`, a part for each way in which layers are stored otherwise."""
+    """Format `compression: layers 1, 2 (gzip → zstd)`, one part per change of compression."""
     ways: dict[str, list[str]] = {}
     for layer in found.stored:
         same = f"{layer.new}, but other bytes"

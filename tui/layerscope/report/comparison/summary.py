@@ -15,12 +15,12 @@ HEAVIEST = 10
 
 
 def growth_text(grown: int) -> str:
-    """`+1.20 MB`, `-3 B`, `+0 B`."""
+    """Format a change of size: `+1.20 MB`, `-3 B`, `+0 B`."""
     return f"{'+' if grown >= 0 else ''}{size_text(grown)}"
 
 
 def summary_sentence(comparison: Comparison) -> str:
-    """`+1.2 MB on disk, +0 B wasted; 3 of 10 layers new; 12 files added, ...`: one line."""
+    """Summarize on one line: `+1.2 MB on disk, +0 B wasted; 3 of 10 layers new; 12 files added, ...`."""
     new = comparison.new
     layers = len(new.image.layers)
     paths = [
@@ -33,7 +33,7 @@ def summary_sentence(comparison: Comparison) -> str:
 
 
 def comparison_lines(comparison: Comparison, style: Style, *, limit: int = HEAVIEST) -> Iterator[str]:
-    """The sentence, efficiency before and after, and the paths that weigh most."""
+    """The summary, the efficiency before and after, and the paths with the biggest difference."""
     yield style.plain(summary_sentence(comparison))
     old, new = comparison.old.waste, comparison.new.waste
     yield style.plain(f"efficiency {percent_text(old.efficiency)} → {percent_text(new.efficiency)}")
@@ -43,7 +43,7 @@ def comparison_lines(comparison: Comparison, style: Style, *, limit: int = HEAVI
 
 
 def path_lines(comparison: Comparison, style: Style, *, limit: int) -> Iterator[str]:
-    """The paths that differ, the heaviest first: `  +  +3.00 kB  /b`, `  ~  +0 B  /a  (mode)`."""
+    """List the paths that differ, biggest difference first: ` + +3.00 kB /b`, ` ~ +0 B /a (mode)`."""
     for row in range(min(limit, len(comparison))):
         grown = int(comparison.new_size[row] - comparison.old_size[row])
         start = f"  {MARKS[Change(comparison.change[row])]} {growth_text(grown):>9}  "

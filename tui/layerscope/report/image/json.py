@@ -20,7 +20,7 @@ SCHEMA = "layerscope.analysis/1"
 
 
 def analysis_json(analysis: Analysis) -> bytes:
-    """The whole document, with a newline at its end. Sizes are bytes, layers count from 1, base first."""
+    """Encode the whole document, with a newline at the end. Sizes are in bytes, layers count from 1, base first."""
     document = {
         "schema": SCHEMA,
         "image": _image(analysis),
@@ -64,7 +64,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
 
 
 def _plain_json(raw: bytes) -> bytes:
-    """The config as it is, on one line; what another program reads must not depend on how this one was laid out."""
+    """The config on one line: programs that read it must not depend on its layout."""
     return msgspec.json.encode(msgspec.json.decode(raw))
 
 
@@ -147,7 +147,7 @@ def _base(analysis: Analysis) -> dict[str, Any]:
 
 
 def _dive(analysis: Analysis) -> dict[str, Any]:
-    """dive's own words. NaN and infinity are null here, for JSON has no such numbers; `note` then says so."""
+    """dive's figures under dive's names. NaN and infinity are null, because JSON has no such numbers; `note` then says so."""
     figures = analysis.dive
     return {
         "efficiencyScore": figures.efficiency_score,
@@ -172,5 +172,5 @@ def _problems(analysis: Analysis) -> list[dict[str, Any]]:
 
 
 def _text(text: str) -> str:
-    """Text that JSON can carry: lone surrogates, of arguments that are not UTF-8, become escapes."""
+    """Escape text that JSON cannot carry: lone surrogates, which come from arguments that are not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""The report that people read: the image, its layers, what it wastes and where."""
+"""The text report: the image, its layers, what it wastes and where."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BAR = 10
 
 
 def report_text(analysis: Analysis, style: Style) -> str:
-    """The whole report, each line within `style.width` cells."""
+    """Write the whole report, each line within `style.width` cells."""
     parts = (_heading, _layers, _causes, _pairs, _worst, _verdict, _problems)
     blocks = ["\n".join(part(analysis, style)) for part in parts]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -47,7 +47,7 @@ def _heading(analysis: Analysis, style: Style) -> Iterator[str]:
 
 
 def fact_lines(facts: list[str], style: Style) -> Iterator[str]:
-    """The facts between dots, as many on each line as there is room for."""
+    """Join facts with dots, as many per line as there is room for."""
     line = ""
     for fact in facts:
         longer = f"{line}{style.plain(' · ')}{fact}" if line else fact
@@ -151,7 +151,7 @@ def _is_uncompressed(analysis: Analysis) -> bool:
 
 
 def _hundredths(waste: Waste) -> int:
-    """The wasted share of 100 bytes: none and all of them only when that is exact."""
+    """Percentage of wasted bytes; 0 and 100 only where that is exact."""
     share = round(100 * waste.wasted_bytes / waste.content_bytes)
     return min(max(share, 1), 99 if waste.live_bytes else 100)
 

@@ -1,4 +1,4 @@
-"""Nodes of the merged tree as lines: for people as `ls -l` has them, for programs one JSON object a line."""
+"""Nodes of the merged tree as lines: like `ls -l` for people, one JSON object per line for programs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Version:
     xattrs: tuple[bytes, ...] = ()
 
     def fields(self) -> dict[str, object]:
-        """The JSON fields, in the contract's order."""
+        """The JSON fields, in the order that the contract states."""
         link = path_fields(self.link, field="linkname", root=b"")
         mode = None if self.mode is None else f"{self.mode:04o}"
         owner = {"uid": self.uid, "gid": self.gid}
@@ -69,7 +69,7 @@ class Version:
         }
 
     def columns(self) -> str:
-        """Mode, owner, size (of a device its numbers) and time, aligned; dashes for what no entry says."""
+        """Mode, owner, size (for a device, its numbers) and time, aligned; dashes where no entry says."""
         letter = _LETTERS[self.type]
         mode = f"{letter}?????????" if self.mode is None else letter + stat.filemode(self.mode)[1:]
         owner = "-:-" if self.uid is None else f"{self.uid}:{self.gid}"
@@ -78,24 +78,24 @@ class Version:
 
     @property
     def remark(self) -> str:
-        """The target of a symlink and the names of extended attributes: ` -> target  (xattrs: user.a)`, escaped."""
+        """Target of a symlink and names of extended attributes, escaped: ` -> target (xattrs: user.a)`."""
         link = f" -> {escape(self.link)}" if self.link else ""
         return f"{link}  (xattrs: {xattrs_text(self.xattrs)})" if self.xattrs else link
 
 
 def device_text(device: tuple[int, int] | None) -> str:
-    """`1, 3` as `ls -l` has it; empty for what is no device."""
+    """Format device numbers like `ls -l`: `1, 3`; empty for anything but a device."""
     return f"{device[0]}, {device[1]}" if device else ""
 
 
 def xattrs_text(names: tuple[bytes, ...]) -> str:
-    """The first names, escaped and cut where they are longer than Linux allows."""
+    """List the first names, escaped, and cut where they are longer than Linux allows."""
     shown = ", ".join(escape(name[:LONGEST_XATTR]) for name in names[:MOST_XATTRS])
     return f"{shown} and {len(names) - MOST_XATTRS} more" if len(names) > MOST_XATTRS else shown
 
 
 class Describer:
-    """Describes versions of a tree; columns are taken out of numpy once, for a listing asks for every one of them."""
+    """Describes versions of a tree. Columns are converted from numpy once, because a listing needs every row."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -103,9 +103,7 @@ class Describer:
         self._columns = (entries.kind, entries.mode, entries.uid, entries.gid, entries.mtime, tree.entry_layer)
 
     def entry(self, entry: int) -> Version:
-        """What an entry shows; IMPLIED is a directory without any fields. A hard link shows its target's type, size and
-        link.
-        """
+        """Describe an entry; IMPLIED is a directory without any fields. A hard link shows its target's type, size and link."""
         if entry < 0:
             return Version("directory", None, None, None, None, None, 0, b"")
         tree = self._tree
@@ -119,7 +117,7 @@ class Describer:
 
 
 def nodes_below(view: View, node: int) -> list[int]:
-    """The visible nodes below a directory, or the node itself when it has none below it and is no directory."""
+    """Visible nodes below a directory, or the node itself where it has none below it and is not a directory."""
     end = int(view.tree.nodes.end[node])
     is_directory = view.tree.versions.kind[view.seen[node]] == Kind.DIRECTORY if view.is_visible[node] else False
     first = node + 1 if is_directory else node
@@ -128,7 +126,7 @@ def nodes_below(view: View, node: int) -> list[int]:
 
 
 def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
-    """One object a line for each of `nodes`."""
+    """One JSON object per node."""
     describe = Describer(view.tree).entry
     paths, entries, changes = view.tree.nodes.paths, view.entry, view.change
     words = [change.name.lower() for change in Change]
@@ -138,7 +136,7 @@ def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
 
 
 def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:
-    """One line for each of `nodes`: change mark, mode, owner, size, time, path, what else there is."""
+    """One line per node: change mark, mode, owner, size, time, path and remarks."""
     describe, paths = Describer(view.tree).entry, view.tree.nodes.paths
     entries, changes = view.entry, view.change
     for node in nodes:
@@ -147,7 +145,7 @@ def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:
 
 
 def _time_text(mtime: int | None) -> str:
-    """UTC, so that a report is the same everywhere."""
+    """Format in UTC, so that reports are the same everywhere."""
     if mtime is None:
         return "-"
     try:

@@ -1,4 +1,4 @@
-"""Waste as lines, for people and as JSON: by path, cause, layer pair or directory."""
+"""Waste as text lines and as JSON lines: by path, cause, layer pair or directory."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class Line:
 
 
 def waste_lines(analysis: Analysis, by: str, limit: int | None, style: Style) -> Iterator[str]:
-    """Aligned text, biggest first; paths are never cut, so that they can be copied."""
+    """Aligned text, biggest first. Paths are never cut, so that they can be copied."""
     for line in islice(_lines(analysis, by), limit):
         yield f"{style.paint(f'{size_text(line.size):>8}', 'magenta')}  {style.plain(line.text)}"
 
 
 def waste_json_lines(analysis: Analysis, by: str, limit: int | None) -> Iterator[bytes]:
-    """One JSON object a line."""
+    """One JSON object per line."""
     for line in islice(_lines(analysis, by), limit):
         yield json_line(line.fields)
 
 
 def _lines(analysis: Analysis, by: str) -> Iterator[Line]:
-    """Yours first, then what the base's own layers buried, marked; all of it unmarked when the base is not known."""
+    """The user's own waste first, then the base's, marked; all unmarked where the base is not known."""
     waste, base_layers = analysis.waste, analysis.base_layers
     if base_layers is None:
         yield from (replace(line, fields=line.fields | {"is_base": None}) for line in _LINES[by](analysis, waste))

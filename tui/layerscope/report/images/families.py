@@ -1,11 +1,11 @@
-"""Images that share layers, as a tree with figures for people and as one JSON document for programs."""
+"""Images that share layers: a tree with figures for people, one JSON document for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from layerscope.families.figures import Ledger, Totals
+from layerscope.families.figures import FamilyTotals, LayerUsage
 from layerscope.families.rows import TRUNK, Row, rows
 from layerscope.report.encode import json_line
 from layerscope.sources.listing.facts import ImageFacts
@@ -24,39 +24,39 @@ NARROWEST = 22
 """Cells that a name keeps; of levels so many are drawn as leave it that, and what is above stands at the last."""
 
 
-def families_text(ledger: Ledger, style: Style) -> str:
-    """The whole report, each line within `style.width` cells."""
+def families_text(ledger: LayerUsage, style: Style) -> str:
+    """Write the whole report, each line within `style.width` cells."""
     parts = (_heading(ledger.totals, style), _tree(ledger, style), _waste(ledger, style), _notes(ledger, style))
     blocks = ["\n".join(part) for part in parts]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def sizes_of(images: Sequence[ImageFacts]) -> Sizes:
-    """An engine tells how much a layer holds, a file how much it takes."""
+    """Name what sizes mean here: engines report a layer's content, files take their stored size."""
     places = {bool(image.place) for image in images}
     return "mixed" if len(places) > 1 else "stored" if True in places else "content"
 
 
-def _heading(totals: Totals, style: Style) -> Iterator[str]:
+def _heading(totals: FamilyTotals, style: Style) -> Iterator[str]:
     start = f"{count_text(totals.images, 'image')} in {families_count(totals.families)}"
     yield style.paint(start, "bold")
     yield from wrapped(totals_sentence(totals), style.width)
 
 
 def families_count(count: int) -> str:
-    """`1 family`, `3 families`."""
+    """Format `1 family`, `3 families`."""
     return f"{count:,} famil" + ("y" if count == 1 else "ies")
 
 
-def totals_sentence(totals: Totals) -> str:
-    """What sharing saves."""
+def totals_sentence(totals: FamilyTotals) -> str:
+    """Say in one sentence what sharing saves."""
     if not totals.saved:
         return f"{size_text(totals.stored)} on disk; no two images share a layer."
     sizes = f"{size_text(totals.listed)} as listed, {size_text(totals.stored)} on disk"
     return f"{sizes}: sharing layers saves {size_text(totals.saved)}."
 
 
-def _tree(ledger: Ledger, style: Style) -> Iterator[str]:
+def _tree(ledger: LayerUsage, style: Style) -> Iterator[str]:
     has_waste = any(image.wasted_bytes is not None for image in ledger.forest.images)
     heads = ["size", "own", "shared", "frees", *(["wasted"] if has_waste else [])]
     yield style.paint("".join(f"{head:>8} " for head in heads) + " image", "dim")
@@ -64,7 +64,7 @@ def _tree(ledger: Ledger, style: Style) -> Iterator[str]:
         yield _line(ledger, row, style, has_waste=has_waste)
 
 
-def _line(ledger: Ledger, row: Row, style: Style, *, has_waste: bool) -> str:
+def _line(ledger: LayerUsage, row: Row, style: Style, *, has_waste: bool) -> str:
     room = style.width - 37 - 9 * has_waste
     shown = row.guides[: max((room - NARROWEST) // 2, 1)]
     guides = style.paint(_guides(shown, is_ascii=style.is_ascii), "dim")
@@ -87,13 +87,13 @@ def _guides(shown: Sequence[bool], *, is_ascii: bool) -> str:
     return "".join(around) + "".join(branch if has_next else last for has_next in shown[-1:])
 
 
-def _titles(ledger: Ledger, number: int, style: Style, room: int) -> str:
+def _titles(ledger: LayerUsage, number: int, style: Style, room: int) -> str:
     text = titles_in(tuple(map(style.name, ledger.titles(number))), room, mark=style.plain("…"))
     return style.paint(text, "yellow") if ledger.forest.images[number].is_dangling else text
 
 
 def titles_in(titles: tuple[str, ...], room: int, *, mark: str = "…") -> str:
-    """As many names as there is room for, and how many more there are."""
+    """List as many names as there is room for, and the number of the rest."""
     for count in range(len(titles), 0, -1):
         more = f" +{len(titles) - count}" if count < len(titles) else ""
         text = ", ".join(titles[:count]) + more
@@ -102,14 +102,14 @@ def titles_in(titles: tuple[str, ...], room: int, *, mark: str = "…") -> str:
     return cut_middle(titles[0], room - len(more), mark=mark) + more
 
 
-def trunk_text(ledger: Ledger, node: int) -> str:
-    """What is said of layers that are no image."""
+def trunk_text(ledger: LayerUsage, node: int) -> str:
+    """Describe shared layers that are not an image of their own."""
     count = ledger.forest.new_layers(node)
     return f"{count_text(count, 'shared layer')}; no image has exactly {'this' if count == 1 else 'these'}"
 
 
-def _waste(ledger: Ledger, style: Style) -> Iterator[str]:
-    """The images above which others stand, by what is saved in all of them when their own waste is fixed."""
+def _waste(ledger: LayerUsage, style: Style) -> Iterator[str]:
+    """List images that others are built on, by what fixing their own waste would save in all of them."""
     bases = wasteful_bases(ledger)
     if not bases:
         return
@@ -125,14 +125,14 @@ def _waste(ledger: Ledger, style: Style) -> Iterator[str]:
         yield style.paint(f"{'':28}and {len(bases) - WORST:,} more", "dim")
 
 
-def wasteful_bases(ledger: Ledger) -> list[int]:
-    """Images whose own waste others carry, too, the worst first; one of each that have the same layers."""
+def wasteful_bases(ledger: LayerUsage) -> list[int]:
+    """Images whose own waste is also in other images, worst first; one of each set with equal layers."""
     firsts = [node.images[0] for node in ledger.forest.nodes if node.images]
     found = [each for each in firsts if ledger.figures[each].own_wasted and ledger.figures[each].carriers > 1]
     return sorted(found, key=lambda each: -(ledger.figures[each].own_wasted or 0) * ledger.figures[each].carriers)
 
 
-def _notes(ledger: Ledger, style: Style) -> Iterator[str]:
+def _notes(ledger: LayerUsage, style: Style) -> Iterator[str]:
     totals = ledger.totals
     if totals.dangling:
         images = count_text(totals.dangling, "dangling image")
@@ -144,7 +144,7 @@ def _notes(ledger: Ledger, style: Style) -> Iterator[str]:
         yield style.paint(line, "dim")
 
 
-def families_json(ledger: Ledger, references: Sequence[str], problems: Sequence[str]) -> bytes:
+def families_json(ledger: LayerUsage, references: Sequence[str], problems: Sequence[str]) -> bytes:
     """One document, with a newline at its end; `references` are what opens each image. Sizes are bytes.
 
     `schema` is `layerscope.images/1`; keys may be added to it, none is taken away or means something else. `sizes` says what
@@ -176,7 +176,7 @@ def families_json(ledger: Ledger, references: Sequence[str], problems: Sequence[
     return json_line(document)
 
 
-def _image(ledger: Ledger, number: int, reference: str) -> dict[str, Any]:
+def _image(ledger: LayerUsage, number: int, reference: str) -> dict[str, Any]:
     image, figures, forest = ledger.forest.images[number], ledger.figures[number], ledger.forest
     parent = forest.nodes[forest.node_of[number]].parent
     return {
@@ -200,7 +200,7 @@ def _image(ledger: Ledger, number: int, reference: str) -> dict[str, Any]:
 
 
 def _layer_id(key: str) -> str:
-    """The digest in a key: a chain id for an engine, a blob's digest in a file."""
+    """The digest in a key: a chain id for an engine, a blob's digest for a file."""
     return key.rpartition(" ")[2]
 
 
@@ -217,7 +217,7 @@ def _named(image: ImageFacts, reference: str) -> dict[str, Any]:
     }
 
 
-def _trunks(ledger: Ledger) -> list[dict[str, Any]]:
+def _trunks(ledger: LayerUsage) -> list[dict[str, Any]]:
     forest = ledger.forest
     return [
         {
@@ -232,7 +232,7 @@ def _trunks(ledger: Ledger) -> list[dict[str, Any]]:
     ]
 
 
-def _totals(totals: Totals) -> dict[str, Any]:
+def _totals(totals: FamilyTotals) -> dict[str, Any]:
     return {
         "images": totals.images,
         "families": totals.families,
@@ -246,5 +246,5 @@ def _totals(totals: Totals) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    """Text that JSON can hold: what is no UTF-8 is escaped."""
+    """Escape text that is not UTF-8, which JSON cannot hold."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""What the gate has to say of lines in a Dockerfile: alerts, for code scanning, code quality and annotations alike."""
+"""The gate's findings about lines of a Dockerfile, for code scanning, code quality reports and annotations alike."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from layerscope.advice.advice import Fix
-from layerscope.gate.verdict import Finding, Outcome, RuleResult, Severity
+from layerscope.gate.verdict import Finding, Outcome, RuleResult, RuleSeverity
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.report.verdict.measures import finding_text, lasting_name
 from layerscope.text import escape
@@ -27,7 +27,7 @@ _CHECKSUM = re.compile(r"^(ADD|COPY) [0-9a-f]{8} ")
 
 
 class Level(StrEnum):
-    """How much an alert matters: a rule of severity error broke, a rule of severity warn broke, or there is a fix."""
+    """How serious an alert is: a broken rule of severity error, a broken rule of severity warn, or an available fix."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -36,7 +36,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Lines of the Dockerfile, from 1. `is_known` is false where the layer has no line there: then they are the first."""
+    """Dockerfile lines, from 1. Where `is_known` is false, the layer has no known line and these are the first."""
 
     path: str
     line: int = 1
@@ -64,7 +64,7 @@ class Alert:
 
 
 def alerts(run: GateRun) -> list[Alert]:
-    """Doubts first, then broken rules, errors before warnings, then fixes with the most bytes first."""
+    """List doubts first, then broken rules (errors before warnings), then fixes, most bytes first."""
     found = [*_doubts(run)]
     for outcome in (Outcome.FAILED, Outcome.WARNED):
         for result in run.verdict.results:
@@ -82,7 +82,7 @@ def _doubts(run: GateRun) -> Iterator[Alert]:
 
 def _of_rule(run: GateRun, result: RuleResult) -> Iterator[Alert]:
     """One alert for each line that the rule's findings lead to; one without a line for a rule that has none."""
-    level = Level.ERROR if result.severity is Severity.ERROR else Level.WARNING
+    level = Level.ERROR if result.severity is RuleSeverity.ERROR else Level.WARNING
     sentence = _ended(escape(result.sentence))
     groups: dict[int | None, list[Finding]] = {}
     for finding in result.findings:
@@ -100,7 +100,9 @@ def _ended(sentence: str) -> str:
 
 
 def _blamed(run: GateRun, finding: Finding) -> int | None:
-    """The layer whose instruction is to blame, if its line is known: what buried the bytes, else what wrote them."""
+    """The layer whose instruction is to blame, if its line is known: the one that buried the bytes, else the one that wrote
+    them.
+    """
     layers = (finding.buried_by, finding.layer)
     return next((layer for layer in layers if layer is not None and layer in run.advice.lines), None)
 
@@ -135,7 +137,7 @@ def _place(run: GateRun, layer: int | None) -> Place:
 
 
 def _instruction(run: GateRun, layer: int | None) -> str:
-    """What stays the same when only contents change: an instruction without the checksum of what it copies."""
+    """An instruction without the checksum of what it copies, so that it stays the same when only contents change."""
     if layer is None:
         return ""
     line = run.advice.lines.get(layer)
@@ -143,7 +145,7 @@ def _instruction(run: GateRun, layer: int | None) -> str:
 
 
 def _unique(run: GateRun, found: list[Alert]) -> list[Alert]:
-    """Make fingerprints of what is to be told apart; equals are counted."""
+    """Make the fingerprints of equal alerts differ by counting them."""
     image, seen = lasting_name(run.analysis.image), dict[str, int]()
     unique = []
     for alert in found:
@@ -155,5 +157,5 @@ def _unique(run: GateRun, found: list[Alert]) -> list[Alert]:
 
 
 def more_sentence(count: int) -> str:
-    """What stands in for alerts that there is no room for."""
+    """The sentence that replaces alerts for which there is no room."""
     return f"{count_text(count, 'more alert')}: see the other reports."

@@ -1,4 +1,4 @@
-"""A first layerscope.toml for an image: today's figures with a little room, each key with what it is for."""
+"""A first layerscope.toml for an image: today's figures with some headroom, each key with its purpose."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FORBIDDEN = (("**/.git/**", "anywhere"), ("**/id_rsa", "anywhere"), ("**/.aws/c
 
 
 def first_config_text(analysis: Analysis) -> str:
-    """The file. The image that it is made from passes it."""
+    """Write the file. The image it is made from passes it."""
     subject = Subject(analysis)
     blocks = [_head(analysis), *_limits(subject), _growth(), *_forbidden(subject), _examples()]
     return "\n\n".join(blocks) + "\n"
@@ -54,7 +54,7 @@ def _limits(subject: Subject) -> Iterator[str]:
 
 
 def _with_room(key: Key, value: float) -> Quantity:
-    """Today's figure and a tenth, two layers, or a percentage point."""
+    """Add a tenth, two layers, or a percentage point to today's figure."""
     if key.unit is Unit.BYTES:
         return _round_up(int(value))
     if key.unit is Unit.COUNT:
@@ -64,7 +64,7 @@ def _with_room(key: Key, value: float) -> Quantity:
 
 
 def _round_up(size: int) -> int:
-    """With room, to two digits."""
+    """Add headroom and round up to two digits."""
     wanted = max(Decimal(size) * ROOM, Decimal(SMALLEST))
     step = Decimal(10) ** (wanted.adjusted() - 1)
     return int((wanted / step).to_integral_value(ROUND_CEILING) * step)
@@ -86,7 +86,7 @@ def _growth() -> str:
 
 
 def _forbidden(subject: Subject) -> Iterator[str]:
-    """What nobody wants in an image; those that are in this one are left for its author to decide."""
+    """Paths that do not belong in an image; those that this one has are commented out for its author to decide."""
     yield "# What must not be in the image, be it visible to a container, or anywhere: removed later, and still pulled."
     for path, where in _FORBIDDEN:
         count = int(np.count_nonzero(subject.fitting(path)))

@@ -1,32 +1,32 @@
-"""The gate's configuration as a layerscope.toml that says of each line where it was stated."""
+"""The gate's configuration as a layerscope.toml that names the source of each line."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 
-from layerscope.gate.config import Config, Limit
+from layerscope.gate.config import GateConfig, Limit
 from layerscope.gate.quantities import Quantity, bare_size
 from layerscope.gate.rule_keys import KEYS, OFF
-from layerscope.gate.verdict import Severity, Unit
+from layerscope.gate.verdict import RuleSeverity, Unit
 from layerscope.text import escape
 
 _COLUMN = 44
 
 
-def config_text(config: Config) -> str:
-    """Every rule that holds, as a file that can be used as one; dive's rules, which have their own, are comments."""
+def config_text(config: GateConfig) -> str:
+    """Write every rule in force as a usable file; dive's rules, which live in their own file, are comments."""
     blocks = [_limits(config), _tables(config), _dive(config)]
     return "\n".join("\n".join(lines) + "\n" for lines in map(list, blocks) if lines)
 
 
 def toml_text(text: str) -> str:
-    """A basic string: JSON's strings are TOML's, but for a character that TOML wants escaped, too (U+007F)."""
+    """Encode a TOML basic string: JSON's strings are valid TOML but for U+007F, which TOML wants escaped."""
     return json.dumps(text.encode("utf-8", "backslashreplace").decode(), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def quantity_toml(key: str, value: Quantity | None) -> str:
-    """A limit as a file has it: sizes and growth as text, shares and counts as numbers."""
+    """Format a limit: sizes and growth as text, shares and counts as numbers."""
     if value is None:
         return toml_text(OFF)
     is_size = isinstance(value, int) and KEYS[key].unit is not Unit.COUNT
@@ -35,7 +35,7 @@ def quantity_toml(key: str, value: Quantity | None) -> str:
     return repr(value) if isinstance(value, int | float) else toml_text(str(value))
 
 
-def _limits(config: Config) -> Iterator[str]:
+def _limits(config: GateConfig) -> Iterator[str]:
     for key in KEYS:
         if key in config.limits:
             limit = config.limits[key]
@@ -49,7 +49,7 @@ def _limit(key: str, limit: Limit) -> str:
     return f'{{ limit = {value}, severity = "{limit.severity}" }}'
 
 
-def _tables(config: Config) -> Iterator[str]:
+def _tables(config: GateConfig) -> Iterator[str]:
     for forbid in config.forbid:
         yield _told("[[forbid]]", forbid.origin)
         yield f"path = {toml_text(forbid.path)}"
@@ -80,12 +80,12 @@ def _tables(config: Config) -> Iterator[str]:
         yield ""
 
 
-def _severity(severity: Severity) -> Iterator[str]:
+def _severity(severity: RuleSeverity) -> Iterator[str]:
     yield f'severity = "{severity}"'
     yield ""
 
 
-def _dive(config: Config) -> Iterator[str]:
+def _dive(config: GateConfig) -> Iterator[str]:
     for key, limit in config.dive.items():
         yield _told(f"# dive's {key}: {'disabled' if limit.value is None else limit.value}", limit.origin)
 

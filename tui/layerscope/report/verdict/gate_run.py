@@ -1,4 +1,4 @@
-"""One run of the gate: all that a report may tell."""
+"""One run of the gate: everything that its reports need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from layerscope.gate.verdict import Verdict
 
 @dataclass(frozen=True, eq=False)
 class GateRun:
-    """An image that was analysed, what the rules say of it, and what to change."""
+    """An analyzed image, the verdict of the rules, and what to change."""
 
     analysis: Analysis
     verdict: Verdict

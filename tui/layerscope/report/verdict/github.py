@@ -1,4 +1,4 @@
-"""Workflow commands: the lines on standard output that GitHub's runners turn into annotations."""
+"""Workflow commands: lines on standard output that GitHub's runners turn into annotations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MESSAGE = str.maketrans(_DATA)
 
 
 def workflow_commands(run: GateRun) -> str:
-    """One command a line: `::error file=Dockerfile,line=14,title=max-wasted::...`; empty when there is nothing to say."""
+    """One command per line: `::error file=Dockerfile,line=14,title=max-wasted::...`; empty when there is nothing to say."""
     lines = (line for level, group in groupby(alerts(run), lambda alert: alert.level) for line in _commands(level, list(group)))
     return "".join(f"{line}\n" for line in lines)
 
@@ -47,8 +47,10 @@ def _command(level: Level, message: str, **properties: str) -> str:
 
 
 def without_commands(text: str) -> str:
-    """`text` between lines that keep a runner from finding commands in it: its older form, `##[error]`, is found anywhere
-    in a line, so a file's name could hold one. The mark that ends it cannot be guessed.
+    """Wrap `text` so that a runner finds no commands in it.
+
+    The older form, `##[error]`, is found anywhere in a line, so a file's name could hold one. The mark that ends the wrapped
+    part cannot be guessed.
     """
     import secrets
 

@@ -1,4 +1,4 @@
-"""GitLab's code quality report: the array of issues that a merge request shows at the lines of its files."""
+"""GitLab's code quality report: issues that a merge request shows at the lines of its files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SEVERITIES = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTE: "inf
 
 
 def gitlab_report(run: GateRun) -> bytes:
-    """A JSON array, `[]` when there is nothing to say; paths are relative to the repository."""
+    """Encode a JSON array, `[]` when there is nothing to say. Paths are relative to the repository."""
     return json_line([_issue(alert) for alert in alerts(run)])
 
 

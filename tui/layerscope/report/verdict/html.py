@@ -24,7 +24,7 @@ LONGEST_INSTRUCTION = 200
 
 
 def html_report(run: GateRun) -> bytes:
-    """The page; without its script, or where none may run, the tables are there."""
+    """Write the page. Without its script, or where none may run, the tables still stand."""
     style = (_PARTS / "style.css").read_text("utf-8")
     script = (_PARTS / "script.js").read_text("utf-8")
     policy = (

@@ -1,4 +1,4 @@
-"""JUnit XML: one test case a rule, for what shows tests (Jenkins, GitLab, Azure; the schema of Jenkins' xUnit plugin)."""
+"""JUnit XML: one test case per rule, for tools that show tests (Jenkins, GitLab, Azure; schema of Jenkins' xUnit plugin)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = 50
 
 
 def junit_report(run: GateRun) -> bytes:
-    """An XML document. A doubt is a case of its own, an error; a warning passes and says so in its output."""
+    """Write an XML document. A doubt is a case of its own with an error; a warning passes and says so in its output."""
     results, doubts = run.verdict.results, run.verdict.doubts
     skipped = sum(result.outcome in (Outcome.WAIVED, Outcome.UNJUDGED) for result in results)
     counts = f'tests="{len(results) + bool(doubts)}" failures="{len(run.verdict.failed)}" errors="{int(bool(doubts))}"'
@@ -69,5 +69,5 @@ def _lines(lines: tuple[str, ...] | Iterator[str]) -> str:
 
 
 def _xml(text: str) -> str:
-    """Text for content and attributes: what XML 1.0 has no characters for (section 2.2) is escaped as everywhere."""
+    """Escape text for content and attributes, including what XML 1.0 has no characters for (section 2.2)."""
     return html.escape(escape(text))

@@ -1,4 +1,4 @@
-"""Why a layer is not the one it was, in a sentence."""
+"""Why a layer differs from the one before it was rebuilt, in a sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_TARGET = 40
 
 
 def why_changed(difference: LayerDifference) -> str:
-    """`only times differ, of 1,492 paths`, or what differs, with examples, escaped."""
+    """Say `only times differ, of 1,492 paths`, or what else differs, with escaped examples."""
     if difference.is_nothing:
         how = "in another order" if difference.is_reordered else "with other headers"
         return f"the same files; only the tar is written differently ({how})"
@@ -50,7 +50,7 @@ def _parts(difference: LayerDifference) -> Iterator[str]:
 
 
 def _metadata_words(difference: LayerDifference) -> str:
-    """`with another mode, owner or xattrs`: what of these differs on any path."""
+    """Say `with another mode, owner or xattrs`: the aspects that differ on any path."""
     words = difference.aspects_of(difference.metadata).words
     found = [word for word in ("mode", "owner", "xattrs") if word in words]
     if found == ["xattrs"]:
@@ -59,7 +59,7 @@ def _metadata_words(difference: LayerDifference) -> str:
 
 
 def _examples(difference: LayerDifference, paths: tuple[bytes, ...], told: Aspect) -> str:
-    """The first paths, each with what differs of it as far as it is in `told`."""
+    """The first paths, each with the differences whose aspects are in `told`."""
     shown = []
     for path in paths[:MOST_NAMED]:
         details = list(_details(difference.pairs, difference.both.index(path), told)) if told else []
@@ -68,7 +68,7 @@ def _examples(difference: LayerDifference, paths: tuple[bytes, ...], told: Aspec
 
 
 def _details(pairs: PairedEntries, row: int, told: Aspect) -> Iterator[str]:
-    """`mode 0644 → 0755`, for each aspect of a pair that differs and is in `told`."""
+    """Format `mode 0644 → 0755` for each aspect that differs and is in `told`."""
     found = Aspect(int(pairs.aspects[row])) & told
     for aspect, text in _TEXTS.items():
         if aspect in found:
@@ -113,7 +113,7 @@ def _time(pairs: PairedEntries, row: int) -> str:
 
 
 def _second_text(mtime: int) -> str:
-    """UTC, to the second."""
+    """Format in UTC, to the second."""
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(mtime))
     except (OverflowError, ValueError, OSError):

@@ -44,25 +44,27 @@ Row = Sequence[str]
 
 
 def markdown_report(run: GateRun) -> bytes:
-    """All there is to say, tables cut at 200 rows."""
+    """Write everything, tables cut at 200 rows."""
     return "\n".join(_blocks(run, FULL)).encode()
 
 
 def step_summary(run: GateRun) -> str:
-    """The same, below 1 MiB."""
+    """Write the same, kept below 1 MiB."""
     return _fitting(_blocks(run, FULL), SUMMARY_LIMIT)
 
 
 def pr_comment(run: GateRun) -> str:
-    """A short form, below 64 KiB. Its first line is a comment that no reader sees, the same in every build of this image: by
-    it the comment is found that a later run replaces.
+    """Write a short form, kept below 64 KiB.
+
+    Its first line is a comment that readers do not see, the same in every build of this image, by which a later run finds the
+    comment to replace.
     """
     mark = re.sub(r"[^A-Za-z0-9._/: -]|--+", "_", lasting_name(run.analysis.image))
     return _fitting([f"<!-- layerscope {cut_end(mark, LONGEST_NAME)} -->\n", *_blocks(run, BRIEF)], COMMENT_LIMIT)
 
 
 def _fitting(blocks: Sequence[str] | Iterator[str], limit: int) -> str:
-    """As many whole blocks as there is room for: half a table or an open `<details>` would spoil what follows."""
+    """Keep as many whole blocks as there is room for: half a table or an open `<details>` would spoil what follows."""
     rest = "\n_The rest of this report was too long to be shown here._\n"
     kept, room = [], limit - len(rest.encode()) - 1
     for block in blocks:
@@ -133,7 +135,7 @@ def _fixes(run: GateRun, rows: int) -> Iterator[str]:
 
 
 def _offenders(run: GateRun, rows: int) -> Iterator[str]:
-    """What broke each rule; where none did, what is wasted most."""
+    """What broke each rule; where none is broken, the biggest waste."""
     broken = [result for result in run.verdict.results if result.outcome in (Outcome.FAILED, Outcome.WARNED)]
     told: set[tuple[Finding, ...]] = {()}
     for result in broken[:BRIEF]:
@@ -144,7 +146,7 @@ def _offenders(run: GateRun, rows: int) -> Iterator[str]:
 
 
 def _findings(result: RuleResult, rows: int, told: set[tuple[Finding, ...]]) -> str:
-    """Rules about waste have the same worst offenders, which need not be told twice."""
+    """Rules about waste share their worst offenders, which are listed once."""
     if result.findings in told:
         return "The same as above.\n" if result.findings else ""
     told.add(result.findings)
@@ -193,7 +195,7 @@ def _layers(analysis: Analysis, rows: int) -> str:
 
 
 def _table(heads: Row, sides: str, rows: Iterator[Row], count: int, limit: int) -> str:
-    """A table of at most `limit` of its `count` rows; `sides` has `l` or `r` for each column."""
+    """A table of at most `limit` of its `count` rows; `sides` has `l` or `r` per column."""
     rules = ("--:" if side == "r" else "---" for side in sides)
     lines = [_line(heads), _line(tuple(rules)), *(_line(row) for row in islice(rows, limit))]
     if count > limit:

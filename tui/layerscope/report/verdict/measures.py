@@ -1,4 +1,4 @@
-"""The figures of a rule, its outcome and its findings, as people read them: words that all reports of the gate share."""
+"""A rule's figures, outcome and findings in the words that all reports of the gate share."""
 
 from __future__ import annotations
 
@@ -23,39 +23,37 @@ OUTCOMES = {
 
 
 def verdict_word(verdict: Verdict) -> str:
-    """`passed`, `failed` or `could not be judged`: what follows the image's name."""
+    """Say `passed`, `failed` or `could not be judged`, to follow the image's name."""
     if verdict.doubts:
         return "could not be judged"
     return "passed" if verdict.has_passed else "failed"
 
 
 def figures(result: RuleResult) -> tuple[str, str, str]:
-    """What a rule measured, its limit (`≥ 90.0%` for a floor, `≤ 20.0 MB` for a ceiling) and its margin."""
+    """Format what a rule measured, its limit (`≥ 90.0%` for a floor, `≤ 20.0 MB` for a ceiling) and its margin."""
     measured, limit = measured_and_limit(result)
     return measured, f"{'≥' if result.is_floor else '≤'} {limit}", margin_text(result)
 
 
 def image_title(image: Image) -> str:
-    """What the image is called, escaped: its tag, else what the user typed."""
+    """The image's name, escaped: its tag, else what the user typed."""
     return cut_middle(escape(image.name or image.reference), LONGEST_NAME)
 
 
 def lasting_name(image: Image) -> str:
-    """A name that stays from build to build, escaped: without tag and digest, of a file without its directory; and the
-    platform.
-    """
+    """A name that stays the same from build to build, escaped: without tag, digest or directory, but with the platform."""
     name = image.name.partition("@")[0] or image.reference.rpartition("/")[2]
     tag = tag_of(name) if image.name else ""
     return escape(f"{name.removesuffix(':' + tag) if tag else name} {image.platform}")
 
 
 def path_text(path: bytes) -> str:
-    """A path of the image from its root, escaped and not too long."""
+    """A path from the image's root, escaped and shortened."""
     return cut_middle("/" + escape(path), LONGEST_NAME)
 
 
 def finding_text(finding: Finding) -> str:
-    """`/app/x: 34.5 MB deleted, written by layer 7, buried by layer 9 (the base's)`."""
+    """Format `/app/x: 34.5 MB deleted, written by layer 7, buried by layer 9 (the base's)`."""
     start = f"{path_text(finding.path)}: " if finding.path is not None else ""
     cause = f" {finding.cause.word}" if finding.cause is not None else ""
     facts = [f"{size_text(finding.size)}{cause}"]

@@ -1,4 +1,4 @@
-"""OpenMetrics text (its specification, version 1.0): gauges of an image, its layers and its rules, for what draws trends."""
+"""OpenMetrics text (specification 1.0): gauges of an image, its layers and its rules, for tools that draw trends."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Sample = tuple[dict[str, str], float]
 
 
 def openmetrics_report(run: GateRun) -> bytes:
-    """Every sample is labelled with the image's name, so that reports of several images can be read together."""
+    """Label every sample with the image's name, so that reports of several images can be read together."""
     image = image_title(run.analysis.image)
     lines = (line for family in (_image(run), _layers(run), _rules(run), _gate(run)) for line in family)
-    return ("".join(f"{line}\n" for line in _labelled(lines, image)) + "# EOF\n").encode()
+    return ("".join(f"{line}\n" for line in _labeled(lines, image)) + "# EOF\n").encode()
 
 
-def _labelled(lines: Iterable[str | tuple[str, Sample]], image: str) -> Iterator[str]:
+def _labeled(lines: Iterable[str | tuple[str, Sample]], image: str) -> Iterator[str]:
     for line in lines:
         if isinstance(line, str):
             yield line

@@ -1,4 +1,4 @@
-"""The kinds of report that a run of the gate can write, each by a function that is imported when it is asked for."""
+"""The kinds of report that a run of the gate can write; each module is imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = {
 
 
 def checked_kind(kind: str) -> str:
-    """A kind that there is. Raises UsageError."""
+    """Check a kind of report. Raises UsageError."""
     if kind not in KINDS:
         near = suggestion(kind, KINDS) or f"; there are {', '.join(KINDS)}"
         raise UsageError(f"there is no report `{escape(kind[:40])}`{near}")
@@ -31,7 +31,7 @@ def checked_kind(kind: str) -> str:
 
 
 def report_bytes(kind: str, run: GateRun) -> bytes:
-    """One report of a run, whole."""
+    """Write one whole report of a run."""
     module, _, function = KINDS[kind].partition(":")
     written: bytes | str = getattr(importlib.import_module(module), function)(run)
     return written.encode() if isinstance(written, str) else written

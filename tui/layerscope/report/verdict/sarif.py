@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 (OASIS), within what GitHub's code scanning takes: every result has a location and a lasting fingerprint."""
+"""SARIF 2.1.0 (OASIS), within GitHub code scanning's subset: every result has a location and a stable fingerprint."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _RULES = {
 
 
 def sarif_report(run: GateRun) -> bytes:
-    """One log with one run. Locations are relative to the repository's root."""
+    """Write one log with one run. Locations are relative to the repository's root."""
     found = alerts(run)
     rules = list(dict.fromkeys(alert.rule for alert in found))
     log = {
@@ -118,7 +118,7 @@ def _location(place: Place) -> dict[str, Any]:
 
 
 def _message(text: str) -> dict[str, str]:
-    """A text in which `[text](1)`, SARIF's embedded link (section 3.11.6), is none."""
+    """Escape text so that it holds no embedded link, `[text](1)` (section 3.11.6)."""
     return {"text": cut_end(escape(text), LONGEST).replace("](", "] (")}
 
 

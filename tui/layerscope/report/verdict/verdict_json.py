@@ -18,7 +18,9 @@ SCHEMA = "layerscope.gate/1"
 
 
 def json_report(run: GateRun) -> bytes:
-    """The verdict, with a newline at its end. Sizes are bytes, shares go from 0 to 1, layers count from 1, base first."""
+    """Encode the verdict, with a newline at the end. Sizes are in bytes, shares go from 0 to 1, layers count from 1, base
+    first.
+    """
     verdict = run.verdict
     outcome = "unjudged" if verdict.doubts else "passed" if verdict.has_passed else "failed"
     document = {
@@ -37,7 +39,7 @@ def json_report(run: GateRun) -> bytes:
 
 
 def analysis_report(run: GateRun) -> bytes:
-    """All that is known of the image: what `layerscope IMAGE --json` writes."""
+    """Encode the analysis: the output of `layerscope IMAGE --json`."""
     return analysis_json(run.analysis)
 
 
@@ -126,5 +128,5 @@ def _fix(fix: Fix) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    """Text that JSON can carry: lone surrogates, of arguments that are not UTF-8, become escapes."""
+    """Escape text that JSON cannot carry: lone surrogates, which come from arguments that are not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""The gate's verdict on one screen: each rule with its margin, then the worst offenders and what to change."""
+"""The gate's verdict for a terminal: each rule with its margin, then the worst offenders and what to change."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BROKEN = (Outcome.FAILED, Outcome.WARNED)
 
 
 def gate_text(run: GateRun, style: Style) -> str:
-    """The whole verdict, each line within `style.width` cells; about a screenful unless there are many rules."""
+    """Write the whole verdict, each line within `style.width` cells; about a screenful unless there are many rules."""
     head = [list(part(run, style)) for part in (_heading, _doubts, _rules)]
     notes = list(_notes(run, style))
     room = LINES - _height([*head, notes])
@@ -44,12 +44,12 @@ def gate_text(run: GateRun, style: Style) -> str:
 
 
 def _height(blocks: list[list[str]]) -> int:
-    """The lines of these blocks, each with an empty one behind it."""
+    """Count the lines of these blocks, each followed by an empty line."""
     return sum(len(block) + 1 for block in blocks if block)
 
 
 def verdict_sentence(verdict: Verdict) -> str:
-    """`FAILED: 2 of 5 rules are broken (max-size, forbid **/.git/**)`, escaped."""
+    """Summarize, escaped: `FAILED: 2 of 5 rules are broken (max-size, forbid **/.git/**)`."""
     total, broken = len(verdict.results), verdict.failed
     if verdict.doubts:
         return f"COULD NOT JUDGE: {count_text(len(verdict.doubts), 'reason')}"
@@ -73,9 +73,9 @@ def _heading(run: GateRun, style: Style) -> Iterator[str]:
         f"{percent_text(waste.efficiency)} efficient",
     ]
     yield from map(style.plain, fact_lines(facts, style))
-    colour = "green" if run.verdict.has_passed else "red"
+    color = "green" if run.verdict.has_passed else "red"
     sentence = style.name(verdict_sentence(run.verdict))
-    yield style.paint(cut_end(sentence, style.width, mark=style.plain("…")), "bold", colour)
+    yield style.paint(cut_end(sentence, style.width, mark=style.plain("…")), "bold", color)
 
 
 def _doubts(run: GateRun, style: Style) -> Iterator[str]:
@@ -103,13 +103,13 @@ def _rules(run: GateRun, style: Style) -> Iterator[str]:
 
 
 def _rule(result: RuleResult, width: int, style: Style) -> str:
-    word, colour = _STATES[result.outcome]
+    word, color = _STATES[result.outcome]
     name = cut_middle(style.name(result.name), width, mark=style.plain("…"))
     measured, limit = measured_and_limit(result)
     bound = f"{'min' if result.is_floor else 'max'} {limit}"
     margin = "not judged" if result.outcome is Outcome.UNJUDGED else margin_text(result)
     figures = f"{style.plain(measured):>10}  {bound:>12}  {margin:>10}"
-    return style.paint(f"{word:<6}", colour) + f"  {name}{' ' * (width - cells(name))}  {figures}".rstrip()
+    return style.paint(f"{word:<6}", color) + f"  {name}{' ' * (width - cells(name))}  {figures}".rstrip()
 
 
 def _offenders(run: GateRun, style: Style, *, room: int) -> Iterator[str]:
@@ -138,7 +138,7 @@ def _offender(run: GateRun, result: RuleResult, finding: Finding, style: Style) 
 
 
 def _instruction(run: GateRun, finding: Finding, style: Style) -> str:
-    """What is to be changed: the instruction that buried it, else the one that wrote it."""
+    """The instruction to change: the one that buried the bytes, else the one that wrote them."""
     number = finding.buried_by or finding.layer
     if not number:
         return ""

@@ -8,7 +8,7 @@ from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers.blob import read_plain
 from layerscope.layers.table import Kind, LayerTable
-from layerscope.layers.tar.names import normalise
+from layerscope.layers.tar.names import normalize
 from layerscope.sources.documents.files import raw_name
 from layerscope.text import escape
 
@@ -64,7 +64,7 @@ class Archive:
 
     def _row(self, name: str) -> int:
         """The entry number of the regular file behind `name`."""
-        shown, path = escape(name), normalise(raw_name(name))
+        shown, path = escape(name), normalize(raw_name(name))
         for _ in range(MAX_HOPS):
             row = self._rows.get(path)
             if row is None:
@@ -73,7 +73,7 @@ class Archive:
             if kind not in (Kind.SYMLINK, Kind.HARDLINK):
                 return self._plain_file(row, shown)
             target = self._table.entries.links[row]
-            path = target if kind == Kind.HARDLINK else normalise(posixpath.join(posixpath.dirname(path), target))
+            path = target if kind == Kind.HARDLINK else normalize(posixpath.join(posixpath.dirname(path), target))
         raise NotFound(f"{shown} is a link that leads nowhere")
 
     def _plain_file(self, row: int, shown: str) -> int:

@@ -11,7 +11,7 @@ from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.documents import Config, HistoryStep
 from layerscope.oci.media_types import DOCKER_LAYER
-from layerscope.sources.documents.candidate import Candidate, Part
+from layerscope.sources.documents.candidate import Candidate, StatedLayer
 from layerscope.sources.documents.files import Files, because
 from layerscope.sources.documents.foreign_layers import is_foreign
 from layerscope.sources.image import Image, StoredLayer
@@ -31,7 +31,7 @@ class _Row:
     """What the documents say about one layer."""
 
     number: int
-    part: Part
+    part: StatedLayer
     diff_id: Digest | None
     chain_id: Digest | None
     history: HistoryStep | None
@@ -104,7 +104,7 @@ def _layer(files: Files, row: _Row) -> StoredLayer:
     )
 
 
-def _bytes_of(files: Files, part: Part) -> tuple[Blob | None, str]:
+def _bytes_of(files: Files, part: StatedLayer) -> tuple[Blob | None, str]:
     """A layer's bytes, or why they are not to be had."""
     if part.unread:
         return None, part.unread

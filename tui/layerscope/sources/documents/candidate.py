@@ -13,7 +13,7 @@ from layerscope.oci.platform import Platform
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StatedLayer:
     """One layer as a manifest names it. `media_type` is empty and `size` (bytes) is -1 where it does not say.
 
     `unread` is why its bytes are no tar that anybody could read (encrypted, nydus); empty for all others.
@@ -37,7 +37,7 @@ class Candidate:
     config_digest: Digest
     config: Config
     raw_config: bytes
-    parts: tuple[Part, ...]
+    parts: tuple[StatedLayer, ...]
     manifest_digest: Digest | None = None
     raw_manifest: bytes = b""
     names: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob
-from layerscope.layers.tar.names import normalise
+from layerscope.layers.tar.names import normalize
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import MAX_DOCUMENT, Descriptor, decode
 from layerscope.text import escape
@@ -76,7 +76,7 @@ class Directory:
     def _real(self, name: str) -> Path:
         """The regular file behind `name`, once all links are followed. Raises NotFound."""
         shown = escape(name)
-        relative = normalise(raw_name(name))
+        relative = normalize(raw_name(name))
         if b"\0" in relative:
             raise NotFound(f"{shown} is not there")
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from layerscope.errors import AmbiguousImage, CannotWrite, CorruptLayer, LayerscopeError, NotAnImage
 from layerscope.progress import Progress
 from layerscope.sources.documents.archive import Archive
-from layerscope.sources.documents.catalogue import lists_images
+from layerscope.sources.documents.catalog import lists_images
 from layerscope.sources.documents.files import Directory, Files
 from layerscope.sources.documents.single_layer import looks_like_layer
 from layerscope.sources.file_type import HEAD, describe_head, is_tar
@@ -21,14 +21,14 @@ MAX_TRIED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ImagePlace:
     """Files that may hold images, and what is asked of them there."""
 
     files: Files
     location: Location
 
 
-def place_inside(place: Place, progress: Progress) -> Place:
+def place_inside(place: ImagePlace, progress: Progress) -> ImagePlace:
     """The archive of images inside that of `place`, where that is none itself; else `place`.
 
     A tag may be the name of one, perhaps with the tag in it: `artifact.zip:image.tar:v1`. Raises AmbiguousImage for several.
@@ -41,14 +41,14 @@ def place_inside(place: Place, progress: Progress) -> Place:
     if chosen:
         name = max(chosen, key=len)
         inner = replace(place.location, typed=f"{place.location.typed}:{name}", tag=tag.removeprefix(name)[1:])
-        return Place(_opened(outer, name, progress), inner)
+        return ImagePlace(_opened(outer, name, progress), inner)
     found = _images(outer, names[: MAX_TRIED + 1], progress)
     if len(found) > 1:
         raise AmbiguousImage(
             f"{outer.place} holds {len(found)} archives of images; "
             f"choose one with `layerscope {escape(place.location.typed)}:NAME`: {', '.join(map(escape, found))}"
         )
-    return Place(next(iter(found.values())), place.location) if found else place
+    return ImagePlace(next(iter(found.values())), place.location) if found else place
 
 
 def _may_be_image(name: bytes) -> bool:

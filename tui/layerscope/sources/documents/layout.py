@@ -16,7 +16,7 @@ from layerscope.oci.media_types import (
     unread_kind,
 )
 from layerscope.oci.platform import Platform
-from layerscope.sources.documents.candidate import Candidate, Part, Refused, Stored
+from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer, Stored
 from layerscope.sources.documents.files import Files, blob_name, read_content
 from layerscope.sources.documents.foreign_layers import refuse_absent
 from layerscope.sources.documents.index import Leaf, ambiguity_problems, leaves, read_index, size_problem
@@ -119,6 +119,6 @@ def _refuse_artifact(manifest: Manifest, what: str) -> None:
         raise NotAnImage(f"{what} is not a container image: it is {escape(kind)}, without layers")
 
 
-def _part(layer: Descriptor) -> Part:
+def _part(layer: Descriptor) -> StatedLayer:
     unread = unread_kind(layer.media_type, layer.annotations)
-    return Part(blob_name(layer.digest), layer.digest, layer.media_type, layer.size, layer.urls, unread)
+    return StatedLayer(blob_name(layer.digest), layer.digest, layer.media_type, layer.size, layer.urls, unread)

@@ -12,7 +12,7 @@ from layerscope.errors import BadDocument, NotFound
 from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config, HistoryStep, LegacyImage, decode
-from layerscope.sources.documents.candidate import Candidate, Part, Refused, Stored
+from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer, Stored
 from layerscope.sources.documents.files import Files, decode_document, read_document
 from layerscope.sources.documents.foreign_layers import refuse_absent
 from layerscope.text import escape
@@ -78,7 +78,7 @@ def _stored(files: Files, identity: str, names: tuple[str, ...]) -> Stored:
 def _read(files: Files, identity: str, names: tuple[str, ...]) -> Candidate:
     chain = _chain(files, identity)
     top = chain[-1][1]
-    parts = tuple(Part(f"{layer}/layer.tar") for layer, _ in chain)
+    parts = tuple(StatedLayer(f"{layer}/layer.tar") for layer, _ in chain)
     refuse_absent(files, parts, f"{files.place}: {escape(names[0][:200]) if names else identity[:12]}")
     history = tuple(_history(image) for _, image in chain)
     config = Config(top.architecture, top.os, created=top.created, config=top.config, history=history)

@@ -10,12 +10,12 @@ import re
 
 from layerscope.errors import BadDocument, NotFound
 from layerscope.layers.table import Problem, Severity
-from layerscope.layers.tar.names import normalise
+from layerscope.layers.tar.names import normalize
 from layerscope.limits import CONFIGS_BYTES
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode
 from layerscope.oci.media_types import unread_kind
-from layerscope.sources.documents.candidate import Candidate, Part, Refused, Stored
+from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer, Stored
 from layerscope.sources.documents.files import Files, raw_name, read_document
 from layerscope.sources.documents.foreign_layers import refuse_absent
 from layerscope.sources.documents.index import ambiguity_problems
@@ -53,7 +53,7 @@ class _Configs:
 
     def read(self, name: str) -> tuple[bytes, Config, Digest]:
         """Its bytes, what they say, and their digest. Raises NotFound and BadDocument."""
-        key = normalise(raw_name(name))
+        key = normalize(raw_name(name))
         if key not in self._known:
             raw, what = read_document(self._files, name), f"{self._files.place}: the config {escape(name[:200])}"
             self._bytes += len(raw)
@@ -99,22 +99,22 @@ def _mismatch(name: str, raw: bytes) -> tuple[Problem, ...]:
     return (Problem(0, b"", f"the config does not match its name {escape(name[:200])}", Severity.REFUSED),)
 
 
-def _parts(item: ArchiveManifest, config: Config) -> tuple[Part, ...]:
+def _parts(item: ArchiveManifest, config: Config) -> tuple[StatedLayer, ...]:
     diff_ids = config.rootfs.diff_ids
     sources = [item.layer_sources.get(diff_id) for diff_id in diff_ids[: len(item.layers)]]
     sources += [None] * (len(item.layers) - len(sources))
     return tuple(_part(file, source) for file, source in zip(item.layers, sources, strict=True))
 
 
-def _part(file: str, source: Descriptor | None) -> Part:
+def _part(file: str, source: Descriptor | None) -> StatedLayer:
     """A layer. Its source says where it once came from: only where the member bears that digest is it about these bytes."""
     digest = digest_in(file)
     if source is None:
-        return Part(file, digest)
+        return StatedLayer(file, digest)
     if source.digest == digest:
         unread = unread_kind(source.media_type, source.annotations)
-        return Part(file, digest, source.media_type, source.size, source.urls, unread)
-    return Part(file, digest, urls=source.urls)
+        return StatedLayer(file, digest, source.media_type, source.size, source.urls, unread)
+    return StatedLayer(file, digest, urls=source.urls)
 
 
 def digest_in(file: str) -> Digest | None:

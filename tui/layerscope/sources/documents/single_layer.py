@@ -9,7 +9,7 @@ from layerscope.oci.documents import Config
 from layerscope.oci.platform import Platform
 from layerscope.sources.documents.archive import Archive
 from layerscope.sources.documents.assemble import assemble
-from layerscope.sources.documents.candidate import Candidate, Part
+from layerscope.sources.documents.candidate import Candidate, StatedLayer
 from layerscope.sources.documents.files import Files
 from layerscope.sources.file_type import is_root_filesystem
 from layerscope.sources.image import Image
@@ -36,7 +36,7 @@ def single_layer_image(place: str, blob: Blob, *, reference: str, noun: str = LA
         config_digest=Digest.of(NO_CONFIG),
         config=Config(),
         raw_config=NO_CONFIG,
-        parts=(Part(place),),
+        parts=(StatedLayer(place),),
         problems=(Problem(0, b"", text),),
         states_id=False,
         noun=noun,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from layerscope.layers.blob import Blob
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Descriptor
-from layerscope.sources.documents.candidate import Candidate, Part, Stored
+from layerscope.sources.documents.candidate import Candidate, StatedLayer, Stored
 from layerscope.sources.documents.files import Files, read_document
 from layerscope.sources.documents.index import INDEX, Leaf, leaves
 from layerscope.sources.documents.layout import images_at
@@ -45,7 +45,7 @@ def _with_files(named: _ByHex, image: Stored) -> Stored:
     return replace(image, parts=tuple(_part(named, part) for part in image.parts))
 
 
-def _part(named: _ByHex, part: Part) -> Part:
+def _part(named: _ByHex, part: StatedLayer) -> StatedLayer:
     return replace(part, file=named.name_of(part.file))
 
 

@@ -14,8 +14,8 @@ from layerscope.layers.blob import Blob
 from layerscope.layers.compression.streams import PIECE, unpack
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
-from layerscope.oci.reference import normalise, tag_of
-from layerscope.sources.documents.candidate import Candidate, Part, Refused, Stored
+from layerscope.oci.reference import normalize, tag_of
+from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer, Stored
 from layerscope.sources.documents.files import Files
 from layerscope.text import escape
 
@@ -54,7 +54,7 @@ def _first_difference(files: Files, image: Candidate, twin: Candidate) -> str:
     return ""
 
 
-def _is_same_layer(files: Files, one: Part, other: Part, diff_id: Digest | None) -> bool:
+def _is_same_layer(files: Files, one: StatedLayer, other: StatedLayer, diff_id: Digest | None) -> bool:
     """Whether two members hold the same bytes, or the other one unpacks to what the config says."""
     if one.file == other.file:
         return True
@@ -97,7 +97,7 @@ def _by_name(images: Iterable[Stored]) -> dict[str, Stored]:
 
 def _keys(image: Stored) -> set[str]:
     """What an image may be found by. A layout may give no more than a tag (`1` for `app:1`)."""
-    return {key for name in image.names for key in (normalise(name), tag_of(name) or name)} or {UNNAMED}
+    return {key for name in image.names for key in (normalize(name), tag_of(name) or name)} or {UNNAMED}
 
 
 def _against(image: Stored, others: dict[str, Stored]) -> Stored:
@@ -116,7 +116,7 @@ def _rival(image: Candidate, others: dict[str, Stored]) -> Stored | None:
     """The image of the other document that another engine may take for this one."""
     if not image.names or UNNAMED in others:
         return next(iter(others.values()), None)
-    names = {normalise(name) for name in image.names}
+    names = {normalize(name) for name in image.names}
     by_name = next((others[name] for name in names if name in others), None)
     bare = {name for name in image.names if not tag_of(name)}
     return by_name or next((others[name] for name in bare if name in others), None)

@@ -12,7 +12,7 @@ from functools import cached_property
 from layerscope.errors import CorruptLayer, NotFound
 from layerscope.layers.blob import Blob
 from layerscope.layers.compression.streams import unpacked_limit
-from layerscope.layers.tar.names import normalise
+from layerscope.layers.tar.names import normalize
 from layerscope.progress import Progress
 from layerscope.sources.documents.files import raw_name
 from layerscope.sources.spool import CHUNK, spool
@@ -62,7 +62,7 @@ class ZipArchive:
 
     def has(self, name: str) -> bool:
         """See Files."""
-        return normalise(raw_name(name)) in self._members
+        return normalize(raw_name(name)) in self._members
 
     def names(self) -> list[bytes]:
         """See Files."""
@@ -70,7 +70,7 @@ class ZipArchive:
 
     def blob(self, name: str) -> Blob:
         """See Files. Raises CorruptLayer for a member that is damaged, and CannotWrite without room to copy it."""
-        shown, member = escape(name), self._members.get(normalise(raw_name(name)))
+        shown, member = escape(name), self._members.get(normalize(raw_name(name)))
         if member is None:
             raise NotFound(f"{shown} is not there")
         if stat.S_ISLNK(member.external_attr >> 16):
@@ -92,7 +92,7 @@ class ZipArchive:
 
     @cached_property
     def _members(self) -> dict[bytes, zipfile.ZipInfo]:
-        return {normalise(raw_name(each.filename)): each for each in self._zip.infolist() if not each.is_dir()}
+        return {normalize(raw_name(each.filename)): each for each in self._zip.infolist() if not each.is_dir()}
 
     def _mapped(self, member: zipfile.ZipInfo) -> Blob:
         header = self._blob.read(member.header_offset, _LOCAL_HEADER)

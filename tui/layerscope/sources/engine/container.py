@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from layerscope.errors import AmbiguousImage, NotFound, UsageError
-from layerscope.layers.readers.protocol import Way
+from layerscope.layers.readers.protocol import LayerReader
 from layerscope.oci.reference import near_matches
 from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine
-from layerscope.sources.engine.container_diff import changed_layer
+from layerscope.sources.engine.container_diff import read_container_diff
 from layerscope.sources.engine.endpoints import endpoints, is_usual
-from layerscope.sources.engine.export import Asked
+from layerscope.sources.engine.export import OpenRequest
 from layerscope.sources.engine.failures import EngineFailed, taking_apart
-from layerscope.sources.engine.find import Found, NotAnswered
+from layerscope.sources.engine.find_engine import EngineImage, NotAnswered
 from layerscope.sources.engine.layer_readers import open_found
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.image import Image
 from layerscope.sources.location import EngineName
 from layerscope.sources.storage.allowed import may_read_storage
@@ -36,52 +36,52 @@ class _NotInEngine(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _FoundContainer:
     engine: Engine
     container: Container
 
 
-def open_container(wanted: EngineName, asked: Asked) -> Image:
+def open_container(wanted: EngineName, asked: OpenRequest) -> Image:
     """Open a container, running or not. What cannot be read in the engine's storage is asked of its API, now.
 
     Raises NotFound with all places that were looked into and near names, AmbiguousImage when Docker and Podman both have one
     of that name, EngineFailed, and what opening the container's image raises.
     """
-    if asked.wishes.keep is not None:
+    if asked.engine_options.keep is not None:
         raise UsageError("--keep keeps the archive of an image; of a container, commit it first")
     try:
         with _found(wanted, asked.progress) as found:
             return _opened(found, asked)
     except _NotInEngine:
-        kinds = [kind for kind in Kind if wanted.kind in (None, kind) and is_usual(kind)]
+        kinds = [kind for kind in EngineKind if wanted.kind in (None, kind) and is_usual(kind)]
         kept = search_container(kinds, wanted.name, reference=asked.reference) if may_read_storage() else None
         if kept is None:
             raise
         return kept
 
 
-def _opened(found: _Found, asked: Asked) -> Image:
+def _opened(found: _FoundContainer, asked: OpenRequest) -> Image:
     engine, container = found.engine, found.container
     image = engine.inspect(container.image_id)
     if image is None:
         raise NotFound(f"{engine.endpoint} does not have the image of container {escape(container.title)} any more")
-    below = open_found(Found(engine, image, image.id), asked)
-    return with_own_layer(below, container, _way(found, below, asked.progress), reference=asked.reference)
+    below = open_found(EngineImage(engine, image, image.id), asked)
+    return with_own_layer(below, container, _own_layer_reader(found, below, asked.progress), reference=asked.reference)
 
 
-def _way(found: _Found, below: Image, progress: Progress) -> Way:
+def _own_layer_reader(found: _FoundContainer, below: Image, progress: Progress) -> LayerReader:
     """What the container wrote: in the engine's storage, else as its API tells it."""
     if may_read_storage() and found.engine.endpoint.socket is not None:
         try:
             return own_layer(found.container, below)
         except StorageUnreadable:
             pass
-    return changed_layer(found.engine, found.container, progress)
+    return read_container_diff(found.engine, found.container, progress)
 
 
 @contextmanager
-def _found(wanted: EngineName, progress: Progress) -> Iterator[_Found]:
-    found: list[_Found] = []
+def _found(wanted: EngineName, progress: Progress) -> Iterator[_FoundContainer]:
+    found: list[_FoundContainer] = []
     reasons: list[str] = []
     is_unanswered = False
     with ExitStack() as resources:
@@ -108,18 +108,18 @@ def _found(wanted: EngineName, progress: Progress) -> Iterator[_Found]:
         yield found[0]
 
 
-def _has_named(found: list[_Found]) -> bool:
+def _has_named(found: list[_FoundContainer]) -> bool:
     """Whether an engine that a setting names has the container."""
     return any(not is_usual(each.engine.endpoint.kind) for each in found)
 
 
-def _look(engine: Engine, name: str) -> list[_Found]:
+def _look(engine: Engine, name: str) -> list[_FoundContainer]:
     answer = engine.ask(f"/containers/{name}/json")
     with taking_apart(engine.endpoint):
-        return [] if answer is None else [_Found(engine, _container(answer))]
+        return [] if answer is None else [_FoundContainer(engine, _container(answer))]
 
 
-def _note_absent(engine: Engine, name: str, reasons: list[str]) -> list[_Found]:
+def _note_absent(engine: Engine, name: str, reasons: list[str]) -> list[_FoundContainer]:
     """Say that an engine has no such container, with near names."""
     listed = engine.ask("/containers/json?all=1") or ()
     with taking_apart(engine.endpoint):

@@ -13,10 +13,10 @@ from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression.streams import PIECE, Compression
 from layerscope.layers.content import LayerContent, Stretch
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
-from layerscope.layers.readers.overlay.subset import Change, changed_part
+from layerscope.layers.readers.overlay.subset import ContainerChange, changed_part
 from layerscope.layers.readers.stream import numbered
 from layerscope.layers.table import Strings
-from layerscope.layers.tar.names import normalise
+from layerscope.layers.tar.names import normalize
 from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint
@@ -27,7 +27,7 @@ from layerscope.sources.storage.container import Container
 from layerscope.text import escape
 
 
-def changed_layer(engine: Engine, container: Container, progress: Progress) -> ChangedLayer:
+def read_container_diff(engine: Engine, container: Container, progress: Progress) -> ContainerDiffReader:
     """Ask for what a container changed, then index an export of it while it passes by. Raises EngineFailed."""
     answer = engine.ask(f"/containers/{container.id}/changes") or ()
     with taking_apart(engine.endpoint):
@@ -42,18 +42,18 @@ def changed_layer(engine: Engine, container: Container, progress: Progress) -> C
     )
     with Receiving(call, expected=0, progress=progress) as stream:
         table = read_pieces(iter(stream.some, b""))
-    return ChangedLayer(ReadLayer(changed_part(table, changes), Compression.NONE), engine.endpoint, container)
+    return ContainerDiffReader(ReadLayer(changed_part(table, changes), Compression.NONE), engine.endpoint, container)
 
 
-def _change(answer: dict[str, Any]) -> Change:
+def _change(answer: dict[str, Any]) -> ContainerChange:
     """Engine API, ContainerChanges: kind 2 is a path that is gone."""
-    path = normalise(str(answer.get("Path") or "").encode("utf-8", "surrogateescape"))
-    return Change(path, is_removal=answer.get("Kind") == 2)
+    path = normalize(str(answer.get("Path") or "").encode("utf-8", "surrogateescape"))
+    return ContainerChange(path, is_removal=answer.get("Kind") == 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChangedLayer:
-    """The Way to what a container wrote when it was asked for."""
+class ContainerDiffReader:
+    """Reads what a container had written at the time the engine was asked."""
 
     passed: ReadLayer
     endpoint: Endpoint
@@ -65,16 +65,16 @@ class ChangedLayer:
         return 0
 
     def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002 - there is nothing left to count
-        """See Way."""
+        """See LayerReader."""
         return numbered(self.passed, layer)
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """See Way: each file is asked of the engine."""
-        return ChangedContent(self.endpoint, self.container, read.table.entries.paths)
+        """Return content that asks the engine for each file."""
+        return ContainerDiffContent(self.endpoint, self.container, read.table.entries.paths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChangedContent:
+class ContainerDiffContent:
     """The files of such a layer, asked for one by one. Raises EngineFailed besides what LayerContent does."""
 
     endpoint: Endpoint

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine_names import EngineKind
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"
@@ -17,7 +17,7 @@ PODMAN_SOCKET = "/run/podman/podman.sock"
 class Endpoint:
     """An engine and its address, such as `unix:///run/podman/podman.sock`; empty: what the environment or context says."""
 
-    kind: Kind
+    kind: EngineKind
     address: str = ""
 
     @property
@@ -37,37 +37,37 @@ class Endpoint:
         return f"{self.kind.label} ({self.address or os.environ.get('DOCKER_HOST') or 'of the current context'})"
 
 
-def endpoints(kind: Kind | None = None) -> list[Endpoint]:
+def endpoints(kind: EngineKind | None = None) -> list[Endpoint]:
     """The engines to ask, in this order: Docker first; of one engine's usual sockets only those that are there, if any is."""
     found: list[Endpoint] = []
-    if kind in (None, Kind.DOCKER):
+    if kind in (None, EngineKind.DOCKER):
         found += _docker()
-    if kind in (None, Kind.PODMAN):
+    if kind in (None, EngineKind.PODMAN):
         found += _podman()
     return found
 
 
-def is_usual(kind: Kind) -> bool:
+def is_usual(kind: EngineKind) -> bool:
     """Whether no setting leads to another engine of that kind than this machine's own."""
-    if kind is Kind.DOCKER:
+    if kind is EngineKind.DOCKER:
         return not os.environ.get("DOCKER_HOST") and not _has_context()
     return not os.environ.get("CONTAINER_HOST")
 
 
 def _docker() -> list[Endpoint]:
-    if not is_usual(Kind.DOCKER):
-        return [Endpoint(Kind.DOCKER)]
+    if not is_usual(EngineKind.DOCKER):
+        return [Endpoint(EngineKind.DOCKER)]
     rootless = [f"{run}/docker.sock" for run in _own_runtime()]
-    return _usual(Kind.DOCKER, [DOCKER_SOCKET, *rootless])[:1]
+    return _usual(EngineKind.DOCKER, [DOCKER_SOCKET, *rootless])[:1]
 
 
 def _podman() -> list[Endpoint]:
     if address := os.environ.get("CONTAINER_HOST"):
-        return [Endpoint(Kind.PODMAN, address)]
-    return _usual(Kind.PODMAN, [*(f"{run}/podman/podman.sock" for run in _own_runtime()), PODMAN_SOCKET])
+        return [Endpoint(EngineKind.PODMAN, address)]
+    return _usual(EngineKind.PODMAN, [*(f"{run}/podman/podman.sock" for run in _own_runtime()), PODMAN_SOCKET])
 
 
-def _usual(kind: Kind, sockets: list[str]) -> list[Endpoint]:
+def _usual(kind: EngineKind, sockets: list[str]) -> list[Endpoint]:
     usual = [Endpoint(kind, f"unix://{socket}") for socket in sockets]
     return [endpoint for endpoint in usual if endpoint.is_there] or usual[-1:]
 

@@ -1,4 +1,4 @@
-"""The dearest way to an engine's image: the engine exports all of it, and it is indexed while it arrives."""
+"""An engine's image by export, the slowest route: the engine sends all of it, and it is indexed while it arrives."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from layerscope.progress import Progress
 from layerscope.sources.documents.archive import Archive
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.candidate import Candidate
-from layerscope.sources.documents.catalogue import stored_images
+from layerscope.sources.documents.catalog import stored_images
 from layerscope.sources.documents.choose import choose
 from layerscope.sources.documents.files import Files
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.export_cache import recall, remember
-from layerscope.sources.engine.find import Found
+from layerscope.sources.engine.find_engine import EngineImage
 from layerscope.sources.engine.keep import Keeper
-from layerscope.sources.engine.options import Wishes
+from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.engine.receive import Call, OnPiece, Receiving, nothing
-from layerscope.sources.engine.received import Part, Received, receive
-from layerscope.sources.engine.refetched import Again, PassedLayer
+from layerscope.sources.engine.received import Received, ReceivedMember, receive
+from layerscope.sources.engine.refetched import ExportedReader, RefetchedImage
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.location import EngineName, Location
 from layerscope.sources.spool import spool_stream
@@ -33,74 +33,76 @@ from layerscope.text import escape
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OpenRequest:
     """What was asked for, and by whom it is watched."""
 
     reference: str
     platform: Platform | None
-    wishes: Wishes
+    engine_options: EngineOptions
     progress: Progress
 
 
-def exported(found: Found, asked: Asked) -> Image:
+def exported(found: EngineImage, asked: OpenRequest) -> Image:
     """Index an export while it arrives; with `keep`, it is also written there. Nothing else of it is stored.
 
     The cache learns its layers and documents.
     """
-    directory = asked.wishes.keep
+    directory = asked.engine_options.keep
     if directory is None:
-        return _opened(_received(found, asked, nothing), _fetched_again(found, asked), found, asked)
+        return _opened(_received(found, asked, nothing), _refetched(found, asked), found, asked)
     with Keeper(directory, asked.reference) as keeper:
         received = _received(found, asked, keeper.write)
-        image = _opened(received, Again(lambda: _stored(_kept(keeper.path), found, asked), asked.progress), found, asked)
+        image = _opened(
+            received, RefetchedImage(lambda: _stored(_kept(keeper.path), found, asked), asked.progress), found, asked
+        )
         keeper.finish()
-    return _stored(_kept(keeper.path), found, asked) if asked.wishes.needs_archive else image
+    return _stored(_kept(keeper.path), found, asked) if asked.engine_options.needs_archive else image
 
 
-def known(found: Found, asked: Asked) -> Image | None:
+def known(found: EngineImage, asked: OpenRequest) -> Image | None:
     """An image that was exported before, from the cache; None where not all of it is there."""
-    again = _fetched_again(found, asked)
-    return recall(found, reference=asked.reference, platform=asked.platform, cache=asked.wishes.cache, again=again)
+    again = _refetched(found, asked)
+    return recall(found, reference=asked.reference, platform=asked.platform, cache=asked.engine_options.cache, refetched=again)
 
 
-def stored(found: Found, asked: Asked) -> Image:
+def stored(found: EngineImage, asked: OpenRequest) -> Image:
     """Store an export in an unnamed temporary file first: for those who will read contents, so that it is asked for once."""
     return _stored(_copy(found, asked), found, asked)
 
 
-def _fetched_again(found: Found, asked: Asked) -> Again:
+def _refetched(found: EngineImage, asked: OpenRequest) -> RefetchedImage:
     """The same image later, by its id: a tag may be another's by then."""
     same = replace(found, name=found.image.id)
-    return Again(lambda: _stored(_copy(same, asked), same, asked), asked.progress)
+    return RefetchedImage(lambda: _stored(_copy(same, asked), same, asked), asked.progress)
 
 
-def _stored(files: Files, found: Found, asked: Asked) -> Image:
+def _stored(files: Files, found: EngineImage, asked: OpenRequest) -> Image:
     candidate, name = _chosen(files, found, asked)
     return assemble(files, candidate, reference=asked.reference, name=name)
 
 
-def _opened(received: Received, again: Again, found: Found, asked: Asked) -> Image:
+def _opened(received: Received, refetched: RefetchedImage, found: EngineImage, asked: OpenRequest) -> Image:
     """The image among the documents that arrived, its layers with their tables."""
     candidate, name = _chosen(received, found, asked)
     image = assemble(received, candidate, reference=asked.reference, name=name)
     parts = [
         received.part(part.file) if layer.blob else None for layer, part in zip(image.layers, candidate.parts, strict=True)
     ]
-    layers = [_passed(layer, part, again) for layer, part in zip(image.layers, parts, strict=True)]
+    layers = [_passed(layer, part, refetched) for layer, part in zip(image.layers, parts, strict=True)]
     opened = replace(image, layers=tuple(layers))
-    remember(opened, [part.diff_id if part else None for part in parts], received, found, asked.wishes.cache)
+    remember(opened, [part.diff_id if part else None for part in parts], received, found, asked.engine_options.cache)
     return opened
 
 
-def _passed(layer: StoredLayer, part: Part | None, again: Again) -> StoredLayer:
-    """A layer with the way to what was read of it; one whose bytes are not there stays as it is."""
+def _passed(layer: StoredLayer, part: ReceivedMember | None, refetched: RefetchedImage) -> StoredLayer:
+    """Return the layer with a reader of what arrived; a layer whose bytes are absent stays as it is."""
     if part is None:
         return layer
     passed = part.layer or read_passing(BytesIO(part.first), size=part.size)
-    return replace(layer, blob=None, way=PassedLayer(passed, layer.number, layer.diff_id, part.size, again))
+    return replace(layer, blob=None, reader=ExportedReader(passed, layer.number, layer.diff_id, part.size, refetched))
 
 
-def _chosen(files: Files, found: Found, asked: Asked) -> tuple[Candidate, str]:
+def _chosen(files: Files, found: EngineImage, asked: OpenRequest) -> tuple[Candidate, str]:
     images = stored_images(files)
     if not images:
         raise NotFound(f"{files.place} saved {escape(found.name)} without any document that says what it is")
@@ -109,14 +111,14 @@ def _chosen(files: Files, found: Found, asked: Asked) -> tuple[Candidate, str]:
     return choose(images, location, asked.platform)
 
 
-def _received(found: Found, asked: Asked, on_piece: OnPiece) -> Received:
+def _received(found: EngineImage, asked: OpenRequest, on_piece: OnPiece) -> Received:
     with _receiving(found.engine, found, asked, on_piece) as stream:
         received = receive(stream, str(found.engine.endpoint))
         stream.finish()
     return received
 
 
-def _copy(found: Found, asked: Asked) -> Archive:
+def _copy(found: EngineImage, asked: OpenRequest) -> Archive:
     """The archive, fetched and stored in an unnamed temporary file. The engine is called again: that call may be over."""
     place = str(found.engine.endpoint)
     with Engine.connect(found.engine.endpoint) as engine, _receiving(engine, found, asked, nothing) as stream:
@@ -127,7 +129,7 @@ def _kept(path: Path) -> Archive:
     return Archive.of(escape(str(path)), Blob.of_file(path))
 
 
-def _receiving(engine: Engine, found: Found, asked: Asked, on_piece: OnPiece) -> Receiving:
+def _receiving(engine: Engine, found: EngineImage, asked: OpenRequest, on_piece: OnPiece) -> Receiving:
     label = engine.endpoint.kind.label
     call = Call(
         name=str(engine.endpoint),

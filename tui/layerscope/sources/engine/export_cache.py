@@ -19,8 +19,8 @@ from layerscope.oci.documents import Config, decode
 from layerscope.oci.platform import Platform, host_platform
 from layerscope.sources.documents.assemble import layer_steps
 from layerscope.sources.documents.files import Files, blob_name, read_document
-from layerscope.sources.engine.find import Found
-from layerscope.sources.engine.refetched import Again, PassedLayer
+from layerscope.sources.engine.find_engine import EngineImage
+from layerscope.sources.engine.refetched import ExportedReader, RefetchedImage
 from layerscope.sources.image import Image, StoredLayer
 
 if TYPE_CHECKING:
@@ -48,22 +48,24 @@ class _Note(msgspec.Struct, array_like=True, frozen=True):
     layers: tuple[_Layer, ...]
 
 
-def remember(image: Image, diff_ids: Sequence[Digest | None], files: Files, found: Found, cache: Cache | None) -> None:
+def remember(image: Image, diff_ids: Sequence[Digest | None], files: Files, found: EngineImage, cache: Cache | None) -> None:
     """Keep what arrived of an image, as far as its hashes are right; `diff_ids` are those of the bytes, None where none are."""
-    from layerscope.cache.key import Ids
+    from layerscope.cache.key import IdKind
 
     if cache is None or cache.trouble:
         return
     sound = [layer for layer, actual in zip(image.layers, diff_ids, strict=True) if actual and actual == layer.diff_id]
     for layer in sound:
-        if layer.diff_id and isinstance(layer.way, PassedLayer) and not cache.has(layer.diff_id, (Ids.XXH3,)):
-            cache.keep(layer.diff_id, layer.way.passed, Ids.XXH3)
+        if layer.diff_id and isinstance(layer.reader, ExportedReader) and not cache.has(layer.diff_id, (IdKind.XXH3,)):
+            cache.keep(layer.diff_id, layer.reader.passed, IdKind.XXH3)
     if len(sound) == len(image.layers) and _is_proved(image, Digest(found.image.id), files):
         cache.note(Digest(found.image.id), msgspec.msgpack.encode(_note(image, found)))
 
 
-def recall(found: Found, *, reference: str, platform: Platform | None, cache: Cache | None, again: Again) -> Image | None:
-    """An image whose documents and layers are all known; None where anything is missing. Contents come from `again`."""
+def recall(
+    found: EngineImage, *, reference: str, platform: Platform | None, cache: Cache | None, refetched: RefetchedImage
+) -> Image | None:
+    """An image whose documents and layers are all known; None where anything is missing. Contents come from `refetched`."""
     text = cache.recall(Digest(found.image.id)) if cache is not None else None
     if cache is None or text is None:
         return None
@@ -71,7 +73,7 @@ def recall(found: Found, *, reference: str, platform: Platform | None, cache: Ca
         note = msgspec.msgpack.decode(text, type=_Note)
         if note.saved_by != found.engine.version or not _is_meant(note, found.image.id, platform):
             return None
-        return _opened(note, cache, again, reference=reference, name=found.tag)
+        return _opened(note, cache, refetched, reference=reference, name=found.tag)
     except (msgspec.MsgspecError, UnicodeDecodeError, LayerscopeError):
         return None
 
@@ -94,7 +96,7 @@ def _is_proved(image: Image, image_id: Digest, files: Files) -> bool:
     return image_id.matches(index) is True and manifest.encode() in index
 
 
-def _note(image: Image, found: Found) -> _Note:
+def _note(image: Image, found: EngineImage) -> _Note:
     return _Note(
         saved_by=found.engine.version,
         platform=(image.platform.os, image.platform.architecture, image.platform.variant),
@@ -118,12 +120,12 @@ def _is_meant(note: _Note, image_id: str, platform: Platform | None) -> bool:
     return Platform(*note.platform).matches(platform or host_platform()) or (is_only and platform is None)
 
 
-def _opened(note: _Note, cache: Cache, again: Again, *, reference: str, name: str) -> Image | None:
-    from layerscope.cache.key import Ids
+def _opened(note: _Note, cache: Cache, refetched: RefetchedImage, *, reference: str, name: str) -> Image | None:
+    from layerscope.cache.key import IdKind
 
     reads: list[ReadLayer] = []
     for number, layer in enumerate(note.layers, 1):
-        read = cache.find(Digest.parse(layer.diff_id), (Ids.XXH3,), layer=number)
+        read = cache.find(Digest.parse(layer.diff_id), (IdKind.XXH3,), layer=number)
         if read is None:
             return None
         reads.append(read)
@@ -137,13 +139,13 @@ def _opened(note: _Note, cache: Cache, again: Again, *, reference: str, name: st
         config=config,
         raw_config=note.raw_config,
         raw_manifest=note.raw_manifest,
-        layers=_layers(note, config, reads, again),
+        layers=_layers(note, config, reads, refetched),
         annotations=note.annotations,
         problems=tuple(Problem(0, b"", *each) for each in note.problems),
     )
 
 
-def _layers(note: _Note, config: Config, reads: list[ReadLayer], again: Again) -> tuple[StoredLayer, ...]:
+def _layers(note: _Note, config: Config, reads: list[ReadLayer], refetched: RefetchedImage) -> tuple[StoredLayer, ...]:
     diff_ids = [Digest.parse(layer.diff_id) for layer in note.layers]
     chain, steps = chain_ids(diff_ids), layer_steps(config)
     return tuple(
@@ -155,7 +157,7 @@ def _layers(note: _Note, config: Config, reads: list[ReadLayer], again: Again) -
             media_type=layer.media_type,
             blob=None,
             history=steps[index] if index < len(steps) else None,
-            way=PassedLayer(reads[index], index + 1, diff_ids[index], layer.stored_bytes, again),
+            reader=ExportedReader(reads[index], index + 1, diff_ids[index], layer.stored_bytes, refetched),
         )
         for index, layer in enumerate(note.layers)
     )

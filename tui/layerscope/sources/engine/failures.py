@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from layerscope.errors import LayerscopeError
 from layerscope.sources.engine.endpoints import Endpoint
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine_names import EngineKind
 from layerscope.text import escape
 
 MAX_CAUSES = 20
@@ -96,14 +96,14 @@ def _last(error: BaseException) -> str:
     return escape(reason[:LONGEST_REASON])
 
 
-def _permission(kind: Kind) -> str:
-    if kind is Kind.DOCKER:
+def _permission(kind: EngineKind) -> str:
+    if kind is EngineKind.DOCKER:
         return f"join the group `docker`, or use sudo; or: sudo docker save IMAGE | {_PIPE}"
     return f"use your own (systemctl --user start podman.socket), or sudo; or: podman save IMAGE | {_PIPE}"
 
 
-def _start(kind: Kind) -> str:
-    if kind is Kind.DOCKER:
+def _start(kind: EngineKind) -> str:
+    if kind is EngineKind.DOCKER:
         return "start it, or set DOCKER_HOST or `docker context use` to where it runs"
     return f"start its API (systemctl --user start podman.socket), or: podman save IMAGE | {_PIPE}"
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import EngineFailed, failure_of
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine_names import EngineKind
 from layerscope.text import escape
 
 AT_ONCE = 8
@@ -36,11 +36,11 @@ EngineFailed.
 
 
 @contextmanager
-def questions(endpoint: Endpoint) -> Iterator[Ask]:
+def asking_engine(endpoint: Endpoint) -> Iterator[Ask]:
     """Ask an engine for as long as the context lasts. Raises EngineFailed, perhaps only with the first question."""
     path = local_socket(endpoint)
     if path is not None:
-        with _Line(endpoint, path) as line:
+        with _SocketTransport(endpoint, path) as line:
             yield line.ask
         return
     from layerscope.sources.engine.client import Engine
@@ -60,12 +60,12 @@ def ask_all(ask: Ask, paths: Iterable[str]) -> Iterator[Any]:
 def local_socket(endpoint: Endpoint) -> Path | None:
     """The socket that an engine listens at; None where it is elsewhere, or only Docker's context says where."""
     address = endpoint.address
-    if not address and endpoint.kind is Kind.DOCKER:
+    if not address and endpoint.kind is EngineKind.DOCKER:
         address = os.environ.get("DOCKER_HOST", "")
     return Path(address.removeprefix(_SOCKET)) if address.startswith(f"{_SOCKET}/") else None
 
 
-class _Line:
+class _SocketTransport:
     """The way to a socket: a connection for each thread that asks, kept until the end."""
 
     def __init__(self, endpoint: Endpoint, path: Path) -> None:
@@ -74,7 +74,7 @@ class _Line:
         self._all = ExitStack()
         self._lock = Lock()
 
-    def __enter__(self) -> _Line:
+    def __enter__(self) -> _SocketTransport:
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -1,38 +1,38 @@
-"""The ways to an engine's image that was found, the cheapest first. This is the one place that knows them all."""
+"""Chooses how to read an engine's image, the cheapest first: storage in place, the cache, an export."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from layerscope.sources.engine.export import Asked, exported, known, stored
-from layerscope.sources.engine.find import Found
+from layerscope.sources.engine.export import OpenRequest, exported, known, stored
+from layerscope.sources.engine.find_engine import EngineImage
 from layerscope.sources.image import Image
 from layerscope.sources.storage.allowed import may_read_storage
-from layerscope.sources.storage.in_place import Place, open_kept
+from layerscope.sources.storage.in_place import StoragePlace, open_kept
 from layerscope.sources.storage.unreadable import StorageUnreadable
 
 
-def open_found(found: Found, asked: Asked) -> Image:
-    """Open an image by the cheapest way that does what was asked for.
+def open_found(found: EngineImage, asked: OpenRequest) -> Image:
+    """Open an image by the cheapest route that does what was asked for.
 
-    An archive to keep has to be exported whatever other ways there are.
+    An archive to keep has to be exported even if it could be read in place.
     """
-    if asked.wishes.keep is not None:
+    if asked.engine_options.keep is not None:
         return exported(found, asked)
     with suppress(StorageUnreadable):
         kept = _kept(found, asked)
-        if not asked.wishes.needs_tars or all(layer.blob is not None for layer in kept.layers):
+        if not asked.engine_options.needs_tars or all(layer.blob is not None for layer in kept.layers):
             return kept
-    if asked.wishes.needs_archive:
+    if asked.engine_options.needs_archive:
         return stored(found, asked)
     return known(found, asked) or exported(found, asked)
 
 
-def _kept(found: Found, asked: Asked) -> Image:
+def _kept(found: EngineImage, asked: OpenRequest) -> Image:
     """The image where the engine keeps it. Raises StorageUnreadable."""
     engine = found.engine
     if engine.endpoint.socket is None or not may_read_storage():
         raise StorageUnreadable(f"what {engine.endpoint} keeps is not read")
     name = "" if found.name == found.image.id else found.name
-    place = Place(engine.endpoint.kind, *engine.storage())
+    place = StoragePlace(engine.endpoint.kind, *engine.storage())
     return open_kept(place, found.image.id, reference=asked.reference, name=name, platform=asked.platform)

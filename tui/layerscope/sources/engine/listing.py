@@ -53,7 +53,7 @@ KnownSizes = Callable[[Iterable[Digest]], Mapping[Digest, int]]
 """The sizes of layers by chain id, of as many as are known."""
 
 
-class _Row(msgspec.Struct, rename="pascal"):
+class _ImageRow(msgspec.Struct, rename="pascal"):
     """An image in the list (Engine API, ImageList)."""
 
     id: str
@@ -61,11 +61,11 @@ class _Row(msgspec.Struct, rename="pascal"):
     repo_digests: tuple[str, ...] | None = None
 
 
-class _Layers(msgspec.Struct, rename="pascal"):
+class _RootFsRow(msgspec.Struct, rename="pascal"):
     layers: tuple[str, ...] | None = None
 
 
-class _About(msgspec.Struct, rename="pascal"):
+class _InspectRow(msgspec.Struct, rename="pascal"):
     """An image by itself (ImageInspect)."""
 
     id: str
@@ -74,10 +74,10 @@ class _About(msgspec.Struct, rename="pascal"):
     os: str = ""
     architecture: str = ""
     variant: str = ""
-    root_fs: _Layers = msgspec.field(name="RootFS", default_factory=_Layers)
+    root_fs: _RootFsRow = msgspec.field(name="RootFS", default_factory=_RootFsRow)
 
 
-class _Step(msgspec.Struct, rename="pascal"):
+class _HistoryRow(msgspec.Struct, rename="pascal"):
     """A step of its build, the last one first (ImageHistory)."""
 
     created_by: str = ""
@@ -99,15 +99,15 @@ def list_images(ask: Ask, known_sizes: KnownSizes, progress: Progress = unwatche
 
 
 def _asked(ask: Ask, progress: Progress) -> Iterator[ListedImage]:
-    rows = msgspec.convert(ask("/images/json") or [], list[_Row])
+    rows = msgspec.convert(ask("/images/json") or [], list[_ImageRow])
     answers = ask_all(ask, [f"/images/{row.id}/json" for row in rows])
     for number, (row, about) in enumerate(zip(rows, answers, strict=True), 1):
         progress(f"image {number:,} of {len(rows):,}", 0, 0)
         if about is not None:
-            yield _listed(row, msgspec.convert(about, _About))
+            yield _listed(row, msgspec.convert(about, _InspectRow))
 
 
-def _listed(row: _Row, about: _About) -> ListedImage:
+def _listed(row: _ImageRow, about: _InspectRow) -> ListedImage:
     """The names are those of the list, which has them all."""
     return ListedImage(
         id=about.id,
@@ -132,13 +132,13 @@ def _with_steps(ask: Ask, images: list[ListedImage], progress: Progress) -> Iter
     steps: dict[str, tuple[ListedStep, ...] | None] = {image.id: () for image in images}
     for number, (image, history) in enumerate(zip(unknown, histories, strict=True), 1):
         progress(f"history {number:,} of {len(unknown):,}", 0, 0)
-        steps[image.id] = None if history is None else _steps(msgspec.convert(history, list[_Step]))
+        steps[image.id] = None if history is None else _steps(msgspec.convert(history, list[_HistoryRow]))
     for image in images:
         found = steps[image.id]
         yield None if found is None else replace(image, steps=found)
 
 
-def _steps(history: list[_Step]) -> tuple[ListedStep, ...]:
+def _steps(history: list[_HistoryRow]) -> tuple[ListedStep, ...]:
     return tuple(ListedStep(step.created_by, step.size) for step in reversed(history))
 
 

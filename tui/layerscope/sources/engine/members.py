@@ -16,7 +16,7 @@ from layerscope.text import escape
 LONGEST_ERROR = 4096
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """What a tar arrives by."""
 
     def read(self, size: int) -> bytes:
@@ -26,10 +26,10 @@ class Stream(Protocol):
         """Let `size` bytes pass; the number of those that came."""
 
 
-class Member:
+class ArrivingMember:
     """A regular file in the tar: where its content starts there, and how long it is; `read` gives it once, from the front."""
 
-    def __init__(self, stream: Stream, offset: int, size: int) -> None:
+    def __init__(self, stream: ByteStream, offset: int, size: int) -> None:
         self.offset, self.size = offset, size
         self.left = size
         self._stream = stream
@@ -57,12 +57,12 @@ class Member:
 class ArrivingTar:
     """Goes through a tar once. `table` is that of the tar's own entries, after `members` has come to the end."""
 
-    def __init__(self, stream: Stream, place: str) -> None:
+    def __init__(self, stream: ByteStream, place: str) -> None:
         self._stream, self._place = stream, place
         self._walk = HeaderWalk(0)
         self._received = 0
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[ArrivingMember]:
         """Every regular file, to be read before the next is asked for; what is not read is passed over.
 
         Raises EngineFailed for an error that the engine put in place of a member, and where the tar ends early or is none.
@@ -93,14 +93,14 @@ class ArrivingTar:
             raise self._own_error(window) or self._broken(str(error)) from error
         return start + taken if taken else 0
 
-    def _member(self) -> Iterator[Member]:
+    def _member(self) -> Iterator[ArrivingMember]:
         rows = self._walk.rows
         if not rows.blocks:  # an extended header or the end marker
             return
         offset, size, is_sparse = rows.offsets[-1], rows.sizes[-1], bool(rows.sparse)
         self._walk.flush()
         if not is_sparse and offset == self._received:
-            member = Member(self._stream, offset, size)
+            member = ArrivingMember(self._stream, offset, size)
             yield member
             self._received += size - member.left
 

@@ -1,22 +1,22 @@
-"""Opening an image of an engine: the engine is found first, then the cheapest way to its layers."""
+"""Opening an image of an engine: find the engine, then the cheapest reader of its layers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.cached_reader import CachedWay
-from layerscope.cache.key import Ids
-from layerscope.layers.readers.tar_split.reader import TarSplitWay
+from layerscope.cache.cached_reader import CachedReader
+from layerscope.cache.key import IdKind
+from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
 from layerscope.sources.engine.container import open_container
 from layerscope.sources.engine.endpoints import is_usual
-from layerscope.sources.engine.export import Asked
-from layerscope.sources.engine.find import NotInEngine, found_image
+from layerscope.sources.engine.export import OpenRequest
+from layerscope.sources.engine.find_engine import NotInEngine, found_image
 from layerscope.sources.engine.layer_readers import open_found
-from layerscope.sources.engine.options import Wishes
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine.options import EngineOptions
+from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.location import EngineName
 from layerscope.sources.storage.allowed import may_read_storage
@@ -24,33 +24,35 @@ from layerscope.sources.storage.in_place import search_kept
 
 
 def open_engine_image(
-    wanted: EngineName, *, reference: str, platform: Platform | None, wishes: Wishes, progress: Progress
+    wanted: EngineName, *, reference: str, platform: Platform | None, engine_options: EngineOptions, progress: Progress
 ) -> Image:
     """Open an image of an engine, or a container. Layers that have to be exported are read by then; `progress` shows that.
 
     What no engine can be asked for may still be in the storage of one that does not run; Podman needs no service.
     Raises NotFound, AmbiguousImage, EngineFailed, and what opening the engine's archive raises.
     """
-    image = _open(wanted, Asked(reference, platform, wishes, progress))
-    cache = wishes.cache
-    return image if cache is None else replace(image, layers=tuple(_remembered(layer, cache) for layer in image.layers))
+    image = _open(wanted, OpenRequest(reference, platform, engine_options, progress))
+    cache = engine_options.cache
+    return image if cache is None else replace(image, layers=tuple(_with_cache(layer, cache) for layer in image.layers))
 
 
-def _remembered(layer: StoredLayer, cache: Cache) -> StoredLayer:
-    """The same layer, from the cache where it is known: sooner than from the engine's own record."""
-    if layer.diff_id is None or not isinstance(layer.way, TarSplitWay):
+def _with_cache(layer: StoredLayer, cache: Cache) -> StoredLayer:
+    """Put the cache before the engine's own record, which is slower to read."""
+    if layer.diff_id is None or not isinstance(layer.reader, TarSplitReader):
         return layer
-    return replace(layer, way=CachedWay(cache, layer.diff_id, layer.way, Ids.CRC64))
+    return replace(layer, reader=CachedReader(cache, layer.diff_id, layer.reader, IdKind.CRC64))
 
 
-def _open(wanted: EngineName, asked: Asked) -> Image:
+def _open(wanted: EngineName, asked: OpenRequest) -> Image:
     if wanted.is_container:
         return open_container(wanted, asked)
     try:
-        with found_image(wanted, platform=asked.platform, wishes=asked.wishes, progress=asked.progress) as found:
+        with found_image(
+            wanted, platform=asked.platform, engine_options=asked.engine_options, progress=asked.progress
+        ) as found:
             return open_found(found, asked)
     except NotInEngine:
-        kinds = [kind for kind in Kind if wanted.kind in (None, kind) and is_usual(kind)]
+        kinds = [kind for kind in EngineKind if wanted.kind in (None, kind) and is_usual(kind)]
         kept = (
             search_kept(kinds, wanted.name, reference=asked.reference, platform=asked.platform) if may_read_storage() else None
         )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class EngineOptions:
     """`pull`: the engine pulls what it does not have. `keep`: a directory to keep the archive in. `needs_bytes`: contents of
     files will be read, so that an archive had better be stored at once instead of asked for twice. `needs_tars`: so will the
     layers as they are stored. `cache` knows images that were exported before, and learns others.
@@ -29,4 +29,4 @@ class Wishes:
         return self.needs_bytes or self.needs_tars
 
 
-NO_WISHES = Wishes()
+DEFAULT_ENGINE_OPTIONS = EngineOptions()

@@ -17,7 +17,7 @@ DONE = frozenset({"Download complete", "Pull complete", "Already exists"})
 LONGEST_LINE = 1 << 20
 
 
-class _Layers:
+class _PullProgress:
     """What is known of the layers that are being pulled: the bytes that came and that will, by layer."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ def pull_image(engine: Engine, name: str, platform: Platform | None, progress: P
 def _pull(engine: Engine, name: str, platform: Platform | None, progress: Progress) -> None:
     title = engine.endpoint.kind.label
     stage = f"{title} pulls {name}"
-    layers = _Layers()
+    layers = _PullProgress()
     call = Call(str(engine.endpoint), stage, stage, lambda: engine.pull(name, platform), engine.ping)
     with Receiving(call, expected=0, progress=lambda *_: layers.tell(progress, stage)) as stream:
         for message in _messages(stream):

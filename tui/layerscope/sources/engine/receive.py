@@ -66,7 +66,7 @@ class Receiving:
     def __init__(self, call: Call, *, expected: int, progress: Progress, on_piece: OnPiece = nothing) -> None:
         self._name, self._stage, self._waiting = call.name, call.stage, call.waiting
         self._expected, self._progress, self._on_piece = expected, progress, on_piece
-        self._line = _Line(call)
+        self._line = _ConnectionThread(call)
         self._held = memoryview(b"")
         self._done = 0
         self._is_ended = False
@@ -153,7 +153,7 @@ class Receiving:
         return EngineFailed(f"{self._name} broke off {when} of the image ({reason}); see whether it still runs, and try again")
 
 
-class _Line:
+class _ConnectionThread:
     """The thread on the connection. `pieces` gets bytes, the empty one last, or the exception that ended them."""
 
     def __init__(self, call: Call) -> None:

@@ -13,7 +13,7 @@ from layerscope.layers.table import LayerTable
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import MAX_DOCUMENT
 from layerscope.sources.documents.archive import Archive
-from layerscope.sources.engine.members import ArrivingTar, Member, Stream
+from layerscope.sources.engine.members import ArrivingMember, ArrivingTar, ByteStream
 from layerscope.sources.file_type import is_tar
 
 HEAD = 512
@@ -22,7 +22,7 @@ MAX_KEPT = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class ReceivedMember:
     """One member. `first` are the bytes that were kept: all of a document, the first of a layer; `layer` is None for what
     cannot be one.
     """
@@ -41,7 +41,7 @@ class Part:
 class Received(Archive):
     """What arrived, as Files; only documents have their bytes. Parts go by the offset of their content."""
 
-    def __init__(self, place: str, table: LayerTable, parts: dict[int, Part]) -> None:
+    def __init__(self, place: str, table: LayerTable, parts: dict[int, ReceivedMember]) -> None:
         super().__init__(place, Blob(None, 0, 0), table)
         self._parts = parts
 
@@ -50,7 +50,7 @@ class Received(Archive):
         part = self.part(name)
         return blob_of(part.first, part.size)
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> ReceivedMember:
         """The member behind `name`. Raises NotFound."""
         return self._parts[self.offset(name)]
 
@@ -68,14 +68,14 @@ def blob_of(first: bytes, size: int) -> Blob:
     return Blob(kept, 0, size)
 
 
-def receive(stream: Stream, place: str) -> Received:
+def receive(stream: ByteStream, place: str) -> Received:
     """Index an archive to its end. Raises EngineFailed as `ArrivingTar` does.
 
     Which member is what stands in `manifest.json`, which comes last: whatever may be a layer is read as one.
     """
     tar = ArrivingTar(stream, place)
     room = MAX_KEPT
-    parts: dict[int, Part] = {}
+    parts: dict[int, ReceivedMember] = {}
     for member in tar.members():
         part = _part(member, room)
         room -= 0 if part.layer else len(part.first)
@@ -83,11 +83,11 @@ def receive(stream: Stream, place: str) -> Received:
     return Received(place, tar.table(), parts)
 
 
-def _part(member: Member, room: int) -> Part:
+def _part(member: ArrivingMember, room: int) -> ReceivedMember:
     head = member.head(HEAD)
     if _may_be_layer(head):
-        return Part(member.size, head, read_passing(member, size=member.size))
-    return Part(member.size, member.read(min(room, MAX_DOCUMENT + 1)))
+        return ReceivedMember(member.size, head, read_passing(member, size=member.size))
+    return ReceivedMember(member.size, member.read(min(room, MAX_DOCUMENT + 1)))
 
 
 def _may_be_layer(head: bytes) -> bool:

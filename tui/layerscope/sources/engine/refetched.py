@@ -22,7 +22,7 @@ from layerscope.sources.image import Image
 from layerscope.text import escape
 
 
-class Again:
+class RefetchedImage:
     """The stored image, by `fetch` when it is first needed; whoever comes meanwhile waits."""
 
     def __init__(self, fetch: Callable[[], Image], progress: Progress) -> None:
@@ -46,30 +46,30 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PassedLayer:
-    """The Way to a layer that was read when it passed by in an archive."""
+class ExportedReader:
+    """Reads a layer that was indexed when it passed by in an exported archive."""
 
     passed: ReadLayer
     number: int
     diff_id: Digest | None
     stored_bytes: int
-    again: Again
+    image: RefetchedImage
 
     def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """See Way; there is nothing left to do."""
+        """See LayerReader; there is nothing left to do."""
         on_bytes(self.stored_bytes)
         return numbered(self.passed, layer)
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """See Way."""
-        return ContentAgain(self, read)
+        """See LayerReader."""
+        return RefetchedContent(self, read)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ContentAgain:
+class RefetchedContent:
     """The contents of such a layer. Raises EngineFailed, NotFound and CannotWrite besides what LayerContent does."""
 
-    way: PassedLayer
+    reader: ExportedReader
     layer: ReadLayer
 
     @property
@@ -100,5 +100,5 @@ class ContentAgain:
 
     def _stored(self) -> BlobContent:
         """Another version of the engine may store the same layer otherwise."""
-        blob = self.way.again.blob(self.way.number, self.way.diff_id)
+        blob = self.reader.image.blob(self.reader.number, self.reader.diff_id)
         return BlobContent.of(blob, replace(self.layer, compression=compression_of(blob.read(0, 4))))

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine_names import EngineKind
 
 GOODBYE_SECONDS = 2
 
@@ -43,7 +43,7 @@ def ssh_bridge(endpoint: Endpoint) -> Iterator[str]:
 
 def _command(endpoint: Endpoint) -> list[str]:
     """The command line, as docker has it. Raises EngineFailed for an address that names no host."""
-    if endpoint.kind is Kind.PODMAN:
+    if endpoint.kind is EngineKind.PODMAN:
         raise EngineFailed(
             f"{endpoint} is behind ssh: forward its socket (ssh -L), or: ssh HOST podman save IMAGE | layerscope -"
         )

@@ -8,18 +8,18 @@ from layerscope.errors import BadDocument, NotAnImage
 from layerscope.oci.digest import Digest
 from layerscope.progress import Progress, unwatched
 from layerscope.sources.documents.assemble import assemble
-from layerscope.sources.documents.candidate import Candidate, Part, Refused
-from layerscope.sources.documents.catalogue import stored_images
+from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer
+from layerscope.sources.documents.catalog import stored_images
 from layerscope.sources.documents.choose import choose
 from layerscope.sources.documents.files import Files
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.listing.facts import ImageFacts, LayerFacts
-from layerscope.sources.listing.found import Catch, Found
+from layerscope.sources.listing.found import FoundImage, FoundImages
 from layerscope.sources.location import Location, locate
 from layerscope.sources.open import open_place, refusal
 
 
-def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = unwatched) -> Catch:
+def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = unwatched) -> FoundImages:
     """Every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
 
     What is damaged becomes a problem as long as there is an image beside it. Attestations and other artifacts are passed
@@ -38,10 +38,10 @@ def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progr
     refusals = [each.error for each in stored if isinstance(each, Refused)]
     if not found:
         raise refusals[0]
-    return Catch(found, [str(error) for error in refusals if isinstance(error, BadDocument)])
+    return FoundImages(found, [str(error) for error in refusals if isinstance(error, BadDocument)])
 
 
-def _found(files: Files, candidate: Candidate, location: Location) -> Found:
+def _found(files: Files, candidate: Candidate, location: Location) -> FoundImage:
     # Standard input can be read but once; anything else is opened anew, for every open file costs a descriptor.
     kept = files if location.is_stdin else None
 
@@ -50,7 +50,7 @@ def _found(files: Files, candidate: Candidate, location: Location) -> Found:
         return assemble(kept or open_place(locate(reference), None, progress).files, candidate, reference=reference, name=name)
 
     reference = location.typed if location.is_stdin else f"{location.typed}:{candidate.digest}"
-    return Found(_facts(files, candidate, location.place), reference, open_again)
+    return FoundImage(_facts(files, candidate, location.place), reference, open_again)
 
 
 def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
@@ -66,7 +66,7 @@ def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
     )
 
 
-def _layers(parts: tuple[Part, ...], layers: tuple[StoredLayer, ...]) -> list[LayerFacts]:
+def _layers(parts: tuple[StatedLayer, ...], layers: tuple[StoredLayer, ...]) -> list[LayerFacts]:
     """Without diff_ids, as before Docker 1.10, the names of blobs say what is the same."""
     facts: list[LayerFacts] = []
     for part, layer in zip(parts, layers, strict=True):

@@ -10,11 +10,11 @@ from layerscope.oci.digest import Digest
 from layerscope.oci.reference import best_match
 from layerscope.progress import Progress, unwatched
 from layerscope.sources.engine.listing import ListedImage
-from layerscope.sources.engine.options import NO_WISHES, Wishes
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS, EngineOptions
+from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.listing.engine_list import listed_images
 from layerscope.sources.listing.facts import ImageFacts, LayerFacts
-from layerscope.sources.listing.found import Catch, Found
+from layerscope.sources.listing.found import FoundImage, FoundImages
 from layerscope.sources.listing.step_sizes import layer_sizes
 from layerscope.text import escape
 
@@ -25,8 +25,12 @@ SHORTEST_ID = 4
 
 
 def images_of_engine(
-    kind: Kind | None = None, *, name: str = "", wishes: Wishes = NO_WISHES, progress: Progress = unwatched
-) -> Catch:
+    kind: EngineKind | None = None,
+    *,
+    name: str = "",
+    engine_options: EngineOptions = DEFAULT_ENGINE_OPTIONS,
+    progress: Progress = unwatched,
+) -> FoundImages:
     """All images of the first engine that answers, or of the one of that kind; with `name`, only the one that it means.
 
     Where Podman does not run, as is usual, its images are those in its storage. Raises EngineFailed, and NotFound where there
@@ -38,7 +42,7 @@ def images_of_engine(
         listed = _named(listed, name)
         if not listed:
             raise NotFound(f"{found} has no image {escape(name)}")
-    return Catch([_found(each, found.kind, known, wishes) for each in listed])
+    return FoundImages([_found(each, found.kind, known, engine_options) for each in listed])
 
 
 def _named(listed: list[ListedImage], name: str) -> list[ListedImage]:
@@ -58,15 +62,15 @@ def known_sums(images: Iterable[ListedImage]) -> dict[Digest, int]:
     }
 
 
-def _found(listed: ListedImage, kind: Kind, known: Mapping[Digest, int], wishes: Wishes) -> Found:
+def _found(listed: ListedImage, kind: EngineKind, known: Mapping[Digest, int], engine_options: EngineOptions) -> FoundImage:
     reference = f"{kind}:{next(iter(listed.names), listed.id)}"
 
     def open_it(progress: Progress) -> Image:
         from layerscope.sources.open import open_image
 
-        return open_image(reference, wishes=wishes, progress=progress)
+        return open_image(reference, engine_options=engine_options, progress=progress)
 
-    return Found(facts_of(listed, known), reference, open_it)
+    return FoundImage(facts_of(listed, known), reference, open_it)
 
 
 def facts_of(listed: ListedImage, known: Mapping[Digest, int]) -> ImageFacts:

@@ -11,9 +11,9 @@ from layerscope.oci.digest import Digest
 from layerscope.progress import Progress
 from layerscope.sources.engine.endpoints import Endpoint, endpoints
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.http import Ask, local_socket, questions
+from layerscope.sources.engine.http import Ask, asking_engine, local_socket
 from layerscope.sources.engine.listing import ListedImage, list_images
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.listing import docker_layer_sizes, list_containers_storage
 from layerscope.sources.storage.roots import containers_roots
@@ -21,16 +21,16 @@ from layerscope.sources.storage.unreadable import StorageUnreadable
 from layerscope.text import escape
 
 
-def listed_images(kind: Kind | None, progress: Progress) -> tuple[Endpoint, list[ListedImage]]:
+def listed_images(kind: EngineKind | None, progress: Progress) -> tuple[Endpoint, list[ListedImage]]:
     """The first engine that answers, and its images. Raises EngineFailed and NotFound."""
     failures: list[EngineFailed] = []
     usual = endpoints(kind)
     for endpoint in usual:
         if not endpoint.is_there:
             continue
-        progress(f"asking {endpoint.kind.label}", 0, 0)
+        progress(f"asking_engine {endpoint.kind.label}", 0, 0)
         try:
-            with questions(endpoint) as ask:
+            with asking_engine(endpoint) as ask:
                 return endpoint, _of_engine(endpoint, ask, progress)
         except EngineFailed as error:
             failures.append(error)
@@ -40,7 +40,7 @@ def listed_images(kind: Kind | None, progress: Progress) -> tuple[Endpoint, list
 
 
 def _of_engine(endpoint: Endpoint, ask: Ask, progress: Progress) -> list[ListedImage]:
-    if endpoint.kind is Kind.DOCKER:
+    if endpoint.kind is EngineKind.DOCKER:
         return list_images(ask, lambda chain: _known_sizes(endpoint, ask, chain), progress)
     in_storage = _of_podmans_storage(ask) if may_read_storage() and local_socket(endpoint) else None
     return list_images(ask, _nothing_known, progress) if in_storage is None else in_storage
@@ -85,7 +85,7 @@ def _storage(about: Any) -> tuple[str, str]:
 
 
 def _without_engine(usual: list[Endpoint]) -> tuple[Endpoint, list[ListedImage]]:
-    podman = next((each for each in usual if each.kind is Kind.PODMAN), None)
+    podman = next((each for each in usual if each.kind is EngineKind.PODMAN), None)
     if podman is not None and may_read_storage():
         try:
             listed, _ = list_containers_storage(containers_roots())

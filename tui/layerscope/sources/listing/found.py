@@ -19,7 +19,7 @@ Open = Callable[[Progress], "Image"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundImage:
     """What is known of an image, and how to open it. `reference` is what a user types to do the same."""
 
     facts: ImageFacts
@@ -28,18 +28,18 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Catch:
+class FoundImages:
     """All that was found; `problems` are sentences about what could not be read."""
 
-    found: list[Found] = field(default_factory=list)
+    found: list[FoundImage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def __add__(self, other: Catch) -> Catch:
-        return Catch([*self.found, *other.found], [*self.problems, *other.problems])
+    def __add__(self, other: FoundImages) -> FoundImages:
+        return FoundImages([*self.found, *other.found], [*self.problems, *other.problems])
 
-    def merged(self) -> Catch:
+    def merged(self) -> FoundImages:
         """Each image once: what is in several places under several names is one image with all of these names."""
-        found: dict[tuple[Digest, tuple[LayerFacts, ...]], Found] = {}
+        found: dict[tuple[Digest, tuple[LayerFacts, ...]], FoundImage] = {}
         for each in self.found:
             facts = each.facts
             twin = found.setdefault((facts.id, facts.layers), each)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from layerscope.sources.registry.credentials import Credential, Finding, run_program
+from layerscope.sources.registry.credentials import Credential, CredentialFinding, run_program
 from layerscope.text import escape
 
 _ECR = re.compile(
@@ -55,7 +55,7 @@ def is_azure(host: str) -> bool:
     return _AZURE.fullmatch(host) is not None
 
 
-def cloud_findings(host: str) -> Iterator[Finding]:
+def cloud_findings(host: str) -> Iterator[CredentialFinding]:
     """Every way that the cloud of this host has, the cheapest first; nothing for a host that is no cloud's."""
     if private := ecr_host(host):
         yield _helper("ecr-login", host)
@@ -75,45 +75,45 @@ def cloud_findings(host: str) -> Iterator[Finding]:
         yield _sdk("azure", "azure.identity", lambda: _azure_sdk(host))
 
 
-def _helper(name: str, host: str) -> Finding:
+def _helper(name: str, host: str) -> CredentialFinding:
     place = f"docker-credential-{name}"
     answer = run_program(place, "get", given=host)
     if isinstance(answer, str):
-        return Finding(place, answer)
+        return CredentialFinding(place, answer)
     try:
         found = json.loads(answer)
         credential = Credential(str(found["Username"]), str(found["Secret"]), origin=place)
     except (ValueError, KeyError, TypeError, RecursionError):
-        return Finding(place, "answers with something that is no credential")
-    return Finding(place, f"has user {escape(credential.user)}", credential)
+        return CredentialFinding(place, "answers with something that is no credential")
+    return CredentialFinding(place, f"has user {escape(credential.user)}", credential)
 
 
-def _from_output(place: str, user: str, answer: bytes | str) -> Finding:
+def _from_output(place: str, user: str, answer: bytes | str) -> CredentialFinding:
     """A program whose whole output is the secret."""
     if isinstance(answer, str):
-        return Finding(place, answer)
+        return CredentialFinding(place, answer)
     secret = answer.decode("ascii", "replace").strip()
     if not secret or any(character.isspace() for character in secret):
-        return Finding(place, "answers with something that is no token")
-    return Finding(place, f"gave a token for user {user}", Credential(user, secret, origin=place))
+        return CredentialFinding(place, "answers with something that is no token")
+    return CredentialFinding(place, f"gave a token for user {user}", Credential(user, secret, origin=place))
 
 
-def _amazon_command(arguments: tuple[str, ...]) -> Finding:
+def _amazon_command(arguments: tuple[str, ...]) -> CredentialFinding:
     return _from_output(f"aws {arguments[0]} {arguments[1]}", "AWS", run_program("aws", *arguments))
 
 
-def _sdk(extra: str, module: str, ask: Callable[[], Credential]) -> Finding:
+def _sdk(extra: str, module: str, ask: Callable[[], Credential]) -> CredentialFinding:
     place = f"the Python package {module}"
     try:
         import_module(module)
     except ImportError:
-        return Finding(place, f"is not installed (pip install 'layerscope[{extra}]')")
+        return CredentialFinding(place, f"is not installed (pip install 'layerscope[{extra}]')")
     # Each SDK has a family of errors of its own, and none may end a command that can go on without credentials.
     try:
         credential = ask()
     except Exception as error:  # noqa: BLE001
-        return Finding(place, f"found no credentials ({type(error).__name__})")
-    return Finding(place, f"gave a token for user {escape(credential.user)}", credential)
+        return CredentialFinding(place, f"found no credentials ({type(error).__name__})")
+    return CredentialFinding(place, f"gave a token for user {escape(credential.user)}", credential)
 
 
 def _amazon_sdk(service: str, region: str) -> Credential:
@@ -125,20 +125,20 @@ def _amazon_sdk(service: str, region: str) -> Credential:
     return Credential(user, secret, origin="boto3")
 
 
-def _google_key() -> Finding:
+def _google_key() -> CredentialFinding:
     """A service account's key file is sent as it is, by the user `_json_key` (Artifact Registry, "JSON key")."""
     place = "GOOGLE_APPLICATION_CREDENTIALS"
     path = os.environ.get(place)
     if not path:
-        return Finding(place, "is not set")
+        return CredentialFinding(place, "is not set")
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - a path of the environment, bytes and all
             text = file.read(1 << 20)
         if json.loads(text).get("type") != "service_account":
-            return Finding(place, "names no service account's key; it is left to google-auth")
+            return CredentialFinding(place, "names no service account's key; it is left to google-auth")
     except (OSError, ValueError, AttributeError, RecursionError):
-        return Finding(place, "names a file that cannot be read")
-    return Finding(place, "names a service account's key", Credential("_json_key", text, origin=place))
+        return CredentialFinding(place, "names a file that cannot be read")
+    return CredentialFinding(place, "names a service account's key", Credential("_json_key", text, origin=place))
 
 
 def _google_sdk() -> Credential:
@@ -147,7 +147,7 @@ def _google_sdk() -> Credential:
     return Credential(GOOGLE_USER, credentials.token, origin="google-auth")
 
 
-def _azure_command(host: str) -> Finding:
+def _azure_command(host: str) -> CredentialFinding:
     """`az acr login --expose-token` does the exchange itself, and gives a refresh token."""
     place = "az acr login --expose-token"
     name = host.partition(".")[0]

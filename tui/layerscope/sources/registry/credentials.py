@@ -54,7 +54,7 @@ ANONYMOUS = Credential()
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CredentialFinding:
     """What came of one place: the credential, if there was one, and a sentence for `registry check` (no secret in it)."""
 
     place: str
@@ -62,11 +62,11 @@ class Finding:
     credential: Credential | None = None
 
 
-CloudLookup = Callable[[str], Iterator[Finding]]
+CloudLookup = Callable[[str], Iterator[CredentialFinding]]
 """The clouds' own ways for a host; nothing for hosts that are no cloud's."""
 
 
-def find_credential(host: str, repository: str, clouds: CloudLookup) -> tuple[Credential, list[Finding]]:
+def find_credential(host: str, repository: str, clouds: CloudLookup) -> tuple[Credential, list[CredentialFinding]]:
     """The first credential for a repository, and every place that was looked at on the way to it."""
     findings = []
     for finding in _looked_up(host, repository, clouds):
@@ -76,7 +76,7 @@ def find_credential(host: str, repository: str, clouds: CloudLookup) -> tuple[Cr
     return ANONYMOUS, findings
 
 
-def _looked_up(host: str, repository: str, clouds: CloudLookup) -> Iterator[Finding]:
+def _looked_up(host: str, repository: str, clouds: CloudLookup) -> Iterator[CredentialFinding]:
     for path in credential_files():
         yield from _in_file(path, host, repository)
     yield from clouds(host)
@@ -95,18 +95,18 @@ def credential_files() -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-def _in_file(path: Path, host: str, repository: str) -> Iterator[Finding]:
+def _in_file(path: Path, host: str, repository: str) -> Iterator[CredentialFinding]:
     """What one file leads to: its helper for this host, then what it says itself, then its store for all hosts."""
     place = escape(str(path))
     try:
         with path.open("rb") as file:
             document = _table(json.loads(file.read(LONGEST_FILE)))
     except FileNotFoundError:
-        yield Finding(place, "is not there")
+        yield CredentialFinding(place, "is not there")
         return
     except (OSError, ValueError, RecursionError) as error:
         reason = (error.strerror if isinstance(error, OSError) else "") or "it is not JSON"
-        yield Finding(place, f"cannot be read: {reason}")
+        yield CredentialFinding(place, f"cannot be read: {reason}")
         return
     auths = _table(document.get("auths"))
     helpers = _table(document.get("credHelpers"))
@@ -117,7 +117,7 @@ def _in_file(path: Path, host: str, repository: str) -> Iterator[Finding]:
             yield _from_entry(entry, key, place)
     if isinstance(store := document.get("credsStore"), str) and store:
         yield _from_helper(store, HUB_KEY if host == DOCKER_HUB else host, place)
-    yield Finding(place, f"has nothing for {escape(host)}")
+    yield CredentialFinding(place, f"has nothing for {escape(host)}")
 
 
 def _table(value: Any) -> dict[str, Any]:
@@ -139,21 +139,23 @@ def _entry(table: dict[str, Any], key: str) -> Any:
     return plain.get(re.sub(r"/v[12]/?$", "", _SCHEME.sub("", key)).rstrip("/"))
 
 
-def _from_entry(entry: dict[str, Any], key: str, place: str) -> Finding:
+def _from_entry(entry: dict[str, Any], key: str, place: str) -> CredentialFinding:
     """What stands in a file itself: `auth` (base64 of user and secret), the two apart, or an identity token."""
     origin = f"{place}, {escape(key)}"
     token = entry.get("identitytoken") or entry.get("registrytoken")
     if isinstance(token, str) and token:
-        return Finding(place, f"has a token for {escape(key)}", Credential(TOKEN_USER, identity_token=token, origin=origin))
+        return CredentialFinding(
+            place, f"has a token for {escape(key)}", Credential(TOKEN_USER, identity_token=token, origin=origin)
+        )
     user, secret = entry.get("username"), entry.get("password")
     if isinstance(auth := entry.get("auth"), str) and auth:
         try:
             user, _, secret = base64.b64decode(auth, validate=False).decode().rstrip("\0").partition(":")
         except (binascii.Error, UnicodeDecodeError, ValueError):
-            return Finding(place, f"has something for {escape(key)} that is not base64 of a user and a password")
+            return CredentialFinding(place, f"has something for {escape(key)} that is not base64 of a user and a password")
     if not (isinstance(user, str) and isinstance(secret, str) and user):
-        return Finding(place, f"names {escape(key)} without a user and a password")
-    return Finding(place, f"has user {escape(user)} for {escape(key)}", _credential(user, secret, origin))
+        return CredentialFinding(place, f"names {escape(key)} without a user and a password")
+    return CredentialFinding(place, f"has user {escape(user)} for {escape(key)}", _credential(user, secret, origin))
 
 
 def _credential(user: str, secret: str, origin: str) -> Credential:
@@ -162,22 +164,22 @@ def _credential(user: str, secret: str, origin: str) -> Credential:
     return Credential(user, secret, origin=origin)
 
 
-def _from_helper(helper: str, key: str, place: str) -> Finding:
+def _from_helper(helper: str, key: str, place: str) -> CredentialFinding:
     """What `docker-credential-HELPER get` answers (docker/docker-credential-helpers); one that fails ends no search."""
     shown = f"{place}, helper docker-credential-{escape(helper)}"
     if not _HELPER_NAME.fullmatch(helper):
-        return Finding(shown, "is no name of a program, and is not run")
+        return CredentialFinding(shown, "is no name of a program, and is not run")
     answer = run_program(f"docker-credential-{helper}", "get", given=key)
     if isinstance(answer, str):
-        return Finding(shown, answer)
+        return CredentialFinding(shown, answer)
     try:
         found = {str(name).lower(): value for name, value in json.loads(answer).items()}
         user, secret = found["username"], found["secret"]
     except (ValueError, KeyError, AttributeError, RecursionError):
-        return Finding(shown, "answers with something that is no credential")
+        return CredentialFinding(shown, "answers with something that is no credential")
     if not (isinstance(user, str) and isinstance(secret, str) and (user or secret)):
-        return Finding(shown, f"has nothing for {escape(key)}")
-    return Finding(shown, f"has user {escape(user)} for {escape(key)}", _credential(user, secret, shown))
+        return CredentialFinding(shown, f"has nothing for {escape(key)}")
+    return CredentialFinding(shown, f"has user {escape(user)} for {escape(key)}", _credential(user, secret, shown))
 
 
 def run_program(*command: str, given: str = "") -> bytes | str:

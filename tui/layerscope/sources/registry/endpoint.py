@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class RegistryEndpoint:
     """Where requests for a repository go: `schemes` are tried in order until one answers at `host`.
 
     `prefix` is the path before `/v2/`, if any, and `repository` the repository's name there, which differs behind a mirror.

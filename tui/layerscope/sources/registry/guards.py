@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from layerscope.sources.registry.endpoint import Endpoint, bare_host
+from layerscope.sources.registry.endpoint import RegistryEndpoint, bare_host
 from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.text import escape
 
@@ -22,7 +22,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 class Guard:
     """Judges the addresses that one endpoint sends us to."""
 
-    endpoint: Endpoint
+    endpoint: RegistryEndpoint
     is_plain_http: bool = False
     """Whether the endpoint itself was reached over http."""
     _own: frozenset[Address] | None = field(default=None, init=False)

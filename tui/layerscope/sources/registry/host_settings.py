@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from layerscope.errors import BadSettings, NotFound
-from layerscope.sources.registry.endpoint import Endpoint, bare_host, is_loopback
+from layerscope.sources.registry.endpoint import RegistryEndpoint, bare_host, is_loopback
 from layerscope.sources.registry.registry_name import DOCKER_HUB, OFFICIAL, RegistryName, parse_repository_name
 from layerscope.text import escape
 
@@ -129,7 +129,7 @@ class HostSettings:
         search = self._registries_conf.unqualified_search_registries
         return [name if host == DOCKER_HUB else name.at(host, short) for host in search or (DOCKER_HUB,)]
 
-    def endpoints(self, name: RegistryName) -> list[Endpoint]:
+    def endpoints(self, name: RegistryName) -> list[RegistryEndpoint]:
         """Where to ask for an image, in order: mirrors first, the registry last. Raises NotFound for a blocked name."""
         tables = [table for table in self._registries_conf.registry if table.fits(name)]
         table = max(tables, key=lambda each: len(each.matched), default=RegistryTable())
@@ -138,7 +138,7 @@ class HostSettings:
         mirrors = [*self._containerd_mirrors(name), *self._listed_mirrors(name, table), *self._docker_mirrors(name)]
         return [*(replace(mirror, is_mirror=True) for mirror in mirrors), self._own(name, table)]
 
-    def _own(self, name: RegistryName, table: RegistryTable) -> Endpoint:
+    def _own(self, name: RegistryName, table: RegistryTable) -> RegistryEndpoint:
         if table.location and table.location != table.matched:
             return self._located(name, table, table.location, is_insecure=table.insecure)
         stated = self._hosts_toml(name.host)
@@ -150,18 +150,18 @@ class HostSettings:
             client_certificates=(*own.client_certificates, *_pairs(stated.client)),
         )
 
-    def _listed_mirrors(self, name: RegistryName, table: RegistryTable) -> Iterator[Endpoint]:
+    def _listed_mirrors(self, name: RegistryName, table: RegistryTable) -> Iterator[RegistryEndpoint]:
         for mirror in table.mirror:
             which = DIGEST_ONLY if table.mirror_by_digest_only else mirror.pull_from_mirror
             if which != (TAG_ONLY if name.digest else DIGEST_ONLY):
                 yield self._located(name, table, mirror.location, is_insecure=mirror.insecure)
 
-    def _docker_mirrors(self, name: RegistryName) -> Iterator[Endpoint]:
+    def _docker_mirrors(self, name: RegistryName) -> Iterator[RegistryEndpoint]:
         """Docker's own mirrors stand for Docker Hub only (dockerd, `registry-mirrors`)."""
         for url in self._daemon_json.registry_mirrors if name.host == DOCKER_HUB else ():
             yield self._at(url, name.repository, is_insecure=False)
 
-    def _containerd_mirrors(self, name: RegistryName) -> Iterator[Endpoint]:
+    def _containerd_mirrors(self, name: RegistryName) -> Iterator[RegistryEndpoint]:
         for url, table in self._hosts_toml(name.host).host.items():
             if {"pull", "resolve"} <= set(table.capabilities):
                 endpoint = self._at(url, name.repository, is_insecure=table.skip_verify)
@@ -172,14 +172,14 @@ class HostSettings:
                     client_certificates=(*endpoint.client_certificates, *_pairs(table.client)),
                 )
 
-    def _located(self, name: RegistryName, table: RegistryTable, location: str, *, is_insecure: bool) -> Endpoint:
+    def _located(self, name: RegistryName, table: RegistryTable, location: str, *, is_insecure: bool) -> RegistryEndpoint:
         """The endpoint of a name in which `location` stands in the place of the table's prefix."""
         full = f"{name.host}/{name.repository}"
         rest = name.repository if table.matched.startswith("*.") else full[len(table.matched) :].lstrip("/")
         host, _, path = location.partition("/")
         return self._at(host, f"{path.rstrip('/')}/{rest}".strip("/"), is_insecure=is_insecure)
 
-    def _at(self, address: str, repository: str, *, is_insecure: bool) -> Endpoint:
+    def _at(self, address: str, repository: str, *, is_insecure: bool) -> RegistryEndpoint:
         """The endpoint at a host or URL, with the certificates that are kept for it.
 
         Where it may be insecure, or is this machine, https is tried before http, as Docker does.
@@ -188,7 +188,7 @@ class HostSettings:
         is_insecure = is_insecure or self._is_insecure(parts.netloc)
         usual = ("https", "http") if is_insecure or is_loopback(parts.netloc) else ("https",)
         authorities, certificates = self._certificates(parts.netloc)
-        return Endpoint(
+        return RegistryEndpoint(
             parts.netloc,
             repository,
             prefix=parts.path.rstrip("/").removesuffix("/v2"),

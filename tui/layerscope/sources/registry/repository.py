@@ -13,7 +13,7 @@ from layerscope.errors import BadDocument
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import MAX_DOCUMENT
 from layerscope.oci.media_types import DOCKER_MANIFEST, INDEXES, OCI_MANIFEST
-from layerscope.sources.registry.endpoint import Endpoint
+from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.sources.registry.registry_name import RegistryName
 from layerscope.sources.registry.transport import Connection, read_body
@@ -57,7 +57,7 @@ class Repository:
         return self._connections[0]
 
     @property
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> RegistryEndpoint:
         """Its address."""
         return self.connection.endpoint
 

@@ -17,7 +17,7 @@ LONGEST_WAIT = 60.0
 FIRST_WAIT = 0.5
 
 
-class Cancelled(BaseException):
+class FetchCancelled(BaseException):
     """The command was stopped; ends every thread that fetches."""
 
 
@@ -99,7 +99,7 @@ class Traffic:
     def check(self) -> None:
         """Raises Cancelled after `cancel`."""
         if self._is_cancelled.is_set():
-            raise Cancelled
+            raise FetchCancelled
 
     @property
     def total(self) -> int:

@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from layerscope import __version__
 from layerscope.sources.registry.authorization import Authorization, TokenRequest
 from layerscope.sources.registry.credentials import Credential
-from layerscope.sources.registry.endpoint import Endpoint
+from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.failures import AccessDenied, HiddenSecrets, NoSuchImage, RegistryFailed
 from layerscope.sources.registry.guards import Guard, is_same_host
 from layerscope.sources.registry.traffic import Traffic, retry_after
@@ -38,7 +38,7 @@ WEB_PAGE = "text/html"
 class Connection:
     """The conversation with one endpoint; may be used by several threads."""
 
-    def __init__(self, endpoint: Endpoint, find_credential: Callable[[], Credential], traffic: Traffic) -> None:
+    def __init__(self, endpoint: RegistryEndpoint, find_credential: Callable[[], Credential], traffic: Traffic) -> None:
         self.endpoint, self.traffic = endpoint, traffic
         self.hidden = HiddenSecrets()
         self._guard = Guard(endpoint)
@@ -263,7 +263,7 @@ def read_body(response: Response, size: int) -> bytes:
     return content
 
 
-def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
+def tls_context(endpoint: RegistryEndpoint) -> ssl.SSLContext:
     """Who is trusted: the system's authorities (SSL_CERT_FILE and SSL_CERT_DIR replace them), those of certs.d, and with
     `truststore` installed, the operating system's own store.
     """
@@ -310,7 +310,7 @@ def _is_passing(error: OSError) -> bool:
     )
 
 
-def _reason(error: OSError, endpoint: Endpoint) -> str:
+def _reason(error: OSError, endpoint: RegistryEndpoint) -> str:
     words, host = _all_words(error), escape(endpoint.host)
     vouch = f"put its authority into /etc/docker/certs.d/{host}/ca.crt or set SSL_CERT_FILE, or name it: --insecure {host}"
     reasons = (

@@ -47,7 +47,7 @@ def read_bolt(path: Path, use: Callable[[Bucket], T]) -> T:
         if len(raw) > MAX_DATABASE:
             raise StorageUnreadable(f"{escape(str(path))} is longer than {MAX_DATABASE >> 20} MiB")
         try:
-            return use(_Reader(raw).outermost())
+            return use(_BoltReader(raw).outermost())
         except (_Damaged, struct.error) as error:
             damage = str(error)
     raise StorageUnreadable(f"{escape(str(path))} is damaged, or written to all the time: {damage}")
@@ -59,7 +59,7 @@ class Bucket:
 
     values: dict[bytes, bytes]
     _inner: dict[bytes, bytes]
-    _reader: _Reader
+    _reader: _BoltReader
 
     def buckets(self) -> Iterator[tuple[bytes, Bucket]]:
         """The buckets within, with their names."""
@@ -71,7 +71,7 @@ class Bucket:
         return self._reader.bucket(self._inner[name]) if name in self._inner else Bucket({}, {}, self._reader)
 
 
-class _Reader:
+class _BoltReader:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         metas = [meta for start in (0, *_page_sizes(raw)) if (meta := _meta(raw, start))]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layerscope.errors import AmbiguousImage, NotFound
-from layerscope.layers.readers.overlay.reader import DirectoryWay
-from layerscope.layers.readers.protocol import Way
-from layerscope.layers.readers.tar_split.reader import TarSplitWay
+from layerscope.layers.readers.overlay.reader import DirectoryReader
+from layerscope.layers.readers.protocol import LayerReader
+from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.layers.table import Problem
 from layerscope.oci.documents import HistoryStep
 from layerscope.oci.media_types import DOCKER_LAYER
@@ -40,16 +40,16 @@ class Container:
         return self.name or self.id[:12]
 
 
-def own_layer(container: Container, image: Image) -> DirectoryWay:
-    """The way to what a container wrote. Raises StorageUnreadable where this user may not read it."""
+def own_layer(container: Container, image: Image) -> DirectoryReader:
+    """Return a reader of what the container wrote. Raises StorageUnreadable where this user may not read it."""
     if not may_read(container.upper):
         where = escape(str(container.upper))
         raise StorageUnreadable(f"{where}, what container {escape(container.title)} wrote, is not there, or not for this user")
-    lowers = [layer.way.directory for layer in reversed(image.layers) if isinstance(layer.way, TarSplitWay)]
-    return DirectoryWay(container.upper, tuple(lowers))
+    lowers = [layer.reader.directory for layer in reversed(image.layers) if isinstance(layer.reader, TarSplitReader)]
+    return DirectoryReader(container.upper, tuple(lowers))
 
 
-def with_own_layer(image: Image, container: Container, way: Way, *, reference: str) -> Image:
+def with_own_layer(image: Image, container: Container, reader: LayerReader, *, reference: str) -> Image:
     """`image` with the container's own layer on top, read when the image is. Its number is one more than the image's last."""
     layer = StoredLayer(
         number=len(image.layers) + 1,
@@ -61,7 +61,7 @@ def with_own_layer(image: Image, container: Container, way: Way, *, reference: s
         absent="a container's own layer has no digest to be checked against",
         is_foreign=True,  # it is no damage that its tar is nowhere
         history=HistoryStep(created_by=f"container {container.title} (writable layer)"),
-        way=way,
+        reader=reader,
     )
     layers, problems = (*image.layers, layer), (*image.problems, *_mount_notes(container))
     return replace(image, reference=reference, name="", layers=layers, problems=problems)

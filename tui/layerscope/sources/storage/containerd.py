@@ -45,7 +45,7 @@ SHORTEST = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedTarget:
     """An image that the database lists: of what type its manifest or index is may not be known."""
 
     name: str
@@ -56,7 +56,7 @@ class Named:
 class ContentStore(Directory):
     """The blobs as the files of an OCI layout, whose index is made up: the images of the database, or one by its digest."""
 
-    def __init__(self, root: Path, listed: list[Named]) -> None:
+    def __init__(self, root: Path, listed: list[NamedTarget]) -> None:
         super().__init__(root / CONTENT, f"containerd ({escape(str(root))})")
         self._index = msgspec.json.encode({"schemaVersion": 2, "manifests": [self._descriptor(each) for each in listed]})
 
@@ -72,7 +72,7 @@ class ContentStore(Directory):
         kept.write(self._index)
         return Blob(kept, 0, len(self._index))
 
-    def _descriptor(self, image: Named) -> dict[str, object]:
+    def _descriptor(self, image: NamedTarget) -> dict[str, object]:
         annotations = {CONTAINERD_NAME: image.name} if image.name else {}
         named: dict[str, object] = {"digest": str(image.digest), "annotations": annotations}
         try:
@@ -99,7 +99,7 @@ def open_content(root: Path, digest: Digest, name: str) -> ContentStore:
     """One image of the store below `root`, by the digest of its manifest or index. Raises StorageUnreadable."""
     if not _media_type(_blob(root, digest.encoded)):
         raise StorageUnreadable(f"containerd's {escape(str(root))} does not have {digest}, or not for this user")
-    return ContentStore(root, [Named(name, digest)])
+    return ContentStore(root, [NamedTarget(name, digest)])
 
 
 def containerd_roots() -> list[Path]:
@@ -129,7 +129,7 @@ def _store(root: Path, wanted: str) -> tuple[ContentStore, bool] | None:
             return None
         listed = []
     known = {each.digest for each in listed}
-    listed += [Named("", digest) for digest in digests if digest not in known]
+    listed += [NamedTarget("", digest) for digest in digests if digest not in known]
     names = best_match(wanted, {each.name for each in listed if each.name})
     return ContentStore(root, listed), bool(digests or names)
 
@@ -159,11 +159,11 @@ def _media_type(blob: Blob) -> str:
     return OCI_INDEX if b'"manifests"' in text else OCI_MANIFEST if b'"layers"' in text and b'"config"' in text else ""
 
 
-def _listed(root: Path) -> list[Named]:
+def _listed(root: Path) -> list[NamedTarget]:
     return read_bolt(root / DATABASE, lambda database: list(_images(database)))
 
 
-def _images(database: Bucket) -> Iterator[Named]:
+def _images(database: Bucket) -> Iterator[NamedTarget]:
     """containerd `metadata/buckets.go`: v1/NAMESPACE/images/NAME/target."""
     own = os.environ.get(NAMESPACE, "").encode()
     for namespace, bucket in database.bucket(b"v1").buckets():
@@ -178,4 +178,4 @@ def _images(database: Bucket) -> Iterator[Named]:
             media_type = target.get(b"mediatype", b"").decode("utf-8", "replace")
             # Kubernetes lists each image by its id, too.
             own_name = "" if name.startswith(b"sha256:") else name.decode("utf-8", "replace")
-            yield Named(own_name, digest, media_type)
+            yield NamedTarget(own_name, digest, media_type)

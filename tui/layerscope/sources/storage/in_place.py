@@ -12,9 +12,9 @@ from layerscope.errors import BadDocument, NotFound
 from layerscope.oci.digest import Digest
 from layerscope.oci.platform import Platform
 from layerscope.sources.documents.assemble import assemble
-from layerscope.sources.documents.catalogue import stored_images
+from layerscope.sources.documents.catalog import stored_images
 from layerscope.sources.documents.choose import choose
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.image import Image
 from layerscope.sources.location import EngineName, Location
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer
@@ -29,15 +29,15 @@ from layerscope.sources.storage.unreadable import StorageUnreadable
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoragePlace:
     """Where an engine says that it keeps everything, and its storage driver; empty where it does not say."""
 
-    kind: Kind
+    kind: EngineKind
     root: str
     driver: str
 
 
-def open_kept(place: Place, image_id: str, *, reference: str, name: str, platform: Platform | None) -> Image:
+def open_kept(place: StoragePlace, image_id: str, *, reference: str, name: str, platform: Platform | None) -> Image:
     """The image of that id in the storage of an engine that has it. `name` is the tag it was asked for by, or empty.
 
     An id is a hash of the image, so another engine's storage below the same path is no danger. Raises StorageUnreadable
@@ -46,10 +46,10 @@ def open_kept(place: Place, image_id: str, *, reference: str, name: str, platfor
     if not place.root:
         raise StorageUnreadable("the engine does not say where it keeps its images")
     root, digits = Path(place.root), image_id.removeprefix("sha256:")
-    if place.kind is Kind.DOCKER and place.driver not in DIRECTORIES:
+    if place.kind is EngineKind.DOCKER and place.driver not in DIRECTORIES:
         return _open_content(root, image_id, reference=reference, name=name, platform=platform)
     try:
-        if place.kind is Kind.DOCKER:
+        if place.kind is EngineKind.DOCKER:
             kept = find_docker_image(root, digits, driver=place.driver)
         else:
             kept = find_containers_image([root, *containers_roots()], digits, driver=place.driver)
@@ -67,13 +67,13 @@ def _open_content(root: Path, image_id: str, *, reference: str, name: str, platf
     for each in (root / "containerd/daemon", *containerd_roots()):
         with suppress(StorageUnreadable):
             files = open_content(each, digest, name)
-            location = Location(reference, None, engine=EngineName(Kind.DOCKER, name or image_id))
+            location = Location(reference, None, engine=EngineName(EngineKind.DOCKER, name or image_id))
             candidate, tag = choose(stored_images(files), location, platform)
             return assemble(files, candidate, reference=reference, name=tag)
     raise StorageUnreadable(f"no containerd that may be read here keeps {digest}")
 
 
-def search_kept(kinds: Collection[Kind], name: str, *, reference: str, platform: Platform | None) -> Image | None:
+def search_kept(kinds: Collection[EngineKind], name: str, *, reference: str, platform: Platform | None) -> Image | None:
     """The image that `name` means at the usual places of engines that do not run; None where none can be read that has it.
 
     Raises AmbiguousImage for the name, NotFound for the platform.
@@ -88,7 +88,7 @@ def search_kept(kinds: Collection[Kind], name: str, *, reference: str, platform:
     return None
 
 
-def search_container(kinds: Collection[Kind], name: str, *, reference: str) -> Image | None:
+def search_container(kinds: Collection[EngineKind], name: str, *, reference: str) -> Image | None:
     """The container that `name` means at the usual places of engines that do not run; None where none can be read that has it.
 
     Raises AmbiguousImage for the name.
@@ -102,17 +102,17 @@ def search_container(kinds: Collection[Kind], name: str, *, reference: str) -> I
 
 
 def _container_searches(
-    kinds: Collection[Kind],
+    kinds: Collection[EngineKind],
 ) -> Iterator[tuple[Callable[[str], Container], Callable[[str], KeptImage]]]:
-    if Kind.DOCKER in kinds:
+    if EngineKind.DOCKER in kinds:
         yield from ((partial(find_docker_container, root), partial(find_docker_image, root)) for root in docker_roots())
-    if Kind.PODMAN in kinds:
+    if EngineKind.PODMAN in kinds:
         roots = containers_roots()
         yield partial(find_podman_container, roots), partial(find_containers_image, roots)
 
 
-def _searches(kinds: Collection[Kind]) -> Iterator[Callable[[str], KeptImage]]:
-    if Kind.DOCKER in kinds:
+def _searches(kinds: Collection[EngineKind]) -> Iterator[Callable[[str], KeptImage]]:
+    if EngineKind.DOCKER in kinds:
         yield from (partial(find_docker_image, root) for root in docker_roots())
-    if Kind.PODMAN in kinds:
+    if EngineKind.PODMAN in kinds:
         yield partial(find_containers_image, containers_roots())

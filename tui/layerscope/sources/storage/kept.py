@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.errors import NotFound
-from layerscope.layers.readers.tar_split.reader import TarSplitWay
+from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config
@@ -42,7 +42,7 @@ class KeptImage:
     layers: tuple[KeptLayer, ...]
 
     def opened(self, *, reference: str, platform: Platform | None = None) -> Image:
-        """The image as the engine would save it, with a TarSplitWay to each layer; no layer is read.
+        """The image as the engine would save it, with a TarSplitReader to each layer; no layer is read.
 
         Raises NotFound for another platform, StorageUnreadable when the record of a layer may not be read.
         """
@@ -80,7 +80,7 @@ class KeptImage:
                 media_type=DOCKER_LAYER,
                 blob=None,
                 history=steps[index] if index < len(steps) else None,
-                way=TarSplitWay(layer.record, layer.directory, layer.size),
+                reader=TarSplitReader(layer.record, layer.directory, layer.size),
             )
 
     def _notes(self) -> Iterable[str]:

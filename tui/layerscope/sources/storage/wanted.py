@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from layerscope.errors import AmbiguousImage, NotFound
-from layerscope.oci.reference import DEFAULT_TAG, familiar, near_matches, normalise, tag_of
+from layerscope.oci.reference import DEFAULT_TAG, familiar, near_matches, normalize, tag_of
 from layerscope.text import escape
 
 MAX_LISTED = 20
@@ -15,14 +15,14 @@ _DIGITS = re.compile("[0-9a-f]{2,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedImage:
     """An image's id, in hexadecimal, and the name that it was found by (empty when that was its id)."""
 
     id: str
     name: str = ""
 
 
-def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, place: str) -> Wanted:
+def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, place: str) -> WantedImage:
     """Look `text` up among `names`, which give ids, then among `ids` by their first digits.
 
     A name is looked for letter by letter, then in its full form, then as the end of one (`app:1` for `localhost/app:1`).
@@ -32,11 +32,11 @@ def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, plac
         if len({names[name] for name in fits}) > 1:
             raise AmbiguousImage(f"{place} has several images '{escape(text)}': {', '.join(map(escape, sorted(fits)))}")
         if fits:
-            return Wanted(names[min(fits)], min(fits))
+            return WantedImage(names[min(fits)], min(fits))
     digits = text.removeprefix("sha256:")
     found = sorted(each for each in ids if each.startswith(digits)) if _DIGITS.fullmatch(digits) else []
     if len(found) == 1:
-        return Wanted(found[0])
+        return WantedImage(found[0])
     if found:
         listed = ", ".join(each[:12] for each in found[:MAX_LISTED])
         raise AmbiguousImage(f"{place} has {len(found)} images whose id begins with {digits}: {listed}")
@@ -46,8 +46,8 @@ def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, plac
 
 
 def _readings(text: str, names: Mapping[str, str]) -> Iterable[set[str]]:
-    full = normalise(text)
+    full = normalize(text)
     tail = "/" + (text if tag_of(text) or "@" in text else f"{text}:{DEFAULT_TAG}")
     yield {name for name in names if name == text}
-    yield {name for name in names if normalise(name) == full}
-    yield {name for name in names if normalise(name).endswith(tail)}
+    yield {name for name in names if normalize(name) == full}
+    yield {name for name in names if normalize(name).endswith(tail)}

@@ -16,7 +16,7 @@ from layerscope.layers.blob import Blob
 from layerscope.layers.compression.streams import PIECE, Compression
 from layerscope.layers.content import LARGEST_SPARSE, Stretch
 from layerscope.layers.readers.overlay.markers import is_without_data, lower_path
-from layerscope.layers.readers.overlay.rooted import Below
+from layerscope.layers.readers.overlay.rooted import RootedDirectory
 from layerscope.layers.table import LayerTable, Strings
 from layerscope.text import escape
 
@@ -29,7 +29,7 @@ class DirectoryContent:
     """The contents of a layer whose entries lie below `directory`; `paths` are those of its entries.
 
     No link leads out of the directory; a symlink among a file's parents, which the layer's own tar may have written through,
-    is resolved inside (`Below`). Files are opened when they are asked for, so a layer
+    is resolved inside (`RootedDirectory`). Files are opened when they are asked for, so a layer
     that is removed meanwhile raises CorruptLayer then.
     """
 
@@ -60,14 +60,14 @@ class DirectoryContent:
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002 - a file begins at its beginning
         """See LayerContent. Raises CorruptLayer when the file is not there, or not as large as the layer's table says."""
-        with Below(self.directory) as below:
-            yield from self._pieces(below, self.paths[entry], size)
+        with RootedDirectory(self.directory) as opened:
+            yield from self._pieces(opened, self.paths[entry], size)
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
         """See LayerContent. 10 us a file, when they come in the order of the layer."""
-        with Below(self.directory) as below:
+        with RootedDirectory(self.directory) as opened:
             for entry, _offset, size in wanted:
-                yield entry, self._pieces(below, self.paths[entry], size)
+                yield entry, self._pieces(opened, self.paths[entry], size)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
         """See LayerContent."""
@@ -82,9 +82,9 @@ class DirectoryContent:
         """See LayerContent."""
         return [self.digest(*stretch) for stretch in stretches]
 
-    def _pieces(self, below: Below, path: bytes, size: int) -> Iterator[bytes]:
+    def _pieces(self, opened: RootedDirectory, path: bytes, size: int) -> Iterator[bytes]:
         try:
-            with os.fdopen(below.file(path), "rb", buffering=0) as file:
+            with os.fdopen(opened.file(path), "rb", buffering=0) as file:
                 found = os.fstat(file.fileno()).st_size
                 if found != size:
                     raise CorruptLayer(f"{escape(path)}: the engine keeps {found} bytes of it where the layer says {size}")
@@ -99,10 +99,10 @@ class DirectoryContent:
     def _pieces_below(self, path: bytes, size: int) -> Iterator[bytes]:
         """The bytes of a file of which only the metadata is here: those of the uppermost layer below that has it."""
         for number, directory in enumerate(self.lowers, 1):
-            with Below(directory) as below:
-                if below.has_file(path):
+            with RootedDirectory(directory) as opened:
+                if opened.has_file(path):
                     lower = replace(self, directory=directory, lowers=self.lowers[number:])
-                    yield from lower._pieces(below, path, size)
+                    yield from lower._pieces(opened, path, size)
                     return
         raise CorruptLayer(f"{escape(path)}: the engine keeps its bytes in a layer below (overlayfs metacopy), and not there")
 

@@ -35,7 +35,7 @@ SECURITY_LABEL = b"security.selinux"
 
 
 @dataclass(frozen=True, slots=True)
-class DirectoryWay:
+class DirectoryReader:
     """A layer that is the upper directory of an overlay mount, perhaps of a running container.
 
     `lowers` are the directories of the layers below, the uppermost first: files may have their bytes there (`metacopy`).

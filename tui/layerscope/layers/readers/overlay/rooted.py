@@ -1,4 +1,4 @@
-"""Opening what lies below a directory that others write to: no link leads out of it, and nothing but files is opened."""
+"""Opens files below a directory that others write to: no link leads out of it, and only regular files are opened."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLACE = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.
 """Linux alone has O_PATH, and engines' directories are on Linux alone: elsewhere this is only imported."""
 
 
-class Below:
+class RootedDirectory:
     """Opens files below `root`. Each name of a path is opened by itself, in the directory before it; a symlink among a file's
     parents leads where it would if `root` were `/`. A few directories stay open for the next file. To be used with `with`, by
     one thread.
@@ -27,7 +27,7 @@ class Below:
         self._root = root
         self._open: OrderedDict[tuple[bytes, ...], int] = OrderedDict()
 
-    def __enter__(self) -> Below:
+    def __enter__(self) -> RootedDirectory:
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:

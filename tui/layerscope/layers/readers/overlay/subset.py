@@ -12,14 +12,14 @@ from layerscope.layers.tar.headers import BLOCK
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A path (normalised) that was written or, with `is_removal`, removed."""
+class ContainerChange:
+    """A path (normalized) that was written or, with `is_removal`, removed."""
 
     path: bytes
     is_removal: bool = False
 
 
-def changed_part(whole: LayerTable, changes: Sequence[Change]) -> LayerTable:
+def changed_part(whole: LayerTable, changes: Sequence[ContainerChange]) -> LayerTable:
     """The layer that holds what `changes` name in the table of a file system, and hides what they removed.
 
     What was removed and is there again was replaced: it hides what was there, and is held. A hard link to a file that was not

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.layers.readers.overlay.markers import Xattrs
-from layerscope.layers.readers.overlay.rooted import Below
+from layerscope.layers.readers.overlay.rooted import RootedDirectory
 
 OnFailure = Callable[[bytes, OSError], None]
 """Told of a directory that cannot be read."""
@@ -36,23 +36,23 @@ def walk_directory(root: Path, on_failure: OnFailure) -> Iterator[Found]:
     No link is followed. What goes away meanwhile is left out, since a container may be running. Raises OSError when `root`
     itself cannot be read.
     """
-    with Below(root) as below:
-        todo = list(reversed(_found(below, ())))
+    with RootedDirectory(root) as opened:
+        todo = list(reversed(_found(opened, ())))
         while todo:
             found = todo.pop()
             yield found
             if found.is_directory:
                 try:
-                    todo += reversed(_found(below, tuple(found.path.split(b"/"))))
+                    todo += reversed(_found(opened, tuple(found.path.split(b"/"))))
                 except FileNotFoundError:
                     continue
                 except OSError as error:
                     on_failure(found.path, error)
 
 
-def _found(below: Below, names: tuple[bytes, ...]) -> list[Found]:
+def _found(opened: RootedDirectory, names: tuple[bytes, ...]) -> list[Found]:
     """What one directory holds."""
-    directory = below.directory(names)
+    directory = opened.directory(names)
     with os.scandir(directory) as listing:
         present = sorted(os.fsencode(entry.name) for entry in listing)
     found = (_look(directory, b"/".join([*names, name]), name) for name in present)

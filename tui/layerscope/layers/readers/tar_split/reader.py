@@ -17,7 +17,7 @@ from layerscope.text import escape
 
 
 @dataclass(frozen=True, slots=True)
-class TarSplitWay:
+class TarSplitReader:
     """A layer whose headers are in the tar-split file `record` and whose files lie unpacked below `directory`.
 
     `stored_bytes` is what the layer takes where it is kept; progress is counted in it, although the record is far smaller.

@@ -1,4 +1,4 @@
-"""HTML out of texts: every one is escaped here, and nowhere else."""
+"""HTML from text: everything is escaped here, and nowhere else."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Cell:
 
 
 def shown(text: str | bytes) -> str:
-    """Text for content and for attributes in quotes."""
+    """Escape text for content and for attributes in quotes."""
     return html.escape(escape(text))
 
 
 def sentence(text: str) -> str:
-    """The same; what it quotes in backticks is code."""
+    """Escape a sentence; what it quotes in backticks becomes code."""
     return _QUOTED.sub(r"<code>\1</code>", shown(text))
 
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, more: int = 0) -> str:
-    """A table; columns whose head starts with `#` hold figures. `more` rows are said to be missing."""
+    """Build a table. Columns whose head starts with `#` hold figures; `more` rows are reported as left out."""
     names = "".join(_head(head) for head in heads)
     body = "\n".join(_row(row) for row in rows)
     foot = f'<tfoot><tr><td colspan="{len(heads)}">and {more:,} more</td></tr></tfoot>' if more > 0 else ""
@@ -66,7 +66,7 @@ def _cell(cell: Cell) -> str:
 
 
 def bar(live: float, wasted: float) -> str:
-    """A bar for shares from 0 to 1 of its width; drawn by attributes, for the page allows no inline styles."""
+    """Draw a bar for shares from 0 to 1, by attributes, because the page's policy allows no inline styles."""
     solid, lost = round(1000 * live), round(1000 * wasted)
     return (
         '<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">'

@@ -125,7 +125,7 @@ def _fixes(run: GateRun) -> str:
 
 
 def _findings(run: GateRun) -> Iterator[str]:
-    """Those of each broken rule. Rules about waste have the same worst offenders, so only the first ones are unfolded."""
+    """Findings of each broken rule. Rules about waste share their worst offenders, so only the first list is unfolded."""
     broken = [each for each in run.verdict.results if each.findings and each.outcome in (Outcome.FAILED, Outcome.WARNED)]
     for place, result in enumerate(broken[:BROKEN]):
         heads = ("#Size", "Cause", "Written → buried", "Path", "")
@@ -147,7 +147,7 @@ def _finding(finding: Finding) -> tuple[Cell, ...]:
 
 
 def _drawing() -> str:
-    """Filled by the script; hidden where none runs."""
+    """The place that the script fills; hidden where no script runs."""
     return """<section id="drawing" hidden><h2>Where the bytes are</h2>
 <div class="tools"><div role="group" aria-label="Divided by"><button type="button" data-by="directory">By directory</button>\
 <button type="button" data-by="layer">By layer</button></div><nav aria-label="Shown directory" id="trail"></nav></div>

@@ -1,4 +1,4 @@
-"""What the page draws: an image's biggest directories and files with their bytes, those of each layer, and those wasted."""
+"""What the page draws: an image's biggest directories and files, with their bytes in each layer and those wasted."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ class Treemap:
 
 
 def treemap(analysis: Analysis, *, most: int = MOST) -> Treemap:
-    """The biggest nodes; a node's parents are among them, for they are no smaller."""
+    """Pick the biggest nodes; their parents are always included, because they are at least as big."""
     tree, waste = analysis.tree, analysis.waste
     contents = np.flatnonzero(tree.entries.kind == Kind.FILE)
     nodes, sizes = tree.entry_node[contents], tree.entries.size[contents]
-    whole = _below(nodes, sizes, len(tree), tree.nodes.end)
+    # As floating point, which is exact to 9 PB.
+    whole = tree.nodes.subtree_sums(np.bincount(nodes, weights=sizes, minlength=len(tree)).astype(np.int64))
     kept = _biggest(whole, most)
     end = tree.nodes.end[kept].astype(np.int64)
     firsts = np.searchsorted(contents, analysis.contents.stack.first)
@@ -65,16 +66,8 @@ def treemap(analysis: Analysis, *, most: int = MOST) -> Treemap:
     )
 
 
-def _below(nodes: Ints, sizes: Longs, count: int, end: Ints) -> Longs:
-    """The sum of `sizes` at and below each of `count` nodes."""
-    sums = np.zeros(count + 1, np.int64)
-    # As floating point, which is exact to 9 PB.
-    np.cumsum(np.bincount(nodes, weights=sizes, minlength=count).astype(np.int64), out=sums[1:])
-    return np.asarray(sums[end] - sums[:-1])
-
-
 def _biggest(whole: Longs, most: int) -> Longs:
-    """The `most` biggest nodes at most, none without bytes but the root."""
+    """At most `most` of the biggest nodes, none without bytes but the root."""
     least = int(np.partition(whole, -most)[-most]) if len(whole) > most else 0
     is_kept = whole > least
     is_kept[0] = True
@@ -82,7 +75,7 @@ def _biggest(whole: Longs, most: int) -> Longs:
 
 
 def _between(nodes: Ints, sizes: Longs, first: Longs, end: Longs) -> Longs:
-    """For each subtree `[first, end)` the sum of `sizes` whose nodes are in it."""
+    """For each subtree `[first, end)`, the sum of `sizes` whose nodes are in it."""
     order = np.argsort(nodes, kind="stable")
     sums = np.zeros(len(nodes) + 1, np.int64)
     np.cumsum(sizes[order], out=sums[1:])
@@ -91,7 +84,7 @@ def _between(nodes: Ints, sizes: Longs, first: Longs, end: Longs) -> Longs:
 
 
 def treemap_fields(analysis: Analysis, found: Treemap) -> dict[str, Any]:
-    """The treemap as the page's script reads it: columns, and by node and layer, where there are any bytes, triples."""
+    """Encode the treemap for the page's script: columns, and (node, layer, bytes) triples where there are bytes."""
     node, layer = np.nonzero(found.written.T)
     return {
         "name": [cut_middle(escape(analysis.tree.nodes.name(each)), LONGEST_NAME) for each in found.node.tolist()],

@@ -1,4 +1,4 @@
-"""Layers of engines: read by the engine's way once, then from the cache."""
+"""Layers of engines: read by the engine's reader once, then from the cache."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.cached_reader import CachedWay
-from layerscope.cache.key import Ids
+from layerscope.cache.cached_reader import CachedReader
+from layerscope.cache.key import IdKind
 from layerscope.layers.blob import OnBytes, uncounted
 from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.readers.blob import ReadLayer, read_layer
@@ -21,7 +21,7 @@ DIFF_ID = Digest.of(TAR)
 
 
 @dataclass
-class EngineWay:
+class EngineReader:
     """Reads a tar and notes each time."""
 
     reads: list[int] = field(default_factory=list)
@@ -41,39 +41,39 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def test_a_layer_is_asked_for_once(cache: Cache) -> None:
-    engine = EngineWay()
-    way = CachedWay(cache, DIFF_ID, engine, Ids.NONE)
-    assert not way.is_known
+    engine = EngineReader()
+    reader = CachedReader(cache, DIFF_ID, engine, IdKind.NONE)
+    assert not reader.is_known
     for number in (1, 5):
         counted: list[int] = []
-        read = way.read(layer=number, on_bytes=counted.append)
+        read = reader.read(layer=number, on_bytes=counted.append)
         assert read.table.entries.paths.tolist() == [b"a", b"b"]
-        assert sum(counted) == way.stored_bytes == len(TAR)
-    assert way.is_known
+        assert sum(counted) == reader.stored_bytes == len(TAR)
+    assert reader.is_known
     assert engine.reads == [1]
 
 
 def test_contents_come_from_the_engine(cache: Cache) -> None:
-    way = CachedWay(cache, DIFF_ID, EngineWay(), Ids.NONE)
-    way.read(layer=1, on_bytes=uncounted)
-    read = way.read(layer=1, on_bytes=uncounted)
-    content = way.content(read)
+    reader = CachedReader(cache, DIFF_ID, EngineReader(), IdKind.NONE)
+    reader.read(layer=1, on_bytes=uncounted)
+    read = reader.read(layer=1, on_bytes=uncounted)
+    content = reader.content(read)
     assert content is not None
     offset, size = int(read.table.entries.content_offset[1]), int(read.table.entries.size[1])
     assert b"".join(content.pieces(1, offset, size)) == b"content of b\n"
 
 
 def test_ids_of_another_kind_will_do_only_where_it_says_so(cache: Cache) -> None:
-    CachedWay(cache, DIFF_ID, EngineWay(), Ids.XXH3).read(layer=1, on_bytes=uncounted)
-    assert not CachedWay(cache, DIFF_ID, EngineWay(), Ids.CRC64).is_known
-    assert CachedWay(cache, DIFF_ID, EngineWay(), Ids.CRC64, usable=(Ids.XXH3,)).is_known
+    CachedReader(cache, DIFF_ID, EngineReader(), IdKind.XXH3).read(layer=1, on_bytes=uncounted)
+    assert not CachedReader(cache, DIFF_ID, EngineReader(), IdKind.CRC64).is_known
+    assert CachedReader(cache, DIFF_ID, EngineReader(), IdKind.CRC64, usable=(IdKind.XXH3,)).is_known
 
 
 def test_a_kept_layer_that_is_damaged_is_asked_for_again(cache: Cache) -> None:
-    engine = EngineWay()
-    way = CachedWay(cache, DIFF_ID, engine, Ids.NONE)
+    engine = EngineReader()
+    reader = CachedReader(cache, DIFF_ID, engine, IdKind.NONE)
     for number in (1, 2):
-        way.read(layer=number, on_bytes=uncounted)
+        reader.read(layer=number, on_bytes=uncounted)
         (kept,) = cache.entries()
         (cache.directory / kept.name).write_bytes(b"broken")
     assert engine.reads == [1, 2]

@@ -9,7 +9,7 @@ from layerscope.cache.columns import Unusable
 from layerscope.cache.format import OtherFormat, seal, unpacked, unseal
 
 
-class _Note(msgspec.Struct, array_like=True, frozen=True):
+class _NoteFile(msgspec.Struct, array_like=True, frozen=True):
     made_by: str
     name: str
     text: bytes
@@ -17,12 +17,12 @@ class _Note(msgspec.Struct, array_like=True, frozen=True):
 
 def encode_note(text: bytes, *, name: str) -> bytes:
     """The file of a note; `name` is the file's own."""
-    return seal(msgspec.msgpack.encode(_Note(__version__, name, text)))
+    return seal(msgspec.msgpack.encode(_NoteFile(__version__, name, text)))
 
 
 def decode_note(data: bytes, *, name: str) -> bytes:
     """The note in a file called `name`. Raises OtherFormat, or Unusable for anything that `encode_note` did not write."""
-    note = unpacked(unseal(data)[0], _Note)
+    note = unpacked(unseal(data)[0], _NoteFile)
     if note.made_by != __version__:
         raise OtherFormat
     if note.name != name:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from layerscope.errors import BadDocument, NotAnImage
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
-from layerscope.oci.reference import normalise
+from layerscope.oci.reference import normalize
 from layerscope.sources.documents.candidate import Candidate, Refused, Stored
 from layerscope.sources.documents.files import Files
 from layerscope.sources.documents.index import INDEX
@@ -71,7 +71,7 @@ def _listed(files: Files, name: str, read: Callable[[Files], list[Stored]]) -> t
 
 def _merge(files: Files, listed: list[Stored], saved: list[Stored]) -> list[Stored]:
     images = [replace(image, numbers=()) for image in listed] if saved else list(listed)
-    known = {normalise(name) for image in listed for name in image.names}
+    known = {normalize(name) for image in listed for name in image.names}
     rows: dict[Digest, list[int]] = {}
     for row, each in enumerate(images):
         if isinstance(each, Candidate):
@@ -91,6 +91,6 @@ def _with_names(image: Stored, twin: Stored, known: set[str]) -> Stored:
     """Add the twin's position and those of its names that are new, and spell the image's own as the twin does."""
     if isinstance(image, Refused):
         return image
-    own = {normalise(name) for name in image.names}
-    named = image.named(name for name in twin.names if normalise(name) in own or normalise(name) not in known)
+    own = {normalize(name) for name in image.names}
+    named = image.named(name for name in twin.names if normalize(name) in own or normalize(name) not in known)
     return replace(named, numbers=(*image.numbers, *twin.numbers))

@@ -13,9 +13,9 @@ from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine, Inspected
 from layerscope.sources.engine.endpoints import Endpoint, endpoints, is_usual
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.options import Wishes
+from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.engine.pull import pull_image
-from layerscope.sources.engine_names import Kind
+from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.location import EngineName, near_files
 from layerscope.text import escape
 
@@ -29,7 +29,7 @@ class NotAnswered(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class EngineImage:
     """An image and the engine that has it. `name` is what to save it by: its tag where it was asked for by one, else its id."""
 
     engine: Engine
@@ -43,13 +43,13 @@ class Found:
 
 
 @dataclass(slots=True)
-class _Search:
+class _EngineSearch:
     """What asking one engine after the other brought: where there is none, those that failed, answered and have the image."""
 
     absent: list[Endpoint] = field(default_factory=list)
     failed: list[EngineFailed] = field(default_factory=list)
     asked: list[Engine] = field(default_factory=list)
-    found: list[Found] = field(default_factory=list)
+    found: list[EngineImage] = field(default_factory=list)
     unanswered: str = ""
     """Why an engine that a setting names cannot be asked, unless another one that is named had the image before."""
 
@@ -61,15 +61,17 @@ class _Search:
 
 
 @contextmanager
-def found_image(wanted: EngineName, *, platform: Platform | None, wishes: Wishes, progress: Progress) -> Iterator[Found]:
-    """The image that is meant, and its engine for as long as the context lasts; pulled where `wishes` say so.
+def found_image(
+    wanted: EngineName, *, platform: Platform | None, engine_options: EngineOptions, progress: Progress
+) -> Iterator[EngineImage]:
+    """The image that is meant, and its engine for as long as the context lasts; pulled where `engine_options` say so.
 
     Raises NotInEngine with all places that were looked into and near names, AmbiguousImage when Docker and Podman have
     different images of that name, NotAnswered, and EngineFailed.
     """
     with ExitStack() as resources:
         search = _search(wanted, resources, progress)
-        if not search.found and wishes.pull and search.asked:
+        if not search.found and engine_options.pull and search.asked:
             engine = search.asked[0]
             pull_image(engine, wanted.name, platform, progress)
             _look(engine, wanted.name, search)
@@ -80,8 +82,8 @@ def found_image(wanted: EngineName, *, platform: Platform | None, wishes: Wishes
         yield _only(wanted, search.found)
 
 
-def _search(wanted: EngineName, resources: ExitStack, progress: Progress) -> _Search:
-    search = _Search()
+def _search(wanted: EngineName, resources: ExitStack, progress: Progress) -> _EngineSearch:
+    search = _EngineSearch()
     for endpoint in endpoints(wanted.kind):
         if not endpoint.is_there:
             search.absent.append(endpoint)
@@ -97,22 +99,22 @@ def _search(wanted: EngineName, resources: ExitStack, progress: Progress) -> _Se
     return search
 
 
-def _other_readings(wanted: EngineName, search: _Search) -> str:
+def _other_readings(wanted: EngineName, search: _EngineSearch) -> str:
     """How to ask the engine that has the image."""
     kinds = dict.fromkeys(each.engine.endpoint.kind for each in search.found)
     return " or ".join(f"{kind}:{escape(wanted.name)} asks {kind.label} alone" for kind in kinds)
 
 
-def _look(engine: Engine, name: str, search: _Search) -> None:
+def _look(engine: Engine, name: str, search: _EngineSearch) -> None:
     image = engine.inspect(name)
     if engine not in search.asked:
         search.asked.append(engine)
     if image is not None:
         tags = best_match(name, image.names) if "@" not in name else set()
-        search.found.append(Found(engine, image, familiar(min(tags)) if tags else image.id))
+        search.found.append(EngineImage(engine, image, familiar(min(tags)) if tags else image.id))
 
 
-def _only(wanted: EngineName, found: list[Found]) -> Found:
+def _only(wanted: EngineName, found: list[EngineImage]) -> EngineImage:
     """The first, if all are the same image: the same id, or at least the same layers, for stores name images differently."""
     first = found[0]
     others = [each for each in found if each.image.id != first.image.id and each.image.layers != first.image.layers]
@@ -128,7 +130,7 @@ def _short(identity: str) -> str:
     return escape(identity.removeprefix("sha256:")[:12])
 
 
-def _not_found(wanted: EngineName, search: _Search) -> NotInEngine:
+def _not_found(wanted: EngineName, search: _EngineSearch) -> NotInEngine:
     parts = [wanted.no_path] if wanted.no_path else []
     name = escape(wanted.name)
     parts += [f"{engine.endpoint} has no image {name}" for engine in search.asked]
@@ -138,7 +140,7 @@ def _not_found(wanted: EngineName, search: _Search) -> NotInEngine:
     return NotInEngine(", and ".join(parts) + _advice(wanted, search))
 
 
-def _advice(wanted: EngineName, search: _Search) -> str:
+def _advice(wanted: EngineName, search: _EngineSearch) -> str:
     near = [file for file in near_files(wanted.name) if wanted.no_path and not wanted.name.startswith(file)]
     tags = sorted({familiar(tag) for engine in search.asked for tag in _names(engine)})
     near += near_matches(wanted.name, tags)[:2]
@@ -147,7 +149,7 @@ def _advice(wanted: EngineName, search: _Search) -> str:
         return f"{question or ';'} to have {search.asked[0].endpoint.kind.label} pull it, add --pull"
     if search.failed:
         return question
-    tool = wanted.kind or Kind.DOCKER
+    tool = wanted.kind or EngineKind.DOCKER
     return f"{question or ';'} set DOCKER_HOST or CONTAINER_HOST to an engine, or: {tool} save IMAGE | layerscope -"
 
 
