@@ -77,7 +77,7 @@ def test_control_characters_do_not_reach_a_terminal(archive: str) -> None:
 def test_binary_content_is_kept_from_a_terminal(archive: str) -> None:
     shown, code = on_terminal("cat", archive, "/bin/tool")
     assert code == 2
-    assert shown.startswith(b"layerscope: /bin/tool is binary; send it to a file: ")
+    assert shown.startswith(b"layerscope: /bin/tool is binary; redirect it to a file: ")
 
 
 @pytest.mark.parametrize(("path", "noun"), [("/", "a directory"), ("/etc", "a directory"), ("/dev/null", "a character device")])

@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 
 from layerscope.errors import BadSettings, UsageError
 from layerscope.gate.config import Budget, DirectoryGrowth, Forbid, GateConfig, Limit, MaxCause, Waiver, Where
-from layerscope.gate.naming import named
-from layerscope.gate.quantities import growth_of, size_of
+from layerscope.gate.quantities import growth_of, named, size_of
 from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.search.patterns import glob

@@ -12,8 +12,7 @@ from layerscope.errors import BadSettings
 from layerscope.gate.config import Budget, Forbid, GateConfig, MaxCause, Where, with_defaults
 from layerscope.gate.config_document import cause_of, checked_glob, read_document, read_limit
 from layerscope.gate.dive_ci import dive_limit, dive_limits, read_dive_ci
-from layerscope.gate.naming import named
-from layerscope.gate.quantities import size_of
+from layerscope.gate.quantities import named, size_of
 from layerscope.gate.rule_keys import KEYS, PREFIX
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.settings.read import decode_toml

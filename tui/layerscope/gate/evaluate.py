@@ -10,11 +10,10 @@ from layerscope.analysis import Analysis, Contents
 from layerscope.doubt import doubts
 from layerscope.gate.baseline import Baseline
 from layerscope.gate.config import GateConfig
-from layerscope.gate.dive_rules import dive_notes, dive_results
 from layerscope.gate.growth import growth_results
 from layerscope.gate.judge import Judge
 from layerscope.gate.rule_keys import GROWTH_KEYS
-from layerscope.gate.rules import budget_result, cause_result, forbid_result, limit_results
+from layerscope.gate.rules import budget_result, cause_result, dive_notes, dive_results, forbid_result, limit_results
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import RuleResult, Verdict
 from layerscope.text import escape

@@ -10,8 +10,8 @@ from functools import reduce
 import numpy as np
 
 from layerscope.gate.config import Waiver
-from layerscope.gate.figures import measured_and_limit
 from layerscope.gate.measures import Measured
+from layerscope.gate.quantities import measured_and_limit
 from layerscope.gate.subject import NodeMask, Subject
 from layerscope.gate.verdict import Outcome, RuleResult, RuleSeverity, Unit
 from layerscope.text import escape

@@ -1,19 +1,23 @@
-"""Sizes, shares, counts and growth as people write them: `20MB`, `1.5GiB`, `5%`, `0.05`, `5MB or 2%`."""
+"""Sizes, shares, counts and growth: as people write them (`20MB`, `1.5GiB`, `5%`, `0.05`, `5MB or 2%`), and as text that never
+looks equal where the numbers differ.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
 from layerscope.errors import BadSettings
+from layerscope.gate.verdict import RuleResult, Unit
 from layerscope.text import escape
-from layerscope.units import size_text
+from layerscope.units import parse_size, size_text
 
 MOST_BYTES = (1 << 63) - 1
 MOST_COUNT = 1_000_000
 _POWERS = " kmgtpe"
-_SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)\s*(?:([kmgtpe])(i)?)?b?", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 _COUNT = re.compile(r"[0-9]+")
 _LONGEST = 40
@@ -45,11 +49,9 @@ def size_of(written: object) -> int:
     """Bytes: `20MB` and `300k` are decimal, `1.5GiB` is binary, a plain number counts bytes. Raises BadSettings."""
     if isinstance(written, int) and not isinstance(written, bool) and 0 <= written <= MOST_BYTES:
         return written
-    match = _SIZE.fullmatch(written.strip()) if isinstance(written, str) and len(written) <= _LONGEST else None
-    if match is None:
+    size = parse_size(written) if isinstance(written, str) else None
+    if size is None:
         raise BadSettings(f"{_shown(written)} is not {_SIZES}")
-    unit = 1024 if match[3] else 1000
-    size = int(Decimal(match[1]) * unit ** _POWERS.index((match[2] or " ").lower()))
     if size > MOST_BYTES:
         raise BadSettings(f"{_shown(written)} is more bytes than any image has")
     return size
@@ -123,3 +125,56 @@ def _shown(written: object) -> str:
 def size_and_bytes(size: int) -> str:
     """Format as `20.0 MB (19,999,999 bytes)`, for places where the rounded size alone would hide a difference."""
     return f"{size_text(size)} ({size:,} bytes)"
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Put `name` in front of the sentence of a BadSettings raised inside the block."""
+    try:
+        yield
+    except BadSettings as error:
+        raise BadSettings(f"{name}: {error}") from error
+
+
+_MOST_DIGITS = 12
+
+
+def figure_text(value: float, unit: Unit, *, digits: int = 1) -> str:
+    """Format a figure: `383 MB`, `62.8%`, `10`."""
+    if unit is Unit.BYTES:
+        return size_text(int(value))
+    return f"{100 * value:.{digits}f}%" if unit is Unit.SHARE else f"{int(value):,}"
+
+
+def exact_text(value: float, unit: Unit) -> str:
+    """Format a figure to the last byte."""
+    return f"{int(value):,} B" if unit is Unit.BYTES else figure_text(value, unit, digits=_MOST_DIGITS)
+
+
+def measured_and_limit(result: RuleResult) -> tuple[str, str]:
+    """Format both with as many digits as it takes to tell them apart; an estimate gets a ≈ in front."""
+    measured, limit = _told_apart(result)
+    return f"≈{measured}" if result.is_estimate else measured, limit
+
+
+def _told_apart(result: RuleResult) -> tuple[str, str]:
+    measured, limit, unit = result.measured, result.limit, result.unit
+    pair = figure_text(measured, unit), figure_text(limit, unit)
+    digits = 2
+    while measured != limit and pair[0] == pair[1] and unit is Unit.SHARE and digits <= _MOST_DIGITS:
+        pair = figure_text(measured, unit, digits=digits), figure_text(limit, unit, digits=digits)
+        digits += 1
+    if measured != limit and pair[0] == pair[1]:
+        return exact_text(measured, unit), exact_text(limit, unit)
+    return pair
+
+
+def margin_text(result: RuleResult) -> str:
+    """Format how far inside (+) or beyond (-) the limit a figure is: `+1.20 MB`, `-27.2%` (percentage points), `0`."""
+    margin, unit = result.margin, result.unit
+    if unit is not Unit.SHARE:
+        return ("+" if margin > 0 else "") + figure_text(margin, unit)
+    digits = 1
+    while margin and digits < _MOST_DIGITS and not float(f"{100 * margin:.{digits}f}"):
+        digits += 1
+    return f"{100 * margin:+.{digits}f}%" if margin else "0%"

@@ -1,7 +1,12 @@
-"""JSON that is safe on a terminal: control and invisible characters are written as JSON's own escapes."""
+"""JSON that is safe on a terminal, and an image's names in it.
+
+Control and invisible characters are written as JSON's own escapes. Names that are not UTF-8 are escaped, with the exact bytes
+in base64 beside them.
+"""
 
 from __future__ import annotations
 
+import base64
 import re
 
 import msgspec
@@ -27,3 +32,12 @@ def _escape_hidden(match: re.Match[str]) -> str:
         return character
     units = character.encode("utf-16-be").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def path_fields(path: bytes, *, field: str = "path", root: bytes = b"/") -> dict[str, str]:
+    """Return `{"path": "/etc/passwd"}`, with `\\xNN` for each byte that is not UTF-8 and then `path_base64` too."""
+    full = root + path
+    try:
+        return {field: full.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {field: full.decode("utf-8", "backslashreplace"), f"{field}_base64": base64.b64encode(full).decode()}

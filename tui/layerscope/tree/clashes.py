@@ -1,12 +1,15 @@
-"""What one layer's tar says twice, or against itself: engines refuse it or go by the order in which it stands."""
+"""Contradictions within one layer's tar: engines refuse them, or decide by the order of the entries."""
 
 from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
+
 from layerscope.layers.table import Kind, Severity
 from layerscope.layers.tar.names import OVERLAYFS, VFS
-from layerscope.tree.stack import LayerPaths, contested_above
+from layerscope.tree.nodes import Nodes, PathRows
+from layerscope.tree.stack import LayerPaths
 
 TWICE = (
     "the layer holds this path twice: Docker (but on containerd's store) and Podman refuse such a layer; containerd and umoci "
@@ -31,9 +34,12 @@ ROOT_HIDDEN = (
 )
 
 
-def find_clashes(layer: LayerPaths) -> None:
-    """Add them to the layer's findings. Layers in which nothing is told twice cost two sets."""
-    names = set(layer.keys)
+def find_clashes(layer: LayerPaths, names: set[bytes]) -> dict[bytes, int]:
+    """Add paths that appear twice or contradict each other to the layer's findings. Costs two sets where there are none.
+
+    Returns the paths that it hides and also holds, or holds something below, with the number of entries before each whiteout:
+    `find_hidden` says what becomes of them.
+    """
     if len(names) != len(layer.keys) or layer.spelled is not layer.keys:
         _find_twice(layer)
     whiteouts = dict(layer.whiteouts)
@@ -41,14 +47,13 @@ def find_clashes(layer: LayerPaths) -> None:
         for key, count in Counter(key for key, _ in layer.whiteouts).items():
             if count > 1:
                 layer.findings.add(key, WHITEOUT_TWICE, Severity.DIFFERS)
-    if contested := {key: row for key, row in whiteouts.items() if key in names or key in layer.needed}:
-        _find_hidden(layer, contested)
     if layer.number > 1 and any(key == b"" for key, _ in layer.opaques):
         layer.findings.add(b"", ROOT_HIDDEN, Severity.DIFFERS)
+    return {key: row for key, row in whiteouts.items() if key in names or key in layer.needed}
 
 
 def _find_twice(layer: LayerPaths) -> None:
-    """By the paths as they are written: what a symlink leads to the same place is no reason to refuse."""
+    """Find paths that are written twice. Names that only a symlink leads to the same place are fine."""
     seen: set[bytes] = set()
     for key in layer.spelled:
         if key in seen:
@@ -56,21 +61,25 @@ def _find_twice(layer: LayerPaths) -> None:
         seen.add(key)
 
 
-def _find_hidden(layer: LayerPaths, contested: dict[bytes, int]) -> None:
-    """Paths that the layer both hides and holds, or holds something below; `contested` has the entries before each whiteout.
-
-    A file after its whiteout is a file for all engines.
+def find_hidden(layer: LayerPaths, contested: dict[bytes, int], rows: PathRows, nodes: Nodes) -> None:
+    """Add paths that the layer both hides and holds, by the first entry at or below each. A file after its whiteout is a file
+    for all engines.
     """
-    texts: dict[bytes, str] = {}
-    parents = contested.keys() & layer.needed
-    for index, key in enumerate(layer.keys):
-        for hidden in contested_above(key, parents) if parents else ():
-            texts.setdefault(hidden, THEN_HIDDEN if index < contested[hidden] else HIDDEN_ABOVE)
-        if key in contested:
-            if index < contested[key]:
-                texts.setdefault(key, THEN_HIDDEN)
-            elif key not in texts:
-                texts[key] = HIDDEN_FIRST if layer.kind[index] == Kind.DIRECTORY else ""
-    for key, text in texts.items():
-        if text:
-            layer.findings.add(key, text, Severity.DIFFERS)
+    found = [(key, node) for key in contested if (node := rows.find(key)) is not None]
+    if not found:
+        return
+    tops = np.array([node for _, node in found], np.int32)
+    own = np.flatnonzero((rows.layer == layer.number) & (rows.entry >= 0))
+    bounds = np.searchsorted(rows.node[own], np.stack([tops, nodes.end[tops]], axis=1))
+    # The number behind the last makes every bound an index, as reduceat wants it; every other result is between two subtrees.
+    entries = np.append(rows.entry[own], np.iinfo(np.int32).max)
+    first = np.minimum.reduceat(entries, bounds.ravel())[::2] - layer.first
+    for (key, _), index, (start, stop) in zip(found, first.tolist(), bounds.tolist(), strict=True):
+        if start == stop:
+            continue
+        if index < contested[key]:
+            layer.findings.add(key, THEN_HIDDEN, Severity.DIFFERS)
+        elif layer.keys[index] != key:
+            layer.findings.add(key, HIDDEN_ABOVE, Severity.DIFFERS)
+        elif layer.kind[index] == Kind.DIRECTORY:
+            layer.findings.add(key, HIDDEN_FIRST, Severity.DIFFERS)

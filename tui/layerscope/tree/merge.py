@@ -1,4 +1,4 @@
-"""Tables of all layers -> the merged tree."""
+"""Merging the tables of all layers into one tree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from layerscope.layers.table import LayerStack
-from layerscope.tree.clashes import find_clashes
+from layerscope.tree.clashes import find_clashes, find_hidden
 from layerscope.tree.contents import origins_of
 from layerscope.tree.inodes import with_inodes
 from layerscope.tree.lower import LowerLayers
@@ -28,11 +28,15 @@ def merge(stack: LayerStack) -> Tree:
     """
     layers = paths_of(stack)
     follow_symlinks(layers)
+    contested = []
     for layer in layers:
-        find_clashes(layer)
-        settle(layer)
+        names = set(layer.keys)
+        contested.append(find_clashes(layer, names))
+        settle(layer, names)
     rows = sort_rows(layers)
     nodes = nodes_of(rows.keys)
+    for layer, hidden in zip(layers, contested, strict=True):
+        find_hidden(layer, hidden, rows, nodes)
     versions = versions_of(rows, nodes, layers, stack.entries.kind)
     lower = LowerLayers(stack.entries, rows, versions)
     origin = origins_of(stack.entries, layers, rows, lower)
@@ -59,7 +63,7 @@ def merge(stack: LayerStack) -> Tree:
 
 
 def _by_entry(stack: LayerStack, layers: list[dict[int, T]]) -> dict[int, T]:
-    """What some entries of each layer have, by their numbers among those of all layers."""
+    """Combine values that some entries of each layer have, keyed by entry number across all layers."""
     return {
         first + entry: found for first, layer in zip(stack.first[:-1], layers, strict=True) for entry, found in layer.items()
     }
@@ -73,7 +77,7 @@ def _entry_nodes(rows: PathRows, count: int) -> Ints:
 
 
 def _entry_until(versions: Versions, entry_layer: Layers) -> Layers:
-    """An entry that gave no version was buried by its own tar."""
+    """Return the layer that ended each entry. An entry that gave no version was replaced within its own tar."""
     until = entry_layer.copy()
     named = versions.entry >= 0
     until[versions.entry[named]] = versions.until[named]

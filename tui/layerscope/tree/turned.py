@@ -27,10 +27,11 @@ def find_turned(layers: list[LayerPaths], rows: PathRows, versions: Versions, lo
         return
     follows = (versions.node[1:] == versions.node[:-1]) & (versions.until[:-1] == versions.layer[1:])
     is_turned = follows & (versions.kind[1:] == Kind.DIRECTORY) & (versions.kind[:-1] != Kind.DIRECTORY)
+    hidden = [{key for key, _ in layer.whiteouts} for layer in layers]
     for before in np.flatnonzero(is_turned).tolist():
-        layer = layers[int(versions.layer[before + 1]) - 1]
-        key = rows.keys[int(versions.node[before])]
-        if any(key == hidden for hidden, _ in layer.whiteouts):
+        number = int(versions.layer[before + 1]) - 1
+        layer, key = layers[number], rows.keys[int(versions.node[before])]
+        if key in hidden[number]:
             continue
         is_implied = versions.entry[before + 1] == IMPLIED
         if versions.kind[before] == Kind.SYMLINK:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from layerscope.advice.dockerfile.source import Heredoc, SourceLine
-from layerscope.advice.dockerfile.words import json_words, raw_words, unquoted
+from layerscope.advice.dockerfile.source import Heredoc, SourceLine, json_words, raw_words, unquoted
 from layerscope.errors import BadDockerfile
 from layerscope.text import escape as printable
 

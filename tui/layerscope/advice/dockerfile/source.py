@@ -1,15 +1,16 @@
-"""The text of a Dockerfile -> its instructions' lines: directives, comments, continuation and heredocs taken in.
+"""The text of a Dockerfile -> its instructions' lines, with directives, comments, continuation and heredocs resolved, and the
+words of a line.
 
 By the Dockerfile reference ("Format", "Parser directives", "Here-documents"); where it is silent, as BuildKit does.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from layerscope.advice.dockerfile.words import raw_words, unquoted
 from layerscope.errors import BadDockerfile
 from layerscope.text import escape as printable
 
@@ -140,3 +141,60 @@ def _is_empty(line: str) -> bool:
     """Whether a line is blank or a comment."""
     start = line.lstrip()
     return not start or start.startswith("#")
+
+
+_SPACES = " \t\n"
+
+
+def raw_words(text: str, escape: str = "\\") -> Iterator[str]:
+    """Split into words with quotes and escapes as written; spaces in quotes or after the escape character do not split."""
+    word, quote, is_escaped = "", "", False
+    for character in text:
+        if not quote and not is_escaped and character in _SPACES:
+            if word:
+                yield word
+            word = ""
+            continue
+        word += character
+        if is_escaped:
+            is_escaped = False
+        elif character == escape and quote != "'":
+            is_escaped = True
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+    if word:
+        yield word
+
+
+def unquoted(word: str, escape: str = "\\") -> str:
+    """Remove quotes and escape characters from a word."""
+    kept, quote, is_escaped = [], "", False
+    for character in word:
+        if is_escaped:
+            # Between double quotes the character before all but these is only a character.
+            kept.append(character if not quote or character in f'"${escape}' else escape + character)
+            is_escaped = False
+        elif character == escape and quote != "'":
+            is_escaped = True
+        elif quote and character == quote:
+            quote = ""
+        elif not quote and character in "\"'":
+            quote = character
+        else:
+            kept.append(character)
+    return "".join(kept)
+
+
+def json_words(text: str) -> tuple[str, ...] | None:
+    """Words of the JSON form (`["a", "b"]`); None for other text, which builders take as plain words."""
+    if not text.startswith("["):
+        return None
+    try:
+        words = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        return None
+    return tuple(words)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction
 from layerscope.advice.dockerfile.similarity import Wanted, all_spellings, resolved, words_of
+from layerscope.advice.dockerfile.source import unquoted
 from layerscope.advice.dockerfile.stages import Dockerfile, Stage
 from layerscope.advice.dockerfile.variables import UNKNOWN, Variables, expand, sets
-from layerscope.advice.dockerfile.words import unquoted
 
 DEFAULT_SHELL = "/bin/sh -c"
 

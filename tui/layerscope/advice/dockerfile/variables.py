@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from layerscope.advice.dockerfile.instructions import Instruction
-from layerscope.advice.dockerfile.words import raw_words, unquoted
+from layerscope.advice.dockerfile.source import raw_words, unquoted
 from layerscope.limits import EXPANDED
 
 Variables = dict[str, str]

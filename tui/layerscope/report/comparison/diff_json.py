@@ -9,8 +9,7 @@ from layerscope.compare.comparison import Comparison
 from layerscope.compare.documents import document_difference, has_same_layers
 from layerscope.compare.entries import Aspect
 from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
-from layerscope.report.encode import json_line
-from layerscope.report.paths import path_fields
+from layerscope.report.encode import json_line, path_fields
 from layerscope.report.pull_size import estimate_field
 from layerscope.report.verdict.layer_changes import why_changed
 from layerscope.sources.image import PullSize

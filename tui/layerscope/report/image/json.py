@@ -8,8 +8,7 @@ import msgspec
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.report.encode import json_line
-from layerscope.report.paths import path_fields
+from layerscope.report.encode import json_line, path_fields
 from layerscope.report.pull_size import estimate_field
 from layerscope.sources.image import PullSize
 from layerscope.tree.tree import Change, Tree

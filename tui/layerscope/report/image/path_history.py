@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from layerscope.analysis import Contents
-from layerscope.report.encode import json_line
+from layerscope.report.encode import json_line, path_fields
 from layerscope.report.image.tree_listing import MARKS, Describer
-from layerscope.report.paths import path_fields
 from layerscope.text import escape
 from layerscope.tree.history import Event, Fallen, fallen_entries, history_of
 from layerscope.tree.tree import Change

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerscope.layers.table import Kind
-from layerscope.report.encode import json_line
-from layerscope.report.paths import path_fields
+from layerscope.report.encode import json_line, path_fields
 from layerscope.text import escape
 from layerscope.tree.tree import Change, Tree, View
 from layerscope.units import size_text

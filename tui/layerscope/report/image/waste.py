@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.report.encode import json_line
-from layerscope.report.paths import path_fields
+from layerscope.report.encode import json_line, path_fields
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
 from layerscope.waste.find import Cause, Waste

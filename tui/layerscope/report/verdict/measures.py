@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layerscope.gate.figures import margin_text, measured_and_limit
+from layerscope.gate.quantities import margin_text, measured_and_limit
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
 from layerscope.oci.reference import tag_of
 from layerscope.sources.image import Image

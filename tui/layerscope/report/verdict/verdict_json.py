@@ -6,9 +6,8 @@ from typing import Any
 
 from layerscope.advice.advice import DockerfileLine, Fix
 from layerscope.gate.verdict import Finding, RuleResult
-from layerscope.report.encode import json_line
+from layerscope.report.encode import json_line, path_fields
 from layerscope.report.image.json import analysis_json
-from layerscope.report.paths import path_fields
 from layerscope.report.pull_size import estimate_field
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.sources.image import PullSize

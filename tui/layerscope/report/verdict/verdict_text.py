@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, zip_longest
 
-from layerscope.gate.figures import margin_text, measured_and_limit
+from layerscope.gate.quantities import margin_text, measured_and_limit
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
 from layerscope.report.image.text import fact_lines
 from layerscope.report.pull_size import pull_facts
