@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from layerscope.cli.main import run
-from support.image_builder import Layer, char, file, image, layer, symlink, write_layout
+from support.image_builder import char, file, layer, symlink, write_layout
 
 TEXT = "héllo\tworld\n\x1b[31mred\x07\r\n".encode()
 LAYERS = (
@@ -27,13 +27,8 @@ LAYERS = (
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> str:
-    return written(tmp_path / "image.tar", *LAYERS)
-
-
-def written(path: Path, *layers: Layer) -> str:
-    path.write_bytes(image(*layers))
-    return str(path)
+def archive(archive: Path) -> str:
+    return str(archive)
 
 
 def command(*arguments: str) -> list[str]:

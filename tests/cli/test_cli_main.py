@@ -17,12 +17,9 @@ from support.commands import COMMAND, environment, process, ran, shell, written
 from support.image_builder import file, image, layer
 from support.sources_build import layer_tar, saved, tar
 
+LAYERS = (layer("a", "b"), layer(".wh.a"))
+
 NAMES = [name for name in COMMANDS if name != REPORT]
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return written(tmp_path / "image.tar", layer("a", "b"), layer(".wh.a"))
 
 
 def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_waste_dive import TIMEOUT, dive_program, odd_stacks, stacks
 
 from layerscope.errors import BadSettings
 from layerscope.gate.config import GateConfig
@@ -18,6 +17,7 @@ from layerscope.gate.config_sources import Flags
 from layerscope.gate.dive_ci import read_dive_ci
 from layerscope.gate.evaluate import evaluate
 from layerscope.gate.verdict import Outcome, Verdict
+from support.dive_stacks import TIMEOUT, dive_program, odd_stacks, stacks
 from support.gating import TODAY, analyzed, stated
 from support.image_builder import Layer, file, image, layer, whiteout
 

@@ -199,7 +199,7 @@ class Omitted:
 class LayerTable:
     """Everything that one layer's tar says.
 
-    `entries` may name a path more than once: the last one wins (DESIGN.md). `whiteouts` are the paths that the layer hides,
+    `entries` may name a path more than once: the last one wins (ARCHITECTURE.md). `whiteouts` are the paths it hides,
     `opaques` the directories whose lower content it hides; both normalized. `whiteout_rows` and `opaque_rows` say how many
     entries stand before each in the tar; for a layer that is no tar all are 0. `sparse` and `xattrs` are by entry number, for
     the few entries that have any; `devices` are the major and minor numbers of each character and block device.
