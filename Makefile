@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench clean
+.PHONY: help demo test lint format bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' $(MAKEFILE_LIST) | awk '{ printf "  make %-6s", $$1; $$1 = ""; print }'
@@ -17,12 +17,18 @@ demo: $(VENV)/.installed ## set up, and report on a small built-in image
 	@echo
 	@echo 'The same on the screen: $(BIN)/layerscope demo'
 
-test: $(VENV)/.installed-dev ## set up, and pass every check: ruff, mypy, import-linter, pytest
+test: lint ## set up, and pass every check: ruff, mypy, import-linter, pytest
+	$(BIN)/pytest -n 2
+
+lint: $(VENV)/.installed-dev ## every check but the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2
+
+format: $(VENV)/.installed-dev ## mend the form of the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
 bench: $(VENV)/.installed-dev ## measure side by side with dive (CORPUS=DIR: see tests/bench.py)
 	$(BIN)/python tests/bench.py $(CORPUS)
