@@ -76,6 +76,7 @@ def test_a_chain_id_names_a_layer_and_all_below_it() -> None:
         ("linux/armhf", "linux/arm"),
         ("linux/i686", "linux/386"),
         ("windows/amd64", "windows/amd64"),
+        ("Windows(10.0.17763)/x86_64", "windows(10.0.17763)/amd64"),
     ],
 )
 def test_a_platform_is_read_in_any_spelling(text: str, shown: str) -> None:

@@ -109,6 +109,29 @@ def test_an_architecture_without_its_plain_variant_has_to_be_chosen(tmp_path: Pa
         opened(tmp_path, files, platform="linux/arm")
 
 
+def test_images_of_two_versions_of_windows_are_told_apart(tmp_path: Path) -> None:
+    layout, versions = Layout(), ("10.0.17763.1879", "10.0.20348.169")
+    entries = [layout.image(BASE, platform={"os": "windows", "architecture": "amd64", "os.version": each}) for each in versions]
+    files = layout.files(layout.index(*entries))
+    with pytest.raises(AmbiguousImage, match=r"such as --platform 'windows\(10\.0\.17763\.1879\)/amd64'") as caught:
+        opened(tmp_path, files)
+    assert all(f"windows({each})/amd64" in str(caught.value) for each in versions)
+    with pytest.raises(AmbiguousImage):
+        opened(tmp_path, files, platform="windows/amd64")
+    for asked in ("windows(10.0.20348.169)/amd64", "windows(10.0.20348)/amd64"):
+        image = opened(tmp_path, files, platform=asked)
+        assert (image.manifest_digest, str(image.platform)) == (entries[1]["digest"], "windows(10.0.20348.169)/amd64")
+    with pytest.raises(NotFound):
+        opened(tmp_path, files, platform="windows(10.0.2)/amd64")
+
+
+def test_the_config_says_the_version_of_windows_where_the_index_does_not(tmp_path: Path) -> None:
+    layout = Layout()
+    entry = layout.image(BASE, platform={"os": "windows", "architecture": "amd64", "os.version": "10.0.17763.1"})
+    del entry["platform"]["os.version"]
+    assert str(opened(tmp_path, layout.files(entry)).platform) == "windows(10.0.17763.1)/amd64"
+
+
 def test_a_platform_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
     layout = Layout()
     with pytest.raises(NotFound, match="holds no linux/arm64 image; it holds linux/amd64"):

@@ -28,11 +28,12 @@ class PlatformFields(msgspec.Struct, frozen=True):
     os: str = ""
     architecture: str = ""
     variant: str = ""
+    os_version: str = msgspec.field(default="", name="os.version")
 
     @property
     def platform(self) -> Platform:
         """Convert it to a Platform."""
-        return Platform(self.os, self.architecture, self.variant)
+        return Platform(self.os, self.architecture, self.variant, self.os_version)
 
 
 class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
@@ -103,6 +104,7 @@ class Config(msgspec.Struct, frozen=True):
     architecture: str = ""
     os: str = ""
     variant: str = ""
+    os_version: str = msgspec.field(default="", name="os.version")
     created: str = ""
     config: RuntimeConfig = RuntimeConfig()
     rootfs: RootFs = RootFs()
@@ -111,7 +113,7 @@ class Config(msgspec.Struct, frozen=True):
     @property
     def platform(self) -> Platform:
         """Return the platform that the image runs on; linux where it does not say."""
-        return Platform(self.os or "linux", self.architecture, self.variant)
+        return Platform(self.os or "linux", self.architecture, self.variant, self.os_version)
 
 
 class ArchiveManifest(msgspec.Struct, frozen=True, rename="pascal"):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform as machine
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from layerscope.errors import UsageError
 from layerscope.text import escape
 
 UNKNOWN = "unknown"
 _PART = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_OS = re.compile(r"([A-Za-z0-9_.-]{1,64})(?:\(([A-Za-z0-9_.-]{1,64})\))?")
 _ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386", "i586": "386", "i686": "386"}
 _ARMS = {"armhf": "v7", "armel": "v6", "armv6l": "v6", "armv7l": "v7", "armv8l": "v7"}
 _PLAIN_VARIANT = {"arm64": "v8", "amd64": "v1", "arm": "v7"}
@@ -19,19 +20,28 @@ _PLAIN_VARIANT = {"arm64": "v8", "amd64": "v1", "arm": "v7"}
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Operating system, architecture and its variant (often empty), in Go's words."""
+    """Operating system, architecture and its variant (often empty), in Go's words.
+
+    `os_version` is set for Windows, whose images run on hosts of their own version only (image-spec `os.version`).
+    """
 
     os: str
     architecture: str
     variant: str = ""
+    os_version: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Platform:
-        """Read `os/architecture[/variant]`; `x86_64`, `aarch64` and the like mean their Go names. Raises UsageError."""
-        parts = text.split("/")
-        if len(parts) not in (2, 3) or not all(_PART.fullmatch(part) for part in parts):
+        """Read `os[(version)]/architecture[/variant]`; `x86_64`, `aarch64` and the like mean their Go names.
+
+        The version is containerd's spelling, `windows(10.0.17763)/amd64`. Raises UsageError.
+        """
+        first, *parts = text.split("/")
+        system = _OS.fullmatch(first)
+        if system is None or len(parts) not in (1, 2) or not all(_PART.fullmatch(part) for part in parts):
             raise UsageError(f"'{escape(text)}' is not a platform: write os/architecture[/variant], such as linux/arm64/v8")
-        return cls(*(part.lower() for part in parts)).normal
+        architecture, variant = (*(part.lower() for part in parts), "")[:2]
+        return cls(system[1].lower(), architecture, variant, (system[2] or "").lower()).normal
 
     @property
     def normal(self) -> Platform:
@@ -42,7 +52,8 @@ class Platform:
         architecture = _ALIASES.get(architecture, architecture)
         if variant.isdecimal():
             variant = "v" + variant
-        return Platform(self.os, architecture, "" if variant == _PLAIN_VARIANT.get(architecture) else variant)
+        variant = "" if variant == _PLAIN_VARIANT.get(architecture) else variant
+        return Platform(self.os, architecture, variant, self.os_version)
 
     @property
     def is_unknown(self) -> bool:
@@ -50,16 +61,26 @@ class Platform:
         return self.os == self.architecture == UNKNOWN
 
     def matches(self, wanted: Platform) -> bool:
-        """Tell whether both are the same after normalizing: arm64 is arm64/v8, amd64 is amd64/v1, arm is arm/v7."""
-        return self.normal == wanted.normal
+        """Tell whether both are the same after normalizing: arm64 is arm64/v8, amd64 is amd64/v1, arm is arm/v7.
+
+        A wanted version of the system fits all that begin with it: `10.0.17763` fits `10.0.17763.1879`.
+        """
+        return self.is_kin_of(wanted) and self.normal.variant == wanted.normal.variant
 
     def is_kin_of(self, wanted: Platform) -> bool:
-        """Tell whether only the variants differ."""
+        """Tell whether at most the variants differ."""
         mine, theirs = self.normal, wanted.normal
-        return (mine.os, mine.architecture) == (theirs.os, theirs.architecture)
+        fits = not theirs.os_version or f"{mine.os_version}.".startswith(f"{theirs.os_version}.")
+        return fits and (mine.os, mine.architecture) == (theirs.os, theirs.architecture)
+
+    @property
+    def name(self) -> str:
+        """The platform without the system's version, as JSON has it: `windows/amd64`."""
+        return str(replace(self, os_version=""))
 
     def __str__(self) -> str:
-        return "/".join(filter(None, (self.os or UNKNOWN, self.architecture or UNKNOWN, self.variant)))
+        version = f"({self.os_version})" if self.os_version else ""
+        return "/".join(filter(None, (f"{self.os or UNKNOWN}{version}", self.architecture or UNKNOWN, self.variant)))
 
 
 def host_platform() -> Platform:

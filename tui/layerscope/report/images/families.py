@@ -212,7 +212,7 @@ def _named(image: ImageFacts, reference: str) -> dict[str, Any]:
         "is_dangling": image.is_dangling,
         "place": _text(image.place) or None,
         "reference": _text(reference),
-        "platform": str(image.platform),
+        "platform": image.platform.name,
         "created": _text(image.created) or None,
     }
 

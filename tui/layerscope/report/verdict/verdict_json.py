@@ -50,7 +50,7 @@ def _image(run: GateRun) -> dict[str, Any]:
         "name": _text(image.name),
         "id": image.id,
         "manifest_digest": image.manifest_digest,
-        "platform": str(image.platform),
+        "platform": image.platform.name,
         "content_bytes": waste.content_bytes,
         "wire_bytes": sum(layer.wire_bytes for layer in image.layers),
         **estimate_field(run.analysis.pull_size),

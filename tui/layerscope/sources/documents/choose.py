@@ -142,9 +142,8 @@ def _pick(group: Sequence[Stored], location: Location, platform: Platform | None
         raise _absent_platform(group, location, platform, present)
     if len(present) > 1:
         host = "" if fits else f" and none for this machine ({host_platform()})"
-        raise AmbiguousImage(
-            f"{location.place} holds {_list(present)}{host}; choose one, such as --platform {escape(present[0])}"
-        )
+        first = f"'{escape(present[0])}'" if "(" in present[0] else escape(present[0])
+        raise AmbiguousImage(f"{location.place} holds {_list(present)}{host}; choose one, such as --platform {first}")
     if len(images) == 1:
         return images[0]
     digests = [image.digest.short for image in fits or images]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from layerscope.errors import BadDocument, NotAnImage, NotFound
 from layerscope.oci.documents import Config, Descriptor, Manifest, decode
 from layerscope.oci.media_types import (
@@ -88,9 +90,11 @@ def _read(files: Files, leaf: Leaf, *, is_cache: bool) -> Candidate:
 
 
 def _platform(descriptor: Descriptor, config: Config) -> Platform:
-    """What the index says, or else the config."""
+    """What the index says, or else the config; the version of the system from whichever has one."""
     stated = descriptor.platform
-    return stated.platform if stated and stated.os and stated.architecture else config.platform
+    if not (stated and stated.os and stated.architecture):
+        return config.platform
+    return replace(stated.platform, os_version=stated.os_version or config.os_version)
 
 
 def _manifest(raw: bytes, what: str) -> Manifest:
