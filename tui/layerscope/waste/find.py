@@ -14,6 +14,11 @@ from layerscope.tree.tree import Longs, Tree
 from layerscope.tree.versions import Layers
 from layerscope.waste.identity import ContentIdentity
 
+ESTARGZ_TABLE = b"stargz.index.json"
+ESTARGZ_LANDMARKS = (b".prefetch.landmark", b".no.prefetch.landmark")
+"""Files that eStargz puts into the root of every layer's tar (stargz-snapshotter `docs/estargz.md`)."""
+LARGEST_LANDMARK = 1
+
 
 class Cause(IntEnum):
     """Why a content is wasted. The numbers are the column's values; `name.lower()` is the word that reports use."""
@@ -36,7 +41,8 @@ class Waste:
     """The wasted contents of an image as columns of one length, biggest first; `content_bytes` = `live_bytes` + sum of `size`.
 
     `entry` is the regular-file entry that brought the content, `node` the path of its last name, `size` its bytes,
-    `cause` a Cause, `written_by` and `buried_by` layer numbers.
+    `cause` a Cause, `written_by` and `buried_by` layer numbers. `estargz_bytes` are eStargz's own files, which every layer
+    has: they count as live, whatever buries them.
     """
 
     entry: Ints
@@ -47,6 +53,7 @@ class Waste:
     buried_by: Layers
     content_bytes: int
     live_bytes: int
+    estargz_bytes: int = 0
 
     def __len__(self) -> int:
         return len(self.entry)
@@ -95,8 +102,10 @@ def find(tree: Tree, identity: ContentIdentity) -> Waste:
     contents = np.flatnonzero(tree.entries.kind == Kind.FILE)
     sizes = tree.entries.size[contents]
     death, name = _last_names(tree, contents)
-    dead = (death <= tree.layers) & (sizes > 0)
-    content_bytes, live_bytes = int(sizes.sum()), int(sizes[death > tree.layers].sum())
+    is_estargz = _is_estargz(tree, contents)
+    is_buried = (death <= tree.layers) & ~is_estargz
+    dead = is_buried & (sizes > 0)
+    content_bytes, live_bytes = int(sizes.sum()), int(sizes[~is_buried].sum())
     content, name, buried_by = contents[dead], name[dead], death[dead]
     cause = _causes(tree, identity, content, name, buried_by)
     written_by, node, size = tree.entry_layer[content], tree.entry_node[name], sizes[dead]
@@ -110,7 +119,23 @@ def find(tree: Tree, identity: ContentIdentity) -> Waste:
         buried_by=buried_by[order],
         content_bytes=content_bytes,
         live_bytes=live_bytes,
+        estargz_bytes=int(sizes[is_estargz].sum()),
     )
+
+
+def _is_estargz(tree: Tree, contents: Longs) -> npt.NDArray[np.bool_]:
+    """Mark the table of contents and the landmarks of layers in eStargz.
+
+    A table is the last entry of its layer's tar, and a landmark holds one byte: other files of these names are only files.
+    """
+    landmarks = [node for name in ESTARGZ_LANDMARKS if (node := tree.nodes.find(name)) is not None]
+    table = tree.nodes.find(ESTARGZ_TABLE)
+    nodes = tree.entry_node[contents]
+    is_landmark = np.isin(nodes, landmarks) & (tree.entries.size[contents] <= LARGEST_LANDMARK)
+    if table is None:
+        return np.asarray(is_landmark, bool)
+    ends_layer = np.append(np.diff(tree.entry_layer) != 0, True)
+    return np.asarray(is_landmark | ((nodes == table) & ends_layer[contents]), bool)
 
 
 def _last_names(tree: Tree, contents: Longs) -> tuple[Layers, Longs]:

@@ -53,6 +53,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
         "content_bytes": waste.content_bytes,
         "live_bytes": waste.live_bytes,
         "wasted_bytes": waste.wasted_bytes,
+        "estargz_bytes": waste.estargz_bytes,
         "wire_bytes": sum(layer.wire_bytes for layer in image.layers),
         **estimate_field(analysis.pull_size),
         "wire_bytes_wasted_estimate": sum(analysis.wire_bytes_wasted),

@@ -140,6 +140,8 @@ def _sentences(analysis: Analysis, style: Style) -> Iterator[str]:
         yield style.plain(f"{size_text(waste.wasted_bytes)} wasted on disk{on_the_wire}.")
     else:
         yield f"{efficiency} efficient: a container sees every byte that the layers carry."
+    if waste.estargz_bytes:
+        yield f"{size_text(waste.estargz_bytes)} are eStargz's own tables and landmarks, which are no waste."
     if _is_uncompressed(analysis):
         yield "The layers are stored uncompressed here; a registry would carry less."
     yield _base(analysis, style)
