@@ -17,7 +17,7 @@ from layerscope.report.image.json import analysis_json
 from layerscope.sources.open import open_image
 from support.image_builder import Layer, file, hardlink, image, layer, symlink, whiteout
 
-STACK: tuple[Layer, ...] = (
+LAYERS: tuple[Layer, ...] = (
     layer("a", "b/c", symlink("l", "a"), file("same", b"1" * 600), file("x", b"x", xattrs={"user.k": b"v"})),
     layer(whiteout("a"), hardlink("b/d", "b/c"), file("same", b"1" * 600, uid=7)),
     layer("b/c", ".wh..wh.aufs", "e/f"),
@@ -25,10 +25,8 @@ STACK: tuple[Layer, ...] = (
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> str:
-    path = tmp_path / "image.tar"
-    path.write_bytes(image(*STACK))
-    return str(path)
+def archive(archive: Path) -> str:
+    return str(archive)
 
 
 def read(archive: str) -> Contents:
@@ -56,7 +54,7 @@ def test_each_layer_is_read_by_one_process_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: Literal["none", "gzip", "zstd"]
 ) -> None:
     path = tmp_path / "image.tar"
-    path.write_bytes(image(*STACK, compress=compress))
+    path.write_bytes(image(*LAYERS, compress=compress))
     in_two_processes(monkeypatch)
     here: list[int] = []
     sound = read_layer
@@ -67,7 +65,7 @@ def test_each_layer_is_read_by_one_process_only(
 
     monkeypatch.setattr(reading, "read_layer", noted)
     read(str(path))
-    assert 0 < len(here) < len(STACK)
+    assert 0 < len(here) < len(LAYERS)
 
 
 def test_the_layers_of_a_process_that_dies_are_read_again(archive: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +46,10 @@ def test_the_first_frame_of_the_screen_does_not_wait_for_numpy() -> None:
 def test_the_version_is_the_same_everywhere() -> None:
     assert layerscope.__version__ == version("layerscope")
     assert layerscope.__version__ in run("--version").stdout
+
+
+def test_every_path_in_the_architecture_is_there() -> None:
+    root = Path(__file__).parents[1]
+    named = re.findall(r"`(tui/[^`]+)`", (root / "ARCHITECTURE.md").read_text("utf-8"))
+    assert len(named) > 5
+    assert [path for path in named if not (root / path).exists()] == []

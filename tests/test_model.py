@@ -1,4 +1,4 @@
-"""The model itself: what it says of the small cases that DESIGN.md spells out, and what a real tool says of the rest."""
+"""The model itself: what it says of the small cases that ARCHITECTURE.md spells out, and what a real tool says of the rest."""
 
 from __future__ import annotations
 

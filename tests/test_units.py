@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerscope.units import bar, count_text, percent_text, size_text
+from layerscope.units import bar, count_text, parse_size, percent_text, size_text
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,15 @@ def test_a_count_has_its_plural_and_its_separators(count: int, text: str) -> Non
 def test_a_bar_is_drawn_in_eighths_and_shows_the_least_of_something(share: float, drawn: str, in_ascii: str) -> None:
     assert bar(share, 4) == drawn
     assert bar(share, 4, is_ascii=True) == in_ascii
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        *(("300MB", 300_000_000), ("300mb", 300_000_000), ("1.5 GB", 1_500_000_000), ("64MiB", 64 << 20), ("64mib", 64 << 20)),
+        *(("1000", 1000), ("0", 0), ("10k", 10_000), (".5m", 500_000), (" 7b ", 7), ("2E", 2 * 10**18)),
+        *(("", None), ("-1", None), ("MB", None), ("1iB", None), ("1e9", None), ("1" * 41, None), ("²", None)),
+    ],
+)
+def test_sizes_are_read_as_people_write_them(text: str, size: int | None) -> None:
+    assert parse_size(text) == size

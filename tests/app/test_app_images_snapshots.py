@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
-from test_app_images import family, found, listed
-from test_app_snapshots import SIZES, THEMES, Picture, hold_cursors, without_fonts
 
+from support.image_lists import family, found, listed
+from support.pictures import SIZES, THEMES, Picture, hold_cursors, without_fonts
 from support.screens import piloted
 
 VIEWS: dict[str, Sequence[str]] = {"images": ["down"], "images-filter": ["slash", "n", "o", "d"]}

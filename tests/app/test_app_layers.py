@@ -182,7 +182,7 @@ async def test_a_containers_own_layer_has_the_size_that_reading_it_told(kept_con
     assert read > 0
     async with explored(stored("container:web"), size=WIDE) as screen:
         size = next(line for line in screen.lines("details") if line.split()[:1] == ["size"])
-        assert f"{size_text(read)} on the wire" in size
+        assert f"{size_text(read)} stored" in size
 
 
 @piloted
@@ -234,7 +234,7 @@ async def test_the_details_tell_all_of_a_layer() -> None:
         assert screen.layer == 5
         lines, known = screen.lines("details"), facts(screen)
         assert "RUN useradd app && chown -R app:app /srv/app" in lines[0]
-        assert known["size"].startswith("1.52 MB on disk, 1.54 MB on the wire")
+        assert known["size"].startswith("1.52 MB on disk, 1.54 MB stored, ≈")
         assert known["entries"] == "+0 added  ~13 modified  -0 removed"
         assert known["wasted"].startswith("640 kB by layer 8") or "by layer" in known["wasted"]
         assert "of layer 4" in known["buries"]

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
-from textual.app import App
-from textual.widgets import Input
 
 from layerscope.progress import Progress
 from layerscope.sources.base import Base
 from layerscope.sources.demo import open_demo
 from layerscope.sources.image import Image
+from support.pictures import SIZES, THEMES, Picture, hold_cursors, without_fonts
 from support.screens import explored
 
-SIZES = {"80x24": (80, 24), "140x40": (140, 40)}
-THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colors": "ansi-dark"}
 VIEWS: dict[str, Sequence[str]] = {
     "explorer": ["left_square_bracket", "left_square_bracket", "tab", "right_curly_bracket", "right_curly_bracket"],
     "details": ["i"],
@@ -38,13 +32,6 @@ VIEWS: dict[str, Sequence[str]] = {
 }
 
 
-class Picture(SingleFileSnapshotExtension):
-    """One SVG a picture."""
-
-    _write_mode = WriteMode.TEXT
-    file_extension = "svg"
-
-
 def opener(_progress: Progress) -> tuple[Image, Base]:
     return open_demo(), Base(1, "demo-base:1")
 
@@ -59,17 +46,6 @@ async def pictures(size: tuple[int, int], keys: Sequence[str]) -> dict[str, str]
             await shown.settled()
             drawn[name] = without_fonts(shown.app.export_screenshot(title="layerscope", simplify=True))
         return drawn
-
-
-def hold_cursors(app: App[Any]) -> None:
-    """Twice a second a cursor is not to be seen: no picture may depend on when it was taken."""
-    for box in app.screen.query(Input):
-        box.cursor_blink = False
-
-
-def without_fonts(svg: str) -> str:
-    """Screenshots name a font of the web, which neither tests nor the README load."""
-    return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -188,8 +188,8 @@ def test_an_image_that_the_engine_does_not_have_is_a_sentence(docker: RunningEng
 
 def test_without_an_engine_to_build_with_there_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = process("build", ".", settings={"PATH": str(tmp_path)})
-    assert (done.returncode, done.stderr) == (2, b"layerscope: there is neither docker nor podman to build with\n")
+    assert (done.returncode, done.stderr) == (2, b"layerscope: neither docker nor podman is installed\n")
     done = process("build", "--engine=podman", ".", settings={"PATH": str(tmp_path)})
-    assert done.stderr == b"layerscope: there is no podman to build with\n"
+    assert done.stderr == b"layerscope: podman is not installed\n"
     assert "invalid value for '--engine'" in ran(capsys, "build", "--engine", "kaniko", ".").err
     assert "requires an argument" in ran(capsys, "build", "--engine").err

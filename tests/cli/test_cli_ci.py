@@ -272,7 +272,7 @@ def test_what_is_misconfigured_is_no_verdict(
 def test_without_an_image_there_is_nothing_to_judge(capsys: pytest.CaptureFixture[str]) -> None:
     done = ran(capsys, "ci")
     assert (done.code, done.out) == (2, "")
-    assert "name the image to judge" in done.err
+    assert "name the image to check" in done.err
 
 
 def test_a_misspelled_variable_is_no_verdict(
@@ -375,7 +375,7 @@ def test_a_summary_without_room_is_left_alone(summary: Path, good: Path, capsys:
     summary.write_bytes(b"x" * ((1 << 20) - 10))
     done = ran(capsys, "ci", good)
     assert (done.code, summary.stat().st_size) == (0, (1 << 20) - 10)
-    assert "no room is left in GITHUB_STEP_SUMMARY" in done.err
+    assert "GITHUB_STEP_SUMMARY is full" in done.err
 
 
 def test_in_actions_broken_rules_are_annotations_and_the_text_is_none(
@@ -509,7 +509,7 @@ def test_a_first_configuration_overwrites_nothing(here: Path, good: Path, capsys
     (here / "layerscope.toml").write_text("mine")
     done = ran(capsys, "ci", "--init", good)
     assert done.code == 2
-    assert "layerscope.toml is there already" in done.err
+    assert "layerscope.toml exists already" in done.err
     assert (here / "layerscope.toml").read_text() == "mine"
     assert ran(capsys, "ci", "--init", good, "--config", "other.toml").code == 0
     assert (here / "other.toml").exists()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from conftest import requires
-from layerscope.cli.main import COMMANDS, REPORT
+from layerscope.cli.help import REPORT
+from layerscope.cli.main import COMMANDS
 from support.commands import environment, ran
 
 SHELLS = ["bash", "zsh", "fish"]

@@ -14,7 +14,7 @@ from support.commands import ran
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The config file, which is not there yet."""
+    """The config file, which does not exist yet."""
     monkeypatch.delenv("LAYERSCOPE_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "layerscope").mkdir()
@@ -28,15 +28,15 @@ def test_all_that_is_printed_is_toml_that_sets_nothing(file: Path, capsys: pytes
 
 
 def test_the_first_line_says_where_the_file_is(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ran(capsys, "config").lines[0] == f"# {file} is not there; below are the defaults."
+    assert ran(capsys, "config").lines[0] == f"# {file} does not exist; below are the defaults."
     file.touch()
-    assert ran(capsys, "config").lines[0] == f"# {file} is read at start; below are the defaults, not what it says."
+    assert ran(capsys, "config").lines[0] == f"# {file} is read at start; below are the defaults, not its contents."
 
 
 def test_an_odd_path_is_shown_escaped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("LAYERSCOPE_CONFIG", "a\n\x1b\udcff")
     done = ran(capsys, "config")
-    assert done.lines[0].startswith("# a\\x0a\\x1b\\xff is not there")
+    assert done.lines[0].startswith("# a\\x0a\\x1b\\xff does not exist")
     assert tomllib.loads(done.out) == {"keys": {}}
 
 
@@ -64,7 +64,7 @@ def test_key_ids_of_earlier_versions_are_ok(old: str, file: Path, capsys: pytest
 
 def test_no_file_is_ok_too(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = ran(capsys, "config", "--check")
-    assert (done.code, done.out) == (0, f"ok: there is no {file}, so everything is as by default\n")
+    assert (done.code, done.out) == (0, f"ok: there is no {file}, so the defaults apply\n")
 
 
 def test_a_bad_file_exits_with_2_and_the_sentence(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

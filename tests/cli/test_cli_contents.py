@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from layerscope.cli.main import run
-from support.image_builder import Layer, char, file, image, layer, symlink, write_layout
+from support.image_builder import char, file, layer, symlink, write_layout
 
 TEXT = "héllo\tworld\n\x1b[31mred\x07\r\n".encode()
 LAYERS = (
@@ -27,13 +27,8 @@ LAYERS = (
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> str:
-    return written(tmp_path / "image.tar", *LAYERS)
-
-
-def written(path: Path, *layers: Layer) -> str:
-    path.write_bytes(image(*layers))
-    return str(path)
+def archive(archive: Path) -> str:
+    return str(archive)
 
 
 def command(*arguments: str) -> list[str]:
@@ -82,7 +77,7 @@ def test_control_characters_do_not_reach_a_terminal(archive: str) -> None:
 def test_binary_content_is_kept_from_a_terminal(archive: str) -> None:
     shown, code = on_terminal("cat", archive, "/bin/tool")
     assert code == 2
-    assert shown.startswith(b"layerscope: /bin/tool is binary; send it to a file: ")
+    assert shown.startswith(b"layerscope: /bin/tool is binary; redirect it to a file: ")
 
 
 @pytest.mark.parametrize(("path", "noun"), [("/", "a directory"), ("/etc", "a directory"), ("/dev/null", "a character device")])

@@ -17,11 +17,6 @@ LAYERS = (
 )
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return written(tmp_path / "image.tar", *LAYERS)
-
-
 def test_blame_shows_every_version_with_its_layer_change_and_instruction(
     archive: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

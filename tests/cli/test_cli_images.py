@@ -12,9 +12,9 @@ import pytest
 from layerscope.families.figures import LayerUsage
 from layerscope.report.images.families import families_text
 from layerscope.wording.style import Style, cells
-from support.commands import Ran, on_terminal, process, ran
+from support.commands import Ran, on_terminal, process, ran, written
 from support.families_build import facts
-from support.image_builder import Layer, file, image, layer, whiteout, write_layout
+from support.image_builder import file, image, layer, whiteout, write_layout
 from support.terminals import tmux
 
 BASE = layer(file("base", b"1" * 4000))
@@ -22,17 +22,12 @@ OWN = layer(file("own", b"2" * 8000))
 OTHER = layer(whiteout("base"))
 
 
-def archive(path: Path, *stack: Layer, tag: str) -> Path:
-    path.write_bytes(image(*stack, tag=tag))
-    return path
-
-
 @pytest.fixture
 def three(tmp_path: Path) -> list[Path]:
     """A base, an image on it, and a layout of another one on it."""
     return [
-        archive(tmp_path / "base.tar", BASE, tag="base:1"),
-        archive(tmp_path / "app.tar", BASE, OWN, tag="app:1"),
+        written(tmp_path / "base.tar", BASE, tag="base:1"),
+        written(tmp_path / "app.tar", BASE, OWN, tag="app:1"),
         write_layout(tmp_path / "layout", BASE, OTHER, tag="v1"),
     ]
 
@@ -73,7 +68,7 @@ def test_analyze_says_what_each_wastes_and_what_mending_a_base_saves_in_all_abov
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = (BASE, OTHER)
-    paths = [archive(tmp_path / "base.tar", *base, tag="base:1"), archive(tmp_path / "app.tar", *base, OWN, tag="app:1")]
+    paths = [written(tmp_path / "base.tar", *base, tag="base:1"), written(tmp_path / "app.tar", *base, OWN, tag="app:1")]
     done = ran(capsys, "images", "--analyze", *paths)
     assert done.lines[3].split() == ["size", "own", "shared", "frees", "wasted", "image"]
     assert done.lines[4].split()[-4:] == ["B", "4.00", "kB", "base:1"]
@@ -114,7 +109,7 @@ def test_a_tag_after_a_file_means_one_image_of_it(tmp_path: Path, capsys: pytest
 
 
 def test_an_image_in_two_places_is_one_with_all_of_its_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    paths = [archive(tmp_path / f"{number}.tar", BASE, tag=f"app:{number}") for number in (1, 2)]
+    paths = [written(tmp_path / f"{number}.tar", BASE, tag=f"app:{number}") for number in (1, 2)]
     found = document(ran(capsys, "images", "--json", *paths))
     assert [each["tags"] for each in found["images"]] == [["app:1", "app:2"]]
     assert found["images"][0]["freed_by_removal"] == 0
@@ -178,7 +173,7 @@ def test_a_terminal_gets_the_screen_and_is_as_before_afterwards(three: list[Path
 
 
 def test_names_cannot_act_on_a_terminal_and_json_holds_them_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = archive(tmp_path / "a.tar", BASE, tag="evil\x1b[31m\u202e:1")
+    path = written(tmp_path / "a.tar", BASE, tag="evil\x1b[31m\u202e:1")
     done = ran(capsys, "images", path)
     assert "evil\\x1b[31m\\u202e:1" in done.out
     done = ran(capsys, "images", path, "--json")

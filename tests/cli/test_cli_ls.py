@@ -23,11 +23,7 @@ EVERYTHING = layer(
 )
 KEYS = ["path", "type", "mode", "uid", "gid", "size", "mtime", "linkname", "device", "xattrs", "layer", "change"]
 SECOND = layer("new", file("bin/tool", b"123"), ".wh.pipe")
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return written(tmp_path / "image.tar", EVERYTHING, SECOND)
+LAYERS = (EVERYTHING, SECOND)
 
 
 def nodes(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str, Any]:

@@ -11,17 +11,15 @@ from pathlib import Path
 import pytest
 
 from layerscope import __version__
-from layerscope.cli.main import APOLOGY, COMMANDS, REPORT, SUMMARIES, run
+from layerscope.cli.help import REPORT, SUMMARIES
+from layerscope.cli.main import APOLOGY, COMMANDS, run
 from support.commands import COMMAND, environment, process, ran, shell, written
 from support.image_builder import file, image, layer
 from support.sources_build import layer_tar, saved, tar
 
+LAYERS = (layer("a", "b"), layer(".wh.a"))
+
 NAMES = [name for name in COMMANDS if name != REPORT]
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return written(tmp_path / "image.tar", layer("a", "b"), layer(".wh.a"))
 
 
 def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +38,7 @@ def test_the_help_of_each_command_has_an_example_of_it(capsys: pytest.CaptureFix
     done = ran(capsys, name, "--help")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"Usage: layerscope {name} ")
-    assert f"\n    layerscope {name} " in done.out.partition("Example")[2]
+    assert f"\n    layerscope {name}" in done.out.partition("Example")[2]
 
 
 def test_the_help_of_the_report_does_not_call_it_by_a_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -263,7 +261,7 @@ def test_too_little_memory_is_a_sentence(
 
     monkeypatch.setattr("layerscope.search.find_nodes.find_nodes", fail)
     done = ran(capsys, "find", archive, "x")
-    assert (done.code, done.out, done.err) == (2, "", "layerscope: this image needs more memory than there is\n")
+    assert (done.code, done.out, done.err) == (2, "", "layerscope: out of memory: this image needs more than there is\n")
 
 
 @pytest.mark.parametrize("command", ["ci", "verify", "diff"])

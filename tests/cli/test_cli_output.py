@@ -11,13 +11,10 @@ import pytest
 
 from layerscope.cli.output import write_bytes
 from layerscope.errors import CannotWrite
-from support.commands import ran, shell, written
+from support.commands import ran, shell
 from support.image_builder import layer
 
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return written(tmp_path / "image.tar", layer("a"))
+LAYERS = (layer("a"),)
 
 
 def test_json_goes_to_a_file_and_the_report_to_standard_output(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:

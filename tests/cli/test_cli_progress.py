@@ -13,6 +13,8 @@ from layerscope.wording.style import cells
 from support.commands import COMMAND, environment, on_terminal, process, ran, written
 from support.image_builder import layer
 
+LAYERS = (layer("a"), layer(".wh.a"))
+
 EAGER = (
     COMMAND[0],
     "-c",
@@ -54,11 +56,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     return now
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return written(tmp_path / "image.tar", layer("a"), layer(".wh.a"))
 
 
 def left(shown: str) -> str:

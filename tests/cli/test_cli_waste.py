@@ -17,11 +17,6 @@ LAYERS = (
 INSTRUCTIONS = ["step 2", "step 3"]
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return written(tmp_path / "image.tar", *LAYERS)
-
-
 def test_waste_is_listed_by_path_biggest_first(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = ran(capsys, "waste", archive)
     assert (done.code, done.err) == (0, "")

@@ -28,11 +28,6 @@ LAYERS = (
 )
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return written(tmp_path / "image.tar", *LAYERS)
-
-
 def document(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
     done = ran(capsys, *arguments, "--json", "-")
     return json.loads(done.out)

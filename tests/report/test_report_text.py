@@ -65,11 +65,6 @@ def _raw(name: str | bytes) -> bytes:
     return name.encode() if isinstance(name, str) else name
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return written(tmp_path / "image.tar", *LAYERS)
-
-
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_sources_storage import as_somebody_else, seen
 
 from layerscope.analysis import Contents, read_image
 from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound, UsageError
@@ -20,6 +19,7 @@ from support.extracting import image_in
 from support.image_builder import blob, image, layer
 from support.kept_images import KeptImages, found
 from support.same_tables import assert_same, sorted_by_path
+from support.seen import as_somebody_else, seen
 
 OWN = 10
 """The number of the container's own layer."""

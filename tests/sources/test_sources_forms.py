@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_sources_saved import item, legacy, manifest, paths
 
 from conftest import requires
 from layerscope.analysis import read_image
@@ -28,7 +27,11 @@ from support.sources_build import (
     config,
     docker_layout,
     dump,
+    item,
     layer_tar,
+    legacy,
+    manifest,
+    paths,
     saved,
     write_directory,
     write_tar,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_sources_storage import seen
 
 from conftest import requires
 from layerscope.advice.dockerfile.mapping import map_layers
@@ -26,6 +25,7 @@ from support.commands import ran
 from support.image_builder import blob
 from support.kept_images import BUSYBOX
 from support.newest import NewestEngines
+from support.seen import seen
 
 DOCKERFILE = """
 FROM scratch

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from layerscope.errors import BadDocument, LayerscopeError, NotAnImage, NotFound
-from layerscope.layers.readers.blob import read_layer
 from layerscope.sources.documents.legacy import NOTE
 from layerscope.sources.image import Image
 from layerscope.sources.open import open_image
@@ -24,7 +21,11 @@ from support.sources_build import (
     config,
     docker_layout,
     dump,
+    item,
     layer_tar,
+    legacy,
+    manifest,
+    paths,
     saved,
     write_directory,
     write_tar,
@@ -35,18 +36,6 @@ BASE, TOP = layer_tar("etc/passwd", "bin/sh"), layer_tar("app")
 
 def opened(path: Path, files: Files, tag: str = "") -> Image:
     return open_image(write_tar(path / "image.tar", files) + tag)
-
-
-def paths(image: Image) -> list[list[bytes]]:
-    """The paths of each layer, read through the bytes that the image hands on."""
-    return [read_layer(each.blob, layer=each.number).table.entries.paths.tolist() if each.blob else [] for each in image.layers]
-
-
-def manifest(files: Files) -> list[Json]:
-    raw = files["manifest.json"]
-    assert isinstance(raw, bytes)
-    items: list[Json] = json.loads(raw)
-    return items
 
 
 def with_layers(files: Files, *names: str) -> Files:
@@ -260,13 +249,6 @@ def test_docker_25_without_a_list_in_its_index_is_read_by_its_manifest(tmp_path:
     assert paths(image) == [[b"etc/passwd", b"bin/sh"]]
 
 
-def item(entry: Json, layout: Layout, *tags: str) -> Json:
-    """What `manifest.json` says about an image of a layout."""
-    document: Any = json.loads(layout.blobs[entry["digest"]])
-    names = ["blobs/" + each["digest"].replace(":", "/") for each in [document["config"], *document["layers"]]]
-    return {"Config": names[0], "RepoTags": tags or None, "Layers": names[1:]}
-
-
 def test_an_image_in_index_and_manifest_is_one_image_with_all_tags(tmp_path: Path) -> None:
     layout = Layout()
     entry = layout.image(BASE, names={"io.containerd.image.name": "docker.io/library/app:1"})
@@ -321,17 +303,6 @@ def test_a_damaged_document_beside_a_good_one_is_passed_over_with_a_note(tmp_pat
 def test_a_manifest_without_an_image_is_refused(tmp_path: Path, raw: bytes, error: type[LayerscopeError], reason: str) -> None:
     with pytest.raises(error, match=reason):
         opened(tmp_path, {"manifest.json": raw})
-
-
-def legacy(*layers: bytes, tag: str = "1") -> Files:
-    """What Docker 1.0 to 1.9 saved: a chain of ids."""
-    files: Files = {}
-    for number, content in enumerate(layers):
-        parent = {"parent": f"{number - 1:064x}"} if number else {}
-        about = {"id": f"{number:064x}", **parent, "os": "linux", "architecture": "amd64"}
-        command = {"container_config": {"Cmd": ["/bin/sh", "-c", f"step {number}"]}, "created": "2015"}
-        files |= {f"{number:064x}/json": dump({**about, **command}), f"{number:064x}/layer.tar": content}
-    return {**files, "repositories": dump({"old": {tag: f"{len(layers) - 1:064x}"}})}
 
 
 def test_an_archive_from_before_docker_1_10_is_read_along_its_chain(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import subprocess
 import tempfile
@@ -24,16 +23,12 @@ from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.open import open_image
 from layerscope.tree.merge import merge
-from layerscope.tree.tree import Tree
 from support.commands import ran, without_estimates
 from support.image_builder import blob
 from support.kept_images import KeptImages, found
 from support.same_tables import assert_same
-from support.seen import state_of
+from support.seen import as_somebody_else, seen, state_of
 from support.unpacked import OnDisk, listing
-
-OF_DOCKER = (b"dev", b"etc", b"proc", b"sys", b".dockerenv")
-"""What Docker adds to every container below what the container wrote."""
 
 
 @pytest.fixture
@@ -273,16 +268,6 @@ def report(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
     return document
 
 
-def seen(tree: Tree) -> dict[bytes, Any]:
-    """What the last view shows, without which layer it is from and what Docker adds."""
-    visible = state_of(tree, tree.layers).visible
-    return {
-        path: (node.kind, node.mode, node.uid, node.gid, node.size, node.linkname)
-        for path, node in visible.items()
-        if path.split(b"/")[0] not in OF_DOCKER
-    }
-
-
 def on_disk(contents: Contents) -> dict[bytes, Any]:
     """What the last view shows as `listed` would, times and extended attributes too."""
     tree = contents.tree
@@ -332,17 +317,3 @@ def mounted(layers: list[Path]) -> Iterator[Path]:
 def times(root: Path) -> dict[Path, int]:
     """When each file and directory of the databases was changed."""
     return {path: path.lstat().st_mtime_ns for path in root.rglob("*") if not stat.S_ISLNK(path.lstat().st_mode)}
-
-
-@contextmanager
-def as_somebody_else(kept: KeptImages) -> Iterator[None]:
-    """As a user who may ask the engine and not read its storage."""
-    shutil.chown(kept.root.parent / "s", 65534)
-    kept.root.parent.chmod(0o755)
-    os.setegid(65534)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)

@@ -13,7 +13,8 @@ from conftest import requires
 from layerscope.analysis import read_image
 from layerscope.report.image.tree_listing import listing_json_lines, nodes_below
 from layerscope.sources.open import open_image
-from support.image_builder import Layer, directory, file, hardlink, image, layer, opaque, symlink, whiteout
+from support.commands import written
+from support.image_builder import Layer, directory, file, hardlink, layer, opaque, symlink, whiteout
 
 STACK: tuple[Layer, ...] = (
     layer(directory("a"), file("a/b", b"x" * 5000), symlink("l", "a/b"), directory("d"), file("d/old", b"old")),
@@ -30,9 +31,7 @@ def tree_of(reference: str) -> list[bytes]:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    path = tmp_path / "saved.tar"
-    path.write_bytes(image(*STACK, tag="test:1"))
-    return path
+    return written(tmp_path / "saved.tar", *STACK)
 
 
 @pytest.mark.parametrize(

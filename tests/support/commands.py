@@ -70,6 +70,12 @@ def written(path: Path, *layers: Layer, tag: str = "test:1") -> Path:
     return path
 
 
+@pytest.fixture
+def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """An archive of the image whose layers the test's module calls LAYERS."""
+    return written(tmp_path / "image.tar", *request.module.LAYERS)
+
+
 def environment(settings: Settings = NO_SETTINGS) -> dict[str, str]:
     """This process's environment without what changes output, and with `settings`."""
     return {name: value for name, value in os.environ.items() if name not in SETTINGS} | dict(settings)

@@ -1,6 +1,6 @@
-"""DESIGN.md's "Reading a layer" and "Waste, defined" on a dict of paths, as plainly as they can be said.
+"""ARCHITECTURE.md's "Rules for layers" and "Waste" on a dict of paths, as plainly as they can be said.
 
-Slow, and without a line of the package: the merged tree and the waste are compared with what this says. What DESIGN.md
+Slow, and without a line of the package: the merged tree and the waste are compared with what this says. What ARCHITECTURE.md
 leaves open is decided here in comments that begin with "Decided:".
 """
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from layerscope.layers.content import BlobContent
 from layerscope.layers.readers.blob import read_layer
@@ -14,6 +18,7 @@ from layerscope.waste.find import Cause, Waste, find
 from layerscope.waste.identity import ContentIdentity
 from support import model
 from support.image_builder import Compress, Layer, blob, squeeze
+from support.kept_images import KeptImages
 
 CHANGES: dict[Change, model.Change] = {
     Change.ADDED: "added",
@@ -93,3 +98,31 @@ def _node(tree: Tree, entry: int, size: int) -> model.Node:
         linkname=entries.links[origin] if kind is Kind.SYMLINK else b"",
         layer=int(tree.entry_layer[entry]),
     )
+
+
+OF_DOCKER = (b"dev", b"etc", b"proc", b"sys", b".dockerenv")
+"""What Docker adds to every container below what the container wrote."""
+
+
+def seen(tree: Tree) -> dict[bytes, Any]:
+    """What the last view shows, without which layer it is from and what Docker adds."""
+    visible = state_of(tree, tree.layers).visible
+    return {
+        path: (node.kind, node.mode, node.uid, node.gid, node.size, node.linkname)
+        for path, node in visible.items()
+        if path.split(b"/")[0] not in OF_DOCKER
+    }
+
+
+@contextmanager
+def as_somebody_else(kept: KeptImages) -> Iterator[None]:
+    """As a user who may ask the engine and not read its storage."""
+    shutil.chown(kept.root.parent / "s", 65534)
+    kept.root.parent.chmod(0o755)
+    os.setegid(65534)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)

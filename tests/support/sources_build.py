@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.image_builder import CONFIG_TYPE, CREATED, LAYER_TYPES, MANIFEST_TYPE, Member, digest, file, layer
+from layerscope.layers.readers.blob import read_layer
+from layerscope.sources.image import Image
+from support.image_builder import (
+    CONFIG_TYPE,
+    CREATED,
+    LAYER_TYPES,
+    MANIFEST_TYPE,
+    Member,
+    digest,
+    file,
+    layer,
+)
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 AMD64 = {"os": "linux", "architecture": "amd64"}
@@ -116,3 +127,33 @@ class Layout:
 def docker_layout(layout: Layout, *descriptors: Json, items: list[Json]) -> Files:
     """What Docker 25 and later save: a layout with `manifest.json` beside `index.json`."""
     return {**layout.files(*descriptors), "manifest.json": dump(items)}
+
+
+def paths(image: Image) -> list[list[bytes]]:
+    """The paths of each layer, read through the bytes that the image hands on."""
+    return [read_layer(each.blob, layer=each.number).table.entries.paths.tolist() if each.blob else [] for each in image.layers]
+
+
+def manifest(files: Files) -> list[Json]:
+    raw = files["manifest.json"]
+    assert isinstance(raw, bytes)
+    items: list[Json] = json.loads(raw)
+    return items
+
+
+def item(entry: Json, layout: Layout, *tags: str) -> Json:
+    """What `manifest.json` says about an image of a layout."""
+    document: Any = json.loads(layout.blobs[entry["digest"]])
+    names = ["blobs/" + each["digest"].replace(":", "/") for each in [document["config"], *document["layers"]]]
+    return {"Config": names[0], "RepoTags": tags or None, "Layers": names[1:]}
+
+
+def legacy(*layers: bytes, tag: str = "1") -> Files:
+    """What Docker 1.0 to 1.9 saved: a chain of ids."""
+    files: Files = {}
+    for number, content in enumerate(layers):
+        parent = {"parent": f"{number - 1:064x}"} if number else {}
+        about = {"id": f"{number:064x}", **parent, "os": "linux", "architecture": "amd64"}
+        command = {"container_config": {"Cmd": ["/bin/sh", "-c", f"step {number}"]}, "created": "2015"}
+        files |= {f"{number:064x}/json": dump({**about, **command}), f"{number:064x}/layer.tar": content}
+    return {**files, "repositories": dump({"old": {tag: f"{len(layers) - 1:064x}"}})}

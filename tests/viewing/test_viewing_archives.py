@@ -16,11 +16,11 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
-from test_viewing_shown import everything, is_harmless
 
 from layerscope.viewing.forms import Form, ShownFile
 from layerscope.viewing.members import MOST_MEMBERS
 from layerscope.viewing.shown import show
+from support.harmless import everything, is_harmless
 from support.image_builder import Layer, Member, char, directory, file, layer, symlink
 from support.strategies import layers
 

@@ -6,7 +6,6 @@ import gzip
 import subprocess
 import sys
 import time
-import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -23,6 +22,7 @@ from layerscope.viewing.decoding import LONGEST_LINE, MOST_LINES
 from layerscope.viewing.forms import Form, ShownFile
 from layerscope.viewing.hexdump import HexLines
 from layerscope.viewing.shown import LIMIT, load, show
+from support.harmless import everything, is_harmless
 from support.image_builder import file, hardlink, image, layer
 
 HOSTILE = "\x1b]0;title\x07 \u202egnp.exe \u009b31m \u200b\x00 \ue000 \x7f\r"
@@ -36,14 +36,6 @@ def read(tmp_path: Path, content: bytes, compress: Literal["none", "gzip", "zstd
     path = tmp_path / "image.tar"
     path.write_bytes(image(layer(file("f", content), hardlink("l", "f")), compress=compress))
     return read_image(open_image(str(path)), keep_seek_points=True)
-
-
-def is_harmless(text: str) -> bool:
-    return all(unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in text)
-
-
-def everything(found: ShownFile) -> str:
-    return "".join([*found.lines[:5000], found.note, found.language, *(member.name for member in found.members)])
 
 
 # Loading

@@ -14,7 +14,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A command lives for a second and makes no cycles worth looking for: 30 ms of 500.
     gc.disable()
-    from layerscope.cli.ending import Ended, raise_on_signals
+    from layerscope.cli.signals import Ended, raise_on_signals
 
     try:
         raise_on_signals()

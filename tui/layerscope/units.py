@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
+
 PARTS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+LONGEST_SIZE = 40
+"""Characters of a size that is read."""
+_SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)\s*(?:([kmgtpe])(i)?)?b?", re.IGNORECASE)
+_POWERS = " kmgtpe"
 
 
 def size_text(size: int) -> str:
@@ -15,6 +22,17 @@ def size_text(size: int) -> str:
         value, unit = value / 1000, unit + 1
     digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     return f"{value:.{digits}f} {UNITS[unit]}"
+
+
+def parse_size(text: str) -> int | None:
+    """Read `20MB` and `300k` (decimal, as Docker prints them), `1.5 GiB` (binary) or a plain number of bytes, in any case.
+
+    None for anything else. The number may be larger than 64 bits hold.
+    """
+    match = _SIZE.fullmatch(text.strip()) if len(text) <= LONGEST_SIZE else None
+    if match is None:
+        return None
+    return int(Decimal(match[1]) * (1024 if match[3] else 1000) ** _POWERS.index((match[2] or " ").lower()))
 
 
 def percent_text(share: float) -> str:

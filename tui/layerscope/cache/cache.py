@@ -16,12 +16,13 @@ from layerscope.cache.fingerprint import Fingerprint
 from layerscope.cache.format import CachedLayer, OtherFormat, decode, encode
 from layerscope.cache.image_note import decode_note, encode_note
 from layerscope.cache.key import IMAGE, CacheKey, IdKind
-from layerscope.cache.limit import DEFAULT_LIMIT, parse_size
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
+from layerscope.units import parse_size
 
 DIRECTORY = "LAYERSCOPE_CACHE"
 SIZE = "LAYERSCOPE_CACHE_SIZE"
+DEFAULT_LIMIT = 512_000_000
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class Cache:
 
     @classmethod
     def open(cls, directory: Path | None = None, limit: int | None = None) -> Cache:
-        """The user's cache, or one in another directory. Makes no directory before there is something to keep.
+        """Open the user's cache, or one in another directory. Creates no directory before there is something to store.
 
         LAYERSCOPE_CACHE names another directory, LAYERSCOPE_CACHE_SIZE (`300MB`) another limit.
         """
@@ -52,12 +53,14 @@ class Cache:
         return cls(directory, DEFAULT_LIMIT if bounded is None else bounded, trouble)
 
     def has(self, diff_id: Digest, ids: Iterable[IdKind]) -> bool:
-        """Whether there is a file for an engine's layer with ids of one of these kinds; `find` may still not take to it."""
+        """Tell whether there is a file for an engine's layer with ids of one of these kinds; `find` may still reject it."""
         names = (CacheKey(diff_id, kind).name for kind in ids)
         return not self.trouble and any(name and (self.directory / name).exists() for name in names)
 
     def find(self, diff_id: Digest, ids: Iterable[IdKind], *, layer: int) -> ReadLayer | None:
-        """An engine's layer, with ids of the first of these kinds that is kept. Its problems will name it number `layer`."""
+        """Look up an engine's layer, with ids of the first of these kinds that is stored; its problems will name layer
+        number `layer`.
+        """
         for kind in ids:
             kept = self.load(CacheKey(diff_id, kind), layer)
             if kept is not None:
@@ -65,40 +68,40 @@ class Cache:
         return None
 
     def keep(self, diff_id: Digest, read: ReadLayer, ids: IdKind) -> None:
-        """Keep an engine's layer. Whoever calls vouches that the engine has these bytes under this diff_id."""
+        """Store an engine's layer. The caller vouches that the engine has these bytes under this diff_id."""
         self.store(CacheKey(diff_id, ids), read, None)
 
     def recall(self, image_id: Digest) -> bytes | None:
-        """What was noted of an engine's image."""
+        """Look up the note on an engine's image."""
         name = CacheKey(image_id, IMAGE).name
         return self._read(name, lambda data: decode_note(data, name=name))
 
     def note(self, image_id: Digest, text: bytes) -> None:
-        """Note something of an engine's image. Whoever calls has seen that it goes with this id."""
+        """Store a note on an engine's image. The caller has checked that it belongs to this id."""
         name = CacheKey(image_id, IMAGE).name
         if name and not self.trouble:
             self._write(name, lambda: encode_note(text, name=name))
 
     def entries(self) -> list[KeptFile]:
-        """Every kept layer and note, the one last used longest ago first."""
+        """List every stored layer and note, least recently used first."""
         return files.kept_files(self.directory)
 
     def clear(self) -> list[KeptFile]:
-        """Remove all that is kept and what was left unfinished; nothing else in the directory. Returns those that went."""
+        """Remove all stored layers, notes and unfinished files, and nothing else in the directory. Returns what was removed."""
         files.remove_unfinished(self.directory, 0)
         return [file for file in self.entries() if files.remove(self.directory, file.name)]
 
     def load(self, key: CacheKey, layer: int) -> CachedLayer | None:
-        """The layer in a file."""
+        """Read the layer in a file."""
         return self._read(key.name, lambda data: decode(data, name=key.name, layer=layer))
 
     def store(self, key: CacheKey, read: ReadLayer, fingerprint: Fingerprint | None) -> None:
-        """Keep a layer in a file, unless entries of it are missing."""
+        """Write a layer to a file, unless entries of it are missing."""
         if key.name and not self.trouble and is_keepable(read):
             self._write(key.name, lambda: encode(read, name=key.name, fingerprint=fingerprint))
 
     def _read(self, name: str, decoded: Callable[[bytes], T]) -> T | None:
-        """What is in a file; a damaged one is removed, one of another version of this program is left to it."""
+        """Read a file; a damaged one is removed, one of another version of this program is left alone."""
         data = files.read(self.directory, name) if name and not self.trouble else None
         if data is None:
             return None
@@ -120,7 +123,7 @@ class Cache:
 
 
 def is_keepable(read: ReadLayer) -> bool:
-    """Whether no entries of a layer are missing."""
+    """Tell whether a layer is complete."""
     return not any(problem.is_fatal for problem in read.table.problems)
 
 

@@ -23,7 +23,7 @@ FASTEST = 1
 
 
 class Unusable(Exception):
-    """These bytes are no table that we wrote."""
+    """Bytes that are not a table that this program wrote."""
 
 
 class Stretch(msgspec.Struct, array_like=True, frozen=True):
@@ -43,7 +43,7 @@ class Names(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass(slots=True)
 class ColumnWriter:
-    """Puts columns one after the other."""
+    """Writer of columns, one after the other."""
 
     pieces: list[bytes] = field(default_factory=list)
     length: int = 0
@@ -53,7 +53,7 @@ class ColumnWriter:
         return self._append(column.astype(dtype).tobytes(), dtype)
 
     def add_narrow(self, column: Longs) -> Stretch:
-        """Add a column in the narrowest numbers that hold it."""
+        """Add a column in the narrowest integer type that holds it."""
         return self.add(column, narrowest(column))
 
     def add_names(self, strings: Strings) -> Names:
@@ -70,7 +70,7 @@ class ColumnWriter:
 
 
 def narrowest(column: Longs) -> str:
-    """numpy's name for the narrowest numbers that hold all of `column`."""
+    """Return numpy's name for the narrowest integer type that holds all of `column`."""
     if not len(column):
         return WIDTHS[0]
     low, high = int(column.min()), int(column.max())
@@ -79,12 +79,12 @@ def narrowest(column: Longs) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ColumnReader:
-    """Gives columns back. Raises Unusable for what no Writer wrote."""
+    """Reader of columns. Raises Unusable for anything that ColumnWriter did not write."""
 
     body: memoryview
 
     def numbers(self, stretch: Stretch, *allowed: str) -> Numbers:
-        """The numbers of a column as they lie in the body, read-only; their type has to be one of those `allowed`."""
+        """Return a column as it is in the body, read-only; its type has to be one of those `allowed`."""
         end = stretch.start + stretch.length
         if stretch.dtype not in allowed or not 0 <= stretch.start <= end <= len(self.body):
             raise Unusable
@@ -93,11 +93,11 @@ class ColumnReader:
         return np.frombuffer(self.body[stretch.start : end], stretch.dtype)
 
     def longs(self, stretch: Stretch) -> Longs:
-        """A column that was added narrow."""
+        """Return a column that was written with `add_narrow`."""
         return self.numbers(stretch, *WIDTHS, WIDEST).astype(np.int64)
 
     def strings(self, names: Names) -> Strings:
-        """Strings again."""
+        """Return strings that were written with `add_names`."""
         lengths = self.numbers(names.lengths, *WIDTHS)
         offsets = np.zeros(len(lengths) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])

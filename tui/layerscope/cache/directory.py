@@ -1,4 +1,4 @@
-"""The directory that layers are kept in: files of ours only, written whole or not at all, bounded in size."""
+"""The cache's directory: only files of ours, written completely or not at all, limited in total size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CREATE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
 
 @dataclass(frozen=True, slots=True)
 class KeptFile:
-    """A file of the cache: its size in bytes, and when it was last used, in seconds since 1970 (an hour's grain)."""
+    """A file of the cache: its size in bytes, and when it was last used, in seconds since 1970 (rounded to the hour)."""
 
     name: str
     size: int
@@ -37,7 +37,7 @@ class KeptFile:
 
 
 def why_not(directory: Path) -> str:
-    """Why nothing can be kept in this directory, as the end of a sentence; empty where all is well or it can be made."""
+    """Say why nothing can be stored in this directory, as the end of a sentence; empty where it is usable or can be created."""
     if not directory.is_absolute():
         return "there is no home directory"
     try:
@@ -58,7 +58,7 @@ def _why_not_used(found: os.stat_result) -> str:
 
 
 def _why_not_made(directory: Path) -> str:
-    """The same for a directory that is not there yet. Root makes none in another user's home, who could not use it then."""
+    """Say why a missing directory cannot be created. Root creates none in another user's home, who could not use it then."""
     for parent in directory.parents:
         with suppress(FileNotFoundError):
             found = parent.stat()
@@ -69,7 +69,7 @@ def _why_not_made(directory: Path) -> str:
 
 
 def read(directory: Path, name: str) -> bytes | None:
-    """All of a file that this user alone can write, and mark it as used now; None where there is none."""
+    """Read a file that only this user can write, and mark it as used now; None where there is none."""
     try:
         descriptor = os.open(directory / name, _READ)
     except OSError:
@@ -84,7 +84,7 @@ def read(directory: Path, name: str) -> bytes | None:
 
 
 def write(directory: Path, name: str, data: bytes) -> None:
-    """Put a whole file in place of any of that name, readable by this user alone. Raises OSError."""
+    """Replace a file completely, readable by this user alone. Raises OSError."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = directory / f"{TEMPORARY}{os.urandom(8).hex()}"
     try:
@@ -96,7 +96,7 @@ def write(directory: Path, name: str, data: bytes) -> None:
 
 
 def remove(directory: Path, name: str) -> bool:
-    """Remove a file, if it is there and can be; whether it was."""
+    """Remove a file if possible; return whether it was removed."""
     try:
         (directory / name).unlink()
     except OSError:
@@ -105,7 +105,7 @@ def remove(directory: Path, name: str) -> bool:
 
 
 def kept_files(directory: Path) -> list[KeptFile]:
-    """Every file of ours, the one last used longest ago first. None in a directory that cannot be read."""
+    """List every file of ours, least recently used first; nothing where the directory cannot be read."""
     found = [
         KeptFile(entry.name, status.st_size, status.st_mtime) for entry, status in _files(directory) if is_name(entry.name)
     ]
@@ -113,7 +113,7 @@ def kept_files(directory: Path) -> list[KeptFile]:
 
 
 def make_room(directory: Path, limit: int) -> None:
-    """Remove the files last used longest ago until all take `limit` bytes at most, and what dead processes left."""
+    """Remove leftovers of dead processes, and the least recently used files until the rest takes at most `limit` bytes."""
     files = kept_files(directory)
     total = sum(file.size for file in files)
     for file in files:
@@ -125,7 +125,7 @@ def make_room(directory: Path, limit: int) -> None:
 
 
 def remove_unfinished(directory: Path, age: float) -> None:
-    """Remove what was begun and not finished for `age` seconds."""
+    """Remove files whose writing has not finished for `age` seconds."""
     before = time.time() - age
     for entry, status in _files(directory):
         if entry.name.startswith(TEMPORARY) and status.st_mtime <= before:
@@ -133,7 +133,7 @@ def remove_unfinished(directory: Path, age: float) -> None:
 
 
 def _files(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-    """Plain files, never where a symlink leads; those that vanish meanwhile are left out."""
+    """List regular files, never following a symlink; files that vanish meanwhile are left out."""
     with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):

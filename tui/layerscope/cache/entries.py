@@ -15,7 +15,7 @@ MODES = 0o7777
 
 
 class EntryStretches(msgspec.Struct, array_like=True, frozen=True):
-    """Where the columns of `Entries` lie."""
+    """Where each column of `Entries` is in the body."""
 
     paths: Names
     kind: Stretch
@@ -30,7 +30,7 @@ class EntryStretches(msgspec.Struct, array_like=True, frozen=True):
 
 
 def add_entries(writer: ColumnWriter, entries: Entries) -> EntryStretches:
-    """Add every column of `entries`; of ids that are all unknown, nothing."""
+    """Write every column of `entries`; ids that are all unknown take nothing."""
     return EntryStretches(
         paths=writer.add_names(entries.paths),
         kind=writer.add(entries.kind, "<u1"),
@@ -46,7 +46,7 @@ def add_entries(writer: ColumnWriter, entries: Entries) -> EntryStretches:
 
 
 def read_entries(columns: EntryStretches, reader: ColumnReader) -> Entries:
-    """The entries again. Raises Unusable for columns that do not fit each other, or hold what such columns cannot."""
+    """Read the entries. Raises Unusable for columns that do not match each other or hold impossible values."""
     kind = reader.numbers(columns.kind, "<u1").astype(np.uint8)
     entries = Entries(
         paths=reader.strings(columns.paths),
@@ -75,7 +75,7 @@ def _ids(stretch: Stretch | None, reader: ColumnReader, count: int) -> npt.NDArr
 
 
 def _is_sound(entries: Entries) -> bool:
-    """Whether all columns are as long as each other, and hold what such columns can."""
+    """Tell whether all columns have one length and hold possible values."""
     lengths = {len(getattr(entries, column.name)) for column in fields(entries)}
     if lengths != {len(entries)}:
         return False

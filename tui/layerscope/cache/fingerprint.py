@@ -1,4 +1,4 @@
-"""What proves that stored bytes are those that a kept table was read from."""
+"""The proof that stored bytes are those that a cached table was read from."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ STRIDE = 16 << 20
 
 
 class Fingerprint(msgspec.Struct, array_like=True, frozen=True):
-    """The size of stored bytes, and their xxh3_128 with a seed that nobody else knows."""
+    """Size of stored bytes, and their xxh3_128 with a secret seed."""
 
     size: int
     seed: int
     hash: bytes
 
     def fits(self, blob: Blob, on_bytes: OnBytes = uncounted) -> bool:
-        """Whether these are the bytes; all of them are read unless their number says no."""
+        """Tell whether these are the bytes; reads all of them unless their size differs."""
         return self.size == blob.size and self == PassingHash(blob, on_bytes, seed=self.seed).fingerprint()
 
 
 class PassingHash:
-    """Hashes stored bytes as another reader gets through them: what is hashed is what was read, though the file be written
-    to meanwhile.
+    """Hash of stored bytes taken while another reader reads them, so that it covers exactly what was read even if the file
+    changes.
     """
 
     def __init__(self, blob: Blob, on_bytes: OnBytes = uncounted, *, seed: int | None = None) -> None:
@@ -39,7 +39,7 @@ class PassingHash:
         self._reached = self._kept = 0
 
     def take(self, length: int) -> None:
-        """The other reader got through the next `length` bytes."""
+        """Advance by the next `length` bytes, which the other reader has passed."""
         end = min(self._reached + length, self._blob.size)
         if self._blob.map is not None and end > self._reached:
             start = self._blob.start
@@ -52,7 +52,7 @@ class PassingHash:
         self._on_bytes(length)
 
     def fingerprint(self) -> Fingerprint:
-        """Of all the bytes, those that the other reader never came to among them."""
+        """Return the fingerprint of all bytes, including those that the other reader never reached."""
         while self._reached < self._blob.size:
             self.take(min(PIECE, self._blob.size - self._reached))
         return Fingerprint(self._blob.size, self._seed, self._hash.digest())

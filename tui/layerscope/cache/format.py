@@ -1,4 +1,4 @@
-"""A kept layer as one file: a fixed header, the rare parts as msgpack, and the columns as they are in memory.
+"""A cached layer as one file: a fixed header, the rare parts as msgpack, and the columns as they are in memory.
 
     magic, checksum   8 and 16 bytes; xxh3_128 of all that follows
     format, length    two u32, little-endian: the number of this format, and the length of the msgpack
@@ -60,7 +60,7 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True):
 
 
 def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> bytes:
-    """The file of a layer without fatal problems; `name` is the file's own, `fingerprint` that of the layer's stored bytes."""
+    """Encode a layer without fatal problems as a file called `name`; `fingerprint` is that of the layer's stored bytes."""
     table, writer = read.table, ColumnWriter()
     rest = _Rest(
         made_by=__version__,
@@ -84,30 +84,30 @@ def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> by
 
 
 def seal(packed: bytes, columns: Iterable[bytes] = ()) -> bytes:
-    """A whole file of this msgpack and these columns."""
+    """Build the complete file of this msgpack and these columns."""
     checked = b"".join((_LENGTHS.pack(FORMAT, len(packed)), packed, bytes(_padding(len(packed))), *columns))
     return _START.pack(MAGIC, xxhash.xxh3_128_digest(checked)) + checked
 
 
 def _padding(length: int) -> int:
-    """The bytes between a msgpack of this length and the columns."""
+    """Return the bytes between a msgpack of this length and the columns."""
     return -(_FIXED + length) % ALIGNMENT
 
 
 class OtherFormat(Exception):
-    """A whole file, but of another format or another version of this program."""
+    """A complete file, but of another format or another version of this program."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedLayer:
-    """A file that was read: its layer, and the fingerprint of the stored bytes (None: an engine vouched for them)."""
+    """A decoded file: its layer, and the fingerprint of the stored bytes (None: an engine vouched for them)."""
 
     read: ReadLayer
     fingerprint: Fingerprint | None
 
 
 def decode(data: bytes, *, name: str, layer: int) -> CachedLayer:
-    """The layer of a file called `name`; `layer` is the number that its problems will name.
+    """Decode the layer of a file called `name`; `layer` is the number that its problems will name.
 
     Raises OtherFormat, or Unusable for anything that `encode` did not write.
     """
@@ -138,7 +138,7 @@ def decode(data: bytes, *, name: str, layer: int) -> CachedLayer:
 
 
 def unseal(data: bytes) -> tuple[memoryview, memoryview]:
-    """The msgpack and the columns of a file. Raises OtherFormat, or Unusable for what `seal` did not write."""
+    """Split a file into its msgpack and columns. Raises OtherFormat, or Unusable for anything that `seal` did not write."""
     if len(data) < _FIXED:
         raise Unusable
     magic, checksum = _START.unpack_from(data)
@@ -153,7 +153,7 @@ def unseal(data: bytes) -> tuple[memoryview, memoryview]:
 
 
 def unpacked(packed: memoryview, wanted: type[T]) -> T:
-    """A msgpack as a value. Raises Unusable for that of another."""
+    """Decode a msgpack value. Raises Unusable for one of another type."""
     try:
         return msgspec.msgpack.decode(packed, type=wanted)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

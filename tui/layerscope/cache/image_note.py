@@ -16,12 +16,14 @@ class _NoteFile(msgspec.Struct, array_like=True, frozen=True):
 
 
 def encode_note(text: bytes, *, name: str) -> bytes:
-    """The file of a note; `name` is the file's own."""
+    """Return the file of a note; `name` is the file's own."""
     return seal(msgspec.msgpack.encode(_NoteFile(__version__, name, text)))
 
 
 def decode_note(data: bytes, *, name: str) -> bytes:
-    """The note in a file called `name`. Raises OtherFormat, or Unusable for anything that `encode_note` did not write."""
+    """Return the note in a file called `name`. Raises OtherFormat, or Unusable for anything that `encode_note` did not
+    write.
+    """
     note = unpacked(unseal(data)[0], _NoteFile)
     if note.made_by != __version__:
         raise OtherFormat

@@ -1,4 +1,4 @@
-"""What a layer is kept under: its digest, and what its content ids are; and what an image is noted under: its id."""
+"""Names of cache files: a layer's by its digest and kind of content ids, an image's note by the image's id."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGE = "image"
 
 
 class IdKind(StrEnum):
-    """What the column `content_id` of a table holds. Ids of two kinds cannot be compared."""
+    """Kinds of values in the column `content_id`. Ids of two kinds cannot be compared."""
 
     NONE = "none"
     XXH3 = "xxh3"
@@ -28,18 +28,18 @@ _NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
-    """A digest and an ending. Only sha256 and sha512 name a file: those are what engines check."""
+    """A digest and a file extension. Only sha256 and sha512 name a file, because engines check only those."""
 
     digest: Digest
     ending: str
 
     @property
     def name(self) -> str:
-        """The file's name; empty for digests that are not kept under."""
+        """File name; empty for digests that are not cached."""
         name = f"{self.digest.replace(':', '-')}.{self.ending}"
         return name if is_name(name) else ""
 
 
 def is_name(name: str) -> bool:
-    """Whether a file of this name is ours."""
+    """Tell whether a file of this name is ours."""
     return _NAME.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""Layers in files: found only where their stored bytes prove that the kept table is theirs, kept as they are read."""
+"""The cache for layers in files: a cached table is only used if the layer's stored bytes match its fingerprint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def find_stored(
     on_bytes: OnBytes = uncounted,
     hash_with: Algorithms | None = None,
 ) -> ReadLayer | None:
-    """The layer of these stored bytes, proved by all of them. `digest` is what they, or they unpacked, are said to be.
+    """Look up the layer of these stored bytes and verify all of them. `digest` is what the image states for them, stored or
+    unpacked.
 
     None, too, where LAYERSCOPE_MAX_UNPACKED has become less than what they unpack to, and where they are to be hashed
     (`hash_with`) and were not when they were kept; those that were kept have the hashes of these very bytes. There are no seek
@@ -50,7 +51,9 @@ def find_stored(
 def keep_stored(
     cache: Cache, blob: Blob, digest: Digest | None, reader: Callable[..., ReadLayer], on_bytes: OnBytes
 ) -> ReadLayer:
-    """What `reader(on_bytes=...)` makes of a blob, kept if that takes long: a plain tar is read as fast as it is proved."""
+    """Read a blob by `reader(on_bytes=...)` and cache the result if reading was slow: a plain tar is read as fast as it is
+    verified.
+    """
     if cache.trouble or digest is None or not _is_worth_keeping(blob):
         return reader(on_bytes=on_bytes)
     passing = PassingHash(blob, on_bytes)

@@ -1,4 +1,4 @@
-"""`layerscope baseline`: the figures of an image, for later builds to be held against."""
+"""`layerscope baseline`: record the sizes and waste of an image for later builds to be compared with."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LOCK_FILE = "layerscope.lock.json"
     default=LOCK_FILE,
     show_default=True,
     shell_complete=complete_file,
-    help="Where to write it (`-`: standard output).",
+    help="Write to FILE (`-`: standard output).",
 )
 @platform_option
 @base_option
 def baseline(reference: str, place: str, platform: str | None, base: str | None) -> int:
-    """Write IMAGE's sizes and waste, by layer, cause and directory, to a small file that diffs well.
+    """Record IMAGE's sizes and waste by layer, cause and directory in a small JSON file to commit.
 
-    `layerscope ci --baseline FILE` then fails when a later build has grown beyond what is allowed.
+    `layerscope ci --baseline FILE --max-growth 5%` then fails if a later build has grown more.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`layerscope build`: the engine builds, with its own output, and what it built is shown."""
+"""`layerscope build`: run the engine's build, then show the image."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ HELP = frozenset({"-h", "--help"})
 
 
 class _Verbatim(click.Command):
-    """Our own option may come first; all that follows is the engine's, as it was typed."""
+    """A command that passes everything behind its own leading option on to the engine, as typed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Without `--`, click would take `--help` anywhere for its own."""
+        """Put `--` before the engine's arguments: click would handle a `--help` among them itself."""
         if len(args) == 1 and args[0] in (*HELP, "--engine"):
             return super().parse_args(ctx, args)
         own = 2 if args[:1] == ["--engine"] else int(bool(args) and args[0].startswith("--engine="))
@@ -31,13 +31,15 @@ class _Verbatim(click.Command):
 
 
 @click.command(cls=_Verbatim)
-@click.option("--engine", type=click.Choice(BUILDERS), help="Which engine builds; default docker where it is installed.")
+@click.option(
+    "--engine", type=click.Choice(BUILDERS), help="Build with this engine; default: docker if installed, otherwise podman."
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[BUILD ARGUMENTS]...")
 def build(engine: str | None, arguments: tuple[str, ...]) -> int:
     """Build an image with docker or podman, then explore it; without a terminal, print its report.
 
-    All arguments but a leading --engine are the engine's own, and so is the output. The exit code of a build that fails is
-    passed on. `layerscope build . --help` shows the engine's own options.
+    All arguments except a leading --engine go to the engine's `build`, whose output is shown as it is. If the build fails,
+    its exit code is passed on. `layerscope build . --help` shows the engine's options.
 
     \b
     Examples:
@@ -66,11 +68,11 @@ def _builder(engine: str | None) -> str:
         found = shutil.which(name)
         if found:
             return found
-    raise NotFound(f"there is no {engine} to build with" if engine else "there is neither docker nor podman to build with")
+    raise NotFound(f"{engine} is not installed" if engine else "neither docker nor podman is installed")
 
 
 def _run(command: list[str]) -> int:
-    """Run it on our own streams; Ctrl-C is for it, SIGTERM is passed on, and its exit code is what counts."""
+    """Run a command on our own streams and return its exit code; Ctrl-C is left to it, SIGTERM is passed on."""
     sys.stdout.flush()
     process: subprocess.Popen[bytes] | None = None
     is_ended = False
@@ -101,17 +103,16 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
 
 
 def _given_files(arguments: Sequence[str]) -> Iterator[Path]:
-    """Where the user wants the image's id written anyway, the last one first."""
+    """Yield the files of the user's own --iidfile, the last one first."""
     yield from reversed([Path(value) for value in _values(arguments, "--iidfile")])
 
 
 def _given_tags(arguments: Sequence[str]) -> Iterator[str]:
-    """What the user calls the image."""
     yield from _values(arguments, "--tag", "-t")
 
 
 def _values(arguments: Sequence[str], name: str, short: str = "") -> Iterator[str]:
-    """The values of an option, and at worst of what looks like it: whoever asks checks what they are good for."""
+    """Yield the values of an option, and of arguments that only look like it: callers check each value."""
     for index, argument in enumerate(arguments):
         if argument in (name, short) and index + 1 < len(arguments):
             yield arguments[index + 1]
@@ -122,7 +123,7 @@ def _values(arguments: Sequence[str], name: str, short: str = "") -> Iterator[st
 
 
 def _identity(files: Sequence[Path]) -> str:
-    """The id that the engine wrote to one of these files."""
+    """Return the image ID that the engine wrote to one of these files. Raises NotFound."""
     for file in files:
         try:
             identity = file.read_text(encoding="utf-8").strip()
@@ -134,7 +135,7 @@ def _identity(files: Sequence[Path]) -> str:
 
 
 def _reference(engine: str, identity: str, tags: Sequence[str]) -> str:
-    """What opens the image: its tag where that is this very image, else its id; a `docker` may be Podman in disguise."""
+    """Return the tag if it leads to this very image, otherwise the ID; a program `docker` may be Podman's."""
     from layerscope.sources.fingerprint import fingerprint
 
     candidates = [f"{each}:{name}" for each in dict.fromkeys([engine, *BUILDERS]) for name in (*tags, identity)]

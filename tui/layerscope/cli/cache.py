@@ -1,4 +1,4 @@
-"""`layerscope cache`: what is remembered of layers that were read, and how to forget it."""
+"""`layerscope cache`: where the cache of layers is, what it holds, and clearing it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--clear", "is_cleared", is_flag=True, help="Remove all kept layers.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--clear", "is_cleared", is_flag=True, help="Remove everything from the cache.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 def cache(*, is_cleared: bool, as_json: bool) -> None:
-    """Show the cache of layers that were read before: where it is, and how much it holds.
+    """Show the cache of layers: where it is and how much it holds.
 
-    A layer never changes, so one that is compressed, or in an engine, is read once; the list of its files is kept, never what
-    is in them. Of an engine's image its config is kept, too, so that it need not be exported again. What was used longest ago
-    goes first. LAYERSCOPE_CACHE names another directory, LAYERSCOPE_CACHE_SIZE another limit than 512MB, and
-    LAYERSCOPE_NO_CACHE=1 is --no-cache for every command. Times are UTC.
+    A layer never changes, so one that is compressed or in an engine is read only once: the list of its files is cached,
+    never their contents. The config of an engine's image is cached too, so that it is not exported again. If the cache is
+    full, the least recently used goes first. Times are UTC.
+
+    \b
+    LAYERSCOPE_CACHE=DIR         another directory
+    LAYERSCOPE_CACHE_SIZE=SIZE   another limit than 512MB
+    LAYERSCOPE_NO_CACHE=1        --no-cache for every command
 
     \b
     Examples:
@@ -67,7 +71,7 @@ def _count_text(files: list[KeptFile]) -> str:
 
 
 def _note(opened: Cache) -> str:
-    """Why nothing is found or kept; empty where all is well."""
+    """Say why the cache is not used; empty if it is."""
     from layerscope.cli.options import NO_CACHE
 
     if opened.trouble:
@@ -76,7 +80,7 @@ def _note(opened: Cache) -> str:
 
 
 def _facts(opened: Cache, kept: list[KeptFile], removed: list[KeptFile]) -> dict[str, Any]:
-    """`directory` may hold bytes that are not UTF-8, which JSON has as escaped surrogates."""
+    """Collect the fields of --json; bytes of `directory` that are not UTF-8 become escaped surrogates."""
     return {
         "directory": str(opened.directory),
         "limit_bytes": opened.limit,

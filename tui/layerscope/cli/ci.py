@@ -1,4 +1,4 @@
-"""`layerscope ci`: an image held to rules, one verdict, and any number of reports."""
+"""`layerscope ci`: check an image against rules, print one verdict, and write any number of reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from layerscope.cli.ci_reports import wanted_reports, write_reports
-from layerscope.cli.image_completion import complete_image
+from layerscope.cli.completion import complete_image
 from layerscope.cli.options import (
     analyze_image,
     base_option,
@@ -53,10 +53,10 @@ CONFIG_FILE = "layerscope.toml"
     "--dockerfile",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Say which lines of it to change; default: the one that lies here.",
+    help="Say which of its lines to change; default: a Dockerfile in this directory.",
 )
-@click.option("--print-config", is_flag=True, help="Print every rule that holds and where it was stated, and judge nothing.")
-@click.option("--init", "is_init", is_flag=True, help="Write layerscope.toml: IMAGE's figures of today with a little room.")
+@click.option("--print-config", is_flag=True, help="Print all rules in force and where each is set; check nothing.")
+@click.option("--init", "is_init", is_flag=True, help="Write layerscope.toml with limits just above IMAGE's present figures.")
 @rule_options
 @config_options
 @no_verify_option
@@ -64,10 +64,12 @@ CONFIG_FILE = "layerscope.toml"
 @platform_option
 @engine_options
 def ci(reference: str | None, platform: str | None, base: str | None, **options: Any) -> int:
-    """Hold IMAGE to rules: exit code 0 passed, 1 a rule is broken, 2 could not judge. Never 0 on doubt.
+    """Check IMAGE against rules. Exit code 0: passed, 1: a rule is broken, 2: the image could not be judged, being damaged,
+    contradictory or incomplete.
 
     Rules come from layerscope.toml, [tool.layerscope] in pyproject.toml, .dive-ci, variables such as LAYERSCOPE_MAX_SIZE,
-    and flags; what comes later is stronger. `layerscope IMAGE --ci` and CI=true in the environment mean this command, too.
+    and flags; later ones override earlier ones. `layerscope IMAGE --ci` does the same, and so does `layerscope IMAGE` with
+    CI=true in the environment.
 
     \b
     Examples:
@@ -81,14 +83,14 @@ def ci(reference: str | None, platform: str | None, base: str | None, **options:
     if options["print_config"]:
         return _print_config()
     if reference is None:
-        raise UsageError("name the image to judge: layerscope ci IMAGE")
+        raise UsageError("name the image to check: layerscope ci IMAGE")
     if options["is_init"]:
         return _init(reference, platform, base)
     return _judge(reference, platform, base, **options)
 
 
 def today() -> date:
-    """The day that waivers are held against: everywhere the same, so in UTC."""
+    """Return today's date in UTC, so that a waiver expires everywhere at the same time."""
     return datetime.now(UTC).date()
 
 
@@ -106,7 +108,7 @@ def _init(reference: str, platform: str | None, base: str | None) -> int:
 
     place = given_flags().config_file or Path(CONFIG_FILE)
     if os.path.lexists(place):
-        raise WouldOverwrite(f"{escape(str(place))} is there already; remove it first, or name another with --config FILE")
+        raise WouldOverwrite(f"{escape(str(place))} exists already; remove it first, or name another file with --config FILE")
     analysis = analyze_image(reference, platform, base, is_judged=True)
     refuse_doubt(analysis)
     write_bytes(str(place), first_config_text(analysis).encode())
@@ -115,7 +117,7 @@ def _init(reference: str, platform: str | None, base: str | None) -> int:
 
 
 def refuse_doubt(analysis: Analysis) -> None:
-    """Raises CorruptLayer for an image that is in doubt: its figures are no limits for others."""
+    """Raise CorruptLayer if the image is damaged or contradictory: its figures are no limits for later builds."""
     from layerscope.errors import CorruptLayer
     from layerscope.gate.evaluate import doubt_sentences
     from layerscope.text import escape
@@ -127,7 +129,7 @@ def refuse_doubt(analysis: Analysis) -> None:
 
 def _judge(reference: str, platform: str | None, base: str | None, **options: Any) -> int:
     reports = wanted_reports(reference, options["reports"], options["json_file"])
-    config = read_rules()  # before the image: a mistake in it is told at once
+    config = read_rules()  # before the image, so that a mistake in it is reported at once
     baseline = read_baseline_of(config, platform, base)
     analysis = analyze_image(reference, platform, base, is_judged=True)
 
@@ -136,14 +138,14 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
 
     verdict = evaluate(analysis, config, today=today(), baseline=baseline)
     advice = _advice(analysis, options["dockerfile"])
-    # What could not be told of the Dockerfile is told once, with the rest.
+    # Notes about the Dockerfile are shown once, with the others.
     verdict = replace(verdict, notes=(*verdict.notes, *advice.notes))
     write_reports(GateRun(analysis, verdict, replace(advice, notes=())), reports)
     return verdict.exit_code
 
 
 def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
-    """What to change, in the Dockerfile that is named, else in the one that lies here. Raises BadDockerfile for a named one."""
+    """Say what to change in the named Dockerfile, or in that of this directory. Raises BadDockerfile for a named one."""
     from layerscope.advice.advise import advise, find_dockerfile
     from layerscope.errors import BadDockerfile
 
@@ -152,13 +154,13 @@ def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
         return advise(analysis, dockerfile)
     try:
         return advise(analysis, found)
-    except BadDockerfile as error:  # nobody asked for it, so it is no reason not to judge
+    except BadDockerfile as error:  # nobody asked for it, so the image is judged all the same
         advice = advise(analysis, None)
         return replace(advice, notes=(*advice.notes, f"{error}."))
 
 
 def read_baseline_of(config: GateConfig, platform: str | None, base: str | None) -> Baseline | None:
-    """The baseline that the configuration names: a file of `layerscope baseline`, or an image. Raises BadSettings, NotFound."""
+    """Read the baseline that the rules name: a file of `layerscope baseline`, or an image. Raises BadSettings, NotFound."""
     name = config.limit("baseline")
     if not isinstance(name, str):
         return None
@@ -177,7 +179,7 @@ def read_baseline_of(config: GateConfig, platform: str | None, base: str | None)
 
 
 def _baseline_bytes(name: str) -> bytes:
-    """The file's bytes where it begins as a baseline does; empty for all else, which must be an image then."""
+    """Read a baseline file; empty for anything else, which must be an image then. Raises BadSettings."""
     from layerscope.errors import BadSettings
     from layerscope.gate.baseline import MAX_FILE, is_baseline
     from layerscope.text import escape
@@ -194,5 +196,5 @@ def _baseline_bytes(name: str) -> bytes:
     except (OSError, ValueError):
         return b""
     if len(raw) > MAX_FILE:
-        raise BadSettings(f"{escape(name)}: longer than {MAX_FILE >> 20} MiB, which no baseline is")
+        raise BadSettings(f"{escape(name)}: not a baseline, being longer than {MAX_FILE >> 20} MiB")
     return raw

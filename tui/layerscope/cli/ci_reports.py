@@ -1,4 +1,4 @@
-"""What a run of the gate writes: its text, the reports that were asked for, and what GitHub's runners take."""
+"""What `layerscope ci` writes: its text, the requested reports, and annotations and a summary for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 ACTIONS, SUMMARY = "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"
 MOST_SUMMARY = 1 << 20
-"""Bytes of all summaries of a step; GitHub drops them where there are more."""
+"""Bytes that all summaries of a step may have; GitHub drops longer ones."""
 
 
 def wanted_reports(reference: str, written: tuple[str, ...], json_file: str | None) -> list[tuple[str, str]]:
-    """(kind, file) of each report. Raises UsageError, before any work is done."""
+    """Return the (kind, file) of each report. Raises UsageError before any work is done."""
     from layerscope.errors import UsageError
     from layerscope.report.verdict.gate_run import checked_kind
     from layerscope.text import escape
@@ -40,8 +40,9 @@ def wanted_reports(reference: str, written: tuple[str, ...], json_file: str | No
 
 
 def write_reports(run: GateRun, reports: list[tuple[str, str]]) -> None:
-    """The text, unless a report takes its place, then every report. Raises CannotWrite for the first that failed, once all
-    others are written.
+    """Write every report, and the text unless a report goes to standard output.
+
+    Raises CannotWrite for the first that failed, after all others are written.
     """
     from layerscope.report.verdict.gate_run import report_bytes
 
@@ -72,7 +73,7 @@ def _write_for_people(run: GateRun, *, has_text: bool) -> None:
 
 
 def _write_for_actions(run: GateRun, *, has_text: bool) -> None:
-    """Commands go where the text goes, so that their order holds. A name in the text must be no command of its own."""
+    """Write workflow commands to the same stream as the text, in which no name may become a command of its own."""
     from layerscope.report.verdict.github import without_commands, workflow_commands
 
     stream = sys.stdout if has_text else sys.stderr
@@ -88,7 +89,7 @@ def _text(run: GateRun) -> str:
 
 
 def _talk(run: GateRun) -> str:
-    """Why this is no pass, for those who sent the report elsewhere."""
+    """Say on standard error why the image did not pass, even if all reports go to files."""
     from layerscope.report.verdict.verdict_text import verdict_sentence
     from layerscope.text import escape
 
@@ -99,7 +100,7 @@ def _talk(run: GateRun) -> str:
 
 
 def _append_summary(run: GateRun) -> None:
-    """To the file that GITHUB_STEP_SUMMARY names, if there is room. Raises CannotWrite."""
+    """Append the summary to the file of GITHUB_STEP_SUMMARY, if there is room. Raises CannotWrite."""
     from layerscope.text import escape
 
     name = os.environ.get(SUMMARY)
@@ -111,7 +112,7 @@ def _append_summary(run: GateRun) -> None:
     try:
         with Path(name).open("ab") as file:
             if file.tell() + len(summary) > MOST_SUMMARY:
-                click.echo(f"layerscope: no room is left in {SUMMARY}, so nothing is added to it", err=True)
+                click.echo(f"layerscope: {SUMMARY} is full, so nothing is added to it", err=True)
             else:
                 file.write(summary)
     except (OSError, ValueError) as error:

@@ -1,15 +1,62 @@
-"""`layerscope completion`: the script that a shell reads to complete our commands and options."""
+"""`layerscope completion`, and what shells are offered for IMAGE: files, also behind `layer:`, `oci:` and other prefixes."""
 
 from __future__ import annotations
 
+import os
+
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
+
+VARIABLE = "_LAYERSCOPE_COMPLETE"
+MAX_LISTED = 1000
+
+
+def complete_image(_ctx: click.Context, _parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a file name; behind a prefix list the files, except in bash, which splits words at colons."""
+    from layerscope.sources.location import PREFIXES
+
+    prefix = next((each for each in PREFIXES if incomplete.startswith(each)), "")
+    if not prefix or os.environ.get(VARIABLE, "").startswith("bash"):
+        return [CompletionItem(incomplete, type="file")]
+    return [CompletionItem(prefix + path) for path in _paths(incomplete.removeprefix(prefix))]
+
+
+def _paths(start: str) -> list[str]:
+    """List the paths that start with `start`, directories with a slash at the end."""
+    parent, name = os.path.split(start)
+    try:
+        with os.scandir(parent or ".") as entries:
+            found = [(entry.name, entry.is_dir()) for entry in entries if entry.name.startswith(name)]
+    except (OSError, ValueError):
+        return []
+    shown = sorted(found)[:MAX_LISTED]
+    return [os.path.join(parent, each) + "/" * is_dir for each, is_dir in shown if each.isprintable()]  # noqa: PTH118
+
+
+class ColonBash(BashComplete):
+    """Completion for bash, which splits `layer:FILE` at the colon into three words."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the arguments before the cursor and the one at it, with split words joined again."""
+        args, incomplete = super().get_completion_args()
+        joined: list[str] = []
+        for word in (*args, incomplete):
+            if joined and (word.startswith(":") or joined[-1].endswith(":")):
+                joined[-1] += word
+            else:
+                joined.append(word)
+        return joined[:-1], joined[-1]
+
+
+def register() -> None:
+    """Make click use `ColonBash` for bash."""
+    add_completion_class(ColonBash)
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the completion script for SHELL.
+    """Print the completion script for your shell.
 
     \b
     Examples:

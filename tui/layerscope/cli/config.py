@@ -1,4 +1,4 @@
-"""`layerscope config`: where the config file is, and what can be set in it."""
+"""`layerscope config`: where the config file is, and all settings with their defaults."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--path", "only_path", is_flag=True, help="Print only the path of the config file.")
-@click.option("--check", "only_check", is_flag=True, help="Read the config file: `ok`, or what is wrong and exit code 2.")
+@click.option("--check", "only_check", is_flag=True, help="Check the config file: `ok`, or what is wrong and exit code 2.")
 def config(*, only_path: bool, only_check: bool) -> None:
     """Print where the config file is, and every setting with its default, as TOML.
 
-    The environment variable LAYERSCOPE_CONFIG names another file.
+    The environment variable LAYERSCOPE_CONFIG selects another file. The rules of `layerscope ci` are not set here.
 
     \b
     Examples:
@@ -44,7 +44,7 @@ def _check(path: Path) -> None:
     from layerscope.text import escape
 
     read_settings(key_ids=KEY_IDS)
-    click.echo("ok" if _exists(path) else f"ok: there is no {escape(str(path))}, so everything is as by default")
+    click.echo("ok" if _exists(path) else f"ok: there is no {escape(str(path))}, so the defaults apply")
 
 
 def _show(path: Path) -> None:
@@ -53,9 +53,9 @@ def _show(path: Path) -> None:
     from layerscope.text import escape
 
     state = (
-        "is read at start; below are the defaults, not what it says"
+        "is read at start; below are the defaults, not its contents"
         if _exists(path)
-        else "is not there; below are the defaults"
+        else "does not exist; below are the defaults"
     )
     click.echo(f"# {escape(str(path))} {state}.\n")
     click.echo(defaults_text([(key.id, key.keys, key.description) for key in KEYS]), nl=False)

@@ -1,4 +1,4 @@
-"""`layerscope cat`, `extract` and `verify`: the bytes of an image."""
+"""`layerscope cat`, `extract` and `verify`: the contents of files and blobs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from layerscope.cli.options import (
     platform_option,
     read_image,
 )
+from layerscope.cli.output import write_to_terminal
 from layerscope.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -36,16 +37,15 @@ if TYPE_CHECKING:
 @layer_option
 @platform_option
 def cat(reference: str, path: str, layer: int | None, platform: str | None) -> int:
-    """Print the file at PATH as it is after a layer, byte for byte.
+    """Print the file at PATH, byte for byte, as it is after a layer.
 
-    Symlinks are followed inside the image. On a terminal, characters that could act on it are shown as escapes.
+    Symlinks are followed inside the image. On a terminal, control characters are shown as escapes.
 
     \b
     Examples:
       layerscope cat image.tar /etc/os-release
       layerscope cat image.tar /usr/bin/tool --layer 3 > tool
     """
-    from layerscope.cli.terminal import write_to_terminal
     from layerscope.errors import UsageError
     from layerscope.extraction.reading import content_pieces
     from layerscope.text import escape
@@ -72,13 +72,13 @@ def cat(reference: str, path: str, layer: int | None, platform: str | None) -> i
 @click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
 @layer_option
 @platform_option
-@click.option("--force", is_flag=True, help="Replace files that are there already; directories are never replaced.")
+@click.option("--force", is_flag=True, help="Overwrite existing files; directories are never replaced.")
 def extract(reference: str, path: str, destination: Path, layer: int | None, platform: str | None, *, force: bool) -> int:
     """Copy the file or directory at PATH out of the image, as it is after a layer.
 
-    As with `cp -r`, it goes into DEST where that is a directory and becomes DEST where nothing is. Links are copied as links
-    and never followed, devices are left out, and permissions and times are kept, owners are not. Nothing is overwritten
-    unless --force says so.
+    As with `cp -r`, the copy goes into DEST if that is a directory, otherwise DEST is created. Symlinks are copied as
+    symlinks and never followed; devices are left out. Permissions and times are kept, owners are not. Nothing is
+    overwritten without --force.
 
     \b
     Examples:
@@ -104,9 +104,9 @@ def extract(reference: str, path: str, destination: Path, layer: int | None, pla
 @platform_option
 @json_lines_option
 def verify(reference: str, platform: str | None, *, as_json: bool) -> int:
-    """Check that every blob hashes to its digest, and unpacked to its diff_id, and that all sizes are right.
+    """Check the digest and size of every blob, and the diff_id of every unpacked layer.
 
-    Exits with 1 when anything is wrong, with 2 when it could not be read.
+    Exit code 1: something is wrong. 2: something could not be read.
 
     \b
     Examples:
@@ -128,7 +128,7 @@ def verify(reference: str, platform: str | None, *, as_json: bool) -> int:
 
 
 def _view(contents: Contents, layer: int | None) -> View:
-    """What is seen after a layer; an image without layers has an empty root."""
+    """Return the tree after a layer; an image without layers has an empty root."""
     return contents.tree.view(checked_layer(contents, layer) or 1)
 
 
@@ -146,7 +146,7 @@ def _check_fields(check: Check) -> dict[str, str | bool]:
 
 
 def _check_line(check: Check) -> str:
-    """`ok      layer 3 diff_id  sha256:6c3c624b58db`, with what is wrong after it."""
+    """Format a check, such as `ok      layer 3 diff_id  sha256:6c3c624b58db`, with what is wrong after it."""
     from layerscope.text import escape
 
     status = "FAILED" if not check.ok else "ok" if check.actual else "skipped"
@@ -159,6 +159,6 @@ def _check_line(check: Check) -> str:
 
 
 def _short(digest: str) -> str:
-    """Enough of a digest to tell it by; `--json` has all of it."""
+    """Shorten a digest to 12 digits; --json has all of them."""
     algorithm, colon, encoded = digest.partition(":")
     return f"{algorithm}{colon}{encoded[:12]}"

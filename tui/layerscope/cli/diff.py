@@ -1,4 +1,4 @@
-"""`layerscope diff`: two images, or two builds of one, side by side."""
+"""`layerscope diff`: compare two images, or two builds of one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import sys
 
 import click
 
-from layerscope.cli.image_completion import complete_image
+from layerscope.cli.completion import complete_image
 from layerscope.cli.options import (
     analyze_image,
     damage_exit_code,
     engine_options,
-    json_lines_option,
     platform_option,
 )
 from layerscope.cli.output import output_style
@@ -22,12 +21,12 @@ LIMIT = 20
 @click.command()
 @click.argument("old", metavar="OLD", shell_complete=complete_image)
 @click.argument("new", metavar="NEW", shell_complete=complete_image)
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", default=LIMIT, show_default=True, help="How many paths.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", default=LIMIT, show_default=True, help="Show only N paths.")
 @platform_option
-@json_lines_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @engine_options
 def diff(old: str, new: str, limit: int, platform: str | None, *, as_json: bool) -> int:
-    """Show what NEW has that OLD has not: layers, size, waste, files, and why a layer is not the one it was.
+    """Compare two images: layers, sizes, waste and files, and why a layer is not the same.
 
     \b
     Examples:

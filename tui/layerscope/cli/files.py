@@ -1,4 +1,4 @@
-"""`layerscope ls`, `find` and `blame`: what is and was in an image."""
+"""`layerscope ls`, `find` and `blame`: the files in an image, and every version of a path."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 @platform_option
 @json_lines_option
 def ls(reference: str, path: str, layer: int | None, platform: str | None, as_json: bool) -> int:  # noqa: FBT001
-    """List everything below PATH as it is seen after a layer.
+    """List everything below PATH as a container sees it after a layer.
 
-    The first column says what that layer did: + added, ~ modified. Times are UTC.
+    The first column is what that layer did: + added, ~ modified. Times are UTC.
 
     \b
     Examples:
@@ -60,10 +60,10 @@ def ls(reference: str, path: str, layer: int | None, platform: str | None, as_js
 @platform_option
 @json_lines_option
 def find(reference: str, pattern: str, platform: str | None, as_json: bool) -> int:  # noqa: FBT001
-    """Find every version of the paths that fit PATTERN, in all layers, removed ones too.
+    """Find every version of the paths that match PATTERN, in all layers, removed ones too.
 
-    PATTERN is a glob (`*.pyc`, `/etc/**/*.conf`; without a slash it is for the last component) or a /regular expression/
-    for the whole path.
+    PATTERN is a glob (`*.pyc`, `/etc/**/*.conf`; without a slash it matches the file name) or a /regular expression/ that
+    is searched in the whole path.
 
     \b
     Examples:
@@ -88,7 +88,7 @@ def find(reference: str, pattern: str, platform: str | None, as_json: bool) -> i
 @platform_option
 @json_lines_option
 def blame(reference: str, path: str, platform: str | None, as_json: bool) -> int:  # noqa: FBT001
-    """Show every version of PATH, dead ones too: the layer, what it did, its instruction.
+    """Show every version of PATH, removed ones too: the layer, what it did, and its instruction.
 
     \b
     Example:
@@ -106,7 +106,7 @@ def blame(reference: str, path: str, platform: str | None, as_json: bool) -> int
 
 
 def _ever_there(contents: Contents, path: bytes) -> int:
-    """The node of a path that some layer held, as it is written or through the symlinks of the last layer. Raises NotFound."""
+    """Find a path that any layer holds, as written or through symlinks of the last layer. Raises NotFound."""
     from layerscope.errors import NotFound
     from layerscope.layers.tar.names import normalize
     from layerscope.tree.lookup import resolve

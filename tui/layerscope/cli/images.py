@@ -1,4 +1,4 @@
-"""`layerscope images`: families of images, and what each of them costs on a disk that keeps every layer once."""
+"""`layerscope images`: families of images that share layers, and what each costs on a disk that stores a layer once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from layerscope.cli.image_completion import complete_image
+from layerscope.cli.completion import complete_image
 from layerscope.cli.options import chosen_engine_options, open_cache
 from layerscope.cli.output import output_style
 from layerscope.cli.progress import Progress
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("references", nargs=-1, metavar="[IMAGE...]", shell_complete=complete_image)
-@click.option("--analyze", "is_analyzed", is_flag=True, help="Read all layers, to say what each image wastes.")
-@click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
-@click.option("--text", "is_text", is_flag=True, help="Print the tree also on a terminal.")
+@click.option("--analyze", "is_analyzed", is_flag=True, help="Read all layers to find what each image wastes.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON: one object.")
+@click.option("--text", "is_text", is_flag=True, help="Print the tree instead of opening the screen.")
 def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_text: bool) -> int:
-    """Show which images are built on which, what they share, and what removing each would free.
+    """Show which images build on which, what they share, and what removing each would free.
 
-    IMAGE is an archive or layout, all images of which are shown; FILE:TAG or an engine's NAME for one; `docker:` or
-    `podman:` for all of that engine. Without any, all images of the engine are shown, from what it tells; no layer is
-    read. An image is drawn below the one whose layers its own begin with.
+    IMAGE is an archive or layout (all images in it), FILE:TAG or an engine's NAME (one image), or `docker:` or `podman:`
+    (all images of that engine). Default: all images of the engine. An image is listed below the one whose layers it
+    starts with. No layer is read without --analyze.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_
 
 
 def _analyzed(catch: FoundImages, progress: Watch) -> FoundImages:
-    """Read every image. What cannot be read keeps its waste unknown, and is a problem."""
+    """Read every image. The waste of one that cannot be read stays unknown, and the reason becomes a problem."""
     from layerscope.errors import LayerscopeError
     from layerscope.families.remembered import remember_waste
 
@@ -76,7 +76,7 @@ def _analyzed(catch: FoundImages, progress: Watch) -> FoundImages:
 
 
 class _Numbered:
-    """Progress of one of several images."""
+    """Progress of one of several images, with its number in front."""
 
     def __init__(self, progress: Watch, number: int, count: int) -> None:
         self._progress, self._prefix = progress, f"image {number} of {count}: "
@@ -86,14 +86,14 @@ class _Numbered:
 
 
 def _with_waste(each: FoundImage, progress: Watch) -> FoundImage:
-    """The image with its waste, unless that is known already, or layers of it are not there."""
+    """Add the waste of an image, unless it is known already or layers are missing."""
     if each.facts.wasted_bytes is not None:
         return each
     return replace(each, facts=each.facts.wasting(_waste_of(each, progress, open_cache())))
 
 
 def _waste_of(each: FoundImage, progress: Watch, cache: Cache | None) -> int | None:
-    """What an image wastes; None where layers of it are not there."""
+    """Read an image and return its wasted bytes; None if layers are missing."""
     from layerscope.analysis import analyze, read_image
 
     contents = read_image(each.open(progress), progress=progress, cache=cache)
@@ -113,7 +113,6 @@ def _write(catch: FoundImages, *, is_json: bool) -> None:
 
 
 def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
-    """Explore the images on the screen."""
     tune_textual()
     from layerscope.app.app import run
     from layerscope.app.images.screen import ImageList

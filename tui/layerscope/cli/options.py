@@ -1,4 +1,4 @@
-"""What several commands share: the IMAGE argument, its options, and opening it with progress."""
+"""What commands share: the IMAGE argument, common options, and opening and reading an image with progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from layerscope.cli.image_completion import complete_image
+from layerscope.cli.completion import complete_image
 from layerscope.cli.progress import Progress
 from layerscope.progress import Progress as Watch
 
@@ -37,7 +37,7 @@ def _note(context: click.Context, parameter: click.Parameter, value: object) -> 
 
 
 def _noted(name: str) -> object:
-    """What an option was given to the command that runs in this thread; None where it was not."""
+    """Return the value of an option of the command that runs in this thread, None if it was not given."""
     context = click.get_current_context(silent=True)
     return None if context is None else context.meta.get(f"layerscope.{name}")
 
@@ -47,14 +47,14 @@ no_verify_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=_note,
-    help="Do not hash layers to check their digests; the report then says so.",
+    help="Skip hashing layers to check their digests; the report says so.",
 )
 
 
 def engine_options(command: Command) -> Command:
-    """What every command that takes an IMAGE has, for it may be an engine's; `chosen_engine_options` looks them up."""
+    """Add --pull and --keep, which every command that takes an IMAGE has; `chosen_engine_options` reads them."""
     pull = click.option(
-        "--pull", is_flag=True, expose_value=False, callback=_note, help="Have the engine pull an image that it has not."
+        "--pull", is_flag=True, expose_value=False, callback=_note, help="Pull the image first if the engine does not have it."
     )
     keep = click.option(
         "--keep",
@@ -62,18 +62,18 @@ def engine_options(command: Command) -> Command:
         type=click.Path(path_type=Path),
         expose_value=False,
         callback=_note,
-        help="Keep the archive that an engine exports, as DIR/NAME.tar.",
+        help="If the engine has to export the image, keep the archive as DIR/NAME.tar.",
     )
     return pull(keep(command))
 
 
 def image_argument(command: Command) -> Command:
-    """IMAGE, and the options that go with it."""
+    """Add the argument IMAGE and the options of engines."""
     return click.argument("reference", metavar="IMAGE", shell_complete=complete_image)(engine_options(command))
 
 
 def chosen_engine_options(*, needs_bytes: bool = False, needs_tars: bool = False) -> EngineOptions:
-    """What --pull, --keep and --no-cache ask for, for the command that runs in this thread."""
+    """Collect --pull, --keep and --no-cache of the command that runs in this thread."""
     from layerscope.sources.engine.options import EngineOptions
 
     context = click.get_current_context(silent=True)
@@ -92,16 +92,16 @@ NO_CACHE = "LAYERSCOPE_NO_CACHE"
 
 
 def platform_option(command: Command) -> Command:
-    """`--platform`; and, for every command that takes it reads layers, `--no-cache`, which `open_cache` looks up."""
+    """Add --platform and --no-cache, which every command that reads layers has; `open_cache` reads the latter."""
     no_cache = click.option(
         "--no-cache",
         is_flag=True,
         expose_value=False,
         callback=_note,
-        help="Read every layer, though it was read before, and keep nothing of it.",
+        help="Ignore the cache: read every layer again and store nothing.",
     )
     platform = click.option(
-        "--platform", metavar="OS/ARCH[/VARIANT]", help="Which platform of an image that has several; default this machine's."
+        "--platform", metavar="OS/ARCH[/VARIANT]", help="Select a platform of a multi-platform image; default: this machine's."
     )
     return platform(no_cache(command))
 
@@ -110,11 +110,11 @@ base_option = click.option(
     "--base",
     shell_complete=complete_image,
     metavar="N|IMAGE",
-    help="How many of the layers are the base's, or the base image itself; its waste is reported apart from yours.",
+    help="The base image, or the number of layers that come from it; its waste is reported separately.",
 )
-json_lines_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 layer_option = click.option(
-    "--layer", type=click.IntRange(min=1), metavar="N", help="As it is after layer N; default the last."
+    "--layer", type=click.IntRange(min=1), metavar="N", help="Show the state after layer N; default: the last."
 )
 
 
@@ -126,7 +126,7 @@ def open_image(
     engine_options: EngineOptions | None = None,
     may_change: bool = False,
 ) -> Image:
-    """Open what the user named. `engine_options` are needed outside of the command's own thread."""
+    """Open the image that the user named. Outside of the command's own thread, pass `engine_options`."""
     from layerscope.oci.platform import Platform
     from layerscope.sources.open import open_image as open_source
 
@@ -143,7 +143,7 @@ def open_image(
 
 
 def open_cache() -> Cache | None:
-    """The cache of layers, for the command that runs in this thread; None where --no-cache or LAYERSCOPE_NO_CACHE says so."""
+    """Open the cache of layers for the command that runs in this thread; None with --no-cache or LAYERSCOPE_NO_CACHE."""
     if os.environ.get(NO_CACHE) or _noted("no_cache"):
         return None
     from layerscope.cache.cache import Cache
@@ -152,7 +152,7 @@ def open_cache() -> Cache | None:
 
 
 def read_image(reference: str, platform: str | None, *, keep_seek_points: bool = False) -> Contents:
-    """Open and read an image, with progress. What is damaged is said on standard error."""
+    """Open and read an image, with progress."""
     from layerscope.analysis import read_image as read
 
     with Progress() as progress:
@@ -163,10 +163,10 @@ def read_image(reference: str, platform: str | None, *, keep_seek_points: bool =
 def analyze_image(
     reference: str, platform: str | None, base: str | None, *, may_change: bool = False, is_judged: bool = False
 ) -> Analysis:
-    """Open, read and analyze an image, with progress; one whose file `may_change` meanwhile, from a copy.
+    """Open, read and analyze an image, with progress; from a copy if its file `may_change` meanwhile.
 
-    Where it `is_judged`, digests are checked unless --no-verify says otherwise; raises NotAnImage then for what is none and was
-    not said to be a layer.
+    If it `is_judged`, check digests (unless --no-verify is given), and raise NotAnImage for a root filesystem or layer that
+    was not named as layer:FILE.
     """
     from layerscope.analysis import analyze
     from layerscope.analysis import read_image as read
@@ -189,11 +189,11 @@ def _not_judged(image: Image) -> str:
     from layerscope.text import escape
 
     name = escape(image.reference)
-    return f"{name} is not a container image but {image.noun}; to judge it as an image of one layer, name it layer:{name}"
+    return f"{name} is not a container image but {image.noun}; to check it as an image of one layer, write layer:{name}"
 
 
 def remember_waste(analysis: Analysis, cache: Cache | None) -> None:
-    """Keep what an engine's image wastes for `layerscope images`, where reading it again would be too dear."""
+    """Cache the waste of an engine's image for `layerscope images`, which reads no layers."""
     from layerscope.families.remembered import remember_layers
     from layerscope.sources.location import locate
 
@@ -203,7 +203,7 @@ def remember_waste(analysis: Analysis, cache: Cache | None) -> None:
 
 
 def damage_exit_code(contents: Contents) -> int:
-    """Say on standard error what is damaged; 2 when anything is, for then the figures are not whole."""
+    """Print damage to standard error and return the exit code: 2 if anything is damaged, for then figures are incomplete."""
     from layerscope.wording.problems import problem_text
 
     fatal = [problem for problem in contents.problems if problem.is_fatal]
@@ -215,7 +215,7 @@ def damage_exit_code(contents: Contents) -> int:
 
 
 def checked_layer(contents: Contents, layer: int | None) -> int:
-    """The layer that `--layer` means. Raises UsageError when there is no such layer."""
+    """Return the layer that --layer selects, by default the last. Raises UsageError if there is no such layer."""
     from layerscope.errors import UsageError
 
     count = len(contents.image.layers)

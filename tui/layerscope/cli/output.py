@@ -1,15 +1,18 @@
-"""Standard output: its encoding, its width, its colors, and files written whole or not at all."""
+"""Standard output (encoding, width, colors, no terminal escapes from an image) and files written whole or not at all."""
 
 from __future__ import annotations
 
 import codecs
 import io
 import os
+import re
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layerscope.errors import CannotWrite
+from layerscope.errors import CannotWrite, UsageError
 from layerscope.text import escape
 
 if TYPE_CHECKING:
@@ -19,12 +22,11 @@ STDOUT = "-"
 _STDOUT_NAMES = frozenset({STDOUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 NARROWEST = 60
 _ESCAPING = "layerscope.escaping"
+_ALL_BUT_LAYOUT = re.compile(r"[^\n\t]+")
 
 
 def ready_streams() -> None:
-    """Make sure that writing never fails for what is written: a stream that the caller closed becomes /dev/null, and
-    characters that standard output cannot encode become escapes.
-    """
+    """Replace closed standard streams by /dev/null, and escape characters that standard output cannot encode."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
@@ -42,7 +44,7 @@ def _escape_rest(error: UnicodeError) -> tuple[str, int]:
 
 
 def output_style() -> Style:
-    """How to write to standard output: 80 columns and no color unless it is a terminal; COLUMNS and NO_COLOR are honored."""
+    """Choose the style of standard output: 80 columns without color unless it is a terminal; respects COLUMNS, NO_COLOR."""
     import shutil
 
     from layerscope.wording.style import Style
@@ -55,13 +57,12 @@ def output_style() -> Style:
 
 
 def is_stdout(name: str | None) -> bool:
-    """Whether `name` is standard output: writing to it by another name would replace the file that it goes to."""
+    """Tell whether `name` is standard output, also as /dev/stdout, which must not be replaced by a file."""
     return name in _STDOUT_NAMES
 
 
 def spare_the_image(reference: str, name: str, *, option: str) -> None:
-    """Raises UsageError when what `option` writes to the file `name` would replace the image that it is about."""
-    from layerscope.errors import UsageError
+    """Raise UsageError if writing the file `name`, given by `option`, would overwrite the image itself."""
     from layerscope.sources.location import locate
 
     path = locate(reference).path
@@ -70,7 +71,7 @@ def spare_the_image(reference: str, name: str, *, option: str) -> None:
 
 
 def write_bytes(name: str, data: bytes) -> None:
-    """Write to a file, or to standard output for `-`. A file is there whole or not at all. Raises CannotWrite."""
+    """Write to a file, whole or not at all, or to standard output for `-`. Raises CannotWrite."""
     if is_stdout(name):
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -99,3 +100,23 @@ def _replace(path: Path, data: bytes) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_to_terminal(pieces: Iterable[bytes], *, path: str) -> None:
+    """Write text to standard output, control characters escaped. Raises UsageError for binary content."""
+    pieces = iter(pieces)
+    head = next(pieces, b"")
+    if b"\0" in head:
+        raise UsageError(f"{escape(path)} is binary; redirect it to a file: layerscope cat IMAGE PATH > FILE")
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.flush()
+    for text in harmless_text(chain([head], pieces)):
+        sys.stdout.buffer.write(text.encode(encoding, "backslashreplace"))
+
+
+def harmless_text(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Decode pieces, with control characters except line ends and tabs as escapes; a character may span pieces."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    for piece in chain(pieces, [b""]):
+        text = decoder.decode(piece, final=not piece)
+        yield _ALL_BUT_LAYOUT.sub(lambda match: escape(match[0]), text)

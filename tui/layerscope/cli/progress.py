@@ -1,4 +1,4 @@
-"""Progress on standard error: only on a terminal, only after half a second, and gone when it is done."""
+"""Progress on standard error: only on a terminal, only after half a second, erased at the end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INTERVAL = 0.1
 
 
 class Progress:
-    """Call it with what is being done, how much of it is, and of how much (0: unknown); it draws at most ten times a second."""
+    """Progress callback: stage, bytes done, total (0: unknown). Draws at most ten times a second."""
 
     def __init__(self) -> None:
         self._is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
@@ -31,7 +31,7 @@ class Progress:
             sys.stderr.flush()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Draw a line, if it is time for one."""
+        """Draw the line if the last one is at least a tenth of a second old."""
         now = time.monotonic()
         rate = self._rate.of(done, now)
         if not self._is_shown or now - self._started < PATIENCE or now - self._drawn < INTERVAL:
@@ -42,7 +42,7 @@ class Progress:
 
 
 def _fitting(line: str) -> str:
-    """The line without what would wrap, for only the row of the cursor is erased."""
+    """Cut the line at the terminal's width: only the cursor's row is erased later, so it must not wrap."""
     from layerscope.wording.style import cut_end
 
     try:

@@ -1,4 +1,4 @@
-"""`layerscope IMAGE` and `layerscope demo`: the report, or all of it as JSON."""
+"""`layerscope IMAGE` and `layerscope demo`: the screen, the report, or everything as JSON."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ json_option = click.option(
     shell_complete=complete_file,
     help="Write everything as JSON to FILE (`-`: standard output).",
 )
-text_option = click.option("--text", "is_text", is_flag=True, help="Print the report also on a terminal.")
+text_option = click.option("--text", "is_text", is_flag=True, help="Print the report instead of opening the screen.")
 
 
 class _Nameless(click.Command):
-    """The command that is meant when none is named."""
+    """The command that runs if the first argument is an image."""
 
     def format_usage(self, ctx: click.Context, formatter: HelpFormatter) -> None:
-        """As it is typed: without a name."""
+        """Show the usage as it is typed: without the command's name."""
         formatter.write_usage("layerscope", " ".join(self.collect_usage_pieces(ctx)))
 
 
@@ -39,12 +39,12 @@ class _Nameless(click.Command):
 @base_option
 @json_option
 @text_option
-@click.option("--ci", is_flag=True, expose_value=False, help="Hold IMAGE to rules instead: layerscope ci --help.")
+@click.option("--ci", is_flag=True, expose_value=False, help="Check IMAGE against rules instead: see layerscope ci --help.")
 def report(reference: str, platform: str | None, base: str | None, json_file: str | None, *, is_text: bool) -> int:
-    """Explore IMAGE on the screen: its layers, their files, what they waste. `?` there shows all keys.
+    """Explore IMAGE on the screen: its layers, their files and what they waste. `?` shows the keys.
 
-    Without a terminal, and with --text, print a report instead. With --ci, and with CI=true in the environment but neither
-    --text nor --json, hold it to rules: `layerscope ci`.
+    Without a terminal, or with --text, print a report. With --ci, or with CI=true in the environment and neither --text nor
+    --json, check it against rules, as `layerscope ci` does. What IMAGE may be: layerscope help references.
 
     \b
     Examples:
@@ -66,13 +66,13 @@ def report(reference: str, platform: str | None, base: str | None, json_file: st
     "--save",
     metavar="FILE",
     shell_complete=complete_file,
-    help="Write the sample image to FILE instead, to try the other commands on.",
+    help="Write the built-in image to FILE instead, to try other commands on.",
 )
 def demo(json_file: str | None, save: str | None, *, is_text: bool) -> int:
-    """Explore a small built-in image that makes the mistakes people make; without a terminal, print its report.
+    """Explore a small built-in image with common mistakes; without a terminal, print its report.
 
     \b
-    Example:
+    Examples:
       layerscope demo --save demo.tar
       layerscope blame demo.tar /srv/app/models/words.bin
     """
@@ -98,7 +98,7 @@ def _save(name: str) -> int:
 
 
 def show_image(reference: str) -> int:
-    """Explore an image, or report on it where there is no terminal."""
+    """Explore an image, or without a terminal print its report."""
     if can_show_screen(reference):
         return show_screen(reference, None, None)
     return _show(analyze_image(reference, None, None), None)

@@ -1,4 +1,4 @@
-"""The gate's flags: one for each key of its configuration, and where that is read from."""
+"""The flags of `layerscope ci`: one for each rule, and those that select config files."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FLAGS = "layerscope.gate"
 # Not imported from the gate's tables: `--help` would have to load numpy for them. A test holds the two together.
 RULES = {
-    "min-efficiency": "The share of all content bytes that a container sees: at least this.",
-    "max-wasted": "Bytes that no container sees.",
-    "max-wasted-percent": "The same as a share of your own layers' bytes.",
-    "wasted-floor": "Below it max-wasted-percent is not judged (5MB).",
+    "min-efficiency": "At least this share of all content bytes is seen by a container (90% or 0.9).",
+    "max-wasted": "Bytes that the layers carry and no container sees.",
+    "max-wasted-percent": "The same as a share of the bytes in your own layers.",
+    "wasted-floor": "Skip max-wasted-percent if less than this is wasted; default: 5MB.",
     "max-size": "Content bytes of all layers.",
-    "max-wire-size": "Bytes that a pull moves; estimated for layers that are stored uncompressed.",
-    "max-own-size": "Content bytes without the base's layers.",
-    "max-layers": "How many layers there are.",
+    "max-wire-size": "Bytes that a pull transfers; estimated for layers that are stored uncompressed.",
+    "max-own-size": "Content bytes without the layers of the base image.",
+    "max-layers": "Number of layers.",
     "max-layer-size": "Content bytes of each of your own layers.",
-    "max-file-size": "Each file that your own layers carry.",
-    "max-growth": "How much bigger than the baseline: 5MB, 2%, or '5MB or 2%'.",
-    "max-own-growth": "The same without the base's layers.",
-    "max-waste-growth": "How much more waste than the baseline.",
-    "baseline": "What `layerscope baseline` wrote, or an image.",
+    "max-file-size": "Size of each file in your own layers, removed ones too.",
+    "max-growth": "Growth over the baseline: 5MB, 2%, or '5MB or 2%' (the greater).",
+    "max-own-growth": "The same without the layers of the base image.",
+    "max-waste-growth": "Growth of the waste over the baseline.",
+    "baseline": "A file of `layerscope baseline`, or an image.",
 }
 TABLES = {
-    "forbid": ("[anywhere:]GLOB", "Paths that must not be there; anywhere: in no layer."),
-    "budget": ("GLOB=SIZE", "How much a directory or glob may take."),
-    "max-cause": ("CAUSE=SIZE", "How much may be wasted for one cause."),
+    "forbid": ("[anywhere:]GLOB", "Paths that must not be visible; with anywhere: not in any layer."),
+    "budget": ("GLOB=SIZE", "Size limit of a directory or glob."),
+    "max-cause": ("CAUSE=SIZE", "Limit on the waste of one cause."),
 }
 DIVE_RULES = ("lowestEfficiency", "highestWastedBytes", "highestUserWastedPercent")
 
@@ -48,9 +48,9 @@ def _note_flag(context: click.Context, parameter: click.Parameter, value: object
 
 
 def rule_options(command: Command) -> Command:
-    """A flag for each key, and dive's; `given_flags` looks them up."""
+    """Add a flag for each rule, and dive's three; `given_flags` reads them."""
     for name in reversed(DIVE_RULES):
-        option = click.option(f"--{name}", metavar="LIMIT", expose_value=False, callback=_note_flag, help="dive's rule.")
+        option = click.option(f"--{name}", metavar="LIMIT", expose_value=False, callback=_note_flag, help="dive's own rule.")
         command = option(command)
     for name, (metavar, words) in reversed(TABLES.items()):
         repeatable = click.option(
@@ -64,22 +64,22 @@ def rule_options(command: Command) -> Command:
 
 
 def config_options(command: Command) -> Command:
-    """Where the rules are read from."""
-    for flag, words in (("--ci-config", ".dive-ci, dive's rules."), ("--config", "layerscope.toml and pyproject.toml.")):
+    """Add --config and --ci-config; `given_flags` reads them."""
+    for flag, words in (("--ci-config", ".dive-ci (rules of dive)."), ("--config", "layerscope.toml and pyproject.toml.")):
         option = click.option(
             flag,
             metavar="FILE",
             shell_complete=complete_file,
             expose_value=False,
             callback=_note_flag,
-            help=f"A file in the place of {words}",
+            help=f"Read FILE instead of {words}",
         )
         command = option(command)
     return command
 
 
 def given_flags() -> Flags:
-    """What the command line says of rules, for the command that runs in this thread."""
+    """Collect the rules given as flags to the command that runs in this thread."""
     from layerscope.gate.config_sources import Flags
 
     context = click.get_current_context(silent=True)
@@ -96,7 +96,7 @@ def given_flags() -> Flags:
 
 
 def read_rules() -> GateConfig:
-    """The rules that hold here and now. Raises BadSettings."""
+    """Read the rules in force from flags, files and the environment. Raises BadSettings."""
     from layerscope.gate.config_sources import read_config
 
     return read_config(given_flags(), directory=Path(), environment=os.environ)

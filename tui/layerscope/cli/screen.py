@@ -1,4 +1,4 @@
-"""The screen, started from the command line: when it can be, and what its end means."""
+"""Start the screen from the command line: whether there is a terminal for it, and the exit code when it ends."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ CRASHED = 1
 
 
 def can_show_screen(*references: str | None) -> bool:
-    """Whether there is a terminal to draw on and to read keys from, or TEXTUAL_DRIVER names another way. Where one of the
-    references is standard input, keys come from the terminal itself.
+    """Tell whether there is a terminal to draw on and to read keys from, or TEXTUAL_DRIVER names another driver.
+
+    If an image comes from standard input, keys are read from the terminal device.
     """
     reads_image = any(map(_is_stdin, references))
     if os.environ.get("TEXTUAL_DRIVER"):
@@ -45,7 +46,7 @@ def _is_stdin(reference: str | None) -> bool:
 
 
 def _has_terminal() -> bool:
-    """Whether this process has a terminal of its own, and is not in the background of it."""
+    """Tell whether this process has a controlling terminal."""
     try:
         terminal = os.open(TERMINAL, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -55,10 +56,10 @@ def _has_terminal() -> bool:
 
 
 def show_screen(reference: str, platform: str | None, base: str | None, *, is_watched: bool = False) -> int:
-    """Explore an image on the screen, each of its builds if it `is_watched`."""
+    """Explore an image on the screen, and every rebuild if it `is_watched`. Returns the exit code."""
     context = click.get_current_context()
 
-    # Both run in a thread, once the first frame is drawn: what the cache needs takes as long to import as that frame.
+    # Both run in a thread after the first frame: importing what the cache needs takes as long as drawing that frame.
     def opener(progress: Progress) -> tuple[Image, Base]:
         from layerscope.cli.options import chosen_engine_options, open_image
         from layerscope.sources.base import find_base
@@ -83,7 +84,7 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
 
 
 def show_demo() -> int:
-    """Explore the built-in image."""
+    """Explore the built-in image on the screen. Returns the exit code."""
 
     def opener(_progress: Progress) -> tuple[Image, Base]:
         from layerscope.sources.base import Base
@@ -95,16 +96,16 @@ def show_demo() -> int:
 
 
 def _check_reference(reference: str) -> None:
-    """Raises NotFound for a file that is not there before the screen is drawn for nothing."""
+    """Raise NotFound for a missing file before the screen opens."""
     from layerscope.sources.location import locate
 
     locate(reference)
 
 
 def read_keys_from_terminal(*references: str | None) -> None:
-    """Put the terminal where standard input was, for Textual reads keys there; `sys.stdin` stays what the image comes from.
+    """If an image comes from standard input, put the terminal on descriptor 0, where Textual reads keys.
 
-    Only where one of the references is standard input.
+    `sys.stdin` keeps reading the image.
     """
     if not any(map(_is_stdin, references)):
         return
@@ -115,9 +116,9 @@ def read_keys_from_terminal(*references: str | None) -> None:
 
 
 def tune_textual() -> None:
-    """What Textual reads from the environment when it is imported."""
+    """Set the environment variables that Textual reads when it is imported."""
     if not os.environ.get("NO_COLOR"):
-        os.environ.pop("NO_COLOR", None)  # Textual takes an empty one for a wish, too
+        os.environ.pop("NO_COLOR", None)  # Textual would obey an empty one too
 
     # Textual draws 60 times a second unless told otherwise; a key then waits 16 ms more for its frame.
     os.environ.setdefault("TEXTUAL_FPS", "120")
@@ -139,7 +140,7 @@ def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analyz
 
 
 def exit_code(ending: Ending) -> int:
-    """What the end of a screen means for the command. Raises the error that ended it."""
+    """Turn the way a screen ended into an exit code. Raises the error that ended it."""
     from layerscope.app.app import Crashed
     from layerscope.app.explorer.loader import Failed
 

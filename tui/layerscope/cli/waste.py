@@ -1,4 +1,4 @@
-"""`layerscope waste`: every wasted byte, added up in the way that is asked for."""
+"""`layerscope waste`: list wasted bytes, grouped by path, cause, layer or directory."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @image_argument
-@click.option("--by", type=click.Choice(["path", "cause", "layer", "directory"]), default="path", help="What to add it up by.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the N biggest.")
+@click.option("--by", type=click.Choice(["path", "cause", "layer", "directory"]), default="path", help="Group by.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show only the N biggest.")
 @platform_option
 @base_option
 @json_lines_option
 def waste(reference: str, by: str, limit: int | None, platform: str | None, base: str | None, as_json: bool) -> int:  # noqa: FBT001
     """List what IMAGE wastes, biggest first.
+
+    Waste is every byte that the layers carry and no container sees.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`layerscope watch`: an image that is built again and again, each build against the one before."""
+"""`layerscope watch`: show an image after every rebuild, compared with the build before."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 @base_option
 @text_option
 def watch(reference: str, platform: str | None, base: str | None, *, is_text: bool) -> int:
-    """Show IMAGE, and show it anew whenever its file or its tag changes: what the new build added, removed and wasted.
+    """Show IMAGE, and show it again after every rebuild: what was added, removed and wasted.
 
-    Without a terminal, and with --text, each build is a few lines. Ctrl-C ends it.
+    A rebuild is a change of its file or its tag. Without a terminal, or with --text, each build is a few lines of text.
+    Ctrl-C stops watching.
 
     \b
     Examples:
@@ -47,7 +48,7 @@ def watch(reference: str, platform: str | None, base: str | None, *, is_text: bo
 
 
 def _watch(reference: str, read: Callable[[], Analysis]) -> None:
-    """Tell of each build, for ever."""
+    """Print a few lines for each build until interrupted."""
     from layerscope.compare.builds import Builds
     from layerscope.sources.fingerprint import fingerprint
 

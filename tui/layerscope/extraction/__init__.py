@@ -1,1 +1,1 @@
-"""Writing a part of a view to disk: what is written, where it may go, and the writing itself."""
+"""Writing part of a view to disk: what is selected, where it may go, and the writing itself."""

@@ -1,4 +1,4 @@
-"""A directory on disk to write into: no name and no link, an image's or one that lies there already, leads out of it."""
+"""A directory on disk to write into: no name and no link, of the image or already on disk, leads out of it."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Destination:
         return os.fpathconf(self._root, "PC_NAME_MAX")
 
     def shown(self, path: bytes) -> str:
-        """A path below this directory as it is shown: as the user wrote the directory, and escaped."""
+        """Return a path below this directory for display: the directory as the user wrote it, the rest escaped."""
         return escape(os.path.join(self._place, path) if path else self._place)  # noqa: PTH118  pathlib knows no bytes
 
     def status(self, path: bytes) -> os.stat_result | None:
-        """What lies at `path`, a link being a link; None when nothing does."""
+        """Return the status of `path` without following a link; None when nothing is there."""
         if not path:
             return os.fstat(self._root)
         directory, name = split(path)
@@ -62,12 +62,12 @@ class Destination:
             return None
 
     def has_directory(self, path: bytes) -> bool:
-        """True for a real directory, not for a link to one."""
+        """Tell whether `path` is a real directory, not a link to one."""
         status = self.status(path)
         return status is not None and stat.S_ISDIR(status.st_mode)
 
     def directory(self, path: bytes) -> int:
-        """A descriptor of an existing directory, which stays this object's own and open until the next call at least."""
+        """Return a descriptor of an existing directory. This object owns it and keeps it open at least until the next call."""
         parts = path.split(b"/") if path else []
         known = len(parts)
         while known and b"/".join(parts[:known]) not in self._open:
@@ -87,13 +87,13 @@ class Destination:
         return found
 
     def make_directory(self, path: bytes) -> None:
-        """Make a directory that only we may use until it is finished."""
+        """Create a directory that only this user may access until it is finished."""
         directory, name = split(path)
         os.mkdir(name, 0o700, dir_fd=self.directory(directory))
 
     @contextmanager
     def new(self, path: bytes, *, overwrite: bool) -> Iterator[tuple[bytes, int]]:
-        """A temporary name next to `path`, and its directory's descriptor.
+        """Yield a temporary name next to `path`, and its directory's descriptor.
 
         What was made under that name becomes `path` when all went well, else nothing of it stays. Raises FileExistsError when
         `path` is there and not to be overwritten, be it since a moment ago; a directory never is.
@@ -115,7 +115,7 @@ class Destination:
             os.close(directory)
 
     def _rename_to_free(self, temporary: bytes, path: bytes, directory: int) -> None:
-        """Rename without replacing: a second name is given, which fails where one is, and the first taken away.
+        """Rename without replacing: hard-link the second name, which fails where it exists, and remove the first.
 
         Where the file system has no hard links, what appears between a look and the renaming is replaced.
         """
@@ -134,6 +134,6 @@ class Destination:
 
 
 def split(path: bytes) -> tuple[bytes, bytes]:
-    """The directory of a path, and its last component."""
+    """Split a path into its directory and last component."""
     directory, _, name = path.rpartition(b"/")
     return directory, name

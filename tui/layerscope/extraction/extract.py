@@ -1,4 +1,4 @@
-"""Files and directories of an image -> files on disk, by the rules of `cp -r`; ownership and devices stay behind."""
+"""Copying files and directories of an image to disk by the rules of `cp -r`; ownership and devices are left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from layerscope.tree.tree import View
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What was written: `files` are all names but directories', `content_bytes` counts hard-linked content once.
+    """What was written: `files` counts all names except directories', `content_bytes` counts hard-linked content once.
 
     `devices` were left out; `notes` are sentences about what else is not as one might expect.
     """
@@ -35,7 +35,7 @@ class Extracted:
 def extract(
     contents: Contents, view: View, node: int, destination: Path, *, overwrite: bool, progress: Progress = unwatched
 ) -> Extracted:
-    """Write the seen node `node` and all below it to disk.
+    """Write the visible node `node` and everything below it to disk.
 
     It goes into `destination` where that is a directory, else it becomes `destination`; the content of `/` goes right into it.
     Links are written, never followed: neither the image's nor any that lies below `destination`. Permissions and times are the
@@ -56,7 +56,7 @@ def extract(
 
 
 def _place(view: View, node: int, destination: Path) -> tuple[Path, bytes]:
-    """The directory to write into, and the path in it of what is written."""
+    """Return the directory to write into, and the path in it of what is written."""
     if destination.is_dir():
         return destination, view.tree.nodes.name(node)
     if not destination.parent.is_dir() or destination.name in ("", ".."):
@@ -73,7 +73,7 @@ def _check(selection: Selection, destination: Destination, *, overwrite: bool) -
 
 
 def _write(writer: SelectionWriter, selection: Selection, destination: Destination, progress: Progress) -> Extracted:
-    """Run the writer; its errors say what it was at and how much it had written."""
+    """Run the writer; its errors say which path failed and how much was written."""
     written = writer.written
     try:
         writer.write(progress)

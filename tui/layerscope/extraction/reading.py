@@ -11,13 +11,13 @@ from layerscope.text import escape
 
 
 def content_pieces(contents: Contents, entry: int) -> Iterator[bytes]:
-    """What a regular-file entry of the tree brought. Raises CorruptLayer, which names image, layer and path."""
+    """Yield the content of a regular-file entry. Raises CorruptLayer, which names image, layer and path."""
     for _, pieces in many_contents(contents, [entry]):
         yield from pieces
 
 
 def many_contents(contents: Contents, entries: Iterable[int]) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """Each regular-file entry with its `content_pieces`; read those before asking for the next.
+    """Yield each regular-file entry with its `content_pieces`; read these before asking for the next.
 
     In ascending order they are read in one pass a layer, for entries are numbered by layer, then by place in its tar.
     """

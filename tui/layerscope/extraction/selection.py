@@ -1,4 +1,4 @@
-"""The part of a view that is to be written to disk: which nodes, as what, where; and what is in their way there."""
+"""The part of a view to write to disk: which nodes, as what, where; and what is in their way there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_TARGET = 4095
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One node and all that is seen below it, as columns of length n in depth-first order.
+    """One node and everything visible below it, as columns of length n in depth-first order.
 
     `nodes` are their numbers; `kind` is a Kind or NOWHERE, a hard link's being that of what it leads to; `shown` the entry that
     says so (-1: none). `top` is the first one's path in the destination, empty for the destination itself.
@@ -37,7 +37,7 @@ class Selection:
 
     @classmethod
     def of(cls, view: View, node: int, top: bytes) -> Selection:
-        """Select the seen node `node` and what is below it."""
+        """Select the visible node `node` and everything below it."""
         tree = view.tree
         nodes = node + np.flatnonzero(view.is_visible[node : tree.nodes.end[node]])
         kind = np.full(len(nodes), Kind.DIRECTORY, np.int8)
@@ -53,44 +53,44 @@ class Selection:
         return len(self.nodes)
 
     def of_kind(self, *kinds: int) -> list[int]:
-        """The indexes of what is of these kinds, in order."""
+        """Return the indexes of these kinds, in order."""
         found: list[int] = np.flatnonzero(np.isin(self.kind, kinds)).tolist()
         return found
 
     def path(self, index: int) -> bytes:
-        """Where it goes, relative to the destination."""
+        """Return the path to write, relative to the destination."""
         nodes = self.view.tree.nodes
         rest = nodes.paths[int(self.nodes[index])][len(nodes.paths[int(self.nodes[0])]) :].lstrip(b"/")
         return self.top + b"/" + rest if self.top and rest else self.top or rest
 
     def source(self, index: int) -> str:
-        """Its path in the image, escaped."""
+        """Return the path in the image, escaped."""
         return "/" + escape(self.view.tree.nodes.paths[int(self.nodes[index])])
 
     def target(self, index: int) -> bytes:
-        """A symlink's target as it is written."""
+        """Return a symlink's target as it is written."""
         return self.view.tree.entries.links[int(self.shown[index])]
 
     def mode(self, index: int) -> int:
-        """Its permissions, without setuid, setgid and sticky bits."""
+        """Return the permissions, without setuid, setgid and sticky bits."""
         entry = int(self.view.entry[self.nodes[index]])
         return int(self.view.tree.entries.mode[entry]) & 0o777 if entry >= 0 else 0o755
 
     def mtime(self, index: int) -> int | None:
-        """Seconds since 1970; None for a directory that no entry names."""
+        """Return seconds since 1970; None for a directory without an entry."""
         entry = int(self.view.entry[self.nodes[index]])
         return int(self.view.tree.entries.mtime[entry]) if entry >= 0 else None
 
     def following(self, index: int) -> int:
-        """The index after all that is below."""
+        """Return the index after everything below."""
         return int(np.searchsorted(self.nodes, self.view.tree.nodes.end[self.nodes[index]]))
 
     def odd(self) -> list[int]:
-        """The indexes of what cannot be written, devices aside."""
+        """Return the indexes of what cannot be written, except devices."""
         return [index for index in self.of_kind(Kind.SYMLINK, NOWHERE, Kind.HARDLINK) if not self.can_be_written(index)]
 
     def can_be_written(self, index: int) -> bool:
-        """False for devices, links that lead nowhere, and symlinks that no file system takes."""
+        """Tell whether it can be written: not devices, links that lead nowhere, or symlinks that no file system accepts."""
         if self.kind[index] == Kind.SYMLINK:
             target = self.target(index)
             return 0 < len(target) <= LONGEST_TARGET and b"\0" not in target
@@ -98,7 +98,7 @@ class Selection:
 
 
 def check_names(selection: Selection, longest: int) -> None:
-    """Raises CannotWrite when a name below the first node is longer than the destination's file system takes."""
+    """Check names against the destination's limit. Raises CannotWrite when one below the first node is too long."""
     nodes, below = selection.view.tree.nodes, selection.nodes[1:]
     lengths = np.diff(nodes.paths.offsets)[below] - nodes.name_start[below]
     too_long = np.flatnonzero(lengths > longest)
@@ -108,7 +108,7 @@ def check_names(selection: Selection, longest: int) -> None:
 
 
 def check_room(selection: Selection, destination: Destination, *, overwrite: bool) -> None:
-    """Raises WouldOverwrite when something is in the way, CannotWrite when it is so even with `overwrite`."""
+    """Check that nothing is in the way. Raises WouldOverwrite, or CannotWrite for what even `overwrite` cannot replace."""
     taken, blocked = _in_the_way(selection, destination)
     found = blocked if overwrite else sorted(taken + blocked)
     if not found:
@@ -123,7 +123,9 @@ def check_room(selection: Selection, destination: Destination, *, overwrite: boo
 
 
 def _in_the_way(selection: Selection, destination: Destination) -> tuple[list[int], list[int]]:
-    """What could be replaced if told, and what never is: a directory, and anything that is none where one must be."""
+    """Return what `overwrite` could replace, and what it never does: a directory, and a non-directory where a directory must
+    be.
+    """
     taken: list[int] = []
     blocked: list[int] = []
     index = 0

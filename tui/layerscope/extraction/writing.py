@@ -1,4 +1,4 @@
-"""One selection being written to disk, file by file, each whole or not at all."""
+"""Writing one selection to disk, file by file, each completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(slots=True)
 class Written:
-    """How far a writer came: `files` are all names but directories', `content_bytes` counts hard-linked content once."""
+    """Progress of a writer: `files` counts all names except directories', `content_bytes` counts hard-linked content once."""
 
     files: int = 0
     directories: int = 0
@@ -37,7 +37,7 @@ class Written:
 
 
 class SelectionWriter:
-    """Writes a selection that was checked before; `files` is how many there are to write."""
+    """Writer of a checked selection; `files` is how many there are to write."""
 
     def __init__(self, contents: Contents, selection: Selection, destination: Destination, *, overwrite: bool) -> None:
         self.written = Written()
@@ -48,7 +48,7 @@ class SelectionWriter:
         self.files = len(self._others) + len(selection.of_kind(Kind.FILE))
 
     def write(self, progress: Progress) -> None:
-        """Write all of it. Raises OSError and CorruptLayer; what was written whole until then stays."""
+        """Write everything. Raises OSError and CorruptLayer; files that are complete by then stay."""
         try:
             self._make_directories()
             for index in self._others:
@@ -66,7 +66,9 @@ class SelectionWriter:
                 self.written.directories += 1
 
     def _finish_directories(self) -> None:
-        """Permissions and times last, the deepest first: a read-only directory takes no files, and a file changes its time."""
+        """Set permissions and times last, deepest first: a read-only directory accepts no files, and a new file changes its
+        time.
+        """
         at = self.written.at
         for index in reversed(self._made):
             self.written.at = self._selection.path(index)
@@ -89,7 +91,7 @@ class SelectionWriter:
             os.utime(name, (mtime, mtime), dir_fd=directory, follow_symlinks=False)
 
     def _write_files(self, progress: Progress) -> None:
-        """In the order in which the contents are stored, with all names of a content at once."""
+        """Write files in the order in which their contents are stored, with all names of a content together."""
         files = np.array(self._selection.of_kind(Kind.FILE), np.int64)
         names = files[np.argsort(self._selection.shown[files], kind="stable")]
         entries, starts = np.unique(self._selection.shown[names], return_index=True)
@@ -114,7 +116,7 @@ class SelectionWriter:
                 os.close(descriptor)
 
     def _add_name(self, name: bytes, directory: int, descriptor: int, index: int) -> None:
-        """Give a file another name; a copy where the file system has no hard links."""
+        """Give a file another name, as a copy where the file system has no hard links."""
         with self._new(index) as (new_name, new_directory):
             try:
                 os.link(name, new_name, src_dir_fd=directory, dst_dir_fd=new_directory, follow_symlinks=False)
@@ -141,7 +143,7 @@ class SelectionWriter:
 
 
 def _make_fifo(name: bytes, mode: int, directory: int) -> None:
-    """Make a FIFO and give it the bits that the umask took, whatever somebody else puts in its place meanwhile.
+    """Create a FIFO and set its full mode despite the umask, safely even if somebody replaces it meanwhile.
 
     A FIFO cannot be opened without another end, and chmod by name follows links: only a path descriptor stands for it alone.
     """

@@ -13,12 +13,11 @@ from decimal import Decimal
 from layerscope.errors import BadSettings
 from layerscope.gate.verdict import RuleResult, Unit
 from layerscope.text import escape
-from layerscope.units import size_text
+from layerscope.units import parse_size, size_text
 
 MOST_BYTES = (1 << 63) - 1
 MOST_COUNT = 1_000_000
 _POWERS = " kmgtpe"
-_SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)\s*(?:([kmgtpe])(i)?)?b?", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 _COUNT = re.compile(r"[0-9]+")
 _LONGEST = 40
@@ -50,11 +49,9 @@ def size_of(written: object) -> int:
     """Bytes: `20MB` and `300k` are decimal, `1.5GiB` is binary, a plain number counts bytes. Raises BadSettings."""
     if isinstance(written, int) and not isinstance(written, bool) and 0 <= written <= MOST_BYTES:
         return written
-    match = _SIZE.fullmatch(written.strip()) if isinstance(written, str) and len(written) <= _LONGEST else None
-    if match is None:
+    size = parse_size(written) if isinstance(written, str) else None
+    if size is None:
         raise BadSettings(f"{_shown(written)} is not {_SIZES}")
-    unit = 1024 if match[3] else 1000
-    size = int(Decimal(match[1]) * unit ** _POWERS.index((match[2] or " ").lower()))
     if size > MOST_BYTES:
         raise BadSettings(f"{_shown(written)} is more bytes than any image has")
     return size

@@ -35,19 +35,19 @@ class Blob:
         return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else None, 0, size)
 
     def region(self, start: int, size: int) -> Blob:
-        """A part of this blob, `start` counted from its own first byte; cut short where this blob ends."""
+        """Return a part of this blob, `start` counted from its own first byte; cut short where this blob ends."""
         start = min(start, self.size)
         return Blob(self.map, self.start + start, min(size, self.size - start))
 
     def read(self, start: int = 0, size: int | None = None) -> bytes:
-        """A copy of `size` bytes from `start` on (all the rest by default); shorter where the blob ends."""
+        """Return a copy of `size` bytes from `start` on (all the rest by default); shorter where the blob ends."""
         if self.map is None:
             return b""
         end = self.size if size is None else min(self.size, start + size)
         return self.map[self.start + start : self.start + end]
 
     def forget(self, start: int, end: int) -> None:
-        """Let go of the pages between two of this blob's offsets.
+        """Release the pages between two of this blob's offsets.
 
         They stay in the page cache but no longer count as this process's memory: a walk over a 20 GB image must not look like
         20 GB of it.
@@ -64,12 +64,12 @@ OnBytes = Callable[[int], None]
 
 
 def uncounted(_length: int) -> None:
-    """The default for `on_bytes`: nobody watches the progress."""
+    """Ignore progress: the default for `on_bytes`."""
 
 
 class Feed:
-    """Reads a blob from front to back, letting go of the pages behind; `on_bytes` is called with the bytes got through
-    since.
+    """Reader of a blob from front to back that releases the pages behind it and calls `on_bytes` with each number of bytes
+    read.
     """
 
     STRIDE = 4 << 20
@@ -82,11 +82,11 @@ class Feed:
         self._on_bytes = on_bytes
 
     def again(self) -> Feed:
-        """Another feed of the same blob, not counted."""
+        """Return another feed of the same blob, not counted."""
         return Feed(self._blob)
 
     def read(self, start: int, size: int) -> bytes:
-        """A copy of `size` bytes from `start` on; shorter where the blob ends."""
+        """Return a copy of `size` bytes from `start` on; shorter where the blob ends."""
         if start - self._kept >= self.STRIDE:
             self._blob.forget(self._kept, start)
             self._kept = start

@@ -1,4 +1,4 @@
-"""The content of files of a layer, read again after the table was made: from the map, or from the nearest seek point."""
+"""Contents of a layer's files, read on demand from the memory map or from the nearest seek point."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Stretch = tuple[int, int, int]
 
 
 class LayerContent(Protocol):
-    """Gives the bytes of a layer's files again.
+    """Access to the bytes of a layer's files.
 
     `compression` is how the layer is stored; `plain` the map in which every content lies whole and as it is, None where
     there is none.
@@ -47,13 +47,13 @@ class LayerContent(Protocol):
         """Where contents can be read at their offsets without a detour."""
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
-        """The content of the layer's entry number `entry`, in pieces of at most 256 KiB; holes of sparse files are zeros.
+        """Yield the content of entry number `entry` in pieces of at most 256 KiB; holes of sparse files are zeros.
 
         `offset` and `size` are the entry's columns. Raises CorruptLayer when the bytes end before the content does.
         """
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """Several contents, each as an entry's number and its `pieces`; read those before asking for the next."""
+        """Yield several contents, each as an entry's number and its `pieces`; read these before asking for the next."""
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
         """xxh3_128 of a content. Raises CorruptLayer like `pieces`."""
@@ -64,7 +64,7 @@ class LayerContent(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlobContent:
-    """The contents of a layer in its stored bytes; nothing is unpacked further than the file at hand."""
+    """Contents of a layer read from its stored bytes; unpacks no further than the file asked for."""
 
     blob: Blob
     compression: Compression
@@ -73,7 +73,7 @@ class BlobContent:
 
     @classmethod
     def of(cls, blob: Blob, read: ReadLayer) -> BlobContent:
-        """The content of a layer that was read from `blob`."""
+        """Return the content of a layer that was read from `blob`."""
         return cls(blob, read.compression, read.seek_points, read.table.sparse)
 
     @property
@@ -82,14 +82,14 @@ class BlobContent:
         return self.blob if self.compression is Compression.NONE and not self.sparse else None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
-        """The content of the layer's entry number `entry`, in pieces of at most 256 KiB; holes of sparse files are zeros.
+        """Yield the content of entry number `entry` in pieces of at most 256 KiB; holes of sparse files are zeros.
 
         `offset` and `size` are the entry's columns. Raises CorruptLayer when the bytes end before the content does.
         """
         return self._content(_UnpackedReader(self), entry, offset, size)
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """Several contents, each as an entry's number and its `pieces`; read those before asking for the next.
+        """Yield several contents, each as an entry's number and its `pieces`; read these before asking for the next.
 
         In the order of their offsets this is one pass forward, which jumps to a seek point where one lies ahead: 50,000 small
         files of a gzip layer cost as much as unpacking that layer once.
@@ -136,7 +136,7 @@ class BlobContent:
 
 
 class _UnpackedReader:
-    """Reads stretches of the unpacked tar, cheaply as long as they lie ahead.
+    """Reader of ranges of the unpacked tar, cheap as long as they lie ahead.
 
     `_position` is the offset reached so far, `_held` the piece that was unpacked last, which ends there.
     """
@@ -151,7 +151,7 @@ class _UnpackedReader:
         self._held = b""
 
     def read(self, offset: int, size: int) -> Iterator[bytes]:
-        """`size` bytes from `offset` on. Raises CorruptLayer when they end early."""
+        """Yield `size` bytes from `offset` on. Raises CorruptLayer when they end early."""
         left = size
         for piece in self._plain(offset, size) if self._compression is Compression.NONE else self._unpacked(offset, size):
             yield piece
@@ -181,7 +181,9 @@ class _UnpackedReader:
                 yield piece
 
     def _open_near(self, offset: int) -> None:
-        """Start at the nearest seek point before `offset`, if that is behind or the seek point is ahead."""
+        """Start at the nearest seek point before `offset` if `offset` is behind, or if that point is ahead of the current
+        position.
+        """
         nearest = bisect_right(self._points, offset, key=lambda point: point.unpacked) - 1
         start = self._points[nearest] if nearest >= 0 else SeekPoint(0, 0)
         is_behind = offset < self._position - len(self._held)
@@ -195,7 +197,7 @@ class _UnpackedReader:
 
 
 def _expanded(forward: _UnpackedReader, sparse: SparseMap, offset: int, size: int) -> Iterator[bytes]:
-    """The data runs with zeros between them (GNU tar manual, "Sparse Formats")."""
+    """Yield the data runs with zeros between them (GNU tar manual, "Sparse Formats")."""
     position = 0
     for start, length in sparse.runs:
         yield from _zeros(start - position)

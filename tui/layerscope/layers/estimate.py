@@ -1,4 +1,4 @@
-"""About how many bytes a plain layer takes when a registry has it as gzip: a sample of it is compressed."""
+"""Estimated compressed size of a plain layer: samples of it are compressed as a registry's gzip would be."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AROUND = 64 << 10
 
 
 def estimate_compressed(blob: Blob) -> int:
-    """Estimate the size of a plain tar as gzip, within 5% for images of hundreds of megabytes; 0.1 ms a window."""
+    """Estimate the gzip size of a plain tar, within 5% for images of hundreds of megabytes; 0.1 ms per sample window."""
     if blob.size <= WHOLE:
         return len(zlib.compress(blob.read(), LEVEL))
     count = min(max(LEAST, blob.size // EVERY), MOST)
@@ -43,6 +43,6 @@ def estimate_compressed(blob: Blob) -> int:
 
 
 def _deflated(window: bytes, history: bytes) -> int:
-    """Bytes of a window after its history, as part of one stream."""
+    """Return the bytes a window adds to a deflate stream after its history."""
     stream = zlib.compressobj(LEVEL, zlib.DEFLATED, RAW, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, history)
     return len(stream.compress(window)) + len(stream.flush(zlib.Z_SYNC_FLUSH)) - FLUSH_BYTES

@@ -1,4 +1,4 @@
-"""The hashes of a layer, taken in a thread beside whoever reads it: sha256 takes as long as inflating the same bytes."""
+"""Hashes of a layer, computed in a thread while the layer is read: sha256 takes as long as decompressing the same bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WAITING = 8
 
 @dataclass(frozen=True, slots=True)
 class Algorithms:
-    """What to hash stored and unpacked bytes with, by hashlib's names."""
+    """Hash algorithms for stored and for unpacked bytes, by hashlib's names."""
 
     stored: str = "sha256"
     unpacked: str = "sha256"
@@ -33,18 +33,19 @@ class Algorithms:
 
 @dataclass(frozen=True, slots=True)
 class LayerHashes:
-    """`algorithm:hex` of a layer's stored bytes, and of those they unpack to; empty where not all of them could be read."""
+    """`algorithm:hex` of a layer's stored bytes and of its unpacked bytes; empty where not all of them could be read."""
 
     stored: str
     unpacked: str
 
     def are_of(self, wanted: Algorithms) -> bool:
-        """Whether both are there, by these algorithms."""
+        """Tell whether both hashes are known, by these algorithms."""
         return self.stored.startswith(f"{wanted.stored}:") and self.unpacked.startswith(f"{wanted.unpacked}:")
 
 
 class BackgroundHashing:
-    """Hashes a blob for as long as the context lasts; leaving it waits for the rest of the stored bytes, unless by an error.
+    """Hashes a blob in a thread while the context lasts; leaving it waits for the rest of the stored bytes, except after an
+    error.
 
     A plain blob is hashed from the start on; of any other, the unpacked bytes are those that pass through `seen`, and the
     stored ones are read once more as the reader gets through them (`took`), while they are at hand.
@@ -76,13 +77,13 @@ class BackgroundHashing:
         self._thread.join()
 
     def took(self, length: int) -> None:
-        """The reader got through the next `length` stored bytes."""
+        """Advance the hash of the stored bytes by `length`: the reader has passed them."""
         self._took += length
         if self._took >= BATCH:
             self._hand_over()
 
     def seen(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """The same pieces. Only if all of them are asked for is there a hash of the unpacked bytes."""
+        """Yield the same pieces and hash them. The unpacked hash is only known if all of them are consumed."""
         for piece in pieces:
             if not self._is_plain:
                 self._batch.append(piece)
@@ -94,7 +95,7 @@ class BackgroundHashing:
 
     @property
     def hashes(self) -> LayerHashes:
-        """Once the context was left."""
+        """Hashes, available after the context was left."""
         stored = f"{self._algorithms.stored}:{self._stored.hexdigest()}"
         if self._is_plain and self._algorithms.stored == self._algorithms.unpacked:
             return LayerHashes(stored, stored)
@@ -112,7 +113,7 @@ class BackgroundHashing:
             self._hash_stored(min(self._reached + length, self._blob.size))
 
     def _hash_stored(self, end: int) -> None:
-        """The stored bytes up to `end`; of a plain blob they are the unpacked ones, too."""
+        """Hash the stored bytes up to `end`; those of a plain blob are also the unpacked ones."""
         has_two = self._is_plain and self._algorithms.stored != self._algorithms.unpacked
         while self._reached < end and not self._is_stopped and self._blob.map is not None:
             stop = min(self._reached + PIECE, end)
@@ -129,11 +130,13 @@ class BackgroundHashing:
 
 
 def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = uncounted) -> tuple[LayerHashes, str]:
-    """The hashes of a blob that nobody reads otherwise, and what is damaged of it (empty: nothing)."""
-    damage = ""
+    """Hash a blob that is read for nothing else; return its hashes and a sentence on its damage (empty: none)."""
+    damage, counted = "", 0
     with BackgroundHashing(blob, algorithms) as beside:
 
         def took(length: int) -> None:
+            nonlocal counted
+            counted += length
             beside.took(length)
             on_bytes(length)
 
@@ -142,4 +145,5 @@ def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = uncounted)
                 pass
         except CorruptLayer as error:
             damage = str(error)
+    on_bytes(blob.size - counted)
     return beside.hashes, damage

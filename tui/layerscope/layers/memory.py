@@ -1,4 +1,4 @@
-"""Giving freed memory back to the system."""
+"""Returning freed memory to the system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ MANY = 250_000
 
 
 def release_memory(entries: int) -> None:
-    """Let the C library return what lies free inside its heap: 110 MB of 350 after reading a million `entries`.
+    """Return the free parts of the C library's heap to the system: 110 MB of 350 after reading a million `entries`.
 
     Columns grow in small parts that are joined and freed again; glibc keeps such memory. A no-op for small images and other C
     libraries.

@@ -1,4 +1,4 @@
-"""One layer as numpy columns: what every way of reading a layer gives, and all that the merged tree needs."""
+"""One layer as numpy columns: the result of every layer reader and the input of the merged tree."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Kind(IntEnum):
 
 
 class Severity(IntEnum):
-    """How much a problem puts in doubt, least first. The cache keeps the numbers, JSON has the names in lower case."""
+    """How much a problem puts in doubt, mildest first. The cache stores the numbers; JSON has the names in lower case."""
 
     NOTE = 0
     """Worth knowing: everything was read, and every engine reads it the same way."""
@@ -41,7 +41,7 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong inside an image that did not keep the rest from being read.
+    """Something wrong in an image that did not stop the rest from being read.
 
     `layer` counts from 1 (0: the image as a whole), `path` is the entry's name as bytes (empty: the layer as a whole).
     """
@@ -53,12 +53,12 @@ class Problem:
 
     @property
     def is_fatal(self) -> bool:
-        """Whether entries may be missing because of it, so that no verdict can be given."""
+        """Whether entries may be missing because of it, so that no verdict is possible."""
         return self.severity is Severity.DAMAGE
 
     @property
     def is_doubt(self) -> bool:
-        """Whether the gate gives no verdict because of it: the image is not whole, or not what its documents say."""
+        """Whether the gate gives no verdict because of it: the image is incomplete, or not what its documents say."""
         return self.severity >= Severity.REFUSED
 
 
@@ -81,14 +81,14 @@ class Strings:
 
     @classmethod
     def concatenate(cls, parts: list[Strings]) -> Strings:
-        """All strings of `parts`, in order."""
+        """Return all strings of `parts`, in order."""
         buffers = [part.buffer[part.offsets[0] : part.offsets[-1]] for part in parts]
         starts = np.cumsum([0, *map(len, buffers)])
         offsets = [part.offsets[:-1] - part.offsets[0] + start for part, start in zip(parts, starts[:-1], strict=True)]
         return cls(b"".join(buffers), np.concatenate([*offsets, starts[-1:]]).astype(np.int64))
 
     def part(self, first: int, last: int) -> Strings:
-        """The strings `first` to `last` - 1, in the same buffer."""
+        """Return the strings `first` to `last` - 1, in the same buffer."""
         return Strings(self.buffer, self.offsets[first : last + 1])
 
     def __len__(self) -> int:
@@ -98,11 +98,11 @@ class Strings:
         return self.buffer[self.offsets[index] : self.offsets[index + 1]]
 
     def translated(self, old: bytes, new: bytes) -> Strings:
-        """The same strings with one byte replaced by another everywhere."""
+        """Return the same strings with one byte replaced by another everywhere."""
         return Strings(self.buffer.replace(old, new), self.offsets)
 
     def tolist(self) -> list[bytes]:
-        """Every string as a `bytes` object: 0.12 s per million, so only where a whole layer is needed at once."""
+        """Return every string as `bytes`: 0.12 s per million, so only where a whole layer is needed at once."""
         bounds = self.offsets.tolist()
         buffer = self.buffer
         return [buffer[start:end] for start, end in pairwise(bounds)]
@@ -145,7 +145,7 @@ class Entries:
 
     @classmethod
     def join(cls, parts: list[Entries]) -> Entries:
-        """The entries of `parts` one after the other; never of an empty list.
+        """Join the entries of `parts`, of which there is at least one.
 
         Empties `parts`, and joins column by column, so that parts and result are never in memory whole together.
         """
@@ -154,7 +154,7 @@ class Entries:
         return cls(**{name: _join(columns.pop(name)) for name in list(columns)})
 
     def part(self, first: int, last: int) -> Entries:
-        """The entries `first` to `last` - 1, as views of the same columns."""
+        """Return the entries `first` to `last` - 1, as views of the same columns."""
         columns: dict[str, Strings | Column] = {}
         for column in fields(self):
             value = getattr(self, column.name)
@@ -163,12 +163,12 @@ class Entries:
 
 
 def no_ids(count: int) -> npt.NDArray[np.uint64]:
-    """A `content_id` column in which nothing is known; it takes no memory."""
+    """Return a `content_id` column in which no id is known; it takes no memory."""
     return np.broadcast_to(np.zeros(2, np.uint64), (count, 2))
 
 
 def _join(values: list[Any]) -> Any:
-    """One column out of its parts. Of ids that are all unknown, memory that the kernel need not back until it is written to."""
+    """Join the parts of one column. Unknown ids get memory that the kernel only allocates once it is written to."""
     if isinstance(values[0], Strings):
         return Strings.concatenate(values)
     if values[0].ndim == 2 and not any(value.strides[0] and value.any() for value in values):
@@ -185,7 +185,7 @@ class SparseMap:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """A member that is no entry and hides nothing: aufs's own (`.wh..wh.aufs`), a whiteout that names nothing.
+    """A member that is no entry and hides nothing: aufs's own (`.wh..wh.aufs`), or a whiteout that names nothing.
 
     dive counts them, so they are kept for its figures.
     """
@@ -197,9 +197,9 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerTable:
-    """All that one layer's tar says.
+    """Everything that one layer's tar says.
 
-    `entries` may name a path more than once: the last one wins (DESIGN.md). `whiteouts` are the paths that the layer hides,
+    `entries` may name a path more than once: the last one wins (ARCHITECTURE.md). `whiteouts` are the paths it hides,
     `opaques` the directories whose lower content it hides; both normalized. `whiteout_rows` and `opaque_rows` say how many
     entries stand before each in the tar; for a layer that is no tar all are 0. `sparse` and `xattrs` are by entry number, for
     the few entries that have any; `devices` are the major and minor numbers of each character and block device.
@@ -232,7 +232,7 @@ class LayerStack:
 
     @classmethod
     def of(cls, tables: Iterable[LayerTable]) -> LayerStack:
-        """Put tables on each other. Tables that nothing else holds are let go as their columns are joined."""
+        """Join the columns of all tables, releasing tables that nothing else holds on the way."""
         given = list(tables)
         first = tuple(np.cumsum([0, *(len(table.entries) for table in given)]).tolist())
         parts = [table.entries for table in given] or [Entries.none()]

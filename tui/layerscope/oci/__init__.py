@@ -1,1 +1,1 @@
-"""The nouns of the OCI image specification: digest, platform, reference, and the JSON documents of an image."""
+"""The nouns of the OCI specification: digest, platform, reference, and the JSON documents of an image."""

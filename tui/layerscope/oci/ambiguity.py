@@ -27,7 +27,7 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def ambiguities(raw: bytes, document: Any) -> list[str]:
-    """Why a document that `decode` read as `document` may be something else to an engine; empty for all honest ones."""
+    """Return why a document that `decode` read as `document` may be something else to an engine; empty for all honest ones."""
     try:
         top = json.loads(raw, object_pairs_hook=_Pairs, parse_int=str, parse_float=str)
     except RecursionError:
@@ -58,7 +58,7 @@ def _fields(wanted: Any) -> dict[str, Any]:
 
 
 def _argument(wanted: Any) -> Any:
-    """What an array's or a map's values are to be; None where nothing is known of them."""
+    """Return what an array's or a map's values are to be; None where nothing is known of them."""
     arguments = get_args(wanted)
     if not arguments or get_origin(wanted) not in (tuple, dict):
         return None

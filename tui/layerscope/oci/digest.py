@@ -1,4 +1,4 @@
-"""Digests: the names of content (OCI image-spec `descriptor.md`, Digests)."""
+"""Digests: names of content by its hash (OCI image-spec `descriptor.md`, Digests)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST = 1024
 
 
 class Digest(str):
-    """`algorithm:encoded`, for instance `sha256:6c3c…`. Made by `parse` or `of`, so that it is always well formed.
+    """`algorithm:encoded`, for instance `sha256:6c3c…`; always well formed, because `parse` and `of` make it.
 
     A well-formed digest holds no `/` and no `..`, so `blobs/ALGORITHM/ENCODED` never leaves its layout.
     """
@@ -36,7 +36,7 @@ class Digest(str):
 
     @classmethod
     def of(cls, content: bytes) -> Digest:
-        """The sha256 digest of `content`."""
+        """Return the sha256 digest of `content`."""
         import hashlib  # 3 ms, for OpenSSL
 
         return cls("sha256:" + hashlib.sha256(content).hexdigest())
@@ -53,11 +53,11 @@ class Digest(str):
 
     @property
     def short(self) -> str:
-        """The first 12 characters of the hash, as engines show it."""
+        """First 12 characters of the hash, as engines show it."""
         return self.encoded[:12]
 
     def matches(self, content: bytes) -> bool | None:
-        """Whether `content` hashes to this digest; None where we cannot compute the algorithm."""
+        """Tell whether `content` hashes to this digest; None where the algorithm is not available."""
         if self.algorithm not in ("sha256", "sha512"):
             return None
         import hashlib
@@ -66,7 +66,7 @@ class Digest(str):
 
 
 def chain_ids(diff_ids: Sequence[Digest]) -> list[Digest]:
-    """The chain id of each layer: a name for it and all below it (OCI image-spec `config.md`, Layer ChainID)."""
+    """Return the chain id of each layer: a name for it and all below it (OCI image-spec `config.md`, Layer ChainID)."""
     chain: list[Digest] = []
     for diff_id in diff_ids:
         chain.append(Digest.of(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)

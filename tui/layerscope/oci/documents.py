@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class PlatformFields(msgspec.Struct, frozen=True):
-    """`platform` as an index has it."""
+    """The `platform` object of an index."""
 
     os: str = ""
     architecture: str = ""
@@ -31,7 +31,7 @@ class PlatformFields(msgspec.Struct, frozen=True):
 
     @property
     def platform(self) -> Platform:
-        """The same as a value of ours."""
+        """Convert it to a Platform."""
         return Platform(self.os, self.architecture, self.variant)
 
 
@@ -110,7 +110,7 @@ class Config(msgspec.Struct, frozen=True):
 
     @property
     def platform(self) -> Platform:
-        """What the image runs on; linux where it does not say."""
+        """Return the platform that the image runs on; linux where it does not say."""
         return Platform(self.os or "linux", self.architecture, self.variant)
 
 
@@ -138,7 +138,9 @@ class LegacyImage(msgspec.Struct, frozen=True):
 
 
 def decode(raw: bytes, document: type[T], *, what: str) -> T:
-    """Decode JSON. Raises BadDocument, whose sentence starts with `what`, for one too long, too deep or misshapen."""
+    """Decode JSON. Raises BadDocument, with a sentence that starts with `what`, for JSON that is too long, too deep or
+    malformed.
+    """
     if len(raw) > MAX_DOCUMENT:
         raise BadDocument(f"{what} is longer than {MAX_DOCUMENT >> 20} MiB, which no image needs")
     if sum(raw.count(sign) for sign in b",[{") > DOCUMENT_VALUES:
@@ -156,7 +158,7 @@ def decode(raw: bytes, document: type[T], *, what: str) -> T:
 
 
 def _no_json(raw: bytes) -> str:
-    """What makes other programs' documents no JSON to an engine; empty for what is no JSON for other reasons."""
+    """Return what makes other programs' documents no JSON to an engine; empty for what is no JSON for other reasons."""
     if raw.startswith(b"\xef\xbb\xbf"):
         return "it starts with a byte order mark, which engines refuse, too"
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -165,7 +167,7 @@ def _no_json(raw: bytes) -> str:
 
 
 def _drop_nulls(value: Any) -> None:
-    """Take the fields that are null out of every object below `value`. A loop, so that depth costs no stack."""
+    """Remove null fields from every object below `value`, in a loop, so that nesting costs no stack."""
     todo = [value]
     while todo:
         item = todo.pop()

@@ -35,17 +35,19 @@ _ARTIFACTS = {
 
 
 def is_layer(media_type: str) -> bool:
-    """True for a layer's media type in any compression; an empty one is given the benefit of the doubt."""
+    """Tell whether a media type is a layer's, in any compression; an empty one is assumed to be."""
     return not media_type or media_type.startswith(_LAYERS)
 
 
 def is_foreign_layer(media_type: str) -> bool:
-    """True for layers that registries must not serve (OCI image-spec `layer.md`, Non-Distributable Layers)."""
+    """Tell whether a media type is that of layers that registries must not serve (OCI image-spec `layer.md`,
+    Non-Distributable Layers).
+    """
     return is_layer(media_type) and any(mark in media_type for mark in _FOREIGN)
 
 
 def unread_kind(media_type: str, annotations: Mapping[str, str]) -> str:
-    """Why a layer's bytes, which may be there, are no tar that anybody could read; empty for all others."""
+    """Say why a layer with this media type is not a tar that can be read (encrypted, nydus); empty for all others."""
     if media_type.endswith("+encrypted"):  # as ocicrypt does
         return "it is encrypted"
     if NYDUS_BLOB in media_type or NYDUS_ANNOTATION in annotations:
@@ -56,5 +58,5 @@ def unread_kind(media_type: str, annotations: Mapping[str, str]) -> str:
 
 
 def artifact_kind(media_type: str) -> str:
-    """An artifact in words: `a Helm chart`; its media type where we know no word."""
+    """Name an artifact in words: `a Helm chart`; its media type where we have no word."""
     return _ARTIFACTS.get(media_type, f"an artifact of type {media_type or 'unknown'}")

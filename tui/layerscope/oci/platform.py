@@ -35,7 +35,7 @@ class Platform:
 
     @property
     def normal(self) -> Platform:
-        """The same platform without aliases, and without a variant that the architecture implies."""
+        """Return the same platform without aliases, and without a variant that the architecture implies."""
         architecture, variant = self.architecture, self.variant
         if architecture in _ARMS:
             architecture, variant = "arm", variant or _ARMS[architecture]
@@ -46,15 +46,15 @@ class Platform:
 
     @property
     def is_unknown(self) -> bool:
-        """True for `unknown/unknown`, which BuildKit gives to what is no image."""
+        """Whether it is `unknown/unknown`, which BuildKit writes for attestations."""
         return self.os == self.architecture == UNKNOWN
 
     def matches(self, wanted: Platform) -> bool:
-        """True when both are the same once normal: arm64 is arm64/v8, amd64 is amd64/v1, arm is arm/v7."""
+        """Tell whether both are the same after normalizing: arm64 is arm64/v8, amd64 is amd64/v1, arm is arm/v7."""
         return self.normal == wanted.normal
 
     def is_kin_of(self, wanted: Platform) -> bool:
-        """True when only the variants differ."""
+        """Tell whether only the variants differ."""
         mine, theirs = self.normal, wanted.normal
         return (mine.os, mine.architecture) == (theirs.os, theirs.architecture)
 
@@ -63,5 +63,7 @@ class Platform:
 
 
 def host_platform() -> Platform:
-    """What containers run on here: linux, whatever the system (elsewhere they run in a virtual machine), and this machine."""
+    """Return the platform that containers run on here: always linux (elsewhere they run in a virtual machine), and this
+    architecture.
+    """
     return Platform("linux", machine.machine().lower()).normal

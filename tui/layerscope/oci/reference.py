@@ -10,7 +10,7 @@ DEFAULT_TAG = "latest"
 
 
 def normalize(name: str) -> str:
-    """The full form of a name: with registry, Docker Hub's `library/`, and the tag or digest it has, else `latest`."""
+    """Return the full form of a name: with registry, Docker Hub's `library/`, and its tag or digest, else `latest`."""
     name, at, digest = name.partition("@")
     domain, slash, path = name.partition("/")
     if not slash or not ("." in domain or ":" in domain or domain == "localhost"):
@@ -25,14 +25,14 @@ def normalize(name: str) -> str:
 
 
 def familiar(name: str) -> str:
-    """The short form that engines show: without `docker.io/` and `library/`. The tag stays."""
+    """Return the short form that engines show: without `docker.io/` and `library/`, but with the tag."""
     for prefix in ("index.docker.io/", "docker.io/"):
         name = name.removeprefix(prefix)
     return name.removeprefix(OFFICIAL)
 
 
 def tag_of(name: str) -> str:
-    """The tag in a name, or empty: what follows a colon after the last slash."""
+    """Return the tag in a name (what follows a colon after the last slash), or an empty string."""
     return name.rpartition("/")[2].partition("@")[0].partition(":")[2]
 
 
@@ -42,7 +42,7 @@ def _without_tag(path: str) -> str:
 
 
 def best_match(wanted: str, names: Iterable[str]) -> set[str]:
-    """The names that `wanted` means, by the strictest reading that fits any.
+    """Return the names that `wanted` matches, by the strictest reading that matches any.
 
     In this order: letter by letter; the same full form; the end of a full form (`app:1` for `localhost/app:1`); a bare tag
     for a name with that tag, and a name for a bare tag.
@@ -60,7 +60,7 @@ def best_match(wanted: str, names: Iterable[str]) -> set[str]:
 
 
 def near_matches(wanted: str, names: Sequence[str]) -> list[str]:
-    """At most three names that someone who typed `wanted` may have meant."""
+    """Suggest at most three names that someone who typed `wanted` may have meant."""
     by_spelling = {spelling: name for name in names for spelling in _spellings(name)}
     import difflib
 

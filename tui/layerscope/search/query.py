@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Final, cast, get_args
 
 from layerscope.errors import UsageError
 from layerscope.search.patterns import exact, fuzzy, glob, is_glob, is_open_glob, regex
 from layerscope.search.terms import Comparison, Condition, Is, Query, Size, Text, Touched, Word
+from layerscope.units import parse_size
 
 WORDS: Final[tuple[Word, ...]] = get_args(Word)
 _COMPARISON = re.compile(r"[<>]=?")
-_SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(?:([kmgtpe])(i)?)?b?", re.IGNORECASE)
 _LAYERS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _HALF_TYPED_LAYERS = re.compile(r"([0-9]{1,9}-)?")
 _MOST_BYTES = (1 << 63) - 1
@@ -101,11 +100,9 @@ def _size(word: str) -> Size | None:
     value = word[comparison.end() :] if comparison else ""
     if not comparison or value in ("", "."):
         return None
-    match = _SIZE.fullmatch(value)
-    if not match:
+    content_bytes = parse_size(value)
+    if content_bytes is None:
         raise UsageError(f"{word} is no size; write it as >10M, or <=1.5GiB")
-    power = " kmgtpe".index((match[2] or " ").lower())
-    content_bytes = int(Decimal(match[1]) * (1024 if match[3] else 1000) ** power)
     return Size(cast(Comparison, comparison[0]), min(content_bytes, _MOST_BYTES))
 
 

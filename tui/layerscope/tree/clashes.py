@@ -1,4 +1,4 @@
-"""What one layer's tar says twice, or against itself: engines refuse it or go by the order in which it stands."""
+"""Contradictions within one layer's tar: engines refuse them, or decide by the order of the entries."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROOT_HIDDEN = (
 
 
 def find_clashes(layer: LayerPaths, names: set[bytes]) -> dict[bytes, int]:
-    """Add what a layer says twice to its findings; `names` are its keys. Layers that say nothing twice cost one set.
+    """Add paths that appear twice or contradict each other to the layer's findings. Costs two sets where there are none.
 
     Returns the paths that it hides and also holds, or holds something below, with the number of entries before each whiteout:
     `find_hidden` says what becomes of them.
@@ -53,7 +53,7 @@ def find_clashes(layer: LayerPaths, names: set[bytes]) -> dict[bytes, int]:
 
 
 def _find_twice(layer: LayerPaths) -> None:
-    """By the paths as they are written: what a symlink leads to the same place is no reason to refuse."""
+    """Find paths that are written twice. Names that only a symlink leads to the same place are fine."""
     seen: set[bytes] = set()
     for key in layer.spelled:
         if key in seen:

@@ -1,4 +1,4 @@
-"""Which content each name shows: hard links are names of a content that a regular-file entry brought."""
+"""Content identity of names: a hard link is another name of the content that a regular-file entry brought."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TO_LOWER = f"a hard link to what only a layer below has: {OVERLAYFS} refuse it; 
 
 
 def origins_of(entries: Entries, layers: list[LayerPaths], rows: PathRows, lower: LowerLayers) -> Ints:
-    """For each entry the entry that brought what it shows: itself, or what a hard link leads to (-1: nothing).
+    """Return for each entry the entry that holds its content: itself, or what a hard link leads to (-1: nothing).
 
     A hard link names what its target path held last in the same tar, else what it shows in the layers below, else what
     the same tar brings later. All but the first is among the layer's findings.
@@ -34,14 +34,14 @@ def origins_of(entries: Entries, layers: list[LayerPaths], rows: PathRows, lower
 
 
 class _Finder:
-    """Looks up what a path held at an entry's moment."""
+    """Lookup of what a path held when an entry was written."""
 
     def __init__(self, entries: Entries, rows: PathRows, lower: LowerLayers, origin: Ints) -> None:
         self._entries, self._rows, self._lower, self._origin = entries, rows, lower, origin
         self._bounds = np.searchsorted(rows.node, np.arange(len(rows.keys) + 1))
 
     def link(self, layer: LayerPaths) -> None:
-        """Set the origin of every hard link of a layer. Links to later entries come last: those may be links themselves."""
+        """Resolve every hard link of a layer. Links to later entries come last, because those may be links themselves."""
         late = []
         for index, target in sorted(layer.targets.items()):
             entry = layer.first + index
@@ -59,7 +59,7 @@ class _Finder:
             self._link_after(layer, index, own)
 
     def _link_below(self, layer: LayerPaths, index: int, target: bytes) -> bool:
-        """Link to what the layers below show at the target, if they show anything."""
+        """Link to what the layers below have at the target, if anything."""
         version = self._lower.version(target, layer.number)
         if version is None:
             return False
@@ -80,12 +80,12 @@ class _Finder:
         layer.findings.add(layer.keys[index], text, Severity.REFUSED)
 
     def _set(self, entry: int, target: int) -> None:
-        """Have an entry show what another one shows; nothing if that is a directory."""
+        """Make an entry show what another one shows; nothing if that is a directory."""
         if self._entries.kind[target] != Kind.DIRECTORY:
             self._origin[entry] = self._origin[target]
 
     def _of_layer(self, key: bytes, number: int) -> list[int]:
-        """The layer's entries of a path, IMPLIED and FALLEN among them."""
+        """Return the layer's entries of a path, IMPLIED and FALLEN among them."""
         node = self._rows.find(key)
         if node is None:
             return []

@@ -1,4 +1,4 @@
-"""What engines refuse in a layer or show in several ways: one problem a kind, however many paths it is true of."""
+"""Differences between engines in one layer: one problem per kind, however many paths it is about."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Findings:
     _found: dict[str, _Finding] = field(default_factory=dict)
 
     def add(self, key: bytes, text: str, severity: Severity) -> None:
-        """Remember that `text` is true of the path with this sort key."""
+        """Record that `text` is true of the path with this sort key."""
         if text in self._found:
             self._found[text].count += 1
         else:
             self._found[text] = _Finding(severity, key.replace(SEPARATOR, b"/"))
 
     def problems(self, layer: int) -> list[Problem]:
-        """One for each sentence: it names the first path, and how many more there are."""
+        """Return one problem per sentence, which names the first path and how many more there are."""
         return [
             Problem(layer, each.first, text + (f" ({each.count - 1:,} more like it)" if each.count > 1 else ""), each.severity)
             for text, each in self._found.items()

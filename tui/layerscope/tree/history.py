@@ -1,4 +1,4 @@
-"""The life of one path: every version of it, dead ones too, and what ended each."""
+"""History of one path: all its versions, including hidden ones, and what ended each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Event:
 
     @property
     def is_shadowed(self) -> bool:
-        """Whether the version was never seen, for its own layer's tar buried it."""
+        """Whether the version was never visible because a later entry of its own layer's tar replaced it."""
         return self.change is not Change.REMOVED and self.until == self.layer
 
 
@@ -35,7 +35,7 @@ Fallen = dict[int, list[int]]
 
 
 def fallen_entries(tree: Tree) -> Fallen:
-    """Find them once, for all the histories that are asked for."""
+    """Find entries that gave no version, once for all histories."""
     fallen: Fallen = {}
     for entry in np.flatnonzero(tree.entry_until == tree.entry_layer).tolist():
         fallen.setdefault(int(tree.entry_node[entry]), []).append(entry)
@@ -43,7 +43,7 @@ def fallen_entries(tree: Tree) -> Fallen:
 
 
 def history_of(tree: Tree, node: int, fallen: Fallen) -> list[Event]:
-    """Every event of a node, oldest first."""
+    """Return every event of a node, oldest first."""
     events = [*_versions(tree, node), *_shadowed(tree, fallen.get(node, []))]
     return sorted(events, key=lambda event: (event.layer, not event.is_shadowed))
 

@@ -19,7 +19,8 @@ Xattrs = dict[int, dict[bytes, bytes]]
 
 
 def with_inodes(entries: Entries, layers: list[LayerPaths], origin: Ints, xattrs: Xattrs) -> tuple[Entries, Xattrs]:
-    """Entries with mode, owner and times of their inodes: those of its last header in the same layer, a link's too.
+    """Return the entries with the mode, owner and times of their inodes: those of its last header in the same layer, hard links
+    included.
 
     Of a link to a symlink that is the owner alone. Xattrs add up, as nothing takes them from an inode.
     """
@@ -45,7 +46,7 @@ def with_inodes(entries: Entries, layers: list[LayerPaths], origin: Ints, xattrs
 
 
 def _joined(xattrs: Xattrs, names: list[int], group: list[int]) -> Xattrs:
-    """The xattrs of every header of an inode, for each of its names."""
+    """Return the xattrs of every header of an inode, for each of its names."""
     together: Xattrs = {}
     for name, inode in zip(names, group, strict=True):
         if name in xattrs:

@@ -10,17 +10,17 @@ MAX_IMPLIED = 256 << 20
 
 
 def key_of(path: bytes) -> bytes:
-    """The sort key of a normalized path; the root's is empty."""
+    """Return the sort key of a normalized path; the root's is empty."""
     return path.replace(b"/", SEPARATOR)
 
 
 def parent_of(key: bytes) -> bytes:
-    """The key of the directory that holds `key`; the root's own parent is the root."""
+    """Return the key of the directory that holds `key`; the root's own parent is the root."""
     return key.rpartition(SEPARATOR)[0]
 
 
 def ancestors_of(key: bytes) -> list[bytes]:
-    """Every directory above `key` but the root, the nearest first."""
+    """Yield every directory above `key` except the root, nearest first."""
     found = []
     while key := parent_of(key):
         found.append(key)
@@ -28,7 +28,7 @@ def ancestors_of(key: bytes) -> list[bytes]:
 
 
 def directories_above(keys: Iterable[bytes]) -> set[bytes]:
-    """Every directory above any of `keys`, the root left out. Raises ValueError when their names are absurdly many."""
+    """Return every directory above any of `keys` except the root. Raises ValueError when their names are absurdly many."""
     found = {key.rpartition(SEPARATOR)[0] for key in keys}
     fresh = found
     total = 0

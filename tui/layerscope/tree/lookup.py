@@ -28,7 +28,7 @@ NOUNS = {
 
 
 def resolve(view: View, path: bytes, *, follow_last: bool) -> int:
-    """The node that `path` (from the root, with or without its leading `/`) means in `view`.
+    """Find the node that `path` (from the root, with or without its leading `/`) means in `view`.
 
     Absolute targets start at the image's root and `..` never leaves it. `follow_last` says whether a symlink at the very end is
     followed; a `/` after it has it followed too. Raises NotFound, which says what is missing, where else it is, and near names.
@@ -37,13 +37,13 @@ def resolve(view: View, path: bytes, *, follow_last: bool) -> int:
 
 
 def shown_entry(view: View, node: int) -> int:
-    """The entry that says what a seen node is: its own, or what a hard link leads to; -1 when there is none."""
+    """Return the entry that describes a visible node: its own, or the target of a hard link; -1 when there is none."""
     entry = int(view.entry[node])
     return int(view.tree.origin[entry]) if entry >= 0 else -1
 
 
 def kind_of(view: View, node: int) -> Kind | None:
-    """What a seen node is, a hard link being what it leads to; None for one that leads nowhere."""
+    """Return the kind of a visible node; a hard link has its target's kind, None when it leads nowhere."""
     tree, version = view.tree, int(view.seen[node])
     if not len(tree.versions) or tree.versions.kind[version] == Kind.DIRECTORY:
         return Kind.DIRECTORY
@@ -52,7 +52,7 @@ def kind_of(view: View, node: int) -> Kind | None:
 
 
 def content_entry(view: View, node: int) -> int | None:
-    """The regular-file entry whose bytes a seen node shows; None when it shows no file."""
+    """Return the regular-file entry whose bytes a visible node shows; None when it is not a file."""
     return shown_entry(view, node) if kind_of(view, node) is Kind.FILE else None
 
 
@@ -115,19 +115,19 @@ class _Walk:
 
 
 def _components(path: bytes) -> list[bytes]:
-    """The parts of a path, the last first, for a stack. A `/` at the end asks for a directory, as `/.` does."""
+    """Split a path, last part first, for use as a stack. A `/` at the end requires a directory, as `/.` does."""
     parts = [part for part in path.split(b"/") if part]
     return [*([b"."] if parts and path.endswith(b"/") else []), *reversed(parts)]
 
 
 def noun_of(view: View, node: int) -> str:
-    """What a seen node is, to put into a sentence: `a file`, `a symlink`."""
+    """Name the kind of a visible node for a sentence: `a file`, `a symlink`."""
     kind = kind_of(view, node)
     return NOUNS[kind] if kind is not None else "a hard link that leads nowhere"
 
 
 def _elsewhere(tree: Tree, node: int, layer: int) -> str:
-    """Where a node that is not seen after `layer` is to be seen: before it was removed, else from some later layer on."""
+    """Say in which layers a node that is not visible after `layer` is: before it was removed, else from a later layer on."""
     versions = [(int(tree.versions.layer[each]), int(tree.versions.until[each])) for each in tree.versions_of(node)]
     removed = [until for _, until in versions if until <= layer]
     if removed:
@@ -137,7 +137,7 @@ def _elsewhere(tree: Tree, node: int, layer: int) -> str:
 
 
 def _near(view: View, directory: int, name: bytes) -> list[str]:
-    """At most three paths in a directory that the user may have meant."""
+    """Return at most three paths in a directory that the user may have meant."""
     nodes = view.tree.nodes
     below = slice(directory + 1, int(nodes.end[directory]))
     children = directory + 1 + np.flatnonzero((nodes.parent[below] == directory) & view.is_visible[below])

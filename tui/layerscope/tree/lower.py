@@ -1,4 +1,4 @@
-"""What a path shows after the layers below one, symlinks among its parents followed: for the few paths that need it."""
+"""What a path shows in the layers below one, with symlinks among its parents followed; for the few paths that need it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from layerscope.tree.versions import Versions
 
 
 class LowerLayers:
-    """Looks paths up by their sort keys. `number` is always that of the layer that is put on the ones asked about."""
+    """Lookup of paths by sort key. `number` is the layer that is added on top of the ones searched."""
 
     def __init__(self, entries: Entries, rows: PathRows, versions: Versions) -> None:
         self._entries, self._rows, self.versions = entries, rows, versions
 
     def version(self, key: bytes, number: int) -> int | None:
-        """The version that a path shows, as a process would find it: its own symlink is not followed. None for nothing."""
+        """Return the visible version of a path without following its own symlink; None for nothing."""
         found = self._seen(key, number)
         if found is not None or number == 1 or not parent_of(key):
             return found
@@ -29,12 +29,12 @@ class LowerLayers:
         return self._seen(directory + SEPARATOR + name if directory else name, number)
 
     def target(self, key: bytes, number: int) -> bytes:
-        """The path that a symlink leads to in the end; its own where it goes round in circles."""
+        """Return the path that a symlink finally leads to; its own where it is circular."""
         found = self._resolved(key, number)
         return (key if found is None else found).replace(SEPARATOR, b"/")
 
     def leads_to_directory(self, key: bytes, number: int) -> bool:
-        """Whether a path is a directory, or a symlink to one."""
+        """Tell whether a path is a directory, or a symlink to one."""
         directory = self._resolved(key, number)
         found = self._seen(directory, number) if directory else None
         return directory == b"" or (found is not None and bool(self.versions.kind[found] == Kind.DIRECTORY))

@@ -1,4 +1,4 @@
-"""Tables of all layers -> the merged tree."""
+"""Merging the tables of all layers into one tree."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def merge(stack: LayerStack) -> Tree:
 
 
 def _by_entry(stack: LayerStack, layers: list[dict[int, T]]) -> dict[int, T]:
-    """What some entries of each layer have, by their numbers among those of all layers."""
+    """Combine values that some entries of each layer have, keyed by entry number across all layers."""
     return {
         first + entry: found for first, layer in zip(stack.first[:-1], layers, strict=True) for entry, found in layer.items()
     }
@@ -77,7 +77,7 @@ def _entry_nodes(rows: PathRows, count: int) -> Ints:
 
 
 def _entry_until(versions: Versions, entry_layer: Layers) -> Layers:
-    """An entry that gave no version was buried by its own tar."""
+    """Return the layer that ended each entry. An entry that gave no version was replaced within its own tar."""
     until = entry_layer.copy()
     named = versions.entry >= 0
     until[versions.entry[named]] = versions.until[named]

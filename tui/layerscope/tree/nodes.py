@@ -39,11 +39,11 @@ class Nodes:
         return len(self.depth)
 
     def name(self, node: int) -> bytes:
-        """The last component of a node's path."""
+        """Return the last component of a node's path."""
         return self.paths[node][self.name_start[node] :]
 
     def find(self, path: bytes) -> int | None:
-        """The node of a normalized path, by binary search."""
+        """Return the node of a normalized path, by binary search."""
         key = path.replace(b"/", SEPARATOR)
         node = bisect_left(range(len(self)), key, key=lambda index: self.paths[index].replace(b"/", SEPARATOR))
         return node if node < len(self) and self.paths[node] == path else None
@@ -57,8 +57,7 @@ class Nodes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PathRows:
-    """Every (path, layer) there is, sorted by path, then layer, then order in the tar; `entry` is IMPLIED for implied
-    directories.
+    """Every (path, layer) pair, sorted by path, then layer, then order in the tar; `entry` is IMPLIED for implied directories.
 
     `keys` are the nodes' sort keys, for looking up others.
     """
@@ -69,13 +68,13 @@ class PathRows:
     keys: list[bytes]
 
     def find(self, key: bytes) -> int | None:
-        """The node of a sort key."""
+        """Return the node of a sort key."""
         node = bisect_left(self.keys, key)
         return node if node < len(self.keys) and self.keys[node] == key else None
 
 
 def sort_rows(layers: list[LayerPaths]) -> PathRows:
-    """Sort all paths. Tars are mostly in this order already, which Python's sort makes use of: 0.3 s for a million."""
+    """Sort all paths. Tars are mostly sorted already, which Python's sort exploits: 0.3 s for a million."""
     keys: list[bytes] = [b""]
     numbers, entries = [np.ones(1, np.int16)], [np.full(1, IMPLIED, np.int32)]
     for layer in layers:
@@ -100,7 +99,7 @@ def sort_rows(layers: list[LayerPaths]) -> PathRows:
 
 
 def nodes_of(keys: list[bytes]) -> Nodes:
-    """The tree of sorted, unique keys in which every parent is present."""
+    """Build the tree of sorted, unique keys in which every parent is present."""
     paths = Strings.of(keys)
     separators = np.flatnonzero(np.frombuffer(paths.buffer, np.uint8) == 0)
     starts = paths.offsets[:-1]
@@ -115,7 +114,7 @@ def nodes_of(keys: list[bytes]) -> Nodes:
 
 
 def _family(depth: Ints) -> tuple[Ints, Ints]:
-    """Parents and subtree ends from depths alone, a level at a time: each level costs its own nodes only."""
+    """Compute parents and subtree ends from depths alone, one level at a time; each level costs only its own nodes."""
     size = len(depth)
     parent, end = np.zeros(size, np.int32), np.full(size, size, np.int32)
     by_depth = np.argsort(depth, kind="stable").astype(np.int32)

@@ -1,4 +1,4 @@
-"""The shape of a tree alone: what is above, below and between nodes, with whole-array operations over depth-first order."""
+"""Parent and subtree relations of a tree, with whole-array operations over depth-first order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Shape:
 
     @classmethod
     def of(cls, nodes: Nodes) -> Shape:
-        """Find the inner nodes, once for a tree."""
+        """Compute the inner nodes, once per tree."""
         has_below = nodes.end > np.arange(1, len(nodes) + 1, dtype=np.int32)
         return cls(nodes.parent, nodes.end, np.flatnonzero(has_below).astype(np.int32))
 
@@ -32,7 +32,7 @@ class Shape:
         return len(self.parent)
 
     def chain(self, node: int) -> list[int]:
-        """A node and all above it but the root, itself first; nothing for the root."""
+        """Return a node and its ancestors except the root, itself first; nothing for the root."""
         found = []
         while node:
             found.append(node)
@@ -40,19 +40,19 @@ class Shape:
         return found
 
     def above(self, flags: Flags) -> Ints:
-        """The nodes, ascending, that have one of `flags` strictly below them."""
+        """Return the nodes, ascending, that have one of `flags` strictly below them."""
         upto = np.zeros(len(flags) + 1, np.int32)
         np.cumsum(flags, dtype=np.int32, out=upto[1:])
         return self.inner[upto[self.end[self.inner]] > upto[self.inner + 1]]
 
     def with_above(self, flags: Flags) -> Flags:
-        """`flags` and every node above one of them."""
+        """Return `flags` extended to every ancestor."""
         found = flags.copy()
         found[self.above(flags)] = True
         return found
 
     def below(self, flags: Flags) -> Flags:
-        """Every node strictly below one of `flags`."""
+        """Return every node strictly below one of `flags`."""
         tops = self._topmost(self.inner[flags[self.inner]])
         # Subtrees that are apart neither begin nor end at one node, so plain assignment marks their bounds.
         steps = np.zeros(len(flags) + 1, np.int8)
@@ -60,7 +60,9 @@ class Shape:
         return np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
 
     def unfolded(self, first: int, stop: int, is_open: Flags) -> Ints:
-        """The nodes of `first` to `stop` - 1, ascending, that are below no closed node of these. Costs what it returns."""
+        """Return the nodes from `first` to `stop` - 1, ascending, that are below no closed node among them. Costs only what
+        it returns.
+        """
         inner = self.inner_of(first, stop)
         closed = self._topmost(inner[~is_open[inner]])
         starts = np.concatenate([np.array([first], np.int32), self.end[closed]])
@@ -68,11 +70,11 @@ class Shape:
         return ranges(starts, stops)
 
     def inner_of(self, first: int, stop: int) -> Ints:
-        """The inner nodes among `first` to `stop` - 1."""
+        """Return the inner nodes among `first` to `stop` - 1."""
         return self.inner[slice(*np.searchsorted(self.inner, [first, stop]))]
 
     def _topmost(self, nodes: Ints) -> Ints:
-        """Those of ascending `nodes` that are below no other of them."""
+        """Return those of ascending `nodes` that are below no other of them."""
         reach = np.maximum.accumulate(self.end[nodes])
         is_topmost = np.ones(len(nodes), bool)
         is_topmost[1:] = nodes[1:] >= reach[:-1]
@@ -80,7 +82,7 @@ class Shape:
 
 
 def ranges(starts: Numbers, stops: Numbers) -> Numbers:
-    """The numbers of several ranges, one range after the other, of the same type as `starts`."""
+    """Return the numbers of several ranges, one range after the other, of the same type as `starts`."""
     lengths = stops - starts
     shifts = starts - (np.cumsum(lengths, dtype=starts.dtype) - lengths)
     numbers = np.repeat(shifts, lengths)

@@ -1,4 +1,4 @@
-"""The layers' paths as they are merged: sort keys that can be rewritten (by symlinks) and entries that can fall (shadowed)."""
+"""The layers' paths during the merge: sort keys that symlinks may rewrite, and entries that may be shadowed."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class LayerPaths:
     findings: Findings = field(default_factory=Findings)
 
     def directory_keys(self) -> set[bytes]:
-        """The keys of the entries that are directories."""
+        """Return the keys of the entries that are directories."""
         keys = self.keys
         return {keys[index] for index in np.flatnonzero(self.kind == Kind.DIRECTORY).tolist()}
 
 
 def paths_of(stack: LayerStack) -> list[LayerPaths]:
-    """The layers' paths, base first, nothing resolved yet."""
+    """Return the layers' paths, base first, before any symlink is followed."""
     keys = stack.entries.paths.translated(b"/", b"\0").tolist()
     return [
         _layer_paths(number, table, stack.first[number - 1], keys[slice(*stack.first[number - 1 : number + 1])])
@@ -98,7 +98,7 @@ def find_needed(layer: LayerPaths) -> None:
 
 
 def settle(layer: LayerPaths, names: set[bytes]) -> None:
-    """Find the layer's implied directories, and settle what stands below a path that is no directory in the same tar.
+    """Find the layer's implied directories, and drop entries below a path that is not a directory in the same tar.
 
     `names` are its keys.
     """
@@ -116,7 +116,7 @@ def settle(layer: LayerPaths, names: set[bytes]) -> None:
 
 
 def _imply(layer: LayerPaths, marked: set[bytes], names: set[bytes], directories: set[bytes]) -> None:
-    """Have markers' directories stand too, but where the layer itself has something else."""
+    """Add the directories that markers need, except where the layer itself has something else."""
     if layer.shadowed:
         standing = [index for index in range(len(layer.keys)) if index not in layer.shadowed]
         names = {layer.keys[index] for index in standing}
@@ -127,7 +127,7 @@ def _imply(layer: LayerPaths, marked: set[bytes], names: set[bytes], directories
 
 
 def _settle_contested(layer: LayerPaths, contested: set[bytes]) -> None:
-    """Replay the tar's order where a path is a parent and something else than a directory in one tar.
+    """Replay the tar's order where a path is both a parent and a non-directory in one tar.
 
     A non-directory buries what came before it below its path; what comes after it below its path makes it an implied
     directory. A directory that stands where its own tar had something else first has nothing of the layers below.
@@ -162,7 +162,7 @@ def _fall(layer: LayerPaths, key: bytes, standing: dict[bytes, int]) -> None:
 
 
 def contested_above(key: bytes, contested: Container[bytes]) -> list[bytes]:
-    """The directories above `key` that are among `contested`, the nearest first."""
+    """Return the directories above `key` that are among `contested`, the nearest first."""
     end = key.rfind(b"\0")
     found = []
     while end > 0:

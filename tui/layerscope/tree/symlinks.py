@@ -36,7 +36,7 @@ def follow_symlinks(layers: list[LayerPaths]) -> None:
 
 
 def _looked_up(layer: LayerPaths) -> set[bytes]:
-    """Every directory that the layer's paths lead through; an opaque directory holds its marker."""
+    """Return every directory that the layer's paths lead through; an opaque directory contains its marker."""
     return layer.needed | layer.marked | directories_above(layer.targets.values())
 
 

@@ -51,29 +51,31 @@ class Tree:
         return len(self.nodes)
 
     def versions_of(self, node: int) -> range:
-        """The numbers of a node's versions, oldest first."""
+        """Return the numbers of a node's versions, oldest first."""
         start, stop = np.searchsorted(self.versions.node, [node, node + 1]).tolist()
         return range(start, stop)
 
     def content_size(self, entry: Longs | Ints) -> Longs:
-        """The content bytes that each entry shows; 0 for what is no file and for IMPLIED."""
+        """Return the content bytes of each entry; 0 for everything but files, and for IMPLIED."""
         if not len(self.entries):
             return np.zeros(len(entry), np.int64)
         origin = np.where(entry >= 0, self.origin[entry], -1)
         return np.where(origin >= 0, self.entries.size[origin], 0)
 
     def xattrs_of(self, entry: int) -> dict[bytes, bytes]:
-        """The extended attributes that an entry's name shows: those of its content, and what a hard link's own header adds."""
+        """Return the extended attributes of an entry's name: those of its content, and those that a hard link's own header
+        adds.
+        """
         if entry < 0 or not self.xattrs:
             return {}
         return self.xattrs.get(int(self.origin[entry]), {}) | self.xattrs.get(entry, {})
 
     def device_of(self, entry: int) -> tuple[int, int] | None:
-        """The major and minor number that an entry's name shows; None for what is no device, and where its header has none."""
+        """Return the major and minor number of a device; None for anything else, and where the header has none."""
         return self.devices.get(int(self.origin[entry])) if entry >= 0 else None
 
     def view(self, first: int, last: int | None = None) -> View:
-        """What is seen after layer `last`, and the changes of the layers `first` to `last` against what was below them.
+        """Compute what is visible after layer `last`, and what the layers `first` to `last` changed relative to those below.
 
         `view(k)` is layer k's own. Layers count from 1; no tree is copied, only columns over versions are compared.
         """

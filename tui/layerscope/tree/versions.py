@@ -32,7 +32,7 @@ class Versions:
         return len(self.node)
 
     def at(self, node: Ints, layer: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """The version that each `layer` gives each `node`; -1 where it gives none."""
+        """Return the version that each `layer` gives each `node`; -1 where it gives none."""
         key = self._keys(self.node, self.layer)
         wanted = self._keys(node, layer)
         found = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
@@ -59,7 +59,7 @@ def versions_of(rows: PathRows, nodes: Nodes, layers: list[LayerPaths], entry_ki
 
 
 def _winners(rows: PathRows, layers: list[LayerPaths]) -> npt.NDArray[np.bool_]:
-    """The last row of each path in each layer, those aside that the layer's own tar buried."""
+    """Return the last row of each path in each layer, except those that the layer's own tar replaced."""
     fallen = [FALLEN, *(layer.first + index for layer in layers for index in layer.shadowed)]
     is_standing = ~np.isin(rows.entry, fallen) if len(fallen) > 1 else np.ones(len(rows.node), bool)
     standing = np.flatnonzero(is_standing)
@@ -95,8 +95,8 @@ class _Stack:
         self._seen[node[is_new]] = versions[is_new]
 
     def _hidden(self, paths: LayerPaths, versions: npt.NDArray[np.int64], rows: PathRows) -> npt.NDArray[np.int64]:
-        """The subtrees, as (start, end) pairs of nodes, that a layer hides: its whiteouts, opaques, and directories it
-        replaces.
+        """Return the subtrees, as (start, end) pairs of nodes, that a layer hides: its whiteouts, opaques, and directories
+        it replaces.
         """
         end = self._nodes.end
         whiteouts = [node for key, _ in paths.whiteouts if (node := rows.find(key)) is not None]

@@ -6,7 +6,6 @@ import io
 import struct
 from typing import TYPE_CHECKING
 
-from layerscope.sources.documents.zipped import check_directory
 from layerscope.text import escape
 from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, ArchiveListing, ArchiveMember
 
@@ -18,6 +17,8 @@ MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
 def list_zip(content: bytes) -> ArchiveListing:
     """The members of a whole zip; none, and damage that says why, when its directory cannot be read."""
+    from layerscope.sources.documents.zipped import check_directory
+
     try:
         check_directory(content)
         members = tuple(map(_member, _read(content)[: MOST_MEMBERS + 1]))

@@ -1,4 +1,4 @@
-"""Every wasted byte, once: its cause, the layer that wrote it and the layer that buried it (DESIGN.md, "Waste, defined")."""
+"""Every wasted byte, once: its cause, the layer that wrote it and the layer that buried it (ARCHITECTURE.md, "Waste")."""
 
 from __future__ import annotations
 

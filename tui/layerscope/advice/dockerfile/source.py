@@ -86,6 +86,8 @@ class _Reader:
             line = self._lines[first]
             if not _is_empty(line):
                 text = self._continue(line.strip())
+                if not text:  # a continuation mark with nothing before or after it
+                    continue
                 heredocs = tuple(self._heredocs(text, first + 1))
                 yield SourceLine(first + 1, self._last_line(first), text, heredocs)
 

@@ -1,4 +1,4 @@
-"""Compressed bytes in, unpacked bytes out, in bounded pieces, with points from which to start again."""
+"""Decompression in bounded pieces, with seek points at which it can restart."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Compression(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeekPoint:
-    """Where unpacking can start again: `unpacked` and `stored` offsets, and gzip's state there (None: a fresh member or
+    """Offset at which unpacking can restart: `unpacked` and `stored` offsets, and gzip's state there (None: a new member or
     frame).
     """
 
@@ -79,16 +79,16 @@ Remember = Callable[[SeekPoint], None]
 
 
 class Supply(Protocol):
-    """Stored bytes that are asked for at offsets that never go back."""
+    """Stored bytes, read at offsets that only grow."""
 
     size: int
 
     def read(self, start: int, size: int) -> bytes:
-        """`size` bytes from `start` on; shorter where they end."""
+        """Return `size` bytes from `start` on; fewer where they end."""
 
 
 def forget_it(_point: SeekPoint) -> None:
-    """The default for `remember`: no seek points are wanted."""
+    """Ignore a seek point: the default for `remember`."""
 
 
 def compression_of(head: bytes) -> Compression:
@@ -105,7 +105,7 @@ def compression_of(head: bytes) -> Compression:
 def unpack(
     blob: Blob, *, start: SeekPoint | None = None, remember: Remember = forget_it, on_bytes: OnBytes = uncounted
 ) -> Iterator[bytes]:
-    """The unpacked bytes of `blob` from `start` on, in pieces of at most PIECE bytes.
+    """Yield the unpacked bytes of `blob` from `start` on, in pieces of at most PIECE bytes.
 
     `remember` is called with a seek point every SEEK_DISTANCE bytes, `on_bytes` with the stored bytes got through. All
     members and frames are read, up to the blob's end. Raises CorruptLayer, with the stored offset in its sentence,
@@ -121,7 +121,7 @@ def unpack(
 
 
 def unpack_forward(supply: Supply) -> Iterator[bytes]:
-    """The unpacked bytes of what can be read once only, in bounded pieces. Raises CorruptLayer as `unpack` does.
+    """Yield the unpacked bytes of a stream that can be read only once, in bounded pieces. Raises CorruptLayer as `unpack` does.
 
     Nothing of it is kept: there are no seek points, and damage to zstd shows when it is reached.
     """
@@ -135,7 +135,7 @@ def unpack_forward(supply: Supply) -> Iterator[bytes]:
 
 
 def unpacked_limit(stored_bytes: int) -> int:
-    """The most that a blob of this size may unpack to, in bytes: 16 GiB or a hundred times its size, whichever is more.
+    """Return the most that a blob of this size may unpack to, in bytes: 16 GiB or a hundred times its size, whichever is more.
 
     Real layers stay under a ratio of 50. LAYERSCOPE_MAX_UNPACKED (bytes) replaces the limit.
     """
@@ -144,7 +144,7 @@ def unpacked_limit(stored_bytes: int) -> int:
 
 
 def unpacked_guess(blob: Blob) -> int:
-    """What a compressed blob may unpack to, in bytes, for sharing work out: gzip's last member says so (RFC 1952 2.3.1)."""
+    """Estimate the bytes a compressed blob unpacks to, to balance work: gzip's last member states them (RFC 1952 2.3.1)."""
     stated = int.from_bytes(blob.read(max(blob.size - 4, 0), 4), "little")
     is_likely = compression_of(blob.read(0, 4)) is Compression.GZIP and stated >= blob.size
     return stated if is_likely else 3 * blob.size
@@ -167,7 +167,7 @@ def _copy(feed: Supply, start: SeekPoint, _remember: Remember) -> Iterator[bytes
 
 
 def _gunzip(feed: Supply, start: SeekPoint, remember: Remember) -> Iterator[bytes]:
-    """Every member of a gzip blob (RFC 1952 2.2); eStargz writes a member for each file."""
+    """Yield every member of a gzip blob (RFC 1952 2.2); eStargz writes one member per file."""
     stored, unpacked, state = start.stored, start.unpacked, start.state
     while state is not None or _another_member(feed, stored):
         member = _Member(feed, stored, unpacked, state, remember)
@@ -176,7 +176,7 @@ def _gunzip(feed: Supply, start: SeekPoint, remember: Remember) -> Iterator[byte
 
 
 def _another_member(feed: Supply, stored: int) -> bool:
-    """True when a member starts at `stored`. Zeros up to the end are padding, as gzip(1) has it."""
+    """Tell whether a member starts at `stored`. Zeros up to the end are padding, as for gzip(1)."""
     head = feed.read(stored, len(GZIP_MAGIC))
     if head == GZIP_MAGIC:
         return True
@@ -188,7 +188,7 @@ def _another_member(feed: Supply, stored: int) -> bool:
 
 
 class _Member:
-    """One gzip member being inflated; `stored` and `unpacked` are the blob's offsets reached so far."""
+    """One gzip member being decompressed; `stored` and `unpacked` are the offsets reached so far."""
 
     def __init__(self, feed: Supply, stored: int, unpacked: int, state: Any, remember: Remember) -> None:
         self._feed, self.stored, self.unpacked = feed, stored, unpacked
@@ -221,7 +221,7 @@ class _Member:
             before = None if state.eof else state.copy()
 
     def _up_to_error(self, state: Any, data: bytes, error: Exception) -> Iterator[bytes]:
-        """What zlib threw away of `data`'s output when it met the error, from the `state` before; then raises CorruptLayer."""
+        """Yield the output that zlib dropped when it met the error in `data`, starting at `state`; then raise CorruptLayer."""
         piece, length = b"", 0
         with suppress(zlib.error):
             for length in range(len(data)):
@@ -239,7 +239,7 @@ def _wrong_checksum(compression: Compression, stored: int) -> str:
 
 
 class _Source:
-    """A feed as the file that zstandard's stream_reader wants."""
+    """File object over a feed, as zstandard's stream_reader needs it."""
 
     def __init__(self, feed: Feed, start: int, end: int) -> None:
         self._feed, self._offset, self._end = feed, start, end
@@ -251,7 +251,7 @@ class _Source:
 
 
 def _unzstd(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]:
-    """Every frame of a zstd blob. The frame walk comes first: zstandard takes a truncated blob for a whole one."""
+    """Yield every frame of a zstd blob. Walks the frames first, because zstandard takes a truncated blob for a whole one."""
     walk = frames_of(feed.again())
     _remember_frames(walk.frames, remember)
     wide = next((frame for frame in walk.frames if frame.window > MAX_WINDOW), None)
@@ -264,7 +264,7 @@ def _unzstd(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]
 
 
 def _zstd_pieces(feed: Feed, start: int, ends: list[int]) -> Iterator[bytes]:
-    """The frames from `start` on; `ends` is where each of them ends."""
+    """Yield the frames from `start` on; `ends` is where each of them ends."""
     if start >= ends[-1]:
         return
     import zstandard  # 9 ms that only zstd blobs need to pay for
@@ -284,7 +284,7 @@ def _zstd_pieces(feed: Feed, start: int, ends: list[int]) -> Iterator[bytes]:
 
 
 def _without_first(pieces: Iterator[bytes], length: int) -> Iterator[bytes]:
-    """The pieces without their first `length` bytes."""
+    """Drop the first `length` bytes of the pieces."""
     for piece in pieces:
         if len(piece) > length:
             yield piece[length:]
@@ -292,7 +292,7 @@ def _without_first(pieces: Iterator[bytes], length: int) -> Iterator[bytes]:
 
 
 def _remember_frames(frames: list[Frame], remember: Remember) -> None:
-    """Frames that say their size are seek points for free: zstd:chunked has one for each file."""
+    """Record frames that state their size as seek points: zstd:chunked has one per file."""
     unpacked = last = 0
     for frame in frames:
         if unpacked >= last + SEEK_DISTANCE // 16:
@@ -304,7 +304,7 @@ def _remember_frames(frames: list[Frame], remember: Remember) -> None:
 
 
 def _unzstd_forward(supply: Supply, stored: int = 0, ends: list[int] | None = None) -> Iterator[bytes]:
-    """Every frame, with its end seen to; `stream_reader` takes a truncated one for a whole one.
+    """Yield every frame and check that each is complete; `stream_reader` takes a truncated one for a whole one.
 
     Where a frame ends (`ends`, or at least the last at the supply's end), its checksum is fed apart: with the error of a
     wrong one, zstandard throws away what it unpacked in the same call.
@@ -334,7 +334,7 @@ def _unzstd_forward(supply: Supply, stored: int = 0, ends: list[int] | None = No
 
 
 def _unpack_rare(supply: Supply, compression: Compression) -> Iterator[bytes]:
-    """Every stream of an xz or bzip2 blob, which engines read and nobody pushes; there are no seek points in them.
+    """Yield every stream of an xz or bzip2 blob, without seek points; engines read them, but nobody pushes them.
 
     Zeros up to the end are padding (the .xz file format, 2.2).
     """
@@ -361,7 +361,7 @@ def _unpack_rare(supply: Supply, compression: Compression) -> Iterator[bytes]:
 
 
 def _rare_input(supply: Supply, stored: int, compression: Compression) -> int:
-    """How many bytes to hand over at a time."""
+    """Return how many bytes to hand over at a time."""
     if compression is Compression.BZIP2:
         return LARGEST_INPUT
     left = supply.size - stored

@@ -1,4 +1,4 @@
-"""A walk over the frames of a zstd blob (RFC 8878, 3.1): their offsets and sizes, and whether the last one is whole.
+"""Offsets and sizes of the frames of a zstd blob (RFC 8878, 3.1), and whether the last one is complete.
 
 zstandard's readers report truncated input as a clean end, so this walk says where the bytes really end. It reads frame
 and block headers only: 0.06 s for 200 MB.
@@ -15,13 +15,13 @@ SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
 
 
 def is_zstd_magic(magic: bytes) -> bool:
-    """True for the first four bytes of a frame or of a skippable frame (0x184D2A50 to 0x184D2A5F)."""
+    """Tell whether four bytes start a frame or a skippable frame (0x184D2A50 to 0x184D2A5F)."""
     return magic == FRAME_MAGIC or (magic[1:4] == SKIPPABLE_MAGIC and 0x50 <= magic[0] <= 0x5F)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: its stored offset, the size it unpacks to (0: skippable, None: it does not say), its window in bytes."""
+    """One frame: its stored offset, its unpacked size (0: skippable, None: not stated), its window in bytes."""
 
     stored: int
     unpacked: int | None
@@ -30,7 +30,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameWalk:
-    """All frames; `end` is the stored offset after the last one begun, `damage` a sentence when that one is not whole."""
+    """All frames; `end` is the stored offset after the last one, `damage` a sentence when that one is incomplete."""
 
     frames: list[Frame]
     end: int
@@ -60,7 +60,7 @@ def _skippable(head: bytes, offset: int) -> tuple[Frame, int | None]:
 
 
 def _frame(feed: Feed, head: bytes, offset: int) -> tuple[Frame, int | None]:
-    """Read a frame header (RFC 8878, 3.1.1.1) and hop over its blocks."""
+    """Read a frame header (RFC 8878, 3.1.1.1) and skip over its blocks."""
     head = head.ljust(18, b"\0")
     descriptor = head[4]
     is_single_segment = bool(descriptor & 0x20)
@@ -81,7 +81,7 @@ def _window(byte: int) -> int:
 
 
 def _blocks_end(feed: Feed, offset: int) -> int | None:
-    """The offset after a frame's last block (RFC 8878, 3.1.1.2); None when the blob ends first."""
+    """Return the offset after a frame's last block (RFC 8878, 3.1.1.2); None when the blob ends first."""
     while True:
         header = feed.read(offset, 3)
         if len(header) < 3:

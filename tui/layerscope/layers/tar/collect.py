@@ -1,4 +1,4 @@
-"""Rows of headers -> the table of a layer, a batch at a time."""
+"""Header rows -> the table of a layer, one batch at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Collector:
-    """Decodes rows, sorts markers out, and keeps what `table` is made of. `problems` may be added to."""
+    """Decodes rows, separates markers from entries, and collects the parts of the table. Callers may add to `problems`."""
 
     def __init__(self, layer: int) -> None:
         self.layer = layer
@@ -37,7 +37,7 @@ class Collector:
         self._devices: dict[int, tuple[int, int]] = {}
 
     def add(self, rows: HeaderRows) -> None:
-        """Take `rows`. Raises CorruptLayer at the first that is damaged, after taking those before it."""
+        """Decode and collect `rows`. Raises CorruptLayer at the first damaged one, after collecting those before it."""
         if not rows.blocks:
             return
         batch, damage = decode(rows)
@@ -64,7 +64,7 @@ class Collector:
         self._count += len(kept)
 
     def _place_markers(self, keep: Mask) -> None:
-        """Remember how many entries stand before each marker of these rows."""
+        """Record how many entries precede each marker of these rows."""
         markers = self._markers
         if markers.whiteout_rows or markers.opaque_rows:
             before = self._count + np.cumsum(keep)
@@ -74,7 +74,7 @@ class Collector:
             markers.opaque_rows.clear()
 
     def _leave_out(self, paths: list[bytes], kind: npt.NDArray[np.uint8], keep: Mask) -> None:
-        """What no system can unpack: paths that are too long, and a root that is no directory."""
+        """Leave out what no system can unpack: paths that are too long, and a root that is not a directory."""
         if max(map(len, paths)) <= MAX_PATH and b"" not in paths:
             return
         for row, path in enumerate(paths):
@@ -87,7 +87,7 @@ class Collector:
                 keep[row] = False
 
     def _leave_out_links(self, batch: HeaderBatch, keep: Mask) -> None:
-        """Links whose targets are longer than any system allows."""
+        """Leave out links whose targets are longer than any system allows."""
         for row in [row for row, target in batch.links.items() if len(target) > MAX_PATH and keep[row]]:
             keep[row] = False
             text = f"a link whose target of {len(batch.links[row])} bytes is longer than any system allows; left out"
@@ -105,7 +105,7 @@ class Collector:
         self._xattrs |= {numbers[row]: xattrs for row, xattrs in batch.xattrs.items() if kept[row]}
 
     def table(self, *, unpacked_bytes: int, damage: str = "") -> LayerTable:
-        """The table of all rows that were flushed; `damage` is added as a fatal problem."""
+        """Build the table of all flushed rows; `damage` is added as a fatal problem."""
         problems = self.problems + [Problem(self.layer, *found) for found in self._markers.problems]
         if damage:
             problems.append(Problem(self.layer, b"", damage, Severity.DAMAGE))

@@ -1,4 +1,4 @@
-"""One header under the exact path: its size field, what lies after it, and where a sparse file's content is."""
+"""The exact path for one header: its size field, what follows it, and where a sparse file's content is."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SHORT_MAP = 64 << 10
 
 
 class Buffer(Protocol):
-    """What slices to bytes: bytes themselves, or a memory map."""
+    """Something whose slices are bytes: bytes, or a memory map."""
 
     def __getitem__(self, index: slice, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Header:
-    """One header under the exact path: its block and size field, and where it stands."""
+    """One header on the exact path: its block, its size field and its position."""
 
     block: bytes
     size: int
@@ -40,7 +40,7 @@ class Header:
         return self.position + self.shift
 
     def following(self, distance: int, length: int) -> bytes:
-        """`length` bytes from `distance` after the header's start, fewer where the buffer ends."""
+        """Return `length` bytes from `distance` after the header's start; fewer where the buffer ends."""
         start = self.position + distance
         return self.buffer[start : max(start, min(start + length, self.end))]
 
@@ -59,7 +59,7 @@ class Content:
 
 
 def size_field(block: bytes, offset: int) -> int:
-    """The size that a header at `offset` states. Raises CorruptLayer when it is no number, or absurd."""
+    """Return the size that the header at `offset` states. Raises CorruptLayer when it is not a number, or absurd."""
     try:
         size = parse_field(block[124:136])
     except ValueError as error:
@@ -92,7 +92,7 @@ def content_of(header: Header, records: SparseRecords | None, stored: int) -> Co
 
 
 def _sparse(position: int, runs: tuple[Run, ...], size: int, stored: int, fault: str) -> Content:
-    """Go reads no sparse file whose runs are longer or shorter together than what the tar stores of it."""
+    """Find the content of a sparse file. Go rejects a file whose runs are longer or shorter in total than its stored bytes."""
     sparse = checked_map(runs, size)
     held = sum(length for _, length in runs)
     if held > stored:
@@ -103,7 +103,9 @@ def _sparse(position: int, runs: tuple[Run, ...], size: int, stored: int, fault:
 
 
 def _old_sparse(header: Header, stored: int) -> Content | None:
-    """GNU tar's old form: four runs in the header, more in extension blocks after it. No engine takes the type."""
+    """Read GNU tar's old sparse form: four runs in the header, more in extension blocks after it. No engine accepts this
+    type.
+    """
     fault = "an entry of type b'S', an old GNU sparse file"
     if not is_gnu(header.block):
         return Content(header.position + BLOCK, stored, fault=fault)

@@ -1,11 +1,11 @@
-"""The walk from header to header of a tar: a tight loop over plain headers, and an exact step for all others.
+"""The walk from header to header of a tar: a tight loop over plain headers, and an exact step for the others.
 
 Docker, containerd, Podman, BuildKit and umoci all read layers with Go's archive/tar, so its rules are ours (tests hold them
 against the engines). Where they are not those of POSIX, which says what `pax` does, POSIX comes after the dash.
 
 - Each header: a checksum of unsigned or signed bytes, in octal. Every number of a format must be one, device numbers too, and
   so must a PAX size, uid, gid, mtime, atime and ctime; a number may be GNU's base-256 - octal alone.
-- Formats: "ustar\\0" is ustar, with star's trailer star; "ustar  \\0" is GNU's; all else is v7 and has neither prefix nor
+- Formats: "ustar\0" is ustar, with star's trailer star; "ustar  \0" is GNU's; all else is v7 and has neither prefix nor
   device numbers. A prefix has 155 bytes, star's 131; GNU's format has one where no times can be read and the text is ASCII.
 - A name, whatever says it, ends at a NUL; one in a PAX path, linkpath, uname or gname makes the header invalid.
 - x: the last of several records of a key counts, an empty value takes the header's own. A new x replaces the whole one before
@@ -87,11 +87,11 @@ class HeaderWalk:
 
     @property
     def takes_plain(self) -> bool:
-        """True when a plain header may be added to `rows` as it is: no extended header bears on it."""
+        """Whether a plain header may be added to `rows` unchanged: no extended header applies to it."""
         return not self.is_done and not self.awaits_entry
 
     def advance(self, buffer: Buffer, position: int, stop: int, end: int, shift: int) -> int:
-        """Take the headers that start before `stop`; `end` is how far `buffer` reaches, `shift` its offset in the tar.
+        """Read the headers that start before `stop`; `end` is where `buffer` ends, `shift` its offset in the tar.
 
         Returns where the next header starts: at or after `stop`, or before it when the buffer does not hold all that
         belongs to that header, or when a batch is full.
@@ -108,7 +108,7 @@ class HeaderWalk:
         return position
 
     def _hop(self, buffer: Buffer, position: int, stop: int, end: int, shift: int) -> int:
-        """The fast path: plain headers, and the usual extended ones. 0.5 us a header, so everything here counts."""
+        """Take the fast path: plain headers, and the usual extended ones. 0.5 us per header, so everything here counts."""
         rows, known = self.rows, self._known_sizes
         blocks, add_block, add_offset, add_size = rows.blocks, rows.blocks.append, rows.offsets.append, rows.sizes.append
         room = BATCH - len(blocks)
@@ -143,7 +143,7 @@ class HeaderWalk:
         return position
 
     def _hop_extended(self, buffer: Buffer, position: int, end: int, shift: int) -> int:
-        """Take extended headers and their entry; UNPARSED for those that the exact path has to look at, nothing being taken.
+        """Take extended headers and their entry; return UNPARSED, taking nothing, for those that need the exact path.
 
         What says where the next header is cannot wait for the batch: a size, or a sparse file.
         """
@@ -175,7 +175,7 @@ class HeaderWalk:
         return position + BLOCK + ((size + 511) & -512)
 
     def _learn_size(self, field: bytes) -> int:
-        """The value of a size field, remembered; UNPARSED for one that the exact path has to look at."""
+        """Parse a size field and remember its value; UNPARSED where the exact path has to look at it."""
         size = self._known_sizes.get(field, UNPARSED)
         if size == UNPARSED:
             size = _plain_size(field)
@@ -184,7 +184,7 @@ class HeaderWalk:
         return size
 
     def _step(self, buffer: Buffer, position: int, end: int, shift: int) -> int | None:
-        """The exact path: one header of any sort. None when `buffer` must reach further first."""
+        """Take the exact path for one header of any kind. None when `buffer` must reach further first."""
         block = buffer[position : position + BLOCK]
         if block == ZERO_BLOCK:
             return self._end_marker(buffer, position, end, shift)
@@ -205,7 +205,7 @@ class HeaderWalk:
             raise CorruptLayer(f"a damaged sparse file at offset {offset}: {error}") from error
 
     def _end_marker(self, buffer: Buffer, position: int, end: int, shift: int) -> int | None:
-        """Two blocks of zeros end the tar (POSIX pax, "ustar Interchange Format"); one is taken for it at the very end."""
+        """Detect the end: two blocks of zeros (POSIX pax, "ustar Interchange Format"), or one at the very end of the bytes."""
         second = buffer[position + BLOCK : min(position + 2 * BLOCK, end)]
         if len(second) < BLOCK:
             return None
@@ -215,7 +215,7 @@ class HeaderWalk:
         return position + 2 * BLOCK
 
     def _extended(self, header: Header) -> int | None:
-        """Take an x, g, L or K. Raises ValueError for a damaged one."""
+        """Take an x, g, L or K header. Raises ValueError for a damaged one."""
         if not 0 <= header.size <= MAX_EXTENDED:
             raise CorruptLayer(f"an extended header of {header.size} bytes at offset {header.offset}")
         body = header.following(BLOCK, header.size)
@@ -241,7 +241,7 @@ class HeaderWalk:
         self._collector.problems.append(Problem(self._collector.layer, name, text, severity))
 
     def _entry(self, header: Header, override: Overrides) -> int | None:
-        """Take one real entry; None when the buffer must reach further first. Raises ValueError for a damaged sparse map."""
+        """Take one entry; None when the buffer must reach further first. Raises ValueError for a damaged sparse map."""
         flag = header.block[156]
         is_header_only = flag in HEADER_ONLY or (not flag and name_of(header.block, override).endswith(b"/"))
         stored = 0 if is_header_only else header.size if override.size is None else override.size
@@ -284,8 +284,8 @@ class HeaderWalk:
             self.rows.sparse[row] = content.sparse
 
     def keep_whole(self, position: int, total: int) -> None:
-        """Raises CorruptLayer, after forgetting the entry, when the content before `position` reaches beyond the tar's
-        `total` bytes. Its padding may be missing.
+        """Drop the entry whose content before `position` reaches beyond the tar's `total` bytes and raise CorruptLayer. Only
+        its padding may be missing.
         """
         if position <= total:
             return
@@ -301,7 +301,7 @@ class HeaderWalk:
         raise CorruptLayer(f"truncated: the bytes end at offset {total}, inside the content at offset {start}")
 
     def end(self, position: int, rest: bytes, total: int) -> None:
-        """Take the end of a tar of `total` bytes; `rest` is what `advance` left from `position` on, two blocks of it at most.
+        """Finish a tar of `total` bytes; `rest` is what `advance` left from `position` on, at most two blocks.
 
         Raises CorruptLayer when some of the tar is missing.
         """
@@ -316,7 +316,7 @@ class HeaderWalk:
             self._add_problem(b"", refused(text), Severity.REFUSED)
 
     def pass_rest(self, piece: bytes) -> None:
-        """Take some of the bytes after the end marker, in order."""
+        """Check bytes after the end marker, in order."""
         if not self._rest_bytes:
             piece = piece.lstrip(b"\0")
         self._rest += piece[: BLOCK - len(self._rest)]
@@ -325,22 +325,22 @@ class HeaderWalk:
         self._rest_bytes += len(piece)
 
     def _ends_in_estargz_table(self) -> bool:
-        """Whether eStargz's table of contents, one member that nothing follows, is all there is after the end."""
+        """Tell whether eStargz's table of contents, one member that nothing follows, is all there is after the end."""
         size = _plain_size(self._rest[124:136]) if len(self._rest) == BLOCK else UNPARSED
         return self._rest.startswith(ESTARGZ_TABLE) and size >= 0 and self._rest_end <= BLOCK + -(-size // BLOCK) * BLOCK
 
     def flush_when_full(self) -> None:
-        """`flush` once a batch has come together."""
+        """Call `flush` once a batch is complete."""
         if len(self.rows.blocks) >= BATCH:
             self.flush()
 
     def flush(self) -> None:
-        """Decode the collected rows. Raises CorruptLayer at the first whose checksum is wrong, after taking those before it."""
+        """Decode the collected rows. Raises CorruptLayer at the first wrong checksum, after keeping the rows before it."""
         rows, self.rows = self.rows, HeaderRows()
         self._collector.add(rows)
 
     def table(self, *, unpacked_bytes: int, damage: str = "") -> LayerTable:
-        """The table of all rows that were flushed; `damage` is added as a fatal problem."""
+        """Build the table of all flushed rows; `damage` is added as a fatal problem."""
         if self._rest and not self._ends_in_estargz_table():
             text = f"{self._rest_bytes} bytes after the end of the layer's tar, which no engine unpacks"
             self._add_problem(b"", text, Severity.REFUSED)
@@ -348,7 +348,7 @@ class HeaderWalk:
 
 
 def _plain_size(field: bytes) -> int:
-    """The value of a size field of eleven octal digits and an end; UNPARSED for any other, for the exact path to look at."""
+    """Parse a size field of eleven octal digits and a terminator; UNPARSED for any other, which needs the exact path."""
     digits = field[:11]
     if not digits.isdigit() or b"8" in digits or b"9" in digits or field[11] not in b"\0 ":
         return UNPARSED

@@ -1,4 +1,4 @@
-"""A batch of tar headers -> columns, with whole-array operations; what is not plain is read exactly, one header at a time.
+"""A batch of tar headers -> columns, with whole-array operations; unusual headers are read exactly, one at a time.
 
 The formats: POSIX ustar, the old v7, GNU tar's, star's prefix, and base-256 numbers (libarchive `tar(5)` describes them all).
 What is made of them are the rules of Go's archive/tar, as `walk` lists them.
@@ -64,7 +64,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(slots=True, eq=False)
 class HeaderRows:
-    """Headers as they are collected, one row an entry; the lists run side by side.
+    """Collected headers, one row per entry, as parallel lists.
 
     `offsets` and `sizes` are those of the content in the unpacked tar (size 0 for all but regular files), `digests` its
     xxh3_128 (empty list: not computed), `extended` the extended headers that the fast path took. `overrides` and `sparse` are
@@ -80,7 +80,7 @@ class HeaderRows:
     extended: list[ExtendedHeader] = field(default_factory=list)
 
     def drop_from(self, row: int) -> None:
-        """Forget `row` and all after it."""
+        """Drop `row` and all after it."""
         del self.extended[bisect_left(self.extended, (row,)) :]
         for column in (self.blocks, self.offsets, self.sizes, self.digests):
             del column[row:]
@@ -91,9 +91,7 @@ class HeaderRows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeaderBatch:
-    """Decoded rows: names as written (not normalized), the targets of those that are links, the entries' columns, and the
-    major and minor numbers of those that are devices.
-    """
+    """Decoded rows: names as written (not normalized), link targets, the entries' columns, and device numbers."""
 
     names: list[bytes]
     links: dict[int, bytes]
@@ -111,7 +109,7 @@ class HeaderBatch:
     faults: list[tuple[bytes, str]]
 
     def entries(self, keep: Mask, paths: list[bytes]) -> Entries:
-        """The rows of `keep` under their normalized `paths` (one for each kept row)."""
+        """Return the rows of `keep` under their normalized `paths` (one for each kept row)."""
         rows = slice(None) if keep.all() else np.flatnonzero(keep)
         return Entries(
             paths=Strings.of(paths),
@@ -136,7 +134,7 @@ class HeaderBatch:
 
 
 def decode(rows: HeaderRows) -> tuple[HeaderBatch | None, str]:
-    """All fields of `rows`, as far as they are sound, and the damage after them, if any. None for no rows.
+    """Decode all fields of `rows` up to the first damage, and return that damage, if any. None for no rows.
 
     Damage is a wrong checksum, for the walk has lost its way there, or an extended header that cannot be read. The rows from
     there on are dropped. A field that is no number counts as 0 and is a problem.
@@ -151,7 +149,7 @@ def decode(rows: HeaderRows) -> tuple[HeaderBatch | None, str]:
 
 
 def _sound_headers(rows: HeaderRows) -> tuple[Headers, str]:
-    """The blocks as one structured array, up to the first header, plain or extended, whose checksum is wrong."""
+    """Return the blocks as one structured array, up to the first header, plain or extended, whose checksum is wrong."""
     table = np.frombuffer(b"".join(rows.blocks), HEADER)
     extended = np.frombuffer(b"".join([block for _, block, _, _ in rows.extended]), HEADER)
     bad, bad_extended = _first_bad_checksum(table), _first_bad_checksum(extended)
@@ -166,7 +164,7 @@ def _sound_headers(rows: HeaderRows) -> tuple[Headers, str]:
 
 
 def _first_bad_checksum(table: Headers) -> int:
-    """The first header whose checksum is not that of its bytes, or `len(table)`."""
+    """Return the first header whose checksum is not that of its bytes, or `len(table)`."""
     given, is_plain = octal_8(table["checksum"])
     block_bytes = table.view(np.uint8).reshape(-1, BLOCK)
     sums = _byte_sums(block_bytes) - block_bytes[:, 148:156].sum(axis=1, dtype=np.int64) + 8 * 0x20
@@ -177,7 +175,7 @@ def _first_bad_checksum(table: Headers) -> int:
 
 
 def has_good_checksum(block: bytes) -> bool:
-    """Whether a header's checksum fits, summing its bytes as unsigned or, as old tars did, signed numbers."""
+    """Tell whether a header's checksum fits, summing its bytes as unsigned or, as old tars did, signed numbers."""
     try:
         given = parse_octal(block[148:156])
     except ValueError:
@@ -188,7 +186,7 @@ def has_good_checksum(block: bytes) -> bool:
 
 
 def _byte_sums(table: npt.NDArray[np.uint8]) -> Numbers:
-    """Sum of each row's bytes, eight lanes at a time: 4 times faster than a sum over uint8."""
+    """Sum each row's bytes, eight lanes at a time: 4 times faster than a sum over uint8."""
     words = table.view(np.uint64)
     lanes = np.uint64(0x00FF00FF00FF00FF)
     sums = (words & lanes).sum(axis=1) + ((words >> np.uint64(8)) & lanes).sum(axis=1)
@@ -250,7 +248,7 @@ def _override_numbers(columns: dict[str, Numbers], row: int, override: Overrides
 
 
 def _check_rare_numbers(table: Headers, rows: HeaderRows, problems: list[tuple[int, str]]) -> None:
-    """Numbers of which no column is made, but which Go's reader must be able to read as well."""
+    """Check numbers that become no column, but that Go's reader must be able to read."""
     is_v7 = ~_is_ustar(table) & (table["magic"] != GNU_MAGIC)
     for name, place in DEVICE_FIELDS.items():
         _, is_plain = octal_8(table[name])
@@ -274,12 +272,12 @@ def _is_ustar(table: Headers) -> Mask:
 
 
 def is_gnu(block: bytes) -> bool:
-    """Whether a header is in GNU tar's own format."""
+    """Tell whether a header is in GNU tar's own format."""
     return block[257:265] == b"ustar  \0"
 
 
 def _names(table: Headers, rows: HeaderRows, said: dict[int, bytes], overrides: dict[int, Overrides]) -> list[bytes]:
-    """The names as a directory in the v7 format is told by them: a sparse file's own is not among them yet."""
+    """Return the names by which the v7 format marks directories; a sparse file's own name is not among them yet."""
     names: list[bytes] = table["name"].tolist()
     if b"".join(names).find(b"\0") >= 0:
         names = [name.partition(b"\0")[0] for name in names]
@@ -294,12 +292,12 @@ def _names(table: Headers, rows: HeaderRows, said: dict[int, bytes], overrides: 
 
 
 def name_of(block: bytes, override: Overrides) -> bytes:
-    """The name of one entry, as `decode` has it before a sparse file's own takes its place."""
+    """Return the name of one entry as `decode` sees it, before a sparse file's own name replaces it."""
     return override.path or _prefix(block) + block[:100].partition(b"\0")[0]
 
 
 def _prefix(block: bytes) -> bytes:
-    """ustar's prefix of 155 bytes; star's, told by its trailer, has 131 and two times after it, and so has GNU's format.
+    """Return the name prefix: ustar's 155 bytes, or the 131 of star and GNU's format, where two times follow it.
 
     Old versions of Go wrote a prefix in GNU's format: where no times stand there and the text is ASCII, it is taken for one.
     """
@@ -320,7 +318,7 @@ def _is_time(field: bytes) -> bool:
 
 
 def _old_directories(kind: npt.NDArray[np.uint8], table: Headers, names: list[bytes]) -> None:
-    """In the v7 format, which has no flag for it, a directory is a file whose name ends in a slash."""
+    """Mark directories of the v7 format, which has no flag for them: files whose names end in a slash."""
     for row in np.flatnonzero(table["flag"] == 0).tolist():
         if names[row].endswith(b"/"):
             kind[row] = Kind.DIRECTORY
@@ -339,7 +337,7 @@ def _links(
 
 
 def _devices(kind: npt.NDArray[np.uint8], rows: HeaderRows) -> dict[int, tuple[int, int]]:
-    """The v7 format has no device numbers, so they are 0; those that are no numbers were told already and are left out."""
+    """Return device numbers; 0 in the v7 format, which has none. Unreadable ones were reported already and are left out."""
     found = {}
     for row in np.flatnonzero((kind == Kind.CHAR) | (kind == Kind.BLOCK)).tolist():
         block = rows.blocks[row]
@@ -357,11 +355,11 @@ def _content_ids(rows: HeaderRows) -> npt.NDArray[np.uint64]:
 
 
 def problems_of(batch: HeaderBatch, layer: int) -> list[Problem]:
-    """What cannot be read, as problems of `layer`: Go's reader stops there, so that no engine unpacks it."""
+    """Describe what cannot be read as problems of `layer`: Go's reader stops there, so no engine unpacks it."""
     found = batch.faults + [(batch.names[row], text) for row, text in batch.problems]
     return [Problem(layer, name, refused(text), Severity.REFUSED) for name, text in found]
 
 
 def refused(text: str) -> str:
-    """The sentence with what it means for those who run the image."""
+    """Add to a sentence what the problem means when the image is run."""
     return f"{text}; no engine unpacks this layer"

@@ -29,7 +29,7 @@ AUFS = f"below a directory of aufs's own name: {OVERLAYFS}, and umoci, have it, 
 
 @dataclass(slots=True, eq=False)
 class Markers:
-    """Whiteouts and opaque directories as normalized paths, in order, and what makes no sense or is read in several ways.
+    """Whiteouts and opaque directories as normalized paths, in order, and names that are invalid or ambiguous.
 
     `whiteout_rows` and `opaque_rows` are the rows that they stood in, of the names that `sort_out` was given; `omitted` the
     rows and paths that are neither entries nor hide anything.
@@ -44,7 +44,7 @@ class Markers:
 
 
 def normalize(name: bytes) -> bytes:
-    """`./a`, `/a`, `a//` and `b/../a` are `a`; `..` never leaves the root, which is the empty path."""
+    """Normalize a name: `./a`, `/a`, `a//` and `b/../a` are `a`; `..` never leaves the root, which is the empty path."""
     parts: list[bytes] = []
     for part in name.split(b"/"):
         if part == b"..":
@@ -55,7 +55,7 @@ def normalize(name: bytes) -> bytes:
 
 
 def sort_out(names: list[bytes], markers: Markers) -> npt.NDArray[np.bool_]:
-    """Normalize `names` in place and move whiteouts and opaque markers to `markers`; returns which names are entries."""
+    """Normalize `names` in place, move whiteouts and opaque markers to `markers`, and return which names are entries."""
     keep = np.ones(len(names), bool)
     for row in _odd_rows(names):
         name = names[row]
@@ -67,7 +67,7 @@ def sort_out(names: list[bytes], markers: Markers) -> npt.NDArray[np.bool_]:
 
 
 def _odd_rows(names: list[bytes]) -> list[int]:
-    """The rows that may need normalizing or hold a marker: a `/` before `/`, `.` or the end; a first byte `/` or `.`;
+    """Return the rows that may need normalizing or hold a marker: a `/` before `/`, `.` or the end; a first byte `/` or `.`;
     empty names.
     """
     if not names:
@@ -88,7 +88,7 @@ def _is_plain_directory(name: bytes) -> bool:
 
 
 def _is_marker(row: int, path: bytes, markers: Markers) -> bool:
-    """Take a marker apart. Only the last name counts: what lies below a directory called `.wh.x` is files."""
+    """Parse a marker. Only the base name counts: what lies below a directory called `.wh.x` is files."""
     directory, _, base = path.rpartition(b"/")
     if not base.startswith(WHITEOUT):
         if path.startswith(META):

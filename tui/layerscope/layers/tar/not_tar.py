@@ -1,4 +1,4 @@
-"""What a layer is whose first bytes are no tar header: told by its magic, so that it is not taken for damage."""
+"""Descriptions of layers whose first bytes are not a tar header, told by magic bytes, so that they do not look like damage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ _MAGIC = (
 
 
 def no_header_text(offset: int, block: bytes) -> str:
-    """Why there is no tar header in `block`, at an offset of the unpacked layer; a first one says what the layer is instead."""
+    """Say why `block`, at an offset of the unpacked layer, is not a tar header; for the first block also what the layer is
+    instead.
+    """
     found = next((words for magic, words in _MAGIC if block.startswith(magic)), "") if offset == 0 else ""
     if found:
         return f"it is no tar but {found}, and no engine unpacks that (no tar header at offset 0)"

@@ -9,7 +9,7 @@ _DECIMAL = re.compile(rb"[+-]?[0-9]+")
 
 
 def parse_field(field: bytes) -> int:
-    """A number field of a header: octal digits between spaces and NULs, or GNU's base-256 when the top bit is set.
+    """Parse a number field: octal digits between spaces and NULs, or GNU's base-256 when the top bit is set.
 
     Raises ValueError for anything else and for what does not fit 64 bits.
     """
@@ -17,7 +17,7 @@ def parse_field(field: bytes) -> int:
 
 
 def parse_octal(field: bytes) -> int:
-    """Octal digits between spaces and NULs; what stands after a NUL does not count, and no digits are 0. Raises ValueError."""
+    """Parse octal digits between spaces and NULs; what follows a NUL is ignored, and no digits are 0. Raises ValueError."""
     digits = field.strip(b" \0").partition(b"\0")[0]
     if not digits:
         return 0
@@ -27,7 +27,7 @@ def parse_octal(field: bytes) -> int:
 
 
 def _base_256(field: bytes) -> int:
-    """GNU tar's big-endian two's complement; bit 6 of the first byte is the sign."""
+    """Parse GNU tar's big-endian two's complement; bit 6 of the first byte is the sign."""
     value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
     if field[0] & 0x40:
         value -= 1 << (8 * len(field) - 1)
@@ -35,7 +35,7 @@ def _base_256(field: bytes) -> int:
 
 
 def parse_decimal(text: bytes) -> int:
-    """A PAX integer (pax, "Extended Header Keywords"). Raises ValueError."""
+    """Parse a PAX integer (pax, "Extended Header Keywords"). Raises ValueError."""
     sign, digits = text[:1], text.lstrip(b"+-").lstrip(b"0")
     if not _DECIMAL.fullmatch(text) or len(digits) > 20:
         raise ValueError(f"{text[:40]!r} is not a decimal number")
@@ -43,7 +43,7 @@ def parse_decimal(text: bytes) -> int:
 
 
 def parse_time(text: bytes) -> int:
-    """A PAX time in seconds, its fraction of up to nine digits rounded down. Raises ValueError."""
+    """Parse a PAX time in seconds; its fraction of up to nine digits is rounded down. Raises ValueError."""
     whole, _, fraction = text.partition(b".")
     if fraction and not fraction.isdigit():
         raise ValueError(f"{text[:40]!r} is not a time")

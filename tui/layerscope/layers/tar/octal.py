@@ -13,7 +13,7 @@ DIGITS = np.uint64(0x3030303030303030)
 
 
 def octal_8(column: npt.NDArray[np.void]) -> Parsed:
-    """Values of an 8-byte field given as big-endian uint64, and which of them are plain.
+    """Parse 8-byte fields, given as big-endian uint64; return their values and which of them are plain.
 
     Plain is seven digits and a space or NUL, or six digits and two of them (libarchive, and every checksum). The value
     of a row that is not plain means nothing.
@@ -27,7 +27,9 @@ def octal_8(column: npt.NDArray[np.void]) -> Parsed:
 
 
 def octal_12(high: npt.NDArray[np.void], low: npt.NDArray[np.void]) -> Parsed:
-    """The same for a 12-byte field, given as its first 8 bytes (uint64) and its last 4 (uint32): eleven digits and an end."""
+    """Parse 12-byte fields, given as their first 8 bytes (uint64) and last 4 (uint32): plain is eleven digits and a
+    terminator.
+    """
     first, last = high.astype(np.uint64), low.astype(np.uint64)
     is_plain = (first & DIGIT_BITS) == DIGITS
     is_plain &= (last & np.uint64(0xF8F8F8DF)) == np.uint64(0x30303000)
@@ -35,7 +37,7 @@ def octal_12(high: npt.NDArray[np.void], low: npt.NDArray[np.void]) -> Parsed:
 
 
 def _combine(words: Words) -> Words:
-    """Eight ASCII octal digits a word -> their 24-bit value: pairs, then fours, then all."""
+    """Combine the eight ASCII octal digits of each word into a 24-bit value: pairs, then fours, then all."""
     words = words & np.uint64(0x0707070707070707)
     words = (words & np.uint64(0x0007000700070007)) | ((words & np.uint64(0x0700070007000700)) >> np.uint64(5))
     words = (words & np.uint64(0x0000003F0000003F)) | ((words & np.uint64(0x003F0000003F0000)) >> np.uint64(10))

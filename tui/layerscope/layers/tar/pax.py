@@ -17,13 +17,13 @@ Records = dict[bytes, bytes]
 
 
 def xattr_cost(xattrs: dict[bytes, bytes]) -> int:
-    """Memory for them, in bytes, names and empty ones too."""
+    """Return the memory an extended attribute takes in bytes; names and empty values count too."""
     return sum(len(name) + len(value) + XATTR_COST for name, value in xattrs.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What extended headers (PAX, or GNU's long names) say about the next entry; None where they say nothing.
+    """Values that extended headers (PAX, or GNU's long names) give for the next entry; None where they give none.
 
     `size` is the size of what the tar stores. `path` is the name before a sparse file's own takes its place.
     """
@@ -45,17 +45,17 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True)
 class PendingHeaders:
-    """Extended headers that were read and whose entry was not: the records of the last x, the last long name and link."""
+    """Extended headers whose entry was not read yet: the records of the last x header, the last long name and link."""
 
     records: Records | None = None
     name: bytes = b""
     link: bytes = b""
 
     def overrides(self) -> Overrides:
-        """What they say together. Raises ValueError for a number that is none.
+        """Combine them. Raises ValueError for a number that cannot be parsed.
 
-        Empty xattrs are none: Go leaves them out of Header.Xattrs. Docker 20.10 and umoci set none; containerd, which reads
-        PAXRecords, does (measured with Docker 26.1 on its store).
+        Empty xattrs are left out, as Go's Header.Xattrs has none: Docker 20.10 and umoci set none. containerd, which reads
+        PAXRecords, sets them (measured with Docker 26.1 on its store).
         """
         records = self.records or {}
         xattrs = {key[len(XATTR_PREFIX) :]: value for key, value in records.items() if value and key.startswith(XATTR_PREFIX)}
@@ -83,7 +83,8 @@ def _number(records: Records, key: bytes) -> int | None:
 
 
 def parse_records(body: bytes) -> tuple[Records, list[tuple[bytes, str]]]:
-    """The `length key=value\\n` records, and (name, sentence) for each that no engine takes although it can be read.
+    """Parse the `length key=value\n` records; also return (name, sentence) for each that no engine accepts although it is
+    readable.
 
     The last of several records of a key counts. The runs of GNU's sparse form 0.0, which repeats its keys, are given as
     form 0.1 writes them. Raises ValueError when the body is not made of records.

@@ -1,4 +1,4 @@
-"""The extended headers of a batch of entries, read all at once: the n-th record of every header is taken in one step.
+"""The extended headers of a batch of entries, parsed together: the n-th record of every header in one step.
 
 Every entry of a layer may have a PAX header (Python's tarfile, GNU tar --format=pax, SELinux labels): this costs 1 us each.
 What is not as usual is left to `pax`, one header at a time, which gives the same.
@@ -36,7 +36,7 @@ ExtendedHeader = tuple[int, bytes, bytes, int]
 
 @dataclass(slots=True, eq=False)
 class ExtendedFields:
-    """What the extended headers of a batch say of its rows. Numbers are pairs of rows and values."""
+    """Values that the extended headers of a batch give for its rows. Numbers are pairs of rows and values."""
 
     uid: tuple[Longs, Longs]
     gid: tuple[Longs, Longs]
@@ -53,7 +53,7 @@ class ExtendedFields:
 
 
 def read_extended(headers: list[ExtendedHeader]) -> ExtendedFields:
-    """Read all that the fast path took, in tar order, one x a row at most.
+    """Parse all extended headers of the fast path, in tar order, at most one x per row.
 
     Damage does not raise: `damage` is the first, and of that row and later ones nothing is known.
     """
@@ -82,13 +82,15 @@ def read_extended(headers: list[ExtendedHeader]) -> ExtendedFields:
 
 
 def _long_names(headers: list[ExtendedHeader], flag: int) -> dict[int, bytes]:
-    """GNU's long names or link targets by row; the last one of a row counts, an empty one takes it back."""
+    """Return GNU's long names or link targets by row; the last one of a row counts, an empty one removes it."""
     found = {row: body.partition(b"\0")[0] for row, block, body, _ in headers if block[156] == flag}
     return {row: name for row, name in found.items() if name}
 
 
 class _RecordBatch:
-    """Reads the records of many headers, all first ones, then all second ones. `is_odd` tells which it leaves to `pax`."""
+    """Parser of the records of many headers at once: all first records, then all second ones. `is_odd` marks those left to
+    `pax`.
+    """
 
     def __init__(self, bodies: list[bytes]) -> None:
         self.bodies = bodies
@@ -123,7 +125,7 @@ class _RecordBatch:
         self.is_odd[active] = True
 
     def _next_records(self, active: Longs, start: Longs) -> tuple[Longs, Longs]:
-        """Where the key of each record begins, and where the record ends: 0 where that is not a plain record."""
+        """Return where the key of each record begins, and where the record ends: 0 where that is not a plain record."""
         length, keys = np.zeros(len(start), np.int64), np.zeros(len(start), np.int64)
         value, is_digit = np.zeros(len(start), np.int64), np.ones(len(start), bool)
         for digits in range(5):
@@ -140,7 +142,7 @@ class _RecordBatch:
         return keys, ends
 
     def _take(self, active: Longs, keys: Longs, ends: Longs) -> None:
-        """Take one record of each header of `active`: its key begins at `keys`, its value ends at `ends`."""
+        """Parse one record of each header of `active`: its key starts at `keys`, its value ends at `ends`."""
         words = self._words[keys]
         is_left = np.ones(len(active), bool)
         for key in (*TIMES, *OWNERS, *STRINGS):
@@ -157,7 +159,7 @@ class _RecordBatch:
         self._check_keys(active[is_left], keys[is_left], ends[is_left])
 
     def _begins(self, words: npt.NDArray[np.uint64], keys: Longs, key: bytes) -> Mask:
-        """Which records have this key."""
+        """Tell which records have this key."""
         if len(key) == 8:
             found: Mask = words == _word(key)
             found[found] = self._text[keys[found] + 8] == ord("=")
@@ -167,7 +169,7 @@ class _RecordBatch:
         return begins
 
     def _check_keys(self, active: Longs, keys: Longs, ends: Longs) -> None:
-        """Of a record that says nothing, it has to have a key and a value all the same."""
+        """Check that a record we do not use has a key and a value."""
         if len(active):
             equals = np.flatnonzero(self._text == ord("="))
             first = np.append(equals, len(self._text))[np.searchsorted(equals, keys)]
@@ -189,7 +191,7 @@ class _RecordBatch:
         self._numbers[key].append((active, values))
 
     def _decimals(self, start: Longs, end: Longs, *, has_fraction: bool) -> tuple[Longs, Mask]:
-        """The whole part of numbers of up to 18 digits, without a sign, and which of them are such."""
+        """Parse the whole part of unsigned numbers of up to 18 digits; return which of the values are such numbers."""
         value, is_good = np.zeros(len(start), np.int64), end - start <= LONGEST_NUMBER
         is_whole, whole = np.ones(len(start), bool), np.zeros(len(start), np.int64)
         for at in range(int(min((end - start).max(initial=0), LONGEST_NUMBER))):
@@ -206,7 +208,7 @@ class _RecordBatch:
         return value, is_good
 
     def said(self, rows: Longs, names: dict[int, bytes], links: dict[int, bytes]) -> ExtendedFields:
-        """What was read, by the `rows` of the headers. Long names and links go before paths."""
+        """Return what was parsed, by the `rows` of the headers. Long names and links override paths."""
         is_plain, listed = ~self.is_odd, rows.tolist()
         strings = [{listed[number]: text for number, text in self._strings[key].items() if is_plain[number]} for key in STRINGS]
         odd = set(rows[self.is_odd].tolist())
@@ -229,7 +231,7 @@ class _RecordBatch:
         return rows[numbers[is_plain]], values[is_plain]
 
     def _all_xattrs(self, rows: list[int]) -> Iterator[tuple[int, dict[bytes, bytes]]]:
-        """The xattrs by row. Rows with the same ones share them: a label of SELinux stands at a thousand files."""
+        """Return the xattrs by row. Rows with equal ones share them: one SELinux label may be on thousands of files."""
         shared: dict[tuple[bytes, ...], dict[bytes, bytes]] = {}
         for number, records in self._xattrs.items():
             if self.is_odd[number]:

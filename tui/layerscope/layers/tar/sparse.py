@@ -32,7 +32,9 @@ class SparseRecords:
 
 
 def parse_sparse_records(records: Mapping[bytes, bytes]) -> SparseRecords | None:
-    """Read the records of a version that Go knows, or of none that have a map; None for all others. Raises ValueError."""
+    """Parse the records of a sparse version that Go knows, or of no version with a map; None for all others. Raises
+    ValueError.
+    """
     version = records.get(b"GNU.sparse.major", b""), records.get(b"GNU.sparse.minor", b"")
     text = records.get(b"GNU.sparse.map", b"")
     is_form_0 = version in ((b"0", b"0"), (b"0", b"1")) or (version == (b"", b"") and text != b"")
@@ -63,7 +65,7 @@ def _paired(numbers: list[int]) -> tuple[Run, ...]:
 
 
 def checked_map(runs: tuple[Run, ...], size: int) -> SparseMap:
-    """The map of a file of `size` bytes. Raises ValueError when runs are negative, out of order or beyond the file."""
+    """Check the map of a file of `size` bytes. Raises ValueError when runs are negative, out of order or beyond the file."""
     if size < 0 or any(offset < 0 or length < 0 or offset + length > LARGEST for offset, length in runs):
         raise ValueError("a sparse map with negative or absurd numbers")
     if any(sum(run) > following[0] for run, following in pairwise(runs)):
@@ -74,8 +76,8 @@ def checked_map(runs: tuple[Run, ...], size: int) -> SparseMap:
 
 
 def parse_header_runs(block: bytes, start: int, count: int) -> list[Run]:
-    """The runs of an old GNU sparse header (`start` 386, 4 runs) or extension block (0, 21); one that begins with a NUL ends
-    them. Raises ValueError.
+    """Parse the runs of an old GNU sparse header (`start` 386, 4 runs) or extension block (0, 21), up to one that starts
+    with a NUL. Raises ValueError.
     """
     runs = []
     for at in range(start, start + 24 * count, 24):
@@ -86,7 +88,7 @@ def parse_header_runs(block: bytes, start: int, count: int) -> list[Run]:
 
 
 def parse_content_map(content: bytes) -> tuple[tuple[Run, ...], int] | None:
-    """The map that begins the content of a version 1.0 file: decimal lines, padded to a block.
+    """Parse the map at the start of a version 1.0 file's content: decimal lines, padded to a block.
 
     Returns the runs and the map's length in bytes, None when `content` holds only a part of it. Raises ValueError.
     """

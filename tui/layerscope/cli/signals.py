@@ -1,4 +1,7 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does: what was begun is cleaned up, then the exit code says which it was."""
+"""SIGTERM and SIGHUP end a command as Ctrl-C does: clean up first, then exit with 128 + the signal.
+
+Apart from the rest, so that signals are handled before anything slow is imported.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import NoReturn
 
 
 class Ended(BaseException):
-    """Somebody ended this process by a signal; no `except Exception` gets in its way."""
+    """A signal that ends the process; no `except Exception` catches it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -17,13 +20,13 @@ class Ended(BaseException):
 
 
 def raise_on_signals() -> None:
-    """Raise Ended in the main thread for SIGTERM and SIGHUP, unless the caller had them ignored, as nohup does."""
+    """Raise Ended in the main thread for SIGTERM and SIGHUP, unless the caller ignores them, as nohup does."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _end)
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    # A shell and the system may both send one: the second must not break off the cleaning up.
+    # A shell and the system may both send one: the second must not interrupt the cleanup.
     signal.signal(number, signal.SIG_IGN)
     raise Ended(number)

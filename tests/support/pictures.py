@@ -1,0 +1,31 @@
+"""How a screen becomes a picture: the sizes and themes, and what must not differ between two runs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from textual.app import App
+from textual.widgets import Input
+
+SIZES = {"80x24": (80, 24), "140x40": (140, 40)}
+THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colors": "ansi-dark"}
+
+
+class Picture(SingleFileSnapshotExtension):
+    """One SVG a picture."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "svg"
+
+
+def hold_cursors(app: App[Any]) -> None:
+    """Twice a second a cursor is not to be seen: no picture may depend on when it was taken."""
+    for box in app.screen.query(Input):
+        box.cursor_blink = False
+
+
+def without_fonts(svg: str) -> str:
+    """Screenshots name a font of the web, which neither tests nor the README load."""
+    return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
