@@ -21,6 +21,7 @@ from layerscope.layers.readers import blob as read
 from layerscope.layers.readers.blob import read_layer
 from layerscope.layers.table import Kind, LayerTable
 from layerscope.layers.tar import header_walk as walk
+from layerscope.layers.tar.collect import NO_ROOT
 from support import image_builder as build
 from support.image_builder import Compress, Layer, Member, blob, directory, file, hardlink, layer, raw, squeeze, symlink, text
 from support.model import normalize
@@ -84,6 +85,11 @@ def rows_by_tarfile(tar: bytes) -> list[Row]:
         return [_row_by_tarfile(member) for member in opened]
 
 
+def names_the_root(row: Row) -> bool:
+    """Whether engines leave the entry out or refuse it: the root can only be a directory."""
+    return row.path == b"" and row.kind is not Kind.DIRECTORY
+
+
 def _row_by_tarfile(member: tarfile.TarInfo) -> Row:
     kind = KINDS[member.type]
     xattrs = {raw(key.removeprefix(XATTR)): raw(value) for key, value in member.pax_headers.items() if key.startswith(XATTR)}
@@ -108,7 +114,8 @@ parts = st.one_of(
     st.binary(min_size=1, max_size=12),
     st.sampled_from((b"a", b"b", b".", b"..", b"\xc3\xa9", b"\xff", b" ", b"n\n", b"\x1b[31m", b"x" * 99, b"y" * 150)),
 ).map(lambda part: part.replace(b"/", b"_").replace(b"\0", b"_").replace(b".wh.", b"_").replace(b"\x1f\x8b", b"gz"))
-names = st.lists(parts, min_size=1, max_size=4).map(b"/".join).filter(lambda name: normalize(name) != b"")
+# Filtered before it is joined: hypothesis 6.100 loses the filter of a mapped list with NumPy 2.
+names = st.lists(parts, min_size=1, max_size=4).filter(lambda drawn: normalize(b"/".join(drawn)) != b"").map(b"/".join)
 targets = st.one_of(names, st.just(b"t" * 300))
 small = st.integers(0, 0o7777777)
 large = st.one_of(small, st.integers(0, 2**40))
@@ -154,10 +161,20 @@ def table_of(stored: bytes) -> LayerTable:
 
 
 def assert_as_tarfile_reads(tar: bytes) -> None:
-    table = table_of(tar)
-    assert rows_of(table) == rows_by_tarfile(tar)
-    assert table.problems == ()
+    table, expected = table_of(tar), rows_by_tarfile(tar)
+    assert rows_of(table) == [row for row in expected if not names_the_root(row)]
+    assert {problem.text for problem in table.problems} == ({NO_ROOT} if any(map(names_the_root, expected)) else set())
     assert table.unpacked_bytes == len(tar)
+
+
+@pytest.mark.parametrize("tar_format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("name", [b".", b"..", b"a/..", b"./."])
+@pytest.mark.parametrize("kind", ["file", "char", "block", "fifo", "symlink"])
+def test_an_entry_that_is_no_directory_is_not_the_root(tar_format: int, name: bytes, kind: build.Kind) -> None:
+    at_root = Member(name, kind, b"x" if kind == "file" else b"", target=b"t" if kind == "symlink" else b"")
+    drawn = Layer((file("before", b"1"), at_root, file("after", b"2")), tar_format)
+    assert [row.path for row in rows_of(table_of(drawn.tar()))] == [b"before", b"after"]
+    assert_as_tarfile_reads(drawn.tar())
 
 
 @pytest.mark.parametrize("tar_format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
