@@ -224,3 +224,10 @@ def test_many_symlinks_that_a_layer_turns_into_directories_are_one_problem_a_lay
     assert followed.text.endswith(": /l0 to /usr/lib, /l1 to /usr/lib, /l2 to /usr/lib and 2 more")
     assert (replaced.layer, replaced.path, replaced.severity) == (2, b"m0", NOTE)
     assert replaced.text == "turns 2 symlinks into directories: what was reached through them is gone: /m0, /m1"
+
+
+def test_a_problem_of_many_paths_names_three_of_them() -> None:
+    twice = [f"f{number}\x1b" for number in range(6)]
+    (problem,) = tree_of([layer(*twice, *twice)]).problems
+    assert problem.path == b"f0\x1b"
+    assert problem.text.endswith(r" (5 more like it, such as /f1\x1b and /f2\x1b)")
