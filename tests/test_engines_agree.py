@@ -213,3 +213,21 @@ def test_a_directory_in_a_symlinks_place_is_told_in_words() -> None:
     assert (problem.layer, problem.path) == (2, b"lib")
     assert problem.text.startswith("turns the symlink /lib into a directory: what was reached through it is gone")
     assert "umoci and the vfs driver of Docker and Podman follow the symlink, to /usr/lib" in problem.text
+
+
+def test_many_symlinks_that_a_layer_turns_into_directories_are_one_problem_a_layer_and_kind() -> None:
+    names = [f"l{number}" for number in range(5)]
+    base = layer("usr/", "usr/lib/", *(symlink(name, "usr/lib") for name in (*names, "m0", "m1")))
+    (followed, replaced) = tree_of([base, layer("m0/", "m1/", *(f"{name}/x" for name in names))]).problems
+    assert (followed.layer, followed.path, followed.severity) == (2, b"l0", DIFFERS)
+    assert followed.text.startswith("turns 5 symlinks into directories: what was reached through them is gone (so do")
+    assert followed.text.endswith(": /l0 to /usr/lib, /l1 to /usr/lib, /l2 to /usr/lib and 2 more")
+    assert (replaced.layer, replaced.path, replaced.severity) == (2, b"m0", NOTE)
+    assert replaced.text == "turns 2 symlinks into directories: what was reached through them is gone: /m0, /m1"
+
+
+def test_a_problem_of_many_paths_names_three_of_them() -> None:
+    twice = [f"f{number}\x1b" for number in range(6)]
+    (problem,) = tree_of([layer(*twice, *twice)]).problems
+    assert problem.path == b"f0\x1b"
+    assert problem.text.endswith(r" (5 more like it, such as /f1\x1b and /f2\x1b)")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from layerscope.compare.entries import Aspect
 from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
 from layerscope.report.verdict.layer_changes import why_changed
 from support.commands import process, ran, written
@@ -131,6 +132,15 @@ def test_a_hard_link_is_its_content_whichever_name_comes_first() -> None:
     found = difference(*sides)
     assert found.is_nothing
     assert why_changed(found) == "the same files; only the tar is written differently (in another order)"
+
+
+def test_names_of_one_inode_have_the_metadata_of_its_last_header() -> None:
+    plain = file("f", b"abc", mode=0o600, uid=5, mtime=9)
+    by_link = layer(file("f", b"abc"), hardlink("g", "f", mode=0o600, uid=5, mtime=9))
+    assert difference(by_link, layer(plain, hardlink("g", "f", mode=0o600, uid=5, mtime=9))).is_nothing
+    found = difference(by_link, layer(plain, hardlink("g", "f", mode=0o644)))
+    assert found.metadata == (b"f", b"g")
+    assert found.aspects_of((b"f",)) == found.aspects_of((b"g",)) == Aspect.MODE | Aspect.OWNER | Aspect.TIME
 
 
 def test_a_hard_link_into_a_lower_layer_is_compared_by_what_it_shows() -> None:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 def merge(stack: LayerStack) -> Tree:
     """Merge the layers, base first, by the rules of OCI image-spec `layer.md`; where that is silent, as containerd does.
 
-    117,000 entries take 0.15 s, a million 1.5 s.
+    117,000 entries take 0.2 s of processor time, a million with 36,000 whiteouts 2.2 to 3.2 s.
     """
     layers = paths_of(stack)
     follow_symlinks(layers)

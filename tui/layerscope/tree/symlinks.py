@@ -18,8 +18,9 @@ MAX_HOPS = 255
 """Links followed for one path before it counts as a loop; containerd's number."""
 LOOP = "an entry below a symlink that leads round in circles: no engine unpacks it"
 LEADS_OUT = (
-    "an entry below a symlink of its own layer to a directory that the layer has not (yet): Docker and Podman refuse it (but "
-    "the vfs driver where a layer below has the directory); containerd and umoci follow the symlink, as is done here"
+    "an entry below a symlink of its own layer to a directory that the layer has not (yet): Docker (but on containerd's store) "
+    "and Podman refuse it (but the vfs driver where a layer below has the directory); containerd and umoci follow the symlink, "
+    "as is done here"
 )
 LinkOf = Callable[[bytes], bytes | None]
 OnHop = Callable[[bytes], None]

@@ -13,7 +13,11 @@ from layerscope.tree.stack import LayerPaths
 from layerscope.tree.versions import Versions
 
 LINK = "turns the symlink /{} into a directory: what was reached through it is gone"
+LINKS = "turns {:,} symlinks into directories: what was reached through them is gone"
 FOLLOWED = f" (so do {OVERLAYFS}; umoci and {VFS} follow the symlink, to /{{}})"
+ALL_FOLLOWED = f" (so do {OVERLAYFS}; umoci and {VFS} follow the symlinks)"
+EXAMPLES = 3
+"""The most symlinks of a layer that are named."""
 OTHER = (
     f"an entry below what is no directory in the layers below: {OVERLAYFS} turn it into a directory, as is shown here; umoci "
     f"and {VFS} refuse the layer"
@@ -27,17 +31,32 @@ def find_turned(layers: list[LayerPaths], rows: PathRows, versions: Versions, lo
         return
     follows = (versions.node[1:] == versions.node[:-1]) & (versions.until[:-1] == versions.layer[1:])
     is_turned = follows & (versions.kind[1:] == Kind.DIRECTORY) & (versions.kind[:-1] != Kind.DIRECTORY)
-    hidden = [{key for key, _ in layer.whiteouts} for layer in layers]
+    turned: dict[int, list[tuple[bytes, bool, bool]]] = {}
     for before in np.flatnonzero(is_turned).tolist():
-        number = int(versions.layer[before + 1]) - 1
-        layer, key = layers[number], rows.keys[int(versions.node[before])]
-        if key in hidden[number]:
+        is_symlink, is_implied = bool(versions.kind[before] == Kind.SYMLINK), bool(versions.entry[before + 1] == IMPLIED)
+        found = turned.setdefault(int(versions.layer[before + 1]), [])
+        found.append((rows.keys[int(versions.node[before])], is_symlink, is_implied))
+    for number, found in turned.items():
+        _add_turned(layers[number - 1], found, lower)
+
+
+def _add_turned(layer: LayerPaths, turned: list[tuple[bytes, bool, bool]], lower: LowerLayers) -> None:
+    """Add one layer's: keys, whether a symlink was there, and whether no entry names the directory."""
+    hidden = {key for key, _ in layer.whiteouts}
+    followed, replaced = [], []
+    for key, is_symlink, is_implied in turned:
+        if key in hidden:
             continue
-        is_implied = versions.entry[before + 1] == IMPLIED
-        if versions.kind[before] == Kind.SYMLINK:
-            _add_symlink(layer, key, lower, is_implied=bool(is_implied))
+        if is_symlink and is_implied:
+            followed.append(key)
         elif is_implied:
             layer.findings.add(key, OTHER, Severity.DIFFERS)
+        elif is_symlink and lower.leads_to_directory(key, layer.number):
+            replaced.append(key)
+    if followed:
+        layer.findings.add(followed[0], _of_followed(followed, lower, layer.number), Severity.DIFFERS)
+    if replaced:
+        layer.findings.add(replaced[0], _of_replaced(replaced), Severity.NOTE)
 
 
 def find_made_by_markers(layers: list[LayerPaths], lower: LowerLayers) -> None:
@@ -48,10 +67,25 @@ def find_made_by_markers(layers: list[LayerPaths], lower: LowerLayers) -> None:
                 layer.findings.add(key, MADE_FOR_MARKER, Severity.DIFFERS)
 
 
-def _add_symlink(layer: LayerPaths, key: bytes, lower: LowerLayers, *, is_implied: bool) -> None:
-    text = LINK.format(escape(key.replace(b"\0", b"/")))
-    if is_implied:
-        target = lower.target(key, layer.number)
-        layer.findings.add(key, text + FOLLOWED.format(escape(target)), Severity.DIFFERS)
-    elif lower.leads_to_directory(key, layer.number):
-        layer.findings.add(key, text, Severity.NOTE)
+def _of_followed(keys: list[bytes], lower: LowerLayers, number: int) -> str:
+    """The sentence for symlinks of lower layers that have entries below them, with where some of them lead."""
+    if len(keys) == 1:
+        return _of_replaced(keys) + FOLLOWED.format(escape(lower.target(keys[0], number)))
+    examples = [f"/{_shown(key)} to /{escape(lower.target(key, number))}" for key in keys[:EXAMPLES]]
+    return LINKS.format(len(keys)) + ALL_FOLLOWED + _listed(examples, len(keys))
+
+
+def _of_replaced(keys: list[bytes]) -> str:
+    """The sentence for symlinks whose place a directory's own entry takes."""
+    if len(keys) == 1:
+        return LINK.format(_shown(keys[0]))
+    return LINKS.format(len(keys)) + _listed([f"/{_shown(key)}" for key in keys[:EXAMPLES]], len(keys))
+
+
+def _listed(examples: list[str], count: int) -> str:
+    rest = count - len(examples)
+    return ": " + ", ".join(examples) + (f" and {rest:,} more" if rest else "")
+
+
+def _shown(key: bytes) -> str:
+    return escape(key.replace(b"\0", b"/"))

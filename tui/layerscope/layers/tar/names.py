@@ -15,7 +15,10 @@ OPAQUE = b".wh..wh..opq"
 SLASH, DOT = 0x2F, 0x2E
 OVERLAYFS = "Docker, Podman and containerd on overlayfs"
 VFS = "the vfs driver of Docker and Podman"
-"""Who reads a layer in one way, and who in another. Measured with Docker 20.10, Podman 4.3, containerd 1.6 and umoci 0.4.7."""
+"""Who reads a layer in one way, and who in another.
+
+Measured with Docker 20.10, and 26.1 on containerd's store; Podman 4.3, containerd 1.6 and umoci 0.4.7.
+"""
 NOTHING = "a whiteout that names nothing: no engine unpacks it; here it hides nothing"
 NOTHING_INSIDE = (
     f"a whiteout that names nothing: {OVERLAYFS} refuse it, {VFS} removes the directory that it is in, umoci refuses or "
