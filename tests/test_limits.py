@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,7 +16,7 @@ from layerscope.advice.dockerfile.variables import UNKNOWN, expand
 from support.bounded import limited
 from support.commands import COMMAND, ran, written
 from support.image_builder import layer
-from support.sources_build import saved, write_tar
+from support.sources_build import layer_tar, saved, write_tar
 
 SECURITY = Path(__file__).parents[1] / "SECURITY.md"
 
@@ -84,6 +85,14 @@ def test_more_layers_than_any_engine_stacks_are_refused(tmp_path: Path, capsys: 
     image = written(tmp_path / "image.tar", *[layer("a")] * (limits.LAYERS + 1))
     done = ran(capsys, image)
     assert (done.code, "more than 1000 are absurd" in done.err) == (2, True)
+
+
+def test_ten_thousand_names_of_one_image_take_time_by_their_number(tmp_path: Path) -> None:
+    image = saved(layer_tar("a"))
+    [row] = json.loads(image["manifest.json"])
+    image["manifest.json"] = json.dumps([row | {"RepoTags": [f"app:{number}"]} for number in range(10_000)]).encode()
+    done = limited([*COMMAND, "ci", f"{write_tar(tmp_path / 'a.tar', image)}:app:77"], seconds=12, megabytes=700)
+    assert done.returncode == 0, done.stderr
 
 
 class Endless(BaseHTTPRequestHandler):

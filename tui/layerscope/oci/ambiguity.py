@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -50,6 +51,7 @@ def _twice(top: Any, document: Any) -> Iterator[str]:
             todo += [(each, _argument(wanted)) for each in value]
 
 
+@cache
 def _fields(wanted: Any) -> dict[str, Any]:
     structs = [each for each in (wanted, *get_args(wanted)) if isinstance(each, type) and issubclass(each, msgspec.Struct)]
     if not structs or get_origin(wanted) in (tuple, dict):

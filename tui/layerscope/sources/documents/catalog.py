@@ -9,14 +9,14 @@ from layerscope.errors import BadDocument, NotAnImage
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
 from layerscope.oci.reference import normalize
-from layerscope.sources.documents.candidate import Candidate, Refused, Stored
+from layerscope.sources.documents.candidate import Candidate, Stored
 from layerscope.sources.documents.files import Files
 from layerscope.sources.documents.index import INDEX
 from layerscope.sources.documents.layout import layout_images
 from layerscope.sources.documents.legacy import is_legacy, legacy_images
 from layerscope.sources.documents.saved import MANIFEST, saved_images
 from layerscope.sources.documents.skopeo import directory_images, is_skopeo_directory
-from layerscope.sources.documents.twins import with_difference, with_rivals
+from layerscope.sources.documents.twins import with_differences, with_rivals
 
 
 def stored_images(files: Files) -> list[Stored]:
@@ -70,27 +70,38 @@ def _listed(files: Files, name: str, read: Callable[[Files], list[Stored]]) -> t
 
 
 def _merge(files: Files, listed: list[Stored], saved: list[Stored]) -> list[Stored]:
+    """The images of `index.json` and of `manifest.json`, those of one config as one; in time linear in the names of all."""
     images = [replace(image, numbers=()) for image in listed] if saved else list(listed)
     known = {normalize(name) for image in listed for name in image.names}
     rows: dict[Digest, list[int]] = {}
     for row, each in enumerate(images):
         if isinstance(each, Candidate):
             rows.setdefault(each.config_digest, []).append(row)
+    twins: dict[int, list[Candidate]] = {}
     for image in _numbered(saved):
-        twins = rows.get(image.config_digest, []) if isinstance(image, Candidate) else []
-        for row in twins:
-            images[row] = _with_names(with_difference(files, images[row], image), image, known)
-        if isinstance(image, Candidate) and not twins:
-            rows[image.config_digest] = [len(images)]
-        if not twins:
+        same = rows.get(image.config_digest, []) if isinstance(image, Candidate) else []
+        if isinstance(image, Candidate):
+            for row in same:
+                twins.setdefault(row, []).append(image)
+            if not same:
+                rows[image.config_digest] = [len(images)]
+        if not same:
             images.append(image)
+    for row, others in twins.items():
+        image = images[row]
+        if isinstance(image, Candidate):
+            images[row] = _with_twins(with_differences(files, image, others), others, known)
     return with_rivals(images, count=len(listed))
 
 
-def _with_names(image: Stored, twin: Stored, known: set[str]) -> Stored:
-    """Add the twin's position and those of its names that are new, and spell the image's own as the twin does."""
-    if isinstance(image, Refused):
-        return image
-    own = {normalize(name) for name in image.names}
-    named = image.named(name for name in twin.names if normalize(name) in own or normalize(name) not in known)
-    return replace(named, numbers=(*image.numbers, *twin.numbers))
+def _with_twins(image: Candidate, twins: list[Candidate], known: set[str]) -> Candidate:
+    """Add the twins' positions and those of their names that are new, and spell the image's own as the last of them does."""
+    allowed = {normalize(name) for name in image.names}
+    added: list[list[str]] = []
+    for twin in twins:
+        normal = [(name, normalize(name)) for name in twin.names]
+        new = [(name, full) for name, full in normal if full in allowed or full not in known]
+        allowed.update(full for _, full in new)
+        added.append([name for name, _ in new])
+    named = image.named(name for names in reversed(added) for name in names)
+    return replace(named, numbers=(*image.numbers, *(number for twin in twins for number in twin.numbers)))

@@ -22,15 +22,12 @@ from layerscope.text import escape
 UNNAMED = ""
 
 
-def with_difference(files: Files, image: Stored, twin: Stored) -> Stored:
-    """An image of `index.json`, with a problem where `manifest.json` gives it, told by the same config, other layers."""
-    if not isinstance(image, Candidate) or not isinstance(twin, Candidate):
-        return image
-    place = _first_difference(files, image, twin)
-    if not place:
-        return image
-    text = f"index.json and manifest.json name different layers for this image: {place}"
-    return image.doubted(Problem(0, b"", text, Severity.REFUSED))
+def with_differences(files: Files, image: Candidate, twins: Iterable[Candidate]) -> Candidate:
+    """An image, with a problem for each way in which `manifest.json` gives it, told by the same config, other layers."""
+    by_parts = {twin.parts: twin for twin in twins if twin.parts != image.parts}
+    places = dict.fromkeys(_first_difference(files, image, twin) for twin in by_parts.values())
+    texts = (f"index.json and manifest.json name different layers for this image: {place}" for place in places if place)
+    return image.doubted(*(Problem(0, b"", text, Severity.REFUSED) for text in texts))
 
 
 def with_rivals(images: list[Stored], *, count: int) -> list[Stored]:
