@@ -89,7 +89,9 @@ def test_more_layers_than_any_engine_stacks_are_refused(tmp_path: Path, capsys: 
 
 def test_ten_thousand_names_of_one_image_take_time_by_their_number(tmp_path: Path) -> None:
     image = saved(layer_tar("a"))
-    [row] = json.loads(image["manifest.json"])
+    stated = image["manifest.json"]
+    assert isinstance(stated, bytes)
+    [row] = json.loads(stated)
     image["manifest.json"] = json.dumps([row | {"RepoTags": [f"app:{number}"]} for number in range(10_000)]).encode()
     done = limited([*COMMAND, "ci", f"{write_tar(tmp_path / 'a.tar', image)}:app:77"], seconds=12, megabytes=700)
     assert done.returncode == 0, done.stderr
