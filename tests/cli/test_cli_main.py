@@ -211,11 +211,20 @@ def test_a_signal_leaves_no_file_half_written(tmp_path: Path, number: signal.Sig
     assert list(out.iterdir()) == []
 
 
+SETTLED = 0.5
+"""Seconds in which a command that was sent something is reading again, also on a busy machine."""
+
+
 def _fill(pipe: int) -> None:
-    """Write more of an archive than a pipe holds, so that the command is known to be reading; its end never comes."""
+    """Write more of an archive than a pipe holds, so that the command is known to be reading; its end never comes.
+
+    A signal that comes just before a system call blocks is not seen by Python until the call returns, so wait until the
+    command has gone back to reading.
+    """
     start = layer_tar("a" * 90)[:512] + bytes(1 << 20)
     while start:
         start = start[os.write(pipe, start) :]
+    time.sleep(SETTLED)
 
 
 @pytest.mark.parametrize("command", ["ls {} --layer 1", "ls {} --layer 1 --json", "find {} '*'", "find {} '*' --json"])

@@ -21,7 +21,7 @@ from layerscope.layers.readers.blob import read_plain
 from layerscope.layers.table import LayerStack
 from layerscope.sources.open import open_image
 from layerscope.tree.merge import merge
-from support.commands import ran
+from support.commands import ran, without_estimates
 from support.image_builder import blob
 from support.kept_images import BUSYBOX
 from support.newest import NewestEngines
@@ -95,8 +95,8 @@ def built(request: pytest.FixtureRequest) -> Built:
 
 
 def facts(report: str) -> Any:
-    """A report without what one image is called in different places."""
-    document = json.loads(report)
+    """A report without what one image is called in different places, and without estimates, which take its bytes."""
+    document = without_estimates(json.loads(report))
     del document["image"]["reference"]
     return document
 

@@ -154,7 +154,7 @@ def test_ci_judges_it_only_when_it_is_said_to_be_a_layer(
         done = ran(capsys, *arguments)
         assert done.code == 2
         sentence = (
-            f"{rootfs} is not a container image but a root filesystem; to judge it as an image of one layer, name it layer:"
+            f"{rootfs} is not a container image but a root filesystem; to check it as an image of one layer, write layer:"
         )
         assert sentence in done.err
     assert ran(capsys, "ci", f"layer:{rootfs}", "--min-efficiency", "0", "--max-wasted-percent", "off").code == 0
