@@ -73,7 +73,9 @@ def test_dots_in_strings_and_comments_nest_nothing(tmp_path: Path) -> None:
     assert limited([*COMMAND, "ci", image], seconds=10, directory=tmp_path).returncode == 0
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" + "{}," * 2_000_000 + "{}]"])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 100_000, "[" + "{}," * 2_000_000 + "{}]"], ids=["arrays", "objects", "many"]
+)
 def test_a_document_of_many_or_deep_values_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "index.json").write_text(text)
     (tmp_path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
