@@ -8,7 +8,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from support.image_lists import family, found, listed
-from support.pictures import SIZES, THEMES, Picture, hold_cursors, without_fonts
+from support.pictures import SIZES, Picture, in_each_theme
 from support.screens import piloted
 
 VIEWS: dict[str, Sequence[str]] = {"images": ["down"], "images-filter": ["slash", "n", "o", "d"]}
@@ -17,13 +17,7 @@ VIEWS: dict[str, Sequence[str]] = {"images": ["down"], "images-filter": ["slash"
 async def pictures(size: tuple[int, int], keys: Sequence[str]) -> dict[str, str]:
     """The view that `keys` lead to, in each theme."""
     async with listed(found(family()), size=size, keys=" ".join(keys)) as shown:
-        hold_cursors(shown.app)
-        drawn = {}
-        for name, theme in THEMES.items():
-            shown.app.theme = theme
-            await shown.settled()
-            drawn[name] = without_fonts(shown.app.export_screenshot(title="layerscope", simplify=True))
-        return drawn
+        return await in_each_theme(shown)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -13,7 +13,7 @@ from layerscope.progress import Progress
 from layerscope.sources.base import Base
 from layerscope.sources.demo import open_demo
 from layerscope.sources.image import Image
-from support.pictures import SIZES, THEMES, Picture, hold_cursors, without_fonts
+from support.pictures import SIZES, Picture, in_each_theme
 from support.screens import explored
 
 VIEWS: dict[str, Sequence[str]] = {
@@ -39,13 +39,7 @@ def opener(_progress: Progress) -> tuple[Image, Base]:
 async def pictures(size: tuple[int, int], keys: Sequence[str]) -> dict[str, str]:
     """The view that `keys` lead to, in each theme."""
     async with explored(opener, size=size, keys=keys) as shown:
-        hold_cursors(shown.app)
-        drawn = {}
-        for name, theme in THEMES.items():
-            shown.app.theme = theme
-            await shown.settled()
-            drawn[name] = without_fonts(shown.app.export_screenshot(title="layerscope", simplify=True))
-        return drawn
+        return await in_each_theme(shown)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -9,6 +9,8 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual.app import App
 from textual.widgets import Input
 
+from support.screens import Shown
+
 SIZES = {"80x24": (80, 24), "140x40": (140, 40)}
 THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colors": "ansi-dark"}
 
@@ -29,3 +31,14 @@ def hold_cursors(app: App[Any]) -> None:
 def without_fonts(svg: str) -> str:
     """Screenshots name a font of the web, which neither tests nor the README load."""
     return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+
+
+async def in_each_theme(shown: Shown) -> dict[str, str]:
+    """Pictures of what is on the screen, by the names of THEMES."""
+    hold_cursors(shown.app)
+    drawn = {}
+    for name, theme in THEMES.items():
+        shown.app.theme = theme
+        await shown.settled()
+        drawn[name] = without_fonts(shown.app.export_screenshot(title="layerscope", simplify=True))
+    return drawn

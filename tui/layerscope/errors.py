@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+MAX_CAUSES = 20
+
 
 class LayerscopeError(Exception):
     """Something could not be done. `exit_code` is the command's exit code (2: could not do it)."""
@@ -47,3 +51,14 @@ class BadSettings(LayerscopeError):
 
 class BadDockerfile(LayerscopeError):
     """A Dockerfile cannot be read, or is none; the message names the file and the line."""
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was made of: libraries wrap each other's as causes, reasons and arguments."""
+    todo, seen = [error], 0
+    while todo and seen < MAX_CAUSES:
+        cause = todo.pop(0)
+        seen += 1
+        yield cause
+        inner = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+        todo += [each for each in inner if isinstance(each, BaseException)]

@@ -32,3 +32,8 @@ def _escape_one(match: re.Match[str]) -> str:
     if code < 0x80 or 0xDC80 <= code <= 0xDCFF:  # PEP 383: U+DC80 and up stand for bytes that could not be decoded
         return f"\\x{code & 0xFF:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def utf8_text(text: str) -> str:
+    """Escape what UTF-8 and so JSON cannot carry: lone surrogates, which come from arguments that are not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from decimal import Decimal
 
 PARTS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
@@ -54,3 +55,11 @@ def bar(share: float, width: int, *, is_ascii: bool = False) -> str:
         return "#" * max(round(share * width), int(share > 0))
     eighths = max(round(share * width * 8), int(share > 0))
     return "█" * (eighths // 8) + PARTS[eighths % 8]
+
+
+def utc_text(mtime: int, form: str = "%Y-%m-%d %H:%M") -> str:
+    """Format seconds since 1970 in UTC, so that reports are the same everywhere; as a number where no calendar has them."""
+    try:
+        return time.strftime(form, time.gmtime(mtime))
+    except (OverflowError, ValueError, OSError):
+        return str(mtime)

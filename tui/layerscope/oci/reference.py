@@ -9,11 +9,17 @@ OFFICIAL = "library/"
 DEFAULT_TAG = "latest"
 
 
+def names_a_registry(name: str) -> bool:
+    """Tell whether the part before the first slash is a host: it holds a `.` or a `:`, or is `localhost`."""
+    domain, slash, _ = name.partition("/")
+    return bool(slash) and ("." in domain or ":" in domain or domain == "localhost")
+
+
 def normalize(name: str) -> str:
     """Return the full form of a name: with registry, Docker Hub's `library/`, and its tag or digest, else `latest`."""
     name, at, digest = name.partition("@")
-    domain, slash, path = name.partition("/")
-    if not slash or not ("." in domain or ":" in domain or domain == "localhost"):
+    domain, _, path = name.partition("/")
+    if not names_a_registry(name):
         domain, path = DEFAULT_DOMAIN, name
     if domain == "index.docker.io":
         domain = DEFAULT_DOMAIN

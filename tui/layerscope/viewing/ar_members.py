@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from layerscope.text import escape
+from layerscope.units import utc_text
 from layerscope.viewing.cancelling import BoundedPieces, IsCancelled
-from layerscope.viewing.members import MOST_MEMBERS, ArchiveListing, ArchiveMember, time_text
+from layerscope.viewing.members import MOST_MEMBERS, ArchiveListing, ArchiveMember
 from layerscope.viewing.packed import packing_of, unpacked
 from layerscope.viewing.tar_members import list_tar
 
@@ -77,7 +78,7 @@ def _name(part: _ArMember, names: bytes, content: bytes) -> bytes:
 def _member(part: _ArMember) -> ArchiveMember:
     owner = f"{part.number(28, 34)}:{part.number(34, 40)}"
     mode = part.number(40, 48, 8) & 0o7777
-    return ArchiveMember(escape(part.name), part.size, mode=mode, owner=owner, time=time_text(part.number(16, 28)))
+    return ArchiveMember(escape(part.name), part.size, mode=mode, owner=owner, time=utc_text(part.number(16, 28)))
 
 
 def _inside(content: bytes, part: _ArMember, is_cancelled: IsCancelled) -> ArchiveListing | None:

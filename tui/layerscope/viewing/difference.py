@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from layerscope.units import count_text, size_text
+from layerscope.units import count_text, size_text, utc_text
 from layerscope.viewing.forms import Form, ShownFile
 from layerscope.viewing.hexdump import HexLines
-from layerscope.viewing.members import ArchiveMember, time_text
+from layerscope.viewing.members import ArchiveMember
 from layerscope.viewing.unified import DiffLine, unified
 from layerscope.viewing.versions import Metadata, PathVersion
 
@@ -63,7 +63,7 @@ def _metadata_changes(old: Metadata | None, new: Metadata | None) -> list[str]:
     pairs = (
         ("mode", f"{old.mode:04o}", f"{new.mode:04o}"),
         ("owner", f"{old.uid}:{old.gid}", f"{new.uid}:{new.gid}"),
-        ("time", time_text(old.mtime), time_text(new.mtime)),
+        ("time", utc_text(old.mtime), utc_text(new.mtime)),
     )
     changes = [f"{name} {before} -> {after}" for name, before, after in pairs if before != after]
     return changes or (["time differs by seconds"] if old.mtime != new.mtime else [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import time
 from dataclasses import dataclass, field
 
 from layerscope.units import count_text, size_text
@@ -50,11 +49,3 @@ class ArchiveListing:
         first = "the first " if self.is_cut else ""
         damage = f"; damaged: {self.damage}" if self.damage else ""
         return f"{self.format}: {first}{count_text(len(self.members), 'member')}, {size}{damage}"
-
-
-def time_text(mtime: int) -> str:
-    """UTC; the bare number where there is no such year."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.gmtime(mtime))
-    except (OverflowError, ValueError, OSError):
-        return str(mtime)

@@ -9,8 +9,9 @@ from layerscope.layers.table import Kind
 from layerscope.layers.tar.header_walk import HeaderWalk
 from layerscope.layers.tar.headers import BLOCK, HeaderBatch, HeaderRows, decode, has_good_checksum
 from layerscope.text import escape
+from layerscope.units import utc_text
 from layerscope.viewing.cancelling import BoundedPieces
-from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, ArchiveListing, ArchiveMember, time_text
+from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, ArchiveListing, ArchiveMember
 
 MOST_HELD = 4 << 20
 """Bytes kept while a header is not whole; extended headers are smaller, maps of sparse files too."""
@@ -91,6 +92,6 @@ def _members(batch: HeaderBatch, most: int) -> Iterator[ArchiveMember]:
             letter=_LETTERS.get(Kind(int(batch.kind[row])), "-"),
             mode=int(batch.mode[row]) & 0o7777,
             owner=f"{batch.uid[row]}:{batch.gid[row]}",
-            time=time_text(int(batch.mtime[row])),
+            time=utc_text(int(batch.mtime[row])),
             link=escape(batch.links.get(row, b"")[:LONGEST_NAME]),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from layerscope.oci.documents import HistoryStep
-from layerscope.text import escape
+from layerscope.text import escape, utf8_text
 
 _SAYS_NOTHING = frozenset({"buildkit.dockerfile.v0", "buildkit.exporter.image.v0"})
 """Comments that BuildKit gives to every step."""
@@ -47,7 +47,7 @@ def history_fields(step: HistoryStep | None) -> dict[str, str]:
     """The same for JSON: each text apart, empty where the history does not have it."""
     if step is None:
         return {"instruction": "", "comment": "", "author": ""}
-    comment, author = (text.encode("utf-8", "backslashreplace").decode() for text in (step.comment, step.author))
+    comment, author = map(utf8_text, (step.comment, step.author))
     return {"instruction": clean_instruction(step.created_by), "comment": comment, "author": author}
 
 

@@ -13,8 +13,7 @@ from layerscope.report.image.tree_listing import MARKS, Describer
 from layerscope.text import escape
 from layerscope.tree.lookup import NOUNS
 from layerscope.tree.tree import Change
-from layerscope.units import size_text
-from layerscope.viewing.members import time_text
+from layerscope.units import size_text, utc_text
 from layerscope.viewing.versions import PathVersion, versions_of_path
 from layerscope.waste.find import Waste
 from layerscope.wording.instructions import step_text
@@ -129,7 +128,7 @@ def _facts(contents: Contents, version: PathVersion, wasted: set[int]) -> Facts:
         mode=letter + mode if is_there else "",
         owner=f"{look.uid}:{look.gid}" if is_there and look.uid is not None else "",
         size=size_text(version.size) if version.kind is Kind.FILE else "",
-        date=time_text(look.mtime) if look.mtime is not None else "",
+        date=utc_text(look.mtime) if look.mtime is not None else "",
         link=version.link if version.kind in (Kind.SYMLINK, Kind.HARDLINK) else "",
         instruction=step_text(version.step),
         buried_by=version.until if is_buried else 0,

@@ -13,6 +13,7 @@ from layerscope.report.encode import json_line, path_fields
 from layerscope.report.pull_size import estimate_field
 from layerscope.report.verdict.layer_changes import why_changed
 from layerscope.sources.image import PullSize
+from layerscope.text import utf8_text
 from layerscope.tree.tree import Change
 from layerscope.wording.instructions import history_fields
 
@@ -41,8 +42,8 @@ def diff_json(comparison: Comparison) -> bytes:
 def _image(analysis: Analysis) -> dict[str, Any]:
     image, waste = analysis.image, analysis.waste
     return {
-        "reference": _text(image.reference),
-        "name": _text(image.name),
+        "reference": utf8_text(image.reference),
+        "name": utf8_text(image.name),
         "id": image.id,
         "layers": len(image.layers),
         "content_bytes": waste.content_bytes,
@@ -96,7 +97,7 @@ def _documents(old: Analysis, new: Analysis) -> dict[str, Any]:
     """List why images with the same layers still differ."""
     found = document_difference(old, new)
     return {
-        "config_fields": [_text(field) for field in found.fields],
+        "config_fields": [utf8_text(field) for field in found.fields],
         "history_steps": found.history,
         "is_history_longer": found.is_history_longer,
         "stored_otherwise": [{"layer": each.number, "old": each.old, "new": each.new} for each in found.stored],
@@ -115,8 +116,3 @@ def _path(comparison: Comparison, row: int) -> dict[str, Any]:
         "new_bytes": new if comparison.new_node[row] >= 0 else None,
         "grown_bytes": new - old,
     }
-
-
-def _text(text: str) -> str:
-    """Escape text that JSON cannot carry: lone surrogates, which come from arguments that are not UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -11,6 +11,7 @@ from layerscope.analysis import Analysis
 from layerscope.report.encode import json_line, path_fields
 from layerscope.report.pull_size import estimate_field
 from layerscope.sources.image import PullSize
+from layerscope.text import utf8_text
 from layerscope.tree.tree import Change, Tree
 from layerscope.waste.find import Cause
 from layerscope.wording.instructions import history_fields
@@ -40,13 +41,13 @@ def analysis_json(analysis: Analysis) -> bytes:
 def _image(analysis: Analysis) -> dict[str, Any]:
     image, waste = analysis.image, analysis.waste
     return {
-        "reference": _text(image.reference),
-        "name": _text(image.name),
+        "reference": utf8_text(image.reference),
+        "name": utf8_text(image.name),
         "id": image.id,
         "manifest_digest": image.manifest_digest,
         "platform": image.platform.name,
-        "os_version": _text(image.platform.os_version) or None,
-        "created": _text(image.config.created) or None,
+        "os_version": utf8_text(image.platform.os_version) or None,
+        "created": utf8_text(image.config.created) or None,
         "layers": len(image.layers),
         "entries": len(analysis.tree.entries),
         "files": int(analysis.tree.view(len(image.layers)).subtree_files[0]) if image.layers else 0,
@@ -80,9 +81,9 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
             "digest": layer.digest,
             "diff_id": layer.diff_id,
             "chain_id": layer.chain_id,
-            "media_type": _text(layer.media_type),
+            "media_type": utf8_text(layer.media_type),
             "compression": analysis.contents.compression(layer.number),
-            "created_by": _text(layer.created_by),
+            "created_by": utf8_text(layer.created_by),
             "comment": history_fields(layer.history)["comment"],
             "author": history_fields(layer.history)["author"],
             "content_bytes": content[layer.number - 1],
@@ -141,7 +142,7 @@ def _base(analysis: Analysis) -> dict[str, Any]:
     own, base = analysis.own_and_base_waste
     return {
         "layers": analysis.base_layers,
-        "name": _text(analysis.base_name) or None,
+        "name": utf8_text(analysis.base_name) or None,
         "wasted_bytes": base,
         "own_wasted_bytes": own,
     }
@@ -164,14 +165,9 @@ def _problems(analysis: Analysis) -> list[dict[str, Any]]:
         {
             "layer": problem.layer or None,
             **(path_fields(problem.path) if problem.path else {"path": None}),
-            "problem": _text(problem.text),
+            "problem": utf8_text(problem.text),
             "severity": problem.severity.name.lower(),
             "is_fatal": problem.is_fatal,
         }
         for problem in analysis.problems
     ]
-
-
-def _text(text: str) -> str:
-    """Escape text that JSON cannot carry: lone surrogates, which come from arguments that are not UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from layerscope.layers.table import Kind
 from layerscope.report.encode import json_line, path_fields
 from layerscope.text import escape
 from layerscope.tree.tree import Change, Tree, View
-from layerscope.units import size_text
+from layerscope.units import size_text, utc_text
 
 TYPES = {
     Kind.FILE: "file",
@@ -73,7 +72,7 @@ class Version:
         mode = f"{letter}?????????" if self.mode is None else letter + stat.filemode(self.mode)[1:]
         owner = "-:-" if self.uid is None else f"{self.uid}:{self.gid}"
         size = size_text(self.size) if self.type == "file" else device_text(self.device)
-        return f"{mode} {owner:<11} {size:>8}  {_time_text(self.mtime):<16}"
+        return f"{mode} {owner:<11} {size:>8}  {'-' if self.mtime is None else utc_text(self.mtime):<16}"
 
     @property
     def remark(self) -> str:
@@ -141,13 +140,3 @@ def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:
     for node in nodes:
         version = describe(int(entries[node]))
         yield f"{MARKS[Change(changes[node])]} {version.columns()} /{escape(paths[node])}{version.remark}\n"
-
-
-def _time_text(mtime: int | None) -> str:
-    """Format in UTC, so that reports are the same everywhere."""
-    if mtime is None:
-        return "-"
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.gmtime(mtime))
-    except (OverflowError, ValueError, OSError):
-        return str(mtime)

@@ -9,6 +9,7 @@ from layerscope.families.figures import FamilyTotals, LayerUsage
 from layerscope.families.rows import TRUNK, Row, rows
 from layerscope.report.encode import json_line
 from layerscope.sources.listing.facts import ImageFacts
+from layerscope.text import utf8_text
 from layerscope.units import count_text, size_text
 from layerscope.wording.style import Style, cells, cut_middle, wrapped
 
@@ -171,7 +172,7 @@ def families_json(ledger: LayerUsage, references: Sequence[str], problems: Seque
         ],
         "shared_layers": _trunks(ledger),
         "totals": _totals(ledger.totals),
-        "problems": [_text(problem) for problem in problems],
+        "problems": [utf8_text(problem) for problem in problems],
     }
     return json_line(document)
 
@@ -207,13 +208,13 @@ def _layer_id(key: str) -> str:
 def _named(image: ImageFacts, reference: str) -> dict[str, Any]:
     return {
         "id": image.id,
-        "tags": [_text(name) for name in image.names],
-        "repo_digests": [_text(name) for name in image.repo_digests],
+        "tags": [utf8_text(name) for name in image.names],
+        "repo_digests": [utf8_text(name) for name in image.repo_digests],
         "is_dangling": image.is_dangling,
-        "place": _text(image.place) or None,
-        "reference": _text(reference),
+        "place": utf8_text(image.place) or None,
+        "reference": utf8_text(reference),
         "platform": image.platform.name,
-        "created": _text(image.created) or None,
+        "created": utf8_text(image.created) or None,
     }
 
 
@@ -243,8 +244,3 @@ def _totals(totals: FamilyTotals) -> dict[str, Any]:
         "freed_by_pruning": totals.prunable,
         "wasted": totals.wasted,
     }
-
-
-def _text(text: str) -> str:
-    """Escape text that is not UTF-8, which JSON cannot hold."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -9,7 +9,7 @@ from layerscope.gate.config import GateConfig, Limit
 from layerscope.gate.quantities import Quantity, bare_size
 from layerscope.gate.rule_keys import KEYS, OFF
 from layerscope.gate.verdict import RuleSeverity, Unit
-from layerscope.text import escape
+from layerscope.text import escape, utf8_text
 
 _COLUMN = 44
 
@@ -22,7 +22,7 @@ def config_text(config: GateConfig) -> str:
 
 def toml_text(text: str) -> str:
     """Encode a TOML basic string: JSON's strings are valid TOML but for U+007F, which TOML wants escaped."""
-    return json.dumps(text.encode("utf-8", "backslashreplace").decode(), ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(utf8_text(text), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def quantity_toml(key: str, value: Quantity | None) -> str:

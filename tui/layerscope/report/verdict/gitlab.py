@@ -7,6 +7,7 @@ from typing import Any
 from layerscope.report.encode import json_line
 from layerscope.report.verdict.alerts import DOUBT, Alert, Level, alerts
 from layerscope.report.verdict.gate_run import GateRun
+from layerscope.text import utf8_text
 
 _SEVERITIES = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTE: "info"}
 
@@ -25,7 +26,7 @@ def _issue(alert: Alert) -> dict[str, Any]:
         "severity": "blocker" if alert.rule == DOUBT else _SEVERITIES[alert.level],
         "categories": ["Performance"],
         "location": {
-            "path": alert.place.path.encode("utf-8", "backslashreplace").decode(),
+            "path": utf8_text(alert.place.path),
             "lines": {"begin": alert.place.line, "end": alert.place.end_line},
         },
     }

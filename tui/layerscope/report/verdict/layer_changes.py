@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 from layerscope.compare.entries import Aspect, PairedEntries, origins
@@ -10,7 +9,7 @@ from layerscope.compare.layers import LayerDifference
 from layerscope.layers.table import Kind
 from layerscope.report.image.tree_listing import TYPES, device_text, xattrs_text
 from layerscope.text import escape
-from layerscope.units import count_text
+from layerscope.units import count_text, utc_text
 
 MOST_NAMED = 3
 LONGEST_TARGET = 40
@@ -109,15 +108,7 @@ def _xattrs(pairs: PairedEntries, row: int) -> str:
 
 def _time(pairs: PairedEntries, row: int) -> str:
     times = pairs.old.tree.entries.mtime[pairs.left[row]], pairs.new.tree.entries.mtime[pairs.right[row]]
-    return " → ".join(_second_text(int(mtime)) for mtime in times)
-
-
-def _second_text(mtime: int) -> str:
-    """Format in UTC, to the second."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(mtime))
-    except (OverflowError, ValueError, OSError):
-        return str(mtime)
+    return " → ".join(utc_text(int(mtime), "%Y-%m-%d %H:%M:%S") for mtime in times)
 
 
 _TEXTS: dict[Aspect, Callable[[PairedEntries, int], str]] = {

@@ -10,7 +10,7 @@ from layerscope.report.encode import json_line
 from layerscope.report.verdict.alerts import DOUBT, Alert, Place, alerts
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.report.verdict.measures import image_title, lasting_name
-from layerscope.text import escape
+from layerscope.text import escape, utf8_text
 from layerscope.wording.style import cut_end
 
 VERSION = "2.1.0"
@@ -48,7 +48,7 @@ def sarif_report(run: GateRun) -> bytes:
         "runs": [
             {
                 "tool": {"driver": _driver(rules, found)},
-                "automationDetails": {"id": f"layerscope/{_text(lasting_name(run.analysis.image))}/"},
+                "automationDetails": {"id": f"layerscope/{utf8_text(lasting_name(run.analysis.image))}/"},
                 "invocations": [_invocation(run)],
                 "columnKind": "unicodeCodePoints",
                 "results": [_result(alert, rules.index(alert.rule)) for alert in found],
@@ -125,13 +125,9 @@ def _message(text: str) -> dict[str, str]:
 def _figures(run: GateRun) -> dict[str, Any]:
     waste, image = run.analysis.waste, run.analysis.image
     return {
-        "image": _text(image_title(image)),
+        "image": utf8_text(image_title(image)),
         "imageId": image.id or "",
         "contentBytes": waste.content_bytes,
         "wastedBytes": waste.wasted_bytes,
         "efficiency": waste.efficiency,
     }
-
-
-def _text(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -11,6 +11,7 @@ from layerscope.report.image.json import analysis_json
 from layerscope.report.pull_size import estimate_field
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.sources.image import PullSize
+from layerscope.text import utf8_text
 from layerscope.wording.instructions import history_fields
 
 SCHEMA = "layerscope.gate/1"
@@ -28,10 +29,10 @@ def json_report(run: GateRun) -> bytes:
         "exit_code": verdict.exit_code,
         "image": _image(run),
         "rules": [_rule(result) for result in verdict.results],
-        "doubts": [_text(doubt) for doubt in verdict.doubts],
-        "notes": [_text(note) for note in verdict.notes],
+        "doubts": [utf8_text(doubt) for doubt in verdict.doubts],
+        "notes": [utf8_text(note) for note in verdict.notes],
         "layers": _layers(run),
-        "dockerfile": _text(run.advice.dockerfile) or None,
+        "dockerfile": utf8_text(run.advice.dockerfile) or None,
         "fixes": [_fix(fix) for fix in run.advice.fixes],
     }
     return json_line(document)
@@ -46,8 +47,8 @@ def _image(run: GateRun) -> dict[str, Any]:
     image, waste = run.analysis.image, run.analysis.waste
     own, base = run.analysis.own_and_base_waste
     return {
-        "reference": _text(image.reference),
-        "name": _text(image.name),
+        "reference": utf8_text(image.reference),
+        "name": utf8_text(image.name),
         "id": image.id,
         "manifest_digest": image.manifest_digest,
         "platform": image.platform.name,
@@ -65,7 +66,7 @@ def _image(run: GateRun) -> dict[str, Any]:
 def _rule(result: RuleResult) -> dict[str, Any]:
     return {
         "key": result.key,
-        "name": _text(result.name),
+        "name": utf8_text(result.name),
         "outcome": result.outcome,
         "severity": result.severity,
         "unit": result.unit,
@@ -74,9 +75,9 @@ def _rule(result: RuleResult) -> dict[str, Any]:
         "limit": result.limit,
         "is_floor": result.is_floor,
         "margin": result.margin,
-        "origin": _text(result.origin),
-        "sentence": _text(result.sentence),
-        "waivers": [_text(waiver) for waiver in result.waivers],
+        "origin": utf8_text(result.origin),
+        "sentence": utf8_text(result.sentence),
+        "waivers": [utf8_text(waiver) for waiver in result.waivers],
         "findings": [_finding(finding) for finding in result.findings],
     }
 
@@ -89,7 +90,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "cause": None if finding.cause is None else finding.cause.word,
         "bytes": finding.size,
         "is_base": finding.is_base,
-        "note": _text(finding.note),
+        "note": utf8_text(finding.note),
     }
 
 
@@ -121,11 +122,6 @@ def _fix(fix: Fix) -> dict[str, Any]:
         "layers": list(fix.layers),
         "line": fix.line,
         "bytes": fix.size,
-        "sentence": _text(fix.sentence),
+        "sentence": utf8_text(fix.sentence),
         "paths": [path_fields(path)["path"] for path in fix.paths],
     }
-
-
-def _text(text: str) -> str:
-    """Escape text that JSON cannot carry: lone surrogates, which come from arguments that are not UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -6,12 +6,11 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from layerscope.errors import LayerscopeError
+from layerscope.errors import LayerscopeError, causes_of
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine_names import EngineKind
 from layerscope.text import escape
 
-MAX_CAUSES = 20
 LONGEST_REASON = 300
 ODD_ANSWERS = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
 """What taking an answer apart raises that is JSON, or nearly, and not what the API says."""
@@ -48,7 +47,7 @@ def refused(endpoint: Endpoint, status: int, words: str) -> EngineFailed:
 
 
 def _reason(endpoint: Endpoint, error: BaseException) -> str:
-    kind, causes = endpoint.kind, list(_causes(error))
+    kind, causes = endpoint.kind, list(causes_of(error))
     number = next(filter(None, map(_number, causes)), None)
     if number in (errno.EACCES, errno.EPERM):
         return f"may not be used by this user (permission denied): {_permission(kind)}"
@@ -79,20 +78,9 @@ def _by_words(endpoint: Endpoint, last: str) -> tuple[tuple[tuple[str, ...], str
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and all that it was made of: libraries wrap each other's as causes and as arguments."""
-    todo, seen = [error], 0
-    while todo and seen < MAX_CAUSES:
-        cause = todo.pop(0)
-        seen += 1
-        yield cause
-        inner = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
-        todo += [each for each in inner if isinstance(each, BaseException)]
-
-
 def _last(error: BaseException) -> str:
     """The innermost words, on one line."""
-    reason = " ".join(str([*_causes(error)][-1] or error).split()) or type(error).__name__
+    reason = " ".join(str([*causes_of(error)][-1] or error).split()) or type(error).__name__
     return escape(reason[:LONGEST_REASON])
 
 

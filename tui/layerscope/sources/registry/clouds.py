@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from layerscope.sources.registry.credentials import Credential, CredentialFinding, run_program
+from layerscope.sources.registry.credentials import Credential, CredentialFinding, ask_helper, run_program
 from layerscope.text import escape
 
 _ECR = re.compile(
@@ -58,34 +58,21 @@ def is_azure(host: str) -> bool:
 def cloud_findings(host: str) -> Iterator[CredentialFinding]:
     """Every way that the cloud of this host has, the cheapest first; nothing for a host that is no cloud's."""
     if private := ecr_host(host):
-        yield _helper("ecr-login", host)
+        yield ask_helper("ecr-login", host, "docker-credential-ecr-login")
         yield _amazon_command(("ecr", "get-login-password", "--region", private.region))
         yield _sdk("aws", "boto3", lambda: _amazon_sdk("ecr", private.region))
     elif host == ECR_PUBLIC:
-        yield _helper("ecr-login", host)
+        yield ask_helper("ecr-login", host, "docker-credential-ecr-login")
         yield _amazon_command(("ecr-public", "get-login-password", "--region", ECR_PUBLIC_REGION))
         yield _sdk("aws", "boto3", lambda: _amazon_sdk("ecr-public", ECR_PUBLIC_REGION))
     elif is_google(host):
         yield _google_key()
-        yield _helper("gcloud", host)
+        yield ask_helper("gcloud", host, "docker-credential-gcloud")
         yield _from_output("gcloud auth print-access-token", GOOGLE_USER, run_program("gcloud", "auth", "print-access-token"))
         yield _sdk("gcp", "google.auth", _google_sdk)
     elif is_azure(host):
         yield _azure_command(host)
         yield _sdk("azure", "azure.identity", lambda: _azure_sdk(host))
-
-
-def _helper(name: str, host: str) -> CredentialFinding:
-    place = f"docker-credential-{name}"
-    answer = run_program(place, "get", given=host)
-    if isinstance(answer, str):
-        return CredentialFinding(place, answer)
-    try:
-        found = json.loads(answer)
-        credential = Credential(str(found["Username"]), str(found["Secret"]), origin=place)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return CredentialFinding(place, "answers with something that is no credential")
-    return CredentialFinding(place, f"has user {escape(credential.user)}", credential)
 
 
 def _from_output(place: str, user: str, answer: bytes | str) -> CredentialFinding:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from layerscope.sources.registry.registry_name import DOCKER_HUB
+from layerscope.oci.reference import DEFAULT_DOMAIN
 from layerscope.text import escape
 
 HUB_KEY = "https://index.docker.io/v1/"
@@ -112,11 +112,12 @@ def _in_file(path: Path, host: str, repository: str) -> Iterator[CredentialFindi
     helpers = _table(document.get("credHelpers"))
     for key in _keys(host, repository):
         if isinstance(helper := _entry(helpers, key), str):
-            yield _from_helper(helper, key, place)
+            yield ask_helper(helper, key, f"{place}, helper docker-credential-{escape(helper)}")
         if isinstance(entry := _entry(auths, key), dict) and entry:
             yield _from_entry(entry, key, place)
     if isinstance(store := document.get("credsStore"), str) and store:
-        yield _from_helper(store, HUB_KEY if host == DOCKER_HUB else host, place)
+        key = HUB_KEY if host == DEFAULT_DOMAIN else host
+        yield ask_helper(store, key, f"{place}, helper docker-credential-{escape(store)}")
     yield CredentialFinding(place, f"has nothing for {escape(host)}")
 
 
@@ -128,7 +129,7 @@ def _keys(host: str, repository: str) -> list[str]:
     """The keys that may hold a repository's credential, the longest first: `host/org/repo`, `host/org`, `host`."""
     parts = repository.split("/") if repository else []
     keys = ["/".join((host, *parts[:length])) for length in range(len(parts), 0, -1)]
-    return [*keys, *((HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io") if host == DOCKER_HUB else (host,))]
+    return [*keys, *((HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io") if host == DEFAULT_DOMAIN else (host,))]
 
 
 def _entry(table: dict[str, Any], key: str) -> Any:
@@ -164,9 +165,8 @@ def _credential(user: str, secret: str, origin: str) -> Credential:
     return Credential(user, secret, origin=origin)
 
 
-def _from_helper(helper: str, key: str, place: str) -> CredentialFinding:
+def ask_helper(helper: str, key: str, shown: str) -> CredentialFinding:
     """What `docker-credential-HELPER get` answers (docker/docker-credential-helpers); one that fails ends no search."""
-    shown = f"{place}, helper docker-credential-{escape(helper)}"
     if not _HELPER_NAME.fullmatch(helper):
         return CredentialFinding(shown, "is no name of a program, and is not run")
     answer = run_program(f"docker-credential-{helper}", "get", given=key)

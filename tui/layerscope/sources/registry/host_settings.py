@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from layerscope.errors import BadSettings, NotFound
+from layerscope.oci.reference import DEFAULT_DOMAIN, OFFICIAL
 from layerscope.sources.registry.endpoint import RegistryEndpoint, bare_host, is_loopback
-from layerscope.sources.registry.registry_name import DOCKER_HUB, OFFICIAL, RegistryName, parse_repository_name
+from layerscope.sources.registry.registry_name import RegistryName, parse_repository_name
 from layerscope.text import escape
 
 LONGEST_FILE = 1 << 20
@@ -127,7 +128,7 @@ class HostSettings:
             full = parse_repository_name(alias)
             return [name.at(full.host, full.repository)]
         search = self._registries_conf.unqualified_search_registries
-        return [name if host == DOCKER_HUB else name.at(host, short) for host in search or (DOCKER_HUB,)]
+        return [name if host == DEFAULT_DOMAIN else name.at(host, short) for host in search or (DEFAULT_DOMAIN,)]
 
     def endpoints(self, name: RegistryName) -> list[RegistryEndpoint]:
         """Where to ask for an image, in order: mirrors first, the registry last. Raises NotFound for a blocked name."""
@@ -158,7 +159,7 @@ class HostSettings:
 
     def _docker_mirrors(self, name: RegistryName) -> Iterator[RegistryEndpoint]:
         """Docker's own mirrors stand for Docker Hub only (dockerd, `registry-mirrors`)."""
-        for url in self._daemon_json.registry_mirrors if name.host == DOCKER_HUB else ():
+        for url in self._daemon_json.registry_mirrors if name.host == DEFAULT_DOMAIN else ():
             yield self._at(url, name.repository, is_insecure=False)
 
     def _containerd_mirrors(self, name: RegistryName) -> Iterator[RegistryEndpoint]:

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 
 from layerscope.errors import BadDocument, NotFound, UsageError
 from layerscope.oci.digest import Digest
+from layerscope.oci.reference import DEFAULT_DOMAIN, DEFAULT_TAG, OFFICIAL, names_a_registry
 from layerscope.text import escape
 
-DOCKER_HUB = "docker.io"
-OFFICIAL = "library/"
-DEFAULT_TAG = "latest"
 LONGEST = 512
 """Characters of a name that are looked at; the grammar allows 255 for the repository."""
 _HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
@@ -44,7 +42,7 @@ class RegistryName:
     @property
     def api_host(self) -> str:
         """The host that answers requests: Docker Hub's has another name than the one that users write."""
-        return "registry-1.docker.io" if self.host == DOCKER_HUB else self.host
+        return "registry-1.docker.io" if self.host == DEFAULT_DOMAIN else self.host
 
     def at(self, host: str, repository: str) -> RegistryName:
         """The same image under another name, such as that of a mirror."""
@@ -53,12 +51,6 @@ class RegistryName:
     def __str__(self) -> str:
         suffix = f"@{self.digest}" if self.digest else f":{self.tag}" if self.tag else ""
         return f"{self.host}/{self.repository}{suffix}"
-
-
-def names_a_registry(name: str) -> bool:
-    """Whether the part before the first slash is a host: it holds a `.` or a `:`, or is `localhost`."""
-    domain, slash, _ = name.partition("/")
-    return bool(slash) and ("." in domain or ":" in domain or domain == "localhost")
 
 
 def parse_image_name(text: str) -> RegistryName:
@@ -76,8 +68,8 @@ def parse_repository_name(text: str) -> RegistryName:
     last, colon, tag = last.partition(":")
     path = f"{head}/{last}" if head else last
     is_short = not names_a_registry(path)
-    host, repository = (DOCKER_HUB, path) if is_short else _split_host(path)
-    if host == DOCKER_HUB and "/" not in repository:
+    host, repository = (DEFAULT_DOMAIN, path) if is_short else _split_host(path)
+    if host == DEFAULT_DOMAIN and "/" not in repository:
         repository = OFFICIAL + repository
     is_well_formed = _DOMAIN.fullmatch(host) and _REPOSITORY.fullmatch(repository) and (not colon or _TAG.fullmatch(tag))
     if len(text) > LONGEST or not is_well_formed:
@@ -91,7 +83,7 @@ def _split_host(path: str) -> tuple[str, str]:
 
 
 def _known_host(host: str) -> str:
-    return DOCKER_HUB if host in _HUB_HOSTS else host
+    return DEFAULT_DOMAIN if host in _HUB_HOSTS else host
 
 
 def _digest(digest_text: str, text: str) -> Digest:

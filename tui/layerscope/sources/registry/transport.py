@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from layerscope import __version__
+from layerscope.errors import causes_of
 from layerscope.sources.registry.authorization import Authorization, TokenRequest
 from layerscope.sources.registry.credentials import Credential
 from layerscope.sources.registry.endpoint import RegistryEndpoint
@@ -326,21 +327,10 @@ def _reason(error: OSError, endpoint: RegistryEndpoint) -> str:
 
 
 def _all_words(error: BaseException) -> str:
-    return " ".join(f"{type(each).__name__} {each}" for each in _causes(error))
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it was made of: libraries wrap each other's as causes, reasons and arguments."""
-    todo, seen = [error], 0
-    while todo and seen < 20:
-        cause = todo.pop(0)
-        seen += 1
-        yield cause
-        inner = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
-        todo += [each for each in inner if isinstance(each, BaseException)]
+    return " ".join(f"{type(each).__name__} {each}" for each in causes_of(error))
 
 
 def _innermost(error: BaseException) -> str:
-    last = [*_causes(error)][-1]
+    last = [*causes_of(error)][-1]
     words = str(last).partition("(Caused by")[0]
     return type(last).__name__ if "://" in words or not words else words
