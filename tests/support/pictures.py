@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from syrupy.location import PyTestLocation
 from textual.app import App
 from textual.widgets import Input
 
 from support.screens import Shown
 
+PICTURED = Path(__file__).parents[1] / "app"
+"""The folder of the tests that draw pictures; `--snapshot-dirname` is relative to it."""
 SIZES = {"80x24": (80, 24), "140x40": (140, 40)}
 THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colors": "ansi-dark"}
 
@@ -20,6 +24,14 @@ class Picture(SingleFileSnapshotExtension):
 
     _write_mode = WriteMode.TEXT
     file_extension = "svg"
+
+    @classmethod
+    def discovery_dirname(cls, *, test_location: PyTestLocation) -> str:
+        """Spell the directory alike for every test: syrupy 7 looks for unused pictures from each folder of tests.
+
+        `tests/oci/../../snapshots` would be another place than `tests/app/../../snapshots`, with every picture in it unused.
+        """
+        return str(PICTURED.joinpath(cls.snapshot_dirname))
 
 
 def hold_cursors(app: App[Any]) -> None:

@@ -117,7 +117,7 @@ class LayerList(CursorLines):
         """Keep the head in sight as long as the first layers are."""
         super().show_cursor(is_centered=is_centered)
         if self.cursor < self.scrollable_content_region.height - 1:
-            self.scroll_to(y=0, animate=False)
+            self.scroll_to_line(0)
 
     def watch_cursor(self, old: int, new: int) -> None:
         """Post Stepped, too."""

@@ -108,7 +108,10 @@ class FileTree(TreeLines):
         self._rows.filter(hits)
         if hits is None:
             self._rows.reveal(node)
-        self._restore(node if best is None else best, above)
+        if best is None:
+            self._restore(node, above)
+        else:
+            self._restore(best, self.count)
 
     def unfold_all(self, *, is_open: bool) -> None:
         """Unfold or fold everything."""
@@ -123,13 +126,13 @@ class FileTree(TreeLines):
         return self._meant, self.cursor - round(self.scroll_y)
 
     def _restore(self, node: int, above: int) -> None:
-        """Put the cursor back on its node, `above` lines below the top, after the rows changed."""
+        """Put the cursor on its node after the rows changed, `above` lines below the top or as many as there are."""
         assert self._rows is not None
         row = self._rows.nearest(node)
         self.set_count(len(self._rows))
         self.cursor = min(row, max(self.count - 1, 0))
         self._absent = node if node != self.node else 0
-        self.scroll_to(y=max(self.cursor - above, 0), animate=False, force=True)
+        self.scroll_to_line(self.cursor - above)
         self.show_cursor()
         self.refresh()
         self.post_message(self.Moved(self))

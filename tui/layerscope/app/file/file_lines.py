@@ -75,7 +75,7 @@ class FileLines(CursorLines):
         if self.has_cursor:
             self.go(index * page.step)
         else:
-            self.scroll_to(y=top, animate=False, force=True)
+            self.scroll_to_line(top)
         self.post_message(self.Scrolled())
 
     def recolor(self, page: Page) -> None:
@@ -94,7 +94,7 @@ class FileLines(CursorLines):
             self.go(match.line - match.line % self._page.step)
         elif match.line not in self.seen:
             height = max(self.scrollable_content_region.height, 1)
-            self.scroll_to(y=max(match.line - height // 3, 0), animate=False, force=True)
+            self.scroll_to_line(match.line - height // 3)
         text, room = self._page.texts[match.line], self._text_room(match.line)
         start, end = cell_len(text[: match.start]), cell_len(text[: match.end])
         if not (self.across < start or self.across == 0) or end >= self.across + room:
@@ -122,8 +122,8 @@ class FileLines(CursorLines):
         """Scroll until all lines of the item under the cursor are in sight."""
         super().show_cursor(is_centered=is_centered)
         last, height = self.cursor + self._page.step, self.scrollable_content_region.height
-        if height >= self._page.step and last > round(self.scroll_target_y) + height:
-            self.scroll_to(y=last - height, animate=False, force=True)
+        if height >= self._page.step and last > round(self.scroll_y) + height:
+            self.scroll_to_line(last - height)
 
     def clicked(self, x: int, *, is_again: bool) -> None:
         if self.has_cursor:

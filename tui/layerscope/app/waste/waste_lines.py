@@ -63,7 +63,7 @@ class WasteLines(CursorLines):
             return
         super().show_cursor(is_centered=is_centered)
         if self.count and self.cursor == self.nearest_stop(0, 1):
-            self.scroll_to(y=0, animate=False)
+            self.scroll_to_line(0)
 
     def choose(self) -> None:
         """Unfold or fold a group; post Chosen for a path."""

@@ -80,7 +80,7 @@ class CursorLines(Lines):
         if is_centered and not top <= self.cursor < top + height:
             top = self.cursor - height // 3
         top = min(max(top, self.cursor - height + 1), self.cursor)
-        self.scroll_to(y=max(top, 0), animate=False, force=True)
+        self.scroll_to_line(top)
 
     def nearest_stop(self, line: int, step: int) -> int:
         """Return the line where the cursor may stand from `line` on in the direction of `step`, else the other way."""

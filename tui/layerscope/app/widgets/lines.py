@@ -99,6 +99,11 @@ class Lines(ScrollView, can_focus=True):
                 self.vertical_scrollbar.window_virtual_size = size.height
             self.scroll_y = self.validate_scroll_y(self.scroll_y)
 
+    def scroll_to_line(self, top: int) -> None:
+        """Show the line `top` first, at once: Textual's own scrolling waits for a refresh, and where it is read meanwhile,
+        the answer depends on how fast the terminal is."""
+        self.scroll_to(y=max(top, 0), animate=False, force=True, immediate=True)
+
     # What Textual calls.
 
     def render_line(self, y: int) -> Strip:
