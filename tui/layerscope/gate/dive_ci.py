@@ -14,7 +14,7 @@ from decimal import Decimal
 from layerscope.errors import BadSettings
 from layerscope.gate.config import DiveLimit, GateConfig
 from layerscope.gate.rule_keys import DIVE_KEYS
-from layerscope.settings.suggestion import suggestion
+from layerscope.suggestion import suggestion
 from layerscope.text import escape
 
 DISABLED = "disabled"
