@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.cli.rule_options import DIVE_RULES, RULES, TABLES
+from layerscope.cli.rule_options import RULES, TABLES
 from layerscope.errors import BadSettings
 from layerscope.gate import rule_keys
 from layerscope.gate.config import DEFAULT, Where
@@ -271,7 +271,6 @@ def test_a_directory_in_the_place_of_a_file_is_refused(here: Path) -> None:
 def test_the_command_line_has_a_flag_for_every_key() -> None:
     assert list(RULES) == list(KEYS)
     assert set(TABLES) == set(rule_keys.TABLES) - {"directory-growth", "waive"}
-    assert DIVE_RULES == rule_keys.DIVE_KEYS
 
 
 EVERYTHING = """\
