@@ -168,7 +168,7 @@ def test_dates_may_be_dates_or_text() -> None:
         ("max-size = true", "`max-size`: `true` is not a size"),
         ("max-size = []", "`max-size`: `[]` is not a size"),
         ("min-efficiency = nan", "`min-efficiency`: `nan` is not a share"),
-        ("min-efficiency = 90", "`min-efficiency`: `90` is more than all of it; did you mean 90%?"),
+        ("min-efficiency = 90", "`min-efficiency`: `90` is more than all of it; did you mean `90%`?"),
         ("max-layers = 1.5", "`max-layers`: `1.5` is not a number"),
         ("max-size = { limt = 1 }", "`max-size`: unknown key `limt`; did you mean `limit`?"),
         ("max-size = { severity = 'warn' }", "`max-size`: `limit` is missing"),

@@ -16,7 +16,7 @@ import yaml
 from layerscope.dive.rule_limits import DIVE_KEYS, NUMBER, dive_limit
 from layerscope.errors import BadSettings
 from layerscope.limits import DIVE_CI_BYTES
-from layerscope.settings.suggestion import suggestion
+from layerscope.suggestion import suggestion
 from layerscope.text import escape
 
 _LONGEST = 40

@@ -15,7 +15,7 @@ from layerscope.gate.quantities import named, size_of
 from layerscope.gate.rule_keys import KEYS, PREFIX
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.settings.read import decode_toml
-from layerscope.settings.suggestion import suggestion
+from layerscope.suggestion import suggestion
 from layerscope.text import escape
 
 FILE, PYPROJECT, DIVE_FILE = "layerscope.toml", "pyproject.toml", ".dive-ci"
