@@ -86,7 +86,7 @@ def _rows(document: Mapping[str, Any], name: str, read: Callable[[_Table, str], 
 def _read_rows(rows: list[Any], name: str, read: Callable[[_Table, str], _Row], origin: str) -> Iterator[_Row]:
     for number, row in enumerate(rows, 1):
         with named(f"[[{name}]] number {number}"):
-            yield read(_Table(row, _COLUMNS[name]), origin)
+            yield read(_Table(row, TABLE_COLUMNS[name]), origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class _Table:
         return self.maybe(SEVERITY, _severity, default)
 
 
-_COLUMNS: dict[str, tuple[str, ...]] = {
+TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "forbid": ("path", "where", SEVERITY),
     "budget": ("path", "max", SEVERITY),
     "max-cause": ("cause", "max", SEVERITY),
