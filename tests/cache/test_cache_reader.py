@@ -10,10 +10,11 @@ import pytest
 from layerscope.cache.cache import Cache
 from layerscope.cache.cached_reader import CachedReader
 from layerscope.cache.key import IdKind
-from layerscope.layers.blob import OnBytes, uncounted
+from layerscope.layers.blob import OnBytes
 from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.oci.digest import Digest
+from layerscope.progress import ignore
 from support.image_builder import blob, layer
 
 TAR = layer("a", "b").tar()
@@ -55,8 +56,8 @@ def test_a_layer_is_asked_for_once(cache: Cache) -> None:
 
 def test_contents_come_from_the_engine(cache: Cache) -> None:
     reader = CachedReader(cache, DIFF_ID, EngineReader(), IdKind.NONE)
-    reader.read(layer=1, on_bytes=uncounted)
-    read = reader.read(layer=1, on_bytes=uncounted)
+    reader.read(layer=1, on_bytes=ignore)
+    read = reader.read(layer=1, on_bytes=ignore)
     content = reader.content(read)
     assert content is not None
     offset, size = int(read.table.entries.content_offset[1]), int(read.table.entries.size[1])
@@ -64,7 +65,7 @@ def test_contents_come_from_the_engine(cache: Cache) -> None:
 
 
 def test_ids_of_another_kind_will_do_only_where_it_says_so(cache: Cache) -> None:
-    CachedReader(cache, DIFF_ID, EngineReader(), IdKind.XXH3).read(layer=1, on_bytes=uncounted)
+    CachedReader(cache, DIFF_ID, EngineReader(), IdKind.XXH3).read(layer=1, on_bytes=ignore)
     assert not CachedReader(cache, DIFF_ID, EngineReader(), IdKind.CRC64).is_known
     assert CachedReader(cache, DIFF_ID, EngineReader(), IdKind.CRC64, usable=(IdKind.XXH3,)).is_known
 
@@ -73,7 +74,7 @@ def test_a_kept_layer_that_is_damaged_is_asked_for_again(cache: Cache) -> None:
     engine = EngineReader()
     reader = CachedReader(cache, DIFF_ID, engine, IdKind.NONE)
     for number in (1, 2):
-        reader.read(layer=number, on_bytes=uncounted)
+        reader.read(layer=number, on_bytes=ignore)
         (kept,) = cache.entries()
         (cache.directory / kept.name).write_bytes(b"broken")
     assert engine.reads == [1, 2]

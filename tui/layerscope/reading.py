@@ -12,13 +12,13 @@ from layerscope.cache.cache import Cache
 from layerscope.cache.cached_reader import CachedReader
 from layerscope.cache.stored import find_stored, keep_stored
 from layerscope.doubt import hash_algorithms, layer_problems
-from layerscope.errors import CorruptLayer
+from layerscope.errors import Cancelled, CorruptLayer
 from layerscope.forked import ForkedCall, can_fork
 from layerscope.layers.compression.streams import Compression, compression_of, unpacked_guess
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
 from layerscope.limits import LAYERS
-from layerscope.progress import Progress, unwatched
+from layerscope.progress import Progress, ignore
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 
@@ -33,16 +33,12 @@ OnLayer = Callable[[int, ReadLayer], None]
 """Told of each layer that was read: its number, and what it holds."""
 
 
-def untold(_number: int, _read: ReadLayer) -> None:
-    """The default for `on_layer`: nobody looks at layers before all are read."""
-
-
 def read_layers(
     image: Image,
     *,
-    progress: Progress = unwatched,
+    progress: Progress = ignore,
     keep_seek_points: bool = False,
-    on_layer: OnLayer = untold,
+    on_layer: OnLayer = ignore,
     cache: Cache | None = None,
     verify: bool = False,
 ) -> list[ReadLayer]:
@@ -101,7 +97,7 @@ def _known(layer: StoredLayer, how: _How, counter: _Counter) -> ReadLayer | None
     return None if found is None else _checked(layer, found)
 
 
-def _read_all(layers: list[StoredLayer], counter: _Counter, how: _How, on_layer: OnLayer = untold) -> Reads:
+def _read_all(layers: list[StoredLayer], counter: _Counter, how: _How, on_layer: OnLayer = ignore) -> Reads:
     reads = {}
     for layer in layers:
         reads[layer.number] = _read(layer, counter, how)
@@ -133,7 +129,7 @@ def _read_in_threads(layers: list[StoredLayer], progress: Progress, how: _How, o
 def _read_in_processes(layers: list[StoredLayer], progress: Progress, how: _How) -> Reads:
     """This process takes one share and copies of it the others; what a copy that died had to read is read here."""
     mine, *others = _shares(layers, os.cpu_count() or 1)
-    beside = [ForkedCall(partial(_read_all, share, _Counter(unwatched, share), how)) for share in others]
+    beside = [ForkedCall(partial(_read_all, share, _Counter(ignore, share), how)) for share in others]
     try:
         reads = _read_all(mine, _Counter(progress, mine, out_of=layers), how)
         for share, copy in zip(others, beside, strict=True):
@@ -193,10 +189,6 @@ def _checked(layer: StoredLayer, read: ReadLayer) -> ReadLayer:
     return replace(read, table=replace(read.table, problems=(*read.table.problems, *found))) if found else read
 
 
-class _Cancelled(BaseException):
-    """Ends the readers when the command is stopped."""
-
-
 class _Counter:
     """Adds up the stored bytes of `layers` that all readers got through; `is_cancelled` stops them at their next piece.
 
@@ -217,7 +209,7 @@ class _Counter:
 
         def add(length: int) -> None:
             if self.is_cancelled:
-                raise _Cancelled
+                raise Cancelled
             with self._lock:
                 self._done += length
                 self._progress(stage, self._done * self._total // max(self._share, 1), self._total)
