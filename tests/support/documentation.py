@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -139,7 +140,7 @@ def run_blocks(document: Path, directory: Path) -> Iterator[tuple[Block, Command
 def anchors(document: Path) -> set[str]:
     """Return the anchors that GitHub gives the headings of a document."""
     found: set[str] = set()
-    for token, inline in zip(tokens(document), tokens(document)[1:], strict=False):
+    for token, inline in pairwise(tokens(document)):
         if token.type == "heading_open":
             text = "".join(child.content for child in inline.children or [])
             bare = re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-")
@@ -162,7 +163,7 @@ def first_column(document: Path, heading: str) -> list[str]:
     """Return every code in the first column of the table below a heading."""
     found, is_below, column = [], False, -1
     here = tokens(document)
-    for token, inline in zip(here, here[1:], strict=False):
+    for token, inline in pairwise(here):
         if token.type == "heading_open":
             is_below = inline.content == heading
         elif token.type == "tr_open":
