@@ -63,9 +63,8 @@ def test_any_tar_that_is_said_to_be_a_layer_is_one(tmp_path: Path, data: bytes) 
 
 
 def test_a_layer_may_come_through_a_pipe() -> None:
-    assert open_image("layer:-", stdin=io.BytesIO(gzip.compress(PLAIN))).layers[0].reader.stored_bytes == len(
-        gzip.compress(PLAIN)
-    )
+    packed = gzip.compress(PLAIN)
+    assert open_image("layer:-", stdin=io.BytesIO(packed)).layers[0].reader.stored_bytes == len(packed)
     assert open_image("-", stdin=io.BytesIO(gzip.compress(ROOT))).noun == "a root filesystem"
 
 
