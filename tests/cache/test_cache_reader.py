@@ -10,11 +10,12 @@ import pytest
 from layerscope.cache.cache import Cache
 from layerscope.cache.cached_reader import CachedReader
 from layerscope.cache.key import IdKind
-from layerscope.layers.blob import OnBytes, uncounted
+from layerscope.layers.blob import OnBytes
 from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.layers.readers.protocol import KeptUnpacked, ReadOptions
 from layerscope.oci.digest import Digest
+from layerscope.progress import ignore
 from support.image_builder import blob, layer
 
 TAR = layer("a", "b").tar()
@@ -37,7 +38,7 @@ class EngineReader(KeptUnpacked):
 
 
 def is_known(reader: CachedReader) -> bool:
-    return reader.known(ReadOptions(), layer=1, on_bytes=uncounted) is not None
+    return reader.known(ReadOptions(), layer=1, on_bytes=ignore) is not None
 
 
 @pytest.fixture
@@ -60,8 +61,8 @@ def test_a_layer_is_asked_for_once(cache: Cache) -> None:
 
 def test_contents_come_from_the_engine(cache: Cache) -> None:
     reader = CachedReader(EngineReader(), cache, DIFF_ID, IdKind.NONE)
-    reader.read(ReadOptions(), layer=1, on_bytes=uncounted)
-    read = reader.read(ReadOptions(), layer=1, on_bytes=uncounted)
+    reader.read(ReadOptions(), layer=1, on_bytes=ignore)
+    read = reader.read(ReadOptions(), layer=1, on_bytes=ignore)
     content = reader.content(read)
     assert content is not None
     offset, size = int(read.table.entries.content_offset[1]), int(read.table.entries.size[1])
@@ -69,7 +70,7 @@ def test_contents_come_from_the_engine(cache: Cache) -> None:
 
 
 def test_ids_of_another_kind_will_do_only_where_it_says_so(cache: Cache) -> None:
-    CachedReader(EngineReader(), cache, DIFF_ID, IdKind.XXH3).read(ReadOptions(), layer=1, on_bytes=uncounted)
+    CachedReader(EngineReader(), cache, DIFF_ID, IdKind.XXH3).read(ReadOptions(), layer=1, on_bytes=ignore)
     assert not is_known(CachedReader(EngineReader(), cache, DIFF_ID, IdKind.CRC64))
     assert is_known(CachedReader(EngineReader(), cache, DIFF_ID, IdKind.CRC64, usable=(IdKind.XXH3,)))
 
@@ -78,7 +79,7 @@ def test_a_kept_layer_that_is_damaged_is_asked_for_again(cache: Cache) -> None:
     engine = EngineReader()
     reader = CachedReader(engine, cache, DIFF_ID, IdKind.NONE)
     for number in (1, 2):
-        reader.read(ReadOptions(), layer=number, on_bytes=uncounted)
+        reader.read(ReadOptions(), layer=number, on_bytes=ignore)
         (kept,) = cache.entries()
         (cache.directory / kept.name).write_bytes(b"broken")
     assert engine.reads == [1, 2]

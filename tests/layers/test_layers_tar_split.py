@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerscope.layers.blob import uncounted
 from layerscope.layers.readers.blob import read_plain
 from layerscope.layers.readers.protocol import ReadOptions
 from layerscope.layers.readers.tar_split.crc import CRC_MARK, is_crc
 from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.layers.table import LayerTable
+from layerscope.progress import ignore
 from support import strategies
 from support.image_builder import Layer, blob, directory, file, hardlink, layer, opaque, symlink, whiteout
 from support.same_tables import assert_same
@@ -42,7 +42,7 @@ def record(tmp_path: Path) -> Path:
 
 
 def read(record: Path) -> LayerTable:
-    return TarSplitReader(record, record.parent / "diff").read(ReadOptions(), layer=1, on_bytes=uncounted).table
+    return TarSplitReader(record, record.parent / "diff").read(ReadOptions(), layer=1, on_bytes=ignore).table
 
 
 def problem(record: Path) -> str:

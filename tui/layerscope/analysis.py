@@ -14,8 +14,8 @@ from layerscope.layers.content import LayerContent
 from layerscope.layers.memory import release_memory
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
-from layerscope.progress import Progress, unwatched
-from layerscope.reading import OnLayer, read_layers, untold
+from layerscope.progress import Progress, ignore
+from layerscope.reading import OnLayer, read_layers
 from layerscope.sources.image import Image, PullSize
 from layerscope.tree.merge import merge
 from layerscope.tree.tree import Tree
@@ -148,9 +148,9 @@ class Analysis:
 def read_image(
     image: Image,
     *,
-    progress: Progress = unwatched,
+    progress: Progress = ignore,
     keep_seek_points: bool = False,
-    on_layer: OnLayer = untold,
+    on_layer: OnLayer = ignore,
     cache: Cache | None = None,
     verify: bool = False,
 ) -> Contents:

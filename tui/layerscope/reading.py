@@ -16,7 +16,7 @@ from layerscope.forked import ForkedCall, can_fork
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.protocol import LayerReader, ReadOptions
 from layerscope.limits import LAYERS
-from layerscope.progress import Progress, unwatched
+from layerscope.progress import Progress, ignore
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 
@@ -29,16 +29,12 @@ OnLayer = Callable[[int, ReadLayer], None]
 """Told of each layer that was read: its number, and what it holds."""
 
 
-def untold(_number: int, _read: ReadLayer) -> None:
-    """The default for `on_layer`: nobody looks at layers before all are read."""
-
-
 def read_layers(
     image: Image,
     *,
-    progress: Progress = unwatched,
+    progress: Progress = ignore,
     keep_seek_points: bool = False,
-    on_layer: OnLayer = untold,
+    on_layer: OnLayer = ignore,
     cache: Cache | None = None,
     verify: bool = False,
 ) -> list[ReadLayer]:
@@ -94,7 +90,7 @@ def _find_known(layers: tuple[StoredLayer, ...], progress: Progress, how: _How, 
     return known
 
 
-def _read_all(layers: list[StoredLayer], counter: _Counter, how: _How, on_layer: OnLayer = untold) -> Reads:
+def _read_all(layers: list[StoredLayer], counter: _Counter, how: _How, on_layer: OnLayer = ignore) -> Reads:
     reads = {}
     for layer in layers:
         reads[layer.number] = _read(layer, counter, how)
@@ -126,7 +122,7 @@ def _read_in_threads(layers: list[StoredLayer], progress: Progress, how: _How, o
 def _read_in_processes(layers: list[StoredLayer], progress: Progress, how: _How) -> Reads:
     """This process takes one share and copies of it the others; what a copy that died had to read is read here."""
     mine, *others = _shares(layers, os.cpu_count() or 1)
-    beside = [ForkedCall(partial(_read_all, share, _Counter(unwatched, share), how)) for share in others]
+    beside = [ForkedCall(partial(_read_all, share, _Counter(ignore, share), how)) for share in others]
     try:
         reads = _read_all(mine, _Counter(progress, mine, out_of=layers), how)
         for share, copy in zip(others, beside, strict=True):

@@ -13,7 +13,7 @@ from layerscope.gate.config import GateConfig
 from layerscope.gate.growth import growth_results
 from layerscope.gate.judge import Judge
 from layerscope.gate.rule_keys import GROWTH_KEYS
-from layerscope.gate.rules import budget_result, cause_result, dive_notes, dive_results, forbid_result, limit_results
+from layerscope.gate.rules import dive_notes, dive_results, limit_results, table_results
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import RuleResult, Verdict
 from layerscope.text import escape
@@ -37,9 +37,7 @@ def _results(judge: Judge, config: GateConfig, baseline: Baseline | None) -> Ite
     yield from limit_results(judge, config)
     if baseline is not None:
         yield from growth_results(judge, config, baseline)
-    yield from (forbid_result(judge, forbid) for forbid in config.forbid)
-    yield from (budget_result(judge, budget) for budget in config.budget)
-    yield from (cause_result(judge, limit) for limit in config.max_cause)
+    yield from table_results(judge, config)
     yield from dive_results(judge, config)
     yield from judge.expired()
 
@@ -66,7 +64,7 @@ def doubt_sentences(analysis: Analysis) -> list[str]:
 
 
 def _missing_baseline(config: GateConfig, baseline: Baseline | None) -> Iterator[str]:
-    if baseline is None and (config.directory_growth or any(config.limit(key) for key in GROWTH_KEYS)):
+    if baseline is None and (config.rows("directory-growth") or any(config.limit(key) for key in GROWTH_KEYS)):
         yield "Limits of growth are configured, but no baseline is given to measure it from (--baseline FILE|IMAGE)."
 
 

@@ -18,7 +18,7 @@ from layerscope.layers.readers.protocol import NO_DIGEST_OF_ITS_OWN, KeptUnpacke
 from layerscope.layers.readers.stream import numbered
 from layerscope.layers.table import Strings
 from layerscope.layers.tar.names import normalize
-from layerscope.progress import Progress
+from layerscope.progress import Progress, ignore
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import taking_apart
@@ -118,7 +118,7 @@ class ContainerDiffContent:
             return
         stage, place = f"reading {escape(path)}", str(engine.endpoint)
         call = Call(place, stage, stage, lambda: engine.file(self.container.id, b"/" + path), engine.ping)
-        with Receiving(call, expected=size, progress=_unseen) as stream:
+        with Receiving(call, expected=size, progress=ignore) as stream:
             for member in ArrivingTar(stream, place).members():
                 if member.size != size:
                     raise CorruptLayer(f"{escape(path)}: it has {member.size} bytes now where it had {size}; open it again")
@@ -126,7 +126,3 @@ class ContainerDiffContent:
                     yield piece
                 return
         raise CorruptLayer(f"{escape(path)}: it is no file any more; open the container again")
-
-
-def _unseen(_stage: str, _done: int, _total: int) -> None:
-    """Whoever asks for a file counts its bytes."""

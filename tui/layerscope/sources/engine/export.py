@@ -11,7 +11,7 @@ from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers.stream import read_passing
 from layerscope.oci.platform import Platform
-from layerscope.progress import Progress
+from layerscope.progress import Progress, ignore
 from layerscope.sources.documents.archive import Archive
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.candidate import Candidate
@@ -23,7 +23,7 @@ from layerscope.sources.engine.export_cache import recall, remember
 from layerscope.sources.engine.find_engine import EngineImage
 from layerscope.sources.engine.keep import Keeper
 from layerscope.sources.engine.options import EngineOptions
-from layerscope.sources.engine.receive import Call, OnPiece, Receiving, nothing
+from layerscope.sources.engine.receive import Call, OnPiece, Receiving
 from layerscope.sources.engine.received import Received, ReceivedMember, receive
 from layerscope.sources.engine.refetched import ExportedReader, RefetchedImage
 from layerscope.sources.image import Image, StoredLayer
@@ -49,7 +49,7 @@ def exported(found: EngineImage, asked: OpenRequest) -> Image:
     """
     directory = asked.engine_options.keep
     if directory is None:
-        return _opened(_received(found, asked, nothing), _refetched(found, asked), found, asked)
+        return _opened(_received(found, asked, ignore), _refetched(found, asked), found, asked)
     with Keeper(directory, asked.reference) as keeper:
         received = _received(found, asked, keeper.write)
         image = _opened(
@@ -120,7 +120,7 @@ def _received(found: EngineImage, asked: OpenRequest, on_piece: OnPiece) -> Rece
 def _copy(found: EngineImage, asked: OpenRequest) -> Archive:
     """The archive, fetched and stored in an unnamed temporary file. The engine is called again: that call may be over."""
     place = str(found.engine.endpoint)
-    with Engine.connect(found.engine.endpoint) as engine, _receiving(engine, found, asked, nothing) as stream:
+    with Engine.connect(found.engine.endpoint) as engine, _receiving(engine, found, asked, ignore) as stream:
         return Archive.of(place, spool_stream(cast("BinaryIO", stream), place, asked.progress))
 
 

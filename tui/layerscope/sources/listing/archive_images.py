@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from layerscope.errors import BadDocument, NotAnImage
 from layerscope.oci.digest import Digest
-from layerscope.progress import Progress, unwatched
+from layerscope.progress import Progress, ignore
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer
 from layerscope.sources.documents.catalog import stored_images
@@ -19,7 +19,7 @@ from layerscope.sources.location import Location, locate
 from layerscope.sources.open import open_place, refusal
 
 
-def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = unwatched) -> FoundImages:
+def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = ignore) -> FoundImages:
     """Every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
 
     What is damaged becomes a problem as long as there is an image beside it. Attestations and other artifacts are passed
