@@ -12,6 +12,7 @@ import pytest
 
 from layerscope.doubt import Check
 from layerscope.layers.compression.streams import PIECE
+from layerscope.layers.readers.stored import AbsentReader, BlobReader
 from layerscope.oci.digest import Digest
 from layerscope.progress import ignore
 from layerscope.sources.image import Image, StoredLayer
@@ -26,7 +27,7 @@ CONTENT = bytes(range(256)) * 4 * 1024  # more than one piece, which compresses
 def stored(data: bytes, **said: str) -> StoredLayer:
     """A layer whose documents say what `said` says."""
     digest, diff_id = (Digest(said[name]) if name in said else None for name in ("digest", "diff_id"))
-    return StoredLayer(1, digest, diff_id, None, "", blob(data))
+    return StoredLayer(1, digest, diff_id, None, "", BlobReader(blob(data)))
 
 
 def checks(*layers: StoredLayer) -> list[Check]:
@@ -101,12 +102,12 @@ def test_bytes_after_the_damage_belong_to_the_digest() -> None:
 
 
 def test_a_layer_that_is_not_there_fails() -> None:
-    absent = StoredLayer(1, Digest(sha256(TAR)), None, None, "", None, absent="blobs/x is not there")
+    absent = StoredLayer(1, Digest(sha256(TAR)), None, None, "", AbsentReader("blobs/x is not there"))
     assert checks(absent) == [Check("layer 1", sha256(TAR), "", ok=False, note="blobs/x is not there", is_unread=True)]
 
 
 def test_a_foreign_layer_that_is_not_there_is_noted() -> None:
-    absent = StoredLayer(1, Digest(sha256(TAR)), None, None, "", None, absent="it is a foreign layer", is_foreign=True)
+    absent = StoredLayer(1, Digest(sha256(TAR)), None, None, "", AbsentReader("it is a foreign layer", may_be_missing=True))
     assert checks(absent) == [Check("layer 1", sha256(TAR), "", ok=True, note="it is a foreign layer", is_unread=True)]
 
 
@@ -137,7 +138,7 @@ def test_progress_counts_every_stored_byte() -> None:
     seen: list[tuple[int, int]] = []
     image: Image = image_of(layer(file("a", CONTENT)), layer("b"), compress="gzip")
     verify(image, progress=lambda _stage, done, total: seen.append((done, total)))
-    size = sum(each.wire_bytes for each in image.layers)
+    size = sum(each.reader.stored_bytes for each in image.layers)
     assert max(seen) == (size, size)
 
 

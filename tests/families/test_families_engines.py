@@ -132,7 +132,7 @@ def test_sizes_of_layers_are_those_of_the_archive_of_the_same_image(engine: Runn
     for tag, stack in STACKS.items():
         (tmp_path / "image.tar").write_bytes(image(*stack, tag=tag))
         analysis = analyze(read_image(open_image(str(tmp_path / "image.tar"))))
-        contents, tars = analysis.layer_content_bytes, [layer.wire_bytes for layer in analysis.image.layers]
+        contents, tars = analysis.layer_content_bytes, [layer.reader.stored_bytes for layer in analysis.image.layers]
         assert [each.size for each in found[tag].layers] == (contents if engine.kind == "docker" else tars), tag
         assert [each.chain_id for each in found[tag].layers] == [each.chain_id for each in analysis.image.layers]
         assert found[tag].id == analysis.image.config_digest

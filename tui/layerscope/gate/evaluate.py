@@ -84,12 +84,12 @@ def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
 def _unverified(contents: Contents) -> Iterator[str]:
     """Note which parts of the layers were trusted without being checked."""
     layers = [contents.image.layers[number - 1] for number in contents.unverified]
-    kept = [layer.number for layer in layers if layer.reader is not None]
-    if kept:
-        yield f"Not verified: only headers are read in an engine's storage, so no digest of {_layers_text(kept)} is checked."
-    asked = [layer.number for layer in layers if layer.reader is None]
-    if asked:
-        yield f"Not verified: the digests of {_layers_text(asked)} are not checked."
+    for reason in dict.fromkeys(layer.reader.missing_bytes for layer in layers):
+        text = _layers_text([layer.number for layer in layers if layer.reader.missing_bytes == reason])
+        if reason:
+            yield f"Not verified: {reason}, so no digest of {text} is checked."
+        else:
+            yield f"Not verified: the digests of {text} are not checked."
 
 
 def _layers_text(numbers: list[int]) -> str:

@@ -85,9 +85,8 @@ def _opened(received: Received, refetched: RefetchedImage, found: EngineImage, a
     """The image among the documents that arrived, its layers with their tables."""
     candidate, name = _chosen(received, found, asked)
     image = assemble(received, candidate, reference=asked.reference, name=name)
-    parts = [
-        received.part(part.file) if layer.blob else None for layer, part in zip(image.layers, candidate.parts, strict=True)
-    ]
+    pairs = list(zip(image.layers, candidate.parts, strict=True))
+    parts = [None if layer.reader.unreadable else received.part(part.file) for layer, part in pairs]
     layers = [_passed(layer, part, refetched) for layer, part in zip(image.layers, parts, strict=True)]
     opened = replace(image, layers=tuple(layers))
     remember(opened, [part.diff_id if part else None for part in parts], received, found, asked.engine_options.cache)
@@ -99,7 +98,7 @@ def _passed(layer: StoredLayer, part: ReceivedMember | None, refetched: Refetche
     if part is None:
         return layer
     passed = part.layer or read_passing(BytesIO(part.first), size=part.size)
-    return replace(layer, blob=None, reader=ExportedReader(passed, layer.number, layer.diff_id, part.size, refetched))
+    return replace(layer, reader=ExportedReader(passed, layer.number, layer.diff_id, part.size, refetched))
 
 
 def _chosen(files: Files, found: EngineImage, asked: OpenRequest) -> tuple[Candidate, str]:

@@ -72,7 +72,7 @@ def _layers(parts: tuple[StatedLayer, ...], layers: tuple[StoredLayer, ...]) -> 
     for part, layer in zip(parts, layers, strict=True):
         name = layer.digest or layer.diff_id or Digest.of(part.file.encode("utf-8", "surrogatepass"))
         chain_id = layer.chain_id or _chain_id(facts, name)
-        size = layer.wire_bytes if layer.blob else max(part.size, 0)
+        size = layer.reader.stored_bytes if not layer.reader.missing_bytes else max(part.size, 0)
         facts.append(LayerFacts(chain_id, name, size))
     return facts
 
