@@ -14,6 +14,7 @@ import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft7Validator
 
+from layerscope.app.keys.names import textual_keys
 from layerscope.app.keys.table import KEY_IDS
 from layerscope.cli.main import COMMANDS, GATE
 from layerscope.cli.main import commands as layerscope
@@ -99,7 +100,7 @@ def test_a_config_example_is_read(block: Block, tmp_path: Path) -> None:
         assert read_config(Flags(), directory=tmp_path, environment={}).has_rules, f"{block} states no rule"
     else:
         assert block.file == "config.toml", f"{block} does not say which file it is"
-        read_settings(place, key_ids=KEY_IDS)
+        read_settings(place, key_ids=KEY_IDS, name_keys=textual_keys)
 
 
 @pytest.mark.parametrize("block", of("yaml"), ids=str)
