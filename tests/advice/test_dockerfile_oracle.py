@@ -5,10 +5,12 @@ It does no more than that: what is an instruction, and with which arguments, a b
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from layerscope.advice.dockerfile.stages import parse_dockerfile
@@ -44,21 +46,33 @@ def ours(text: str) -> list[Parsed]:
     ]
 
 
-def theirs(text: str) -> list[Parsed]:
-    commands = [command for command in parser.parse_string(text) if command.cmd]  # none: a lone continuation mark at the end
-    first = next(number for number, command in enumerate(commands) if command.cmd.upper() == "FROM")
-    return [
-        Parsed(
-            command.cmd.upper(),
-            command.start_line,
-            command.json,
-            tuple(command.flags),
-            tuple(command.value) if command.json else tuple(" ".join(command.value).split()),
-            tuple((heredoc.name, heredoc.content) for heredoc in command.heredocs),
-        )
-        for command in commands[first:]
-        if command.cmd.upper() != "FROM"
-    ]
+def commands(text: str) -> list[Any]:
+    """What BuildKit's parser finds from the first FROM on, without the FROMs."""
+    found = [command for command in parser.parse_string(text) if command.cmd]  # none: a lone continuation mark at the end
+    first = next(number for number, command in enumerate(found) if command.cmd.upper() == "FROM")
+    return [command for command in found[first:] if command.cmd.upper() != "FROM"]
+
+
+def parsed(command: Any) -> Parsed:
+    return Parsed(
+        command.cmd.upper(),
+        command.start_line,
+        command.json,
+        tuple(command.flags),
+        tuple(command.value) if command.json else tuple(" ".join(command.value).split()),
+        tuple((heredoc.name, heredoc.content) for heredoc in command.heredocs),
+    )
+
+
+def is_comparable(command: Any) -> bool:
+    """Leave out flags that no builder takes, and what follows an array: this parser ignores it, as Docker 20.10 does, but for
+    BuildKit of today all is then a command of the shell.
+    """
+    if command.flags and command.cmd.upper() not in ("RUN", "COPY", "ADD"):
+        return False
+    if command.json and (command.original.count("]") > 1 or not command.original.rstrip().endswith("]")):
+        return False
+    return all(re.fullmatch(r"--[a-z]+(=[^\"'\\]*)?", flag) for flag in command.flags)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +94,7 @@ def theirs(text: str) -> list[Parsed]:
     ],
 )
 def test_buildkits_parser_takes_it_apart_likewise(text: str) -> None:
-    assert ours("FROM scratch\n" + text) == theirs("FROM scratch\n" + text)
+    assert ours("FROM scratch\n" + text) == list(map(parsed, commands("FROM scratch\n" + text)))
 
 
 PIECES = (
@@ -135,4 +149,6 @@ def test_what_we_read_at_all_is_what_buildkits_parser_reads(pieces: list[str]) -
         read = ours(text)
     except BadDockerfile:
         return
-    assert read == theirs(text)
+    found = commands(text)
+    assume(all(map(is_comparable, found)))
+    assert read == list(map(parsed, found))
