@@ -29,9 +29,11 @@ class EngineTransport:
     def __init__(self, address: EngineAddress) -> None:
         self._address = address
         self._idle: deque[_EngineConnection] = deque()
+        self._is_closed = False
 
     def close(self) -> None:
-        """Let go of the connections that are free."""
+        """Let go of the connections that are free, and from now on of each one that was asked something."""
+        self._is_closed = True
         while self._idle:
             self._idle.pop().close()
 
@@ -60,7 +62,7 @@ class EngineTransport:
         except BaseException:
             connection.close()
             raise
-        if response.is_last:
+        if response.is_last or self._is_closed:
             connection.close()
         else:
             self._idle.append(connection)
