@@ -39,8 +39,11 @@ class EngineTransport:
 
     def answer(self, path: str, *, seconds: float | None = None) -> tuple[int, bytes]:
         """The status and body of a short answer to GET. Raises OSError, HTTPException, and ValueError for an endless one."""
-        with suppress(IndexError):
+        try:
             kept = self._idle.pop()
+        except IndexError:  # none is free, perhaps since a moment ago
+            kept = None
+        if kept is not None:
             # An engine may let go of a connection after any answer; nothing is lost then.
             with suppress(ConnectionError):
                 return self._answer(kept, path, seconds)

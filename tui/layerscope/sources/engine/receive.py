@@ -15,7 +15,7 @@ from threading import Event, Thread
 from types import TracebackType
 
 from layerscope.errors import LayerscopeError
-from layerscope.progress import Progress
+from layerscope.progress import Progress, ignore
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.http import EngineResponse
 from layerscope.text import escape
@@ -38,10 +38,6 @@ Ping = Callable[[], None]
 """Raises when the engine does not answer."""
 
 
-def nothing(_piece: bytes) -> None:
-    """The default for `on_piece`: nobody keeps the bytes."""
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """What is asked of which engine: `name` is what sentences call it; `stage` and `waiting` say what is going on once it
@@ -62,7 +58,7 @@ class Receiving:
     every byte, in the thread that reads. Raises EngineFailed when the engine refuses, fails, dies or hangs.
     """
 
-    def __init__(self, call: Call, *, expected: int, progress: Progress, on_piece: OnPiece = nothing) -> None:
+    def __init__(self, call: Call, *, expected: int, progress: Progress, on_piece: OnPiece = ignore) -> None:
         self._name, self._stage, self._waiting = call.name, call.stage, call.waiting
         self._expected, self._progress, self._on_piece = expected, progress, on_piece
         self._line = _ConnectionThread(call)
