@@ -25,6 +25,7 @@ from layerscope.sources.registry.traffic import Traffic
 from layerscope.sources.registry.transport import Connection
 from support.engines import podman_engine, registry
 from support.image_builder import file, image, layer
+from support.registry_pushes import put_layout, skopeo_copy
 from support.sources_build import Layout, dump, layer_tar, tar
 from support.token_server import TokenServer, token_server
 
@@ -35,22 +36,12 @@ STACK = (layer(file("big", bytes(range(256)) * 4000)), layer(file("small", b"sma
 ARM = {"os": "linux", "architecture": "arm64"}
 
 
-def skopeo(*arguments: str | Path, who: Credential | None = None) -> str:
-    """What skopeo prints, which talks to registries of this machine without TLS."""
-    requires("skopeo")
-    credentials = [f"--dest-creds={who.user}:{who.secret}"] if who else []
-    command = ["skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false", *credentials, *arguments]
-    done = subprocess.run(command, capture_output=True, check=False, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def pushed(host: str, directory: Path, *names: str, who: Credential | None = None) -> None:
     """Push a small image to a registry under each name."""
     archive = directory / "image.tar"
     archive.write_bytes(image(*STACK, tag="app:1"))
     for name in names:
-        skopeo(f"docker-archive:{archive}", f"docker://{host}/{name}", who=who)
+        skopeo_copy(f"docker-archive:{archive}", f"docker://{host}/{name}", who=who)
 
 
 def pushed_index(host: str, name: str, directory: Path) -> None:
@@ -59,7 +50,7 @@ def pushed_index(host: str, name: str, directory: Path) -> None:
     here, there = layout.image(layer_tar("here")), layout.image(layer_tar("there"), platform=ARM)
     archive = directory / "index.tar"
     archive.write_bytes(tar(layout.files(layout.index(here, there, names={"org.opencontainers.image.ref.name": "1"}))))
-    skopeo("--all", f"oci-archive:{archive}:1", f"docker://{host}/{name}")
+    skopeo_copy("--all", f"oci-archive:{archive}:1", f"docker://{host}/{name}")
 
 
 def opened(
@@ -192,17 +183,14 @@ def test_a_catalog_with_small_pages_is_followed_to_its_end(tmp_path: Path) -> No
     assert [name for page in pages for name in page] == [f"r{number}" for number in range(5)]
 
 
-def test_referrers_are_found_by_their_tag_where_the_registry_has_no_list(plain: str, tmp_path: Path) -> None:
+def test_referrers_are_found_by_their_tag_where_the_registry_has_no_list(plain: str) -> None:
     repository = opened(f"{plain}/team/app:1")
     subject = repository.document("1").digest
     assert referrers(repository, subject) == []
     layout = Layout()
     signature = layout.image(b"a signature", changes={"artifactType": "application/vnd.example.signature"})
-    name = f"{subject.algorithm}-{subject.encoded}"
     entry = signature | {"artifactType": "application/vnd.example.signature"}
-    archive = tmp_path / "referrers.tar"
-    archive.write_bytes(tar(layout.files(layout.index(entry, names={"org.opencontainers.image.ref.name": "r"}))))
-    skopeo("--all", f"oci-archive:{archive}:r", f"docker://{plain}/team/app:{name}")
+    put_layout(plain, "team/app", layout, layout.index(entry), f"{subject.algorithm}-{subject.encoded}")
     [found] = referrers(repository, subject)
     assert (found.digest, found.artifact_type) == (signature["digest"], "application/vnd.example.signature")
 

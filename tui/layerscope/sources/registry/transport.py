@@ -202,6 +202,10 @@ class Connection:
         session = requests.Session()
         session.trust_env = False
         session.verify = not self.endpoint.is_insecure
+        if self.endpoint.is_insecure:  # the user named it: no warning with each request
+            import urllib3
+
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         adapter = Adapter(pool_connections=16, pool_maxsize=16)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
