@@ -116,6 +116,7 @@ def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     tune_textual()
     from layerscope.app.app import run
     from layerscope.app.images.screen import ImageList
+    from layerscope.app.keys.names import textual_keys
     from layerscope.app.keys.table import KEY_IDS
     from layerscope.app.terminal import Terminal
     from layerscope.settings.read import read_settings
@@ -127,6 +128,6 @@ def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     def learned(each: FoundImage, wasted_bytes: int) -> None:
         remember_waste(cache, [each.facts.wasting(wasted_bytes)])
 
-    settings = read_settings(key_ids=KEY_IDS)
+    settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
     listed = ImageList(found, partial(_waste_of, cache=cache), learned)
     return exit_code(run(listed, settings=settings, terminal=Terminal.of()))

@@ -77,7 +77,7 @@ def _rows(document: Mapping[str, Any], name: str, read: Callable[[_Table, str], 
         raise BadSettings(f"`{name}`: must be tables, each of which begins with the line [[{name}]]")
     for number, row in enumerate(rows, 1):
         with named(f"[[{name}]] number {number}"):
-            yield read(_Table(row, _COLUMNS[name]), origin)
+            yield read(_Table(row, TABLE_COLUMNS[name]), origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class _Table:
         return self.maybe(SEVERITY, _severity, default)
 
 
-_COLUMNS: dict[str, tuple[str, ...]] = {
+TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "forbid": ("path", "where", SEVERITY),
     "budget": ("path", "max", SEVERITY),
     "max-cause": ("cause", "max", SEVERITY),
