@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.cli.rule_options import DIVE_RULES, RULES, TABLES
+from layerscope.cli.rule_options import RULES, TABLES
 from layerscope.errors import BadSettings
 from layerscope.gate import rule_keys
-from layerscope.gate.config import DEFAULT, Where
+from layerscope.gate.config import DEFAULT
 from layerscope.gate.config_sources import MAX_FILE, Flags
 from layerscope.gate.quantities import Growth
 from layerscope.gate.rule_keys import KEYS
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.report.verdict.gate_config import config_text
-from layerscope.waste.find import Cause
 from support.gating import config, stated
 
 
@@ -83,18 +82,18 @@ def test_tables_of_all_sources_add_up(here: Path) -> None:
     (here / "layerscope.toml").write_text('[[forbid]]\npath = "a"')
     (here / "pyproject.toml").write_text('[[tool.layerscope.forbid]]\npath = "b"\nwhere = "anywhere"')
     found = stated(here, Flags(forbid=("c", "anywhere:d")))
-    assert [(each.path, each.where) for each in found.forbid] == [
-        ("a", Where.VISIBLE),
-        ("b", Where.ANYWHERE),
-        ("c", Where.VISIBLE),
-        ("d", Where.ANYWHERE),
+    assert [(each.about, each.is_anywhere) for each in found.rows("forbid")] == [
+        ("a", False),
+        ("b", True),
+        ("c", False),
+        ("d", True),
     ]
 
 
 def test_flags_state_budgets_and_causes(here: Path) -> None:
     found = stated(here, Flags(budget=("/a=b=1MB",), max_cause=("metadata=2k",)))
-    assert [(each.path, each.size) for each in found.budget] == [("/a=b", 1_000_000)]
-    assert [(each.cause, each.size) for each in found.max_cause] == [(Cause.METADATA, 2000)]
+    assert [(each.about, each.limit) for each in found.rows("budget")] == [("/a=b", 1_000_000)]
+    assert [(each.about, each.limit) for each in found.rows("max-cause")] == [("metadata", 2000)]
 
 
 def test_an_empty_variable_states_nothing(here: Path) -> None:
@@ -169,7 +168,7 @@ def test_dates_may_be_dates_or_text() -> None:
         ("max-size = true", "`max-size`: `true` is not a size"),
         ("max-size = []", "`max-size`: `[]` is not a size"),
         ("min-efficiency = nan", "`min-efficiency`: `nan` is not a share"),
-        ("min-efficiency = 90", "`min-efficiency`: `90` is more than all of it; did you mean 90%?"),
+        ("min-efficiency = 90", "`min-efficiency`: `90` is more than all of it; did you mean `90%`?"),
         ("max-layers = 1.5", "`max-layers`: `1.5` is not a number"),
         ("max-size = { limt = 1 }", "`max-size`: unknown key `limt`; did you mean `limit`?"),
         ("max-size = { severity = 'warn' }", "`max-size`: `limit` is missing"),
@@ -271,7 +270,6 @@ def test_a_directory_in_the_place_of_a_file_is_refused(here: Path) -> None:
 def test_the_command_line_has_a_flag_for_every_key() -> None:
     assert list(RULES) == list(KEYS)
     assert set(TABLES) == set(rule_keys.TABLES) - {"directory-growth", "waive"}
-    assert DIVE_RULES == rule_keys.DIVE_KEYS
 
 
 EVERYTHING = """\

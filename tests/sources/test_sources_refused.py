@@ -18,7 +18,7 @@ from layerscope.sources.documents.archive import Archive
 from layerscope.sources.location import Location, locate
 from layerscope.sources.open import open_files, open_image
 from support.image_builder import blob, squeeze
-from support.sources_build import Layout, layer_tar, saved, tar, write_directory, write_tar
+from support.sources_build import Layout, layer_tar, saved, stored_blob, tar, write_directory, write_tar
 
 
 def zipped() -> bytes:
@@ -91,7 +91,7 @@ def test_a_device_is_refused() -> None:
 
 def test_a_path_that_is_not_there_is_answered_with_near_ones(tmp_path: Path) -> None:
     write_tar(tmp_path / "image.tar", saved())
-    with pytest.raises(NotFound, match=r"there is no .*imgae.tar; did you mean .*image.tar\?"):
+    with pytest.raises(NotFound, match=r"there is no .*imgae.tar; did you mean `.*image.tar`\?"):
         open_image(str(tmp_path / "imgae.tar"))
     with pytest.raises(NotFound, match="there is no file or directory nginx"):
         open_image("nginx:latest")
@@ -167,8 +167,8 @@ def test_a_truncated_archive_with_its_manifest_is_shown_as_far_as_it_goes(tmp_pa
     path = tmp_path / "image.tar"
     path.write_bytes(raw[: raw.rindex(b"content of a") + 4])
     image = open_image(str(path))
-    assert [each.blob is None for each in image.layers] == [True, False]
-    assert "the archive is damaged (truncated: the bytes end at offset" in image.layers[0].absent
+    assert [stored_blob(each) is None for each in image.layers] == [True, False]
+    assert "the archive is damaged (truncated: the bytes end at offset" in image.layers[0].reader.unreadable
     assert any("the archive is damaged" in note for note in image.notes)
 
 

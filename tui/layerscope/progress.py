@@ -1,4 +1,4 @@
-"""What long work tells whoever watches: the stage, how much of it is done, and of how much (0: unknown)."""
+"""Progress callbacks: stage, bytes done, total (0: unknown)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ Progress = Callable[[str, int, int], None]
 LEAST_SECONDS = 0.1
 
 
-def unwatched(_stage: str, _done: int, _total: int) -> None:
-    """The default for `progress`: nobody watches."""
+def ignore(*_: object) -> None:
+    """Do nothing: the default of callbacks that report progress, bytes read, seek points or layers."""
 
 
 class Rate:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from layerscope.suggestion import nearest
+
 DEFAULT_DOMAIN = "docker.io"
 OFFICIAL = "library/"
 DEFAULT_TAG = "latest"
@@ -47,20 +49,20 @@ def _without_tag(path: str) -> str:
     return path.removesuffix(":" + tag) if tag else path
 
 
-def best_match(wanted: str, names: Iterable[str]) -> set[str]:
+def best_match(wanted: str, names: Iterable[str], *, is_tag_enough: bool = True) -> set[str]:
     """Return the names that `wanted` matches, by the strictest reading that matches any.
 
-    In this order: letter by letter; the same full form; the end of a full form (`app:1` for `localhost/app:1`); a bare tag
-    for a name with that tag, and a name for a bare tag.
+    In this order: letter by letter; the same full form; the end of a full form (`app:1` for `localhost/app:1`); if
+    `is_tag_enough`, a tag alone (`1` for `app:1`).
     """
     known = set(names)
     full = normalize(wanted)
-    tail = "/" + (wanted if tag_of(wanted) else f"{wanted}:{DEFAULT_TAG}")
+    tail = "/" + (wanted if tag_of(wanted) or "@" in wanted else f"{wanted}:{DEFAULT_TAG}")
     readings = (
         {name for name in known if name == wanted},
         {name for name in known if normalize(name) == full},
         {name for name in known if normalize(name).endswith(tail)},
-        {name for name in known if tag_of(name) == wanted},
+        {name for name in known if is_tag_enough and tag_of(name) == wanted},
     )
     return next(filter(None, readings), set())
 
@@ -68,9 +70,7 @@ def best_match(wanted: str, names: Iterable[str]) -> set[str]:
 def near_matches(wanted: str, names: Sequence[str]) -> list[str]:
     """Suggest at most three names that someone who typed `wanted` may have meant."""
     by_spelling = {spelling: name for name in names for spelling in _spellings(name)}
-    import difflib
-
-    close = difflib.get_close_matches(wanted, by_spelling, n=6, cutoff=0.5)
+    close = nearest(wanted, by_spelling, most=6, likeness=0.5)
     return list(dict.fromkeys(by_spelling[spelling] for spelling in close))[:3]
 
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from layerscope.errors import LayerscopeError
+from layerscope.errors import Cancelled
 
 IsCancelled = Callable[[], bool]
-
-
-class Cancelled(LayerscopeError):
-    """Nobody waits for this any more; there is nothing to tell the user."""
 
 
 def never_cancelled() -> bool:
@@ -19,9 +15,9 @@ def never_cancelled() -> bool:
 
 
 def stop_if(is_cancelled: IsCancelled) -> None:
-    """Raises Cancelled when the work is no longer wanted."""
+    """Raise Cancelled when the work is no longer wanted."""
     if is_cancelled():
-        raise Cancelled("cancelled")
+        raise Cancelled
 
 
 class BoundedPieces:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from layerscope.text import escape
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "magenta": "35"}
-_PLAIN = str.maketrans({"…": "~", "·": "|", "→": ">", "≈": "~", "─": "-"})
+ASCII_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("─━═╌┄┈▁▔", "-"),
+        **dict.fromkeys("│┃║▏▕▎▍╎┆┊▌▐", "|"),
+        **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝╋╶╴╵╷", "+"),
+        **dict.fromkeys("█▉▊▋▀▄▇▆▅▃▂", "#"),
+        **dict(zip("…·→⇒←↑↓≈▾▸▶◆•✓⭘°—", "~|>=<^v~v>>**xoo-", strict=True)),
+    }
+)
+"""Similar signs for our own where only ASCII can be shown, cell by cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +36,8 @@ class Style:
         return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}\x1b[0m"
 
     def plain(self, text: str) -> str:
-        """Replace our own signs (… · → ≈) by ASCII where only ASCII can be shown."""
-        return text.translate(_PLAIN) if self.is_ascii else text
+        """Replace our own signs (… · → ≈ █) by ASCII where only ASCII can be shown."""
+        return text.translate(ASCII_SIGNS) if self.is_ascii else text
 
     def name(self, name: str | bytes) -> str:
         """Escape a name of the image so that it can be shown, in ASCII alone where necessary."""
@@ -46,16 +55,12 @@ def _code_point(code: int) -> str:
 
 
 def cells(text: str) -> int:
-    """Count the terminal cells of printable text: two for wide characters, none for combining ones (Unicode UAX #11)."""
-    if text.isascii():
+    """Count the terminal cells of `text` as the screen does (rich): two for wide characters, none for combining ones."""
+    if text.isascii() and text.isprintable():
         return len(text)
-    return sum(_character_cells(character) for character in text)
+    from rich.cells import cell_len
 
-
-def _character_cells(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return cell_len(text)
 
 
 def cut_end(text: str, width: int, *, mark: str = "…") -> str:
@@ -67,13 +72,13 @@ def cut_end(text: str, width: int, *, mark: str = "…") -> str:
 
 def _start(text: str, room: int) -> str:
     """As much of the start of `text` as fits into `room` cells."""
-    kept = ""
-    for character in text:
-        room -= _character_cells(character)
-        if room < 0:
-            break
-        kept += character
-    return kept
+    return text[: max(bisect_right(range(len(text) + 1), room, key=lambda end: cells(text[:end])) - 1, 0)]
+
+
+def _end(text: str, room: int) -> str:
+    """As much of the end of `text` as fits into `room` cells, without combining characters of what does not."""
+    first = bisect_left(range(len(text)), -room, key=lambda start: -cells(text[start:]))
+    return text[next((start for start in range(first, len(text)) if cells(text[start])), len(text)) :]
 
 
 def cut_middle(text: str, width: int, *, mark: str = "…") -> str:
@@ -81,8 +86,7 @@ def cut_middle(text: str, width: int, *, mark: str = "…") -> str:
     if cells(text) <= width:
         return text
     start = _start(text, max((width - 1) // 3, 0))
-    end = _start(text[::-1], max(width - cells(start) - cells(mark), 0))
-    return start + mark[: max(width, 0)] + end[::-1]
+    return start + mark[: max(width, 0)] + _end(text, max(width - cells(start) - cells(mark), 0))
 
 
 def wrapped(sentence: str, width: int, *, indent: str = "") -> Iterator[str]:

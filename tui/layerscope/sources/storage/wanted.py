@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from layerscope.errors import AmbiguousImage, NotFound
-from layerscope.oci.reference import DEFAULT_TAG, familiar, near_matches, normalize, tag_of
+from layerscope.oci.reference import best_match, familiar, near_matches
+from layerscope.suggestion import did_you_mean
 from layerscope.text import escape
 
 MAX_LISTED = 20
@@ -25,14 +26,13 @@ class WantedImage:
 def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, place: str) -> WantedImage:
     """Look `text` up among `names`, which give ids, then among `ids` by their first digits.
 
-    A name is looked for letter by letter, then in its full form, then as the end of one (`app:1` for `localhost/app:1`).
-    Raises NotFound, with near names, and AmbiguousImage.
+    A tag alone is no name here, as for the engines themselves. Raises NotFound, with near names, and AmbiguousImage.
     """
-    for fits in _readings(text, names):
-        if len({names[name] for name in fits}) > 1:
-            raise AmbiguousImage(f"{place} has several images '{escape(text)}': {', '.join(map(escape, sorted(fits)))}")
-        if fits:
-            return WantedImage(names[min(fits)], min(fits))
+    fits = best_match(text, names, is_tag_enough=False)
+    if len({names[name] for name in fits}) > 1:
+        raise AmbiguousImage(f"{place} has several images '{escape(text)}': {', '.join(map(escape, sorted(fits)))}")
+    if fits:
+        return WantedImage(names[min(fits)], min(fits))
     digits = text.removeprefix("sha256:")
     found = sorted(each for each in ids if each.startswith(digits)) if _DIGITS.fullmatch(digits) else []
     if len(found) == 1:
@@ -40,14 +40,5 @@ def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, plac
     if found:
         listed = ", ".join(each[:12] for each in found[:MAX_LISTED])
         raise AmbiguousImage(f"{place} has {len(found)} images whose id begins with {digits}: {listed}")
-    near = [escape(name) for name in near_matches(text, [familiar(name) for name in names])]
-    question = f"; did you mean {' or '.join(near)}?" if near else ""
+    question = did_you_mean(near_matches(text, [familiar(name) for name in names]))
     raise NotFound(f"{place} has no image '{escape(text[:200])}'{question}")
-
-
-def _readings(text: str, names: Mapping[str, str]) -> Iterable[set[str]]:
-    full = normalize(text)
-    tail = "/" + (text if tag_of(text) or "@" in text else f"{text}:{DEFAULT_TAG}")
-    yield {name for name in names if name == text}
-    yield {name for name in names if normalize(name) == full}
-    yield {name for name in names if normalize(name).endswith(tail)}

@@ -1,4 +1,4 @@
-"""What images of engines waste, kept beside the index cache: to find it out again would be to merge all their layers."""
+"""The waste of engines' images that were analyzed before, kept in the cache's directory: finding it again merges all layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "waste.json"
 MOST = 10_000
-"""Images remembered; the file has 100 bytes for each."""
+"""Images in the file, which has 100 bytes for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class _Document:
     wasted: dict[str, int] = field(default_factory=dict)
 
 
-def recall_waste(cache: Cache | None, catch: FoundImages) -> FoundImages:
-    """The same images, with the waste of those that were analyzed before. Only a comfort: nothing here fails."""
+def recall_waste(cache: Cache | None, images: FoundImages) -> FoundImages:
+    """Add the waste of those that were analyzed before. Never fails: without the file, waste is unknown."""
     wasted = _read(cache)
-    return replace(catch, found=[replace(each, facts=_recalled(each.facts, wasted)) for each in catch.found])
+    return replace(images, found=[replace(each, facts=_recalled(each.facts, wasted)) for each in images.found])
 
 
 def remember_waste(cache: Cache | None, images: Iterable[ImageFacts]) -> None:
-    """Keep what is known of the waste of `images`, as far as an engine vouches for their chain ids."""
+    """Store the known waste of `images`; only of an engine's, whose chain ids were checked by the engine."""
     found = {
         str(image.chain_id): image.wasted_bytes
         for image in images
@@ -48,7 +48,7 @@ def remember_waste(cache: Cache | None, images: Iterable[ImageFacts]) -> None:
 
 
 def remember_layers(cache: Cache | None, chain_id: Digest, wasted_bytes: int) -> None:
-    """Keep what all layers of an engine's image up to `chain_id` waste."""
+    """Store what all layers of an engine's image up to `chain_id` waste."""
     _keep(cache, {str(chain_id): wasted_bytes})
 
 
