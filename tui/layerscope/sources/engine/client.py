@@ -19,7 +19,6 @@ from layerscope.sources.engine import http
 from layerscope.sources.engine.address import EngineAddress, credentials_header, engine_address, stated_address
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import ODD_ANSWERS, failure_of, refused, taking_apart, too_old
-from layerscope.sources.engine.ssh import ssh_bridge
 
 OLDEST_VERSION = (1, 24)
 """The oldest API that is spoken here (Docker 1.12)."""
@@ -55,6 +54,8 @@ class Engine:
         endpoint = replace(endpoint, address=stated.text or endpoint.address)
         with ExitStack() as resources, _failing_as(endpoint):
             if stated.text.startswith("ssh://"):
+                from layerscope.sources.engine.ssh import ssh_bridge
+
                 address = EngineAddress(socket=resources.enter_context(ssh_bridge(endpoint)))
             else:
                 address = engine_address(endpoint, stated)
