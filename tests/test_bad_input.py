@@ -320,7 +320,7 @@ MANIFESTS: dict[str, tuple[bytes, str]] = {
     "[[]]": (b"[[]]", "Expected `object`, got `array`"),
     "a string": (b'"x"', "Expected `array`, got `str`"),
     "a number": (b"1", "Expected `array`, got `int`"),
-    "an object": (b"{}", "is no list of images"),
+    "an object": (b"{}", "is not a list of images"),
     "[{}]": (b"[{}]", "missing required field `Config`"),
     "null fields": (b'[{"Config":null,"Layers":null}]', "missing required field `Config`"),
     "numbers": (b'[{"Config":1,"Layers":[1]}]', "Expected `str`, got `int`"),

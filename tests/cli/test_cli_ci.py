@@ -509,7 +509,7 @@ def test_a_first_configuration_overwrites_nothing(here: Path, good: Path, capsys
     (here / "layerscope.toml").write_text("mine")
     done = ran(capsys, "ci", "--init", good)
     assert done.code == 2
-    assert "layerscope.toml exists already" in done.err
+    assert "layerscope.toml already exists" in done.err
     assert (here / "layerscope.toml").read_text() == "mine"
     assert ran(capsys, "ci", "--init", good, "--config", "other.toml").code == 0
     assert (here / "other.toml").exists()

@@ -104,7 +104,7 @@ def test_a_failed_verification_exits_with_1(archive: Path, capsys: pytest.Captur
         (["{archive}", "--platform", "plan9/arm"], "holds no plan9/arm image"),
         (["{archive}", "--base", "9"], "the image has only 2 layers"),
         (["ls", "{archive}", "--layer", "9"], "the image has 2 layers"),
-        (["ls", "{archive}", "/bb"], "/bb is not in the image; near names: /b"),
+        (["ls", "{archive}", "/bb"], "/bb is not in the image; similar names: /b"),
         (["cat", "{archive}", "/a"], "removed by layer 2"),
         (["find", "{archive}", "/(/"], "cannot be read"),
         (["ls"], "missing argument 'IMAGE'. Try: layerscope ls --help"),
@@ -270,7 +270,7 @@ def test_too_little_memory_is_a_sentence(
 
     monkeypatch.setattr("layerscope.search.find_nodes.find_nodes", fail)
     done = ran(capsys, "find", archive, "x")
-    assert (done.code, done.out, done.err) == (2, "", "layerscope: out of memory: this image needs more than there is\n")
+    assert (done.code, done.out, done.err) == (2, "", "layerscope: out of memory: this image needs more than is available\n")
 
 
 @pytest.mark.parametrize("command", ["ci", "verify", "diff"])

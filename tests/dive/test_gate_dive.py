@@ -263,7 +263,7 @@ def test_comments_blank_lines_and_other_keys_are_passed_over(end: str) -> None:
     text = f"# head\n---\nplugins:\n  - one\n{rules}last: x\n"
     assert limits(text.replace("\n", end)) == [0.5, None, 0.1]
     notes = read_dive_ci(text.encode(), origin=".dive-ci").notes
-    assert notes == (".dive-ci: dive has no rule `plugin1/rule1`, and takes no notice of it.",)
+    assert notes == (".dive-ci: dive has no rule `plugin1/rule1` and ignores it.",)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_without_any_source_the_defaults_hold(here: Path) -> None:
         "max-wasted-percent": (0.1, DEFAULT),
         "wasted-floor": (5_000_000, DEFAULT),
     }
-    assert "No rules are configured: defaults hold" in found.notes[0]
+    assert "No rules are configured: defaults apply" in found.notes[0]
 
 
 def test_any_rule_takes_the_place_of_the_defaults(here: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_pyproject_without_our_table_states_nothing(here: Path) -> None:
 def test_a_baseline_without_limits_of_growth_has_some_by_default(here: Path) -> None:
     found = stated(here, Flags(limits={"baseline": "x.json"}))
     assert found.limit("max-growth") == Growth(1_000_000, 0.01)
-    assert any("No limit of growth is configured: 1MB or 1% more" in note for note in found.notes)
+    assert any("No growth limit is configured: 1MB or 1% more" in note for note in found.notes)
     given = stated(here, Flags(limits={"baseline": "x.json", "max-growth": "5%"}))
     assert (given.limit("max-growth"), given.limit("max-waste-growth")) == (Growth(0, 0.05), None)
 
@@ -169,7 +169,7 @@ def test_dates_may_be_dates_or_text() -> None:
         ("max-size = true", "`max-size`: `true` is not a size"),
         ("max-size = []", "`max-size`: `[]` is not a size"),
         ("min-efficiency = nan", "`min-efficiency`: `nan` is not a share"),
-        ("min-efficiency = 90", "`min-efficiency`: `90` is more than all of it; did you mean 90%?"),
+        ("min-efficiency = 90", "`min-efficiency`: `90` is more than 100%; did you mean 90%?"),
         ("max-layers = 1.5", "`max-layers`: `1.5` is not a number"),
         ("max-size = { limt = 1 }", "`max-size`: unknown key `limt`; did you mean `limit`?"),
         ("max-size = { severity = 'warn' }", "`max-size`: `limit` is missing"),
@@ -193,7 +193,7 @@ def test_dates_may_be_dates_or_text() -> None:
         ("[[budget]]\npath = 'a'", "[[budget]] number 1: `max` is missing"),
         ("[[budget]]\npath = 'a'\nmax = '5%'", "`max`: `5%` is not a size"),
         ("[[max-cause]]\ncause = 'metdata'\nmax = 1", "`cause`: must be one of overwritten, metadata,"),
-        ("[[directory-growth]]\npath = '/usr/*'\nmax = 1", "is a glob; growth is measured of a directory"),
+        ("[[directory-growth]]\npath = '/usr/*'\nmax = 1", "is a glob; growth is measured for a directory"),
         ("[[waive]]\nrule = 'forbid'\nreason = 'r'", "[[waive]] number 1: `until` is missing"),
         ("[[waive]]\nrule = 'forbid'\nuntil = 2026-01-01", "`reason` is missing"),
         ("[[waive]]\nrule = 'forbid'\nreason = ' '\nuntil = 2026-01-01", "`reason`: must be text that says why"),
@@ -236,8 +236,11 @@ def test_what_a_flag_cannot_say_is_refused_with_its_name(here: Path, flags: Flag
 @pytest.mark.parametrize(
     ("variable", "sentence"),
     [
-        ("LAYERSCOPE_MAX_SIZ", "LAYERSCOPE_MAX_SIZ is no variable that layerscope knows; did you mean `LAYERSCOPE_MAX_SIZE`?"),
-        ("LAYERSCOPE_MIN_ZZZZZZZZ", "LAYERSCOPE_MIN_ZZZZZZZZ is no variable that layerscope knows"),
+        (
+            "LAYERSCOPE_MAX_SIZ",
+            "LAYERSCOPE_MAX_SIZ is not a variable that layerscope knows; did you mean `LAYERSCOPE_MAX_SIZE`?",
+        ),
+        ("LAYERSCOPE_MIN_ZZZZZZZZ", "LAYERSCOPE_MIN_ZZZZZZZZ is not a variable that layerscope knows"),
         ("LAYERSCOPE_max_size", "did you mean `LAYERSCOPE_MAX_SIZE`?"),
         ("LAYERSCOPE_MAX_SIZE", "LAYERSCOPE_MAX_SIZE: `x` is not a size"),
     ],

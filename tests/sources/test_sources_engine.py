@@ -154,7 +154,7 @@ def test_what_is_kept_is_the_archive(
     assert report(capsys, tmp_path / "app_1.tar") == of_engine
     assert [path.name for path in tmp_path.iterdir() if "app" in path.name] == ["app_1.tar"]
     again = ran(capsys, "app:1", "--keep", tmp_path)
-    assert (again.code, "exists already" in again.err) == (2, True)
+    assert (again.code, "already exists" in again.err) == (2, True)
     assert ran(capsys, "verify", "app", "--keep", tmp_path).code == 0
 
 

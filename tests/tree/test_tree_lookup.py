@@ -118,8 +118,8 @@ def test_a_path_below_a_file_says_so() -> None:
 
 def test_near_names_are_offered() -> None:
     view = view_of(layer("etc/hosts", "etc/hostname", "etc/passwd", "etc/hosta/x", "etc/hostb", "hosts"))
-    assert complaint(view, b"/etc/host").endswith("; near names: /etc/hosts, /etc/hostb, /etc/hosta")
-    assert complaint(view, b"/ETC/hosts").endswith("; near names: /etc")
+    assert complaint(view, b"/etc/host").endswith("; similar names: /etc/hosts, /etc/hostb, /etc/hosta")
+    assert complaint(view, b"/ETC/hosts").endswith("; similar names: /etc")
 
 
 def test_a_removed_path_names_the_layer_that_removed_it() -> None:
@@ -142,7 +142,7 @@ def test_control_characters_of_names_are_escaped() -> None:
     view = view_of(layer("d/\x1b[31mred"))
     said = complaint(view, b"/d/\x1b[31mreb\xff")
     assert "\x1b" not in said
-    assert said == "/d/\\x1b[31mreb\\xff is not in the image; near names: /d/\\x1b[31mred"
+    assert said == "/d/\\x1b[31mreb\\xff is not in the image; similar names: /d/\\x1b[31mred"
 
 
 def test_a_very_deep_path_is_found_soon() -> None:
@@ -166,7 +166,7 @@ def test_a_node_shows_the_content_of_the_entry_that_brought_it() -> None:
         (symlink("x", "nowhere"), "a symlink"),
         (fifo("x"), "a fifo"),
         (char("x"), "a character device"),
-        (hardlink("x", "nowhere"), "a hard link that leads nowhere"),
+        (hardlink("x", "nowhere"), "a broken hard link"),
     ],
 )
 def test_what_is_no_file_shows_no_content(item: object, noun: str) -> None:

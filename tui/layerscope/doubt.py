@@ -37,12 +37,12 @@ class Check:
 
 
 def doubts(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems for which the gate gives no verdict."""
+    """Return the problems for which the gate gives no verdict."""
     return [problem for problem in problems if problem.is_doubt]
 
 
 def document_checks(image: Image) -> list[Check]:
-    """The manifest and the config against their digests."""
+    """Return the manifest and the config against their digests."""
     manifest = [_document_check("manifest", image.manifest_digest, image.raw_manifest)] if image.manifest_digest else []
     if not image.states_id:
         return [*manifest, Check("config", "", "", ok=True, note="no digest of it is stated")]
@@ -50,12 +50,14 @@ def document_checks(image: Image) -> list[Check]:
 
 
 def document_problems(image: Image) -> list[Problem]:
-    """The documents that are not what their digests say."""
+    """Return the documents that are not what their digests say."""
     return [_problem_of(check) for check in document_checks(image) if not check.ok]
 
 
 def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> list[Check]:
-    """A layer's stored bytes against its digest, the unpacked ones against its diff_id; `damage` is why these have no hash."""
+    """Return a layer's stored bytes against its digest, the unpacked ones against its diff_id; `damage` is why these have no
+    hash.
+    """
     what = f"layer {layer.number}"
     if layer.digest == layer.diff_id:
         # Bytes that are stored as they were unpacked have one hash; documents without any have nothing to compare.
@@ -65,7 +67,7 @@ def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> l
 
 
 def layer_problems(layer: StoredLayer, hashes: LayerHashes) -> list[Problem]:
-    """The hashes of a layer that are not what is stated. Of damaged bytes there is none, which is told as damage."""
+    """Return the hashes of a layer that are not what is stated. Of damaged bytes there is none, which is told as damage."""
     found = []
     for check in layer_checks(layer, hashes):
         name = check.what.removeprefix(f"layer {layer.number} ")
@@ -83,7 +85,7 @@ def hash_algorithms(layer: StoredLayer) -> Algorithms:
 
 
 def digest_check(what: str, expected: Digest | None, actual: str, damage: str = "") -> Check:
-    """A digest against the hash (empty: there is none) of what it names; `damage` is why there is none."""
+    """Return a digest against the hash (empty: there is none) of what it names; `damage` is why there is none."""
     if expected is None:
         note = damage or "the image does not say what it should be"
         return Check(what, "", "", ok=not damage, note=note, is_unread=bool(damage))

@@ -38,7 +38,7 @@ class UsageError(LayerscopeError):
 
 
 class WouldOverwrite(LayerscopeError):
-    """Extracting would replace something that is already there."""
+    """Extracting would replace something that already exists."""
 
 
 class CannotWrite(LayerscopeError):

@@ -21,7 +21,7 @@ class Rate:
         self._since, self._done = now, 0
 
     def of(self, done: int, now: float) -> int:
-        """The rate of `done` bytes at a time, in seconds; fewer than before are those of other work."""
+        """Return the rate of `done` bytes at a time, in seconds; fewer than before are those of other work."""
         if not done or done < self._done:
             self._since = now
         self._done = done

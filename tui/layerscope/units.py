@@ -37,7 +37,7 @@ def parse_size(text: str) -> int | None:
 
 
 def percent_text(share: float) -> str:
-    """A share as a percentage that never rounds up to 100% nor down to 0%: `62.8%`, `99.9%`."""
+    """Return a share as a percentage that never rounds up to 100% nor down to 0%: `62.8%`, `99.9%`."""
     if share in (0.0, 1.0):
         return f"{share:.0%}"
     return f"{min(max(100 * share, 0.1), 99.9):.1f}%"
@@ -49,7 +49,7 @@ def count_text(count: int, noun: str) -> str:
 
 
 def bar(share: float, width: int, *, is_ascii: bool = False) -> str:
-    """A bar of at most `width` cells for a share from 0 to 1, in eighths of a cell; `#` where only ASCII will do."""
+    """Return a bar of at most `width` cells for a share from 0 to 1, in eighths of a cell; `#` where only ASCII will do."""
     share = min(max(share, 0.0), 1.0)
     if is_ascii:
         return "#" * max(round(share * width), int(share > 0))

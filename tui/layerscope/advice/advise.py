@@ -55,7 +55,7 @@ def _name(path: Path, root: Path) -> str:
 def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:
     if mapping.is_recognized:
         return ()
-    return (f"The image's history does not look like {escape(name)}, so layers are named and no lines.",)
+    return (f"The image's history does not match {escape(name)}, so fixes name layers instead of lines.",)
 
 
 def _fixes(analysis: Analysis, mapping: Mapping) -> tuple[Fix, ...]:

@@ -29,16 +29,16 @@ class CachedReader:
 
     @property
     def is_known(self) -> bool:
-        """Whether the table is kept. When it is for all layers of an image, nothing need be asked of the engine."""
+        """Tell whether the table is kept. When it is for all layers of an image, nothing need be asked of the engine."""
         return self.cache.has(self.diff_id, (self.ids, *self.usable))
 
     @property
     def stored_bytes(self) -> int:
-        """The other reader's: a report says the same with and without the cache."""
+        """Return the other reader's: a report says the same with and without the cache."""
         return self.reader.stored_bytes
 
     def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """The kept table, or else the other reader's, which is then kept."""
+        """Return the kept table, or else the other reader's, which is then kept."""
         known = self.cache.find(self.diff_id, (self.ids, *self.usable), layer=layer)
         if known is not None:
             on_bytes(self.stored_bytes)
@@ -48,5 +48,5 @@ class CachedReader:
         return read
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """The other reader's content. It gets a table that it may not have made itself."""
+        """Return the other reader's content. It gets a table that it may not have made itself."""
         return self.reader.content(read)

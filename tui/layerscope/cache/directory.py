@@ -32,7 +32,7 @@ class KeptFile:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is a note of an image; else it is a layer."""
+        """Tell whether it is a note of an image; else it is a layer."""
         return self.name.endswith(f".{IMAGE}")
 
 
@@ -45,7 +45,7 @@ def why_not(directory: Path) -> str:
     except FileNotFoundError:
         return _why_not_made(directory)
     except OSError as error:
-        return f"it cannot be looked at ({error.strerror})"
+        return f"it cannot be accessed ({error.strerror})"
     return _why_not_used(found) or ("" if os.access(directory, os.W_OK | os.X_OK) else "it cannot be written to")
 
 
@@ -65,7 +65,7 @@ def _why_not_made(directory: Path) -> str:
             if os.geteuid() == 0 and found.st_uid != 0:
                 return f"{parent} belongs to another user"
             return "" if os.access(parent, os.W_OK | os.X_OK) else f"{parent} cannot be written to"
-    return "nothing above it is there"
+    return "none of its parent directories exists"
 
 
 def read(directory: Path, name: str) -> bytes | None:

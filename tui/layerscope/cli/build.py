@@ -15,7 +15,7 @@ import click
 from layerscope.errors import NotFound
 
 BUILDERS = ("docker", "podman")
-ELSEWHERE = "as with --output, --push or a builder of its own"
+ELSEWHERE = "as with --output, --push or a separate builder"
 HELP = frozenset({"-h", "--help"})
 
 

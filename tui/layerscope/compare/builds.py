@@ -47,7 +47,7 @@ class Builds:
             self._settled(seen)
 
     def after(self, seen: object) -> Iterator[Build]:
-        """Every further build that is whole, and for one that stays unreadable the reason, once. Ends never."""
+        """Yield every further build that is whole, and for one that stays unreadable the reason, once. Ends never."""
         while True:
             seen = self._settled(seen)
             build = self._whole(seen)
@@ -65,7 +65,7 @@ class Builds:
             before = now
 
     def _whole(self, seen: object) -> Build | None:
-        """The build with that fingerprint; None where it is another meanwhile: then it was still being written."""
+        """Return the build with that fingerprint; None where it is another meanwhile: then it was still being written."""
         build: Build
         try:
             build = self.read()
@@ -81,7 +81,7 @@ class Builds:
         return None if self._changes(seen) else build
 
     def _changes(self, seen: object) -> bool:
-        """Whether it becomes another within some looks."""
+        """Tell whether it becomes another within some looks."""
         for _ in range(LOOKS):
             self.pause(INTERVAL)
             if self.fingerprint() != seen:

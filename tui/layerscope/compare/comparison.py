@@ -45,7 +45,7 @@ class Comparison:
         return len(self.change)
 
     def path(self, row: int) -> bytes:
-        """The path that a row is about."""
+        """Return the path that a row is about."""
         node = int(self.new_node[row])
         if node >= 0:
             return self.new.tree.nodes.paths[node]
@@ -53,16 +53,16 @@ class Comparison:
 
     @property
     def content_grown(self) -> int:
-        """How many content bytes more the new image has."""
+        """Count how many content bytes more the new image has."""
         return self.new.waste.content_bytes - self.old.waste.content_bytes
 
     @property
     def wasted_grown(self) -> int:
-        """How many wasted bytes more the new image has."""
+        """Count how many wasted bytes more the new image has."""
         return self.new.waste.wasted_bytes - self.old.waste.wasted_bytes
 
     def count(self, change: Change) -> int:
-        """How many paths differ so."""
+        """Count how many paths differ so."""
         return int(np.count_nonzero(self.change == change))
 
     def bytes_of(self, change: Change) -> int:

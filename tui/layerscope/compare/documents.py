@@ -46,7 +46,7 @@ class DocumentDifference:
 
 
 def has_same_layers(old: Analysis, new: Analysis) -> bool:
-    """Whether both images have the same layers, by diff_id."""
+    """Tell whether both images have the same layers, by diff_id."""
     return all(pair.state is LayerState.SHARED for pair in pair_layers(old, new))
 
 
@@ -84,7 +84,7 @@ def _differing(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
 
 
 def _named(field: str, old: Any, new: Any) -> str:
-    """A field with the keys in it that differ, where it is a list of settings."""
+    """Return a field with the keys in it that differ, where it is a list of settings."""
     if field not in _PAIRS:
         return field
     keys = sorted(_differing(_settings(old), _settings(new)))

@@ -34,7 +34,7 @@ class Aspect(IntFlag):
 
     @property
     def words(self) -> list[str]:
-        """The names of all that are set, in lower case."""
+        """Return the names of all that are set, in lower case."""
         return [aspect.name.lower() for aspect in Aspect if aspect in self and aspect.name]
 
 
@@ -59,7 +59,7 @@ class PairedEntries:
     is_uncompared: Mask
 
     def has(self, aspects: Aspect) -> Mask:
-        """Which pairs differ in at least one of these."""
+        """Return which pairs differ in at least one of these."""
         return np.asarray(self.aspects & np.uint16(aspects), bool)
 
 
@@ -75,7 +75,7 @@ def compare_entries(old: Analysis, new: Analysis, left: Longs | Ints, right: Lon
 
 
 def origins(tree: Tree, entries: Longs) -> Longs:
-    """The entry that brought what each one shows; a hard link that leads nowhere is its own."""
+    """Return the entry that brought what each one shows; a broken hard link is its own."""
     found = tree.origin[entries]
     return np.where(found >= 0, found, entries)
 
@@ -118,7 +118,7 @@ def _mark(pairs: PairedEntries, aspect: Aspect, differs: Mask) -> None:
 
 
 def _is_of_one_layer(old: Analysis, new: Analysis, left: Longs, right: Longs) -> Mask:
-    """Which pairs are the same entry of one layer that both images have: their contents need no comparing."""
+    """Return which pairs are the same entry of one layer that both images have: their contents need no comparing."""
     numbers = {layer.diff_id: index for index, layer in enumerate(new.image.layers, 1) if layer.diff_id is not None}
     partner = np.array([0, *(numbers.get(layer.diff_id, 0) if layer.diff_id else 0 for layer in old.image.layers)], np.int64)
     layer, other = partner[old.tree.entry_layer[left]], new.tree.entry_layer[right]

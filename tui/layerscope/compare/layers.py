@@ -64,12 +64,12 @@ class LayerDifference:
 
     @property
     def is_only_times(self) -> bool:
-        """Whether a build that kept times would have given the same layer."""
+        """Tell whether a build that kept times would have given the same layer."""
         return bool(self.times) and not self._has_others
 
     @property
     def is_nothing(self) -> bool:
-        """Whether only the tar itself is written differently: another order, other headers."""
+        """Tell whether only the tar itself is written differently: another order, other headers."""
         return not self.times and not self._has_others
 
     @property
@@ -79,13 +79,13 @@ class LayerDifference:
 
     @property
     def idle_markers(self) -> tuple[bytes, ...]:
-        """The markers that make no difference to what is seen."""
+        """Return the markers that make no difference to what is seen."""
         return tuple(
             marker for marker in self.markers if not any(path == marker or _is_below(path, marker) for path in self.hidden)
         )
 
     def aspects_of(self, paths: tuple[bytes, ...]) -> Aspect:
-        """All that differs on any of these paths, which both layers have."""
+        """Return all that differs on any of these paths, which both layers have."""
         wanted = set(paths)
         rows = [row for row, path in enumerate(self.both) if path in wanted]
         return Aspect(int(np.bitwise_or.reduce(self.pairs.aspects[rows], initial=0)))
@@ -178,7 +178,7 @@ class _Side:
 
     @property
     def first(self) -> int:
-        """The number of the layer's first entry among those of all layers."""
+        """Return the number of the layer's first entry among those of all layers."""
         return self.analysis.contents.stack.first[self.number - 1]
 
     def rows(self) -> dict[bytes, int]:
@@ -186,11 +186,11 @@ class _Side:
         return {path: row for row, path in enumerate(self.table.entries.paths.tolist())}
 
     def markers(self) -> set[tuple[bool, bytes]]:
-        """Whether it is an opaque directory, and the path."""
+        """Tell whether it is an opaque directory, and the path."""
         return {*((False, path) for path in self.table.whiteouts), *((True, path) for path in self.table.opaques)}
 
     def hidden(self) -> list[bytes]:
-        """The paths that were seen below the layer and are not seen with it, without those below others of them."""
+        """Return the paths that were seen below the layer and are not seen with it, without those below others of them."""
         view = self.analysis.tree.view(self.number)
         is_removed = view.change == Change.REMOVED
         nodes = self.analysis.tree.nodes
@@ -198,7 +198,7 @@ class _Side:
         return [nodes.paths[node] for node in tops.tolist()]
 
     def shows(self, path: bytes) -> bool:
-        """Whether a path is seen with the layer on top."""
+        """Tell whether a path is seen with the layer on top."""
         node = self.analysis.tree.nodes.find(path)
         return node is not None and bool(self.analysis.tree.view(self.number).is_visible[node])
 
@@ -221,7 +221,7 @@ def _classes(pairs: PairedEntries) -> npt.NDArray[np.uint8]:
 
 
 def _is_linked_otherwise(pairs: PairedEntries) -> Mask:
-    """Which pairs show the same content under one inode with other names, of those that both layers have."""
+    """Return which pairs show the same content under one inode with other names, of those that both layers have."""
     first = [_first_names(origins(each.tree, entries)) for each, entries in ((pairs.old, pairs.left), (pairs.new, pairs.right))]
     return np.asarray((first[0] != first[1]) & ~pairs.has(IS_OTHER), bool)
 

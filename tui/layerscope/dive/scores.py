@@ -111,7 +111,7 @@ def _names(table: LayerTable, numbers: defaultdict[bytes, int]) -> _Names:
 
 
 def _each(strings: Strings) -> Iterator[bytes]:
-    """All strings, a batch at a time: a million at once would take 100 MB."""
+    """Return all strings, a batch at a time: a million at once would take 100 MB."""
     batches = (strings.offsets[start : start + BATCH + 1] for start in range(0, len(strings), BATCH))
     return chain.from_iterable(Strings(strings.buffer, offsets).tolist() for offsets in batches)
 
@@ -136,7 +136,7 @@ def _markers(tables: Sequence[LayerTable], numbers: Iterable[bytes]) -> list[byt
 
 
 def _may_hold(strings: Strings, part: bytes) -> bool:
-    """Whether `part` is in the strings' bytes, be it across two of them."""
+    """Tell whether `part` is in the strings' bytes, be it across two of them."""
     return strings.buffer.find(part, int(strings.offsets[0]), int(strings.offsets[-1])) >= 0
 
 
@@ -270,7 +270,7 @@ class _Lower:
         return cls(place, end, is_present, is_directory, np.zeros(len(asked), np.int64))
 
     def look_up(self, path: Numbers) -> tuple[Mask, Numbers]:
-        """Whether each hidden path is there, and the bytes its removal counts: a whole directory's, 0 of anything else."""
+        """Tell whether each hidden path is there, and the bytes its removal counts: a whole directory's, 0 of anything else."""
         if not len(path):
             return np.zeros(0, bool), path
         place = self.place[path]
@@ -300,7 +300,7 @@ class _Lower:
 
 
 def _is_below(parent: Numbers, tops: Numbers) -> Mask:
-    """Which paths are one of `tops` or lie below one: each round looks twice as far up."""
+    """Return which paths are one of `tops` or lie below one: each round looks twice as far up."""
     is_below = np.zeros(len(parent), bool)
     is_below[tops] = True
     above = parent
@@ -311,7 +311,7 @@ def _is_below(parent: Numbers, tops: Numbers) -> Mask:
 
 
 def _figures(records: _Records, tables: Sequence[LayerTable], abandoned: list[int]) -> DiveFigures:
-    """The ratios as Go computes them: two integers made floats, then divided."""
+    """Return the ratios as Go computes them: two integers made floats, then divided."""
     smallest, total = records.smallest_sum(), int(records.total.sum())
     layer_bytes = [int(table.entries.size.sum()) + sum(other.size for other in table.omitted) for table in tables]
     wasted = int(records.total[records.visits > 1].sum()) % UNSIGNED

@@ -155,7 +155,7 @@ def _make_fifo(name: bytes, mode: int, directory: int) -> None:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISFIFO(found.st_mode) or found.st_uid != os.geteuid():
-            raise FileExistsError(errno.EEXIST, "somebody else put something in its place")
+            raise FileExistsError(errno.EEXIST, "another program put something in its place")
         if stat.S_IMODE(found.st_mode) != mode:
             Path(f"/proc/self/fd/{descriptor}").chmod(mode)
     finally:

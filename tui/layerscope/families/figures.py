@@ -84,11 +84,11 @@ class LayerUsage:
 
     @classmethod
     def of(cls, images: Iterable[ImageFacts], order: ImageOrder = ImageOrder.SIZE) -> LayerUsage:
-        """The ledger of these images, the biggest first."""
+        """Return the ledger of these images, the biggest first."""
         return cls(grow(tuple(images))).ordered(order)
 
     def ordered(self, order: ImageOrder) -> LayerUsage:
-        """The same in another order; images keep their numbers."""
+        """Return the same in another order; images keep their numbers."""
         return LayerUsage(self.forest.ranked(lambda number: self._rank(number, order)))
 
     def _rank(self, number: int, order: ImageOrder) -> tuple[int, tuple[str, ...], int]:
@@ -111,7 +111,7 @@ class LayerUsage:
         )
 
     def _sharing(self, image: ImageFacts) -> int:
-        """The images that have any of its layers, itself too."""
+        """Return the images that have any of its layers, itself too."""
         bits = 0
         for layer in image.layers:
             bits |= self._users[layer.key]
@@ -128,11 +128,11 @@ class LayerUsage:
         return (f"{titles[0]} ({escape(image.place or 'engine')} {image.id.short})", *titles[1:])
 
     def sharing(self, number: int) -> list[int]:
-        """The other images that have layers of this one."""
+        """Return the other images that have layers of this one."""
         return [other for other in _bits(self._sharing(self.forest.images[number])) if other != number]
 
     def images_below(self, number: int) -> tuple[int, ...]:
-        """The images at the nearest node below that has any: what this one was built on."""
+        """Return the images at the nearest node below that has any: what this one was built on."""
         nodes = self.forest.nodes
         at = nodes[self.forest.node_of[number]].parent
         while at >= 0 and not nodes[at].images:
@@ -140,7 +140,7 @@ class LayerUsage:
         return nodes[at].images if at >= 0 else ()
 
     def _own_wasted(self, number: int) -> int | None:
-        """A content that a container does not see stays unseen above: the image's waste less that of the one below."""
+        """Return a content that a container does not see stays unseen above: the image's waste less that of the one below."""
         images = self.forest.images
         wasted = images[number].wasted_bytes
         below = self.images_below(number)
@@ -157,13 +157,13 @@ class LayerUsage:
 
     @property
     def layers(self) -> Iterator[tuple[str, int, list[int]]]:
-        """Each layer once: what its store keeps it by, its bytes, the numbers of the images that have it."""
+        """Yield each layer once: what its store keeps it by, its bytes, the numbers of the images that have it."""
         for key, users in self._users.items():
             yield key, self._sizes[key], list(_bits(users))
 
     @property
     def totals(self) -> FamilyTotals:
-        """All images together."""
+        """Return all images together."""
         images = self.forest.images
         dangling = sum(1 << number for number, image in enumerate(images) if image.is_dangling)
         return FamilyTotals(

@@ -41,11 +41,11 @@ class Forest:
 
     @cached_property
     def node_of(self) -> dict[int, int]:
-        """Each image's node, by their numbers."""
+        """Return each image's node, by their numbers."""
         return {image: number for number, node in enumerate(self.nodes) for image in node.images}
 
     def images_from(self, node: int) -> list[int]:
-        """The images at a node and all that stand above it."""
+        """Return the images at a node and all that stand above it."""
         return [image for each in self.nodes[node : self.nodes[node].end] for image in each.images]
 
     def new_layers(self, node: int) -> int:
@@ -54,7 +54,7 @@ class Forest:
         return self.nodes[node].depth - (self.nodes[parent].depth if parent != NOWHERE else 0)
 
     def ranked(self, rank: Rank) -> Forest:
-        """The same forest in another order: a family stands where the first of its images would."""
+        """Return the same forest in another order: a family stands where the first of its images would."""
         return grow(self.images, rank)
 
 
@@ -63,7 +63,7 @@ def _as_given(image: int) -> int:
 
 
 def grow(images: Sequence[ImageFacts], rank: Rank = _as_given) -> Forest:
-    """The forest of `images`, by default in their order."""
+    """Return the forest of `images`, by default in their order."""
     shape = _Shape(images)
     ordered = list(_depth_first(shape, _ranks(shape, rank)))
     return Forest(tuple(images), tuple(_nodes(shape, ordered, rank)))
@@ -98,7 +98,7 @@ class _Shape:
         return [chain_id for chain_id, count in ways.items() if count > 1]
 
     def _node_below(self, chain_id: Digest | None) -> Digest | None:
-        """The nearest node below; None for a root. An image without layers is below nothing."""
+        """Return the nearest node below; None for a root. An image without layers is below nothing."""
         below = self._below.get(chain_id) if chain_id is not None else None
         while below is not None and below not in self._nodes:
             below = self._below[below]
@@ -106,7 +106,7 @@ class _Shape:
 
 
 def _ranks(shape: _Shape, rank: Rank) -> dict[Digest | None, Any]:
-    """The smallest rank of the images at and above each node."""
+    """Return the smallest rank of the images at and above each node."""
     ranks: dict[Digest | None, Any] = {}
     for chain_id, numbers in shape.images.items():
         best = min(map(rank, numbers))

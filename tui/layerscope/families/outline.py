@@ -43,12 +43,12 @@ class Outline:
         self._refresh()
 
     def is_foldable(self, row: Row) -> bool:
-        """Whether anything is built on it. Of images with the same layers it is the last that what follows hangs on."""
+        """Tell whether anything is built on it. Of images with the same layers it is the last that what follows hangs on."""
         node = self.ledger.forest.nodes[row.node]
         return node.end > row.node + 1 and row.image == (*node.images, TRUNK)[: len(node.images) or 1][-1]
 
     def is_open(self, row: Row) -> bool:
-        """Whether what is built on it is shown: always while names are looked for."""
+        """Tell whether what is built on it is shown: always while names are looked for."""
         return bool(self.text) or self.ledger.forest.nodes[row.node].chain_id not in self._folded
 
     def toggle(self, row: Row) -> None:
@@ -63,11 +63,11 @@ class Outline:
         self._refresh()
 
     def is_hit(self, row: Row) -> bool:
-        """Whether it is there for its own sake, and not only because something is built on it."""
+        """Tell whether it is there for its own sake, and not only because something is built on it."""
         return not self.text or (row.image != TRUNK and self._fits(row.image))
 
     def line_of(self, image: int) -> int:
-        """The line of an image, or the last one above the place where it would be."""
+        """Return the line of an image, or the last one above the place where it would be."""
         place = next((line for line, row in enumerate(self.rows) if row.image == image), None)
         if place is not None:
             return place

@@ -32,7 +32,7 @@ class _Document:
 
 
 def recall_waste(cache: Cache | None, catch: FoundImages) -> FoundImages:
-    """The same images, with the waste of those that were analyzed before. Only a comfort: nothing here fails."""
+    """Return the same images, with the waste of those that were analyzed before. Only a comfort: nothing here fails."""
     wasted = _read(cache)
     return replace(catch, found=[replace(each, facts=_recalled(each.facts, wasted)) for each in catch.found])
 

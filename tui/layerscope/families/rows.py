@@ -21,7 +21,7 @@ class Row:
 
 
 def rows(forest: Forest) -> Iterator[Row]:
-    """All lines. Images with the very same layers stand beside each other; what grows from them follows the last."""
+    """Yield all lines. Images with the very same layers stand beside each other; what grows from them follows the last."""
     guides: list[tuple[bool, ...]] = []
     for number, node in enumerate(forest.nodes):
         is_root = node.parent == NOWHERE

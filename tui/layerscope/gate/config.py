@@ -148,7 +148,7 @@ class GateConfig:
 
     @property
     def has_rules(self) -> bool:
-        """Whether any rule is stated, even if it is switched off."""
+        """Tell whether any rule is stated, even if it is switched off."""
         tables = (self.forbid, self.budget, self.max_cause, self.directory_growth, self.dive)
         return any(tables) or any(KEYS[key].unit for key in self.limits)
 
@@ -157,7 +157,7 @@ class GateConfig:
         return bool(self.directory_growth) or any(key in self.limits for key in GROWTH_KEYS)
 
     def limit(self, key: str) -> Quantity | None:
-        """The value of a key; None where it is off or not stated."""
+        """Return the value of a key; None where it is off or not stated."""
         stated = self.limits.get(key)
         return stated.value if stated else None
 
@@ -168,9 +168,9 @@ def with_defaults(config: GateConfig) -> GateConfig:
     limits = {key.name: Limit(key.default, DEFAULT) for key in KEYS.values() if key.default is not None and not key.unit}
     if not config.has_rules:
         limits |= {key.name: Limit(key.default, DEFAULT) for key in KEYS.values() if key.default is not None}
-        notes.append("No rules are configured: defaults hold (`layerscope ci --init` writes some).")
+        notes.append("No rules are configured: defaults apply (`layerscope ci --init` writes some).")
     if config.limit("baseline") and not config.has_growth_rules:
         growth = Growth(1_000_000, 0.01)
         limits |= {key: Limit(growth, DEFAULT) for key in ("max-growth", "max-waste-growth")}
-        notes.append(f"No limit of growth is configured: {growth} more than the baseline is allowed.")
+        notes.append(f"No growth limit is configured: {growth} more than the baseline is allowed.")
     return GateConfig(limits=limits, notes=tuple(notes)).under(config)

@@ -122,7 +122,7 @@ def _of_environment(environment: Mapping[str, str]) -> GateConfig:
             with named(variable):
                 limits[key.name] = read_limit(key, value, origin=variable)
         elif key is None and _looks_like_rule(variable, by_variable):
-            raise BadSettings(f"{escape(variable)} is no variable that layerscope knows{suggestion(variable, by_variable)}")
+            raise BadSettings(f"{escape(variable)} is not a variable that layerscope knows{suggestion(variable, by_variable)}")
     return GateConfig(limits=limits)
 
 

@@ -40,7 +40,7 @@ def read_dive_ci(raw: bytes, *, origin: str) -> GateConfig:
             near = suggestion(key, DIVE_KEYS)
             if near:
                 raise BadSettings(f"line {number}: dive has no rule `{escape(key)}`{near}")
-            notes.append(f"{origin}: dive has no rule `{escape(key)}`, and takes no notice of it.")
+            notes.append(f"{origin}: dive has no rule `{escape(key)}` and ignores it.")
         elif known in stated:
             raise BadSettings(f"line {number}: `{known}` is stated twice")
         else:
@@ -49,7 +49,7 @@ def read_dive_ci(raw: bytes, *, origin: str) -> GateConfig:
 
 
 def dive_limits(stated: Mapping[str, str | None], *, origin: str) -> dict[str, DiveLimit]:
-    """All three rules: those stated, and dive's defaults for the others (and for those without a value)."""
+    """Return all three rules: those stated, and dive's defaults for the others (and for those without a value)."""
     limits = {}
     for key in DIVE_KEYS:
         text = stated.get(key)
@@ -96,7 +96,7 @@ def _dive_bytes(text: str) -> int:
 
 
 def _lines(raw: bytes) -> list[tuple[int, str]]:
-    """The lines that say something, with their numbers."""
+    """Return the lines that say something, with their numbers."""
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -147,7 +147,7 @@ def _key(match: re.Match[str]) -> str:
 
 
 def _scalar(written: str, number: int) -> str | None:
-    """A value as YAML has it, made text as dive does; None where nothing is written."""
+    """Return a value as YAML has it, made text as dive does; None where nothing is written."""
     written = written.strip()
     quoted, plain = _QUOTED.fullmatch(written), _PLAIN.fullmatch(written)
     if quoted is not None:

@@ -61,7 +61,11 @@ def _directory_result(judge: Judge, limit: DirectoryGrowth, before: Baseline, af
     """
     path = named_text(limit.path)
     known, new = before.directories.get(path), after.directories[path].content_bytes
-    doubt = "" if known or path.count("/") <= before.depth else "the baseline does not hold this directory; write it anew"
+    doubt = (
+        ""
+        if known or path.count("/") <= before.depth
+        else "the baseline lacks this directory; record it again with `layerscope baseline`"
+    )
     old = known.content_bytes if known else 0
     noun, allowed = f"growth of {path}", limit.growth.allowed(old)
     rule = Rule("directory-growth", limit.name, noun, Unit.BYTES, allowed, limit.origin, limit.severity)

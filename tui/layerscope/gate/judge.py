@@ -115,7 +115,7 @@ class Judge:
 
 def unjudged(rule: Rule, value: float, why: str) -> RuleResult:
     """Build the result of a rule that had nothing to judge."""
-    return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{_capital(rule.noun)}: not judged, for {why}.")
+    return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{_capital(rule.noun)}: not judged, because {why}.")
 
 
 def waiver_text(waiver: Waiver) -> str:

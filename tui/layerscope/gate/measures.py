@@ -41,7 +41,7 @@ def _own_waste(subject: Subject, excluded: NodeMask | None) -> Waste:
 
 def _base_remark(subject: Subject) -> str:
     base = subject.base_wasted_bytes
-    return f"the base's own {size_text(base)} of waste are not charged" if base else ""
+    return f"the base's own {size_text(base)} of waste are not counted" if base else ""
 
 
 def efficiency(subject: Subject, excluded: NodeMask | None) -> Measured:
@@ -93,7 +93,7 @@ def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
     findings = tuple(sorted(found, key=lambda each: -each.size))
     plain = f"{size_text(pull.stored_bytes)} stored, with layers that are uncompressed here"
     if pull.pull_bytes is None:
-        remark = f"{plain}; a registry would carry less, and how much is not known"
+        remark = f"{plain}; a registry would store less, but how much is unknown"
         return Measured(pull.stored_bytes, findings, remark, is_most=True)
     return Measured(pull.pull_bytes, findings, f"estimated: {plain}" if pull.is_estimate else "", is_estimate=pull.is_estimate)
 

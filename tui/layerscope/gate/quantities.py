@@ -33,7 +33,7 @@ class Growth:
     share: float = 0.0
 
     def allowed(self, before: int) -> int:
-        """The allowed growth in bytes for something that had `before` bytes."""
+        """Return the allowed growth in bytes for something that had `before` bytes."""
         return max(self.size, int(Decimal(str(self.share)) * before))
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ def share_of(written: object) -> float:
     share = float(Decimal(number) / 100 if text.endswith("%") else Decimal(number))
     if share > 1:
         meant = f"; did you mean {number}%?" if not text.endswith("%") and share <= 100 else ""
-        raise BadSettings(f"{_shown(written)} is more than all of it{meant}")
+        raise BadSettings(f"{_shown(written)} is more than 100%{meant}")
     return share
 
 

@@ -42,7 +42,7 @@ def limit_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
 
 
 def _floor(config: GateConfig) -> int:
-    """The `min-wasted` floor; 0 where it is off, so that every wasted byte is judged."""
+    """Return the `min-wasted` floor; 0 where it is off, so that every wasted byte is judged."""
     floor = config.limit(FLOOR)
     return floor if isinstance(floor, int) else 0
 
@@ -50,7 +50,7 @@ def _floor(config: GateConfig) -> int:
 def forbid_result(judge: Judge, forbid: Forbid) -> RuleResult:
     """Judge that no path matches the glob. `measured` counts paths, or entries where every layer is searched."""
     where = "in any layer" if forbid.where is Where.ANYWHERE else "that a container sees"
-    what = f"paths {where} that fit {escape(forbid.path)}"
+    what = f"paths {where} that match {escape(forbid.path)}"
     rule = Rule("forbid", forbid.name, what, Unit.COUNT, 0, forbid.origin, forbid.severity)
     return judge.judge(rule, lambda excluded: _forbidden(judge.subject, forbid, excluded))
 
@@ -65,7 +65,7 @@ def _forbidden(subject: Subject, forbid: Forbid, excluded: NodeMask | None) -> M
 
 
 def _entries_at(subject: Subject, mask: NodeMask, *, is_anywhere: bool) -> tuple[Longs, tuple[Finding, ...]]:
-    """The entries of these nodes, and the directories among them that have no entry of their own."""
+    """Return the entries of these nodes, and the directories among them that have no entry of their own."""
     tree, view = subject.analysis.tree, subject.last
     seen = np.flatnonzero(mask & view.is_visible)
     shown = view.entry[seen]
@@ -89,7 +89,7 @@ def _spent(subject: Subject, budget: Budget, excluded: NodeMask | None) -> Measu
     if excluded is not None:
         mask = mask & ~excluded
     entries, _ = _entries_at(subject, mask, is_anywhere=False)
-    remark = "" if mask.any() else "nothing in the image fits"
+    remark = "" if mask.any() else "nothing in the image matches"
     return Measured(subject.content_bytes_of(mask), entry_findings(subject, entries), remark)
 
 

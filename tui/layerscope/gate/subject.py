@@ -26,7 +26,7 @@ class Subject:
 
     @property
     def base_layers(self) -> int:
-        """How many leading layers are not charged to the author."""
+        """Count how many leading layers are not charged to the author."""
         return self.analysis.base_layers or 0
 
     @cached_property
@@ -46,7 +46,7 @@ class Subject:
 
     @cached_property
     def last(self) -> View:
-        """The view after the last layer: what a container sees."""
+        """Return the view after the last layer: what a container sees."""
         return self.analysis.tree.view(max(self.analysis.tree.layers, 1))
 
     @cached_property

@@ -94,12 +94,12 @@ class Verdict:
 
     @property
     def failed(self) -> tuple[RuleResult, ...]:
-        """The rules that fail the gate."""
+        """Return the rules that fail the gate."""
         return tuple(result for result in self.results if result.outcome is Outcome.FAILED)
 
     @property
     def has_passed(self) -> bool:
-        """Whether there is no doubt and no broken rule of severity error."""
+        """Tell whether there is no doubt and no broken rule of severity error."""
         return not self.doubts and not self.failed
 
     @property

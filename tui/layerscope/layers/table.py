@@ -53,12 +53,12 @@ class Problem:
 
     @property
     def is_fatal(self) -> bool:
-        """Whether entries may be missing because of it, so that no verdict is possible."""
+        """Tell whether entries may be missing because of it, so that no verdict is possible."""
         return self.severity is Severity.DAMAGE
 
     @property
     def is_doubt(self) -> bool:
-        """Whether the gate gives no verdict because of it: the image is incomplete, or not what its documents say."""
+        """Tell whether the gate gives no verdict because of it: the image is incomplete, or not what its documents say."""
         return self.severity >= Severity.REFUSED
 
 
@@ -185,7 +185,7 @@ class SparseMap:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """A member that is no entry and hides nothing: aufs's own (`.wh..wh.aufs`), or a whiteout that names nothing.
+    """A member that is no entry and hides nothing: aufs's own (`.wh..wh.aufs`), or a whiteout without a name.
 
     dive counts them, so they are kept for its figures.
     """

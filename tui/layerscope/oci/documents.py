@@ -154,7 +154,7 @@ def decode(raw: bytes, document: type[T], *, what: str) -> T:
     except RecursionError as error:
         raise BadDocument(f"{what} is nested too deeply") from error
     except msgspec.ValidationError as error:
-        raise BadDocument(f"{what} is not what the OCI specification says: {escape(str(error))}") from error
+        raise BadDocument(f"{what} does not follow the OCI specification: {escape(str(error))}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadDocument(f"{what} is not JSON: {_no_json(raw) or escape(str(error))}") from error
 

@@ -13,8 +13,8 @@ from layerscope.tree.tree import Change, Longs, View
 
 
 def change_stops(view: View, hidden: frozenset[Change]) -> Flags:
-    """The changes to stop at: those of non-directories; the uppermost of directories that came or went, and nothing inside
-    them; directories that were modified and hold no other change.
+    """Return the changes to stop at: those of non-directories; the uppermost of directories that came or went, and nothing
+    inside them; directories that were modified and hold no other change.
     """
     change, parent = view.change, view.tree.nodes.parent
     came_or_went = (change == Change.ADDED) | (change == Change.REMOVED)
@@ -37,7 +37,7 @@ def _directories(view: View) -> Flags:
 
 
 def next_stop(stops: Flags, node: int, step: int, shape: Shape, columns: tuple[Longs, ...]) -> int | None:
-    """The stop after (`step` 1) or before (-1) `node` in display order; sorts no more than stops and what is above them."""
+    """Return the stop after (`step` 1) or before (-1) `node` in display order; sorts no more than stops and what is above them."""
     if not columns:
         return _neighbor(np.flatnonzero(stops).astype(np.int32), node, step)
     marks = stops.copy()

@@ -14,6 +14,6 @@ class Order(Enum):
 
     @property
     def next(self) -> Order:
-        """The order after this one, round and round: the sizes are one key away from the names."""
+        """Return the order after this one, round and round: the sizes are one key away from the names."""
         orders = list(Order)
         return orders[(orders.index(self) + 1) % len(orders)]

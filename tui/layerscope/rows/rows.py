@@ -44,33 +44,33 @@ class Rows:
 
     @property
     def hidden(self) -> frozenset[Change]:
-        """The changes whose nodes are not shown, unless something below them is."""
+        """Return the changes whose nodes are not shown, unless something below them is."""
         return self._hidden
 
     @property
     def is_filtered(self) -> bool:
-        """Whether there is a filter, whatever it found."""
+        """Tell whether there is a filter, whatever it found."""
         return self._hits is not None
 
     @property
     def hit_count(self) -> int:
-        """How many hits of the filter can be shown; 0 without a filter."""
+        """Count how many hits of the filter can be shown; 0 without a filter."""
         return int(np.count_nonzero(self._presence.hits))
 
     def is_hit(self, node: int) -> bool:
-        """Whether a node is a hit of the filter, and not there for what is below or above it."""
+        """Tell whether a node is a hit of the filter, and not there for what is below or above it."""
         return bool(self._presence.hits[node])
 
     def can_show(self, node: int) -> bool:
-        """Whether `reveal` would find a row for the node itself."""
+        """Tell whether `reveal` would find a row for the node itself."""
         return node > 0 and bool(self._presence.can_show[node])
 
     def is_open(self, node: int) -> bool:
-        """Whether a directory is open; one may be without having anything to show."""
+        """Tell whether a directory is open; one may be without having anything to show."""
         return bool(self._is_open[node])
 
     def has_children(self, node: int) -> bool:
-        """Whether anything below a node can be shown now."""
+        """Tell whether anything below a node can be shown now."""
         return bool(self._presence.can_show[node + 1 : self._shape.end[node]].any())
 
     def depth(self, node: int) -> int:
@@ -155,17 +155,17 @@ class Rows:
         return self._row(chain[0]) if chain else 0
 
     def nearest(self, node: int) -> int:
-        """The row of a node, else of the nearest one above it that has a row, else 0; opens nothing."""
+        """Return the row of a node, else of the nearest one above it that has a row, else 0; opens nothing."""
         chain, closed = self._chain(node)
         return self._row((closed or chain[:1])[-1]) if chain else 0
 
     def parent_row(self, row: int) -> int | None:
-        """The row of the directory that holds a row's node; None at the top."""
+        """Return the row of the directory that holds a row's node; None at the top."""
         parent = int(self._shape.parent[self.nodes[row]])
         return self._row(parent) if parent else None
 
     def next_change(self, row: int, step: Literal[1, -1]) -> int | None:
-        """The node of the next (1) or previous (-1) change in display order, folded ones too; None when there is none.
+        """Return the node of the next (1) or previous (-1) change in display order, folded ones too; None when there is none.
 
         Only what `reveal` can show; see `change_stops` for what counts.
         """
@@ -192,7 +192,7 @@ class Rows:
         self.nodes = self._rows_below(0)
 
     def _rows_below(self, node: int) -> Ints:
-        """The rows, in display order, that are below an open directory."""
+        """Return the rows, in display order, that are below an open directory."""
         nodes = self._shape.unfolded(node + 1, int(self._shape.end[node]), self._is_open)
         return in_order(nodes[self._presence.can_show[nodes]], self._shape, self._sort_columns)
 

@@ -23,7 +23,7 @@ def sort_columns(view: View, order: Order) -> tuple[Longs, ...]:
 
 
 def _removed_bytes(view: View) -> Longs:
-    """The bytes below and at each node that the layers removed."""
+    """Return the bytes below and at each node that the layers removed."""
     sums = np.zeros(len(view.seen) + 1, np.int64)
     np.cumsum(view.removed_size, out=sums[1:])
     return np.asarray(sums[view.tree.nodes.end] - sums[:-1])
@@ -54,7 +54,7 @@ def _rows_below(nodes: Ints, shape: Shape) -> Longs:
 
 
 def _rows_between(nodes: Ints, shape: Shape, columns: tuple[Longs, ...], rows_below: Longs) -> Longs:
-    """How many lines each row stands below its parent: 1, and the subtrees of the siblings before it."""
+    """Count how many lines each row stands below its parent: 1, and the subtrees of the siblings before it."""
     order = np.arange(len(nodes))
     for column in reversed(columns):
         values = column[nodes]

@@ -30,7 +30,7 @@ class NodeColumns:
     waste: Waste | None
 
     def passes(self, test: Size | Is | Touched) -> Flags:
-        """Which nodes pass a test; one flag a node."""
+        """Return which nodes pass a test; one flag a node."""
         if isinstance(test, Size):
             sizes = self.view.tree.content_size(self._entry)
             return np.asarray(self._is_file() & _COMPARISONS[test.comparison](sizes, test.content_bytes))
@@ -52,7 +52,7 @@ class NodeColumns:
 
     @cached_property
     def _entry(self) -> Ints:
-        """The entry of each node; IMPLIED also for nodes that never were."""
+        """Return the entry of each node; IMPLIED also for nodes that never were."""
         entries = np.append(self.view.tree.versions.entry, np.int32(IMPLIED))
         return np.asarray(entries[self._last])
 
@@ -74,7 +74,7 @@ class NodeColumns:
         return wasted
 
     def _touched(self, test: Touched) -> Flags:
-        """A version that ends with a layer was removed by it, or gave way to a version of that layer."""
+        """Return a version that ends with a layer was removed by it, or gave way to a version of that layer."""
         versions, layers = self.view.tree.versions, self.view.tree.layers
         first, last = min(test.first, layers + 1), min(test.last, layers)
         touched = np.zeros(len(self.view.seen), bool)

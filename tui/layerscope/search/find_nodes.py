@@ -23,17 +23,17 @@ Fits = Callable[[Batch], Flags]
 
 
 def find_nodes(nodes: Nodes, pattern: str) -> Ints:
-    """The nodes, in tree order (int32), whose path fits `pattern`; the root never does.
+    """Return the nodes, in tree order (int32), whose path fits `pattern`; the root never does.
 
-    `/regex/` is searched in the whole path, which starts with a slash. A glob with a slash must fit the whole path, one
-    without it the last component: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets. Raises
-    UsageError for a bad pattern, and for a regular expression that takes too long.
+    `/regex/` is searched in the whole path, which starts with a slash. A glob with a slash must fit the whole path, one without
+    it the last component: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets. Raises UsageError for a
+    bad pattern, and for a regular expression that takes too long.
     """
     return _fitting(nodes, pattern_text(pattern))
 
 
 def nodes_that_fit(nodes: Nodes, pattern: str) -> Ints:
-    """The same for a glob or the path of a directory, as the configuration has them: a slash at the end says nothing."""
+    """Return the same for a glob or the path of a directory, as the configuration has them: a slash at the end says nothing."""
     return _fitting(nodes, glob(pattern.rstrip("/")))
 
 

@@ -48,7 +48,7 @@ class Glob:
     is_path: bool
 
     def fits(self, batch: Batch) -> Flags:
-        """Which strings fit as a whole."""
+        """Return which strings fit as a whole."""
         lengths = batch.stops - batch.starts
         flags = np.zeros(len(lengths), bool)
         longest_first = np.argsort(-lengths, kind="stable")
@@ -90,14 +90,14 @@ class Glob:
 
 
 def _shifted(states: Masks, by: int) -> Masks:
-    """Each state's bit `by` further on, across the rows."""
+    """Return each state's bit `by` further on, across the rows."""
     moved = states << np.uint64(by)
     moved[1:] |= states[:-1] >> np.uint64(_WORD - by)
     return moved
 
 
 def compile_glob(pattern: bytes, *, is_path: bool) -> Glob:
-    """A glob: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets, `/**/` is one slash, too.
+    """Return a glob: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets, `/**/` is one slash, too.
 
     Raises UsageError for one that is too long, and ValueError for a set that makes no sense.
     """
@@ -128,7 +128,7 @@ def _mask(states: list[int], words: int) -> Masks:
 
 
 def _octets_of(part: bytes) -> Octets:
-    """The bytes that a token takes; those of a star it takes any number of times."""
+    """Return the bytes that a token takes; those of a star it takes any number of times."""
     if part.startswith(b"*"):
         return _ANY if len(part) > 1 else _NO_SLASH
     if part == b"?":

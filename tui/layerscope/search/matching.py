@@ -15,7 +15,7 @@ EXACT, PREFIX, SUBSTRING, OTHER = range(4)
 
 
 def has_pieces(batch: Batch, text: Text) -> Flags:
-    """Which strings hold the pieces of `text`, one after the other and where they must stand."""
+    """Return which strings hold the pieces of `text`, one after the other and where they must stand."""
     alive, places = np.arange(len(batch.starts)), batch.starts
     inner = list(text.pieces)
     last = inner.pop() if text.at_end else b""
@@ -58,7 +58,7 @@ def _everywhere(buffer: Octets, piece: bytes) -> Longs:
 
 
 def _if_at(batch: Batch, piece: bytes, places: Longs) -> Longs:
-    """Each of `places` where `piece` stands; far behind the buffer for all others, those outside of it among them."""
+    """Return each of `places` where `piece` stands; far behind the buffer for all others, those outside of it among them."""
     away = 2 * len(batch.buffer) + 1
     found = np.where((places >= 0) & (places + len(piece) <= len(batch.buffer)), places, away)
     for offset, octet in enumerate(piece):

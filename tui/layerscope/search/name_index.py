@@ -22,7 +22,7 @@ _OWN_BIT = b"abcdefghijklmnopqrstuvwxyz0123456789._-@+~ =,:()[]#%&$!"
 
 
 def _octet_bits() -> Masks:
-    """The bit of each byte; rare ones share some. A slash has none: a path's mask is made of names."""
+    """Return the bit of each byte; rare ones share some. A slash has none: a path's mask is made of names."""
     bits = [len(_OWN_BIT) + octet % (64 - len(_OWN_BIT)) for octet in range(256)]
     for octet in range(128):
         lower = chr(octet).lower().encode()
@@ -66,14 +66,14 @@ class NameIndex:
         return cls(nodes, names, offsets, masks, _path_masks(nodes, masks))
 
     def can_match(self, text: Text) -> Flags:
-        """Which nodes have all letters of `text` somewhere: all that match it, and some more."""
+        """Return which nodes have all letters of `text` somewhere: all that match it, and some more."""
         letters = np.frombuffer(b"".join(text.pieces).lower(), np.uint8)
         needed = np.bitwise_or.reduce(_BITS[letters], initial=np.uint64(0))
         masks = self.path_masks if text.is_path else self.name_masks
         return np.asarray(masks & needed == needed)
 
     def batch(self, nodes: Ints, text: Text) -> Batch:
-        """The names or paths of some nodes (int32, ascending) as `text` is to be searched in."""
+        """Return the names or paths of some nodes (int32, ascending) as `text` is to be searched in."""
         if text.is_folded and not text.is_path:
             return Batch.of(self.names, self.offsets[nodes], self.offsets[nodes + 1])
         paths = self.nodes.paths
@@ -95,7 +95,7 @@ def parts(lengths: Longs, most: int = 1 << 16, most_bytes: int = _CHUNK) -> Iter
 
 
 def _masks(octets: Octets, bounds: Longs) -> Masks:
-    """The mask of each of adjacent strings; `bounds` (n + 1) are where they begin, and the end."""
+    """Return the mask of each of adjacent strings; `bounds` (n + 1) are where they begin, and the end."""
     masks = np.zeros(len(bounds) - 1, np.uint64)
     is_any = bounds[1:] > bounds[:-1]
     if is_any.any():

@@ -28,13 +28,13 @@ def raw(text: str) -> bytes:
 
 
 def fuzzy(word: str) -> Text:
-    """The letters of `word` one after the other, with anything between them."""
+    """Return the letters of `word` one after the other, with anything between them."""
     letters = word.lstrip("/")
     return _plain(letters, tuple(map(raw, _folded(letters))), is_path="/" in word)
 
 
 def exact(word: str) -> Text:
-    """The word itself, anywhere; the slash before a path, which no path really has, counts too."""
+    """Return the word itself, anywhere; the slash before a path, which no path really has, counts too."""
     if word.startswith("/"):
         flags = re.IGNORECASE if _is_folded(word) else 0
         text = _plain(word.lstrip("/"), (raw(_folded(word.lstrip("/"))),), is_path=True)
@@ -56,17 +56,17 @@ def _folded(word: str) -> str:
 
 
 def is_glob(word: str) -> bool:
-    """Whether a word has a wildcard or a whole set."""
+    """Tell whether a word has a wildcard or a whole set."""
     return GLOB_TOKEN.search(raw(word)) is not None
 
 
 def is_open_glob(word: str) -> bool:
-    """Whether the last set of a glob is still being typed."""
+    """Tell whether the last set of a glob is still being typed."""
     return b"[" in GLOB_TOKEN.split(raw(word))[-1]
 
 
 def glob(word: str) -> Text:
-    """A glob: of the last component, or with a slash of the whole path. Raises UsageError for a set that makes no sense."""
+    """Return a glob: of the last component, or with a slash of the whole path. Raises UsageError for a set that makes no sense."""
     pattern, is_path = raw(word), "/" in word
     rooted = b"/" + pattern if is_path and not pattern.startswith(b"/") else pattern
     if rooted.startswith(_ANYWHERE) and not _DEEP.search(rooted, len(_ANYWHERE)):
@@ -96,13 +96,13 @@ def _few(pieces: list[bytes], *, at_end: bool) -> list[bytes]:
 
 
 def _joined(runs: bytes) -> list[bytes]:
-    """The literal runs between wildcards, empty ones at both ends where a wildcard is there."""
+    """Return the literal runs between wildcards, empty ones at both ends where a wildcard is there."""
     first, *others = runs.replace(b"\0/\0", b"/\0").split(b"\0")
     return [first, *filter(None, others[:-1]), *others[-1:]]
 
 
 def regex(word: str) -> Text:
-    """The regular expression between two slashes. Raises UsageError when it cannot be read."""
+    """Return the regular expression between two slashes. Raises UsageError when it cannot be read."""
     source = raw(word[1:-1])
     if len(source) > PATTERN_BYTES:
         raise UsageError(f"a pattern of {len(source)} bytes is longer than the {PATTERN_BYTES} allowed: shorten it")
@@ -123,7 +123,7 @@ def pattern_text(pattern: str) -> Text:
 
 
 def required_literal(source: bytes) -> bytes:
-    """The longest run of letters that all matches of a regular expression hold; empty when that is hard to say."""
+    """Return the longest run of letters that all matches of a regular expression hold; empty when that is hard to say."""
     if _HARD.search(source):
         return b""
     runs, depth = [b""], 0
@@ -141,7 +141,7 @@ def required_literal(source: bytes) -> bytes:
 
 
 def _letter(token: bytes) -> bytes:
-    """The one byte that a token of a regular expression stands for; empty for all that is more or less."""
+    """Return the one byte that a token of a regular expression stands for; empty for all that is more or less."""
     if len(token) == 2 and not token[1:].isalnum():
         return token[1:]
     return token if len(token) == 1 and token not in _SPECIAL else b""

@@ -39,7 +39,7 @@ def parse(text: str) -> Query:
 
 
 def _terms(text: str) -> Iterator[tuple[str, bool]]:
-    """The terms, and whether each one is finished: something follows it."""
+    """Yield the terms, and whether each one is finished: something follows it."""
     term, is_quoted, is_escaped = "", False, False
     for letter in text:
         if is_escaped:
@@ -80,7 +80,7 @@ def _is(value: str, *, is_finished: bool) -> Is | None:
         return Is(value)
     if not value or (not is_finished and any(word.startswith(value) for word in WORDS)):
         return None
-    raise UsageError(f"is:{value} is unknown; there are {', '.join('is:' + word for word in WORDS)}")
+    raise UsageError(f"is:{value} is unknown; allowed: {', '.join('is:' + word for word in WORDS)}")
 
 
 def _touched(value: str, *, is_finished: bool) -> Touched | None:
@@ -102,7 +102,7 @@ def _size(word: str) -> Size | None:
         return None
     content_bytes = parse_size(value)
     if content_bytes is None:
-        raise UsageError(f"{word} is no size; write it as >10M, or <=1.5GiB")
+        raise UsageError(f"{word} is not a size; write it as >10M, or <=1.5GiB")
     return Size(cast(Comparison, comparison[0]), min(content_bytes, _MOST_BYTES))
 
 

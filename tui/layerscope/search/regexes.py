@@ -63,7 +63,7 @@ class StoppableRegex:
             self._process.__exit__(None, None, None)
 
     def fits(self, batch: Batch) -> Flags:
-        """Which strings hold it; none when cancelled. Raises UsageError when its time is used up."""
+        """Return which strings hold it; none when cancelled. Raises UsageError when its time is used up."""
         paths, ends = batch.rooted()
         try:
             self._process = process = self._process or self._started()

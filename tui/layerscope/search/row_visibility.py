@@ -33,7 +33,7 @@ class RowVisibility:
 
 
 def is_there(view: View, *, with_gone: bool) -> Flags:
-    """Which nodes are visible or were removed by the view's layers; `with_gone`: or were there at any time before."""
+    """Return which nodes are visible or were removed by the view's layers; `with_gone`: or were there at any time before."""
     there = view.is_visible | (view.change == Change.REMOVED)
     if with_gone:
         there[view.tree.versions.node[view.tree.versions.layer <= view.last]] = True
@@ -41,14 +41,14 @@ def is_there(view: View, *, with_gone: bool) -> Flags:
 
 
 def has_change(view: View, changes: frozenset[Change]) -> Flags:
-    """Which nodes have one of `changes`; nodes that are gone count as UNCHANGED."""
+    """Return which nodes have one of `changes`; nodes that are gone count as UNCHANGED."""
     is_meant = np.zeros(len(Change), bool)
     is_meant[list(changes)] = True
     return np.asarray(is_meant[view.change])
 
 
 def last_versions(view: View) -> Ints:
-    """The version (int32) to tell of each node: the one seen, for a REMOVED node the one before, for one that was gone
+    """Return the version (int32) to tell of each node: the one seen, for a REMOVED node the one before, for one that was gone
     already its last; -1 for nodes that come with later layers only.
     """
     versions = view.tree.versions

@@ -92,7 +92,7 @@ def _candidates(
 
 
 def _batches(candidates: Flags, index: NameIndex) -> Iterator[Ints]:
-    """The candidates, some thousand and some paths' bytes at a time."""
+    """Yield the candidates, some thousand and some paths' bytes at a time."""
     nodes = np.flatnonzero(candidates).astype(np.int32)
     lengths = index.nodes.paths.offsets[nodes + 1] - index.nodes.paths.offsets[nodes]
     for part in parts(lengths, _MOST_IN_BATCH):

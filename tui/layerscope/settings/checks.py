@@ -19,10 +19,10 @@ _LONGEST_SHOWN = 60
 
 
 def checked(document: dict[str, Any], *, key_ids: Collection[str]) -> Settings:
-    """The settings in a decoded config file. Raises BadSettings, whose sentence names the key but not the file."""
+    """Return the settings in a decoded config file. Raises BadSettings, whose sentence names the key but not the file."""
     for key, value in document.items():
         if key not in TYPES:
-            near = suggestion(key, TYPES) or f"; there are {', '.join(TYPES)}"
+            near = suggestion(key, TYPES) or f"; allowed: {', '.join(TYPES)}"
             raise BadSettings(f"unknown key `{_shown(key)}`{near}")
         if key != KEYS:
             _check_value(key, value)
@@ -53,13 +53,13 @@ def _check_value(key: str, value: Any) -> None:
 
 
 def _unknown_word(value: Any, known: Collection[str]) -> str:
-    """The text in `value` that is none of the known; empty where something else is wrong with it."""
+    """Return the text in `value` that is none of the known; empty where something else is wrong with it."""
     words = value if isinstance(value, list) else [value]
     return next((word for word in words if isinstance(word, str) and word not in known), "")
 
 
 def _written(key: str, value: Any, word: str) -> str:
-    """A setting about as the file has it."""
+    """Return a setting about as the file has it."""
     if isinstance(value, str):
         return f'`{key} = "{_shown(value)}"`'
     return f'`{key}` has "{_shown(word)}"' if word else f"`{key}`"
@@ -85,7 +85,7 @@ def _checked_binding(name: str, written: Any, key_ids: Collection[str]) -> str:
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value with its dotted name: TOML reads `list.up = "k"` without quotes around the name as a table in a table."""
+    """Yield every value with its dotted name: TOML reads `list.up = "k"` without quotes around the name as a table in a table."""
     for name, value in table.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")

@@ -25,7 +25,7 @@ _KEYS_COMMENT = """\
 
 
 def defaults_text(keys: Sequence[tuple[str, str, str]]) -> str:
-    """The defaults as TOML. `keys`: of each binding its id, its default keys and what they do.
+    """Return the defaults as TOML. `keys`: of each binding its id, its default keys and what they do.
 
     A line that starts with `#` and no space is a setting: without the `#` it says what is the case anyway (but for `sort`,
     which has no default). Nothing is set as it stands, so a copy of it will not hold on to defaults that change later.

@@ -27,7 +27,7 @@ _HOW_TO_WRITE = '; write a key as in "ctrl+f", "f5", "left_square_bracket" or "[
 
 
 def textual_keys(written: str) -> str:
-    """The keys of one binding, named as Textual does, with commas and no spaces between. Raises BadSettings."""
+    """Return the keys of one binding, named as Textual does, with commas and no spaces between. Raises BadSettings."""
     if written in {",", " "}:
         return textual_key(written)
     return ",".join(dict.fromkeys(textual_key(key.strip()) for key in written.split(",")))
@@ -46,7 +46,7 @@ def textual_key(written: str) -> str:
 
 
 def _parted(written: str) -> tuple[list[str], str]:
-    """The modifiers, and the key itself, which may be `+`."""
+    """Return the modifiers, and the key itself, which may be `+`."""
     if written == "+":
         return [], "+"
     *before, name = (written[:-1] + "plus" if written.endswith("++") else written).split("+")
@@ -60,7 +60,7 @@ def _modifier(written: str) -> str:
 
 
 def _plain_key(written: str) -> str:
-    """A key without modifiers. Letters keep their case: `E` is Shift and `e`."""
+    """Return a key without modifiers. Letters keep their case: `E` is Shift and `e`."""
     if not written:
         raise BadSettings(f"a key is missing{_HOW_TO_WRITE}; the comma itself is `comma`")
     name = written.lower()
@@ -73,7 +73,7 @@ def _plain_key(written: str) -> str:
 
 
 def _character(name: str) -> str:
-    """The character whose Unicode name this is, in Textual's spelling; empty when there is none."""
+    """Return the character whose Unicode name this is, in Textual's spelling; empty when there is none."""
     try:
         found = unicodedata.lookup(name.replace("_", " ").upper())
     except KeyError:
@@ -91,7 +91,7 @@ def _character_key(character: str) -> str:
 
 @cache
 def _punctuation() -> tuple[str, ...]:
-    """The names of ASCII's punctuation. Not all can be looked up: Unicode spells LESS-THAN SIGN with a hyphen."""
+    """Return the names of ASCII's punctuation. Not all can be looked up: Unicode spells LESS-THAN SIGN with a hyphen."""
     return tuple(_character_key(character) for character in string.punctuation)
 
 

@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def choices(wanted: Any) -> tuple[str, ...]:
-    """The words that a setting of the type `wanted` may be, or be made of; none where any text will do."""
+    """Return the words that a setting of the type `wanted` may be, or be made of; none where any text will do."""
     if isinstance(wanted, str):
         return (wanted,)
     return tuple(choice for part in get_args(wanted) for choice in choices(part))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:
-    """The end of a sentence that complains about `word`: "; did you mean `x`?" with the nearest choice, or nothing."""
+    """Return the end of a sentence that complains about `word`: "; did you mean `x`?" with the nearest choice, or nothing."""
     from difflib import get_close_matches
 
     by_spelling = {choice.lower(): choice for choice in choices}

@@ -37,17 +37,17 @@ _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}", re.ASCII)
 
 
 def may_be_container(text: str) -> bool:
-    """True for what an engine would take for the name or id of a container."""
+    """Return True for what an engine would take for the name or id of a container."""
     return _CONTAINER_NAME.fullmatch(text) is not None
 
 
 def may_be_image(text: str) -> bool:
-    """True for what an engine would take for a name or an id."""
+    """Return True for what an engine would take for a name or an id."""
     return len(text) <= LONGEST and _NAME.fullmatch(text) is not None
 
 
 def split_prefix(reference: str) -> tuple[EngineKind | None, str]:
-    """The engine that a reference forces, and the rest of it."""
+    """Return the engine that a reference forces, and the rest of it."""
     for prefix, kind in PREFIXES.items():
         if reference.startswith(prefix):
             return kind, reference.removeprefix(prefix)

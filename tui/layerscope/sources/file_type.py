@@ -40,7 +40,7 @@ _MANIFESTS = frozenset({b"index.json", b"manifest.json"})
 
 
 def is_tar(head: bytes) -> bool:
-    """True when the first block is a tar header with a good checksum, whatever age of tar wrote it."""
+    """Return True when the first block is a tar header with a good checksum, whatever age of tar wrote it."""
     return len(head) >= BLOCK and has_good_checksum(head[:BLOCK])
 
 
@@ -61,7 +61,7 @@ def describe_head(head: bytes) -> str:
 def _describe_text(head: bytes) -> str:
     start = head[:HEAD].lstrip()
     if _CONTROLS.search(head[:HEAD]):
-        return "binary data of a kind we do not know"
+        return "binary data of unknown type"
     if start[:1] in (b"{", b"["):
         return f"JSON text{_describe_document(start)}"
     if start[:5].lower() in (b"<!doc", b"<html"):
@@ -70,7 +70,7 @@ def _describe_text(head: bytes) -> str:
 
 
 def _describe_document(start: bytes) -> str:
-    """Which of an image's documents JSON text is, to follow a noun; empty for any other text."""
+    """Return which of an image's documents JSON text is, to follow a noun; empty for any other text."""
     if b'"fsLayers"' in start or any(media_type.encode() in start for media_type in SCHEMA_1):
         return ", a manifest of Docker's schema 1 (before 2016) without its layers"
     if BUILDKIT_CACHE.encode() in start:
@@ -120,13 +120,15 @@ def describe_directory(names: Sequence[bytes]) -> str:
 
 
 def is_root_filesystem(names: Sequence[bytes]) -> bool:
-    """True when at least three of the usual directories are at the top, or the file that Docker puts into each container."""
+    """Return True when at least three of the usual directories are at the top, or the file that Docker puts into each
+    container.
+    """
     top = {name.partition(b"/")[0] for name in names}
     return len(_ROOT_NAMES & top) >= 3 or b".dockerenv" in top
 
 
 def _nested_image(names: Sequence[bytes]) -> bytes | None:
-    """The directory that holds an image's documents, when they are not at the top."""
+    """Return the directory that holds an image's documents, when they are not at the top."""
     for name in names:
         directory, _, base = name.rpartition(b"/")
         if base in _MANIFESTS and b"/" not in directory and (directory + b"/oci-layout" in names or base == b"manifest.json"):

@@ -26,7 +26,7 @@ class Event:
 
     @property
     def is_shadowed(self) -> bool:
-        """Whether the version was never visible because a later entry of its own layer's tar replaced it."""
+        """Tell whether the version was never visible because a later entry of its own layer's tar replaced it."""
         return self.change is not Change.REMOVED and self.until == self.layer
 
 

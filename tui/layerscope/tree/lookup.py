@@ -69,7 +69,9 @@ class _Walk:
         while todo:
             part = todo.pop()
             if kind_of(self._view, self._node) is not Kind.DIRECTORY:
-                raise NotFound(f"{self._shown} is not there: {self._place} is {noun_of(self._view, self._node)}, no directory")
+                raise NotFound(
+                    f"{self._shown} is not there: {self._place} is {noun_of(self._view, self._node)}, not a directory"
+                )
             if part == b"..":
                 self._node = int(self._tree.nodes.parent[self._node])
             elif part != b".":
@@ -83,7 +85,7 @@ class _Walk:
     def _follow(self, node: int, todo: list[bytes]) -> None:
         self._hops += 1
         if self._hops > MAX_HOPS:
-            raise NotFound(f"{self._shown} leads through more than {MAX_HOPS} symlinks: they go round in circles")
+            raise NotFound(f"{self._shown} leads through more than {MAX_HOPS} symlinks: they form a loop")
         target = self._tree.entries.links[shown_entry(self._view, node)]
         todo += _components(target)
         if target.startswith(b"/"):
@@ -103,7 +105,7 @@ class _Walk:
             sentence += f": {self._place} has no {escape(name)}"
         history = "" if node is None else _elsewhere(self._tree, node, self._view.last)
         near = _near(self._view, self._node, name)
-        return sentence + (f"; {history}" if history else "") + (f"; near names: {', '.join(near)}" if near else "")
+        return sentence + (f"; {history}" if history else "") + (f"; similar names: {', '.join(near)}" if near else "")
 
     @property
     def _shown(self) -> str:
@@ -123,7 +125,7 @@ def _components(path: bytes) -> list[bytes]:
 def noun_of(view: View, node: int) -> str:
     """Name the kind of a visible node for a sentence: `a file`, `a symlink`."""
     kind = kind_of(view, node)
-    return NOUNS[kind] if kind is not None else "a hard link that leads nowhere"
+    return NOUNS[kind] if kind is not None else "a broken hard link"
 
 
 def _elsewhere(tree: Tree, node: int, layer: int) -> str:

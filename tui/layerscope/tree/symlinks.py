@@ -16,11 +16,11 @@ from layerscope.tree.stack import LayerPaths, Marker, find_needed
 
 MAX_HOPS = 255
 """Links followed for one path before it counts as a loop; containerd's number."""
-LOOP = "an entry below a symlink that leads round in circles: no engine unpacks it"
+LOOP = "an entry below a loop of symlinks: no engine unpacks it"
 LEADS_OUT = (
-    "an entry below a symlink of its own layer to a directory that the layer has not (yet): Docker (but on containerd's store) "
-    "and Podman refuse it (but the vfs driver where a layer below has the directory); containerd and umoci follow the symlink, "
-    "as is done here"
+    "an entry below a symlink of its own layer to a directory that the layer does not have (yet): Docker (except with "
+    "containerd's store) and Podman refuse it (except the vfs driver where a layer below has the directory); containerd and "
+    "umoci follow the symlink, as layerscope does"
 )
 LinkOf = Callable[[bytes], bytes | None]
 OnHop = Callable[[bytes], None]

@@ -104,12 +104,12 @@ class View:
 
     @cached_property
     def is_visible(self) -> npt.NDArray[np.bool_]:
-        """Which nodes are there, the root among them."""
+        """Return which nodes are there, the root among them."""
         return self.seen >= 0
 
     @cached_property
     def change(self) -> npt.NDArray[np.uint8]:
-        """A Change for each node; UNCHANGED also for nodes that are not there at all."""
+        """Return a Change for each node; UNCHANGED also for nodes that are not there at all."""
         change = np.zeros(len(self.seen), np.uint8)
         was_there = self.before >= 0
         change[self.is_visible & ~was_there] = Change.ADDED
@@ -119,7 +119,7 @@ class View:
 
     @cached_property
     def entry(self) -> Ints:
-        """The entry seen at each node; IMPLIED (-1) for parents that no entry names and for nodes that are not there."""
+        """Return the entry seen at each node; IMPLIED (-1) for parents that no entry names and for nodes that are not there."""
         return self._entries_of(self.seen)
 
     @cached_property
@@ -157,7 +157,7 @@ class View:
 
     @cached_property
     def subtree_files(self) -> Longs:
-        """How many nodes below and at each one are seen and no directories."""
+        """Count how many nodes below and at each one are seen and no directories."""
         kind = self.tree.versions.kind[self.seen] if len(self.tree.versions) else np.zeros(len(self.seen), np.uint8)
         return self.tree.nodes.subtree_sums(self.is_visible & (kind != Kind.DIRECTORY))
 
@@ -168,7 +168,7 @@ class View:
 
     @cached_property
     def subtree_changes(self) -> Longs:
-        """How many nodes below and at each one changed."""
+        """Count how many nodes below and at each one changed."""
         return self.tree.nodes.subtree_sums(self.change != Change.UNCHANGED)
 
     @cached_property

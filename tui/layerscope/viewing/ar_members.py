@@ -33,7 +33,7 @@ class _ArMember:
 
 
 def list_ar(content: bytes, is_cancelled: IsCancelled) -> ArchiveListing:
-    """The members, and those of `control.tar` and `data.tar`; a header that is none ends the list."""
+    """Return the members, and those of `control.tar` and `data.tar`; a header that is none ends the list."""
     members: list[ArchiveMember] = []
     position = len(MAGIC)
     is_cut, damage = False, ""
@@ -53,7 +53,7 @@ def list_ar(content: bytes, is_cancelled: IsCancelled) -> ArchiveListing:
 
 
 def _parts(content: bytes) -> Iterator[_ArMember]:
-    """Each member; GNU's long names are in a member called `//`, BSD's come before the content."""
+    """Yield each member; GNU's long names are in a member called `//`, BSD's come before the content."""
     position, names = len(MAGIC), b""
     while len(header := content[position : position + HEADER]) == HEADER and header[58:] == _END:
         digits = header[48:58].strip()

@@ -14,12 +14,12 @@ class Cancelled(LayerscopeError):
 
 
 def never_cancelled() -> bool:
-    """The default for `is_cancelled`: the result is waited for."""
+    """Return the default for `is_cancelled`: the result is waited for."""
     return False
 
 
 def stop_if(is_cancelled: IsCancelled) -> None:
-    """Raises Cancelled when the work is no longer wanted."""
+    """Raise Cancelled when the work is no longer wanted."""
     if is_cancelled():
         raise Cancelled("cancelled")
 

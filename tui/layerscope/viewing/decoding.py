@@ -66,13 +66,13 @@ def decoded(content: bytes, *, is_whole: bool) -> Decoded | None:
 
 
 def _is_mostly_printable(sample: str) -> bool:
-    """A byte order mark alone says little: binaries begin with the same two bytes."""
+    """Return a byte order mark alone says little: binaries begin with the same two bytes."""
     odd = sum(not character.isprintable() and character not in "\t\n\r\f" for character in sample)
     return odd <= len(sample) // 10
 
 
 def _is_utf8(text: str) -> bool:
-    """Whether more of the characters beyond ASCII are valid UTF-8 than are not."""
+    """Tell whether more of the characters beyond ASCII are valid UTF-8 than are not."""
     if text.isascii():
         return True
     broken = len(_NOT_UTF8.findall(text))
@@ -89,7 +89,7 @@ def _share(sample: bytes, wanted: bytes) -> float:
 
 
 def lines_of(text: str, is_cancelled: IsCancelled) -> TextLines:
-    """The lines of `text`: escaped, tabs expanded, line ends gone (LF, CRLF, or CR where there is nothing else)."""
+    """Return the lines of `text`: escaped, tabs expanded, line ends gone (LF, CRLF, or CR where there is nothing else)."""
     if "\n" not in text and "\r" in text:
         text = text.replace("\r", "\n")
     raw = text.split("\n", MOST_LINES)

@@ -27,10 +27,10 @@ def difference(
     old_version: PathVersion | None = None,
     new_version: PathVersion | None = None,
 ) -> list[DiffLine]:
-    """A note on sizes and metadata, then what differs; None is a side where the path is no file.
+    """Return a note on sizes and metadata, then what differs; None is a side where the path is no file.
 
-    Text gives a unified diff, archives their members (each a line of its own), all else the first bytes that differ.
-    Takes less than a second for the largest texts that `load` gives.
+    Text gives a unified diff, archives their members (each a line of its own), all else the first bytes that differ. Takes less
+    than a second for the largest texts that `load` gives.
     """
     if old is None and new is None:
         return []
@@ -131,7 +131,7 @@ def _difference_note(old: ShownFile, new: ShownFile, first: int, count: int) -> 
 
 
 def _differing(old: bytes, new: bytes) -> tuple[int, int]:
-    """The offset of the first byte that differs, and how many do, as far as both go."""
+    """Return the offset of the first byte that differs, and how many do, as far as both go."""
     size = min(len(old), len(new))
     if not size:
         return 0, 0

@@ -52,7 +52,7 @@ def _linking(content: bytes, kind: int, segments: dict[int, tuple[int, int]]) ->
 
 
 def _segments(content: bytes, order: str, *, is_wide: bool) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Each program header's type, with the offset and size of what it describes."""
+    """Yield each program header's type, with the offset and size of what it describes."""
     start, size_at = (32, 54) if is_wide else (28, 42)
     (table,) = struct.unpack_from(f"{order}{'Q' if is_wide else 'I'}", content, start)
     size, count = struct.unpack_from(f"{order}HH", content, size_at)

@@ -58,7 +58,7 @@ class ReadFile:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it was read to its end."""
+        """Tell whether it was read to its end."""
         return len(self.content) >= self.size
 
 

@@ -71,7 +71,7 @@ _SHEBANG = re.compile(r"#!\s*(?:\S*/)?(\S+)(?:[ \t]+(?:-\S+[ \t]+)*(?:\S*/)?(\S+
 
 
 def language_of(name: bytes, first_line: str) -> str:
-    """The alias, empty for plain text. `name` is a path or its last part, `first_line` the text's."""
+    """Return the alias, empty for plain text. `name` is a path or its last part, `first_line` the text's."""
     base = name.rpartition(b"/")[2].decode("utf-8", "replace").lower()[:255]
     return _by_name(base) or _by_first_line(first_line[:200]) or _by_pygments(base)
 

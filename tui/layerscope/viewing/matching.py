@@ -31,7 +31,7 @@ def matching_lines(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
 
 
 def _anchors(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
-    """The longest ascending run of lines that occur once on each side."""
+    """Return the longest ascending run of lines that occur once on each side."""
     old_counts, new_counts = Counter(old), Counter(new)
     places = {line: number for number, line in enumerate(new) if new_counts[line] == 1}
     pairs = [(number, places[line]) for number, line in enumerate(old) if old_counts[line] == 1 and line in places]
@@ -39,7 +39,7 @@ def _anchors(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
 
 
 def _ascending(pairs: list[Pair]) -> list[Pair]:
-    """The longest run of `pairs` whose second numbers ascend, by patience sorting: O(n log n)."""
+    """Return the longest run of `pairs` whose second numbers ascend, by patience sorting: O(n log n)."""
     tops: list[int] = []
     piles: list[int] = []
     below: list[int] = []
@@ -104,7 +104,7 @@ class _MyersSearch:
         self._trace: list[dict[int, int]] = []
 
     def run(self, budget: int) -> list[Pair]:
-        """The pairs on the shortest path; none when it takes more than `budget` steps."""
+        """Return the pairs on the shortest path; none when it takes more than `budget` steps."""
         for changes in range(len(self._old) + len(self._new) + 1):
             self.work += 2 * changes + 1
             if self.work > budget:

@@ -38,7 +38,7 @@ def packing_of(head: bytes) -> str:
 
 
 def unpacked(content: bytes, packing: str) -> Iterator[bytes]:
-    """The bytes that `content` unpacks to, in pieces of at most 1 MiB. Raises CorruptLayer after the last good piece."""
+    """Return the bytes that `content` unpacks to, in pieces of at most 1 MiB. Raises CorruptLayer after the last good piece."""
     if packing == "bzip2":
         return _unpacked_by(_bzip2, content)
     if packing == "xz":
@@ -80,7 +80,7 @@ def _xz() -> Decompressor:
 
 
 def _unpacked_by(new: Callable[[], Decompressor], content: bytes) -> Iterator[bytes]:
-    """All streams of `content`, one after the other; zeros between and after them are padding."""
+    """Yield all streams of `content`, one after the other; zeros between and after them are padding."""
     position = 0
     while position < len(content):
         stream = new()

@@ -79,7 +79,7 @@ def _archive(file: ReadFile) -> ShownFile | None:
 
 
 def _listed(file: ReadFile, listing: ArchiveListing) -> ShownFile:
-    """An archive of which nothing can be listed is shown in hex."""
+    """Return an archive of which nothing can be listed is shown in hex."""
     if not listing.members and listing.damage:
         return _start(file, note=f"{listing.format}: {listing.damage}")
     is_cut = listing.is_cut or bool(listing.damage)
@@ -97,7 +97,7 @@ def _listed(file: ReadFile, listing: ArchiveListing) -> ShownFile:
 
 
 def _packed(file: ReadFile) -> ShownFile | None:
-    """A compressed file: the members of the tar in it, or what it unpacks to."""
+    """Return a compressed file: the members of the tar in it, or what it unpacks to."""
     packing = packing_of(file.content)
     if not packing:
         return None
@@ -121,7 +121,7 @@ def _head(pieces: Iterator[bytes]) -> bytes:
 
 
 def _judged(file: ReadFile, listing: ArchiveListing, damage: str) -> ArchiveListing:
-    """The compression's own damage explains that of the tar in it; neither is any when we stopped reading the file."""
+    """Return the compression's own damage explains that of the tar in it; neither is any when we stopped reading the file."""
     if not file.is_whole:
         return replace(listing, is_cut=True, damage="")
     return replace(listing, damage=damage or listing.damage)

@@ -19,12 +19,12 @@ _LETTERS = {Kind.SYMLINK: "l", Kind.CHAR: "c", Kind.BLOCK: "b", Kind.DIRECTORY: 
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether a header with a good checksum comes first."""
+    """Tell whether a header with a good checksum comes first."""
     return len(head) >= BLOCK and head[0] != 0 and has_good_checksum(head[:BLOCK])
 
 
 def list_tar(pieces: BoundedPieces, archive_format: str) -> ArchiveListing:
-    """The members as far as `pieces` go; damage ends the list, and it says so."""
+    """Return the members as far as `pieces` go; damage ends the list, and it says so."""
     members: list[ArchiveMember] = []
     damage = ""
     try:

@@ -29,7 +29,7 @@ class DiffLine:
 
 
 def unified(old: Sequence[str], new: Sequence[str]) -> list[DiffLine]:
-    """The changed lines with CONTEXT lines around them; each group has a `@@ -1,4 +1,5 @@` before it."""
+    """Return the changed lines with CONTEXT lines around them; each group has a `@@ -1,4 +1,5 @@` before it."""
     lines: list[DiffLine] = []
     for group in _groups(_blocks(matching_lines(old, new), len(old), len(new))):
         lines += _hunk(old, new, group)

@@ -49,12 +49,12 @@ class PathVersion:
 
     @property
     def content_entry(self) -> int | None:
-        """The entry to load; None where the version is no file."""
+        """Return the entry to load; None where the version is no file."""
         return self.origin if self.kind is Kind.FILE else None
 
 
 def versions_of_path(contents: Contents, node: int) -> list[PathVersion]:
-    """Every event of a node's history, oldest first: removals and versions that their own layer buried among them."""
+    """Return every event of a node's history, oldest first: removals and versions that their own layer buried among them."""
     tree = contents.tree
     entries = np.flatnonzero(tree.entry_node == node)
     fallen = entries[tree.entry_until[entries] == tree.entry_layer[entries]].tolist()
@@ -80,7 +80,7 @@ def _version(contents: Contents, event: Event) -> PathVersion:
 
 
 def _kind(tree: Tree, entry: int, origin: int) -> Kind:
-    """A hard link is what it leads to; one that leads nowhere stays a hard link."""
+    """Return a hard link is what it leads to; one that leads nowhere stays a hard link."""
     if entry < 0:
         return Kind.DIRECTORY
     return Kind(int(tree.entries.kind[origin if origin >= 0 else entry]))

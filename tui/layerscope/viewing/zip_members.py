@@ -16,7 +16,7 @@ MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def list_zip(content: bytes) -> ArchiveListing:
-    """The members of a whole zip; none, and damage that says why, when its directory cannot be read."""
+    """Return the members of a whole zip; none, and damage that says why, when its directory cannot be read."""
     from layerscope.sources.documents.zipped import check_directory
 
     try:

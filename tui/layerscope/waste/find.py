@@ -32,7 +32,7 @@ class Cause(IntEnum):
 
     @property
     def word(self) -> str:
-        """The cause as the design names it."""
+        """Return the cause as the design names it."""
         return self.name.lower()
 
 
@@ -60,7 +60,7 @@ class Waste:
 
     @property
     def wasted_bytes(self) -> int:
-        """The sum of `size`."""
+        """Return the sum of `size`."""
         return int(self.size.sum())
 
     @property
@@ -74,7 +74,7 @@ class Waste:
         return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
     def is_base(self, base_layers: int) -> npt.NDArray[np.bool_]:
-        """Which contents the first `base_layers` layers buried: their waste is the base's, all other the user's own."""
+        """Return which contents the first `base_layers` layers buried: their waste is the base's, all other the user's own."""
         return np.asarray(self.buried_by <= base_layers)
 
     def by_cause(self) -> dict[Cause, int]:
@@ -191,7 +191,7 @@ def _has_same_metadata(tree: Tree, old: Longs, new: Ints) -> npt.NDArray[np.bool
 
 
 def _is_moved(tree: Tree, identity: ContentIdentity, content: Longs, buried_by: Layers) -> npt.NDArray[np.bool_]:
-    """Which deleted contents the deleting layer holds under another path: pairs of one size in one layer, compared by
+    """Return which deleted contents the deleting layer holds under another path: pairs of one size in one layer, compared by
     content.
     """
     versions, sizes = tree.versions, tree.entries.size

@@ -47,7 +47,7 @@ class ContentIdentity:
 
     @cached_property
     def _is_by_checksum(self) -> Mask:
-        """Which contents go by their CRC-64: those that have one, as has every other content of their size in the image."""
+        """Return which contents go by their CRC-64: those that have one, as has every other content of their size in the image."""
         sizes = self._tree.entries.size
         others = np.unique(sizes[~self._has_checksum & (self._tree.entries.kind == Kind.FILE)])
         return np.asarray(self._has_checksum & ~np.isin(sizes, others), bool)
@@ -64,7 +64,7 @@ class ContentIdentity:
         return ids
 
     def is_same(self, left: Longs, right: Longs) -> Mask:
-        """Whether the contents of each pair of entries are the same. Reads only where their sizes are."""
+        """Tell whether the contents of each pair of entries are the same. Reads only where their sizes are."""
         sizes = self._tree.entries.size
         same = sizes[left] == sizes[right]
         compared = np.flatnonzero(same & (sizes[left] > 0))
@@ -75,7 +75,7 @@ class ContentIdentity:
         return np.asarray(same, bool)
 
     def _is_same_content(self, left: Longs, right: Longs) -> Mask:
-        """The same for pairs of one size, above 0, by their bytes or what is known of them."""
+        """Return the same for pairs of one size, above 0, by their bytes or what is known of them."""
         same = np.zeros(len(left), bool)
         is_mapped = self._is_mapped(left) & self._is_mapped(right)
         same[is_mapped] = self._compare(left[is_mapped], right[is_mapped])
@@ -96,7 +96,7 @@ class ContentIdentity:
         return self._ids[entries]
 
     def _is_mapped(self, entries: Longs) -> Mask:
-        """Which contents lie small and whole in a map and were not hashed: two such are compared sooner than hashed."""
+        """Return which contents lie small and whole in a map and were not hashed: two such are compared sooner than hashed."""
         is_plain = np.array([False, *(content is not None and content.plain is not None for content in self._contents)])
         is_small = self._tree.entries.size[entries] <= SMALL
         return np.asarray(is_plain[self._tree.entry_layer[entries]] & is_small & ~self._is_known[entries])
@@ -114,7 +114,7 @@ class ContentIdentity:
         return same
 
     def _mapped(self, entries: Longs) -> tuple[list[Any], list[int], list[int]]:
-        """The map that holds each content, and its bounds there."""
+        """Return the map that holds each content, and its bounds there."""
         layers = self._tree.entry_layer[entries].tolist()
         blobs = [(content.plain if content else None) or NO_BLOB for content in self._contents]
         starts = np.array([blobs[layer - 1].start for layer in layers]) + self._tree.entries.content_offset[entries]

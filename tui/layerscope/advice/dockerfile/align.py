@@ -98,7 +98,7 @@ def _backward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]
 
 
 def _best_path(forward: list[list[float]], gain: Sequence[Sequence[float]], costs: Costs) -> tuple[list[tuple[int, int]], int]:
-    """The pairs of the best total from the last to the first; a pair is taken as late as it can be."""
+    """Return the pairs of the best total from the last to the first; a pair is taken as late as it can be."""
     i, j = len(costs.steps), len(costs.instructions)
     path: list[tuple[int, int]] = []
     while j:

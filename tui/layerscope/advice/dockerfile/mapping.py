@@ -83,7 +83,7 @@ def _read(steps: list[Step], dockerfile: Dockerfile, index: int, variables: Vari
 
 
 def _first_own(steps: list[Step], base_layers: int) -> int:
-    """The first step after the base's last layer."""
+    """Return the first step after the base's last layer."""
     last = [index for index, step in enumerate(steps) if step.layer is not None and step.layer <= base_layers]
     return last[-1] + 1 if last else 0
 
@@ -110,8 +110,8 @@ def _instruction_cost(instruction: Instruction) -> float:
 
 
 def _is_recognized(reading: _Reading, steps: list[Step]) -> bool:
-    """Whether enough instructions are paired; those that make no layer count a fifth, because WORKDIR /app and CMD recur in
-    many images.
+    """Tell whether enough instructions are paired; those that make no layer count a fifth, because WORKDIR /app and CMD recur
+    in many images.
     """
     own = steps[reading.alignment.own_from :]
     expected = max(

@@ -77,7 +77,7 @@ def _run(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
 
 
 def _is_prefix(prefix: str, wanted: Wanted) -> bool:
-    """Whether builders put this text before a command: build arguments, a shell, both, or nothing."""
+    """Tell whether builders put this text before a command: build arguments, a shell, both, or nothing."""
     prefix, shell = prefix.strip(), wanted.shell
     if prefix.endswith(shell):
         before = prefix[: len(prefix) - len(shell)]
@@ -91,7 +91,7 @@ def _is_prefix(prefix: str, wanted: Wanted) -> bool:
 
 
 def _shared(left: Counter[str], right: Counter[str]) -> float:
-    """The share of words that two texts have in common (Dice coefficient), minus a little for builders' prefixes."""
+    """Return the share of words that two texts have in common (Dice coefficient), minus a little for builders' prefixes."""
     total = left.total() + right.total()
     return 2 * (left & right).total() / total if total else 0.0
 
@@ -139,7 +139,7 @@ def _spelled(spelling: str, text: str) -> float:
 
 
 def _fits(pieces: list[str], text: str) -> bool:
-    """Whether `text` consists of the pieces in order with anything between them. Each piece is searched once, so this is
+    """Tell whether `text` consists of the pieces in order with anything between them. Each piece is searched once, so this is
     linear.
     """
     first, *middle, last = pieces
@@ -155,7 +155,7 @@ def _fits(pieces: list[str], text: str) -> bool:
 
 
 def resolved(path: str, directory: str) -> str:
-    """A destination as an absolute path; a slash at its end stays."""
+    """Return a destination as an absolute path; a slash at its end stays."""
     if UNKNOWN in directory and not path.startswith("/"):
         return UNKNOWN + posixpath.normpath("/" + path) if path.strip("./") else UNKNOWN
     whole = posixpath.normpath(posixpath.join(directory or "/", path))

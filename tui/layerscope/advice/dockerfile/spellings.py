@@ -83,8 +83,8 @@ class _Build:
         return Wanted(instruction, all_spellings(iter(texts)), targets)
 
     def _targets(self, destination: str) -> Iterator[str]:
-        """A destination as written, with known values, with none, and each as an absolute path, with and without a slash at its
-        end.
+        """Yield a destination as written, with known values, with none, and each as an absolute path, with and without a slash
+        at its end.
         """
         for path in (destination, self._expand(destination), expand(destination, {})):
             yield path
@@ -98,12 +98,12 @@ class _Build:
 
 
 def _source(word: str) -> str:
-    """A source as the history has it: BuildKit names a here-document without its quotes."""
+    """Return a source as the history has it: BuildKit names a here-document without its quotes."""
     return "<<" + unquoted(word.lstrip("<").removeprefix("-")) if word.startswith("<<") else word
 
 
 def _commands(instruction: Instruction) -> Iterator[str]:
-    """The command of a RUN in the spellings of all builders; a here-document's marker alone comes last."""
+    """Yield the command of a RUN in the spellings of all builders; a here-document's marker alone comes last."""
     if instruction.heredocs:
         yield from _with_heredocs(instruction)
     if instruction.is_json:

@@ -69,7 +69,7 @@ def sets(instruction: Instruction, variables: Variables) -> Variables:
 
 
 def _expanded(value: str, variables: Variables, escape: str) -> str:
-    """A word's value: single quotes keep variables from being replaced."""
+    """Return a word's value: single quotes keep variables from being replaced."""
     if value.startswith("'"):
         return unquoted(value, escape)
     return unquoted(expand(value, variables, escape), escape)

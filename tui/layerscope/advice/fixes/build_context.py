@@ -35,7 +35,7 @@ def _fix(context: FixContext, entries: Longs, layer: int) -> Iterator[Fix]:
     context.take(entries)
     paths = context.examples(context.tree.entry_node[entries], sizes)
     top = paths[0][: paths[0].index(NAME) + len(NAME)]
-    sentence = f"{origin.quoted} copies /{escape(top)}, {size_text(size)}: name `.git` in .dockerignore"
+    sentence = f"{origin.quoted} copies /{escape(top)}, {size_text(size)}: add `.git` to .dockerignore"
     yield context.fix("dockerignore", (layer,), size, sentence, paths)
 
 

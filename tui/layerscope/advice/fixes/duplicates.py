@@ -33,7 +33,7 @@ def find_live_duplicates(context: FixContext) -> Iterator[Fix]:
 
 
 def _born(context: FixContext, entries: Longs) -> Longs:
-    """The layer that first brought each entry's path: a later chown makes no new copy."""
+    """Return the layer that first brought each entry's path: a later chown makes no new copy."""
     versions = context.tree.versions
     return versions.layer[np.searchsorted(versions.node, context.tree.entry_node[entries])].astype(np.int64)
 

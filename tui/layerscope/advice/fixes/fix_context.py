@@ -42,12 +42,12 @@ class LayerOrigin:
 
     @property
     def is_run(self) -> bool:
-        """Whether a command made it."""
+        """Tell whether a command made it."""
         return self.keyword == "RUN"
 
     @property
     def is_copy(self) -> bool:
-        """Whether COPY or ADD made it."""
+        """Tell whether COPY or ADD made it."""
         return self.keyword in COPIES
 
     @property
@@ -87,7 +87,7 @@ class FixContext:
 
     @property
     def waste(self) -> Waste:
-        """All waste, the base's too."""
+        """Return all waste, the base's too."""
         return self.analysis.waste
 
     def origin(self, layer: int) -> LayerOrigin:
@@ -96,7 +96,7 @@ class FixContext:
 
     @property
     def min_saving(self) -> int:
-        """The fewest bytes for which a fix is offered."""
+        """Return the fewest bytes for which a fix is offered."""
         return max(TRIFLE_BYTES, round(TRIFLE_SHARE * self.waste.content_bytes))
 
     def open_rows(self) -> Longs:
@@ -116,7 +116,7 @@ class FixContext:
         return np.asarray(is_live & (self.tree.entries.size > 0), bool)
 
     def examples(self, nodes: npt.NDArray[np.integer], sizes: Longs) -> tuple[bytes, ...]:
-        """The paths of the biggest few."""
+        """Return the paths of the biggest few."""
         biggest = np.argsort(-sizes, kind="stable")[:EXAMPLES]
         paths = (self.tree.nodes.paths[node] for node in nodes[biggest].tolist())
         return tuple(dict.fromkeys(paths))

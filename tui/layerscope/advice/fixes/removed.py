@@ -41,7 +41,7 @@ def _installed(group: Group) -> Fix:
         return group.fix("join-runs", f"removes {group.what} wrote: {kept}; join the two RUNs")
     remedy = f"remove it in {the_runs(group.writers)}"
     if _UNINSTALLS.search(group.burier.text):
-        remedy += ", or build in a stage of its own and copy the result"
+        remedy += ", or build in a separate stage and copy the result"
     return group.fix("join-runs", f"removes {group.what} wrote: {kept}; {remedy}")
 
 
@@ -71,7 +71,7 @@ def _of_moved(group: Group) -> Fix:
     kept = f"{group.where} keep{'s' * (len(group.writers) == 1)} {group.amount}"
     if group.writer.is_base:
         return group.fix(
-            "moved-of-base", f"moves {group.amount} of the base's files, which are then there twice: leave them in place"
+            "moved-of-base", f"moves {group.amount} of the base's files, which the image then stores twice: leave them in place"
         )
     if group.writer.is_copy:
         return group.fix("copy-to-place", f"moves {group.what} copied: {kept}; copy them to where they end up")
@@ -94,7 +94,7 @@ def find_shadowed(context: FixContext) -> Iterator[Fix]:
     """One fix per layer whose tar holds paths twice."""
     for group in groups(context, [Cause.SHADOWED]):
         yield group.fix(
-            "shadowed", f"stores {group.amount} twice in the same layer, of which the later counts: add each path once"
+            "shadowed", f"stores {group.amount} twice in the same layer, where only the last one counts: add each path once"
         )
 
 
@@ -108,7 +108,7 @@ def _fix(group: Group) -> Fix:
         remedy = "join the two RUNs" if group.are_neighbors else f"do it in {the_runs(group.writers)}"
         return group.fix("join-runs", f"{replaces}: {remedy}")
     if group.writer.is_copy:
-        return group.fix("build-stage", f"{replaces}: make the final files in a stage of its own and copy them")
+        return group.fix("build-stage", f"{replaces}: make the final files in a separate stage and copy them")
     return group.fix("written-twice", f"{replaces}: write them once")
 
 

@@ -142,27 +142,27 @@ class Explorer(Screen[None]):
 
     @property
     def summary(self) -> Summary:
-        """The line above the panes."""
+        """Return the line above the panes."""
         return self.query_one(Summary)
 
     @property
     def layer_pane(self) -> LayerList:
-        """The pane of layers."""
+        """Return the pane of layers."""
         return self.query_one(LayerList)
 
     @property
     def file_pane(self) -> FileTree:
-        """The pane of files."""
+        """Return the pane of files."""
         return self.query_one(FileTree)
 
     @property
     def detail_pane(self) -> Details:
-        """The pane of details."""
+        """Return the pane of details."""
         return self.query_one(Details)
 
     @property
     def bar(self) -> FilterBar:
-        """The line of the filter."""
+        """Return the line of the filter."""
         return self.query_one(FilterBar)
 
     @property
@@ -172,7 +172,7 @@ class Explorer(Screen[None]):
 
     @property
     def analysis(self) -> Analysis | None:
-        """The analysis, None until the waste was found."""
+        """Return the analysis, None until the waste was found."""
         return self._state.analysis
 
     @property
@@ -182,7 +182,7 @@ class Explorer(Screen[None]):
 
     @property
     def layer_range(self) -> LayerRange:
-        """The layers whose changes are to be shown: by the mark, `t`, and the layer under the cursor."""
+        """Return the layers whose changes are to be shown: by the mark, `t`, and the layer under the cursor."""
         last, marked = max(self.layer_pane.number, 1), self.layer_pane.marked
         return LayerRange.of(last, marked=marked, is_so_far=self._is_so_far, base_layers=self._state.base_layers)
 

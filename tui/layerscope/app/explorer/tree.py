@@ -122,7 +122,7 @@ class FileTree(TreeLines):
 
     @property
     def _place(self) -> tuple[int, int]:
-        """The node of the cursor, and how many lines below the top it is."""
+        """Return the node of the cursor, and how many lines below the top it is."""
         return self._meant, self.cursor - round(self.scroll_y)
 
     def _restore(self, node: int, above: int) -> None:

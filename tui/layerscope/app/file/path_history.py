@@ -47,12 +47,12 @@ class Facts:
 
     @property
     def mark(self) -> str:
-        """The mark of the change: `+`, `~` or `-`."""
+        """Return the mark of the change: `+`, `~` or `-`."""
         return MARKS[self.change]
 
     @property
     def word(self) -> str:
-        """The change: `added`, `modified` or `removed`."""
+        """Return the change: `added`, `modified` or `removed`."""
         return self.change.name.lower()
 
     @property
@@ -84,12 +84,12 @@ class PathHistory:
 
     @property
     def path(self) -> str:
-        """The path, escaped."""
+        """Return the path, escaped."""
         return "/" + escape(self.contents.tree.nodes.paths[self.node])
 
     @property
     def has_content(self) -> bool:
-        """Whether any version is something else than a directory."""
+        """Tell whether any version is something else than a directory."""
         return any(version.kind not in (Kind.DIRECTORY, None) for version in self.versions)
 
     def seen_after(self, layer: int) -> int:

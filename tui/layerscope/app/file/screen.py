@@ -80,7 +80,7 @@ class FileScreen(Screen[None]):
 
     @property
     def pager(self) -> Pager:
-        """The page that is shown."""
+        """Return the page that is shown."""
         return self.query_one(Pager)
 
     # What is shown.

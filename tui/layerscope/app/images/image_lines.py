@@ -95,7 +95,7 @@ class ImageLines(CursorLines):
 
     @property
     def row(self) -> Row | None:
-        """The row under the cursor."""
+        """Return the row under the cursor."""
         return self._outline.rows[self.cursor] if self.count else None
 
     def show(self, image: int = TRUNK) -> None:

@@ -74,7 +74,7 @@ def removal_sentence(figures: ImageFigures, names: int) -> str:
 def waste_sentence(wasted: int | None, figures: ImageFigures) -> str:
     """Say what an image wastes, and what fixing its own layers would save."""
     if wasted is None:
-        return "not known yet: open it, or `a` reads all images"
+        return "unknown: open the image, or press `a` to read all images"
     own = figures.own_wasted
     if not wasted or own is None or figures.carriers < 2:
         return size_text(wasted) + (f", {size_text(own)} of it by its own layers" if own not in (None, wasted) else "")

@@ -82,17 +82,17 @@ class ImagesScreen(Screen[None]):
 
     @property
     def pane(self) -> ImageLines:
-        """The list."""
+        """Return the list."""
         return self.query_one(ImageLines)
 
     @property
     def filter_line(self) -> ImagesFilter:
-        """The line of the filter."""
+        """Return the line of the filter."""
         return self.query_one(ImagesFilter)
 
     @property
     def image(self) -> int:
-        """The image under the cursor, or TRUNK."""
+        """Return the image under the cursor, or TRUNK."""
         return self.pane.row.image if self.pane.row is not None else TRUNK
 
     # What the images waste.

@@ -57,7 +57,7 @@ class WasteScreen(Screen[Jump | None]):
 
     @property
     def pane(self) -> WasteLines:
-        """The list."""
+        """Return the list."""
         return self.query_one(WasteLines)
 
     def _show(self, grouping: Grouping) -> None:

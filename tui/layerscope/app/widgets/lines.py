@@ -52,7 +52,7 @@ class Lines(ScrollView, can_focus=True):
 
     @property
     def nothing(self) -> str:
-        """The sentence to show when there are no lines at all."""
+        """Return the sentence to show when there are no lines at all."""
         return ""
 
     # What they use.
@@ -68,7 +68,7 @@ class Lines(ScrollView, can_focus=True):
 
     @property
     def ground(self) -> Style:
-        """The pane's own colors, cached: Textual takes 0.1 ms to compute them on every access."""
+        """Return the pane's own colors, cached: Textual takes 0.1 ms to compute them on every access."""
         if self._ground is None:
             self._ground = self.rich_style
         return self._ground

@@ -96,9 +96,9 @@ def _sparse(position: int, runs: tuple[Run, ...], size: int, stored: int, fault:
     sparse = checked_map(runs, size)
     held = sum(length for _, length in runs)
     if held > stored:
-        raise ValueError(f"its map speaks of {held} bytes, {stored} are stored")
+        raise ValueError(f"its map describes {held} bytes, {stored} are stored")
     if held < stored:
-        fault = f"a sparse file that stores {stored} bytes, {stored - held} of them at no place in it"
+        fault = f"a sparse file that stores {stored} bytes, {stored - held} of them outside its map"
     return Content(position, size, sparse, fault)
 
 

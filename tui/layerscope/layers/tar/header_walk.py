@@ -87,7 +87,7 @@ class HeaderWalk:
 
     @property
     def takes_plain(self) -> bool:
-        """Whether a plain header may be added to `rows` unchanged: no extended header applies to it."""
+        """Tell whether a plain header may be added to `rows` unchanged: no extended header applies to it."""
         return not self.is_done and not self.awaits_entry
 
     def advance(self, buffer: Buffer, position: int, stop: int, end: int, shift: int) -> int:
@@ -233,7 +233,7 @@ class HeaderWalk:
         self.awaits_entry, self._pending_at = self._pending is not NOTHING, header.offset
         if flag == b"g" and not self._has_globals:
             self._has_globals = True
-            text = f"a global PAX header at offset {header.offset}: engines use nothing of it, and umoci refuses the layer"
+            text = f"a global PAX header at offset {header.offset}: engines ignore it, and umoci refuses the layer"
             self._add_problem(b"", text, Severity.DIFFERS)
         return header.position + BLOCK + -(-header.size // BLOCK) * BLOCK
 
@@ -248,7 +248,7 @@ class HeaderWalk:
         if not is_header_only and (header.size < 0 or not 0 <= stored <= MAX_SIZE):
             raise CorruptLayer(f"an entry of {min(header.size, stored)} bytes at offset {header.offset}")
         if is_header_only and override.sparse is not None:
-            raise ValueError("a sparse file that is no file")
+            raise ValueError("a sparse entry that is not a regular file")
         content = content_of(header, override.sparse, stored)
         if content is None:
             return None

@@ -39,7 +39,7 @@ class Overrides:
 
     @property
     def name(self) -> bytes | None:
-        """The entry's name, if any is given."""
+        """Return the entry's name, if any is given."""
         return self.sparse.name if self.sparse is not None and self.sparse.name else self.path
 
 

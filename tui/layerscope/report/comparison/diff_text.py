@@ -112,7 +112,7 @@ def _all_seen_alike(comparison: Comparison) -> str:
         return f"No path was added, removed or modified, but {' and '.join(but)}."
     if has_same_layers(comparison.old, comparison.new):
         return "A container sees the same files in both."
-    return "A container sees the same files in both: what differs in the layers above is not seen in the end."
+    return "A container sees the same files in both; later layers hide what differs."
 
 
 def _ending(comparison: Comparison, style: Style) -> Iterator[str]:
@@ -137,7 +137,7 @@ def _reasons(found: DocumentDifference) -> Iterator[str]:
     elif not found.has_same_manifest:
         yield "Layers and config are the same; only the manifests differ."
     else:
-        yield "Layers and config are the same: it is one image."
+        yield "Layers and config are the same: they are one image."
 
 
 def _storage(found: DocumentDifference) -> Iterator[str]:

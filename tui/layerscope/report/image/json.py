@@ -66,7 +66,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
 
 
 def _plain_json(raw: bytes) -> bytes:
-    """The config on one line: programs that read it must not depend on its layout."""
+    """Return the config on one line: programs that read it must not depend on its layout."""
     return msgspec.json.encode(msgspec.json.decode(raw))
 
 

@@ -50,7 +50,7 @@ class Version:
     xattrs: tuple[bytes, ...] = ()
 
     def fields(self) -> dict[str, object]:
-        """The JSON fields, in the order that the contract states."""
+        """Return the JSON fields, in the order that the contract states."""
         link = path_fields(self.link, field="linkname", root=b"")
         mode = None if self.mode is None else f"{self.mode:04o}"
         owner = {"uid": self.uid, "gid": self.gid}

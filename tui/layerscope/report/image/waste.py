@@ -42,7 +42,7 @@ def waste_json_lines(analysis: Analysis, by: str, limit: int | None) -> Iterator
 
 
 def _lines(analysis: Analysis, by: str) -> Iterator[Line]:
-    """The user's own waste first, then the base's, marked; all unmarked where the base is not known."""
+    """Yield the user's own waste first, then the base's, marked; all unmarked where the base is not known."""
     waste, base_layers = analysis.waste, analysis.base_layers
     if base_layers is None:
         yield from (replace(line, fields=line.fields | {"is_base": None}) for line in _LINES[by](analysis, waste))

@@ -114,7 +114,7 @@ def _waste(ledger: LayerUsage, style: Style) -> Iterator[str]:
     bases = wasteful_bases(ledger)
     if not bases:
         return
-    yield style.paint("Waste that is carried on", "bold")
+    yield style.paint("Waste inherited by other images", "bold")
     yield style.paint(f"{'on disk':>8} {'on pulls':>9} {'images':>7}  built on", "dim")
     for number in bases[:WORST]:
         figures = ledger.figures[number]
@@ -201,7 +201,7 @@ def _image(ledger: LayerUsage, number: int, reference: str) -> dict[str, Any]:
 
 
 def _layer_id(key: str) -> str:
-    """The digest in a key: a chain id for an engine, a blob's digest for a file."""
+    """Return the digest in a key: a chain id for an engine, a blob's digest for a file."""
     return key.rpartition(" ")[2]
 
 

@@ -13,7 +13,9 @@ SHOWN = 10
 
 
 def fix_lines(advice: Advice, analysis: Analysis, style: Style, *, limit: int = SHOWN) -> Iterator[str]:
-    """The biggest fixes, then why others could not be found; empty where there is nothing to say. Lines fit `style.width`."""
+    """Yield the biggest fixes, then why others could not be found; empty where there is nothing to say. Lines fit
+    `style.width`.
+    """
     fixes, rest = advice.fixes[:limit], advice.fixes[limit:]
     if fixes:
         yield _heading(advice, analysis, style)

@@ -195,7 +195,7 @@ def _layers(analysis: Analysis, rows: int) -> str:
 
 
 def _table(heads: Row, sides: str, rows: Iterator[Row], count: int, limit: int) -> str:
-    """A table of at most `limit` of its `count` rows; `sides` has `l` or `r` per column."""
+    """Return a table of at most `limit` of its `count` rows; `sides` has `l` or `r` per column."""
     rules = ("--:" if side == "r" else "---" for side in sides)
     lines = [_line(heads), _line(tuple(rules)), *(_line(row) for row in islice(rows, limit))]
     if count > limit:

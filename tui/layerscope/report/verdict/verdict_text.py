@@ -138,7 +138,7 @@ def _offender(run: GateRun, result: RuleResult, finding: Finding, style: Style) 
 
 
 def _instruction(run: GateRun, finding: Finding, style: Style) -> str:
-    """The instruction to change: the one that buried the bytes, else the one that wrote them."""
+    """Return the instruction to change: the one that buried the bytes, else the one that wrote them."""
     number = finding.buried_by or finding.layer
     if not number:
         return ""

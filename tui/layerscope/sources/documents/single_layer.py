@@ -28,8 +28,10 @@ def looks_like_layer(files: Files) -> str:
 
 
 def single_layer_image(place: str, blob: Blob, *, reference: str, noun: str = LAYER, is_guessed: bool = False) -> Image:
-    """The bytes of `blob`, compressed or not, as the only layer. There is no config, no history and no digest of anything."""
-    spelled = f"; `layer:{place}` opens it as that without a guess" if is_guessed else ""
+    """Return the bytes of `blob`, compressed or not, as the only layer. There is no config, no history and no digest of
+    anything.
+    """
+    spelled = f"; `layer:{place}` opens it as one layer without guessing" if is_guessed else ""
     text = f"not an image but {noun}: there is no config, no history and no digest to check it by{spelled}"
     candidate = Candidate(
         platform=Platform("linux", ""),
@@ -53,13 +55,10 @@ class _OneFile:
         self._blob = blob
 
     def has(self, name: str) -> bool:  # noqa: ARG002
-        """See Files."""
         return True
 
     def blob(self, name: str) -> Blob:  # noqa: ARG002
-        """See Files."""
         return self._blob
 
     def names(self) -> list[bytes]:
-        """See Files."""
         return []

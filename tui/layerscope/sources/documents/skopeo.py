@@ -21,7 +21,7 @@ _KEYS = (b'"layers"', b'"manifests"', b'"fsLayers"')
 
 
 def is_skopeo_directory(files: Files) -> bool:
-    """True when `manifest.json` is the manifest or the index itself, and no list of images as `docker save` writes it."""
+    """Return True when `manifest.json` is the manifest or the index itself, and no list of images as `docker save` writes it."""
     if files.has(INDEX) or not files.has(MANIFEST):
         return False
     raw = read_document(files, MANIFEST).lstrip()
@@ -29,7 +29,7 @@ def is_skopeo_directory(files: Files) -> bool:
 
 
 def directory_images(files: Files) -> list[Stored]:
-    """The image, or with `--all` those of every platform. Raises BadDocument for an index that is none."""
+    """Return the image, or with `--all` those of every platform. Raises BadDocument for an index that is none."""
     named = _ByHex(files)
     raw = read_document(files, MANIFEST)
     if b'"manifests"' in raw:
@@ -65,13 +65,10 @@ class _ByHex:
         return next((each for each in (own, f"{own}.manifest.json") if self._files.has(each)), own)
 
     def has(self, name: str) -> bool:
-        """See Files."""
         return self._files.has(self.name_of(name))
 
     def blob(self, name: str) -> Blob:
-        """See Files."""
         return self._files.blob(self.name_of(name))
 
     def names(self) -> list[bytes]:
-        """See Files."""
         return self._files.names()

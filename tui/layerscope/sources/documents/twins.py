@@ -23,7 +23,7 @@ UNNAMED = ""
 
 
 def with_differences(files: Files, image: Candidate, twins: Iterable[Candidate]) -> Candidate:
-    """An image, with a problem for each way in which `manifest.json` gives it, told by the same config, other layers."""
+    """Return an image, with a problem for each way in which `manifest.json` gives it, told by the same config, other layers."""
     by_parts = {twin.parts: twin for twin in twins if twin.parts != image.parts}
     places = dict.fromkeys(_first_difference(files, image, twin) for twin in by_parts.values())
     texts = (f"index.json and manifest.json name different layers for this image: {place}" for place in places if place)
@@ -31,8 +31,8 @@ def with_differences(files: Files, image: Candidate, twins: Iterable[Candidate])
 
 
 def with_rivals(images: list[Stored], *, count: int) -> list[Stored]:
-    """The images, the first `count` of them from `index.json` and the others from `manifest.json` alone; those with a problem
-    that share a name with an image of the other document, or would if either had one.
+    """Return the images, the first `count` of them from `index.json` and the others from `manifest.json` alone; those with a
+    problem that share a name with an image of the other document, or would if either had one.
     """
     listed, saved = images[:count], images[count:]
     if not listed or not saved:
@@ -52,7 +52,7 @@ def _first_difference(files: Files, image: Candidate, twin: Candidate) -> str:
 
 
 def _is_same_layer(files: Files, one: StatedLayer, other: StatedLayer, diff_id: Digest | None) -> bool:
-    """Whether two members hold the same bytes, or the other one unpacks to what the config says."""
+    """Tell whether two members hold the same bytes, or the other one unpacks to what the config says."""
     if one.file == other.file:
         return True
     try:
@@ -83,7 +83,7 @@ def _unpacks_to(blob: Blob, diff_id: Digest | None) -> bool:
 
 
 def _by_name(images: Iterable[Stored]) -> dict[str, Stored]:
-    """The first image of each name; what is no image at all is left out."""
+    """Return the first image of each name; what is no image at all is left out."""
     found: dict[str, Stored] = {}
     for image in images:
         if not (isinstance(image, Refused) and isinstance(image.error, NotAnImage)):
@@ -110,7 +110,7 @@ def _against(image: Stored, others: dict[str, Stored]) -> Stored:
 
 
 def _rival(image: Candidate, others: dict[str, Stored]) -> Stored | None:
-    """The image of the other document that another engine may take for this one."""
+    """Return the image of the other document that another engine may take for this one."""
     if not image.names or UNNAMED in others:
         return next(iter(others.values()), None)
     names = {normalize(name) for name in image.names}

@@ -32,7 +32,7 @@ _BAD = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, 
 
 
 def check_directory(tail: bytes) -> None:
-    """Raises ValueError for a zip whose directory takes more work to read than any real one, told by the archive's end.
+    """Raise ValueError for a zip whose directory takes more work to read than any real one, told by the archive's end.
 
     zipfile reads all of it at once, and an entry's extra fields in time that grows with the square of their length. `tail` is
     the whole archive or its last LARGEST_DIRECTORY bytes and a little more.
@@ -61,11 +61,9 @@ class ZipArchive:
         self._blob, self._progress = blob, progress
 
     def has(self, name: str) -> bool:
-        """See Files."""
         return normalize(raw_name(name)) in self._members
 
     def names(self) -> list[bytes]:
-        """See Files."""
         return list(self._members)
 
     def blob(self, name: str) -> Blob:

@@ -86,7 +86,7 @@ class Engine:
         return f"{self.endpoint.kind} {_text(self._version)}"
 
     def ask(self, path: str) -> Any:
-        """The answer to a short question of the API, such as `/images/json`; None where there is no such thing."""
+        """Return the answer to a short question of the API, such as `/images/json`; None where there is no such thing."""
         with _failing_as(self.endpoint), self._get(path, stream=True, timeout=(CONNECT_SECONDS, ANSWER_SECONDS)) as response:
             if response.status_code in (_ABSENT, _REFUSED):
                 return None
@@ -98,7 +98,7 @@ class Engine:
         self.ask("/version")
 
     def inspect(self, name: str) -> Inspected | None:
-        """An image by name, name@digest or the first digits of its id; None where the engine has none."""
+        """Return an image by name, name@digest or the first digits of its id; None where the engine has none."""
         found = self.ask(f"/images/{_quoted(name)}/json")
         if found is None:
             return None
@@ -107,13 +107,13 @@ class Engine:
             return Inspected(str(found["Id"]), _tags(found), int(found.get("Size") or 0), tuple(map(str, layers)))
 
     def names(self) -> list[str]:
-        """The tags of all images."""
+        """Return the tags of all images."""
         listed = self.ask("/images/json") or ()
         with taking_apart(self.endpoint):
             return [tag for image in listed for tag in _tags(image)]
 
     def storage(self) -> tuple[str, str]:
-        """The directory that the engine keeps everything in, and its storage driver; both empty where it does not say."""
+        """Return the directory that the engine keeps everything in, and its storage driver; both empty where it does not say."""
         about = self.ask("/info") or {}
         with taking_apart(self.endpoint):
             return str(about.get("DockerRootDir") or ""), str(about.get("Driver") or "")
@@ -163,7 +163,7 @@ class Engine:
         return self._api.request(method, self._api.base_url + path, verify=self._api.verify, **options)
 
     def _newest_version(self) -> tuple[int, ...]:
-        """The newest version of the API that the engine speaks. Raises EngineFailed for one that is too old."""
+        """Return the newest version of the API that the engine speaks. Raises EngineFailed for one that is too old."""
         with self._ask("GET", "/version", stream=True, timeout=CONNECT_SECONDS) as response:
             self._check(response)
             stated = str(json.loads(_body(response))["ApiVersion"])
@@ -181,7 +181,7 @@ class Engine:
         return response
 
     def _check(self, response: Any) -> None:
-        """Raises EngineFailed with the engine's own words for any answer that is not a success."""
+        """Raise EngineFailed with the engine's own words for any answer that is not a success."""
         if response.status_code < _REFUSED:
             return
         text = _body(response, ENGINE_REFUSAL).decode("utf-8", "replace")
@@ -191,7 +191,7 @@ class Engine:
 
 
 def _knock(endpoint: Endpoint) -> None:
-    """Raises OSError where nobody is behind a socket; docker-py would leave its own open then."""
+    """Raise OSError where nobody is behind a socket; docker-py would leave its own open then."""
     if endpoint.socket is not None:
         with socket.socket(socket.AF_UNIX) as attempt:
             attempt.settimeout(CONNECT_SECONDS)
@@ -203,7 +203,7 @@ def _text(version: tuple[int, ...]) -> str:
 
 
 def _settings(endpoint: Endpoint) -> dict[str, Any]:
-    """The address and TLS of an engine, as the docker command would have them."""
+    """Return the address and TLS of an engine, as the docker command would have them."""
     if endpoint.address:
         return {"base_url": endpoint.address}
     from docker.context import ContextAPI
@@ -233,7 +233,7 @@ def _failing_as(endpoint: Endpoint) -> Iterator[None]:
 
 
 def _body(response: Any, most: int = ENGINE_ANSWER) -> bytes:
-    """All of a streamed answer. Raises ValueError for one that goes on and on."""
+    """Return all of a streamed answer. Raises ValueError for one that goes on and on."""
     body = bytearray()
     for piece in response.iter_content(1 << 16):
         body += piece
@@ -247,7 +247,9 @@ def _tags(image: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _pulled(name: str) -> tuple[str, str]:
-    """A name as repository and tag or digest; the tag is `latest` where none is named, or the engine would pull them all."""
+    """Return a name as repository and tag or digest; the tag is `latest` where none is named, or the engine would pull them
+    all.
+    """
     repository, at, digest = name.partition("@")
     tag = tag_of(repository)
     repository = repository.removesuffix(f":{tag}") if tag else repository

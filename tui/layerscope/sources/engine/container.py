@@ -48,7 +48,7 @@ def open_container(wanted: EngineName, asked: OpenRequest) -> Image:
     of that name, EngineFailed, and what opening the container's image raises.
     """
     if asked.engine_options.keep is not None:
-        raise UsageError("--keep keeps the archive of an image; of a container, commit it first")
+        raise UsageError("--keep works for images only; commit the container to an image first")
     try:
         with _found(wanted, asked.progress) as found:
             return _opened(found, asked)
@@ -109,7 +109,7 @@ def _found(wanted: EngineName, progress: Progress) -> Iterator[_FoundContainer]:
 
 
 def _has_named(found: list[_FoundContainer]) -> bool:
-    """Whether an engine that a setting names has the container."""
+    """Tell whether an engine that a setting names has the container."""
     return any(not is_usual(each.engine.endpoint.kind) for each in found)
 
 

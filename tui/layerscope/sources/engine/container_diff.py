@@ -65,7 +65,6 @@ class ContainerDiffReader:
         return 0
 
     def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002 - there is nothing left to count
-        """See LayerReader."""
         return numbered(self.passed, layer)
 
     def content(self, read: ReadLayer) -> LayerContent | None:
@@ -97,20 +96,17 @@ class ContainerDiffContent:
             yield from self._pieces(engine, self.paths[entry], size)
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """See LayerContent."""
         with Engine.connect(self.endpoint) as engine:
             for entry, _offset, size in wanted:
                 yield entry, self._pieces(engine, self.paths[entry], size)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
-        """See LayerContent."""
         state = xxhash.xxh3_128()
         for piece in self.pieces(entry, offset, size):
             state.update(piece)
         return state.digest()
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """See LayerContent."""
         return [self.digest(*stretch) for stretch in stretches]
 
     def _pieces(self, engine: Engine, path: bytes, size: int) -> Iterator[bytes]:
@@ -125,7 +121,7 @@ class ContainerDiffContent:
                 while piece := member.read(PIECE):
                     yield piece
                 return
-        raise CorruptLayer(f"{escape(path)}: it is no file any more; open the container again")
+        raise CorruptLayer(f"{escape(path)}: it is no longer a file; open the container again")
 
 
 def _unseen(_stage: str, _done: int, _total: int) -> None:

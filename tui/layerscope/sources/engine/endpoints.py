@@ -27,7 +27,7 @@ class Endpoint:
 
     @property
     def is_there(self) -> bool:
-        """Whether it is worth trying: an address somewhere else always is."""
+        """Tell whether it is worth trying: an address somewhere else always is."""
         try:
             return self.socket is None or self.socket.exists()
         except OSError:  # a directory that may not be looked into says so when it is tried
@@ -38,7 +38,9 @@ class Endpoint:
 
 
 def endpoints(kind: EngineKind | None = None) -> list[Endpoint]:
-    """The engines to ask, in this order: Docker first; of one engine's usual sockets only those that are there, if any is."""
+    """Return the engines to ask, in this order: Docker first; of one engine's usual sockets only those that are there, if any
+    is.
+    """
     found: list[Endpoint] = []
     if kind in (None, EngineKind.DOCKER):
         found += _docker()
@@ -48,7 +50,7 @@ def endpoints(kind: EngineKind | None = None) -> list[Endpoint]:
 
 
 def is_usual(kind: EngineKind) -> bool:
-    """Whether no setting leads to another engine of that kind than this machine's own."""
+    """Tell whether no setting leads to another engine of that kind than this machine's own."""
     if kind is EngineKind.DOCKER:
         return not os.environ.get("DOCKER_HOST") and not _has_context()
     return not os.environ.get("CONTAINER_HOST")
@@ -73,13 +75,13 @@ def _usual(kind: EngineKind, sockets: list[str]) -> list[Endpoint]:
 
 
 def _own_runtime() -> list[str]:
-    """The user's directory of sockets (XDG base directory specification)."""
+    """Return the user's directory of sockets (XDG base directory specification)."""
     directory = os.environ.get("XDG_RUNTIME_DIR", "")
     return [directory] if directory else []
 
 
 def _has_context() -> bool:
-    """Whether `docker context use` or DOCKER_CONTEXT chose another engine than the default one."""
+    """Tell whether `docker context use` or DOCKER_CONTEXT chose another engine than the default one."""
     chosen = os.environ.get("DOCKER_CONTEXT", "")
     if not chosen:
         directory = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")  # noqa: PTH111 - raises for no home

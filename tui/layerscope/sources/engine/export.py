@@ -60,7 +60,7 @@ def exported(found: EngineImage, asked: OpenRequest) -> Image:
 
 
 def known(found: EngineImage, asked: OpenRequest) -> Image | None:
-    """An image that was exported before, from the cache; None where not all of it is there."""
+    """Return an image that was exported before, from the cache; None where not all of it is there."""
     again = _refetched(found, asked)
     return recall(found, reference=asked.reference, platform=asked.platform, cache=asked.engine_options.cache, refetched=again)
 
@@ -71,7 +71,7 @@ def stored(found: EngineImage, asked: OpenRequest) -> Image:
 
 
 def _refetched(found: EngineImage, asked: OpenRequest) -> RefetchedImage:
-    """The same image later, by its id: a tag may be another's by then."""
+    """Return the same image later, by its id: a tag may be another's by then."""
     same = replace(found, name=found.image.id)
     return RefetchedImage(lambda: _stored(_copy(same, asked), same, asked), asked.progress)
 
@@ -82,7 +82,7 @@ def _stored(files: Files, found: EngineImage, asked: OpenRequest) -> Image:
 
 
 def _opened(received: Received, refetched: RefetchedImage, found: EngineImage, asked: OpenRequest) -> Image:
-    """The image among the documents that arrived, its layers with their tables."""
+    """Return the image among the documents that arrived, its layers with their tables."""
     candidate, name = _chosen(received, found, asked)
     image = assemble(received, candidate, reference=asked.reference, name=name)
     parts = [
@@ -119,7 +119,7 @@ def _received(found: EngineImage, asked: OpenRequest, on_piece: OnPiece) -> Rece
 
 
 def _copy(found: EngineImage, asked: OpenRequest) -> Archive:
-    """The archive, fetched and stored in an unnamed temporary file. The engine is called again: that call may be over."""
+    """Return the archive, fetched and stored in an unnamed temporary file. The engine is called again: that call may be over."""
     place = str(found.engine.endpoint)
     with Engine.connect(found.engine.endpoint) as engine, _receiving(engine, found, asked, nothing) as stream:
         return Archive.of(place, spool_stream(cast("BinaryIO", stream), place, asked.progress))

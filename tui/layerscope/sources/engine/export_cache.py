@@ -65,7 +65,7 @@ def remember(image: Image, diff_ids: Sequence[Digest | None], files: Files, foun
 def recall(
     found: EngineImage, *, reference: str, platform: Platform | None, cache: Cache | None, refetched: RefetchedImage
 ) -> Image | None:
-    """An image whose documents and layers are all known; None where anything is missing. Contents come from `refetched`."""
+    """Return an image whose documents and layers are all known; None where anything is missing. Contents come from `refetched`."""
     text = cache.recall(Digest(found.image.id)) if cache is not None else None
     if cache is None or text is None:
         return None
@@ -79,7 +79,7 @@ def recall(
 
 
 def _is_proved(image: Image, image_id: Digest, files: Files) -> bool:
-    """Whether an image's id is, hash by hash, that of its config: the config's own, its manifest's, or an index's with it."""
+    """Tell whether an image's id is, hash by hash, that of its config: the config's own, its manifest's, or an index's with it."""
     if not image.config_digest.matches(image.raw_config):
         return False
     if image_id == image.config_digest:
@@ -115,7 +115,7 @@ def _layer_note(layer: StoredLayer) -> _Layer:
 
 
 def _is_meant(note: _Note, image_id: str, platform: Platform | None) -> bool:
-    """Whether this is the platform that is asked for; an id that is not an index's has one only."""
+    """Tell whether this is the platform that is asked for; an id that is not an index's has one only."""
     is_only = image_id in (note.config_digest, note.manifest_digest)
     return Platform(*note.platform).matches(platform or host_platform()) or (is_only and platform is None)
 

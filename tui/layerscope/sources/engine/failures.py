@@ -21,7 +21,7 @@ class EngineFailed(LayerscopeError):
 
 
 def failure_of(endpoint: Endpoint, error: BaseException) -> EngineFailed:
-    """The sentence for an engine that cannot be talked to."""
+    """Return the sentence for an engine that cannot be talked to."""
     return EngineFailed(f"{escape(str(endpoint))} {_reason(endpoint, error)}")
 
 
@@ -35,13 +35,13 @@ def taking_apart(endpoint: Endpoint) -> Iterator[None]:
 
 
 def too_old(endpoint: Endpoint, stated: str, oldest: str) -> EngineFailed:
-    """The sentence for an engine of long ago."""
+    """Return the sentence for an engine of long ago."""
     save = f"save the image instead: {endpoint.kind} save IMAGE | {_PIPE}"
     return EngineFailed(f"{escape(str(endpoint))} speaks version {escape(stated)} of the API, older than {oldest}; {save}")
 
 
 def refused(endpoint: Endpoint, status: int, words: str) -> EngineFailed:
-    """The sentence for an answer that is not a success, with the engine's own words."""
+    """Return the sentence for an answer that is not a success, with the engine's own words."""
     way_out = "; set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH" if "HTTPS server" in words else ""
     return EngineFailed(f"{escape(str(endpoint))} refused ({status}): {escape(words[:500].strip())}{way_out}")
 
@@ -52,13 +52,13 @@ def _reason(endpoint: Endpoint, error: BaseException) -> str:
     if number in (errno.EACCES, errno.EPERM):
         return f"may not be used by this user (permission denied): {_permission(kind)}"
     if number in (errno.ENOENT, errno.ECONNREFUSED):
-        return f"does not run there: {_start(kind)}"
+        return f"is not running there: {_start(kind)}"
     words = " ".join(f"{type(cause).__name__} {cause}" for cause in causes)
     return next(sentence for clues, sentence in _by_words(endpoint, _last(error)) if any(clue in words for clue in clues))
 
 
 def _number(error: BaseException) -> int | None:
-    """The system's number for an error; TLS has numbers of its own."""
+    """Return the system's number for an error; TLS has numbers of its own."""
     import ssl
 
     return error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
@@ -74,12 +74,12 @@ def _by_words(endpoint: Endpoint, last: str) -> tuple[tuple[tuple[str, ...], str
         (("client version",), f"speaks another version of the API ({last}); {save}"),
         (("SSL", "TLS"), f"cannot be reached over TLS ({last}); check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"),
         (("Timeout", "timed out"), f"does not answer: see whether `{try_it}` does"),
-        (("",), f"cannot be talked to{way} ({last}): see whether `{try_it}` works"),
+        (("",), f"cannot be reached{way} ({last}): see whether `{try_it}` works"),
     )
 
 
 def _last(error: BaseException) -> str:
-    """The innermost words, on one line."""
+    """Return the innermost words, on one line."""
     reason = " ".join(str([*causes_of(error)][-1] or error).split()) or type(error).__name__
     return escape(reason[:LONGEST_REASON])
 

@@ -38,7 +38,7 @@ class EngineImage:
 
     @property
     def tag(self) -> str:
-        """The tag it was asked for by, or empty."""
+        """Return the tag it was asked for by, or empty."""
         return "" if self.name == self.image.id else self.name
 
 
@@ -115,7 +115,9 @@ def _look(engine: Engine, name: str, search: _EngineSearch) -> None:
 
 
 def _only(wanted: EngineName, found: list[EngineImage]) -> EngineImage:
-    """The first, if all are the same image: the same id, or at least the same layers, for stores name images differently."""
+    """Return the first, if all are the same image: the same id, or at least the same layers, for stores name images
+    differently.
+    """
     first = found[0]
     others = [each for each in found if each.image.id != first.image.id and each.image.layers != first.image.layers]
     if not others:

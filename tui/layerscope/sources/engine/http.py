@@ -50,7 +50,7 @@ def asking_engine(endpoint: Endpoint) -> Iterator[Ask]:
 
 
 def ask_all(ask: Ask, paths: Iterable[str]) -> Iterator[Any]:
-    """The answers, in the order of the questions."""
+    """Yield the answers, in the order of the questions."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -58,7 +58,7 @@ def ask_all(ask: Ask, paths: Iterable[str]) -> Iterator[Any]:
 
 
 def local_socket(endpoint: Endpoint) -> Path | None:
-    """The socket that an engine listens at; None where it is elsewhere, or only Docker's context says where."""
+    """Return the socket that an engine listens at; None where it is elsewhere, or only Docker's context says where."""
     address = endpoint.address
     if not address and endpoint.kind is EngineKind.DOCKER:
         address = os.environ.get("DOCKER_HOST", "")
@@ -129,7 +129,6 @@ class _SocketConnection(HTTPConnection):
         return response, response.read()
 
     def connect(self) -> None:
-        """See HTTPConnection."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))

@@ -22,7 +22,7 @@ class Keeper:
     def __init__(self, directory: Path, name: str) -> None:
         self.path = directory / file_name(name)
         if os.path.lexists(self.path):
-            raise WouldOverwrite(f"{escape(str(self.path))} exists already; move it away, or open it: it is an archive, too")
+            raise WouldOverwrite(f"{escape(str(self.path))} already exists; move it away, or open it instead: it is an archive")
         try:
             number, unfinished = tempfile.mkstemp(prefix=f".{self.path.name[:100]}.", suffix=".part", dir=directory)
         except OSError as error:
@@ -53,7 +53,9 @@ class Keeper:
             os.fchmod(self._file.fileno(), 0o666 & ~_umask())
             os.link(self._unfinished, self.path)
         except FileExistsError as error:
-            raise WouldOverwrite(f"{escape(str(self.path))} appeared meanwhile; it is left as it is") from error
+            raise WouldOverwrite(
+                f"{escape(str(self.path))} was created meanwhile by another program; it was not overwritten"
+            ) from error
         except OSError as error:
             raise self._cannot(error) from error
 
@@ -62,12 +64,12 @@ class Keeper:
 
 
 def file_name(name: str) -> str:
-    """The file of an image: `demo_node_1.tar` for `demo/node:1`."""
+    """Return the file of an image: `demo_node_1.tar` for `demo/node:1`."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name) + ".tar"
 
 
 def _umask() -> int:
-    """The user's mask; it can only be read by being set."""
+    """Return the user's mask; it can only be read by being set."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

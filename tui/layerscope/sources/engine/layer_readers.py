@@ -29,7 +29,7 @@ def open_found(found: EngineImage, asked: OpenRequest) -> Image:
 
 
 def _kept(found: EngineImage, asked: OpenRequest) -> Image:
-    """The image where the engine keeps it. Raises StorageUnreadable."""
+    """Return the image where the engine keeps it. Raises StorageUnreadable."""
     engine = found.engine
     if engine.endpoint.socket is None or not may_read_storage():
         raise StorageUnreadable(f"what {engine.endpoint} keeps is not read")

@@ -45,7 +45,7 @@ class ListedImage:
 
     @property
     def chain(self) -> list[Digest]:
-        """The chain id of each layer."""
+        """Return the chain id of each layer."""
         return chain_ids(self.diff_ids)
 
 
@@ -85,7 +85,7 @@ class _HistoryRow(msgspec.Struct, rename="pascal"):
 
 
 def list_images(ask: Ask, known_sizes: KnownSizes, progress: Progress = unwatched) -> list[ListedImage]:
-    """All images but those that only are steps on the way to others; one that is removed meanwhile is left out.
+    """Return all images but those that only are steps on the way to others; one that is removed meanwhile is left out.
 
     Raises EngineFailed.
     """
@@ -95,7 +95,7 @@ def list_images(ask: Ask, known_sizes: KnownSizes, progress: Progress = unwatche
         sized = [_sized(image, known) for image in images]
         return [image for image in _with_steps(ask, sized, progress) if image is not None]
     except (msgspec.ValidationError, BadDocument) as error:
-        raise EngineFailed(f"the engine answers what no image can be: {escape(str(error))}") from error
+        raise EngineFailed(f"the engine's list of images is invalid: {escape(str(error))}") from error
 
 
 def _asked(ask: Ask, progress: Progress) -> Iterator[ListedImage]:
@@ -108,7 +108,7 @@ def _asked(ask: Ask, progress: Progress) -> Iterator[ListedImage]:
 
 
 def _listed(row: _ImageRow, about: _InspectRow) -> ListedImage:
-    """The names are those of the list, which has them all."""
+    """Return the names are those of the list, which has them all."""
     return ListedImage(
         id=about.id,
         names=_named(row.repo_tags),
@@ -126,7 +126,7 @@ def _sized(image: ListedImage, known: Mapping[Digest, int]) -> ListedImage:
 
 
 def _with_steps(ask: Ask, images: list[ListedImage], progress: Progress) -> Iterator[ListedImage | None]:
-    """The images, those whose layers' sizes are not known with their history; None for one that is not there any more."""
+    """Yield the images, those whose layers' sizes are not known with their history; None for one that is not there any more."""
     unknown = [image for image in images if len(image.sizes) < len(image.diff_ids)]
     histories = ask_all(ask, [f"/images/{image.id}/history" for image in unknown])
     steps: dict[str, tuple[ListedStep, ...] | None] = {image.id: () for image in images}

@@ -20,7 +20,7 @@ class ByteStream(Protocol):
     """What a tar arrives by."""
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer only at the end."""
+        """Return the next `size` bytes; fewer only at the end."""
 
     def skip(self, size: int) -> int:
         """Let `size` bytes pass; the number of those that came."""
@@ -36,13 +36,13 @@ class ArrivingMember:
         self._head = b""
 
     def head(self, size: int) -> bytes:
-        """The first bytes, which `read` will give again."""
+        """Return the first bytes, which `read` will give again."""
         if len(self._head) < size:
             self._head += self._take(size - len(self._head))
         return self._head[:size]
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer only at the member's end, or where the tar ends."""
+        """Return the next `size` bytes; fewer only at the member's end, or where the tar ends."""
         if not self._head:
             return self._take(size)
         piece, self._head = self._head[:size], self._head[size:]
@@ -63,7 +63,7 @@ class ArrivingTar:
         self._received = 0
 
     def members(self) -> Iterator[ArrivingMember]:
-        """Every regular file, to be read before the next is asked for; what is not read is passed over.
+        """Yield every regular file, to be read before the next is asked for; what is not read is passed over.
 
         Raises EngineFailed for an error that the engine put in place of a member, and where the tar ends early or is none.
         """
@@ -81,7 +81,7 @@ class ArrivingTar:
                 self._pass_to(following)
 
     def table(self) -> LayerTable:
-        """The tar's entries."""
+        """Return the tar's entries."""
         return self._walk.table(unpacked_bytes=self._received)
 
     def _advance(self, window: bytes) -> int:
@@ -122,4 +122,4 @@ class ArrivingTar:
         return EngineFailed(f"{self._place} failed while it saved the image: {escape(text[:500].strip())}")
 
     def _broken(self, reason: str) -> EngineFailed:
-        return EngineFailed(f"{self._place} sent a broken archive ({reason}); see whether it still runs, and try again")
+        return EngineFailed(f"{self._place} sent a broken archive ({reason}); check that it still runs, and try again")

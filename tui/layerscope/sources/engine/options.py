@@ -25,7 +25,7 @@ class EngineOptions:
 
     @property
     def needs_archive(self) -> bool:
-        """True when an export had better be stored."""
+        """Return True when an export had better be stored."""
         return self.needs_bytes or self.needs_tars
 
 

@@ -66,7 +66,7 @@ def _pull(engine: Engine, name: str, platform: Platform | None, progress: Progre
 
 
 def _messages(stream: Receiving) -> Iterator[dict[str, Any]]:
-    """The objects that come one a line."""
+    """Yield the objects that come one a line."""
     line = b""
     while piece := stream.some():
         *lines, line = (line + piece).split(b"\n")

@@ -80,7 +80,7 @@ class Receiving:
         self._line.hang_up()
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer only at the end of the save."""
+        """Return the next `size` bytes; fewer only at the end of the save."""
         if len(self._held) >= size:
             return self._cut(size)
         parts: list[bytes] = []
@@ -150,7 +150,7 @@ class Receiving:
             return error
         reason = escape(" ".join(str(error).split())[:200]) or type(error).__name__
         when = f"after {self._done} bytes" if self._done else "before the first byte"
-        return EngineFailed(f"{self._name} broke off {when} of the image ({reason}); see whether it still runs, and try again")
+        return EngineFailed(f"{self._name} broke off {when} of the image ({reason}); check that it still runs, and try again")
 
 
 class _ConnectionThread:

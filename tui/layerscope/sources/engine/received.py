@@ -33,7 +33,7 @@ class ReceivedMember:
 
     @property
     def diff_id(self) -> Digest | None:
-        """The sha256 of a layer's unpacked bytes; None where not all of them could be read."""
+        """Return the sha256 of a layer's unpacked bytes; None where not all of them could be read."""
         hashes = self.layer.hashes if self.layer else None
         return Digest.parse(hashes.unpacked) if hashes and hashes.unpacked else None
 
@@ -51,7 +51,7 @@ class Received(Archive):
         return blob_of(part.first, part.size)
 
     def part(self, name: str) -> ReceivedMember:
-        """The member behind `name`. Raises NotFound."""
+        """Return the member behind `name`. Raises NotFound."""
         return self._parts[self.offset(name)]
 
     def offset(self, name: str) -> int:

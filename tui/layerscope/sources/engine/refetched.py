@@ -31,7 +31,9 @@ class RefetchedImage:
         self._lock = Lock()
 
     def blob(self, number: int, diff_id: Digest | None) -> Blob:
-        """The stored bytes of a layer. Raises NotFound when it is not the layer of that diff_id, and what `fetch` raises."""
+        """Return the stored bytes of a layer. Raises NotFound when it is not the layer of that diff_id, and what `fetch`
+        raises.
+        """
         with self._lock:
             if self._image is None:
                 try:
@@ -61,7 +63,6 @@ class ExportedReader:
         return numbered(self.passed, layer)
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """See LayerReader."""
         return RefetchedContent(self, read)
 
 
@@ -74,7 +75,6 @@ class RefetchedContent:
 
     @property
     def compression(self) -> Compression:
-        """See LayerContent."""
         return self.layer.compression
 
     @property
@@ -83,19 +83,15 @@ class RefetchedContent:
         return None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
-        """See LayerContent."""
         return self._stored().pieces(entry, offset, size)
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """See LayerContent."""
         return self._stored().many(wanted)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
-        """See LayerContent."""
         return self._stored().digest(entry, offset, size)
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """See LayerContent."""
         return [self.digest(*stretch) for stretch in stretches]
 
     def _stored(self) -> BlobContent:

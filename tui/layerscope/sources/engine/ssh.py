@@ -42,7 +42,7 @@ def ssh_bridge(endpoint: Endpoint) -> Iterator[str]:
 
 
 def _command(endpoint: Endpoint) -> list[str]:
-    """The command line, as docker has it. Raises EngineFailed for an address that names no host."""
+    """Return the command line, as docker has it. Raises EngineFailed for an address that names no host."""
     if endpoint.kind is EngineKind.PODMAN:
         raise EngineFailed(
             f"{endpoint} is behind ssh: forward its socket (ssh -L), or: ssh HOST podman save IMAGE | layerscope -"

@@ -1,4 +1,4 @@
-"""All images of the places that a user named, or of the engine."""
+"""All images at the places that a user named, or in the engine."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def find_images(
     engine_options: EngineOptions = DEFAULT_ENGINE_OPTIONS,
     progress: Progress = unwatched,
 ) -> FoundImages:
-    """Each image once. A reference is an archive or layout, perhaps with a tag, a name in an engine, or an engine's prefix
-    alone, such as `podman:`; without any it is the first engine that answers. `engine_options` are
-    for opening an engine's image.
+    """Find all images, each once. A reference is an archive or layout, perhaps with a tag, a name in an engine, or an engine's
+    prefix alone, such as `podman:`; without references it is the first engine that answers. `engine_options` are for opening
+    an engine's image.
 
-    What cannot be read is a problem where there are references, so that the rest can be shown; else raises EngineFailed.
+    What cannot be read becomes a problem if there are references, so that the rest can be shown; otherwise raises EngineFailed.
     """
     if not references:
         return _of_engine(None, "", engine_options, progress)

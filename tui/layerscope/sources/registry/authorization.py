@@ -54,7 +54,7 @@ class Authorization:
         return self._credential or ANONYMOUS
 
     def header(self, scope: str) -> str:
-        """The value to send with the next request for this scope; empty where nothing was asked for yet, or it ran out."""
+        """Return the value to send with the next request for this scope; empty where nothing was asked for yet, or it ran out."""
         with self._lock:
             value, until = self._headers.get(scope, ("", 0.0))
             if value and time.monotonic() >= until and scope in self._challenges:
@@ -62,7 +62,7 @@ class Authorization:
             return value
 
     def answer(self, header: str, scope: str, *, refused: str) -> str:
-        """The value that answers a `WWW-Authenticate`; empty where there is no answer, or this very one was refused."""
+        """Return the value that answers a `WWW-Authenticate`; empty where there is no answer, or this very one was refused."""
         challenge = best_challenge(header)
         if challenge is None:
             return ""

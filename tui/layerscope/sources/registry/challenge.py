@@ -24,7 +24,7 @@ class Challenge:
 
 
 def parse_challenges(header: str) -> list[Challenge]:
-    """All challenges of a header, in its order. What cannot be understood ends the list."""
+    """Return all challenges of a header, in its order. What cannot be understood ends the list."""
     found: list[tuple[str, dict[str, str]]] = []
     position = 0
     text = header[:LONGEST]
@@ -40,6 +40,6 @@ def parse_challenges(header: str) -> list[Challenge]:
 
 
 def best_challenge(header: str) -> Challenge | None:
-    """The challenge to answer: a token is asked for before a password is sent."""
+    """Return the challenge to answer: a token is asked for before a password is sent."""
     known = {challenge.scheme: challenge for challenge in reversed(parse_challenges(header))}
     return known.get("bearer") or known.get("basic")

@@ -46,17 +46,17 @@ def ecr_host(host: str) -> EcrHost | None:
 
 
 def is_google(host: str) -> bool:
-    """Whether a host is Container Registry's or Artifact Registry's."""
+    """Tell whether a host is Container Registry's or Artifact Registry's."""
     return _GOOGLE.fullmatch(host) is not None
 
 
 def is_azure(host: str) -> bool:
-    """Whether a host is Azure Container Registry's."""
+    """Tell whether a host is Azure Container Registry's."""
     return _AZURE.fullmatch(host) is not None
 
 
 def cloud_findings(host: str) -> Iterator[CredentialFinding]:
-    """Every way that the cloud of this host has, the cheapest first; nothing for a host that is no cloud's."""
+    """Yield every way that the cloud of this host has, the cheapest first; nothing for a host that is no cloud's."""
     if private := ecr_host(host):
         yield ask_helper("ecr-login", host, "docker-credential-ecr-login")
         yield _amazon_command(("ecr", "get-login-password", "--region", private.region))
@@ -76,12 +76,12 @@ def cloud_findings(host: str) -> Iterator[CredentialFinding]:
 
 
 def _from_output(place: str, user: str, answer: bytes | str) -> CredentialFinding:
-    """A program whose whole output is the secret."""
+    """Return a program whose whole output is the secret."""
     if isinstance(answer, str):
         return CredentialFinding(place, answer)
     secret = answer.decode("ascii", "replace").strip()
     if not secret or any(character.isspace() for character in secret):
-        return CredentialFinding(place, "answers with something that is no token")
+        return CredentialFinding(place, "answers with something that is not a token")
     return CredentialFinding(place, f"gave a token for user {user}", Credential(user, secret, origin=place))
 
 
@@ -113,7 +113,7 @@ def _amazon_sdk(service: str, region: str) -> Credential:
 
 
 def _google_key() -> CredentialFinding:
-    """A service account's key file is sent as it is, by the user `_json_key` (Artifact Registry, "JSON key")."""
+    """Return a service account's key file is sent as it is, by the user `_json_key` (Artifact Registry, "JSON key")."""
     place = "GOOGLE_APPLICATION_CREDENTIALS"
     path = os.environ.get(place)
     if not path:
@@ -143,7 +143,7 @@ def _azure_command(host: str) -> CredentialFinding:
 
 
 def _azure_sdk(host: str) -> Credential:
-    """The Entra token is exchanged for ACR's refresh token (`POST /oauth2/exchange`), which is then a password."""
+    """Return the Entra token is exchanged for ACR's refresh token (`POST /oauth2/exchange`), which is then a password."""
     import requests
 
     scope = "https://containerregistry.azure.net/.default"

@@ -41,12 +41,12 @@ class Credential:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """All spellings that must never be shown."""
+        """Return all spellings that must never be shown."""
         return (self.secret, self.identity_token, self.basic)
 
     @property
     def basic(self) -> str:
-        """The value after `Basic ` (RFC 7617)."""
+        """Return the value after `Basic ` (RFC 7617)."""
         return base64.b64encode(f"{self.user}:{self.secret}".encode()).decode()
 
 
@@ -67,7 +67,7 @@ CloudLookup = Callable[[str], Iterator[CredentialFinding]]
 
 
 def find_credential(host: str, repository: str, clouds: CloudLookup) -> tuple[Credential, list[CredentialFinding]]:
-    """The first credential for a repository, and every place that was looked at on the way to it."""
+    """Return the first credential for a repository, and every place that was looked at on the way to it."""
     findings = []
     for finding in _looked_up(host, repository, clouds):
         findings.append(finding)
@@ -126,14 +126,14 @@ def _table(value: Any) -> dict[str, Any]:
 
 
 def _keys(host: str, repository: str) -> list[str]:
-    """The keys that may hold a repository's credential, the longest first: `host/org/repo`, `host/org`, `host`."""
+    """Return the keys that may hold a repository's credential, the longest first: `host/org/repo`, `host/org`, `host`."""
     parts = repository.split("/") if repository else []
     keys = ["/".join((host, *parts[:length])) for length in range(len(parts), 0, -1)]
     return [*keys, *((HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io") if host == DEFAULT_DOMAIN else (host,))]
 
 
 def _entry(table: dict[str, Any], key: str) -> Any:
-    """The value of a key, however the file spells it: with a scheme, and a path of `/v1` or `/v2` behind the host."""
+    """Return the value of a key, however the file spells it: with a scheme, and a path of `/v1` or `/v2` behind the host."""
     if key in table:
         return table[key]
     plain = {re.sub(r"/v[12]/?$", "", _SCHEME.sub("", each)).rstrip("/"): value for each, value in reversed(table.items())}
@@ -168,7 +168,7 @@ def _credential(user: str, secret: str, origin: str) -> Credential:
 def ask_helper(helper: str, key: str, shown: str) -> CredentialFinding:
     """What `docker-credential-HELPER get` answers (docker/docker-credential-helpers); one that fails ends no search."""
     if not _HELPER_NAME.fullmatch(helper):
-        return CredentialFinding(shown, "is no name of a program, and is not run")
+        return CredentialFinding(shown, "is not the name of a program and is not run")
     answer = run_program(f"docker-credential-{helper}", "get", given=key)
     if isinstance(answer, str):
         return CredentialFinding(shown, answer)
@@ -176,7 +176,7 @@ def ask_helper(helper: str, key: str, shown: str) -> CredentialFinding:
         found = {str(name).lower(): value for name, value in json.loads(answer).items()}
         user, secret = found["username"], found["secret"]
     except (ValueError, KeyError, AttributeError, RecursionError):
-        return CredentialFinding(shown, "answers with something that is no credential")
+        return CredentialFinding(shown, "answers with something that is not a credential")
     if not (isinstance(user, str) and isinstance(secret, str) and (user or secret)):
         return CredentialFinding(shown, f"has nothing for {escape(key)}")
     return CredentialFinding(shown, f"has user {escape(user)} for {escape(key)}", _credential(user, secret, shown))

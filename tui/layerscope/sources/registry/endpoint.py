@@ -32,14 +32,14 @@ class RegistryEndpoint:
 
 
 def bare_host(host: str) -> str:
-    """A host without its port, and an IPv6 address without its brackets."""
+    """Return a host without its port, and an IPv6 address without its brackets."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] if host.count(":") == 1 else host
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, perhaps with a port, is this machine: plain HTTP is allowed there without asking, as with Docker."""
+    """Tell whether a host, perhaps with a port, is this machine: plain HTTP is allowed there without asking, as with Docker."""
     name = bare_host(host)
     if name == "localhost":
         return True

@@ -28,7 +28,7 @@ class Guard:
     _own: frozenset[Address] | None = field(default=None, init=False)
 
     def check(self, url: str, what: str) -> None:
-        """Raises RegistryFailed where `url`, which is the registry's `what` ("token server"), may not be asked."""
+        """Raise RegistryFailed where `url`, which is the registry's `what` ("token server"), may not be asked."""
         parts = urlsplit(url)
         where = f"{escape(str(self.endpoint))} names {escape(parts.netloc[:200]) or 'no host'} as its {what}"
         if parts.scheme not in ("https", "http") or not parts.hostname:
@@ -51,19 +51,19 @@ class Guard:
                 )
 
     def _is_private(self) -> bool:
-        """Whether the registry itself is at a private or loopback address."""
+        """Tell whether the registry itself is at a private or loopback address."""
         if self._own is None:
             self._own = addresses(bare_host(self.endpoint.host))
         return any(not address.is_global for address in self._own)
 
 
 def is_same_host(parts: SplitResult, host: str) -> bool:
-    """Whether a URL leads to exactly this host and port."""
+    """Tell whether a URL leads to exactly this host and port."""
     return parts.netloc.lower() == host.lower()
 
 
 def addresses(host: str) -> frozenset[Address]:
-    """All addresses of a host; none where it is not known here, as behind a proxy."""
+    """Return all addresses of a host; none where it is not known here, as behind a proxy."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

@@ -56,7 +56,7 @@ class RegistryTable(msgspec.Struct, frozen=True, rename="kebab"):
         return self.prefix or self.location
 
     def fits(self, name: RegistryName) -> bool:
-        """Whether this table is about a name; `*.example.com` stands for every host below example.com."""
+        """Tell whether this table is about a name; `*.example.com` stands for every host below example.com."""
         if self.matched.startswith("*."):
             return bare_host(name.host).endswith(self.matched[1:])
         full = f"{name.host}/{name.repository}"
@@ -112,12 +112,12 @@ class HostSettings:
 
     @classmethod
     def of_this_machine(cls, insecure: Iterable[str] = ()) -> HostSettings:
-        """The settings of the user who runs this."""
+        """Return the settings of the user who runs this."""
         home = os.path.expanduser("~")  # noqa: PTH111 - Path.home raises where there is none
         return cls(home=None if home == "~" else Path(home), insecure=frozenset(insecure))
 
     def full_names(self, name: RegistryName) -> list[RegistryName]:
-        """The full names that a short one may stand for, in the order to try them; a full one stands for itself.
+        """Return the full names that a short one may stand for, in the order to try them; a full one stands for itself.
 
         An alias decides. Otherwise it is Docker Hub's, or one of those that `unqualified-search-registries` lists.
         """
@@ -174,14 +174,14 @@ class HostSettings:
                 )
 
     def _located(self, name: RegistryName, table: RegistryTable, location: str, *, is_insecure: bool) -> RegistryEndpoint:
-        """The endpoint of a name in which `location` stands in the place of the table's prefix."""
+        """Return the endpoint of a name in which `location` stands in the place of the table's prefix."""
         full = f"{name.host}/{name.repository}"
         rest = name.repository if table.matched.startswith("*.") else full[len(table.matched) :].lstrip("/")
         host, _, path = location.partition("/")
         return self._at(host, f"{path.rstrip('/')}/{rest}".strip("/"), is_insecure=is_insecure)
 
     def _at(self, address: str, repository: str, *, is_insecure: bool) -> RegistryEndpoint:
-        """The endpoint at a host or URL, with the certificates that are kept for it.
+        """Return the endpoint at a host or URL, with the certificates that are kept for it.
 
         Where it may be insecure, or is this machine, https is tried before http, as Docker does.
         """
@@ -200,7 +200,7 @@ class HostSettings:
         )
 
     def _is_insecure(self, host: str) -> bool:
-        """Whether `--insecure`, a `[[registry]]` or `insecure-registries` names a host; the last may give address ranges."""
+        """Tell whether `--insecure`, a `[[registry]]` or `insecure-registries` names a host; the last may give address ranges."""
         if host in self.insecure or bare_host(host) in self.insecure:
             return True
         if any(table.insecure and table.matched == host for table in self._registries_conf.registry):
@@ -208,12 +208,12 @@ class HostSettings:
         return any(host == each or _is_in_range(bare_host(host), each) for each in self._daemon_json.insecure_registries)
 
     def _certificates(self, host: str) -> tuple[tuple[Path, ...], tuple[tuple[Path, Path], ...]]:
-        """The authorities, and the client's certificates with their keys, in every `certs.d/HOST`."""
+        """Return the authorities, and the client's certificates with their keys, in every `certs.d/HOST`."""
         found: list[Path] = []
         for directory in self._directories("etc/docker/certs.d", "etc/containers/certs.d", ".config/containers/certs.d"):
             try:
                 found += sorted((directory / host).iterdir())
-            except OSError:  # not there, or not for this user
+            except OSError:  # not there, or this user may not read it
                 continue
         keys = [(path, path.with_suffix(".key")) for path in found if path.suffix == ".cert"]
         return tuple(path for path in found if path.suffix == ".crt"), tuple(keys)
@@ -240,7 +240,7 @@ class HostSettings:
 
     @cached_property
     def _registries_conf(self) -> RegistriesConf:
-        """All files as one: of two tables with one prefix the later one holds, and so does the later list to search."""
+        """Return all files as one: of two tables with one prefix the later one holds, and so does the later list to search."""
         search: tuple[str, ...] | None = None
         tables: dict[str, RegistryTable] = {}
         aliases: dict[str, str] = {}
@@ -252,7 +252,9 @@ class HostSettings:
         return RegistriesConf(search, tuple(tables.values()), aliases)
 
     def _registries_files(self) -> list[Path]:
-        """The user's file stands in the place of the system's, drop-ins of both are added (containers-registries.conf(5))."""
+        """Return the user's file stands in the place of the system's, drop-ins of both are added
+        (containers-registries.conf(5)).
+        """
         stated = os.environ.get(REGISTRIES_CONF)
         system, own = self.root / "etc/containers", self.home / ".config/containers" if self.home else None
         mains = [Path(stated)] if stated else [each / "registries.conf" for each in (own, system) if each]
@@ -280,7 +282,7 @@ def _is_in_range(host: str, stated: str) -> bool:
 
 
 def _read(path: Path, document: type[T]) -> T:
-    """A configuration file in TOML or JSON. Raises BadSettings."""
+    """Return a configuration file in TOML or JSON. Raises BadSettings."""
     decode: Any = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
     try:
         with path.open("rb") as file:

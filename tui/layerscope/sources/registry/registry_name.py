@@ -41,11 +41,11 @@ class RegistryName:
 
     @property
     def api_host(self) -> str:
-        """The host that answers requests: Docker Hub's has another name than the one that users write."""
+        """Return the host that answers requests: Docker Hub's has another name than the one that users write."""
         return "registry-1.docker.io" if self.host == DEFAULT_DOMAIN else self.host
 
     def at(self, host: str, repository: str) -> RegistryName:
-        """The same image under another name, such as that of a mirror."""
+        """Return the same image under another name, such as that of a mirror."""
         return replace(self, host=_known_host(host), repository=repository)
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ def parse_image_name(text: str) -> RegistryName:
 
 
 def parse_repository_name(text: str) -> RegistryName:
-    """The same, but without `latest` where neither tag nor digest is given. Raises NotFound, UsageError."""
+    """Return the same, but without `latest` where neither tag nor digest is given. Raises NotFound, UsageError."""
     if not text:
         raise UsageError("name an image in a registry, such as ghcr.io/owner/app:1.4")
     rest, at, digest_text = text[:LONGEST].partition("@")
@@ -73,7 +73,7 @@ def parse_repository_name(text: str) -> RegistryName:
         repository = OFFICIAL + repository
     is_well_formed = _DOMAIN.fullmatch(host) and _REPOSITORY.fullmatch(repository) and (not colon or _TAG.fullmatch(tag))
     if len(text) > LONGEST or not is_well_formed:
-        raise NotFound(f"'{escape(text[:200])}' is no name that an image in a registry can have")
+        raise NotFound(f"'{escape(text[:200])}' is not a valid name of an image in a registry")
     return RegistryName(host, repository, tag, _digest(digest_text, text) if at else None, is_short)
 
 

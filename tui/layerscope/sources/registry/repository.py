@@ -53,7 +53,7 @@ class Repository:
 
     @property
     def connection(self) -> Connection:
-        """The endpoint in use."""
+        """Return the endpoint in use."""
         return self._connections[0]
 
     @property
@@ -62,15 +62,17 @@ class Repository:
         return self.connection.endpoint
 
     def resolve(self, reference: str) -> Digest | None:
-        """The digest that a tag stands for, by HEAD, which Docker Hub does not count as a pull; None where none is told."""
+        """Return the digest that a tag stands for, by HEAD, which Docker Hub does not count as a pull; None where none is told."""
         return self._first(lambda connection: self._head(connection, reference))
 
     def document(self, reference: str) -> Document:
-        """A manifest or index by tag or digest. Raises RegistryFailed, and BadDocument for one with another digest."""
+        """Return a manifest or index by tag or digest. Raises RegistryFailed, and BadDocument for one with another digest."""
         return self._first(lambda connection: self._get(connection, reference))
 
     def blob(self, digest: Digest, size: int) -> bytes:
-        """A small blob, such as a config, whole and checked. Raises BadDocument for one that is not what its digest says."""
+        """Return a small blob, such as a config, whole and checked. Raises BadDocument for one that is not what its digest
+        says.
+        """
         if size > MAX_DOCUMENT:
             limit = f"longer than {MAX_DOCUMENT >> 20} MiB, which no document needs"
             raise BadDocument(f"{self._place}: {digest.short} is said to be {limit}")
@@ -92,7 +94,8 @@ class Repository:
         return content
 
     def stream(self, digest: Digest, size: int) -> Iterator[bytes]:
-        """A blob from its first byte to its last, in pieces; one that breaks off goes on where it broke. `size` is its bound.
+        """Yield a blob from its first byte to its last, in pieces; one that breaks off goes on where it broke. `size` is its
+        bound.
 
         Nothing is checked against the digest here: whoever takes the pieces hashes them.
         """
@@ -119,13 +122,13 @@ class Repository:
                     raise RegistryFailed(f"{self._place} broke off {reached}; try again") from error
 
     def _skipped(self, response: Response, done: int, size: int, digest: Digest) -> Iterator[bytes]:
-        """The rest of a blob that is served from its start again."""
+        """Yield the rest of a blob that is served from its start again."""
         for piece in self._pieces(response, size, digest):
             yield piece[done:]
             done = max(0, done - len(piece))
 
     def _pieces(self, response: Response, size: int, digest: Digest) -> Iterator[bytes]:
-        """The body, counted, and never more of it than `size` bytes. Raises OSError where it breaks off."""
+        """Yield the body, counted, and never more of it than `size` bytes. Raises OSError where it breaks off."""
         left = size
         while left and (piece := read_body(response, min(PIECE, left))):
             self.connection.traffic.take(str(digest), len(piece))
@@ -136,7 +139,7 @@ class Repository:
             raise ConnectionResetError("the body is shorter than its Content-Length")
 
     def _check_part(self, response: Response, start: int, size: int, digest: Digest) -> None:
-        """Raises where an answer is not exactly the part that was asked for."""
+        """Raise where an answer is not exactly the part that was asked for."""
         if response.status_code != 206:
             raise self.connection.failure(response, f"blob {digest.short}")
         told = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
@@ -172,7 +175,7 @@ class Repository:
         return Document(raw, self._checked(raw, reference), media_type)
 
     def _checked(self, raw: bytes, reference: str) -> Digest:
-        """The digest of a manifest: the one it was asked for by, which its bytes have to match."""
+        """Return the digest of a manifest: the one it was asked for by, which its bytes have to match."""
         if ":" not in reference:
             return Digest.of(raw)
         digest = Digest.parse(reference)

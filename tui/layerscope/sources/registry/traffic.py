@@ -97,13 +97,13 @@ class Traffic:
                     response.raw.shutdown()
 
     def check(self) -> None:
-        """Raises Cancelled after `cancel`."""
+        """Raise Cancelled after `cancel`."""
         if self._is_cancelled.is_set():
             raise FetchCancelled
 
     @property
     def total(self) -> int:
-        """All bytes fetched so far."""
+        """Return all bytes fetched so far."""
         return sum(self.fetched.values())
 
 

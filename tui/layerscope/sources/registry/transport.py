@@ -62,7 +62,7 @@ class Connection:
         return self._authorization.credential
 
     def url(self, path: str) -> str:
-        """The address of something below `/v2/`."""
+        """Return the address of something below `/v2/`."""
         return f"{self.base}/v2/{path}"
 
     @contextmanager
@@ -90,7 +90,7 @@ class Connection:
                     response = self._sent(stack, method, url, dict(headers or {}))
                     self._redirected[asked] = url
             else:
-                raise RegistryFailed(f"{self.name} sends requests for {what} from place to place without end")
+                raise RegistryFailed(f"{self.name} sends requests for {what} from place to place endlessly")
             if WEB_PAGE in response.headers.get("Content-Type", "") and response.ok:
                 raise RegistryFailed(
                     f"{self.name} answers with a web page instead of {what}; is there a login page of the network before it?"
@@ -103,7 +103,7 @@ class Connection:
         return escape(str(self.endpoint))
 
     def failure(self, response: Response, what: str) -> RegistryFailed:
-        """The sentence for an answer that is no success, with the registry's own words."""
+        """Return the sentence for an answer that is no success, with the registry's own words."""
         words, status = self._words(response), response.status_code
         told = f": {words}" if words else ""
         if status in (401, 403):
@@ -116,7 +116,7 @@ class Connection:
         return RegistryFailed(f"{self.name} refuses {what} ({status}{told})")
 
     def _by_known_redirect(self, stack: ExitStack, method: str, url: str, headers: dict[str, str]) -> Response | None:
-        """The answer of the signed address that this URL led to before; None where there is none, or it ran out (403)."""
+        """Return the answer of the signed address that this URL led to before; None where there is none, or it ran out (403)."""
         signed = self._redirected.get(url)
         if signed is None:
             return None
@@ -180,7 +180,7 @@ class Connection:
         return response
 
     def _opened_session(self) -> Session:
-        """A session that takes nothing from `.netrc` or the environment but proxies."""
+        """Return a session that takes nothing from `.netrc` or the environment but proxies."""
         import requests
         from requests.adapters import HTTPAdapter
 
@@ -235,7 +235,7 @@ class Connection:
             self.traffic.remaining[host] = int(stated)
 
     def _words(self, response: Response) -> str:
-        """The messages of an error's body (distribution-spec, "Error Codes"), or its first words."""
+        """Return the messages of an error's body (distribution-spec, "Error Codes"), or its first words."""
         try:
             body = read_body(response, LONGEST_ANSWER)
         except OSError:
@@ -249,7 +249,7 @@ class Connection:
         return self.hidden.hide(text)
 
     def _unreachable(self, error: OSError, host: str) -> RegistryFailed:
-        """The sentence for a host that cannot be talked to. Libraries quote URLs, so the innermost reason alone is told."""
+        """Return the sentence for a host that cannot be talked to. Libraries quote URLs, so the innermost reason alone is told."""
         return RegistryFailed(f"{escape(host)} {_reason(error, self.endpoint)} ({self.hidden.hide(_innermost(error))})")
 
 
@@ -290,21 +290,21 @@ def _system_context() -> ssl.SSLContext:
 
 
 def _small_object(response: Response, what: str) -> dict[str, Any]:
-    """A JSON object of at most 64 KiB."""
+    """Return a JSON object of at most 64 KiB."""
     body = read_body(response, LONGEST_ANSWER + 1)
     if len(body) > LONGEST_ANSWER:
-        raise RegistryFailed(f"{what} answers with more than {LONGEST_ANSWER >> 10} KiB, which no token takes")
+        raise RegistryFailed(f"{what} answers with more than {LONGEST_ANSWER >> 10} KiB, too much for a token")
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise RegistryFailed(f"{what} answers with something that is not JSON") from error
     if not isinstance(found, dict):
-        raise RegistryFailed(f"{what} answers with something that is no JSON object")
+        raise RegistryFailed(f"{what} answers with something that is not a JSON object")
     return found
 
 
 def _is_passing(error: OSError) -> bool:
-    """Whether trying again may help: not where a certificate or a name is wrong."""
+    """Tell whether trying again may help: not where a certificate or a name is wrong."""
     words = _all_words(error)
     return not any(
         clue in words for clue in ("SSLError", "CERTIFICATE", "NameResolutionError", "Connection refused", "ProxyError")
@@ -313,15 +313,15 @@ def _is_passing(error: OSError) -> bool:
 
 def _reason(error: OSError, endpoint: RegistryEndpoint) -> str:
     words, host = _all_words(error), escape(endpoint.host)
-    vouch = f"put its authority into /etc/docker/certs.d/{host}/ca.crt or set SSL_CERT_FILE, or name it: --insecure {host}"
+    vouch = f"put its CA certificate into /etc/docker/certs.d/{host}/ca.crt or set SSL_CERT_FILE, or name it: --insecure {host}"
     reasons = (
-        (("CERTIFICATE", "certificate"), f"has a certificate that nobody here vouches for: {vouch}"),
+        (("CERTIFICATE", "certificate"), f"has a certificate that this machine does not trust: {vouch}"),
         (("WRONG_VERSION_NUMBER", "RECORD_LAYER"), f"does not speak TLS; if that is meant to be so: --insecure {host}"),
-        (("SSL",), "cannot be talked to over TLS"),
+        (("SSL",), "cannot be reached over TLS"),
         (("ProxyError",), "cannot be reached through the proxy of HTTPS_PROXY or HTTP_PROXY"),
-        (("NameResolutionError", "Name or service", "gaierror"), "is no host that is known here"),
+        (("NameResolutionError", "Name or service", "gaierror"), "is an unknown host"),
         (("timed out", "Timeout"), "does not answer"),
-        (("refused",), "is there, but nothing listens at that port"),
+        (("refused",), "is reachable, but nothing listens on that port"),
     )
     return next((sentence for clues, sentence in reasons if any(clue in words for clue in clues)), "cannot be talked to")
 

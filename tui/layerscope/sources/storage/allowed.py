@@ -9,5 +9,5 @@ NO_STORAGE = "LAYERSCOPE_NO_STORAGE"
 
 
 def may_read_storage() -> bool:
-    """False when the user does not want it."""
+    """Return False when the user does not want it."""
     return not os.environ.get(NO_STORAGE)

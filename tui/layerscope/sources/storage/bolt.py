@@ -62,12 +62,12 @@ class Bucket:
     _reader: _BoltReader
 
     def buckets(self) -> Iterator[tuple[bytes, Bucket]]:
-        """The buckets within, with their names."""
+        """Yield the buckets within, with their names."""
         for name, value in self._inner.items():
             yield name, self._reader.bucket(value)
 
     def bucket(self, name: bytes) -> Bucket:
-        """The bucket of that name; an empty one where there is none."""
+        """Return the bucket of that name; an empty one where there is none."""
         return self._reader.bucket(self._inner[name]) if name in self._inner else Bucket({}, {}, self._reader)
 
 
@@ -81,11 +81,11 @@ class _BoltReader:
         self._left = len(raw)  # far more pages than there are: whoever needs them all goes in circles
 
     def outermost(self) -> Bucket:
-        """The bucket that holds all others."""
+        """Return the bucket that holds all others."""
         return self._bucket(self._root, b"")
 
     def bucket(self, value: bytes) -> Bucket:
-        """The bucket that is kept as a value."""
+        """Return the bucket that is kept as a value."""
         root, _sequence = _BUCKET.unpack_from(value)
         return self._bucket(root, value[_BUCKET.size :])
 
@@ -97,7 +97,7 @@ class _BoltReader:
     def _elements(self, root: int, inline: bytes, depth: int) -> Iterator[tuple[int, bytes, bytes]]:
         """Flags, key and value of all that is below a page; a small bucket has its page `inline`."""
         if depth > MAX_DEPTH:
-            raise _Damaged("it is nested without end")
+            raise _Damaged("it is nested too deeply")
         page = self._page(root) if root else inline
         _, kind, count, _ = _PAGE.unpack_from(page)
         for start in range(_PAGE.size, _PAGE.size + 16 * count, 16):
@@ -110,7 +110,7 @@ class _BoltReader:
                 raise _Damaged(f"page {root} holds no data")
 
     def _page(self, number: int) -> bytes:
-        """A page and what overflows it."""
+        """Return a page and what overflows it."""
         self._left -= 1
         start = number * self._page_size
         if self._left < 0 or start + _PAGE.size > len(self._raw):

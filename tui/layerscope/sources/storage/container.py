@@ -44,7 +44,9 @@ def own_layer(container: Container, image: Image) -> DirectoryReader:
     """Return a reader of what the container wrote. Raises StorageUnreadable where this user may not read it."""
     if not may_read(container.upper):
         where = escape(str(container.upper))
-        raise StorageUnreadable(f"{where}, what container {escape(container.title)} wrote, is not there, or not for this user")
+        raise StorageUnreadable(
+            f"{where}, what container {escape(container.title)} wrote, does not exist, or this user may not read it"
+        )
     lowers = [layer.reader.directory for layer in reversed(image.layers) if isinstance(layer.reader, TarSplitReader)]
     return DirectoryReader(container.upper, tuple(lowers))
 
@@ -82,7 +84,7 @@ def upper_directory(root: Path, driver: str, layer: str) -> Path:
 
 
 def pick_container(wanted: str, names: Mapping[str, tuple[str, ...]], place: str) -> str:
-    """The id that a name, or the first digits of an id, mean. `names` are by id. Raises NotFound and AmbiguousImage."""
+    """Return the id that a name, or the first digits of an id, mean. `names` are by id. Raises NotFound and AmbiguousImage."""
     named = [each for each, own in names.items() if wanted in own]
     found = named or [each for each in names if wanted and each.startswith(wanted)]
     if len(found) > 1:

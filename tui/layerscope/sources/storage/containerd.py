@@ -61,11 +61,9 @@ class ContentStore(Directory):
         self._index = msgspec.json.encode({"schemaVersion": 2, "manifests": [self._descriptor(each) for each in listed]})
 
     def has(self, name: str) -> bool:
-        """See Files."""
         return name == INDEX or super().has(name)
 
     def blob(self, name: str) -> Blob:
-        """See Files."""
         if name != INDEX:
             return super().blob(name)
         kept = mmap.mmap(-1, len(self._index))
@@ -83,7 +81,7 @@ class ContentStore(Directory):
 
 
 def containerd_files(wanted: str) -> ContentStore:
-    """The store that has an image of that name or digest; the first that there is, if none has. Raises NotFound.
+    """Return the store that has an image of that name or digest; the first that there is, if none has. Raises NotFound.
 
     With a digest, or its first digits, the database is not needed.
     """
@@ -98,7 +96,7 @@ def containerd_files(wanted: str) -> ContentStore:
 def open_content(root: Path, digest: Digest, name: str) -> ContentStore:
     """One image of the store below `root`, by the digest of its manifest or index. Raises StorageUnreadable."""
     if not _media_type(_blob(root, digest.encoded)):
-        raise StorageUnreadable(f"containerd's {escape(str(root))} does not have {digest}, or not for this user")
+        raise StorageUnreadable(f"containerd's {escape(str(root))} does not have {digest}, or this user may not read it")
     return ContentStore(root, [NamedTarget(name, digest)])
 
 
@@ -120,7 +118,7 @@ def _configured() -> Iterator[Path]:
 
 
 def _store(root: Path, wanted: str) -> tuple[ContentStore, bool] | None:
-    """The store below `root`, and whether it has what is wanted; None where neither its names nor that can be read."""
+    """Return the store below `root`, and whether it has what is wanted; None where neither its names nor that can be read."""
     digests = list(_digests(root, wanted))
     try:
         listed = _listed(root)
@@ -135,7 +133,7 @@ def _store(root: Path, wanted: str) -> tuple[ContentStore, bool] | None:
 
 
 def _digests(root: Path, wanted: str) -> Iterator[Digest]:
-    """The manifests and indexes whose digests begin as `wanted` does, perhaps after `NAME@`."""
+    """Yield the manifests and indexes whose digests begin as `wanted` does, perhaps after `NAME@`."""
     digits = wanted.rpartition("@")[2].removeprefix("sha256:")
     if len(digits) < SHORTEST or set(digits) - set("0123456789abcdef"):
         return

@@ -59,13 +59,13 @@ class ContainersStore:
 
     @cached_property
     def images(self) -> dict[str, ImageRow]:
-        """All images by id. Raises StorageUnreadable."""
+        """Return all images by id. Raises StorageUnreadable."""
         path = self.images_directory / "images.json"
         return {row.id: row for row in read_json(path, list[ImageRow])} if is_there(path) else {}
 
     @cached_property
     def layers(self) -> dict[str, LayerRow]:
-        """All layers by id, those that only containers use too. Raises StorageUnreadable."""
+        """Return all layers by id, those that only containers use too. Raises StorageUnreadable."""
         paths = [self.layers_directory / name for name in ("layers.json", "volatile-layers.json")]
         return {row.id: row for path in paths if is_there(path) for row in read_json(path, list[LayerRow])}
 
@@ -74,12 +74,12 @@ class ContainersStore:
         return self.root / DIRECTORIES[self.driver].format(plain_id(layer, ID))
 
     def record(self, layer: str) -> Path:
-        """The tar-split file of a layer."""
+        """Return the tar-split file of a layer."""
         return self.layers_directory / f"{plain_id(layer, ID)}.tar-split.gz"
 
 
 def stores_at(roots: Sequence[Path], driver: str = "") -> list[ContainersStore]:
-    """The stores below `roots`, of that driver or all. Raises StorageUnreadable when there is none to be read."""
+    """Return the stores below `roots`, of that driver or all. Raises StorageUnreadable when there is none to be read."""
     drivers = [driver] if driver in DIRECTORIES else [] if driver else list(DIRECTORIES)
     stores = [ContainersStore(root, each) for root in roots for each in drivers]
     found = [store for store in stores if is_there(store.images_directory)]
@@ -87,14 +87,14 @@ def stores_at(roots: Sequence[Path], driver: str = "") -> list[ContainersStore]:
         return found
     places = " and ".join(escape(str(root)) for root in roots)
     if not any(map(may_read, roots)):
-        raise StorageUnreadable(f"Podman's storage {places} cannot be read: it is not there, or not for this user")
+        raise StorageUnreadable(f"Podman's storage {places} cannot be read: it does not exist, or this user may not read it")
     raise StorageUnreadable(
         f"Podman's storage {places} has no images of a kind that is read in place ({', '.join(DIRECTORIES)})"
     )
 
 
 def images_of(stores: Sequence[ContainersStore]) -> dict[str, tuple[ContainersStore, ImageRow]]:
-    """All images by id, with the first store that has them."""
+    """Return all images by id, with the first store that has them."""
     found: dict[str, tuple[ContainersStore, ImageRow]] = {}
     for store in stores:
         for id, row in store.images.items():  # noqa: A001

@@ -47,13 +47,13 @@ class DockerStorage:
 
     @classmethod
     def at(cls, root: Path, driver: str = "") -> DockerStorage:
-        """The storage below `root`, of that driver or the only one there. Raises StorageUnreadable."""
+        """Return the storage below `root`, of that driver or the only one there. Raises StorageUnreadable."""
         for name in [driver] if driver else DIRECTORIES:
             if name in DIRECTORIES and is_there(root / "image" / name / "imagedb" / "content"):
                 return cls(root, name)
         what = f"Docker's storage {escape(str(root))}"
         if not may_read(root):
-            raise StorageUnreadable(f"{what} cannot be read: it is not there, or not for this user")
+            raise StorageUnreadable(f"{what} cannot be read: it does not exist, or this user may not read it")
         raise StorageUnreadable(f"{what} has no images of a kind that is read in place ({', '.join(DIRECTORIES)})")
 
     @property
@@ -66,7 +66,7 @@ class DockerStorage:
         return self.root / DIRECTORIES[self.driver].format(plain_id(cache_id, "an id of Docker's"))
 
     def names(self) -> dict[str, str]:
-        """Every tag, and every `NAME@DIGEST`, with the id of its image in hexadecimal. Raises StorageUnreadable."""
+        """Return every tag, and every `NAME@DIGEST`, with the id of its image in hexadecimal. Raises StorageUnreadable."""
         path = self.database / "repositories.json"
         if not is_there(path):
             return {}
@@ -74,7 +74,7 @@ class DockerStorage:
         return {name: image.removeprefix("sha256:") for names in repositories.values() for name, image in names.items()}
 
     def ids(self) -> list[str]:
-        """The ids of all images in hexadecimal, those of the build cache too."""
+        """Return the ids of all images in hexadecimal, those of the build cache too."""
         return list(names_in(self.database / "imagedb/content/sha256"))
 
     def image(self, image_id: str, *, name: str) -> KeptImage:
@@ -108,7 +108,7 @@ def docker_roots() -> list[Path]:
 
 
 def find_docker_image(root: Path, name_or_id: str, *, driver: str = "") -> KeptImage:
-    """The image of that name or id in the data root `root`.
+    """Return the image of that name or id in the data root `root`.
 
     Raises StorageUnreadable when this user may not read it or Docker keeps its images otherwise: ask the API then. Raises
     NotFound and AmbiguousImage for the name.

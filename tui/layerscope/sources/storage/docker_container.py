@@ -25,7 +25,7 @@ class _Settings(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 def find_docker_container(root: Path, name_or_id: str, *, driver: str = "") -> Container:
-    """A container of that name, or whose id begins so. Raises StorageUnreadable, NotFound and AmbiguousImage."""
+    """Return a container of that name, or whose id begins so. Raises StorageUnreadable, NotFound and AmbiguousImage."""
     storage = DockerStorage.at(root, driver)
     known = {each: _settings(root, each) for each in names_in(root / "containers")}
     names = {each: (settings.name.removeprefix("/"),) for each, settings in known.items()}

@@ -38,10 +38,10 @@ class StoragePlace:
 
 
 def open_kept(place: StoragePlace, image_id: str, *, reference: str, name: str, platform: Platform | None) -> Image:
-    """The image of that id in the storage of an engine that has it. `name` is the tag it was asked for by, or empty.
+    """Return the image of that id in the storage of an engine that has it. `name` is the tag it was asked for by, or empty.
 
-    An id is a hash of the image, so another engine's storage below the same path is no danger. Raises StorageUnreadable
-    where it is not to be read or not there; NotFound for the platform.
+    An id is a hash of the image, so another engine's storage below the same path is no danger. Raises StorageUnreadable where
+    it is not to be read or not there; NotFound for the platform.
     """
     if not place.root:
         raise StorageUnreadable("the engine does not say where it keeps its images")
@@ -70,11 +70,12 @@ def _open_content(root: Path, image_id: str, *, reference: str, name: str, platf
             location = Location(reference, None, engine=EngineName(EngineKind.DOCKER, name or image_id))
             candidate, tag = choose(stored_images(files), location, platform)
             return assemble(files, candidate, reference=reference, name=tag)
-    raise StorageUnreadable(f"no containerd that may be read here keeps {digest}")
+    raise StorageUnreadable(f"no readable containerd store has {digest}")
 
 
 def search_kept(kinds: Collection[EngineKind], name: str, *, reference: str, platform: Platform | None) -> Image | None:
-    """The image that `name` means at the usual places of engines that do not run; None where none can be read that has it.
+    """Return the image that `name` means at the usual places of engines that do not run; None where none can be read that has
+    it.
 
     Raises AmbiguousImage for the name, NotFound for the platform.
     """
@@ -89,7 +90,8 @@ def search_kept(kinds: Collection[EngineKind], name: str, *, reference: str, pla
 
 
 def search_container(kinds: Collection[EngineKind], name: str, *, reference: str) -> Image | None:
-    """The container that `name` means at the usual places of engines that do not run; None where none can be read that has it.
+    """Return the container that `name` means at the usual places of engines that do not run; None where none can be read that
+    has it.
 
     Raises AmbiguousImage for the name.
     """

@@ -42,7 +42,7 @@ class KeptImage:
     layers: tuple[KeptLayer, ...]
 
     def opened(self, *, reference: str, platform: Platform | None = None) -> Image:
-        """The image as the engine would save it, with a TarSplitReader to each layer; no layer is read.
+        """Return the image as the engine would save it, with a TarSplitReader to each layer; no layer is read.
 
         Raises NotFound for another platform, StorageUnreadable when the record of a layer may not be read.
         """

@@ -29,8 +29,8 @@ def docker_layer_sizes(root: Path, driver: str, chain: Iterable[Digest]) -> dict
 
 
 def list_containers_storage(roots: Sequence[Path], driver: str = "") -> tuple[list[ListedImage], int]:
-    """The images of Podman, Buildah and CRI-O in the stores at `roots`, and how many there are with those that only are steps
-    on the way to others, which are left out as engines do. Sizes are those of the layers' tars.
+    """Return the images of Podman, Buildah and CRI-O in the stores at `roots`, and how many there are with those that only are
+    steps on the way to others, which are left out as engines do. Sizes are those of the layers' tars.
 
     What cannot be read is left out: it may be on its way in or out. Raises StorageUnreadable when nothing can be.
     """
@@ -83,7 +83,7 @@ def _listed(stores: Sequence[ContainersStore], store: ContainersStore, row: Imag
 
 
 def _sizes(stores: Sequence[ContainersStore], top: str) -> list[int]:
-    """The sizes of a layer and all below it, base first. Raises StorageUnreadable where one is not there."""
+    """Return the sizes of a layer and all below it, base first. Raises StorageUnreadable where one is not there."""
     sizes: list[int] = []
     seen: set[str] = set()
     while top and top not in seen:

@@ -33,7 +33,7 @@ class _RuntimeSpec(msgspec.Struct, frozen=True):
 
 
 def find_podman_container(roots: Sequence[Path], name_or_id: str, *, driver: str = "") -> Container:
-    """A container of that name, or whose id begins so. Raises StorageUnreadable, NotFound and AmbiguousImage."""
+    """Return a container of that name, or whose id begins so. Raises StorageUnreadable, NotFound and AmbiguousImage."""
     rows = {row.id: (store, row) for store in stores_at(roots, driver) for row in _container_rows(store)}
     one = pick_container(name_or_id, {each: row.names or () for each, (_, row) in rows.items()}, "Podman's storage")
     store, row = rows[one]

@@ -27,7 +27,7 @@ class StorageUnreadable(LayerscopeError):
 
 
 def read_bytes(path: Path, limit: int = MAX_DOCUMENT + 1) -> bytes:
-    """The first `limit` bytes of a file. Raises StorageUnreadable."""
+    """Return the first `limit` bytes of a file. Raises StorageUnreadable."""
     try:
         with path.open("rb") as file:
             return file.read(limit)
@@ -36,7 +36,7 @@ def read_bytes(path: Path, limit: int = MAX_DOCUMENT + 1) -> bytes:
 
 
 def read_word(path: Path) -> str:
-    """A file that holds one word, such as an id; empty when it cannot be read."""
+    """Return a file that holds one word, such as an id; empty when it cannot be read."""
     try:
         return read_bytes(path, 4096).decode("utf-8", "replace").strip()
     except StorageUnreadable:
@@ -55,7 +55,7 @@ def read_json(path: Path, document: type[T]) -> T:
 
 
 def read_config(path: Path) -> tuple[Config, bytes]:
-    """An image's config, decoded and as it is. Raises StorageUnreadable."""
+    """Return an image's config, decoded and as it is. Raises StorageUnreadable."""
     raw = read_bytes(path)
     try:
         return decode(raw, Config, what=escape(str(path))), raw
@@ -71,7 +71,7 @@ def plain_id(text: str, what: str) -> str:
 
 
 def names_in(directory: Path) -> Iterator[str]:
-    """The names in a directory; none when it cannot be read."""
+    """Yield the names in a directory; none when it cannot be read."""
     try:
         yield from sorted(path.name for path in directory.iterdir())
     except OSError:
@@ -79,7 +79,7 @@ def names_in(directory: Path) -> Iterator[str]:
 
 
 def may_read(path: Path) -> bool:
-    """True when a file or directory is there and may be read."""
+    """Return True when a file or directory is there and may be read."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
     except OSError:
@@ -88,7 +88,7 @@ def may_read(path: Path) -> bool:
 
 
 def is_there(path: Path) -> bool:
-    """True when `path` is there and may be looked at."""
+    """Return True when `path` is there and may be looked at."""
     try:
         path.stat()
     except (OSError, ValueError):

@@ -78,5 +78,5 @@ def _complaint(text: bytes, first: int) -> str:
             if record.strip():
                 _DECODER.decode(record)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return f"line {line} is no record of tar-split ({escape(str(error))})"
-    return f"a line after {first} is no record of tar-split"
+            return f"line {line} is not a tar-split record ({escape(str(error))})"
+    return f"a line after {first} is not a tar-split record"
