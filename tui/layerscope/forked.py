@@ -12,7 +12,9 @@ T = TypeVar("T")
 
 
 def can_fork() -> bool:
-    """Tell whether a copy of this process is safe and worth having: there is a second core, and no other thread holds a lock."""
+    """Tell whether a copy of this process is safe and worth having: there is a second core, and no other thread holds a
+    lock.
+    """
     return hasattr(os, "fork") and (os.cpu_count() or 1) > 1 and threading.active_count() == 1
 
 

@@ -37,7 +37,9 @@ def _directories(view: View) -> Flags:
 
 
 def next_stop(stops: Flags, node: int, step: int, shape: Shape, columns: tuple[Longs, ...]) -> int | None:
-    """Return the stop after (`step` 1) or before (-1) `node` in display order; sorts no more than stops and what is above them."""
+    """Return the stop after (`step` 1) or before (-1) `node` in display order; sorts no more than stops and what is above
+    them.
+    """
     if not columns:
         return _neighbor(np.flatnonzero(stops).astype(np.int32), node, step)
     marks = stops.copy()

@@ -66,7 +66,9 @@ def is_open_glob(word: str) -> bool:
 
 
 def glob(word: str) -> Text:
-    """Return a glob: of the last component, or with a slash of the whole path. Raises UsageError for a set that makes no sense."""
+    """Return a glob: of the last component, or with a slash of the whole path. Raises UsageError for a set that makes no
+    sense.
+    """
     pattern, is_path = raw(word), "/" in word
     rooted = b"/" + pattern if is_path and not pattern.startswith(b"/") else pattern
     if rooted.startswith(_ANYWHERE) and not _DEEP.search(rooted, len(_ANYWHERE)):

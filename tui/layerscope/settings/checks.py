@@ -85,7 +85,9 @@ def _checked_binding(name: str, written: Any, key_ids: Collection[str]) -> str:
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value with its dotted name: TOML reads `list.up = "k"` without quotes around the name as a table in a table."""
+    """Yield every value with its dotted name: TOML reads `list.up = "k"` without quotes around the name as a table in a
+    table.
+    """
     for name, value in table.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")

@@ -47,7 +47,9 @@ class ContentIdentity:
 
     @cached_property
     def _is_by_checksum(self) -> Mask:
-        """Return which contents go by their CRC-64: those that have one, as has every other content of their size in the image."""
+        """Return which contents go by their CRC-64: those that have one, as has every other content of their size in the
+        image.
+        """
         sizes = self._tree.entries.size
         others = np.unique(sizes[~self._has_checksum & (self._tree.entries.kind == Kind.FILE)])
         return np.asarray(self._has_checksum & ~np.isin(sizes, others), bool)

@@ -70,7 +70,9 @@ def _copy(keyword: str, arguments: str, layer: int | None) -> Step:
 
 
 def is_by_docker(steps: list[BuildStep]) -> bool:
-    """Tell whether Docker's classic builder wrote part of a history: only there does a RUN that changes nothing have no layer."""
+    """Tell whether Docker's classic builder wrote part of a history: only there does a RUN that changes nothing have no
+    layer.
+    """
     return any(f"{_NOP}  " in step.created_by for step in steps)
 
 

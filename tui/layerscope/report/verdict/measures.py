@@ -41,7 +41,9 @@ def image_title(image: Image) -> str:
 
 
 def lasting_name(image: Image) -> str:
-    """Return a name that stays the same from build to build, escaped: without tag, digest or directory, but with the platform."""
+    """Return a name that stays the same from build to build, escaped: without tag, digest or directory, but with the
+    platform.
+    """
     name = image.name.partition("@")[0] or image.reference.rpartition("/")[2]
     tag = tag_of(name) if image.name else ""
     return escape(f"{name.removesuffix(':' + tag) if tag else name} {image.platform}")

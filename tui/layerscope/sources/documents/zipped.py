@@ -1,4 +1,4 @@
-"""The files in a zip archive, as CI systems hand on what a job left: stored ones mapped, compressed ones copied out."""
+"""Zip archives, in which CI systems store artifacts: stored members are mapped, compressed ones copied out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BAD = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, 
 
 
 def check_directory(tail: bytes) -> None:
-    """Raise ValueError for a zip whose directory takes more work to read than any real one, told by the archive's end.
+    """Raise ValueError for a zip whose directory would take too long to read, judging by the archive's end.
 
     zipfile reads all of it at once, and an entry's extra fields in time that grows with the square of their length. `tail` is
     the whole archive or its last LARGEST_DIRECTORY bytes and a little more.
@@ -67,7 +67,7 @@ class ZipArchive:
         return list(self._members)
 
     def blob(self, name: str) -> Blob:
-        """See Files. Raises CorruptLayer for a member that is damaged, and CannotWrite without room to copy it."""
+        """Return a member's bytes. Raises CorruptLayer for a damaged member, and CannotWrite without room to copy it."""
         shown, member = escape(name), self._members.get(normalize(raw_name(name)))
         if member is None:
             raise NotFound(f"{shown} is not there")
@@ -107,7 +107,7 @@ class ZipArchive:
 
 
 class _BlobFile(io.RawIOBase):
-    """A blob as the file that zipfile wants."""
+    """A blob as the seekable file that zipfile needs."""
 
     def __init__(self, blob: Blob) -> None:
         super().__init__()

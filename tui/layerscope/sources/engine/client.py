@@ -1,4 +1,4 @@
-"""The conversation with one engine. The only module that imports docker, late: it takes 120 ms."""
+"""A client for one engine. The only module that imports docker, and only when needed: that takes 120 ms."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _REFUSED = 400
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What an engine says of an image it has; sizes in bytes. `layers` are the diff_ids, base first."""
+    """An engine's description of an image; sizes in bytes. `layers` are the diff_ids, base first."""
 
     id: str
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ class Inspected:
 
 
 class Engine:
-    """An engine that answered. Closed by `close` or as a context manager. Every method raises EngineFailed with a sentence."""
+    """A connected engine, closed by `close` or as a context manager. Every method raises EngineFailed with a sentence."""
 
     def __init__(self, endpoint: Endpoint, api: Any, resources: ExitStack) -> None:
         self.endpoint = endpoint
@@ -77,16 +77,18 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._resources.close()
 
     @property
     def version(self) -> str:
-        """What it is, and the newest version of the API that it speaks: `docker 1.41`."""
+        """Return the engine and the newest version of the API that it speaks: `docker 1.41`."""
         return f"{self.endpoint.kind} {_text(self._version)}"
 
     def ask(self, path: str) -> Any:
-        """Return the answer to a short question of the API, such as `/images/json`; None where there is no such thing."""
+        """Return the answer to a short API request, such as `/images/json`; None if the engine answers that there is no such
+        object.
+        """
         with _failing_as(self.endpoint), self._get(path, stream=True, timeout=(CONNECT_SECONDS, ANSWER_SECONDS)) as response:
             if response.status_code in (_ABSENT, _REFUSED):
                 return None
@@ -94,11 +96,11 @@ class Engine:
             return json.loads(_body(response))
 
     def ping(self) -> None:
-        """Have it say that it still is there."""
+        """Check that the engine still answers."""
         self.ask("/version")
 
     def inspect(self, name: str) -> Inspected | None:
-        """Return an image by name, name@digest or the first digits of its id; None where the engine has none."""
+        """Return an image by name, name@digest or the first digits of its id; None if the engine has none."""
         found = self.ask(f"/images/{_quoted(name)}/json")
         if found is None:
             return None
@@ -113,29 +115,29 @@ class Engine:
             return [tag for image in listed for tag in _tags(image)]
 
     def storage(self) -> tuple[str, str]:
-        """Return the directory that the engine keeps everything in, and its storage driver; both empty where it does not say."""
+        """Return the directory where the engine stores everything, and its storage driver; both empty where it does not say."""
         about = self.ask("/info") or {}
         with taking_apart(self.endpoint):
             return str(about.get("DockerRootDir") or ""), str(about.get("Driver") or "")
 
     def save(self, name: str, platform: Platform | None) -> Any:
-        """Start a save, and return the response to it once the engine begins, which may take long; it may raise anything."""
+        """Start a save and return the response once the engine begins to send, which may take long; may raise anything."""
         wanted = {"platform": _platform_json(platform)} if platform and self._version >= PLATFORM_VERSION else {}
         response = self._get(f"/images/{_quoted(name)}/get", params=wanted, stream=True, timeout=(CONNECT_SECONDS, None))
         return self._checked(response)
 
     def export(self, container: str) -> Any:
-        """Start the export of a container's files, and return the response to it: one tar; it may raise anything."""
+        """Start the export of a container's files and return the response: one tar; may raise anything."""
         return self._checked(self._get(f"/containers/{container}/export", stream=True, timeout=(CONNECT_SECONDS, None)))
 
     def file(self, container: str, path: bytes) -> Any:
-        """Start the copy of a file of a container, and return the response to it: a tar of that file; it may raise anything."""
+        """Start the copy of a file of a container and return the response: a tar of that file; may raise anything."""
         address, wanted = f"/containers/{container}/archive", {"path": path}
         plain = {"Accept-Encoding": "identity"}  # else Docker compresses, and this is read as it comes
         return self._checked(self._get(address, params=wanted, headers=plain, stream=True, timeout=(CONNECT_SECONDS, None)))
 
     def pull(self, name: str, platform: Platform | None) -> Any:
-        """Start a pull, and return the response to it: its progress messages (Engine API, ImageCreate); may raise anything."""
+        """Start a pull and return the response: its progress messages (Engine API, ImageCreate); may raise anything."""
         repository, tag = _pulled(name)
         wanted = {"fromImage": repository, "tag": tag} | ({"platform": str(platform)} if platform else {})
         headers = self._credentials(repository)
@@ -144,7 +146,7 @@ class Engine:
         return self._checked(response)
 
     def _credentials(self, repository: str) -> dict[str, str]:
-        """What `docker login` left for a registry; nothing where its helper fails, as helpers do for public images."""
+        """Return what `docker login` stored for a registry; nothing if its helper fails, as helpers do for public images."""
         from docker import auth
         from docker.errors import DockerException
 
@@ -191,7 +193,7 @@ class Engine:
 
 
 def _knock(endpoint: Endpoint) -> None:
-    """Raise OSError where nobody is behind a socket; docker-py would leave its own open then."""
+    """Raise OSError if nothing listens at a socket; docker-py would leave its own socket open in that case."""
     if endpoint.socket is not None:
         with socket.socket(socket.AF_UNIX) as attempt:
             attempt.settimeout(CONNECT_SECONDS)
@@ -203,7 +205,7 @@ def _text(version: tuple[int, ...]) -> str:
 
 
 def _settings(endpoint: Endpoint) -> dict[str, Any]:
-    """Return the address and TLS of an engine, as the docker command would have them."""
+    """Return the address and TLS settings that the docker command would use for an engine."""
     if endpoint.address:
         return {"base_url": endpoint.address}
     from docker.context import ContextAPI
@@ -233,7 +235,7 @@ def _failing_as(endpoint: Endpoint) -> Iterator[None]:
 
 
 def _body(response: Any, most: int = ENGINE_ANSWER) -> bytes:
-    """Return all of a streamed answer. Raises ValueError for one that goes on and on."""
+    """Read a streamed answer to its end. Raises ValueError for one that is too long."""
     body = bytearray()
     for piece in response.iter_content(1 << 16):
         body += piece
@@ -247,9 +249,7 @@ def _tags(image: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _pulled(name: str) -> tuple[str, str]:
-    """Return a name as repository and tag or digest; the tag is `latest` where none is named, or the engine would pull them
-    all.
-    """
+    """Split a name into repository and tag or digest; `latest` by default, because without a tag the engine pulls them all."""
     repository, at, digest = name.partition("@")
     tag = tag_of(repository)
     repository = repository.removesuffix(f":{tag}") if tag else repository

@@ -1,7 +1,7 @@
-"""Many short questions to one engine, side by side.
+"""Many short requests to one engine, in parallel.
 
-docker-py takes 2 ms of our own time for each and 120 ms to be imported, so where the engine listens at a socket of this
-machine they go there directly.
+docker-py takes 2 ms of CPU time for each and 120 ms to import, so requests go directly to the socket if the engine listens on
+one on this machine.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EngineFailed.
 
 @contextmanager
 def asking_engine(endpoint: Endpoint) -> Iterator[Ask]:
-    """Ask an engine for as long as the context lasts. Raises EngineFailed, perhaps only with the first question."""
+    """Connect to an engine for as long as the context lasts. Raises EngineFailed, perhaps only at the first request."""
     path = local_socket(endpoint)
     if path is not None:
         with _SocketTransport(endpoint, path) as line:
@@ -50,7 +50,7 @@ def asking_engine(endpoint: Endpoint) -> Iterator[Ask]:
 
 
 def ask_all(ask: Ask, paths: Iterable[str]) -> Iterator[Any]:
-    """Yield the answers, in the order of the questions."""
+    """Send all requests in parallel and return the answers in the same order."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -58,7 +58,7 @@ def ask_all(ask: Ask, paths: Iterable[str]) -> Iterator[Any]:
 
 
 def local_socket(endpoint: Endpoint) -> Path | None:
-    """Return the socket that an engine listens at; None where it is elsewhere, or only Docker's context says where."""
+    """Return the socket where an engine listens; None if it is remote, or if only Docker's context says where."""
     address = endpoint.address
     if not address and endpoint.kind is EngineKind.DOCKER:
         address = os.environ.get("DOCKER_HOST", "")
@@ -66,7 +66,7 @@ def local_socket(endpoint: Endpoint) -> Path | None:
 
 
 class _SocketTransport:
-    """The way to a socket: a connection for each thread that asks, kept until the end."""
+    """HTTP over a socket: one connection for each thread, kept open until the end."""
 
     def __init__(self, endpoint: Endpoint, path: Path) -> None:
         self._endpoint, self._path = endpoint, path
@@ -81,7 +81,7 @@ class _SocketTransport:
         self._all.close()
 
     def ask(self, path: str) -> Any:
-        """See Ask. Without a version in the path the engine answers in its own."""
+        """Send one request. Without a version in its path, the engine answers in its own version."""
         try:
             response, body = self._response(path)
             return None if response.status in _ABSENT else json.loads(self._checked(response, body))
@@ -116,14 +116,14 @@ class _SocketTransport:
 
 
 class _SocketConnection(HTTPConnection):
-    """HTTP through a socket of this machine."""
+    """HTTP through a local socket."""
 
     def __init__(self, path: Path) -> None:
         super().__init__("engine", timeout=ANSWER_SECONDS)
         self._path = path
 
     def answer(self, path: str) -> tuple[HTTPResponse, bytes]:
-        """What is there, and its content."""
+        """Return the status and the content of an answer."""
         self.request("GET", path)
         response = self.getresponse()
         return response, response.read()

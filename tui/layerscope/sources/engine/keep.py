@@ -1,4 +1,4 @@
-"""`--keep DIR`: the archive as a file of the user's, written while it is indexed, under its name once it is whole."""
+"""`--keep DIR`: writes the archive to a file while it is indexed, and names it once it is complete."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from layerscope.text import escape
 
 
 class Keeper:
-    """Writes an archive to DIR/NAME.tar. A context manager: what was not finished is removed.
+    """Writes an archive to DIR/NAME.tar. As a context manager, it removes an unfinished file.
 
-    Raises WouldOverwrite where the file exists, before anything is written, and CannotWrite.
+    Raises WouldOverwrite before anything is written if the file exists, and CannotWrite.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
@@ -39,7 +39,6 @@ class Keeper:
             self._unfinished.unlink()
 
     def write(self, piece: bytes) -> None:
-        """Add to the archive."""
         rest = memoryview(piece)
         try:
             while rest:
@@ -48,7 +47,7 @@ class Keeper:
             raise self._cannot(error) from error
 
     def finish(self) -> None:
-        """The archive is whole: give it its name. A file of that name that appeared meanwhile stays."""
+        """Give the complete archive its name. A file of that name that was created meanwhile is not replaced."""
         try:
             os.fchmod(self._file.fileno(), 0o666 & ~_umask())
             os.link(self._unfinished, self.path)
@@ -64,12 +63,12 @@ class Keeper:
 
 
 def file_name(name: str) -> str:
-    """Return the file of an image: `demo_node_1.tar` for `demo/node:1`."""
+    """Return the file name for an image: `demo_node_1.tar` for `demo/node:1`."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name) + ".tar"
 
 
 def _umask() -> int:
-    """Return the user's mask; it can only be read by being set."""
+    """Return the user's umask; it can be read only by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,7 +1,7 @@
-"""Receiving a save: a thread takes the engine's bytes from the connection while another indexes them.
+"""Receiving a saved image: one thread reads the engine's bytes from the connection while another indexes them.
 
-The thread is also what lets the user leave: whoever waits for the engine looks up ten times a second. Docker before version
-25 writes the whole image to its own disk before it sends the first byte (16 s for 1 GB).
+The thread also makes waiting interruptible: the waiting side wakes up ten times a second. Docker before version 25 writes the
+whole image to its own disk before it sends the first byte (16 s for 1 GB).
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ Ping = Callable[[], None]
 
 
 def nothing(_piece: bytes) -> None:
-    """The default for `on_piece`: nobody keeps the bytes."""
+    """Ignore the bytes: the default for `on_piece`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is asked of which engine: `name` is what sentences call it; `stage` and `waiting` say what is going on once it
-    answers, and before.
+    """A request to an engine: `name` is what sentences call it; `stage` and `waiting` are the progress texts after and
+    before it answers.
     """
 
     name: str
@@ -57,10 +57,10 @@ class Call:
 
 
 class Receiving:
-    """The bytes of one save, as they come. A context manager: leaving it tears the connection down, and the save with it.
+    """The bytes of one saved image as they come. As a context manager, it closes the connection, which stops the save.
 
-    `expected` is how many bytes may come (0: unknown). `on_piece` is given
-    every byte, in the thread that reads. Raises EngineFailed when the engine refuses, fails, dies or hangs.
+    `expected` is how many bytes may come (0: unknown). `on_piece` is called with every piece, in the thread that reads. Raises
+    EngineFailed when the engine refuses, fails, dies or hangs.
     """
 
     def __init__(self, call: Call, *, expected: int, progress: Progress, on_piece: OnPiece = nothing) -> None:
@@ -80,7 +80,7 @@ class Receiving:
         self._line.hang_up()
 
     def read(self, size: int) -> bytes:
-        """Return the next `size` bytes; fewer only at the end of the save."""
+        """Return the next `size` bytes; fewer only at the end."""
         if len(self._held) >= size:
             return self._cut(size)
         parts: list[bytes] = []
@@ -90,11 +90,11 @@ class Receiving:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def some(self) -> bytes:
-        """What came next, however much that is; nothing only at the end."""
+        """Return whatever came next; empty only at the end."""
         return self._cut(PIECE) if self._held or self._next() else b""
 
     def skip(self, size: int) -> int:
-        """Let `size` bytes pass; the number of those that came."""
+        """Skip `size` bytes and return how many there were."""
         skipped = 0
         while skipped < size and (self._held or self._next()):
             length = min(size - skipped, len(self._held))
@@ -103,7 +103,7 @@ class Receiving:
         return skipped
 
     def finish(self) -> None:
-        """Take what is left, so that a save that breaks off is noticed. Raises EngineFailed."""
+        """Read the rest, so that a save that breaks off is noticed. Raises EngineFailed."""
         while self._next():
             pass
 
@@ -113,7 +113,7 @@ class Receiving:
         return piece
 
     def _next(self) -> bool:
-        """Wait for the next piece; False at the end, however often it is asked for."""
+        """Wait for the next piece; return False at the end, however often it is called."""
         if self._is_ended:
             return False
         piece = self._wait()
@@ -154,7 +154,7 @@ class Receiving:
 
 
 class _ConnectionThread:
-    """The thread on the connection. `pieces` gets bytes, the empty one last, or the exception that ended them."""
+    """The thread that reads from the connection. `pieces` receives bytes, an empty piece at the end, or the exception."""
 
     def __init__(self, call: Call) -> None:
         self.pieces: Queue[bytes | Exception] = Queue(AHEAD)
@@ -167,7 +167,7 @@ class _ConnectionThread:
         self._thread.start()
 
     def look(self) -> None:
-        """See whether the engine still answers; if not, that ends the pieces."""
+        """Check that the engine still answers; if not, that ends the pieces."""
         Thread(target=self._ping, name="layerscope-ping", daemon=True).start()
 
     def _ping(self) -> None:
@@ -177,7 +177,7 @@ class _ConnectionThread:
             self._put(error)
 
     def hang_up(self) -> None:
-        """Tear the connection down, if it still stands. An engine that has not begun to answer notices when we exit."""
+        """Close the connection if it is open. An engine that has not begun to answer notices when this process exits."""
         self._is_over.set()
         response = self._response
         if response is not None:

@@ -1,7 +1,7 @@
-"""The content of files of an image that was indexed as it passed by, now or once before: it is fetched when first asked for.
+"""Contents of files of an image that was only indexed as it arrived: fetched when first asked for.
 
-Slow the first time: the engine exports the whole image once more, and that copy goes to an unnamed temporary file. From then
-on every file of every layer is read from there.
+Slow the first time: the engine exports the whole image once more, and that copy goes to an unnamed temporary file. From then on
+every file of every layer is read from there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from layerscope.text import escape
 
 
 class RefetchedImage:
-    """The stored image, by `fetch` when it is first needed; whoever comes meanwhile waits."""
+    """The stored image, fetched when it is first needed; other threads wait meanwhile."""
 
     def __init__(self, fetch: Callable[[], Image], progress: Progress) -> None:
         self._fetch, self._progress = fetch, progress
@@ -31,7 +31,7 @@ class RefetchedImage:
         self._lock = Lock()
 
     def blob(self, number: int, diff_id: Digest | None) -> Blob:
-        """Return the stored bytes of a layer. Raises NotFound when it is not the layer of that diff_id, and what `fetch`
+        """Return the stored bytes of a layer. Raises NotFound when it is not the layer of that diff_id, and whatever `fetch`
         raises.
         """
         with self._lock:
@@ -49,7 +49,7 @@ class RefetchedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportedReader:
-    """Reads a layer that was indexed when it passed by in an exported archive."""
+    """Reads a layer that was indexed while an exported archive arrived."""
 
     passed: ReadLayer
     number: int
@@ -58,7 +58,7 @@ class ExportedReader:
     image: RefetchedImage
 
     def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """See LayerReader; there is nothing left to do."""
+        """Return the table, which is complete already."""
         on_bytes(self.stored_bytes)
         return numbered(self.passed, layer)
 
@@ -68,7 +68,7 @@ class ExportedReader:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RefetchedContent:
-    """The contents of such a layer. Raises EngineFailed, NotFound and CannotWrite besides what LayerContent does."""
+    """The contents of such a layer. Raises EngineFailed, NotFound and CannotWrite besides what LayerContent raises."""
 
     reader: ExportedReader
     layer: ReadLayer
@@ -79,7 +79,7 @@ class RefetchedContent:
 
     @property
     def plain(self) -> Blob | None:
-        """See LayerContent: nothing can be read without a detour."""
+        """Return None: the bytes are not in a map."""
         return None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
@@ -95,6 +95,6 @@ class RefetchedContent:
         return [self.digest(*stretch) for stretch in stretches]
 
     def _stored(self) -> BlobContent:
-        """Another version of the engine may store the same layer otherwise."""
+        """Return the stored layer; another version of the engine may have stored it differently."""
         blob = self.reader.image.blob(self.reader.number, self.reader.diff_id)
         return BlobContent.of(blob, replace(self.layer, compression=compression_of(blob.read(0, 4))))

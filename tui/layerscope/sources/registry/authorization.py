@@ -54,7 +54,9 @@ class Authorization:
         return self._credential or ANONYMOUS
 
     def header(self, scope: str) -> str:
-        """Return the value to send with the next request for this scope; empty where nothing was asked for yet, or it ran out."""
+        """Return the value to send with the next request for this scope; empty where nothing was asked for yet, or it ran
+        out.
+        """
         with self._lock:
             value, until = self._headers.get(scope, ("", 0.0))
             if value and time.monotonic() >= until and scope in self._challenges:

@@ -200,7 +200,9 @@ class HostSettings:
         )
 
     def _is_insecure(self, host: str) -> bool:
-        """Tell whether `--insecure`, a `[[registry]]` or `insecure-registries` names a host; the last may give address ranges."""
+        """Tell whether `--insecure`, a `[[registry]]` or `insecure-registries` names a host; the last may give address
+        ranges.
+        """
         if host in self.insecure or bare_host(host) in self.insecure:
             return True
         if any(table.insecure and table.matched == host for table in self._registries_conf.registry):

@@ -62,7 +62,9 @@ class Repository:
         return self.connection.endpoint
 
     def resolve(self, reference: str) -> Digest | None:
-        """Return the digest that a tag stands for, by HEAD, which Docker Hub does not count as a pull; None where none is told."""
+        """Return the digest that a tag stands for, by HEAD, which Docker Hub does not count as a pull; None where none is
+        told.
+        """
         return self._first(lambda connection: self._head(connection, reference))
 
     def document(self, reference: str) -> Document:

@@ -116,7 +116,9 @@ class Connection:
         return RegistryFailed(f"{self.name} refuses {what} ({status}{told})")
 
     def _by_known_redirect(self, stack: ExitStack, method: str, url: str, headers: dict[str, str]) -> Response | None:
-        """Return the answer of the signed address that this URL led to before; None where there is none, or it ran out (403)."""
+        """Return the answer of the signed address that this URL led to before; None where there is none, or it ran out
+        (403).
+        """
         signed = self._redirected.get(url)
         if signed is None:
             return None
@@ -249,7 +251,9 @@ class Connection:
         return self.hidden.hide(text)
 
     def _unreachable(self, error: OSError, host: str) -> RegistryFailed:
-        """Return the sentence for a host that cannot be talked to. Libraries quote URLs, so the innermost reason alone is told."""
+        """Return the sentence for a host that cannot be talked to. Libraries quote URLs, so the innermost reason alone is
+        told.
+        """
         return RegistryFailed(f"{escape(host)} {_reason(error, self.endpoint)} ({self.hidden.hide(_innermost(error))})")
 
 

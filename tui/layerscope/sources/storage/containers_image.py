@@ -17,7 +17,9 @@ PLAIN = frozenset(".0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 def kept_image(stores: Sequence[ContainersStore], store: ContainersStore, row: ImageRow, *, name: str) -> KeptImage:
-    """Return an image of `store`, whose layers may be in any of `stores`. Raises StorageUnreadable, also for what is no image."""
+    """Return an image of `store`, whose layers may be in any of `stores`. Raises StorageUnreadable, also for what is no
+    image.
+    """
     place = store.images_directory / plain_id(row.id, ID)
     raw_manifest = read_bytes(place / MANIFEST)
     try:
@@ -35,7 +37,9 @@ def kept_image(stores: Sequence[ContainersStore], store: ContainersStore, row: I
 
 
 def file_name(key: str) -> str:
-    """Return the name of the file that holds an image's document `key` (containers/storage `images.go`, makeBigDataBaseName)."""
+    """Return the name of the file that holds an image's document `key` (containers/storage `images.go`,
+    makeBigDataBaseName).
+    """
     # The last character is not looked at, there and so here.
     return key if PLAIN.issuperset(key[:-1]) else "=" + base64.b64encode(key.encode()).decode()
 
