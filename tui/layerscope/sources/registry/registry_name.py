@@ -1,4 +1,4 @@
-"""Names of images and repositories in registries, filled in as Docker does (the grammar of `distribution/reference`)."""
+"""Names of images and repositories in registries, completed as Docker does (the grammar of `distribution/reference`)."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class RegistryName:
 
     @property
     def reference(self) -> str:
-        """What stands after `/manifests/` in a request: the digest, else the tag."""
+        """Return what follows `/manifests/` in a request: the digest, else the tag."""
         return str(self.digest) if self.digest else self.tag
 
     @property
     def api_host(self) -> str:
-        """Return the host that answers requests: Docker Hub's has another name than the one that users write."""
+        """Return the host that answers requests: Docker Hub's differs from the one that users write."""
         return "registry-1.docker.io" if self.host == DEFAULT_DOMAIN else self.host
 
     def at(self, host: str, repository: str) -> RegistryName:
@@ -54,13 +54,15 @@ class RegistryName:
 
 
 def parse_image_name(text: str) -> RegistryName:
-    """`[HOST/]REPOSITORY[:TAG][@DIGEST]`, filled in with `docker.io`, `library/` and `latest`. Raises NotFound, UsageError."""
+    """Parse `[HOST/]REPOSITORY[:TAG][@DIGEST]`, completed with `docker.io`, `library/` and `latest`. Raises NotFound,
+    UsageError.
+    """
     name = parse_repository_name(text)
     return name if name.tag or name.digest else replace(name, tag=DEFAULT_TAG)
 
 
 def parse_repository_name(text: str) -> RegistryName:
-    """Return the same, but without `latest` where neither tag nor digest is given. Raises NotFound, UsageError."""
+    """Parse a name likewise, but without adding `latest` if neither tag nor digest is given. Raises NotFound, UsageError."""
     if not text:
         raise UsageError("name an image in a registry, such as ghcr.io/owner/app:1.4")
     rest, at, digest_text = text[:LONGEST].partition("@")

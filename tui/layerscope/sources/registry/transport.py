@@ -1,4 +1,4 @@
-"""Requests to one endpoint of a registry: authorized, retried, redirected by our rules, and never to a place of its choosing.
+"""Requests to one endpoint of a registry: authorized, retried, and redirected only to addresses that `guards` allows.
 
 The only module that imports requests, late: it takes 60 ms.
 """
@@ -37,7 +37,7 @@ WEB_PAGE = "text/html"
 
 
 class Connection:
-    """The conversation with one endpoint; may be used by several threads."""
+    """A connection to one endpoint; may be used by several threads."""
 
     def __init__(self, endpoint: RegistryEndpoint, find_credential: Callable[[], Credential], traffic: Traffic) -> None:
         self.endpoint, self.traffic = endpoint, traffic
@@ -51,28 +51,29 @@ class Connection:
 
     @property
     def base(self) -> str:
-        """`https://HOST[/PREFIX]`, with the scheme that answered."""
+        """Return `https://HOST[/PREFIX]`, with the scheme that answered."""
         if not self._base:
             self._base = self._find_base()
         return self._base
 
     @property
     def credential(self) -> Credential:
-        """Who we are there, as far as that was looked up."""
+        """Return the user's credential there, if it was looked up already."""
         return self._authorization.credential
 
     def url(self, path: str) -> str:
-        """Return the address of something below `/v2/`."""
+        """Return the URL of a path below `/v2/`."""
         return f"{self.base}/v2/{path}"
 
     @contextmanager
     def open(
         self, url: str, *, scope: str = "", headers: Mapping[str, str] | None = None, method: str = "GET", what: str = ""
     ) -> Iterator[Response]:
-        """The answer to a request below our own address, after challenges, redirects and waiting; any status is an answer.
+        """Send a request to this endpoint and return the answer, after challenges, redirects and retries; any status is an
+        answer.
 
-        Its body is still to come, uncompressed by nobody. `scope` is what a token is asked for (`repository:NAME:pull`), `what`
-        names the thing for people. Raises RegistryFailed and AccessDenied.
+        The body is read later and is not decompressed. `scope` is the token's (`repository:NAME:pull`), `what` names the object
+        for people. Raises RegistryFailed and AccessDenied.
         """
         asked = url
         with ExitStack() as stack:
@@ -99,11 +100,11 @@ class Connection:
 
     @property
     def name(self) -> str:
-        """What sentences call it."""
+        """Return what messages call it."""
         return escape(str(self.endpoint))
 
     def failure(self, response: Response, what: str) -> RegistryFailed:
-        """Return the sentence for an answer that is no success, with the registry's own words."""
+        """Return the error for an unsuccessful answer, with the registry's own words."""
         words, status = self._words(response), response.status_code
         told = f": {words}" if words else ""
         if status in (401, 403):
@@ -116,9 +117,7 @@ class Connection:
         return RegistryFailed(f"{self.name} refuses {what} ({status}{told})")
 
     def _by_known_redirect(self, stack: ExitStack, method: str, url: str, headers: dict[str, str]) -> Response | None:
-        """Return the answer of the signed address that this URL led to before; None where there is none, or it ran out
-        (403).
-        """
+        """Ask the signed address that this URL led to before; None if there is none, or if it has expired (403)."""
         signed = self._redirected.get(url)
         if signed is None:
             return None
@@ -129,7 +128,7 @@ class Connection:
         return None
 
     def _answered(self, stack: ExitStack, method: str, url: str, scope: str, headers: dict[str, str]) -> Response:
-        """One hop with our authorization: a challenge is answered once."""
+        """Send one authorized request without following redirects; a challenge is answered once."""
         sent = self._authorization.header(scope)
         response = self._sent(stack, method, url, headers | ({"Authorization": sent} if sent else {}))
         if response.status_code != 401:
@@ -142,7 +141,7 @@ class Connection:
     def _sent(
         self, stack: ExitStack, method: str, url: str, headers: dict[str, str], form: dict[str, str] | None = None
     ) -> Response:
-        """One hop, tried again while the host is busy or the line breaks; leaving `stack` closes the response."""
+        """Send one request, retrying while the host is busy or the line breaks; leaving `stack` closes the response."""
         host = urlsplit(url).netloc
         for attempt in range(MOST_TRIES):
             is_last = attempt == MOST_TRIES - 1
@@ -182,7 +181,7 @@ class Connection:
         return response
 
     def _opened_session(self) -> Session:
-        """Return a session that takes nothing from `.netrc` or the environment but proxies."""
+        """Return a session that takes only proxies from the environment, nothing from `.netrc`."""
         import requests
         from requests.adapters import HTTPAdapter
 
@@ -205,7 +204,7 @@ class Connection:
         return session
 
     def _find_base(self) -> str:
-        """Try the schemes in order: an insecure registry, or one of this machine, may speak https or plain http."""
+        """Try the schemes in order: an insecure registry, or one on this machine, may speak https or plain http."""
         *others, last = self.endpoint.schemes
         for scheme in others:
             base = f"{scheme}://{self.endpoint.host}{self.endpoint.prefix}"
@@ -216,7 +215,7 @@ class Connection:
         return f"{last}://{self.endpoint.host}{self.endpoint.prefix}"
 
     def _token(self, request: TokenRequest) -> dict[str, Any]:
-        """Ask a token server. Its redirects get no credentials, and have to be as trustworthy as itself."""
+        """Request a token. Redirects of the token server get no credentials, and are checked like its own address."""
         url, headers = request.url, request.headers
         with ExitStack() as stack:
             for _ in range(MOST_REDIRECTS):
@@ -231,7 +230,7 @@ class Connection:
             return _small_object(response, f"the token server {escape(urlsplit(url).netloc)}")
 
     def _note_limit(self, host: str, response: Response) -> None:
-        """Docker Hub's `ratelimit-remaining: 76;w=21600`."""
+        """Parse Docker Hub's `ratelimit-remaining: 76;w=21600`."""
         stated = response.headers.get("ratelimit-remaining", "").partition(";")[0].strip()
         if stated.isdecimal():
             self.traffic.remaining[host] = int(stated)
@@ -251,14 +250,12 @@ class Connection:
         return self.hidden.hide(text)
 
     def _unreachable(self, error: OSError, host: str) -> RegistryFailed:
-        """Return the sentence for a host that cannot be talked to. Libraries quote URLs, so the innermost reason alone is
-        told.
-        """
+        """Return the error for an unreachable host with the innermost reason only, because libraries quote URLs."""
         return RegistryFailed(f"{escape(host)} {_reason(error, self.endpoint)} ({self.hidden.hide(_innermost(error))})")
 
 
 def read_body(response: Response, size: int) -> bytes:
-    """At most `size` bytes of a body, as they were sent; fewer only at its end. Raises OSError where the line breaks."""
+    """Read at most `size` bytes of a body, as they were sent; fewer only at its end. Raises OSError where the line breaks."""
     from urllib3.exceptions import HTTPError
 
     try:
@@ -269,8 +266,8 @@ def read_body(response: Response, size: int) -> bytes:
 
 
 def tls_context(endpoint: RegistryEndpoint) -> ssl.SSLContext:
-    """Who is trusted: the system's authorities (SSL_CERT_FILE and SSL_CERT_DIR replace them), those of certs.d, and with
-    `truststore` installed, the operating system's own store.
+    """Return a TLS context that trusts the system's authorities (SSL_CERT_FILE and SSL_CERT_DIR replace them), those of
+    certs.d, and, if `truststore` is installed, the operating system's own store.
     """
     context = _system_context()
     for path in endpoint.authorities:
@@ -294,7 +291,7 @@ def _system_context() -> ssl.SSLContext:
 
 
 def _small_object(response: Response, what: str) -> dict[str, Any]:
-    """Return a JSON object of at most 64 KiB."""
+    """Decode a JSON object of at most 64 KiB."""
     body = read_body(response, LONGEST_ANSWER + 1)
     if len(body) > LONGEST_ANSWER:
         raise RegistryFailed(f"{what} answers with more than {LONGEST_ANSWER >> 10} KiB, too much for a token")
@@ -308,7 +305,7 @@ def _small_object(response: Response, what: str) -> dict[str, Any]:
 
 
 def _is_passing(error: OSError) -> bool:
-    """Tell whether trying again may help: not where a certificate or a name is wrong."""
+    """Tell whether trying again may help: not after a wrong certificate or host name."""
     words = _all_words(error)
     return not any(
         clue in words for clue in ("SSLError", "CERTIFICATE", "NameResolutionError", "Connection refused", "ProxyError")

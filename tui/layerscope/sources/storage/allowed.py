@@ -1,4 +1,4 @@
-"""Whether engines' storage is read at all."""
+"""The setting that allows reading engines' storage."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ NO_STORAGE = "LAYERSCOPE_NO_STORAGE"
 
 
 def may_read_storage() -> bool:
-    """Return False when the user does not want it."""
+    """Return False if the user has turned it off."""
     return not os.environ.get(NO_STORAGE)

@@ -17,7 +17,7 @@ PLAIN = frozenset(".0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 def kept_image(stores: Sequence[ContainersStore], store: ContainersStore, row: ImageRow, *, name: str) -> KeptImage:
-    """Return an image of `store`, whose layers may be in any of `stores`. Raises StorageUnreadable, also for what is no
+    """Return an image of `store`, whose layers may be in any of `stores`. Raises StorageUnreadable, also if it is not an
     image.
     """
     place = store.images_directory / plain_id(row.id, ID)

@@ -1,4 +1,4 @@
-"""Which image of an engine is meant by a name or an id."""
+"""Looking up an image of an engine by name or id."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class WantedImage:
 
 
 def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, place: str) -> WantedImage:
-    """Look `text` up among `names`, which give ids, then among `ids` by their first digits.
+    """Look `text` up among `names`, which map to ids, then among `ids` by their first digits.
 
-    A name is looked for letter by letter, then in its full form, then as the end of one (`app:1` for `localhost/app:1`).
-    Raises NotFound, with near names, and AmbiguousImage.
+    A name is matched exactly, then in its full form, then as the end of one (`app:1` for `localhost/app:1`). Raises NotFound,
+    with similar names, and AmbiguousImage.
     """
     for fits in _readings(text, names):
         if len({names[name] for name in fits}) > 1:
