@@ -1,4 +1,4 @@
-"""Textual's names of keys, and how people write them: `[` for `left_square_bracket`, `Ctrl+F` for `ctrl+f`."""
+"""Converts keys as people write them to Textual's names: `[` to `left_square_bracket`, `Ctrl+F` to `ctrl+f`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _HOW_TO_WRITE = '; write a key as in "ctrl+f", "f5", "left_square_bracket" or "[
 
 
 def textual_keys(written: str) -> str:
-    """Return the keys of one binding, named as Textual does, with commas and no spaces between. Raises BadSettings."""
+    """Return the keys of one binding by Textual's names, separated by commas without spaces. Raises BadSettings."""
     if written in {",", " "}:
         return textual_key(written)
     return ",".join(dict.fromkeys(textual_key(key.strip()) for key in written.split(",")))
 
 
 def textual_key(written: str) -> str:
-    """One key, its modifiers in the order of Textual's events. Raises BadSettings when there is no such key."""
+    """Return one key with its modifiers in the order of Textual's events. Raises BadSettings when there is no such key."""
     before, name = _parted(written)
     modifiers = sorted({_modifier(each.strip()) for each in before})
     key = _plain_key(name if name == " " else name.strip())
@@ -46,7 +46,7 @@ def textual_key(written: str) -> str:
 
 
 def _parted(written: str) -> tuple[list[str], str]:
-    """Return the modifiers, and the key itself, which may be `+`."""
+    """Split off the modifiers from the key itself, which may be `+`."""
     if written == "+":
         return [], "+"
     *before, name = (written[:-1] + "plus" if written.endswith("++") else written).split("+")
@@ -73,7 +73,7 @@ def _plain_key(written: str) -> str:
 
 
 def _character(name: str) -> str:
-    """Return the character whose Unicode name this is, in Textual's spelling; empty when there is none."""
+    """Return the character with this Unicode name, in Textual's spelling; empty when there is none."""
     try:
         found = unicodedata.lookup(name.replace("_", " ").upper())
     except KeyError:
@@ -82,7 +82,9 @@ def _character(name: str) -> str:
 
 
 def _character_key(character: str) -> str:
-    """As `textual.keys._character_to_key`: letters and digits are themselves, all else has its Unicode name, if any."""
+    """Name a character like `textual.keys._character_to_key`: letters and digits name themselves, others by Unicode, if
+    possible.
+    """
     if not character or character.isalnum():
         return character
     name = unicodedata.name(character, "").lower().replace("-", "_").replace(" ", "_")

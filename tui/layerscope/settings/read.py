@@ -22,7 +22,7 @@ MAX_FILE = 1 << 20
 
 
 def read_settings(path: Path | None = None, *, key_ids: Collection[str]) -> Settings:
-    """Return the settings in the file at `path`, by default `settings_path()`; all defaults where there is none.
+    """Read the settings in the file at `path`, by default `settings_path()`; all defaults if there is none.
 
     `key_ids` are the bindings that [keys] may name. Raises BadSettings with a sentence that names the file and the key, also
     for a missing file that LAYERSCOPE_CONFIG names.
@@ -54,7 +54,7 @@ def _read(place: Path, *, must_exist: bool) -> bytes:
 
 
 def decode_toml(raw: bytes) -> dict[str, Any]:
-    """Return a TOML file's text. Raises BadSettings, whose sentence does not name the file."""
+    """Decode a TOML file's text. Raises BadSettings, whose sentence does not name the file."""
     import tomllib
 
     if any(line.count(b".") > TOML_DOTS for line in _NO_KEY.sub(b"", raw).split(b"\n")):

@@ -1,4 +1,4 @@
-"""What is remembered from run to run. Only a comfort: nothing here ever fails."""
+"""The state kept from run to run. It is a convenience: nothing here ever fails."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 def recall() -> Remembered:
-    """What was remembered last; all empty when there is nothing, or nothing that can be read.
+    """Read the state of the last run; all empty when there is none, or it cannot be read.
 
-    `sort` is empty or a SortOrder. `theme` may name a theme that is gone.
+    `sort` is empty or a SortOrder. `theme` may name a theme that no longer exists.
     """
     try:
         with state_path().open("rb") as file:
@@ -37,7 +37,7 @@ def recall() -> Remembered:
 
 
 def remember(remembered: Remembered) -> None:
-    """Keep `remembered` for the next run, if it can be kept. The file is always whole: it is replaced, not written into."""
+    """Store the state for the next run, if possible. The file is replaced, not written into, so it is always whole."""
     path = state_path()
     if not path.is_absolute():
         return  # without a HOME the place is `~/...`, and that would be a directory named `~` right here

@@ -1,4 +1,4 @@
-"""What somebody who made a typing mistake may have meant."""
+"""Suggestions after typing mistakes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:
-    """Return the end of a sentence that complains about `word`: "; did you mean `x`?" with the nearest choice, or nothing."""
+    """Return the end of an error sentence about `word`: "; did you mean `x`?" with the nearest choice, or nothing."""
     from difflib import get_close_matches
 
     by_spelling = {choice.lower(): choice for choice in choices}

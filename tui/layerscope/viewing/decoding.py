@@ -1,4 +1,4 @@
-"""Bytes that may be text -> lines that can be shown."""
+"""Decodes bytes that may be text into lines that can be shown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNUSUAL = re.compile(r"[^ -~\n\t]")
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Text as it was decoded, nothing escaped yet; `encoding` is for a reader, empty for plain UTF-8."""
+    """Decoded text, not escaped yet; `encoding` is its name for the reader, empty for plain UTF-8."""
 
     text: str
     encoding: str
@@ -51,7 +51,7 @@ class TextLines:
 
 
 def decoded(content: bytes, *, is_whole: bool) -> Decoded | None:
-    """`content` as text, in the encoding it looks like; None for what is no text. If it is not whole, it may end inside a
+    """Decode `content` in the encoding it seems to have; None if it is not text. Unless it is whole, it may end inside a
     character.
     """
     for bom, codec, name in _BOMS:
@@ -66,7 +66,9 @@ def decoded(content: bytes, *, is_whole: bool) -> Decoded | None:
 
 
 def _is_mostly_printable(sample: str) -> bool:
-    """Return a byte order mark alone says little: binaries begin with the same two bytes."""
+    """Tell whether most characters are printable: a byte order mark proves little, some binaries begin with the same two
+    bytes.
+    """
     odd = sum(not character.isprintable() and character not in "\t\n\r\f" for character in sample)
     return odd <= len(sample) // 10
 
@@ -89,7 +91,7 @@ def _share(sample: bytes, wanted: bytes) -> float:
 
 
 def lines_of(text: str, is_cancelled: IsCancelled) -> TextLines:
-    """Return the lines of `text`: escaped, tabs expanded, line ends gone (LF, CRLF, or CR where there is nothing else)."""
+    """Split `text` into lines: escaped, tabs expanded, without line ends (LF, CRLF, or CR if there is nothing else)."""
     if "\n" not in text and "\r" in text:
         text = text.replace("\r", "\n")
     raw = text.split("\n", MOST_LINES)

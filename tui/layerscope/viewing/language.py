@@ -1,4 +1,4 @@
-"""The language of a text, as an alias of a pygments lexer, told from its name and first line."""
+"""The language of a text, as an alias of a pygments lexer, guessed from its name and first line."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _by_first_line(line: str) -> str:
 
 
 def _by_pygments(base: str) -> str:
-    """What pygments makes of the rarer endings; it is not asked where there is none."""
+    """Ask pygments about rarer file name endings; not called for names without one."""
     suffix = _suffix(base)
     if not suffix.isalnum() or suffix.isdigit() or suffix in _PLAIN or len(suffix) > 12:
         return ""

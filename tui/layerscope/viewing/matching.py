@@ -1,4 +1,4 @@
-"""Which lines of two texts are the same, in order, in bounded time.
+"""Finds the lines that two texts have in common, in order and in bounded time.
 
 Lines that are unique on both sides are matched first (Bram Cohen's patience diff); between them Myers' algorithm ("An O(ND)
 Difference Algorithm", 1986) finds the fewest changes, as long as its work stays in a budget. difflib can take hours.
@@ -18,7 +18,7 @@ Pair = tuple[int, int]
 
 
 def matching_lines(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
-    """Pairs of equal lines, both numbers ascending. Where the budget is used up, fewer than there could be."""
+    """Return pairs of equal lines, both numbers ascending; fewer than possible when the budget is used up."""
     anchors = [(-1, -1), *_anchors(old, new), (len(old), len(new))]
     budget = BUDGET
     found: list[Pair] = []
@@ -57,7 +57,7 @@ def _ascending(pairs: list[Pair]) -> list[Pair]:
 
 
 class _Gap:
-    """The lines between two anchors; `work` is what looking at them took."""
+    """The lines between two anchors; `work` is the number of steps spent on them."""
 
     def __init__(self, old: Sequence[str], new: Sequence[str], old_range: Pair, new_range: Pair) -> None:
         self.work = 0
@@ -143,7 +143,7 @@ class _MyersSearch:
 
 
 def _step(reach: dict[int, int], k: int, changes: int) -> int:
-    """Where diagonal k is entered: down from k + 1 (a line added), or right from k - 1 (a line removed)."""
+    """Return where diagonal k is entered: down from k + 1 (a line added), or right from k - 1 (a line removed)."""
     return reach[k + 1] if _is_down(reach, k, changes) else reach[k - 1] + 1
 
 

@@ -46,7 +46,7 @@ def _blocks(pairs: list[Pair], old_size: int, new_size: int) -> Iterator[Block]:
 
 
 def _groups(blocks: Iterator[Block]) -> Iterator[list[Block]]:
-    """Changes so near to each other that their context would meet."""
+    """Group changes so close to each other that their context would meet."""
     group: list[Block] = []
     for block in blocks:
         if group and block[0] - group[-1][1] > 2 * CONTEXT:
@@ -79,7 +79,7 @@ def _context(old: Sequence[str], start: int, end: int, new_start: int) -> Iterat
 
 
 def _range(start: int, end: int) -> str:
-    """Line numbers as GNU diff has them: an empty range names the line before it, one line is named without a count."""
+    """Format line numbers like GNU diff: an empty range names the line before it, one line has no count."""
     count = end - start
     if count == 1:
         return str(start + 1)

@@ -107,7 +107,7 @@ def _parts(item: ArchiveManifest, config: Config) -> tuple[StatedLayer, ...]:
 
 
 def _part(file: str, source: Descriptor | None) -> StatedLayer:
-    """Describe a layer. `LayerSources` may be stale: it applies only where the member's name has the same digest."""
+    """Describe a layer. Its `LayerSources` entry counts only if its digest is the one in the member's name."""
     digest = digest_in(file)
     if source is None:
         return StatedLayer(file, digest)
