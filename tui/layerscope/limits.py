@@ -1,6 +1,6 @@
-"""The most memory and work that an input gets: one number for each kind, so that small inputs cannot ask for much.
+"""Limits on the memory and work that an input may cause, so that small inputs cannot demand much.
 
-Every limit is far above what real images need. What goes beyond one is refused, or left out, with a sentence that says so;
+Every limit is far above what real images need. Anything beyond one is refused, or left out, with a sentence that says so;
 SECURITY.md lists them.
 """
 

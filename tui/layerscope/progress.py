@@ -1,4 +1,4 @@
-"""What long work tells whoever watches: the stage, how much of it is done, and of how much (0: unknown)."""
+"""Progress callbacks: stage, bytes done, total (0: unknown)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ LEAST_SECONDS = 0.1
 
 
 def unwatched(_stage: str, _done: int, _total: int) -> None:
-    """The default for `progress`: nobody watches."""
+    """Ignore progress: the default for `progress`."""
 
 
 class Rate:
-    """Bytes a second, from when they began to come: an engine may think for long before the first one."""
+    """Bytes per second since the first ones came: an engine may prepare for a long time before."""
 
     def __init__(self, now: float) -> None:
         self._since, self._done = now, 0
 
     def of(self, done: int, now: float) -> int:
-        """Return the rate of `done` bytes at a time, in seconds; fewer than before are those of other work."""
+        """Return the rate for `done` bytes at a time in seconds; fewer bytes than before start a new measurement."""
         if not done or done < self._done:
             self._since = now
         self._done = done

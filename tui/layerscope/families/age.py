@@ -1,4 +1,4 @@
-"""How old an image is, as people say it."""
+"""The age of an image in words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OLDEST = 150 * 365 * 86400
 
 
 def age_text(created: str, now: float) -> str:
-    """`3 days` for an RFC 3339 time; empty where it is none, or is not the time of a build."""
+    """Return, for example, `3 days` for an RFC 3339 time; empty if it is invalid or not a build's time."""
     try:
         moment = datetime.fromisoformat(created[:19]).replace(tzinfo=UTC).timestamp()
     except (ValueError, OverflowError):

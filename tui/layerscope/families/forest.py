@@ -1,4 +1,4 @@
-"""Images as a forest: one stands above another when its layers begin with all layers of the other."""
+"""Images as a forest: an image's parent is the one whose layers are the beginning of its own."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ Rank = Callable[[int], Any]
 class Node:
     """Layers that images have in common, from the base up to `chain_id` (None for images without layers).
 
-    `images` are the numbers of those that have exactly these `depth` layers; where there are none, it is a trunk that
-    several images grow from. `parent` is the node below and `end` the one after the last above, as numbers in `Forest.nodes`.
+    `images` are the numbers of those that have exactly these `depth` layers; where there are none, the node is a trunk from
+    which several images branch. `parent` is the node below and `end` the one after the last above, as numbers in
+    `Forest.nodes`.
     """
 
     chain_id: Digest | None
@@ -34,27 +35,27 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """`nodes` are in depth-first order, so that what stands above a node is a slice: `nodes[node + 1 : node.end]`."""
+    """The nodes in depth-first order, so that everything built on a node is a slice: `nodes[node + 1 : node.end]`."""
 
     images: tuple[ImageFacts, ...]
     nodes: tuple[Node, ...]
 
     @cached_property
     def node_of(self) -> dict[int, int]:
-        """Return each image's node, by their numbers."""
+        """Return the node of each image, by its number."""
         return {image: number for number, node in enumerate(self.nodes) for image in node.images}
 
     def images_from(self, node: int) -> list[int]:
-        """Return the images at a node and all that stand above it."""
+        """Return the images at a node and all that are built on it."""
         return [image for each in self.nodes[node : self.nodes[node].end] for image in each.images]
 
     def new_layers(self, node: int) -> int:
-        """Layers of a node that the one below it does not have."""
+        """Return the layers of a node that the one below it does not have."""
         parent = self.nodes[node].parent
         return self.nodes[node].depth - (self.nodes[parent].depth if parent != NOWHERE else 0)
 
     def ranked(self, rank: Rank) -> Forest:
-        """Return the same forest in another order: a family stands where the first of its images would."""
+        """Return the same forest in another order: a family is placed where its first image would be."""
         return grow(self.images, rank)
 
 
@@ -63,14 +64,14 @@ def _as_given(image: int) -> int:
 
 
 def grow(images: Sequence[ImageFacts], rank: Rank = _as_given) -> Forest:
-    """Return the forest of `images`, by default in their order."""
+    """Build the forest of `images`, by default in their order."""
     shape = _Shape(images)
     ordered = list(_depth_first(shape, _ranks(shape, rank)))
     return Forest(tuple(images), tuple(_nodes(shape, ordered, rank)))
 
 
 class _Shape:
-    """Which chain ids are nodes, and the node below each. A chain id says all that is below it, so it says where it is."""
+    """The chain ids that are nodes, and the node below each. A chain id identifies all layers up to it, and so its place."""
 
     def __init__(self, images: Sequence[ImageFacts]) -> None:
         self.images: dict[Digest | None, list[int]] = {}
@@ -90,7 +91,7 @@ class _Shape:
         self.images.setdefault(below, []).append(number)
 
     def _forks(self) -> list[Digest]:
-        """Where the ways of several images part."""
+        """Yield the chain ids after which several images differ."""
         ways: dict[Digest, int] = {}
         for below in self._below.values():
             if below is not None:

@@ -1,4 +1,4 @@
-"""The forest as the lines of a screen: sorted, filtered by name, families folded or not."""
+"""The forest as lines of a screen: sorted, filtered by name, with families folded or not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ORDERS = list(ImageOrder)
 
 
 class Outline:
-    """The lines that are to be seen. Images keep their numbers, whatever the order and whatever becomes known of them."""
+    """The visible lines. Images keep their numbers, whatever the order, also when their waste becomes known."""
 
     def __init__(self, images: Sequence[ImageFacts]) -> None:
         self.order = ImageOrder.SIZE
@@ -23,18 +23,17 @@ class Outline:
         self._refresh()
 
     def sort_next(self) -> None:
-        """Sort by the next figure."""
         self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
         self.ledger = self.ledger.ordered(self.order)
         self._refresh()
 
     def filter(self, text: str) -> None:
-        """Show only images with `text` in a name or at the front of the id, and what they are built on."""
+        """Show only images with `text` in a name or at the beginning of the id, and the images they are built on."""
         self.text = text.strip().lower()
         self._refresh()
 
     def learn(self, number: int, wasted_bytes: int) -> None:
-        """The waste of an image became known, and with it that of all with the same layers."""
+        """Add the waste of an image, which applies to all images with the same layers."""
         images = self.ledger.forest.images
         chain_id = images[number].chain_id
         self.ledger = LayerUsage.of(
@@ -43,27 +42,26 @@ class Outline:
         self._refresh()
 
     def is_foldable(self, row: Row) -> bool:
-        """Tell whether anything is built on it. Of images with the same layers it is the last that what follows hangs on."""
+        """Tell whether anything is built on an image. Of images with the same layers, only the last one folds."""
         node = self.ledger.forest.nodes[row.node]
         return node.end > row.node + 1 and row.image == (*node.images, TRUNK)[: len(node.images) or 1][-1]
 
     def is_open(self, row: Row) -> bool:
-        """Tell whether what is built on it is shown: always while names are looked for."""
+        """Tell whether the images built on it are shown: always while there is a filter."""
         return bool(self.text) or self.ledger.forest.nodes[row.node].chain_id not in self._folded
 
     def toggle(self, row: Row) -> None:
-        """Fold or unfold what is built on it."""
+        """Fold or unfold the images built on it."""
         if self.is_foldable(row) and not self.text:
             self._folded ^= {self.ledger.forest.nodes[row.node].chain_id}
             self._refresh()
 
     def fold_all(self, *, is_open: bool) -> None:
-        """Fold or unfold everything."""
         self._folded = set() if is_open else {node.chain_id for node in self.ledger.forest.nodes}
         self._refresh()
 
     def is_hit(self, row: Row) -> bool:
-        """Tell whether it is there for its own sake, and not only because something is built on it."""
+        """Tell whether an image itself matches the filter, and not only one built on it."""
         return not self.text or (row.image != TRUNK and self._fits(row.image))
 
     def line_of(self, image: int) -> int:
@@ -93,7 +91,7 @@ class Outline:
         return shown
 
     def _filtered(self) -> list[Row]:
-        """Hits, and for each the first line of every node below it."""
+        """Yield the hits, and before each the first line of every node below it."""
         nodes, found = self.ledger.forest.nodes, [row for row in rows(self.ledger.forest) if self.is_hit(row)]
         needed = set()
         for row in found:

@@ -1,4 +1,4 @@
-"""What images of engines waste, kept beside the index cache: to find it out again would be to merge all their layers."""
+"""Cache of what engines' images waste, beside the layer cache: computing it again means merging all their layers."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class _Document:
 
 
 def recall_waste(cache: Cache | None, catch: FoundImages) -> FoundImages:
-    """Return the same images, with the waste of those that were analyzed before. Only a comfort: nothing here fails."""
+    """Add the waste of images that were analyzed before. A convenience: nothing here fails."""
     wasted = _read(cache)
     return replace(catch, found=[replace(each, facts=_recalled(each.facts, wasted)) for each in catch.found])
 
 
 def remember_waste(cache: Cache | None, images: Iterable[ImageFacts]) -> None:
-    """Keep what is known of the waste of `images`, as far as an engine vouches for their chain ids."""
+    """Store the known waste of `images`, if they come from an engine, whose chain ids are reliable."""
     found = {
         str(image.chain_id): image.wasted_bytes
         for image in images
@@ -48,7 +48,7 @@ def remember_waste(cache: Cache | None, images: Iterable[ImageFacts]) -> None:
 
 
 def remember_layers(cache: Cache | None, chain_id: Digest, wasted_bytes: int) -> None:
-    """Keep what all layers of an engine's image up to `chain_id` waste."""
+    """Store what all layers of an engine's image up to `chain_id` waste."""
     _keep(cache, {str(chain_id): wasted_bytes})
 
 

@@ -19,7 +19,7 @@ _MOST_BYTES = (1 << 63) - 1
 
 
 def parse(text: str) -> Query:
-    """Parse a filter; never raises.
+    r"""Parse a filter; never raises.
 
     Terms are separated by spaces (`\ ` and `"a b"` hold one) and must all match; `!` before one negates it. `*.pyc` is a glob
     for the name, or with a slash in it for the whole path; `/regex/` is searched in the path; `>10M`, `<=1KiB` compare the size

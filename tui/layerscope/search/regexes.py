@@ -1,4 +1,4 @@
-"""Regular expressions that can be stopped: each runs in its own process, whose time and memory are limited.
+r"""Regular expressions that can be stopped: each runs in its own process, whose time and memory are limited.
 
 Python's `re` backtracks, for minutes or forever, and meanwhile no other thread of its process runs, not even the one that hears
 Ctrl-C. google-re2 does not backtrack, but was measured to take ten times as long a path, means other things by `$`, `\s` and
