@@ -242,7 +242,7 @@ def test_what_is_broken_is_said_and_doubt_comes_before_broken_rules(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--max-siz", "1"], "there is no option --max-siz; did you mean --max-size?"),
+        (["--max-siz", "1"], "there is no option --max-siz; did you mean `--max-size`?"),
         (["--max-size", "20XB"], "--max-size: `20XB` is not a size such as 20MB"),
         (["--min-efficiency", "nan"], "--min-efficiency: `nan` is not a share"),
         (["--config", "nope.toml"], "nope.toml: there is no such file"),

@@ -88,7 +88,7 @@ def test_only_files_are_printed(path: str, noun: str, archive: str, capsys: pyte
 
 def test_a_missing_file_is_explained(archive: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["cat", archive, "/etc/test"]) == 2
-    assert capsys.readouterr().err == "layerscope: /etc/test is not in the image; similar names: /etc/text\n"
+    assert capsys.readouterr().err == "layerscope: /etc/test is not in the image; did you mean `/etc/text`?\n"
 
 
 # extract

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import subprocess
+import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,7 @@ from hypothesis import strategies as st
 
 from layerscope.errors import BadSettings
 from layerscope.gate.config import GateConfig
-from layerscope.gate.config_sources import Flags
-from layerscope.gate.dive_ci import read_dive_ci
+from layerscope.gate.config_sources import Flags, dive_config
 from layerscope.gate.evaluate import evaluate
 from layerscope.gate.verdict import Outcome, Verdict
 from support.dive_stacks import TIMEOUT, dive_program, odd_stacks, stacks
@@ -27,7 +28,7 @@ MISCONFIGURED = 2
 
 def limits(text: str | bytes) -> list[float | int | None]:
     """dive's three limits as a `.dive-ci` states them, in the order of KEYS."""
-    found = read_dive_ci(text.encode() if isinstance(text, str) else text, origin=".dive-ci").dive
+    found = dive_config(text.encode() if isinstance(text, str) else text, origin=".dive-ci").dive
     return [found[key].value for key in KEYS]
 
 
@@ -208,25 +209,25 @@ def test_odd_files_too_give_the_verdict_that_dive_gives(text: str, tmp_path: Pat
 
 
 def test_a_share_that_is_no_number_is_no_verdict() -> None:
-    verdict = verdict_of(read_dive_ci(b"rules:\n", origin=".dive-ci"), layer("a"))
+    verdict = verdict_of(dive_config(b"rules:\n", origin=".dive-ci"), layer("a"))
     assert verdict.exit_code == 2
     assert "highestUserWastedPercent: dive's figure is NaN" in verdict.doubts[0]
     assert [result.outcome for result in verdict.results] == [Outcome.PASSED, Outcome.UNJUDGED]
 
 
 def test_an_infinite_share_is_no_verdict() -> None:
-    verdict = verdict_of(read_dive_ci(b"rules:\n", origin=".dive-ci"), layer("a"), layer(whiteout("a")))
+    verdict = verdict_of(dive_config(b"rules:\n", origin=".dive-ci"), layer("a"), layer(whiteout("a")))
     assert verdict.exit_code == 2
     assert "infinite" in verdict.doubts[0]
 
 
 def test_a_share_that_nobody_asks_for_is_no_doubt() -> None:
-    config = read_dive_ci(b"rules:\n  highestUserWastedPercent: disabled\n", origin=".dive-ci")
+    config = dive_config(b"rules:\n  highestUserWastedPercent: disabled\n", origin=".dive-ci")
     assert verdict_of(config, layer("a")).exit_code == 0
 
 
 def test_what_is_odd_about_dives_figures_is_said() -> None:
-    config = read_dive_ci(b"rules:\n", origin=".dive-ci")
+    config = dive_config(b"rules:\n", origin=".dive-ci")
     verdict = verdict_of(config, layer(file("a", b"1")), layer(file("-b", b"1"), whiteout("nothing"), file("c", b"2")))
     assert any("dive stops at a whiteout of a path that it cannot find" in note for note in verdict.notes)
 
@@ -262,35 +263,44 @@ def test_comments_blank_lines_and_other_keys_are_passed_over(end: str) -> None:
     rules = "rules:\n\n    # inside\n    lowestEfficiency: 0.5 # why\n    plugin1/rule1: error\n"
     text = f"# head\n---\nplugins:\n  - one\n{rules}last: x\n"
     assert limits(text.replace("\n", end)) == [0.5, None, 0.1]
-    notes = read_dive_ci(text.encode(), origin=".dive-ci").notes
+    notes = dive_config(text.encode(), origin=".dive-ci").notes
     assert notes == (".dive-ci: dive has no rule `plugin1/rule1` and ignores it.",)
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("rules: {lowestEfficiency: 0.9}", "line 1: only simple YAML is read here"),
-        ("rules:\n- lowestEfficiency: 0.9", "line 2: only simple YAML"),
-        ("rules:\n  - lowestEfficiency: 0.9", "line 2: only simple YAML"),
-        ("rules:\n  lowestEfficiency: 0.9\n   highestWastedBytes: 1", "line 3: only simple YAML"),
-        ("rules:\n  lowestEfficiency: &a 0.9", "line 2: only simple YAML"),
-        ("rules:\n  lowestEfficiency: |\n    0.9", "line 2: only simple YAML"),
-        ("rules:\n\tlowestEfficiency: 0.9", "line 2: only simple YAML"),
-        ("rules:\n  highestWastedBytes: 010", "line 2: only simple YAML is read here: `010` means different numbers"),
+        ("rules:\n- lowestEfficiency: 0.9", "line 2: `rules` must be a mapping"),
+        ("rules:\n  lowestEfficiency: 0.9\n   highestWastedBytes: 1", "line 3: not valid YAML: mapping values are not allowed"),
+        ("rules:\n\tlowestEfficiency: 0.9", "line 2: not valid YAML"),
+        ("rules:\n  highestWastedBytes: 010", "line 2: `010` means different numbers"),
         ("rules:\n  highestWastedBytes: 1_000", "means different numbers"),
         ("rules:\n  lowestEfficiency: .nan", "means different numbers"),
-        ("rules:\n  lowestEfficiency: nan", "`lowestEfficiency`: `nan` is not a ratio"),
+        ("rules:\n  lowestEfficiency: nan", "line 2: `lowestEfficiency`: `nan` is not a ratio"),
         ("rules:\n  lowestEfficiency: .inf", "means different numbers"),
-        ("rules:\n  lowestEfficiency: 1.5", "`lowestEfficiency`: `1.5` is outside of 0 to 1"),
+        ("rules:\n  lowestEfficiency: 1.5", "line 2: `lowestEfficiency`: `1.5` is outside of 0 to 1"),
         ("rules:\n  lowestEfficiency: off", "`lowestEfficiency`: `off` is not a ratio from 0 to 1, nor `disabled`"),
         ("rules:\n  lowestEfficency: 0.9", "line 2: dive has no rule `lowestEfficency`; did you mean `lowestEfficiency`?"),
         ("rules:\n  lowestEfficiency: 0.9\n  lowestefficiency: 0.8", "line 3: `lowestEfficiency` is stated twice"),
         ("rules:\nrules:\n", "line 2: `rules` is stated twice"),
+        ("rules:\nRULES:\n", "line 2: `rules` is stated twice"),
+        ("rules:\n  x: 1\n  x: 2\n", "line 3: `x` is stated twice"),
         ("rules:\n  highestWastedBytes: 20XB", "`highestWastedBytes`: `20XB` is not a size"),
-        ("rules:\n  highestWastedBytes: " + "9" * 2000, "a line is longer than 1,000 characters"),
-        ("rules:\n  \x1b[2J: 1", "line 2: only simple YAML"),
-        ("just text", "line 1: only simple YAML"),
-        (b"rules:\n  a: \xff", "not UTF-8 at line 2"),
+        ("rules:\n  lowestEfficiency: [0.9]", "line 2: a value is a number or a word"),
+        ("rules:\n  lowestEfficiency: !!int 1", "line 2: the tag `tag:yaml.org,2002:int` is not read here"),
+        ("rules:\n  lowestEfficiency: !!python/object/apply:os.system [id]", "line 2: a value is a number or a word"),
+        ("rules:\n  ? [a]\n  : 1", "line 2: a key must be a word"),
+        ("rules:\n  <<: 1", "line 2: only mappings can be merged"),
+        ("rules: &r\n  <<: *r\n", "line 2: not valid YAML: an anchor contains itself"),
+        ("a: &a [*a]\nrules:\n", "line 1: not valid YAML: an anchor contains itself"),
+        ("rules:\n  lowestEfficiency: *nothing", "line 2: not valid YAML: found undefined alias 'nothing'"),
+        ("rules:\n---\n]: [", "line 3: not valid YAML"),
+        ("rules:\n  a: \x1b[2J", "line 2: not valid YAML: a control character"),
+        ("rules: \x1b[2J", "line 1: not valid YAML: a control character"),
+        ("just text", "line 1: a file of rules must be a mapping"),
+        ("- rules:", "line 1: a file of rules must be a mapping"),
+        (b"rules:\n  a: \xff", "line 2: not UTF-8"),
+        (b"\xff\xfer", "line 1: not UTF-16"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -299,6 +309,145 @@ def test_what_cannot_be_read_for_sure_is_refused(text: str | bytes, sentence: st
         limits(text)
     assert sentence in str(raised.value)
     assert str(raised.value).isprintable()
+
+
+MERGES = "x: &x {lowestEfficiency: 1, highestUserWastedPercent: disabled}\ny: &y {lowestEfficiency: 0}\n"
+VALID_YAML = (
+    "rules: {lowestEfficiency: 0.9, highestUserWastedPercent: disabled}",
+    "{rules: {lowestEfficiency: 0.8, 'highestUserWastedPercent': \"1\"}}",
+    "{\n  rules: {\n    lowestEfficiency: 0.8, # why\n    highestUserWastedPercent: 1,\n  },\n}",
+    "rules: {}",
+    "rules: {lowestEfficiency}",
+    '"rules":\n  ? "lowestEfficiency"\n  : "0.9"\n  ? highestUserWastedPercent\n  : disabled\n',
+    "limit: &limit 0.8\nrules:\n  lowestEfficiency: *limit\n  highestUserWastedPercent: &other disabled\n",
+    f"{MERGES}rules:\n  <<: *x\n",
+    f"{MERGES}rules:\n  <<: *x\n  lowestEfficiency: 0\n",
+    f"{MERGES}rules:\n  lowestEfficiency: 0\n  <<: *x\n",
+    f"{MERGES}rules:\n  <<: [*x, *y]\n",
+    f"{MERGES}rules:\n  <<: [*y, *x, *y]\n",
+    f"{MERGES}rules: *x\n",
+    "rules:\n  lowestEfficiency:\n    0.8\n  highestUserWastedPercent:\n    # between\n    disabled\n",
+    "rules:\n  lowestEfficiency: |-\n    0.8\n  highestUserWastedPercent: >-\n    disabled\n",
+    "rules:\n  lowestEfficiency: |\n    0.8\n",
+    "rules:\n  highestWastedBytes: 1\n    MB\n  highestUserWastedPercent: disabled\n",
+    'rules:\n  "lowest\\x45fficiency": 0.9\n',
+    'rules:\n  lowestEfficiency: "0.\\\n    8"\n',
+    "rules:\n  lowestEfficiency: !!str 0.8\n",
+    "rules:\n  lowestEfficiency: !!str null\n",
+    "rules:\n  lowestEfficiency: !!str\n",
+    "rules:\n  lowestEfficiency: null\n  highestUserWastedPercent: Null\n",
+    "rules:\n  lowestEfficiency: 'null'\n",
+    "rules:\n  lowestEfficiency: ''\n",
+    "rules:\n  lowestEfficiency: 90%\n",
+    "rules:\n  lowestEfficiency: yes\n",
+    "rules:\n  highestWastedBytes: 2001-01-01\n",
+    "rules:\n  highestWastedBytes: 1:10\n",
+    f"{LAX}---\nrules:\n  lowestEfficiency: 1\n",
+    f"%YAML 1.1\n---\n{LAX}...\n",
+    f"--- # head\n{LAX}",
+    f"1: 2\n? \n: x\n{LAX}  true: x\n",
+    f"plugins: [a, {{b: c}}, !tagged d]\n{LAX}",
+    f"text: |\n  rules:\n    lowestEfficiency: 1\n{LAX}",
+    "rules:\n  - x\n",
+    "rules: 3\n",
+    "[rules]",
+    "rules:\n  lowestEfficiency: 0.9\n  lowestEfficiency: 0.1\n",
+    "rules:\n  lowestEfficiency: {a: 1}\n",
+    "rules:\n  lowestEfficiency: @x\n",
+    "rules:\n  lowestEfficiency: *x\n",
+    "a: &a {b: *a}\nrules:\n",
+    "rules:\n  lowestEfficiency: 0.8 highestUserWastedPercent: 1\n",
+    "rules: {lowestEfficiency: 0.8",
+    "a: b: c\nrules:\n",
+)
+
+
+@pytest.mark.parametrize("text", VALID_YAML)
+def test_valid_yaml_gives_the_verdict_that_dive_gives(text: str, tmp_path: Path) -> None:
+    layers = [layer(file("a", bytes(700)), file("b", bytes(300))), layer(whiteout("b"), file("c", bytes(1000)))]
+    archive, config = tmp_path / "image.tar", tmp_path / ".dive-ci"
+    archive.write_bytes(image(*layers))
+    config.write_bytes(text.encode())
+    assert_same_verdict(archive, config, layers, Flags())
+
+
+def test_a_file_in_utf_16_is_read_as_dive_reads_it() -> None:
+    assert limits("rules: {lowestEfficiency: 0.5}".encode("utf-16")) == [0.5, None, 0.1]
+
+
+def test_a_second_document_is_told_of() -> None:
+    notes = dive_config(b"rules:\n---\nrules: {lowestEfficiency: 0}\n", origin=".dive-ci").notes
+    assert notes == (".dive-ci: a second YAML document follows the rules; dive takes no notice of it.",)
+
+
+def bomb(lines: int) -> str:
+    """Nine aliases of the line before, again and again: 9 ** `lines` values for who copies."""
+    names = [f"n{number}" for number in range(lines)]
+    rows = [f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise(names)]
+    return "".join([f"n0: &n0 [{', '.join('x' * 9)}]\n", *rows])
+
+
+def merge_bomb(lines: int) -> str:
+    names = [f"n{number}" for number in range(lines)]
+    rows = [f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 9)}]}}\n" for before, name in pairwise(names)]
+    return "".join(["n0: &n0 {lowestEfficiency: 0.5}\n", *rows, f"rules:\n  <<: *{names[-1]}\n"])
+
+
+def test_aliases_of_aliases_cost_what_they_take_in_the_file() -> None:
+    assert limits(bomb(300) + "rules: {lowestEfficiency: 0.5}\n") == [0.5, None, 0.1]
+    assert limits(merge_bomb(300)) == [0.5, None, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"rules:\n#" + bytes(1 << 20), "longer than 64 KiB"),
+        (b"rules:\na: " + b"[" * 60_000, "line 2: nested too deeply"),
+        (b"rules:\na: " + b"{a: " * 15_000, "line 2: nested too deeply"),
+        (b"".join(b" " * depth + b"a:\n" for depth in range(350)), "nested too deeply"),
+        (b"rules: " + b"!" * 60_000, "line 1: the tag `tag:yaml.org"),
+        (b"rules: " + b"x" * 60_000, "line 1: `rules` must be a mapping"),
+        (b"rules: {" + b"x" * 60_000 + b": 1}", "line 1: not valid YAML"),
+        (b"rules:\n  highestWastedBytes: " + b"9" * 60_000, "line 2: `highestWastedBytes`: `9999"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_hostile_file_is_refused(text: bytes, sentence: str) -> None:
+    with pytest.raises(BadSettings) as raised:
+        limits(text)
+    assert sentence in str(raised.value)
+    assert len(str(raised.value)) < 300
+
+
+@settings(max_examples=100)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.lists(st.sampled_from([*"rules{}[]:,&*!|>-?#%@'\"\n\t ~0", "rules:", "\n  ", "<<: ", "&a ", "*a"]), max_size=40).map(
+            lambda parts: "".join(parts).encode()
+        ),
+    )
+)
+def test_any_bytes_are_read_or_refused_with_a_sentence(raw: bytes) -> None:
+    try:
+        dive_config(raw, origin=".dive-ci")
+    except BadSettings as error:
+        assert str(error).isprintable()
+
+
+def test_yaml_is_imported_only_where_there_is_a_file(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from layerscope.gate.config_sources import Flags, read_config\n"
+        "read_config(Flags(dive={'lowestEfficiency': '1'}), directory=Path(), environment={}); print('yaml' in sys.modules)"
+    )
+    seen = []
+    for text in (None, "rules:\n"):
+        if text is not None:
+            (tmp_path / ".dive-ci").write_text(text)
+        seen.append(
+            subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        )
+    assert seen == ["False\n", "True\n"]
 
 
 def test_the_three_rules_of_a_file_are_judged_beside_our_own(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.cli.rule_options import DIVE_RULES, RULES, TABLES
+from layerscope.cli.rule_options import RULES, TABLES
 from layerscope.errors import BadSettings
 from layerscope.gate import rule_keys
 from layerscope.gate.config import DEFAULT, Where
@@ -169,7 +169,7 @@ def test_dates_may_be_dates_or_text() -> None:
         ("max-size = true", "`max-size`: `true` is not a size"),
         ("max-size = []", "`max-size`: `[]` is not a size"),
         ("min-efficiency = nan", "`min-efficiency`: `nan` is not a share"),
-        ("min-efficiency = 90", "`min-efficiency`: `90` is more than 100%; did you mean 90%?"),
+        ("min-efficiency = 90", "`min-efficiency`: `90` is more than 100%; did you mean `90%`?"),
         ("max-layers = 1.5", "`max-layers`: `1.5` is not a number"),
         ("max-size = { limt = 1 }", "`max-size`: unknown key `limt`; did you mean `limit`?"),
         ("max-size = { severity = 'warn' }", "`max-size`: `limit` is missing"),
@@ -274,7 +274,6 @@ def test_a_directory_in_the_place_of_a_file_is_refused(here: Path) -> None:
 def test_the_command_line_has_a_flag_for_every_key() -> None:
     assert list(RULES) == list(KEYS)
     assert set(TABLES) == set(rule_keys.TABLES) - {"directory-growth", "waive"}
-    assert DIVE_RULES == rule_keys.DIVE_KEYS
 
 
 EVERYTHING = """\

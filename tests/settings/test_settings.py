@@ -14,7 +14,7 @@ from layerscope.errors import BadSettings
 from layerscope.settings.places import settings_path
 from layerscope.settings.read import read_settings
 from layerscope.settings.settings import Settings
-from layerscope.settings.suggestion import suggestion
+from layerscope.suggestion import suggestion
 
 KEY_IDS = ("app.help", "explore.sort", "list.up", "list.down")
 

@@ -142,7 +142,7 @@ def test_a_name_that_no_container_has_is_answered_with_near_ones(
     docker_images: KeptImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found(docker_images, monkeypatch)
-    with pytest.raises(NotFound, match=r"Docker .* has no container wed; did you mean web\?"):
+    with pytest.raises(NotFound, match=r"Docker .* has no container wed; did you mean `web`\?"):
         open_image("docker:container:wed")
 
 

@@ -105,7 +105,7 @@ def test_every_name_of_a_large_database_is_found(capsys: pytest.CaptureFixture[s
 
 
 def test_a_name_that_is_not_there_is_answered_with_near_ones() -> None:
-    with pytest.raises(NotFound, match=r"holds no image 'ap:1'; did you mean app:1"):
+    with pytest.raises(NotFound, match=r"holds no image 'ap:1'; did you mean `app:1`"):
         open_image("containerd:ap:1")
 
 

@@ -154,7 +154,7 @@ def test_whoever_stops_waiting_hangs_up(start: Start) -> None:
 
 def test_what_an_engine_says_is_escaped(start: Start) -> None:
     start(sent(ARCHIVE), tag="ap\x1b[2J:1")
-    with pytest.raises(NotFound, match=r"did you mean ap\\x1b\[2J:1") as caught:
+    with pytest.raises(NotFound, match=r"did you mean `ap\\x1b\[2J:1`") as caught:
         open_image("ap:1")
     assert "\x1b" not in str(caught.value)
 

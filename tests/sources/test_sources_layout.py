@@ -302,7 +302,7 @@ def test_several_tags_of_one_image_are_no_ambiguity(tmp_path: Path) -> None:
 def test_a_tag_that_is_not_there_is_answered_with_near_ones(tmp_path: Path) -> None:
     layout = Layout()
     files = layout.files(layout.image(BASE, names=tagged("stable")), layout.image(TOP, names=tagged("\x1b[1m")))
-    with pytest.raises(NotFound, match=r"holds no image 'stabel'; did you mean stable\? It holds \\x1b\[1m, stable"):
+    with pytest.raises(NotFound, match=r"holds no image 'stabel'; did you mean `stable`\? It holds \\x1b\[1m, stable"):
         opened(tmp_path, files, ":stabel")
 
 

@@ -91,7 +91,7 @@ def test_a_device_is_refused() -> None:
 
 def test_a_path_that_is_not_there_is_answered_with_near_ones(tmp_path: Path) -> None:
     write_tar(tmp_path / "image.tar", saved())
-    with pytest.raises(NotFound, match=r"there is no .*imgae.tar; did you mean .*image.tar\?"):
+    with pytest.raises(NotFound, match=r"there is no .*imgae.tar; did you mean `.*image.tar`\?"):
         open_image(str(tmp_path / "imgae.tar"))
     with pytest.raises(NotFound, match="there is no file or directory nginx"):
         open_image("nginx:latest")

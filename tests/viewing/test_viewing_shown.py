@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerscope.analysis import Contents, read_image
-from layerscope.errors import CorruptLayer
+from layerscope.errors import Cancelled, CorruptLayer
 from layerscope.sources.open import open_image
-from layerscope.viewing.cancelling import Cancelled
 from layerscope.viewing.decoding import LONGEST_LINE, MOST_LINES
 from layerscope.viewing.forms import Form, ShownFile
 from layerscope.viewing.hexdump import HexLines

@@ -13,6 +13,10 @@ class LayerscopeError(Exception):
     exit_code = 2
 
 
+class Cancelled(BaseException):
+    """Ends work that nobody waits for any more, in whichever thread; no `except Exception` on the way catches it."""
+
+
 class NotAnImage(LayerscopeError):
     """The named file exists, but it is not a container image; the message says what it looks like instead."""
 

@@ -20,6 +20,8 @@ CONFIGS_BYTES: Final = 256 << 20
 """All configs that one manifest.json leads to; those of 10,000 images take 200 MB."""
 DOCUMENT_VALUES: Final = 1 << 19
 """Values in one JSON document of an image: an index of 10,000 images has 300,000."""
+DIVE_CI_BYTES: Final = 1 << 16
+"""A `.dive-ci`, whose three rules take 100 bytes; PyYAML reads 64 KiB in 3 s."""
 TOML_DOTS: Final = 32
 """Dots in the keys of one line of TOML: the standard library's parser needs memory by the square of them."""
 ENGINE_ANSWER: Final = 64 << 20

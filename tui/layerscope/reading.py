@@ -12,7 +12,7 @@ from layerscope.cache.cache import Cache
 from layerscope.cache.cached_reader import CachedReader
 from layerscope.cache.stored import find_stored, keep_stored
 from layerscope.doubt import hash_algorithms, layer_problems
-from layerscope.errors import CorruptLayer
+from layerscope.errors import Cancelled, CorruptLayer
 from layerscope.forked import ForkedCall, can_fork
 from layerscope.layers.compression.streams import Compression, compression_of, unpacked_guess
 from layerscope.layers.readers.blob import ReadLayer, read_layer
@@ -193,10 +193,6 @@ def _checked(layer: StoredLayer, read: ReadLayer) -> ReadLayer:
     return replace(read, table=replace(read.table, problems=(*read.table.problems, *found))) if found else read
 
 
-class _Cancelled(BaseException):
-    """Ends the readers when the command is stopped."""
-
-
 class _Counter:
     """Adds up the stored bytes of `layers` that all readers got through; `is_cancelled` stops them at their next piece.
 
@@ -217,7 +213,7 @@ class _Counter:
 
         def add(length: int) -> None:
             if self.is_cancelled:
-                raise _Cancelled
+                raise Cancelled
             with self._lock:
                 self._done += length
                 self._progress(stage, self._done * self._total // max(self._share, 1), self._total)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 
 from layerscope.doubt import Check, digest_check, document_checks, hash_algorithms, layer_checks
+from layerscope.errors import Cancelled
 from layerscope.layers.hashing import hash_blob
 from layerscope.progress import Progress
 from layerscope.sources.image import Image, StoredLayer
@@ -38,10 +39,6 @@ def exit_code(checks: Iterable[Check]) -> int:
     return 1 if any(not check.is_unread for check in failed) else 2 if failed else 0
 
 
-class _Stopped(BaseException):
-    """Ends the hashing when the command is stopped."""
-
-
 class _Watch:
     """Adds up what all layers got through; raises in every thread once `stopped` is set."""
 
@@ -52,7 +49,7 @@ class _Watch:
 
     def add(self, length: int) -> None:
         if self.stopped.is_set():
-            raise _Stopped
+            raise Cancelled
         with self._lock:
             self._done += length
             self._progress("verifying", self._done, self._total)

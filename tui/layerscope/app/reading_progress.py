@@ -8,14 +8,11 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
+from layerscope.errors import Cancelled
 from layerscope.progress import Rate
 
 INTERVAL = 0.1
 """Seconds between two messages."""
-
-
-class Stopped(BaseException):
-    """Ends work in a thread that the user does not want any more."""
 
 
 @dataclass
@@ -29,7 +26,7 @@ class Progressed(Message, bubble=False):
 
 
 class ProgressPoster:
-    """A progress callback for long work: it posts Progressed at most ten times a second, and raises Stopped after `stop`."""
+    """A progress callback for long work: it posts Progressed at most ten times a second, and raises Cancelled after `stop`."""
 
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post
@@ -42,13 +39,13 @@ class ProgressPoster:
         self._rate = Rate(self._told)
 
     def stop(self) -> None:
-        """Raise Stopped at the next report."""
+        """Raise Cancelled at the next report."""
         self._is_stopped = True
 
     def check(self) -> None:
-        """Raise Stopped if the work was stopped."""
+        """Raise Cancelled if the work was stopped."""
         if self._is_stopped:
-            raise Stopped
+            raise Cancelled
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Report how far the work is. The end of it, which has no stage, is always posted."""

@@ -16,7 +16,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 from layerscope.errors import BadSettings
-from layerscope.settings.suggestion import suggestion
+from layerscope.suggestion import suggestion
 from layerscope.text import escape
 
 _ASCII = str.maketrans(

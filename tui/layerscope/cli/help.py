@@ -125,7 +125,7 @@ def help(ctx: click.Context, topic: str | None) -> None:  # noqa: A001 - it is c
 
 def _no_topic(topic: str) -> Exception:
     from layerscope.errors import UsageError
-    from layerscope.settings.suggestion import suggestion
+    from layerscope.suggestion import suggestion
     from layerscope.text import escape
 
     near = suggestion(topic, [*SUMMARIES, "references"])

@@ -16,6 +16,7 @@ from layerscope.cli.help import EXIT_CODES, GROUPS, HELP, REPORT, SUMMARIES
 from layerscope.cli.output import ready_streams
 from layerscope.cli.signals import Ended
 from layerscope.errors import LayerscopeError, NotFound
+from layerscope.suggestion import nearest, suggestion
 from layerscope.text import escape
 
 GATE = "ci"
@@ -175,9 +176,7 @@ def _meant_command(arguments: list[str]) -> str:
     typed = arguments[0] if arguments else ""
     if typed in SUMMARIES or os.path.lexists(typed):
         return ""
-    from difflib import get_close_matches
-
-    near = get_close_matches(typed, SUMMARIES, n=1)
+    near = nearest(typed, SUMMARIES)
     return f" (or did you mean the command `{near[0]}`?)" if near else ""
 
 
@@ -193,12 +192,9 @@ def _usage_sentence(error: click.ClickException) -> str:
     if context is None:
         return error.format_message()
     if isinstance(error, click.NoSuchOption):
-        sentence = f"there is no option {error.option_name}"
         options = [option for parameter in context.command.get_params(context) for option in parameter.opts]
-        from difflib import get_close_matches
-
-        near = get_close_matches(error.option_name, [*options, "--version"], n=1)
-        sentence += f"; did you mean {near[0]}?" if near else "."
+        near = suggestion(error.option_name, [*options, "--version"]) or "."
+        sentence = f"there is no option {error.option_name}{near}"
     else:
         sentence = error.format_message()
         sentence = sentence[:1].lower() + sentence[1:].rstrip(".") + "."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from layerscope.cli.options import complete_file
+from layerscope.dive.rule_limits import DIVE_KEYS
 
 if TYPE_CHECKING:
     from layerscope.gate.config import GateConfig
@@ -39,7 +40,6 @@ TABLES = {
     "budget": ("GLOB=SIZE", "Size limit of a directory or glob."),
     "max-cause": ("CAUSE=SIZE", "Limit on the waste of one cause."),
 }
-DIVE_RULES = ("lowestEfficiency", "highestWastedBytes", "highestUserWastedPercent")
 
 
 def _note_flag(context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -49,7 +49,7 @@ def _note_flag(context: click.Context, parameter: click.Parameter, value: object
 
 def rule_options(command: Command) -> Command:
     """Add a flag for each rule, and dive's three; `given_flags` reads them."""
-    for name in reversed(DIVE_RULES):
+    for name in reversed(DIVE_KEYS):
         option = click.option(
             f"--{name}", metavar="LIMIT", expose_value=False, callback=_note_flag, help="The rule of that name in dive."
         )
@@ -88,7 +88,7 @@ def given_flags() -> Flags:
     given: dict[str, Any] = context.meta.get(FLAGS, {}) if context is not None else {}
     return Flags(
         limits={name: given[name] for name in RULES if name in given},
-        dive={name: given[name] for name in DIVE_RULES if name in given},
+        dive={name: given[name] for name in DIVE_KEYS if name in given},
         forbid=given.get("forbid", ()),
         budget=given.get("budget", ()),
         max_cause=given.get("max-cause", ()),

@@ -15,7 +15,7 @@ from layerscope.gate.quantities import growth_of, named, size_of
 from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.search.patterns import glob
-from layerscope.settings.suggestion import suggestion
+from layerscope.suggestion import suggestion
 from layerscope.text import escape
 from layerscope.waste.find import Cause
 

@@ -8,15 +8,15 @@ from functools import reduce
 from pathlib import Path
 from typing import TypeVar
 
+from layerscope.dive.rule_limits import DEFAULTS, dive_limit
 from layerscope.errors import BadSettings
-from layerscope.gate.config import Budget, Forbid, GateConfig, MaxCause, Where, with_defaults
+from layerscope.gate.config import Budget, DiveLimit, Forbid, GateConfig, MaxCause, Where, with_defaults
 from layerscope.gate.config_document import cause_of, checked_glob, read_document, read_limit
-from layerscope.gate.dive_ci import dive_limit, dive_limits, read_dive_ci
 from layerscope.gate.quantities import named, size_of
 from layerscope.gate.rule_keys import KEYS, PREFIX
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.settings.read import decode_toml
-from layerscope.settings.suggestion import suggestion
+from layerscope.suggestion import suggestion
 from layerscope.text import escape
 
 FILE, PYPROJECT, DIVE_FILE = "layerscope.toml", "pyproject.toml", ".dive-ci"
@@ -82,7 +82,23 @@ def _of_toml(place: Path, *, name: str = "", must_exist: bool = False) -> GateCo
 def _of_dive_ci(flags: Flags, directory: Path) -> GateConfig:
     place = flags.dive_file or directory / DIVE_FILE
     name = str(flags.dive_file) if flags.dive_file else DIVE_FILE
-    return _read(place, name, lambda raw: read_dive_ci(raw, origin=name), must_exist=flags.dive_file is not None)
+    return _read(place, name, lambda raw: dive_config(raw, origin=name), must_exist=flags.dive_file is not None)
+
+
+def dive_config(raw: bytes, *, origin: str) -> GateConfig:
+    """Turn the bytes of a `.dive-ci` into dive's three rules, with dive's defaults for those it lacks. Raises BadSettings."""
+    from layerscope.dive.ci_file import read_ci_file  # imports yaml
+
+    file = read_ci_file(raw)
+    limits = {key: DiveLimit(limit, origin) for key, limit in file.limits.items()}
+    notes = [f"{origin}: dive has no rule `{name}` and ignores it." for name in file.unknown]
+    if file.is_followed:
+        notes.append(f"{origin}: a second YAML document follows the rules; dive ignores it.")
+    return GateConfig(dive=_dive_defaults() | limits, notes=tuple(notes))
+
+
+def _dive_defaults() -> dict[str, DiveLimit]:
+    return {key: DiveLimit(dive_limit(key, text), "dive's default") for key, text in DEFAULTS.items()}
 
 
 def _read(place: Path, name: str, read: Callable[[bytes], GateConfig], *, must_exist: bool) -> GateConfig:
@@ -149,10 +165,10 @@ def _of_dive_flags(flags: Flags, *, has_dive: bool) -> GateConfig:
     """Read dive's flags: one of them brings in all of dive's rules, as in dive itself."""
     if not flags.dive:
         return GateConfig()
-    limits = {} if has_dive else dive_limits({}, origin="")
+    limits = {} if has_dive else _dive_defaults()
     for key, value in flags.dive.items():
         with named("on the command line"):
-            limits[key] = dive_limit(key, value, origin=f"--{key}")
+            limits[key] = DiveLimit(dive_limit(key, value), f"--{key}")
     return GateConfig(dive=limits)
 
 

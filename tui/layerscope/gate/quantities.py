@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from layerscope.errors import BadSettings
 from layerscope.gate.verdict import RuleResult, Unit
+from layerscope.suggestion import did_you_mean
 from layerscope.text import escape
 from layerscope.units import parse_size, size_text
 
@@ -65,7 +66,7 @@ def share_of(written: object) -> float:
         raise BadSettings(f"{_shown(written)} is not {_SHARES}")
     share = float(Decimal(number) / 100 if text.endswith("%") else Decimal(number))
     if share > 1:
-        meant = f"; did you mean {number}%?" if not text.endswith("%") and share <= 100 else ""
+        meant = did_you_mean([f"{number}%"] if not text.endswith("%") and share <= 100 else [])
         raise BadSettings(f"{_shown(written)} is more than 100%{meant}")
     return share
 

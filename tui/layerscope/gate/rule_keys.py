@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from layerscope.dive.rule_limits import DIVE_KEYS
 from layerscope.gate.quantities import Quantity, count_of, growth_of, share_of, size_of, text_of
 from layerscope.gate.verdict import Unit
 
@@ -83,7 +84,6 @@ KEYS = {key.name: key for key in _KEYS}
 GROWTH_KEYS = ("max-growth", "max-own-growth", "max-waste-growth")
 TABLES = ("forbid", "budget", "max-cause", "directory-growth", "waive")
 """Keys that may stand several times, each time with a table."""
-DIVE_KEYS = ("lowestEfficiency", "highestWastedBytes", "highestUserWastedPercent")
 RULE_KEYS = (*(key.name for key in _KEYS if key.unit), *TABLES[:-1], *DIVE_KEYS)
 """What a waiver can be about."""
 PATH_KEYS = frozenset({"min-efficiency", "max-wasted", "max-wasted-percent", "max-file-size", "forbid", "budget", "max-cause"})

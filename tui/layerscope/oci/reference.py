@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from layerscope.suggestion import nearest
+
 DEFAULT_DOMAIN = "docker.io"
 OFFICIAL = "library/"
 DEFAULT_TAG = "latest"
@@ -68,9 +70,7 @@ def best_match(wanted: str, names: Iterable[str]) -> set[str]:
 def near_matches(wanted: str, names: Sequence[str]) -> list[str]:
     """Suggest at most three names that someone who typed `wanted` may have meant."""
     by_spelling = {spelling: name for name in names for spelling in _spellings(name)}
-    import difflib
-
-    close = difflib.get_close_matches(wanted, by_spelling, n=6, cutoff=0.5)
+    close = nearest(wanted, by_spelling, most=6, likeness=0.5)
     return list(dict.fromkeys(by_spelling[spelling] for spelling in close))[:3]
 
 

@@ -10,7 +10,7 @@ import msgspec
 from layerscope.errors import BadSettings
 from layerscope.settings.key_names import textual_keys
 from layerscope.settings.settings import Settings, choices
-from layerscope.settings.suggestion import suggestion
+from layerscope.suggestion import suggestion
 from layerscope.text import escape
 
 KEYS = "keys"

@@ -7,7 +7,7 @@ import unicodedata
 from functools import cache
 
 from layerscope.errors import BadSettings
-from layerscope.settings.suggestion import suggestion
+from layerscope.suggestion import suggestion
 from layerscope.text import escape
 
 MODIFIERS = ("alt", "ctrl", "hyper", "meta", "shift", "super")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from layerscope.errors import NotFound, UsageError
 from layerscope.sources.engine_names import CONTAINER, EngineKind, may_be_container, may_be_image, split_prefix
+from layerscope.suggestion import did_you_mean, nearest
 from layerscope.text import escape
 
 LAYER = "layer:"
@@ -39,9 +40,9 @@ class EngineName:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A parsed reference. `path` is None for standard input, `tag` empty when none was given. With `engine`, it is an image in
-    an engine instead; with `is_containerd`, an image in containerd's content store. With `is_layer`, the user says that it
-    is not an image but one layer.
+    """A parsed reference. `path` is None for standard input, `tag` empty when none was given. With `engine`, it is an image
+    in an engine instead; with `is_containerd`, an image in containerd's content store. With `is_layer`, the user says
+    that it is not an image but one layer.
     """
 
     typed: str
@@ -68,9 +69,9 @@ class Location:
 
 
 def locate(reference: str) -> Location:
-    """Parse `reference`: PATH, PATH:REF, -, these three after `docker-archive:`, `oci-archive:`, `oci:` or `dir:`, `layer:` and
-    a PATH or -, or the name or id of an image in an engine, perhaps after `docker:` or `podman:`, or `container:` and that
-    of a container, or `containerd:` and the name or digest of an image in containerd's content store.
+    """Parse `reference`: PATH, PATH:REF, -, these three after `docker-archive:`, `oci-archive:`, `oci:` or `dir:`, `layer:`
+    and a PATH or -, or the name or id of an image in an engine, perhaps after `docker:` or `podman:`, or `container:` and
+    that of a container, or `containerd:` and the name or digest of an image in containerd's content store.
 
     A prefix decides. So does a path that exists, except that a bare name is no directory without an image's documents (`node:1`
     beside a directory `node`). Otherwise what starts with `/`, `./`, `../` or `~` is a path, and any valid image name is an
@@ -155,7 +156,7 @@ def _is_there(path: str) -> bool:
 def _not_found(path: str) -> str:
     near = near_files(path)
     if near:
-        return f"there is no {escape(path[:200])}; did you mean {' or '.join(escape(name) for name in near)}?"
+        return f"there is no {escape(path[:200])}{did_you_mean(near)}"
     return (
         f"there is no file or directory {escape(path[:200])}; for an image of an engine, try: docker save IMAGE | layerscope -"
     )
@@ -169,6 +170,4 @@ def near_files(path: str) -> list[str]:
             names = [entry.name for entry, _ in zip(entries, range(MAX_NEAR), strict=False)]
     except (OSError, ValueError):
         return []
-    import difflib
-
-    return [str(Path(parent, near)) for near in difflib.get_close_matches(name, names, n=2, cutoff=0.7)]
+    return [str(Path(parent, near)) for near in nearest(name, names, most=2, likeness=0.7)]

@@ -9,6 +9,7 @@ import numpy as np
 from layerscope.errors import NotFound
 from layerscope.layers.table import Kind
 from layerscope.layers.tar.names import normalize
+from layerscope.suggestion import did_you_mean, nearest
 from layerscope.text import escape
 from layerscope.tree.tree import Tree, View
 
@@ -104,8 +105,7 @@ class _Walk:
         if normalize(self._path) != normalize(self._tree.nodes.paths[self._node] + b"/" + name):
             sentence += f": {self._place} has no {escape(name)}"
         history = "" if node is None else _elsewhere(self._tree, node, self._view.last)
-        near = _near(self._view, self._node, name)
-        return sentence + (f"; {history}" if history else "") + (f"; similar names: {', '.join(near)}" if near else "")
+        return sentence + (f"; {history}" if history else "") + did_you_mean(_near(self._view, self._node, name))
 
     @property
     def _shown(self) -> str:
@@ -143,8 +143,6 @@ def _near(view: View, directory: int, name: bytes) -> list[str]:
     nodes = view.tree.nodes
     below = slice(directory + 1, int(nodes.end[directory]))
     children = directory + 1 + np.flatnonzero((nodes.parent[below] == directory) & view.is_visible[below])
-    names = {os.fsdecode(nodes.name(child)).lower(): child for child in children[:MAX_COMPARED].tolist()}
-    from difflib import get_close_matches
-
-    near = get_close_matches(os.fsdecode(name).lower(), names, n=3)
-    return ["/" + escape(nodes.paths[names[each]]) for each in near]
+    names = {os.fsdecode(nodes.name(child)): child for child in children[:MAX_COMPARED].tolist()}
+    near = nearest(os.fsdecode(name), names, most=3)
+    return ["/" + os.fsdecode(nodes.paths[names[each]]) for each in near]

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from layerscope.errors import LayerscopeError
+from layerscope.errors import Cancelled
 
 IsCancelled = Callable[[], bool]
-
-
-class Cancelled(LayerscopeError):
-    """The result is no longer needed; the user is told nothing."""
 
 
 def never_cancelled() -> bool:
@@ -21,7 +17,7 @@ def never_cancelled() -> bool:
 def stop_if(is_cancelled: IsCancelled) -> None:
     """Raise Cancelled when the work is no longer wanted."""
     if is_cancelled():
-        raise Cancelled("cancelled")
+        raise Cancelled
 
 
 class BoundedPieces:

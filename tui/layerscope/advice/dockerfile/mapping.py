@@ -110,8 +110,8 @@ def _instruction_cost(instruction: Instruction) -> float:
 
 
 def _is_recognized(reading: _Reading, steps: list[Step]) -> bool:
-    """Tell whether enough instructions are paired; those that make no layer count a fifth, because WORKDIR /app and CMD recur
-    in many images.
+    """Tell whether enough instructions are paired; those that make no layer count a fifth, because WORKDIR /app and CMD
+    recur in many images.
     """
     own = steps[reading.alignment.own_from :]
     expected = max(

@@ -139,8 +139,8 @@ def _spelled(spelling: str, text: str) -> float:
 
 
 def _fits(pieces: list[str], text: str) -> bool:
-    """Tell whether `text` consists of the pieces in order with anything between them. Each piece is searched once, so this is
-    linear.
+    """Tell whether `text` consists of the pieces in order with anything between them. Each piece is searched once, so this
+    is linear.
     """
     first, *middle, last = pieces
     if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):

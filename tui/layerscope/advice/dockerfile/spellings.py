@@ -83,8 +83,8 @@ class _Build:
         return Wanted(instruction, all_spellings(iter(texts)), targets)
 
     def _targets(self, destination: str) -> Iterator[str]:
-        """Yield a destination as written, with known values, with none, and each as an absolute path, with and without a slash
-        at its end.
+        """Yield a destination as written, with known values, with none, and each as an absolute path, with and without a
+        slash at its end.
         """
         for path in (destination, self._expand(destination), expand(destination, {})):
             yield path

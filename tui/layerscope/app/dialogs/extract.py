@@ -17,8 +17,7 @@ from textual.worker import get_current_worker
 
 from layerscope.analysis import Contents
 from layerscope.app.keys.bindings import back
-from layerscope.app.reading_progress import Stopped
-from layerscope.errors import LayerscopeError, WouldOverwrite
+from layerscope.errors import Cancelled, LayerscopeError, WouldOverwrite
 from layerscope.extraction.extract import Extracted, extract
 from layerscope.text import escape
 from layerscope.tree.tree import View
@@ -82,14 +81,14 @@ class ExtractDialog(ModalScreen[str | None]):
 
         def progress(_stage: str, done: int, total: int) -> None:
             if worker.is_cancelled:
-                raise Stopped
+                raise Cancelled
             self.post_message(self.Advanced(done, total))
 
         try:
             place = Path(where).expanduser()
             found = extract(self._contents, self._view, self._node, place, overwrite=overwrite, progress=progress)
             self.post_message(self.Done(found, str(place)))
-        except Stopped:
+        except Cancelled:
             pass
         except (LayerscopeError, RuntimeError, ValueError) as error:  # ~nobody has no home; a NUL is in no path
             self.post_message(self.Refused(str(error), is_there=isinstance(error, WouldOverwrite)))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from layerscope.app.reading_progress import Progressed, ProgressPoster, Stopped
-from layerscope.errors import LayerscopeError
+from layerscope.app.reading_progress import Progressed, ProgressPoster
+from layerscope.errors import Cancelled, LayerscopeError
 from layerscope.progress import Progress
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Loader:
                 self._watch(self._source.fingerprint)
             else:
                 self._run()
-        except Stopped:
+        except Cancelled:
             pass
         except (LayerscopeError, OSError, MemoryError) as error:
             self._post(Failed(error))

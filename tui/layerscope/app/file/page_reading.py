@@ -11,9 +11,9 @@ from layerscope.app.file.header import Mode
 from layerscope.app.file.pages import Difference, Hex, Page, Sentences, SourceText
 from layerscope.app.file.path_history import PathHistory
 from layerscope.app.widgets.highlight import highlighted
-from layerscope.errors import LayerscopeError
+from layerscope.errors import Cancelled, LayerscopeError
 from layerscope.units import size_text
-from layerscope.viewing.cancelling import Cancelled, IsCancelled
+from layerscope.viewing.cancelling import IsCancelled
 from layerscope.viewing.difference import difference
 from layerscope.viewing.forms import Form, ShownFile
 from layerscope.viewing.shown import load

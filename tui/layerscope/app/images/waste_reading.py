@@ -8,8 +8,7 @@ from threading import Event
 
 from textual.message import Message
 
-from layerscope.app.reading_progress import Stopped
-from layerscope.errors import LayerscopeError
+from layerscope.errors import Cancelled, LayerscopeError
 from layerscope.progress import Progress
 from layerscope.sources.listing.found import FoundImage
 
@@ -65,10 +64,10 @@ class ImagesReader:
                     continue
                 if wasted is not None:
                     self._post(WasteLearned(number, wasted))
-        except Stopped:
+        except Cancelled:
             pass
         self._post(ReadingEnded(tuple(problems)))
 
     def _progress(self, _stage: str, _done: int, _total: int) -> None:
         if self._is_stopped.is_set():
-            raise Stopped
+            raise Cancelled

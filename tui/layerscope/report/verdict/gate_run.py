@@ -9,7 +9,7 @@ from layerscope.advice.advice import Advice
 from layerscope.analysis import Analysis
 from layerscope.errors import UsageError
 from layerscope.gate.verdict import Verdict
-from layerscope.settings.suggestion import suggestion
+from layerscope.suggestion import suggestion
 from layerscope.text import escape
 
 

@@ -66,7 +66,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An item of an index or archive that cannot be opened as an image; `error` is raised if the user asks for it."""
+    """An item that an index or archive lists but that cannot be opened as an image; `error` is raised if the user asks for
+    it.
+    """
 
     error: LayerscopeError
     names: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from layerscope.oci.platform import Platform, host_platform
 from layerscope.oci.reference import best_match, familiar, near_matches
 from layerscope.sources.documents.candidate import Candidate, Refused, Stored
 from layerscope.sources.location import Location
+from layerscope.suggestion import did_you_mean
 from layerscope.text import escape
 
 MAX_LISTED = 20
@@ -99,9 +100,8 @@ def _no_such_tag(groups: Groups, location: Location) -> str:
         last = _last_number([image for group in groups.values() for image in group])
         several = f", or choose by position: @0 to @{last}" if last else ""
         return f"{sentence}; its images have no tags, so omit the tag{several}"
-    near = near_matches(location.tag, names)
-    question = f"; did you mean {' or '.join(escape(name) for name in near)}? It" if near else "; it"
-    return f"{sentence}{question} holds {_list(names)}"
+    question = did_you_mean(near_matches(location.tag, names))
+    return f"{sentence}{question} It holds {_list(names)}" if question else f"{sentence}; it holds {_list(names)}"
 
 
 def _openable(groups: Groups, location: Location) -> Groups:

@@ -36,7 +36,9 @@ class Files(Protocol):
         ...
 
     def blob(self, name: str) -> Blob:
-        """Return the bytes of a file. Raises NotFound with a sentence that begins with the escaped name."""
+        """Return the bytes of a file. Raises NotFound with a sentence that begins with the name, escaped, not with the
+        place.
+        """
         ...
 
     def names(self) -> list[bytes]:

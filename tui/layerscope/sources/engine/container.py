@@ -26,6 +26,7 @@ from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer
 from layerscope.sources.storage.in_place import search_container
 from layerscope.sources.storage.unreadable import StorageUnreadable
+from layerscope.suggestion import did_you_mean
 from layerscope.text import escape
 
 NOWHERE = Path("/nonexistent")
@@ -124,9 +125,7 @@ def _note_absent(engine: Engine, name: str, reasons: list[str]) -> list[_FoundCo
     listed = engine.ask("/containers/json?all=1") or ()
     with taking_apart(engine.endpoint):
         names = [str(each).removeprefix("/") for container in listed for each in container.get("Names") or ()]
-    near = [escape(each) for each in near_matches(name, names)]
-    question = f"; did you mean {' or '.join(near)}?" if near else ""
-    reasons.append(f"{engine.endpoint} has no container {escape(name)}{question}")
+    reasons.append(f"{engine.endpoint} has no container {escape(name)}{did_you_mean(near_matches(name, names))}")
     return []
 
 

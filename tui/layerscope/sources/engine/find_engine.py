@@ -17,6 +17,7 @@ from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.engine.pull import pull_image
 from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.location import EngineName, near_files
+from layerscope.suggestion import did_you_mean
 from layerscope.text import escape
 
 
@@ -144,7 +145,7 @@ def _advice(wanted: EngineName, search: _EngineSearch) -> str:
     near = [file for file in near_files(wanted.name) if wanted.no_path and not wanted.name.startswith(file)]
     tags = sorted({familiar(tag) for engine in search.asked for tag in _names(engine)})
     near += near_matches(wanted.name, tags)[:2]
-    question = f"; did you mean {' or '.join(escape(each) for each in near)}?" if near else ""
+    question = did_you_mean(near)
     if search.asked:
         return f"{question or ';'} to have {search.asked[0].endpoint.kind.label} pull it, add --pull"
     if search.failed:

@@ -20,9 +20,9 @@ def find_images(
     engine_options: EngineOptions = DEFAULT_ENGINE_OPTIONS,
     progress: Progress = unwatched,
 ) -> FoundImages:
-    """Find all images, each once. A reference is an archive or layout, perhaps with a tag, a name in an engine, or an engine's
-    prefix alone, such as `podman:`; without references it is the first engine that answers. `engine_options` are for opening
-    an engine's image.
+    """Find all images, each once. A reference is an archive or layout, perhaps with a tag, a name in an engine, or an
+    engine's prefix alone, such as `podman:`; without references it is the first engine that answers. `engine_options` are
+    for opening an engine's image.
 
     What cannot be read becomes a problem if there are references, so that the rest can be shown; otherwise raises EngineFailed.
     """

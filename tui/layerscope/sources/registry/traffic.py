@@ -10,15 +10,13 @@ from email.utils import parsedate_to_datetime
 from threading import BoundedSemaphore, Event, Lock
 from typing import Any
 
+from layerscope.errors import Cancelled
+
 AT_ONCE = 8
 """Requests to one host at a time; registries answer more with 429."""
 LONGEST_WAIT = 60.0
 """Seconds that a registry may ask us to wait before we try again."""
 FIRST_WAIT = 0.5
-
-
-class FetchCancelled(BaseException):
-    """The command was stopped; ends every thread that fetches."""
 
 
 class Traffic:
@@ -99,7 +97,7 @@ class Traffic:
     def check(self) -> None:
         """Raise Cancelled after `cancel`."""
         if self._is_cancelled.is_set():
-            raise FetchCancelled
+            raise Cancelled
 
     @property
     def total(self) -> int:

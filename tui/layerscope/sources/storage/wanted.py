@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from layerscope.errors import AmbiguousImage, NotFound
 from layerscope.oci.reference import DEFAULT_TAG, familiar, near_matches, normalize, tag_of
+from layerscope.suggestion import did_you_mean
 from layerscope.text import escape
 
 MAX_LISTED = 20
@@ -40,8 +41,7 @@ def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, plac
     if found:
         listed = ", ".join(each[:12] for each in found[:MAX_LISTED])
         raise AmbiguousImage(f"{place} has {len(found)} images whose id begins with {digits}: {listed}")
-    near = [escape(name) for name in near_matches(text, [familiar(name) for name in names])]
-    question = f"; did you mean {' or '.join(near)}?" if near else ""
+    question = did_you_mean(near_matches(text, [familiar(name) for name in names]))
     raise NotFound(f"{place} has no image '{escape(text[:200])}'{question}")
 
 
