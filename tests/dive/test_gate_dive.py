@@ -377,7 +377,7 @@ def test_a_file_in_utf_16_is_read_as_dive_reads_it() -> None:
 
 def test_a_second_document_is_told_of() -> None:
     notes = dive_config(b"rules:\n---\nrules: {lowestEfficiency: 0}\n", origin=".dive-ci").notes
-    assert notes == (".dive-ci: a second YAML document follows the rules; dive takes no notice of it.",)
+    assert notes == (".dive-ci: a second YAML document follows the rules; dive ignores it.",)
 
 
 def bomb(lines: int) -> str:

@@ -18,13 +18,13 @@ class Outline:
     def __init__(self, images: Sequence[ImageFacts]) -> None:
         self.order = ImageOrder.SIZE
         self.text = ""
-        self.ledger = LayerUsage.of(images)
+        self.usage = LayerUsage.of(images)
         self._folded: set[Digest | None] = set()
         self._refresh()
 
     def sort_next(self) -> None:
         self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
-        self.ledger = self.ledger.ordered(self.order)
+        self.usage = self.usage.ordered(self.order)
         self._refresh()
 
     def filter(self, text: str) -> None:
@@ -34,30 +34,30 @@ class Outline:
 
     def learn(self, number: int, wasted_bytes: int) -> None:
         """Add the waste of an image, which applies to all images with the same layers."""
-        images = self.ledger.forest.images
+        images = self.usage.forest.images
         chain_id = images[number].chain_id
-        self.ledger = LayerUsage.of(
+        self.usage = LayerUsage.of(
             [each.wasting(wasted_bytes) if each.chain_id == chain_id else each for each in images], self.order
         )
         self._refresh()
 
     def is_foldable(self, row: Row) -> bool:
         """Tell whether anything is built on an image. Of images with the same layers, only the last one folds."""
-        node = self.ledger.forest.nodes[row.node]
+        node = self.usage.forest.nodes[row.node]
         return node.end > row.node + 1 and row.image == (*node.images, TRUNK)[: len(node.images) or 1][-1]
 
     def is_open(self, row: Row) -> bool:
         """Tell whether the images built on it are shown: always while there is a filter."""
-        return bool(self.text) or self.ledger.forest.nodes[row.node].chain_id not in self._folded
+        return bool(self.text) or self.usage.forest.nodes[row.node].chain_id not in self._folded
 
     def toggle(self, row: Row) -> None:
         """Fold or unfold the images built on it."""
         if self.is_foldable(row) and not self.text:
-            self._folded ^= {self.ledger.forest.nodes[row.node].chain_id}
+            self._folded ^= {self.usage.forest.nodes[row.node].chain_id}
             self._refresh()
 
     def fold_all(self, *, is_open: bool) -> None:
-        self._folded = set() if is_open else {node.chain_id for node in self.ledger.forest.nodes}
+        self._folded = set() if is_open else {node.chain_id for node in self.usage.forest.nodes}
         self._refresh()
 
     def is_hit(self, row: Row) -> bool:
@@ -69,20 +69,20 @@ class Outline:
         place = next((line for line, row in enumerate(self.rows) if row.image == image), None)
         if place is not None:
             return place
-        node = self.ledger.forest.node_of[image]
+        node = self.usage.forest.node_of[image]
         return max((line for line, row in enumerate(self.rows) if row.node <= node), default=0)
 
     def _fits(self, number: int) -> bool:
-        image = self.ledger.forest.images[number]
-        return any(self.text in title.lower() for title in self.ledger.titles(number)) or image.id.encoded.startswith(self.text)
+        image = self.usage.forest.images[number]
+        return any(self.text in title.lower() for title in self.usage.titles(number)) or image.id.encoded.startswith(self.text)
 
     def _refresh(self) -> None:
         self.rows = self._filtered() if self.text else self._unfolded()
 
     def _unfolded(self) -> list[Row]:
-        nodes = self.ledger.forest.nodes
+        nodes = self.usage.forest.nodes
         shown, hidden_to = [], 0
-        for row in rows(self.ledger.forest):
+        for row in rows(self.usage.forest):
             if row.node < hidden_to:
                 continue
             shown.append(row)
@@ -92,7 +92,7 @@ class Outline:
 
     def _filtered(self) -> list[Row]:
         """Yield the hits, and before each the first line of every node below it."""
-        nodes, found = self.ledger.forest.nodes, [row for row in rows(self.ledger.forest) if self.is_hit(row)]
+        nodes, found = self.usage.forest.nodes, [row for row in rows(self.usage.forest) if self.is_hit(row)]
         needed = set()
         for row in found:
             node = nodes[row.node].parent
@@ -101,4 +101,4 @@ class Outline:
                 node = nodes[node].parent
         hits = {row.node for row in found}
         firsts = {(node, (*nodes[node].images, TRUNK)[0]) for node in needed - hits}
-        return [row for row in rows(self.ledger.forest) if self.is_hit(row) or (row.node, row.image) in firsts]
+        return [row for row in rows(self.usage.forest) if self.is_hit(row) or (row.node, row.image) in firsts]

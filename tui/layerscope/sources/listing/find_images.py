@@ -28,13 +28,13 @@ def find_images(
     """
     if not references:
         return _of_engine(None, "", engine_options, progress)
-    catch = FoundImages()
+    images = FoundImages()
     for reference in references:
         try:
-            catch += _find(reference, stdin, engine_options, progress)
+            images += _find(reference, stdin, engine_options, progress)
         except LayerscopeError as error:
-            catch += FoundImages(problems=[str(error)])
-    return catch.merged()
+            images += FoundImages(problems=[str(error)])
+    return images.merged()
 
 
 def _find(reference: str, stdin: BinaryIO | None, engine_options: EngineOptions, progress: Progress) -> FoundImages:

@@ -31,10 +31,10 @@ class _Document:
     wasted: dict[str, int] = field(default_factory=dict)
 
 
-def recall_waste(cache: Cache | None, catch: FoundImages) -> FoundImages:
+def recall_waste(cache: Cache | None, images: FoundImages) -> FoundImages:
     """Add the waste of images that were analyzed before. A convenience: nothing here fails."""
     wasted = _read(cache)
-    return replace(catch, found=[replace(each, facts=_recalled(each.facts, wasted)) for each in catch.found])
+    return replace(images, found=[replace(each, facts=_recalled(each.facts, wasted)) for each in images.found])
 
 
 def remember_waste(cache: Cache | None, images: Iterable[ImageFacts]) -> None:
