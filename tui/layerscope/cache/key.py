@@ -35,7 +35,7 @@ class CacheKey:
 
     @property
     def name(self) -> str:
-        """File name; empty for digests that are not cached."""
+        """Return the file name; empty for digests that are not cached."""
         name = f"{self.digest.replace(':', '-')}.{self.ending}"
         return name if is_name(name) else ""
 

@@ -44,7 +44,7 @@ class Destination:
 
     @property
     def longest_name(self) -> int:
-        """Bytes in the longest name that can be written here."""
+        """Return the bytes of the longest name that can be written here."""
         return os.fpathconf(self._root, "PC_NAME_MAX")
 
     def shown(self, path: bytes) -> str:

@@ -52,7 +52,7 @@ class Judge:
     used: set[Waiver] = field(default_factory=set)
 
     def judge(self, rule: Rule, measure: Measuring) -> RuleResult:
-        """Measure; if the rule is broken, measure again without what is waived."""
+        """Judge a rule: measure, and if it is broken, measure again without what is waived."""
         measured = measure(None)
         if measured.doubt:
             self.doubts.append(f"{rule.name}: {measured.doubt}.")

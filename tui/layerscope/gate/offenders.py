@@ -62,7 +62,7 @@ def entry_findings(subject: Subject, entries: Longs) -> tuple[Finding, ...]:
 
 
 def own_files(subject: Subject, excluded: NodeMask | None) -> Longs:
-    """Regular-file entries of the author's layers, including those that a later layer removes."""
+    """Return the regular-file entries of the author's layers, including those that a later layer removes."""
     tree = subject.analysis.tree
     is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > subject.base_layers)
     if excluded is not None:

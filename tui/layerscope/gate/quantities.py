@@ -47,7 +47,7 @@ Quantity = int | float | Growth | str
 
 
 def size_of(written: object) -> int:
-    """Bytes: `20MB` and `300k` are decimal, `1.5GiB` is binary, a plain number counts bytes. Raises BadSettings."""
+    """Parse bytes: `20MB` and `300k` are decimal, `1.5GiB` is binary, a plain number counts bytes. Raises BadSettings."""
     if isinstance(written, int) and not isinstance(written, bool) and 0 <= written <= MOST_BYTES:
         return written
     size = parse_size(written) if isinstance(written, str) else None

@@ -76,7 +76,7 @@ class RuleResult:
 
     @property
     def margin(self) -> float:
-        """How far the figure is from its limit: positive inside, negative beyond."""
+        """Return how far the figure is from its limit: positive inside, negative beyond."""
         return self.measured - self.limit if self.is_floor else self.limit - self.measured
 
 
@@ -104,5 +104,7 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0 passed, 1 a rule failed, 2 could not judge. Doubt comes first: figures of a damaged image prove nothing."""
+        """Return 0 for passed, 1 if a rule failed, 2 if there are doubts, which come first: figures of a damaged image prove
+        nothing.
+        """
         return 2 if self.doubts else 1 if self.failed else 0

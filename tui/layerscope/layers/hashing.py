@@ -95,7 +95,7 @@ class BackgroundHashing:
 
     @property
     def hashes(self) -> LayerHashes:
-        """Hashes, available after the context was left."""
+        """Return the hashes, available after the context was left."""
         stored = f"{self._algorithms.stored}:{self._stored.hexdigest()}"
         if self._is_plain and self._algorithms.stored == self._algorithms.unpacked:
             return LayerHashes(stored, stored)

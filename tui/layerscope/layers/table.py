@@ -138,7 +138,6 @@ class Entries:
 
     @classmethod
     def none(cls) -> Entries:
-        """No entries at all."""
         longs, strings = np.zeros(0, np.int64), Strings.of([])
         small, ids = np.zeros(0, np.uint16), np.zeros((0, 2), np.uint64)
         return cls(strings, small.astype(np.uint8), small, longs, longs, longs, longs, longs, ids, strings)

@@ -38,7 +38,7 @@ def ambiguities(raw: bytes, document: Any) -> list[str]:
 
 
 def _twice(top: Any, document: Any) -> Iterator[str]:
-    """Fields that are there twice, or in other letters. A loop, so that depth costs no stack."""
+    """Return the fields that are there twice, or in other letters. A loop, so that nesting uses no stack."""
     todo = [(top, document)]
     while todo:
         value, wanted = todo.pop()

@@ -117,7 +117,7 @@ class _Replay:
             self._targets[key] = target
 
     def _resolved(self, key: bytes) -> bytes:
-        """`key` with its directory resolved; as it is when that directory is no link or a loop of them."""
+        """Return `key` with its directory resolved; unchanged if that directory is no link or a loop of them."""
         directory = parent_of(key)
         if not directory or self._targets.keys().isdisjoint((directory, *ancestors_of(directory))):
             return key

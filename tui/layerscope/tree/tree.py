@@ -124,18 +124,18 @@ class View:
 
     @cached_property
     def size(self) -> Longs:
-        """Content bytes of each node that is seen, 0 for all but files; every name of a content shows its size."""
+        """Return the content bytes of each visible node, 0 for all but files; every name of a content shows its size."""
         return self.tree.content_size(self.entry)
 
     @cached_property
     def removed_size(self) -> Longs:
-        """Content bytes of each REMOVED node as they were below layer `first`; 0 for all others."""
+        """Return the content bytes of each REMOVED node as they were below layer `first`; 0 for all others."""
         before = np.where(self.change == Change.REMOVED, self.before, -1)
         return self.tree.content_size(self._entries_of(before))
 
     @cached_property
     def counted_size(self) -> Longs:
-        """`size` with each content counted at its first name only, so that sums are what a disk would hold."""
+        """Return `size` with each content counted at its first name only, so that sums are what a disk would hold."""
         size = self.size.copy()
         linked = np.flatnonzero(self._linked)
         origin = self.tree.origin[self.entry[linked]]
@@ -147,12 +147,12 @@ class View:
 
     @cached_property
     def subtree_bytes(self) -> Longs:
-        """Content bytes below and at each node, each content once."""
+        """Return the content bytes below and at each node, each content once."""
         return self.tree.nodes.subtree_sums(self.counted_size)
 
     @cached_property
     def subtree_removed_bytes(self) -> Longs:
-        """Content bytes of what these layers removed below and at each node."""
+        """Return the content bytes of what these layers removed below and at each node."""
         return self.tree.nodes.subtree_sums(self.removed_size)
 
     @cached_property
@@ -163,7 +163,7 @@ class View:
 
     @cached_property
     def subtree_changed_bytes(self) -> Longs:
-        """Content bytes below and at each node that these layers added, modified or removed."""
+        """Return the content bytes below and at each node that these layers added, modified or removed."""
         return self.tree.nodes.subtree_sums(np.where(self.change != Change.UNCHANGED, self.counted_size, 0) + self.removed_size)
 
     @cached_property
@@ -173,7 +173,7 @@ class View:
 
     @cached_property
     def _linked(self) -> npt.NDArray[np.bool_]:
-        """Nodes whose content has, or is, a hard link."""
+        """Return the nodes whose content has, or is, a hard link."""
         entry, tree = self.entry, self.tree
         if not len(tree.entries):
             return np.zeros(len(entry), bool)

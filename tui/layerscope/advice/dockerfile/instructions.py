@@ -45,12 +45,12 @@ class Instruction:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """What COPY or ADD copies, without quotes."""
+        """Return what COPY or ADD copies, without quotes."""
         return self.words[:-1]
 
     @property
     def destination(self) -> str:
-        """Where COPY or ADD copies to, without quotes."""
+        """Return where COPY or ADD copies to, without quotes."""
         return self.words[-1] if self.words else ""
 
 

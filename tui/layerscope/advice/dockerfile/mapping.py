@@ -103,7 +103,9 @@ def _step_cost(step: Step) -> float:
 
 
 def _instruction_cost(instruction: Instruction) -> float:
-    """BuildKit's history leaves out ONBUILD, and kaniko's leaves out ARG, so leaving these unpaired costs little."""
+    """Return the cost of leaving an instruction unpaired: low for ONBUILD and ARG, which BuildKit's and kaniko's histories
+    lack.
+    """
     if instruction.keyword in ("ARG", "MAINTAINER", "ONBUILD"):
         return 0.02
     return 0.3 if instruction.makes_layer else 0.05
@@ -128,7 +130,7 @@ def _weight(keyword: str) -> float:
 
 
 def _squashed(steps: list[Step], *, has_empty_runs: bool) -> set[int]:
-    """Layers that hold several steps.
+    """Return the layers that hold several steps.
 
     buildah without --layers, and all tools that squash, leave the steps before without a layer. A COPY always has something to
     store, and so has a RUN, except with Docker's classic builder.

@@ -47,7 +47,9 @@ class Wanted:
 
 
 def similarity(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
-    """`step_words` are the step's `words_of`, so that they are counted once for many instructions."""
+    """Rate how well a step matches an instruction, from 0 to 1. `step_words` are the step's `words_of`, counted once for
+    many calls.
+    """
     instruction = wanted.instruction
     if step.keyword != instruction.keyword:
         return 0.0
@@ -110,7 +112,9 @@ def _copy(wanted: Wanted, step: Step) -> float:
 
 
 def _fit_of_flags(instruction: Instruction, step: Step) -> float:
-    """buildah leaves --chown out of the history, so only another owner speaks against an instruction, not a missing one."""
+    """Compare flags. buildah's history lacks --chown, so a missing owner does not count against an instruction, only another
+    one.
+    """
     owner = instruction.flag("chown")
     if "--chown=" not in step.flags or "$" in owner:
         return 1.0
@@ -119,7 +123,7 @@ def _fit_of_flags(instruction: Instruction, step: Step) -> float:
 
 
 def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
-    """For ENV, LABEL, EXPOSE and the like: the share of the instruction's words that the step has."""
+    """Return, for ENV, LABEL, EXPOSE and the like, the share of the instruction's words that the step has."""
     words = wanted.words or Counter()
     if not words:
         return OTHER_SETTING
@@ -128,7 +132,7 @@ def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
 
 
 def _spelled(spelling: str, text: str) -> float:
-    """SAME for equal text, somewhat less where only unknown values may differ, else 0."""
+    """Return SAME for equal text, somewhat less where only unknown values may differ, else 0."""
     if UNKNOWN not in spelling:
         return SAME if spelling == text else 0.0
     pieces = spelling.split(UNKNOWN)

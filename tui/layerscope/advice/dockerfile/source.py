@@ -190,7 +190,7 @@ def unquoted(word: str, escape: str = "\\") -> str:
 
 
 def json_words(text: str) -> tuple[str, ...] | None:
-    """Words of the JSON form (`["a", "b"]`); None for other text, which builders take as plain words."""
+    """Return the words of the JSON form (`["a", "b"]`); None for other text, which builders take as plain words."""
     if not text.startswith("["):
         return None
     try:

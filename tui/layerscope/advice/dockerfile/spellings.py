@@ -14,7 +14,9 @@ DEFAULT_SHELL = "/bin/sh -c"
 
 
 def wanted_of(dockerfile: Dockerfile, chain: tuple[Stage, ...], variables: Variables) -> list[Wanted]:
-    """Of each instruction of the stages, in order. `variables` are those that the image itself tells, as a start."""
+    """Return the possible spellings of each instruction of the stages, in order. `variables` are the image's own, to start
+    with.
+    """
     build = _Build(dockerfile.arguments, dict(variables))
     wanted = []
     for stage in chain:
@@ -114,7 +116,9 @@ def _commands(instruction: Instruction) -> Iterator[str]:
 
 
 def _with_heredocs(instruction: Instruction) -> Iterator[str]:
-    """BuildKit runs a RUN that is one here-document as its body, or as a file where the body starts with `#!`."""
+    """Add the body of a here-document: BuildKit runs a RUN that is only one as its body, or as a file if that starts with
+    `#!`.
+    """
     heredocs = instruction.heredocs
     if len(instruction.words) == 1 and len(heredocs) == 1:
         body = heredocs[0].body

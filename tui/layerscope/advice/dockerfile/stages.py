@@ -31,7 +31,7 @@ class Dockerfile:
     arguments: Variables
 
     def chain(self, index: int) -> tuple[Stage, ...]:
-        """Indexes of the stages that stage `index` consists of, lowest first, itself last."""
+        """Return the indexes of the stages that stage `index` consists of, lowest first, itself last."""
         chain = [self.stages[index]]
         below = self._find(chain[0].base, index)
         while below is not None:

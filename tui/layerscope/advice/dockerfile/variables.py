@@ -56,7 +56,7 @@ def _value(match: re.Match[str], variables: Variables) -> str:
 
 
 def sets(instruction: Instruction, variables: Variables) -> Variables:
-    """Variables that an ENV or ARG sets; an ARG without a default sets nothing."""
+    """Return the variables that an ENV or ARG sets; an ARG without a default sets nothing."""
     if instruction.keyword not in ("ENV", "ARG"):
         return {}
     escape = instruction.escape

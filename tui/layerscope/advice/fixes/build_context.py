@@ -18,7 +18,7 @@ DEEPEST = 8
 
 
 def find_repositories(context: FixContext) -> Iterator[Fix]:
-    """One fix per COPY of `.git` directories, whether they are still seen or not."""
+    """Return one fix per COPY of `.git` directories, whether they are still visible or not."""
     tree = context.tree
     is_inside = _is_inside(tree)
     is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > (context.base_layers or 0))

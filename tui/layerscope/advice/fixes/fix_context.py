@@ -57,7 +57,7 @@ class LayerOrigin:
 
     @property
     def quoted(self) -> str:
-        """Its place and the start of its text, printable: ``line 9 `RUN rm -rf /x` ``."""
+        """Return its place and the start of its text, printable: ``line 9 `RUN rm -rf /x` ``."""
         if not self.text:
             return self.place
         # A backtick inside would end the quotation in reports that take it for code.
@@ -91,7 +91,7 @@ class FixContext:
         return self.analysis.waste
 
     def origin(self, layer: int) -> LayerOrigin:
-        """What made a layer."""
+        """Return the instruction that made a layer."""
         return self.origins[layer - 1]
 
     @property
@@ -100,7 +100,7 @@ class FixContext:
         return max(TRIFLE_BYTES, round(TRIFLE_SHARE * self.waste.content_bytes))
 
     def open_rows(self) -> Longs:
-        """Rows of the waste that own layers buried and no fix has claimed yet."""
+        """Return the rows of waste that the author's layers buried and no fix has claimed yet."""
         waste = self.waste
         return np.flatnonzero(~self.is_taken[waste.entry] & (waste.buried_by > (self.base_layers or 0)))
 

@@ -19,7 +19,7 @@ _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2|txz)(?:\.\w+)?$")
 
 
 def find_removed(context: FixContext) -> Iterator[Fix]:
-    """One fix per removing layer and kind of writer."""
+    """Return one fix per removing layer and kind of writer."""
     for group in groups(context, [Cause.DELETED]):
         yield _of_deleted(group)
     for group in groups(context, [Cause.MOVED]):
@@ -54,7 +54,7 @@ def _copied(group: Group) -> Fix:
 
 
 def _left_out(group: Group) -> str:
-    """How to make a COPY or ADD bring less."""
+    """Suggest how to make a COPY or ADD bring less."""
     instruction = group.writer.instruction
     if instruction is not None and instruction.flag("from"):
         return "copy only what is needed from that stage"
@@ -85,13 +85,13 @@ _UPGRADES = re.compile(r"\b(?:dist-upgrade|full-upgrade|upgrade|(?:dnf|yum|zyppe
 
 
 def find_replaced(context: FixContext) -> Iterator[Fix]:
-    """One fix per replacing layer and kind of writer."""
+    """Return one fix per replacing layer and kind of writer."""
     for group in groups(context, [Cause.OVERWRITTEN]):
         yield _fix(group)
 
 
 def find_shadowed(context: FixContext) -> Iterator[Fix]:
-    """One fix per layer whose tar holds paths twice."""
+    """Return one fix per layer whose tar has paths twice."""
     for group in groups(context, [Cause.SHADOWED]):
         yield group.fix(
             "shadowed", f"stores {group.amount} twice in the same layer, where only the last one counts: add each path once"

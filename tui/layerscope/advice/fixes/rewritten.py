@@ -22,7 +22,7 @@ _CHMOD = re.compile(r"\bchmod\s+(?:-\S+\s+)*([0-7]{3,4})\s")
 
 
 def find_rewritten(context: FixContext) -> Iterator[Fix]:
-    """One fix per layer that stores contents again and kind of writer."""
+    """Return one fix per layer that stores contents again and kind of writer."""
     for group in groups(context, [Cause.METADATA, Cause.IDENTICAL]):
         yield _fix(group)
 
@@ -70,7 +70,7 @@ def _copied_again(group: Group) -> Fix:
 
 
 def _difference(group: Group) -> tuple[dict[str, str], str]:
-    """What differs, as options of COPY (`chown` -> `=app:app`, or empty where values vary) and in words."""
+    """Return what differs, as options of COPY (`chown` -> `=app:app`, or empty where values vary) and in words."""
     old, new = _versions(group)
     entries, flags = group.context.tree.entries, {}
     owners = np.stack([entries.uid[new], entries.gid[new]], axis=1)

@@ -167,7 +167,7 @@ class Explorer(Screen[None]):
 
     @property
     def contents(self) -> Contents | None:
-        """What was read so far."""
+        """Return what was read so far."""
         return self._state.contents
 
     @property
@@ -177,7 +177,7 @@ class Explorer(Screen[None]):
 
     @property
     def view(self) -> View | None:
-        """What the tree shows."""
+        """Return the view that the tree shows."""
         return self.file_pane.rows.view if self.file_pane.rows is not None else None
 
     @property
@@ -322,7 +322,7 @@ class Explorer(Screen[None]):
         self.set_focus(panes[(at + step) % len(panes)])
 
     def action_details(self) -> None:
-        """In a narrow terminal, show details instead of files; in a wide one, move the focus to them."""
+        """Show details instead of files in a narrow terminal; move the focus to them in a wide one."""
         details = self.detail_pane
         is_there = self.has_class("-details") if self.has_class("-narrow") else details.has_focus
         if self.has_class("-narrow"):

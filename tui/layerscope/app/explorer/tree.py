@@ -90,7 +90,7 @@ class FileTree(TreeLines):
             self._restore(node, above)
 
     def toggle_change(self, word: str) -> None:
-        """Hide, or show again, what was `added`, `modified`, `removed` or `unchanged`."""
+        """Hide or show nodes that were `added`, `modified`, `removed` or `unchanged`."""
         from layerscope.tree.tree import Change
 
         if self._rows is not None:

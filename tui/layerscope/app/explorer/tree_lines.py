@@ -43,7 +43,7 @@ class TreeLines(CursorLines):
 
     @property
     def line(self) -> NodeLine | None:
-        """What is shown under the cursor."""
+        """Return the row under the cursor."""
         return self._renderer.line(self.node) if self._renderer is not None and self.node else None
 
     def show_waste(self, waste: Waste) -> None:
@@ -83,7 +83,7 @@ class TreeLines(CursorLines):
 
     @property
     def nothing(self) -> str:
-        """Why there is no line, and what to do about it."""
+        """Say why there is no line, and what to do about it."""
         rows = self._rows
         if rows is None:
             return ""

@@ -57,7 +57,7 @@ class Facts:
 
     @property
     def look(self) -> str:
-        """Mode, owner, size, date and link target, as far as there are any."""
+        """Return mode, owner, size, date and link target, as far as there are any."""
         target = f"→ {self.link}" if self.link else ""
         return "  ".join(part for part in (self.mode, self.owner, self.size, self.date, target) if part)
 

@@ -87,7 +87,7 @@ class SearchLine(InputLine):
 
     @property
     def pattern(self) -> re.Pattern[str] | None:
-        """What to search for, None for nothing."""
+        """Return what to search for, None for nothing."""
         return pattern_of(self.text) if self.is_on else None
 
     def open(self) -> None:

@@ -50,7 +50,7 @@ class FigureColumns:
 
     @property
     def width(self) -> int:
-        """Cells before the name."""
+        """Return the number of cells before the name."""
         return (SIZE + 1) * len(self.heads) + (BAR + 1) * self.has_bar
 
 

@@ -48,7 +48,7 @@ class Lines(ScrollView, can_focus=True):
         """Adapt to the widget's new size, for example wrap text again."""
 
     def after_fit(self) -> None:
-        """Called once the lines fit the new size."""
+        """Do what has to wait until the lines fit the new size."""
 
     @property
     def nothing(self) -> str:
@@ -63,7 +63,7 @@ class Lines(ScrollView, can_focus=True):
 
     @property
     def room(self) -> int:
-        """Cells of a line."""
+        """Return the cells of a line."""
         return self.scrollable_content_region.width
 
     @property

@@ -36,7 +36,7 @@ class Header:
 
     @property
     def offset(self) -> int:
-        """Its offset in the unpacked tar, for messages."""
+        """Return its offset in the unpacked tar, for messages."""
         return self.position + self.shift
 
     def following(self, distance: int, length: int) -> bytes:

@@ -48,7 +48,7 @@ def _name(analysis: Analysis) -> str:
 
 
 def _pull_rows(old: PullSize, new: PullSize) -> Iterator[tuple[str, int, int]]:
-    """Rows for what is stored, where layers are uncompressed, and for what a pull moves, where that is known."""
+    """Return rows for stored bytes, where layers are uncompressed, and for bytes that a pull moves, where known."""
     if is_estimate := old.is_estimate or new.is_estimate:
         yield "stored", old.stored_bytes, new.stored_bytes
     if old.pull_bytes is not None and new.pull_bytes is not None:

@@ -149,7 +149,9 @@ def _base(analysis: Analysis) -> dict[str, Any]:
 
 
 def _dive(analysis: Analysis) -> dict[str, Any]:
-    """dive's figures under dive's names. NaN and infinity are null, because JSON has no such numbers; `note` then says so."""
+    """Return dive's figures under dive's names. NaN and infinity are null, because JSON has no such numbers; `note` then
+    says so.
+    """
     figures = analysis.dive
     return {
         "efficiencyScore": figures.efficiency_score,

@@ -153,7 +153,7 @@ def _is_uncompressed(analysis: Analysis) -> bool:
 
 
 def _hundredths(waste: Waste) -> int:
-    """Percentage of wasted bytes; 0 and 100 only where that is exact."""
+    """Return the percentage of wasted bytes; 0 and 100 only where that is exact."""
     share = round(100 * waste.wasted_bytes / waste.content_bytes)
     return min(max(share, 1), 99 if waste.live_bytes else 100)
 

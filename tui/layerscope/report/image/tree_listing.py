@@ -67,7 +67,7 @@ class Version:
         }
 
     def columns(self) -> str:
-        """Mode, owner, size (for a device, its numbers) and time, aligned; dashes where no entry says."""
+        """Format mode, owner, size (for a device, its numbers) and time, aligned; dashes where no entry says."""
         letter = _LETTERS[self.type]
         mode = f"{letter}?????????" if self.mode is None else letter + stat.filemode(self.mode)[1:]
         owner = "-:-" if self.uid is None else f"{self.uid}:{self.gid}"
@@ -76,7 +76,7 @@ class Version:
 
     @property
     def remark(self) -> str:
-        """Target of a symlink and names of extended attributes, escaped: ` -> target (xattrs: user.a)`."""
+        """Return the target of a symlink and the names of extended attributes, escaped: ` -> target (xattrs: user.a)`."""
         link = f" -> {escape(self.link)}" if self.link else ""
         return f"{link}  (xattrs: {xattrs_text(self.xattrs)})" if self.xattrs else link
 
@@ -115,7 +115,7 @@ class Describer:
 
 
 def nodes_below(view: View, node: int) -> list[int]:
-    """Visible nodes below a directory, or the node itself where it has none below it and is not a directory."""
+    """Return the visible nodes below a directory, or the node itself if it is not a directory or has none below it."""
     end = int(view.tree.nodes.end[node])
     is_directory = view.tree.versions.kind[view.seen[node]] == Kind.DIRECTORY if view.is_visible[node] else False
     first = node + 1 if is_directory else node
@@ -124,7 +124,7 @@ def nodes_below(view: View, node: int) -> list[int]:
 
 
 def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
-    """One JSON object per node."""
+    """Yield one JSON object per node."""
     describe = Describer(view.tree).entry
     paths, entries, changes = view.tree.nodes.paths, view.entry, view.change
     words = [change.name.lower() for change in Change]
@@ -134,7 +134,7 @@ def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
 
 
 def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:
-    """One line per node: change mark, mode, owner, size, time, path and remarks."""
+    """Yield one line per node: change mark, mode, owner, size, time, path and remarks."""
     describe, paths = Describer(view.tree).entry, view.tree.nodes.paths
     entries, changes = view.entry, view.change
     for node in nodes:

@@ -127,7 +127,7 @@ def _waste(usage: LayerUsage, style: Style) -> Iterator[str]:
 
 
 def wasteful_bases(usage: LayerUsage) -> list[int]:
-    """Images whose own waste is also in other images, worst first; one of each set with equal layers."""
+    """Return images whose own waste is also in other images, worst first; one of each set with equal layers."""
     firsts = [node.images[0] for node in usage.forest.nodes if node.images]
     found = [each for each in firsts if usage.figures[each].own_wasted and usage.figures[each].carriers > 1]
     return sorted(found, key=lambda each: -(usage.figures[each].own_wasted or 0) * usage.figures[each].carriers)

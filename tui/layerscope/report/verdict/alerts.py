@@ -81,7 +81,7 @@ def _doubts(run: GateRun) -> Iterator[Alert]:
 
 
 def _of_rule(run: GateRun, result: RuleResult) -> Iterator[Alert]:
-    """One alert for each line that the rule's findings lead to; one without a line for a rule that has none."""
+    """Return one alert for each line that the rule's findings lead to; one without a line if there is none."""
     level = Level.ERROR if result.severity is RuleSeverity.ERROR else Level.WARNING
     sentence = _ended(escape(result.sentence))
     groups: dict[int | None, list[Finding]] = {}

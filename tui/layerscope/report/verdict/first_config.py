@@ -86,7 +86,9 @@ def _growth() -> str:
 
 
 def _forbidden(subject: Subject) -> Iterator[str]:
-    """Paths that do not belong in an image; those that this one has are commented out for its author to decide."""
+    """Yield rules for paths that do not belong in an image; those that match this one are commented out for its author to
+    decide.
+    """
     yield "# Paths that must not be in the image: visible to a container, or anywhere (removed later, but still pulled)."
     for path, where in _FORBIDDEN:
         count = int(np.count_nonzero(subject.fitting(path)))

@@ -167,7 +167,7 @@ def _layers(finding: Finding) -> str:
 
 
 def _fixes(run: GateRun, style: Style, *, room: int) -> list[str]:
-    """As many fixes as there is room for, at least one."""
+    """Return as many fixes as there is room for, at least one."""
     lines: list[str] = []
     for limit in range(MOST_FIXES, 0, -1):
         lines = list(fix_lines(run.advice, run.analysis, style, limit=limit))

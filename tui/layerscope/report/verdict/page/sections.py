@@ -125,7 +125,9 @@ def _fixes(run: GateRun) -> str:
 
 
 def _findings(run: GateRun) -> Iterator[str]:
-    """Findings of each broken rule. Rules about waste share their worst offenders, so only the first list is unfolded."""
+    """Yield the findings of each broken rule. Rules about waste share their worst offenders, so only the first list is
+    unfolded.
+    """
     broken = [each for each in run.verdict.results if each.findings and each.outcome in (Outcome.FAILED, Outcome.WARNED)]
     for place, result in enumerate(broken[:BROKEN]):
         heads = ("#Size", "Cause", "Written → buried", "Path", "")
