@@ -132,7 +132,7 @@ def test_without_an_engine_there_is_a_sentence(
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert done.err.startswith("layerscope: Docker (unix://")
     done = ran(capsys, "images", "no:such")
-    assert "there is no file or directory no:such, and Docker" in done.err or "does not run there" in done.err
+    assert "there is no file or directory no:such, and Docker" in done.err or "is not running there" in done.err
     for name in ("DOCKER_HOST", "CONTAINER_HOST", "DOCKER_CONTEXT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -49,7 +49,7 @@ def test_the_content_of_the_root_goes_right_into_the_destination(tmp_path: Path)
 
 
 def test_a_destination_without_a_parent_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CannotWrite, match=r"/no is no directory$"):
+    with pytest.raises(CannotWrite, match=r"/no is not a directory$"):
         extracted(contents_of(TREE), "/d", tmp_path / "no" / "new")
     assert tree_on_disk(tmp_path) == {}
 

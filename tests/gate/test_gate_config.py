@@ -160,7 +160,7 @@ def test_dates_may_be_dates_or_text() -> None:
     ("text", "sentence"),
     [
         ("max-siz = 1", "unknown key `max-siz`; did you mean `max-size`?"),
-        ("zzz = 1", "unknown key `zzz`; there are min-efficiency, max-wasted,"),
+        ("zzz = 1", "unknown key `zzz`; allowed: min-efficiency, max-wasted,"),
         ("'a\\u001b' = 1", "unknown key `a\\u001b`"),
         ('max-size = "20XB"', "`max-size`: `20XB` is not a size such as 20MB"),
         ("max-size = nan", "`max-size`: `nan` is not a size"),
@@ -197,7 +197,10 @@ def test_dates_may_be_dates_or_text() -> None:
         ("[[waive]]\nrule = 'forbid'\nreason = 'r'", "[[waive]] number 1: `until` is missing"),
         ("[[waive]]\nrule = 'forbid'\nuntil = 2026-01-01", "`reason` is missing"),
         ("[[waive]]\nrule = 'forbid'\nreason = ' '\nuntil = 2026-01-01", "`reason`: must be text that says why"),
-        ("[[waive]]\nrule = 'forbd'\nreason = 'r'\nuntil = 2026-01-01", "`rule`: `forbd` is no rule; did you mean `forbid`?"),
+        (
+            "[[waive]]\nrule = 'forbd'\nreason = 'r'\nuntil = 2026-01-01",
+            "`rule`: `forbd` is not a rule; did you mean `forbid`?",
+        ),
         ("[[waive]]\nrule = 'forbid'\nreason = 'r'\nuntil = '2026-13-01'", "`until`: `2026-13-01` is not a date"),
         ("[[waive]]\nrule = 'forbid'\nreason = 'r'\nuntil = 2026-01-01T00:00:00", "is not a date such as 2026-12-31"),
         ("[[waive]]\nrule = 'max-size'\npath = 'a'\nreason = 'r'\nuntil = 2026-01-01", "`path`: max-size is not about paths"),

@@ -133,7 +133,7 @@ def test_a_layer_that_is_something_else_is_called_that(
     path = write_tar(tmp_path / "image.tar", saved(stored))
     for arguments in (["ci"], ["--text"], ["ci", "--no-verify"]):
         done = ran(capsys, *arguments[:1], path, *arguments[1:])
-        assert (done.code, f"it is no tar but {words}" in done.err, "checksum is wrong" in done.err) == (2, True, False)
+        assert (done.code, f"it is not a tar but {words}" in done.err, "checksum is wrong" in done.err) == (2, True, False)
 
 
 SEALED: dict[str, tuple[str, dict[str, str], str]] = {

@@ -204,7 +204,7 @@ def test_a_directory_that_is_no_image_is_passed_over(
     (tmp_path / "app").mkdir()
     assert len(open_image("app:1").layers) == len(STACK)
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(NotFound, match=r"the directory nothing is no image.* has no image nothing:1"):
+    with pytest.raises(NotFound, match=r"the directory nothing is not an image.* has no image nothing:1"):
         open_image("nothing:1")
 
 

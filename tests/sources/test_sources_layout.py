@@ -167,7 +167,7 @@ def test_an_image_without_some_of_its_layers_is_shown_as_far_as_it_goes(tmp_path
     del files["blobs/" + digest(TOP).replace(":", "/")]
     layer = opened(tmp_path, files).layers[1]
     assert layer.blob is None
-    assert layer.absent == f"blobs/sha256/{layer.digest.encoded if layer.digest else ''} is not there"
+    assert layer.absent == f"blobs/sha256/{layer.digest.encoded if layer.digest else ''} is missing"
     assert not layer.is_foreign
 
 

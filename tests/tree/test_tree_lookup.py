@@ -112,7 +112,9 @@ def test_the_missing_component_is_named() -> None:
 
 
 def test_a_path_below_a_file_says_so() -> None:
-    assert complaint(view_of(LINKED), b"/etc/passwd/x") == "/etc/passwd/x is not there: /etc/passwd is a file, no directory"
+    assert (
+        complaint(view_of(LINKED), b"/etc/passwd/x") == "/etc/passwd/x does not exist: /etc/passwd is a file, not a directory"
+    )
     assert "is a file" in complaint(view_of(LINKED), b"/etc/passwd/")
 
 

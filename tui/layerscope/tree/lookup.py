@@ -71,7 +71,7 @@ class _Walk:
             part = todo.pop()
             if kind_of(self._view, self._node) is not Kind.DIRECTORY:
                 raise NotFound(
-                    f"{self._shown} is not there: {self._place} is {noun_of(self._view, self._node)}, not a directory"
+                    f"{self._shown} does not exist: {self._place} is {noun_of(self._view, self._node)}, not a directory"
                 )
             if part == b"..":
                 self._node = int(self._tree.nodes.parent[self._node])

@@ -64,7 +64,7 @@ class Archive:
         for _ in range(MAX_HOPS):
             row = self._rows.get(path)
             if row is None:
-                raise NotFound(f"{shown} is not there")
+                raise NotFound(f"{shown} is missing")
             kind = self._table.entries.kind[row]
             if kind not in (Kind.SYMLINK, Kind.HARDLINK):
                 return self._plain_file(row, shown)

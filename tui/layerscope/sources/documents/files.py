@@ -81,11 +81,11 @@ class Directory:
         shown = escape(name)
         relative = normalize(raw_name(name))
         if b"\0" in relative:
-            raise NotFound(f"{shown} is not there")
+            raise NotFound(f"{shown} is missing")
         try:
             real = Path(os.path.realpath(self._root / os.fsdecode(relative), strict=True))
         except OSError as error:
-            raise NotFound(f"{shown} is not there ({error.strerror})") from error
+            raise NotFound(f"{shown} is missing ({error.strerror})") from error
         if not real.is_relative_to(self._root):
             raise NotFound(f"{shown} is a link that leaves the directory; it is not followed")
         if not real.is_file():

@@ -70,7 +70,7 @@ class ZipArchive:
         """Return a member's bytes. Raises CorruptLayer for a damaged member, and CannotWrite without room to copy it."""
         shown, member = escape(name), self._members.get(normalize(raw_name(name)))
         if member is None:
-            raise NotFound(f"{shown} is not there")
+            raise NotFound(f"{shown} is missing")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise NotFound(f"{shown} is a link, which is not followed in a zip archive; unpack it first")
         if member.file_size > unpacked_limit(member.compress_size):

@@ -114,7 +114,7 @@ class _BoltReader:
         self._left -= 1
         start = number * self._page_size
         if self._left < 0 or start + _PAGE.size > len(self._raw):
-            raise _Damaged(f"page {number} is not there")
+            raise _Damaged(f"page {number} is missing")
         own, _, _, overflow = _PAGE.unpack_from(self._raw, start)
         if own != number:
             raise _Damaged(f"page {number} calls itself {own}")

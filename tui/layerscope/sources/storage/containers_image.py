@@ -60,7 +60,7 @@ def _chain(stores: Sequence[ContainersStore], top: str) -> list[tuple[Containers
     while top:
         store = next((store for store in stores if top in store.layers), None)
         if store is None or top in seen:
-            raise StorageUnreadable(f"layer {top[:12]} is not there")
+            raise StorageUnreadable(f"layer {top[:12]} is missing")
         seen.add(top)
         chain.append((store, top))
         top = store.layers[top].parent

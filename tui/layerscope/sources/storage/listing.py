@@ -92,7 +92,7 @@ def _sizes(stores: Sequence[ContainersStore], top: str) -> list[int]:
         seen.add(top)
         row = next((store.layers[top] for store in stores if top in store.layers), None)
         if row is None:
-            raise StorageUnreadable(f"layer {top[:12]} is not there")
+            raise StorageUnreadable(f"layer {top[:12]} is missing")
         sizes.append(row.diff_size)
         top = row.parent
     return sizes[::-1]
