@@ -18,7 +18,7 @@ from layerscope.oci.digest import Digest
 from layerscope.sources.image import Image, StoredLayer
 
 ALGORITHMS = ("sha256", "sha512")
-"""Those that the OCI image-spec registers and hashlib has."""
+"""Hash algorithms that the OCI image-spec registers and hashlib has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ class LayerscopeError(Exception):
 
 
 class Cancelled(BaseException):
-    """Ends work that nobody waits for any more, in whichever thread; no `except Exception` on the way catches it."""
+    """Ends work whose result is no longer needed, in any thread; no `except Exception` on the way catches it."""
 
 
 class NotAnImage(LayerscopeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with those three, sizes in bytes. An empty stage says that work which nobody expected is over."""
+"""Called with these three, sizes in bytes. An empty stage says that unannounced work has ended."""
 
 LEAST_SECONDS = 0.1
 

@@ -30,7 +30,7 @@ FINDERS = (
     find_shadowed,
     find_live_duplicates,
 )
-"""In this order: a byte belongs to the first that explains it."""
+"""Finders of fixes, in order: a byte belongs to the first one that explains it."""
 UNMAPPED = Mapping({}, {}, None, is_recognized=False)
 
 

@@ -15,7 +15,7 @@ Numbers = npt.NDArray[np.generic]
 Longs = npt.NDArray[np.int64]
 
 ALIGNMENT = 16
-"""Columns start at multiples of this, so that they are read where they lie."""
+"""Columns start at multiples of this, so that they can be read in place."""
 WIDTHS = ("<u1", "<u2", "<u4")
 WIDEST = "<i8"
 FASTEST = 1

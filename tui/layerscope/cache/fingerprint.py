@@ -12,7 +12,7 @@ from layerscope.layers.blob import Blob, OnBytes, uncounted
 PIECE = 1 << 20
 """Mapped bytes hashed at a time."""
 STRIDE = 16 << 20
-"""Mapped bytes hashed before their pages are let go."""
+"""Mapped bytes hashed before their pages are released."""
 
 
 class Fingerprint(msgspec.Struct, array_like=True, frozen=True):

@@ -9,10 +9,10 @@ from enum import StrEnum
 from layerscope.oci.digest import Digest
 
 STORED = "stored"
-"""The ending of what was read from stored bytes in a file, and has to be proved by them."""
+"""The file ending of tables that were read from stored bytes, whose fingerprint must match."""
 
 IMAGE = "image"
-"""The ending of what is noted of an engine's image."""
+"""The file ending of notes about an engine's image."""
 
 
 class IdKind(StrEnum):

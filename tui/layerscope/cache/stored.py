@@ -15,7 +15,7 @@ from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
 
 WORTH_KEEPING = 256 << 10
-"""Stored bytes of a compressed layer from which looking it up is cheaper than inflating it (1 ms)."""
+"""The least stored bytes of a compressed layer for which a cache lookup is faster than inflating it (1 ms)."""
 
 
 def find_stored(

@@ -154,7 +154,7 @@ def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
         return advise(analysis, dockerfile)
     try:
         return advise(analysis, found)
-    except BadDockerfile as error:  # nobody asked for it, so the image is judged all the same
+    except BadDockerfile as error:  # it was found, not named, so the image is judged without it
         advice = advise(analysis, None)
         return replace(advice, notes=(*advice.notes, f"{error}."))
 

@@ -10,9 +10,9 @@ from layerscope.errors import LayerscopeError
 from layerscope.text import escape
 
 INTERVAL = 0.5
-"""Seconds between two looks; what is seen must stay the same for one of them before it is read."""
+"""Seconds between two polls; an image must stay the same for one of them before it is read."""
 LOOKS = 10
-"""How often what cannot be read is looked at again before it counts as damaged and not as still being written."""
+"""How often an unreadable image is tried again before it counts as damaged, not as still being written."""
 
 Build = Analysis | LayerscopeError | OSError
 """A new build, or why it cannot be read."""

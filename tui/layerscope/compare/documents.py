@@ -14,9 +14,9 @@ from layerscope.layers.compression.streams import Compression
 
 _HISTORY = "history"
 _SETTINGS = ("config", "container_config")
-"""Objects whose own fields are told apart: what a container is started with."""
+"""Objects whose fields are compared one by one: the settings that start a container."""
 _PAIRS = frozenset({"Env", "Labels", "ExposedPorts", "Volumes"})
-"""Fields of those whose keys are told, too."""
+"""Fields of those objects whose keys are named, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Aspect(IntFlag):
 
 
 IS_OTHER = Aspect.KIND | Aspect.SIZE | Aspect.CONTENT | Aspect.TARGET | Aspect.DEVICE
-"""What makes a path another thing."""
+"""Aspects that make a path a different thing."""
 METADATA = Aspect.MODE | Aspect.OWNER | Aspect.XATTRS
 
 

@@ -21,7 +21,7 @@ from layerscope.layers.table import Kind, LayerTable, Strings
 
 WHITEOUT = b".wh."
 VANISHING = b".wh..wh.."
-"""Measured: names that start so are not in dive's tree at all."""
+"""Prefix of names that dive's tree leaves out (measured)."""
 UNSIGNED = 1 << 64
 BATCH = 1 << 13
 """Paths handled at a time as Python objects."""

@@ -143,7 +143,7 @@ class SelectionWriter:
 
 
 def _make_fifo(name: bytes, mode: int, directory: int) -> None:
-    """Create a FIFO and set its full mode despite the umask, safely even if somebody replaces it meanwhile.
+    """Create a FIFO and set its full mode despite the umask, safely even if another process replaces it meanwhile.
 
     A FIFO cannot be opened without another end, and chmod by name follows links: only a path descriptor stands for it alone.
     """

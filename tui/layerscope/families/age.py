@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 _STEPS = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600), ("min", 60))
 OLDEST = 150 * 365 * 86400
-"""Reproducible builds say 1970, or year 1; before that there was no image."""
+"""The oldest time taken for a build's: reproducible builds state 1970, or year 1."""
 
 
 def age_text(created: str, now: float) -> str:

@@ -13,7 +13,7 @@ from layerscope.sources.listing.facts import ImageFacts
 NOWHERE = -1
 
 Rank = Callable[[int], Any]
-"""What an image, by its number, is sorted by: the smallest first."""
+"""The sort key of an image, by its number; the smallest comes first."""
 
 
 @dataclass(frozen=True, slots=True)

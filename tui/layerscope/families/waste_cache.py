@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "waste.json"
 MOST = 10_000
-"""Images remembered; the file has 100 bytes for each."""
+"""The most images stored; each takes 100 bytes of the file."""
 
 
 @dataclass(frozen=True, slots=True)

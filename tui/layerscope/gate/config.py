@@ -12,7 +12,7 @@ from layerscope.gate.verdict import RuleSeverity
 from layerscope.waste.find import Cause
 
 DEFAULT = "default"
-"""The origin of what nobody stated."""
+"""The origin of a default."""
 
 
 class Where(StrEnum):

@@ -23,7 +23,7 @@ FILE, PYPROJECT, DIVE_FILE = "layerscope.toml", "pyproject.toml", ".dive-ci"
 MAX_FILE = 1 << 20
 _OTHER_VARIABLES = ("LAYERSCOPE_MAX_UNPACKED",)
 _SHAPES = ("LAYERSCOPE_MAX_", "LAYERSCOPE_MIN_", "LAYERSCOPE_WASTED_")
-"""Variables that begin so are rules, or mistyped ones."""
+"""Beginnings of variables that are rules, or mistyped rules."""
 _Read = TypeVar("_Read")
 
 

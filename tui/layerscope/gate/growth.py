@@ -17,7 +17,7 @@ from layerscope.units import size_text
 
 MOST = 10
 _EXPLAINED = 0.9
-"""A directory is not told of when one below it accounts for this much of its growth."""
+"""A directory is left out when one below it accounts for this share of its growth."""
 _OTHER_BASE = "the base is known on one side only; give both the same --base"
 
 

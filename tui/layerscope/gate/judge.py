@@ -17,9 +17,9 @@ from layerscope.gate.verdict import Outcome, RuleResult, RuleSeverity, Unit
 from layerscope.text import escape
 
 SOON = timedelta(days=14)
-"""How long before its last day a waiver is spoken of."""
+"""How long before its last day a waiver is announced."""
 _MOST_OF_PASSED = 5
-"""Findings of a rule that is kept: only what bears most on it."""
+"""Findings listed for a rule that passed: only the biggest."""
 Measuring = Callable[[NodeMask | None], Measured]
 
 

@@ -16,7 +16,7 @@ MOST = 100
 """Findings that one rule has at most: what a report can list."""
 MOST_PAIRS = 12
 _SHARE = 0.9
-"""A directory stands for a group of files when it holds this much of their bytes."""
+"""A directory represents a group of files if it contains this share of their bytes."""
 
 
 def waste_findings(subject: Subject, waste: Waste) -> tuple[Finding, ...]:

@@ -83,11 +83,11 @@ _KEYS = (
 KEYS = {key.name: key for key in _KEYS}
 GROWTH_KEYS = ("max-growth", "max-own-growth", "max-waste-growth")
 TABLES = ("forbid", "budget", "max-cause", "directory-growth", "waive")
-"""Keys that may stand several times, each time with a table."""
+"""Keys that may appear several times, each time with a table."""
 RULE_KEYS = (*(key.name for key in _KEYS if key.unit), *TABLES[:-1], *DIVE_KEYS)
-"""What a waiver can be about."""
+"""Rules that a waiver may name."""
 PATH_KEYS = frozenset({"min-efficiency", "max-wasted", "max-wasted-percent", "max-file-size", "forbid", "budget", "max-cause"})
-"""Rules that are about paths, so that a waiver can be about some of them."""
+"""Rules about paths, for which a waiver may name some of the paths."""
 
 
 def is_key(name: str) -> bool:

@@ -20,9 +20,9 @@ LARGEST_SPARSE = 4 << 30
 SMALL = 1 << 20
 """Contents up to this size are hashed in one piece."""
 STRIDE = 16 << 20
-"""Mapped bytes read before their pages are let go."""
+"""Mapped bytes read before their pages are released."""
 FAULT = 64 << 10
-"""What the kernel maps around one touched byte."""
+"""Bytes that the kernel maps around one touched byte."""
 HOLE = bytes(PIECE)
 """What `pieces` gives for each whole PIECE of a sparse file's hole: this very object, so that a writer can leave it a hole."""
 
@@ -145,7 +145,7 @@ class _UnpackedReader:
     """
 
     STRIDE = 4 << 20
-    """Mapped bytes read before their pages are let go."""
+    """Mapped bytes read before their pages are released."""
 
     def __init__(self, content: BlobContent) -> None:
         self._blob, self._compression, self._points = content.blob, content.compression, content.seek_points

@@ -16,7 +16,7 @@ from layerscope.layers.compression.streams import Compression, compression_of, u
 PIECE = 1 << 20
 """Mapped bytes hashed at a time; hashlib lets other threads run meanwhile."""
 STRIDE = 16 << 20
-"""Mapped bytes hashed before their pages are let go."""
+"""Mapped bytes hashed before their pages are released."""
 BATCH = 512 << 10
 """Bytes handed to the thread at a time: eStargz unpacks in pieces as small as its files."""
 WAITING = 8

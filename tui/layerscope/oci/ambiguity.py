@@ -19,7 +19,7 @@ from layerscope.oci.media_types import DOCKER_MANIFEST, INDEXES, OCI_MANIFEST
 from layerscope.text import escape
 
 MOST = 5
-"""Findings told of one document."""
+"""The most findings reported for one document."""
 _NOT_OF_A_MANIFEST, _NOT_OF_AN_INDEX = ("manifests", "fsLayers"), ("config", "layers", "fsLayers")
 
 

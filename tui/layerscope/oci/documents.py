@@ -17,7 +17,7 @@ from layerscope.oci.platform import Platform
 from layerscope.text import escape
 
 MAX_DOCUMENT = 8 << 20
-"""The longest document we read, in bytes; registries stop at 4 MiB, and the index of 10,000 images takes 3."""
+"""The longest document read, in bytes; registries stop at 4 MiB, and the index of 10,000 images takes 3."""
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from layerscope.tree.shape import Flags
 
 _BATCH, _BATCH_BYTES = 1 << 16, 8 << 20
 Fits = Callable[[Batch], Flags]
-"""Which names or paths of a batch fit."""
+"""Returns which names or paths of a batch match."""
 
 
 def find_nodes(nodes: Nodes, pattern: str) -> Ints:

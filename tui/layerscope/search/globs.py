@@ -23,9 +23,9 @@ GLOB_TOKEN = re.compile(rb"(/\*\*/|\*+|\?|\[!?\]?[^\]/]*\])")
 _SLASH = ord("/")
 _WORD = 64
 _CHUNK = 1 << 16
-"""Names looked at side by side: their states stay in the processor's cache."""
+"""Names processed together: their states stay in the processor's cache."""
 _LOOK = 8
-"""Steps between two looks at which names can still fit."""
+"""Steps between two checks of which names can still match."""
 
 Masks = npt.NDArray[np.uint64]
 Octets = npt.NDArray[np.bool_]

@@ -11,7 +11,7 @@ from layerscope.tree.shape import Flags
 from layerscope.tree.tree import Longs
 
 EXACT, PREFIX, SUBSTRING, OTHER = range(4)
-"""How well a string fits what was typed, best first."""
+"""How well a string matches the typed text, best first."""
 
 
 def has_pieces(batch: Batch, text: Text) -> Flags:

@@ -17,7 +17,7 @@ from layerscope.tree.tree import Longs
 
 Masks = npt.NDArray[np.uint64]
 _CHUNK = 1 << 18
-"""Bytes that are looked at in one step, some milliseconds."""
+"""Bytes processed in one step, which takes some milliseconds."""
 _OWN_BIT = b"abcdefghijklmnopqrstuvwxyz0123456789._-@+~ =,:()[]#%&$!"
 
 

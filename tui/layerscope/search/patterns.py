@@ -13,7 +13,7 @@ from layerscope.search.terms import Text
 
 _REGEX_TOKEN = re.compile(rb"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 _HARD = re.compile(rb"[|{]|\(\?|\\[0-9x]")
-"""Alternatives, counts, extensions and numbers of characters in a regular expression."""
+"""Parts of a regular expression from which no required text is derived: alternatives, counts, extensions, numbers."""
 _ANYWHERE, _DEEP = b"/**/", re.compile(rb"/|\*\*")
 _MOST_PIECES, _LONGEST_PIECE = 8, 16
 _SPECIAL = b"\\[](){}.^$|?*+"
@@ -72,7 +72,7 @@ def glob(word: str) -> Text:
     pattern, is_path = raw(word), "/" in word
     rooted = b"/" + pattern if is_path and not pattern.startswith(b"/") else pattern
     if rooted.startswith(_ANYWHERE) and not _DEEP.search(rooted, len(_ANYWHERE)):
-        rooted, is_path = rooted.removeprefix(_ANYWHERE), False  # `**/*.pem` says of the last component all that it says
+        rooted, is_path = rooted.removeprefix(_ANYWHERE), False  # `**/*.pem` restricts only the last component
     tokens = GLOB_TOKEN.split(rooted)
     # `a/**/b` fits `a/b`: the slash before is there in any case, the one after only with something between.
     runs = b"\0".join(b"/\0" if token == b"/**/" else b"" if index % 2 else token for index, token in enumerate(tokens))

@@ -21,7 +21,7 @@ from layerscope.tree.tree import View
 from layerscope.waste.find import Waste
 
 FIRST_SECONDS, NEXT_SECONDS = 0.05, 0.25
-"""After how long what was found so far is given, and how often from then on."""
+"""Seconds until the first partial result, and between later ones."""
 _MOST_IN_BATCH = 1 << 13
 """Names in a batch: 10 ms, even when a regular expression looks at each."""
 

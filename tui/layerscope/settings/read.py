@@ -16,9 +16,9 @@ from layerscope.settings.settings import Settings
 from layerscope.text import escape
 
 _NO_KEY = re.compile(rb"#[^\n]*|\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'", re.DOTALL)
-"""Comments and strings: no dot in them nests anything."""
+"""Comments and strings, in which dots do not nest tables."""
 MAX_FILE = 1 << 20
-"""The longest config file we read, in bytes."""
+"""The longest config file read, in bytes."""
 
 
 def read_settings(path: Path | None = None, *, key_ids: Collection[str]) -> Settings:

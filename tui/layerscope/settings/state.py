@@ -11,7 +11,7 @@ from layerscope.settings.places import state_path
 from layerscope.settings.settings import SortOrder, choices
 
 MAX_FILE = 1 << 16
-"""The longest state file we read, in bytes."""
+"""The longest state file read, in bytes."""
 
 
 class SavedState(msgspec.Struct, frozen=True):

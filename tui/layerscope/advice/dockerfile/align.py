@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 NEVER = float("-inf")
 SURE = 0.2
-"""By how much the best reading must beat every other one for a pair to keep its whole similarity."""
+"""How far the best pairing must be ahead of all others for a pair to keep its full similarity."""
 
 
 @dataclass(frozen=True, slots=True)

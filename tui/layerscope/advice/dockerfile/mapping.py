@@ -18,12 +18,12 @@ from layerscope.sources.image import Image
 CLAIMED_FROM = 0.7
 """The confidence below which no line is named. Measured on real builds: see tests/test_gate_mapping_builds.py."""
 RECOGNIZED_FROM = 0.6
-"""The share of instructions and own steps that must be found again: below it the Dockerfile is another image's."""
+"""The share of instructions and own steps that must be found again: below it the Dockerfile belongs to another image."""
 SETTING_WORTH = 0.3
-"""What ENV, WORKDIR or CMD is worth in an alignment where a RUN or COPY is worth 1: the same ones stand in many images."""
+"""The weight of ENV, WORKDIR or CMD in an alignment, where RUN and COPY have 1: they are alike in many images."""
 SCRATCH = "scratch"
 SPARE_STEPS = 40
-"""How many more steps than instructions of the history are looked at: triggers of ONBUILD, squashed or removed lines."""
+"""How many more history steps than instructions are examined: triggers of ONBUILD, squashed or removed lines."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,17 @@ from layerscope.advice.dockerfile.variables import UNKNOWN
 
 SAME = 1.0
 BY_DESTINATION = 0.95
-"""The history names a checksum and the destination, no source."""
+"""Similarity when the history has only a checksum and the destination, no source."""
 WITH_UNKNOWN = 0.9
-"""All but the values of variables is the same; less where little is left."""
+"""Similarity when all but the values of variables is equal; less if little else is left."""
 BELOW_UNKNOWN = 0.75
-"""At least, for WORKDIR with a path from where the base left it: its last names are the same."""
+"""The least similarity of a WORKDIR relative to the base's whose last names are equal."""
 MARKER_ONLY = 0.85
-"""The first line of a here-document is the same, and the history does not tell the others."""
+"""Similarity when the first line of a here-document is equal and the history lacks the others."""
 EDITED = 0.85
-"""At most, for a command of which some words differ."""
+"""The greatest similarity of a command in which some words differ."""
 OTHER_SETTING = 0.4
-"""The same keyword with other values (ENV, LABEL, ...): builders spell these in many ways."""
+"""Similarity of the same keyword with other values (ENV, LABEL, ...), which builders spell in many ways."""
 ODD = 0.6
 """Factor for a detail that does not fit: another owner, or a checksum of several files for one source."""
 

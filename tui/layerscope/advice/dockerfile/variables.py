@@ -10,7 +10,7 @@ from layerscope.limits import EXPANDED
 
 Variables = dict[str, str]
 UNKNOWN = "\0"
-"""Stands in expanded text for what only the builder knew: a build argument, a base's variable, a modifier of ours unknown."""
+"""Stands in expanded text for what only the builder knew: a build argument, a base's variable, an unsupported modifier."""
 MAX_NESTING = 4
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})(:?[-+])?([^{{}}]*)\}})")

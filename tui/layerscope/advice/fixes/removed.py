@@ -13,7 +13,7 @@ from layerscope.advice.fixes.fix_context import FixContext, the_runs
 from layerscope.waste.find import Cause
 
 MOST = 0.9
-"""A COPY of which this share is removed was only there for the commands in between."""
+"""A COPY from which at least this share is removed later only served the commands in between."""
 _UNINSTALLS = re.compile(r"\b(?:autoremove|purge|remove|uninstall|apk del|erase)\b")
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2|txz)(?:\.\w+)?$")
 

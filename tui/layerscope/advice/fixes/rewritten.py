@@ -17,7 +17,7 @@ from layerscope.waste.find import Cause
 
 _CHOWN = re.compile(r"\bchown\s+(?:-\S+\s+)*([\w.:-]+)\s")
 MOST = 0.95
-"""Of a COPY of which less than this share is given another owner or mode, a flag would change the rest as well."""
+"""If less than this share of a COPY gets another owner or mode, a flag on the COPY would change too much."""
 _CHMOD = re.compile(r"\bchmod\s+(?:-\S+\s+)*([0-7]{3,4})\s")
 
 

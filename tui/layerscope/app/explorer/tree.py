@@ -30,7 +30,7 @@ class FileTree(TreeLines):
         """The user wants to see the file under the cursor."""
 
     _absent = 0
-    """The node that the user put the cursor on, while it is not shown and the cursor is on one above it."""
+    """The node the cursor belongs to while that node is hidden; the cursor is on a parent meanwhile."""
 
     @property
     def _meant(self) -> int:

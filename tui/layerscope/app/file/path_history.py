@@ -42,7 +42,7 @@ class Facts:
     link: str
     instruction: str
     buried_by: int
-    """The layer that ended it, its own for one that its own tar holds again, 0 for none."""
+    """The layer that ended it (its own if its tar has the path again), 0 for none."""
     is_wasted: bool
 
     @property

@@ -13,7 +13,7 @@ from layerscope.layers.tar.sparse import MAX_RUNS, Run, SparseRecords, checked_m
 
 MAX_SIZE = 1 << 62
 MAX_MAP = 8 << 20
-"""The longest map of a sparse file that we look for, in bytes; 131,072 runs of the longest numbers take less."""
+"""The longest map of a sparse file that is read, in bytes; 131,072 runs of the longest numbers take less."""
 SHORT_MAP = 64 << 10
 
 

@@ -41,19 +41,19 @@ from layerscope.limits import RARE_BYTES, RUN_COST
 BATCH = 4096
 """Headers decoded at a time: 2 MB of them, which stays in the processor's cache."""
 MAX_EXTENDED = 1 << 20
-"""The largest extended header we believe, in bytes; real ones stay under 100 KiB."""
+"""The largest extended header accepted, in bytes; real ones stay under 100 KiB."""
 ZERO_BLOCK = bytes(BLOCK)
 UNPARSED = -1
 MAX_USUAL = 2048
 """The largest extended header that is taken by the fast path, in bytes: a batch of them is 8 MB at most."""
 MAX_KNOWN = 1 << 16
-"""Size fields whose value is remembered: most files share theirs with another."""
+"""Decoded size fields that are kept for reuse: most files share theirs with another."""
 REGULAR = b"\x000"
 HEADER_ONLY = b"123456"
 EXTENDED = b"xLK"
 PAX = ord("x")
 REFUSED_TYPES = b"7S"
-"""Types that are files, and that no engine unpacks."""
+"""Types of entries that are files but that no engine unpacks."""
 ESTARGZ_TABLE = b"stargz.index.json\0"
 """The name of the member after the end of a tar in which eStargz keeps its table of contents (BuildKit, nerdctl)."""
 NO_ROW = -1

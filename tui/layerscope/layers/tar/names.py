@@ -15,7 +15,7 @@ OPAQUE = b".wh..wh..opq"
 SLASH, DOT = 0x2F, 0x2E
 OVERLAYFS = "Docker, Podman and containerd on overlayfs"
 VFS = "the vfs driver of Docker and Podman"
-"""Who reads a layer in one way, and who in another.
+"""Names for the engines that agree on how to read a layer.
 
 Measured with Docker 20.10, and 26.1 on containerd's store; Podman 4.3, containerd 1.6 and umoci 0.4.7.
 """

@@ -22,7 +22,7 @@ SIZES: dict[Sizes, str] = {
     "mixed": "of what layers hold in the engine, and as layers are stored in files",
 }
 NARROWEST = 22
-"""Cells that a name keeps; of levels so many are drawn as leave it that, and what is above stands at the last."""
+"""The least cells of a name; levels that would leave it fewer are drawn at the last level that fits."""
 
 
 def families_text(usage: LayerUsage, style: Style) -> str:

@@ -19,7 +19,7 @@ from layerscope.wording.instructions import step_text
 EXAMPLES = 5
 """Findings that an alert names."""
 MOST = 1000
-"""Alerts of a run; code scanning shows at most 5,000, and nobody reads as many."""
+"""Alerts of a run; code scanning shows at most 5,000, more would not be read."""
 DEFAULT_DOCKERFILE = "Dockerfile"
 DOUBT = "unjudged-image"
 

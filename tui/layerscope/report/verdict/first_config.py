@@ -20,7 +20,7 @@ from layerscope.units import count_text, percent_text, size_text
 from layerscope.waste.find import Cause
 
 ROOM = Decimal("1.1")
-"""How much more than today is allowed."""
+"""How much more than today the first config allows."""
 MORE_LAYERS = 2
 SMALLEST = 1_000_000
 _FORBIDDEN = (("**/.git/**", "anywhere"), ("**/id_rsa", "anywhere"), ("**/.aws/credentials", "anywhere"))

@@ -17,7 +17,7 @@ from layerscope.wording.instructions import step_text
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 
 LINES = 24
-"""A terminal's height: what there is room for."""
+"""Lines of a report that fit a terminal's height."""
 MOST_FIXES = 3
 _FEWEST_OFFENDERS, _MOST_OFFENDERS = 2, 6
 _MOST_DOUBTS, _MOST_NOTES = 5, 4

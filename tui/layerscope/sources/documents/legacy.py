@@ -22,7 +22,7 @@ MAX_CHAIN = 1000
 """Layers in a chain; aufs stopped at 127."""
 NOTE = "saved by a Docker older than 1.10: it has no config of its own and no diff_ids"
 MAX_LAYERS = 10_000
-"""Layers looked at for one that no other stands on."""
+"""Layers searched for one on which no other is built."""
 _ID = re.compile(r"[a-f0-9]{64}")
 _CONFIG = re.compile(rb"[a-f0-9]{64}\.json")
 

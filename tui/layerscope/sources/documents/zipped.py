@@ -28,7 +28,7 @@ _CENTRAL = b"PK\x01\x02"
 _LOCAL_HEADER = 30
 """Bytes before the name (APPNOTE 4.3.7); the lengths of the name and of the extra field are the last four."""
 _BAD = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
-"""What the standard library raises for damage, for encryption and for compressions that it does not have."""
+"""Exceptions of the standard library for damage, encryption and unsupported compressions."""
 
 
 def check_directory(tail: bytes) -> None:

@@ -22,9 +22,9 @@ from layerscope.text import escape
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
-"""How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls may take for ever."""
+"""How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls have no limit."""
 OLDEST_VERSION = (1, 24)
-"""The oldest API that is spoken here (Docker 1.12)."""
+"""The oldest supported API (Docker 1.12)."""
 PLATFORM_VERSION = (1, 48)
 """The API that can save one platform of several (Docker 28)."""
 _ABSENT = 404

@@ -13,7 +13,7 @@ from layerscope.text import escape
 
 LONGEST_REASON = 300
 ODD_ANSWERS = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
-"""What taking an answer apart raises that is JSON, or nearly, and not what the API says."""
+"""Exceptions from decoding an answer that does not follow the API."""
 
 
 class EngineFailed(LayerscopeError):

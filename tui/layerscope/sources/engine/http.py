@@ -22,7 +22,7 @@ from layerscope.sources.engine_names import EngineKind
 from layerscope.text import escape
 
 AT_ONCE = 8
-"""Questions asked side by side: an engine of several cores answers as many at once."""
+"""Parallel requests: an engine with several cores answers that many at once."""
 ANSWER_SECONDS = 60
 _SOCKET = "unix://"
 _ABSENT = frozenset({400, 404})
@@ -30,7 +30,7 @@ _REFUSED = 400
 LONGEST_REASON = 500
 
 Ask = Callable[[str], Any]
-"""The answer to a question such as `/images/json`; None where there is no such thing. May be called in any thread; raises
+"""Returns the answer to a request such as `/images/json`; None if there is no such object. May be called in any thread; raises
 EngineFailed.
 """
 

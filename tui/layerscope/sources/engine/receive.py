@@ -26,12 +26,12 @@ PIECE = 256 << 10
 AHEAD = 16
 """Pieces received before they are indexed: 4 MiB."""
 LOOK_UP = 0.1
-"""Seconds between two reports of progress, and between two looks at whether anybody still waits."""
+"""Seconds between two progress reports, which may also cancel."""
 SILENCE = 20.0
-"""Seconds without a byte after which an engine is asked whether it still is there; one that writes to its disk answers."""
+"""Seconds without a byte after which the engine is asked whether it still answers; one that is writing to its disk does."""
 
 Request = Callable[[], Any]
-"""Starts a save and gives the response to it, as `Engine.save` does."""
+"""Starts a save and returns its response, like `Engine.save`."""
 OnPiece = Callable[[bytes], None]
 
 
@@ -173,7 +173,7 @@ class _ConnectionThread:
     def _ping(self) -> None:
         try:
             self._call.ping()
-        except Exception as error:  # noqa: BLE001 - raised again by whoever reads
+        except Exception as error:  # noqa: BLE001 - raised again in the reading thread
             self._put(error)
 
     def hang_up(self) -> None:
@@ -181,7 +181,7 @@ class _ConnectionThread:
         self._is_over.set()
         response = self._response
         if response is not None:
-            # Closing a socket wakes nobody who waits for it in another thread; shutting it down does.
+            # Closing a socket does not wake another thread that waits for it; shutting it down does.
             with suppress(OSError, ValueError, RuntimeError, AttributeError):
                 response.raw.shutdown()
             self._thread.join()
@@ -192,11 +192,11 @@ class _ConnectionThread:
             with self._response:
                 self._pass_on(self._response.raw)
             self._put(b"")
-        except Exception as error:  # noqa: BLE001 - raised again by whoever reads, as a sentence
+        except Exception as error:  # noqa: BLE001 - raised again in the reading thread, as a sentence
             self._put(error)
 
     def _pass_on(self, raw: Any) -> None:
-        # What there is at once: whoever watches a pull does not want to wait for 256 KiB of it.
+        # Pass on what is there: progress of a pull should not wait for 256 KiB of messages.
         while not self._is_over.is_set() and (piece := raw.read1(PIECE)):
             self._put(piece)
         if not self._is_over.is_set() and raw.length_remaining:

@@ -42,7 +42,7 @@ def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progr
 
 
 def _found(files: Files, candidate: Candidate, location: Location) -> FoundImage:
-    # Standard input can be read but once; anything else is opened anew, for every open file costs a descriptor.
+    # Standard input can be read only once; anything else is opened again, because every open file costs a descriptor.
     kept = files if location.is_stdin else None
 
     def open_again(progress: Progress) -> Image:

@@ -15,7 +15,7 @@ from layerscope.errors import Cancelled
 AT_ONCE = 8
 """Requests to one host at a time; registries answer more with 429."""
 LONGEST_WAIT = 60.0
-"""Seconds that a registry may ask us to wait before we try again."""
+"""Seconds that a registry may demand before the next try."""
 FIRST_WAIT = 0.5
 
 
@@ -90,7 +90,7 @@ class Traffic:
         self._is_cancelled.set()
         with self._lock:
             for response in self._open:
-                # Closing a socket wakes nobody who waits for it in another thread; shutting it down does.
+                # Closing a socket does not wake another thread that waits for it; shutting it down does.
                 with suppress(OSError, ValueError, RuntimeError, AttributeError):
                     response.raw.shutdown()
 

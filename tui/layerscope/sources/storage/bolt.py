@@ -78,7 +78,7 @@ class _BoltReader:
         if not metas:
             raise _Damaged("it has no page that says where its data is")
         _, self._page_size, self._root = max(metas)
-        self._left = len(raw)  # far more pages than there are: whoever needs them all goes in circles
+        self._left = len(raw)  # far more pages than there are: a reader that needs them all is in a loop
 
     def outermost(self) -> Bucket:
         """Return the bucket that contains all others."""

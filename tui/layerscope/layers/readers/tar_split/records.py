@@ -14,7 +14,7 @@ from layerscope.text import escape
 
 FILE, SEGMENT = 1, 2
 MAX_LINE = 64 << 20
-"""The longest line we believe, in bytes: a segment holds the headers of one entry, or 1 MiB of padding at the end."""
+"""The longest line accepted, in bytes: a segment holds the headers of one entry, or 1 MiB of padding at the end."""
 TEXT = 1 << 20
 """Lines decoded at a time, in bytes: about 800 entries, which stay in the processor's cache."""
 
