@@ -20,7 +20,7 @@ STDIN = "-"
 MAX_NEAR = 5000
 """Names of a directory that are compared with a mistyped one."""
 DOCUMENTS = ("index.json", "manifest.json", "repositories")
-"""What a directory that is an image has one of."""
+"""Files of which a directory with an image has at least one."""
 _PATHS = ("/", "./", "../", "~")
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 

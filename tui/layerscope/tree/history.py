@@ -31,7 +31,7 @@ class Event:
 
 
 Fallen = dict[int, list[int]]
-"""The entries that their own tar buried, by node."""
+"""The entries that later entries of their own tar replaced, by node."""
 
 
 def fallen_entries(tree: Tree) -> Fallen:

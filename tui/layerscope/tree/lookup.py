@@ -16,7 +16,7 @@ from layerscope.tree.tree import Tree, View
 MAX_HOPS = 40
 """Links followed for one path before it counts as a loop; Linux's number (path_resolution(7))."""
 MAX_COMPARED = 5000
-"""Names among which near ones are looked for, so that a mistyped path in a huge directory costs no seconds."""
+"""Names searched for similar ones, so that a mistyped path in a huge directory does not take seconds."""
 NOUNS = {
     Kind.FILE: "a file",
     Kind.HARDLINK: "a file",

@@ -10,14 +10,14 @@ from layerscope.text import escape
 from layerscope.viewing.cancelling import IsCancelled, stop_if
 
 SAMPLE = 64 << 10
-"""Bytes looked at to tell text from binary."""
+"""Bytes examined to tell text from binary."""
 LONGEST_LINE = 10_000
 """Characters of a line that are shown."""
 MOST_LINES = 200_000
 TAB = 8
 CUT_MARK = "…"
 BATCH = 5000
-"""Lines between two looks at whether the work is still wanted."""
+"""Lines between two checks for cancellation."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8", "UTF-8 with BOM"),
     (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),

@@ -13,7 +13,7 @@ from layerscope.layers.compression.streams import Compression, compression_of, u
 INPUT = 64 << 10
 OUTPUT = 256 << 10
 MOST_MEMORY = 128 << 20
-"""What xz may take to unpack; `xz -9` takes 65 MiB, the format allows 4 GiB."""
+"""Memory that xz may take to unpack; `xz -9` takes 65 MiB, the format allows 4 GiB."""
 _MAGICS = {b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 
 

@@ -27,7 +27,7 @@ MOST_READ = 64 << 20
 """Bytes of an archive that are read."""
 MOST_UNPACKED = 256 << 20
 HEAD = 1024
-"""Bytes that say what a file is."""
+"""Bytes from which a file's type is recognized."""
 
 
 def load(

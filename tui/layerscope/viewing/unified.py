@@ -15,7 +15,7 @@ MOST_LINES = 50_000
 """Lines of a difference that are given."""
 DiffKind = Literal["context", "added", "removed", "header", "note"]
 Block = tuple[int, int, int, int]
-"""A change: the old lines from the first to before the second number, and the new ones, which take their place."""
+"""A change: the range of old lines, and the range of new lines that replace them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from layerscope.tree.tree import Longs, Tree
 from layerscope.waste.identity import ContentIdentity
 
 COMPARED = 20_000
-"""How many contents are compared at most, biggest first; only a small image has all of its files among them."""
+"""The most contents compared, biggest first; only in small images are these all files."""
 
 
 @dataclass(frozen=True, slots=True)

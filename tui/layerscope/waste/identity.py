@@ -22,7 +22,7 @@ from layerscope.tree.tree import Longs, Tree
 Mask = npt.NDArray[np.bool_]
 
 PAIRS = 64
-"""Contents compared before their pages are let go: a touched byte maps up to 400 KiB around it, so 50 MB."""
+"""Contents compared before their pages are released: a touched byte maps up to 400 KiB around it, so 50 MB."""
 NO_BLOB = Blob(None, 0, 0)
 
 

@@ -18,9 +18,9 @@ from layerscope.sources.registry.credentials import ANONYMOUS, Credential
 from layerscope.sources.registry.failures import HiddenSecrets, RegistryFailed
 
 USUAL_SECONDS = 60.0
-"""How long a token holds whose answer does not say."""
+"""Seconds that a token is valid if its answer does not say."""
 RENEW_EARLY = 0.8
-"""The part of its time after which a token is not used any more."""
+"""The part of its lifetime after which a token is no longer used."""
 CLIENT = "layerscope"
 
 

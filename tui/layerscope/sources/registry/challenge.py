@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 LONGEST = 8192
-"""Characters of the header that are looked at."""
+"""Characters of the header that are parsed."""
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _ITEM = re.compile(
     rf'\s*,?\s*(?:(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>{_WORD}))|(?P<scheme>{_WORD}))'

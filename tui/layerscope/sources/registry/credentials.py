@@ -22,7 +22,7 @@ from layerscope.oci.reference import DEFAULT_DOMAIN
 from layerscope.text import escape
 
 HUB_KEY = "https://index.docker.io/v1/"
-"""What Docker Hub's credentials are kept under."""
+"""The key under which Docker Hub's credentials are stored."""
 TOKEN_USER = "<token>"  # noqa: S105 - the name under which helpers give an identity token
 LONGEST_FILE = 4 << 20
 HELPER_SECONDS = 60
@@ -65,7 +65,7 @@ class CredentialFinding:
 
 
 CloudLookup = Callable[[str], Iterator[CredentialFinding]]
-"""The clouds' own ways for a host; nothing for hosts that are no cloud's."""
+"""Returns the findings of a host's cloud; nothing for other hosts."""
 
 
 def find_credential(host: str, repository: str, clouds: CloudLookup) -> tuple[Credential, list[CredentialFinding]]:

@@ -11,7 +11,7 @@ from layerscope.oci.reference import DEFAULT_DOMAIN, DEFAULT_TAG, OFFICIAL, name
 from layerscope.text import escape
 
 LONGEST = 512
-"""Characters of a name that are looked at; the grammar allows 255 for the repository."""
+"""Characters of a name that are parsed; the grammar allows 255 for the repository."""
 _HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::\d{{1,5}})?", re.ASCII)

@@ -28,7 +28,7 @@ class Traffic:
         self.fetched: Counter[str] = Counter()
         """Bytes of bodies, by what they belong to: a digest, or empty for documents."""
         self.remaining: dict[str, int] = {}
-        """What `ratelimit-remaining` said last, by host."""
+        """The last `ratelimit-remaining` of each host."""
         self._hosts: dict[str, BoundedSemaphore] = {}
         self._not_before: dict[str, float] = {}
         self._rate, self._allowance, self._filled = bytes_per_second, 0.0, time.monotonic()

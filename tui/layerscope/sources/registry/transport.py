@@ -47,7 +47,7 @@ class Connection:
         self._session: Session | None = None
         self._base = ""
         self._redirected: dict[str, str] = {}
-        """Signed addresses of blobs by ours, for as long as they hold: they spare a request for each range."""
+        """Signed addresses of blobs, by URL, until they expire: they save a request for each range."""
 
     @property
     def base(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 NO_STORAGE = "LAYERSCOPE_NO_STORAGE"
-"""The environment variable that has engines export their images although their storage could be read."""
+"""The environment variable that makes engines export their images even if their storage could be read."""
 
 
 def may_read_storage() -> bool:

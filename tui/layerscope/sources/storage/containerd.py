@@ -38,10 +38,10 @@ CONFIG = Path("/etc/containerd/config.toml")
 ROOT = "LAYERSCOPE_CONTAINERD"
 """The environment variable that names containerd's root directory where that is an unusual one."""
 NAMESPACE = "CONTAINERD_NAMESPACE"
-"""containerd's own variable: the one namespace to look into."""
+"""containerd's own variable: the only namespace to search."""
 CONTENT, DATABASE = "io.containerd.content.v1.content", "io.containerd.metadata.v1.bolt/meta.db"
 SHORTEST = 7
-"""Digits of a digest that are enough to look for it."""
+"""The least digits of a digest to search for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ T = TypeVar("T")
 MAX_DATABASE = 256 << 20
 """The longest list of layers or images read, in bytes; an engine with 10,000 images takes 20."""
 _ID = re.compile("[0-9A-Za-z_-]{1,128}")
-"""Mostly hexadecimal; BuildKit has its own for what it built."""
+"""An id: mostly hexadecimal; BuildKit gives what it builds ids of its own form."""
 
 
 class StorageUnreadable(LayerscopeError):
