@@ -1,4 +1,4 @@
-"""A layer of an engine that is read from the cache when it is there, and kept when it was not."""
+"""A reader of an engine's layer that takes it from the cache if it is there, and stores it if not."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from layerscope.oci.digest import Digest
 class CachedReader:
     """Puts the cache before another reader of the same layer.
 
-    `ids` is what the other reader's tables hold; `usable` are other kinds that will do, too. The layers of one image have to be
-    of one kind, so readers that are mixed name the same.
+    `ids` is the kind of ids in the other reader's tables; `usable` are other acceptable kinds. The layers of one image must
+    have one kind, so all readers of an image name the same.
     """
 
     cache: Cache
@@ -29,16 +29,16 @@ class CachedReader:
 
     @property
     def is_known(self) -> bool:
-        """Tell whether the table is kept. When it is for all layers of an image, nothing need be asked of the engine."""
+        """Tell whether the table is cached. If it is for all layers of an image, the engine need not be asked."""
         return self.cache.has(self.diff_id, (self.ids, *self.usable))
 
     @property
     def stored_bytes(self) -> int:
-        """Return the other reader's: a report says the same with and without the cache."""
+        """Return the other reader's count, so that a report is the same with and without the cache."""
         return self.reader.stored_bytes
 
     def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """Return the kept table, or else the other reader's, which is then kept."""
+        """Return the cached table, or else the other reader's, which is then cached."""
         known = self.cache.find(self.diff_id, (self.ids, *self.usable), layer=layer)
         if known is not None:
             on_bytes(self.stored_bytes)
@@ -48,5 +48,5 @@ class CachedReader:
         return read
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """Return the other reader's content. It gets a table that it may not have made itself."""
+        """Return the other reader's content, for a table that may be from the cache."""
         return self.reader.content(read)

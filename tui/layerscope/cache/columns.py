@@ -27,7 +27,7 @@ class Unusable(Exception):
 
 
 class Stretch(msgspec.Struct, array_like=True, frozen=True):
-    """Where a column lies in the body, in bytes, and numpy's name for its numbers."""
+    """The position of a column in the body, in bytes, and numpy's name for its numbers."""
 
     dtype: str
     start: int

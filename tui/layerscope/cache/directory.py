@@ -1,4 +1,4 @@
-"""The cache's directory: only files of ours, written completely or not at all, limited in total size."""
+"""The cache's directory: only files of this program, written completely or not at all, limited in total size."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def _why_not_used(found: os.stat_result) -> str:
 
 
 def _why_not_made(directory: Path) -> str:
-    """Say why a missing directory cannot be created. Root creates none in another user's home, who could not use it then."""
+    """Say why a missing directory cannot be created. Root does not create one in another user's home, where that user could
+    not use it.
+    """
     for parent in directory.parents:
         with suppress(FileNotFoundError):
             found = parent.stat()
@@ -105,7 +107,7 @@ def remove(directory: Path, name: str) -> bool:
 
 
 def kept_files(directory: Path) -> list[KeptFile]:
-    """List every file of ours, least recently used first; nothing where the directory cannot be read."""
+    """List every file of the cache, least recently used first; nothing if the directory cannot be read."""
     found = [
         KeptFile(entry.name, status.st_size, status.st_mtime) for entry, status in _files(directory) if is_name(entry.name)
     ]

@@ -1,4 +1,4 @@
-"""The proof that stored bytes are those that a cached table was read from."""
+"""Fingerprints that prove that stored bytes are those from which a cached table was read."""
 
 from __future__ import annotations
 

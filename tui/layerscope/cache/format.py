@@ -39,7 +39,9 @@ T = TypeVar("T")
 
 
 class _Rest(msgspec.Struct, array_like=True, frozen=True):
-    """All that is not a column. A problem's layer number is not kept: the layer may be another's number tomorrow."""
+    """Everything that is not a column. A problem's layer number is not stored: in another image the layer may have another
+    number.
+    """
 
     made_by: str
     name: str

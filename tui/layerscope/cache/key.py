@@ -41,5 +41,5 @@ class CacheKey:
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a file of this name is ours."""
+    """Tell whether a file of this name belongs to the cache."""
     return _NAME.fullmatch(name) is not None

@@ -20,7 +20,7 @@ HELP = frozenset({"-h", "--help"})
 
 
 class _Verbatim(click.Command):
-    """A command that passes everything behind its own leading option on to the engine, as typed."""
+    """A command that passes everything after its own leading option on to the engine, as typed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `--` before the engine's arguments: click would handle a `--help` among them itself."""

@@ -1,4 +1,4 @@
-"""The explorer: layers and their details, and the files after each layer. It wires; the panes show."""
+"""The explorer: layers and their details, and the files after each layer. It connects the panes, which do the drawing."""
 
 from __future__ import annotations
 

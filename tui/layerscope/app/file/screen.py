@@ -1,4 +1,4 @@
-"""The screen of one path: its content, the diff to the version before, and every layer that touched it. It wires."""
+"""The screen of one path: its content, the diff to the version before, and every layer that touched it."""
 
 from __future__ import annotations
 

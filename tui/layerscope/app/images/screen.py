@@ -1,4 +1,4 @@
-"""The list of all images: families, what each image costs, what removing it frees. It wires; the widgets show."""
+"""The list of all images: families, what each image costs, what removing it frees. It connects the widgets."""
 
 from __future__ import annotations
 
