@@ -12,6 +12,7 @@ from layerscope import reading
 from layerscope.analysis import Contents, analyze, read_image
 from layerscope.forked import ForkedCall
 from layerscope.layers.blob import Blob
+from layerscope.layers.readers import stored
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.report.image.json import analysis_json
 from layerscope.sources.open import open_image
@@ -63,7 +64,7 @@ def test_each_layer_is_read_by_one_process_only(
         here.append(layer)  # in the other process this list is another one
         return sound(blob, layer=layer, **options)
 
-    monkeypatch.setattr(reading, "read_layer", noted)
+    monkeypatch.setattr(stored, "read_layer", noted)
     read(str(path))
     assert 0 < len(here) < len(LAYERS)
 
@@ -78,7 +79,7 @@ def test_the_layers_of_a_process_that_dies_are_read_again(archive: str, monkeypa
             os._exit(9)
         return sound(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reading, "read_layer", read_or_die)
+    monkeypatch.setattr(stored, "read_layer", read_or_die)
     assert everything(read(archive)) == alone
 
 
@@ -110,7 +111,7 @@ def test_wasted_wire_bytes_follow_each_layers_own_ratio(tmp_path: Path) -> None:
     path.write_bytes(image(layer(file("a", bytes(1 << 20))), layer(file("a", b"other")), compress="gzip"))
     found = analyze(read(str(path)))
     layers = found.image.layers
-    assert found.wire_bytes_wasted[0] == pytest.approx(layers[0].wire_bytes, rel=0.05)
+    assert found.wire_bytes_wasted[0] == pytest.approx(layers[0].reader.stored_bytes, rel=0.05)
     assert found.wire_bytes_wasted[1] == 0
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from layerscope.doubt import Check
 from layerscope.layers.compression.streams import PIECE
+from layerscope.layers.readers.stored import AbsentReader, BlobReader
 from layerscope.oci.digest import Digest
-from layerscope.progress import unwatched
+from layerscope.progress import ignore
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.open import open_image
 from layerscope.verify import exit_code, verify
@@ -26,13 +27,13 @@ CONTENT = bytes(range(256)) * 4 * 1024  # more than one piece, which compresses
 def stored(data: bytes, **said: str) -> StoredLayer:
     """A layer whose documents say what `said` says."""
     digest, diff_id = (Digest(said[name]) if name in said else None for name in ("digest", "diff_id"))
-    return StoredLayer(1, digest, diff_id, None, "", blob(data))
+    return StoredLayer(1, digest, diff_id, None, "", BlobReader(blob(data)))
 
 
 def checks(*layers: StoredLayer) -> list[Check]:
     """What is found of the layers, the config aside."""
     image = replace(image_of(layer("a")), layers=layers)
-    found = verify(image, progress=unwatched)
+    found = verify(image, progress=ignore)
     assert found[0].ok
     return found[1:]
 
@@ -51,7 +52,7 @@ GZIP = gzip.compress(TAR)
 
 @pytest.mark.parametrize("compress", ["none", "gzip", "zstd"])
 def test_a_sound_image_passes(compress: Compress) -> None:
-    found = verify(image_of(layer(file("a", CONTENT)), layer("b"), compress=compress), progress=unwatched)
+    found = verify(image_of(layer(file("a", CONTENT)), layer("b"), compress=compress), progress=ignore)
     assert all(check.ok and check.actual == check.expected and not check.note for check in found)
     assert [check.what for check in found][:2] == [
         "config",
@@ -80,7 +81,7 @@ def test_one_changed_byte_is_found() -> None:
 
 def test_a_changed_config_is_found() -> None:
     image = image_of(layer("a"))
-    found = verify(replace(image, raw_config=image.raw_config + b" "), progress=unwatched)
+    found = verify(replace(image, raw_config=image.raw_config + b" "), progress=ignore)
     assert [(check.what, check.ok) for check in found] == [("config", False), ("layer 1 digest and diff_id", True)]
 
 
@@ -101,12 +102,12 @@ def test_bytes_after_the_damage_belong_to_the_digest() -> None:
 
 
 def test_a_layer_that_is_not_there_fails() -> None:
-    absent = StoredLayer(1, Digest(sha256(TAR)), None, None, "", None, absent="blobs/x is not there")
+    absent = StoredLayer(1, Digest(sha256(TAR)), None, None, "", AbsentReader("blobs/x is not there"))
     assert checks(absent) == [Check("layer 1", sha256(TAR), "", ok=False, note="blobs/x is not there", is_unread=True)]
 
 
 def test_a_foreign_layer_that_is_not_there_is_noted() -> None:
-    absent = StoredLayer(1, Digest(sha256(TAR)), None, None, "", None, absent="it is a foreign layer", is_foreign=True)
+    absent = StoredLayer(1, Digest(sha256(TAR)), None, None, "", AbsentReader("it is a foreign layer", may_be_missing=True))
     assert checks(absent) == [Check("layer 1", sha256(TAR), "", ok=True, note="it is a foreign layer", is_unread=True)]
 
 
@@ -127,7 +128,7 @@ def test_a_hash_that_cannot_be_computed_is_not_passed() -> None:
 
 def test_layers_are_reported_in_order_whoever_is_done_first() -> None:
     layers = [layer(file("a", bytes(3_000_000)))] + [layer(f"f{number}") for number in range(9)]
-    found = verify(image_of(*layers, compress="gzip"), progress=unwatched)
+    found = verify(image_of(*layers, compress="gzip"), progress=ignore)
     assert [check.what for check in found if check.what.endswith("diff_id")] == [
         f"layer {each} diff_id" for each in range(1, 11)
     ]
@@ -137,7 +138,7 @@ def test_progress_counts_every_stored_byte() -> None:
     seen: list[tuple[int, int]] = []
     image: Image = image_of(layer(file("a", CONTENT)), layer("b"), compress="gzip")
     verify(image, progress=lambda _stage, done, total: seen.append((done, total)))
-    size = sum(each.wire_bytes for each in image.layers)
+    size = sum(each.reader.stored_bytes for each in image.layers)
     assert max(seen) == (size, size)
 
 
@@ -157,7 +158,7 @@ def test_a_changed_manifest_fails(tmp_path: Path) -> None:
     index = json.loads((layout / "index.json").read_bytes())
     manifest = layout / "blobs/sha256" / index["manifests"][0]["digest"].removeprefix("sha256:")
     manifest.write_bytes(manifest.read_bytes() + b" ")
-    found = {check.what: check.ok for check in verify(open_image(str(layout)), progress=unwatched)}
+    found = {check.what: check.ok for check in verify(open_image(str(layout)), progress=ignore)}
     assert found["manifest"] is False
     assert found["config"] is True
 

@@ -178,11 +178,12 @@ async def test_a_layer_that_is_not_there_says_why_in_the_details(tmp_path: Path)
 
 @piloted
 async def test_a_containers_own_layer_has_the_size_that_reading_it_told(kept_containers: KeptImages) -> None:
-    read = read_image(open_image("container:web")).image.layers[-1].wire_bytes
+    read = read_image(open_image("container:web")).sizes[-1].stored_bytes
     assert read > 0
     async with explored(stored("container:web"), size=WIDE) as screen:
         size = next(line for line in screen.lines("details") if line.split()[:1] == ["size"])
         assert f"{size_text(read)} stored" in size
+        assert not any("not there" in line for line in screen.lines("details"))
 
 
 @piloted

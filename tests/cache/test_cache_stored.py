@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,13 +17,16 @@ from layerscope.analysis import analyze, read_image
 from layerscope.cache.cache import Cache
 from layerscope.cache.fingerprint import Fingerprint, PassingHash
 from layerscope.layers.blob import Blob
+from layerscope.layers.readers import stored
 from layerscope.layers.readers.blob import ReadLayer, read_layer
+from layerscope.layers.readers.stored import BlobReader
 from layerscope.reading import read_layers
 from layerscope.report.image.json import analysis_json
 from layerscope.sources.image import Image
 from layerscope.sources.open import open_image
 from support.commands import NO_SETTINGS, Settings, process
 from support.image_builder import Compress, Layer, file, image, layer, squeeze, whiteout, write_layout
+from support.sources_build import stored_blobs
 
 RANDOM = bytes(os.urandom(400_000))
 HONEST = layer("honest", file("big", RANDOM))
@@ -41,7 +45,7 @@ def no_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def refuse(*_arguments: object, **_options: object) -> ReadLayer:
         raise AssertionError("a layer was read")
 
-    return lambda: monkeypatch.setattr(reading, "read_layer", refuse)
+    return lambda: monkeypatch.setattr(stored, "read_layer", refuse)
 
 
 def paths_in(opened: Image, cache: Cache | None) -> list[list[bytes]]:
@@ -98,12 +102,12 @@ def test_a_second_image_on_the_same_base_reads_only_its_own_layers(
 ) -> None:
     sound, numbers = read_layer, list[int]()
 
-    def noted(blob: Blob, *, layer: int, keep_seek_points: bool, on_bytes: Callable[[int], None]) -> ReadLayer:
+    def noted(blob: Blob, *, layer: int, **options: Any) -> ReadLayer:
         numbers.append(layer)
-        return sound(blob, layer=layer, keep_seek_points=keep_seek_points, on_bytes=on_bytes)
+        return sound(blob, layer=layer, **options)
 
     read_layers(layout(tmp_path / "one", HONEST), cache=cache)
-    monkeypatch.setattr(reading, "read_layer", noted)
+    monkeypatch.setattr(stored, "read_layer", noted)
     second = layout(tmp_path / "two", HONEST, OTHER, layer(whiteout("big")))
     assert paths_in(second, cache) == [[b"honest", b"big"], [b"hidden", b"big"], []]
     assert sorted(numbers) == [2, 3]
@@ -195,7 +199,8 @@ def test_a_layer_with_no_names_at_all_is_read_each_time(cache: Cache, tmp_path: 
 
 def test_a_layer_that_was_cut_stays_cut(cache: Cache, tmp_path: Path) -> None:
     opened = layout(tmp_path / "image", HONEST)
-    cut = replace(opened, layers=tuple(replace(each, is_cut=True) for each in opened.layers))
+    (whole,) = stored_blobs(opened)
+    cut = replace(opened, layers=(replace(opened.layers[0], reader=BlobReader(whole, whole.size + 1)),))
     texts = [[problem.text for problem in read_layers(cut, cache=cache)[0].table.problems] for _ in range(2)]
     assert texts[0] == texts[1]
     assert "of its bytes are there" in texts[0][0]

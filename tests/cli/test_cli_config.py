@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from layerscope.app.keys.names import textual_keys
 from layerscope.app.keys.table import KEYS
 from layerscope.settings.read import read_settings
 from support.commands import ran
@@ -43,7 +44,7 @@ def test_an_odd_path_is_shown_escaped(monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_every_binding_can_be_rebound_to_the_keys_that_it_has(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = ran(capsys, "config").out
     file.write_text(printed.replace('\n#"', '\n"'))
-    assert read_settings(key_ids=[key.id for key in KEYS]).keys == {key.id: key.keys for key in KEYS}
+    assert read_settings(key_ids=[key.id for key in KEYS], name_keys=textual_keys).keys == {key.id: key.keys for key in KEYS}
 
 
 def test_only_the_path_is_printed_on_demand(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from layerscope.errors import BadSettings
 from layerscope.gate.config import GateConfig
 from layerscope.gate.config_sources import Flags, dive_config
 from layerscope.gate.evaluate import evaluate
+from layerscope.gate.quantities import Quantity
 from layerscope.gate.verdict import Outcome, Verdict
 from support.dive_stacks import TIMEOUT, dive_program, odd_stacks, stacks
 from support.gating import TODAY, analyzed, stated
@@ -26,7 +27,7 @@ KEYS = ("lowestEfficiency", "highestWastedBytes", "highestUserWastedPercent")
 MISCONFIGURED = 2
 
 
-def limits(text: str | bytes) -> list[float | int | None]:
+def limits(text: str | bytes) -> list[Quantity | None]:
     """dive's three limits as a `.dive-ci` states them, in the order of KEYS."""
     found = dive_config(text.encode() if isinstance(text, str) else text, origin=".dive-ci").dive
     return [found[key].value for key in KEYS]

@@ -16,7 +16,7 @@ from layerscope.analysis import analyze, read_image
 from layerscope.errors import NotFound
 from layerscope.families.figures import LayerUsage
 from layerscope.oci.digest import Digest
-from layerscope.progress import unwatched
+from layerscope.progress import ignore
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.http import asking_engine
@@ -101,7 +101,7 @@ def by_name(images: list[ImageFacts]) -> dict[str, ImageFacts]:
 def by_api(engine: RunningEngine) -> list[ListedImage]:
     """As for those who may not read the engine's storage."""
     with asking_engine(endpoint(engine)) as asking:
-        return list_images(asking, lambda _chain: {}, unwatched)
+        return list_images(asking, lambda _chain: {}, ignore)
 
 
 def facts_by_api(engine: RunningEngine) -> list[ImageFacts]:
@@ -132,7 +132,7 @@ def test_sizes_of_layers_are_those_of_the_archive_of_the_same_image(engine: Runn
     for tag, stack in STACKS.items():
         (tmp_path / "image.tar").write_bytes(image(*stack, tag=tag))
         analysis = analyze(read_image(open_image(str(tmp_path / "image.tar"))))
-        contents, tars = analysis.layer_content_bytes, [layer.wire_bytes for layer in analysis.image.layers]
+        contents, tars = analysis.layer_content_bytes, [layer.reader.stored_bytes for layer in analysis.image.layers]
         assert [each.size for each in found[tag].layers] == (contents if engine.kind == "docker" else tars), tag
         assert [each.chain_id for each in found[tag].layers] == [each.chain_id for each in analysis.image.layers]
         assert found[tag].id == analysis.image.config_digest
@@ -202,7 +202,7 @@ def test_an_image_of_the_list_opens_by_its_name_or_id(engine: RunningEngine) -> 
     found = images_of_engine(EngineKind(engine.kind)).found
     dangling = next(each for each in found if each.facts.is_dangling)
     for each in (dangling, next(each for each in found if "second/name:of-b" in by_name([each.facts]))):
-        opened = each.open(unwatched)
+        opened = each.open(ignore)
         assert opened.config_digest == each.facts.id
         assert open_image(each.reference).config_digest == each.facts.id
 
@@ -247,7 +247,7 @@ def test_podmans_images_are_found_in_its_storage_while_it_does_not_run(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr("layerscope.sources.engine.endpoints.PODMAN_SOCKET", str(tmp_path / "podman.sock"))
     monkeypatch.setattr("layerscope.sources.listing.engine_list.containers_roots", lambda: [podman.root])
-    _, listed = listed_images(EngineKind.PODMAN, unwatched)
+    _, listed = listed_images(EngineKind.PODMAN, ignore)
     assert {each.id for each in listed} == {each.id for each in by_api(podman)}
 
 

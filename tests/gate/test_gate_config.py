@@ -10,13 +10,12 @@ import pytest
 from layerscope.cli.rule_options import RULES, TABLES
 from layerscope.errors import BadSettings
 from layerscope.gate import rule_keys
-from layerscope.gate.config import DEFAULT, Where
+from layerscope.gate.config import DEFAULT
 from layerscope.gate.config_sources import MAX_FILE, Flags
 from layerscope.gate.quantities import Growth
 from layerscope.gate.rule_keys import KEYS
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.report.verdict.gate_config import config_text
-from layerscope.waste.find import Cause
 from support.gating import config, stated
 
 
@@ -83,18 +82,18 @@ def test_tables_of_all_sources_add_up(here: Path) -> None:
     (here / "layerscope.toml").write_text('[[forbid]]\npath = "a"')
     (here / "pyproject.toml").write_text('[[tool.layerscope.forbid]]\npath = "b"\nwhere = "anywhere"')
     found = stated(here, Flags(forbid=("c", "anywhere:d")))
-    assert [(each.path, each.where) for each in found.forbid] == [
-        ("a", Where.VISIBLE),
-        ("b", Where.ANYWHERE),
-        ("c", Where.VISIBLE),
-        ("d", Where.ANYWHERE),
+    assert [(each.about, each.is_anywhere) for each in found.rows("forbid")] == [
+        ("a", False),
+        ("b", True),
+        ("c", False),
+        ("d", True),
     ]
 
 
 def test_flags_state_budgets_and_causes(here: Path) -> None:
     found = stated(here, Flags(budget=("/a=b=1MB",), max_cause=("metadata=2k",)))
-    assert [(each.path, each.size) for each in found.budget] == [("/a=b", 1_000_000)]
-    assert [(each.cause, each.size) for each in found.max_cause] == [(Cause.METADATA, 2000)]
+    assert [(each.about, each.limit) for each in found.rows("budget")] == [("/a=b", 1_000_000)]
+    assert [(each.about, each.limit) for each in found.rows("max-cause")] == [("metadata", 2000)]
 
 
 def test_an_empty_variable_states_nothing(here: Path) -> None:

@@ -10,9 +10,6 @@ import pytest
 from layerscope.analysis import analyze, read_image
 from layerscope.gate.evaluate import evaluate
 from layerscope.gate.verdict import Outcome, RuleSeverity, Unit
-from layerscope.layers.blob import OnBytes
-from layerscope.layers.content import LayerContent
-from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import Problem
 from layerscope.sources.open import open_image
 from layerscope.waste.find import Cause
@@ -84,7 +81,7 @@ def test_the_size_on_the_wire_of_plain_layers_is_an_estimate_and_says_so() -> No
 
 def test_the_size_on_the_wire_of_compressed_layers_is_that_of_the_stored_ones() -> None:
     analysis = analyze(read_image(open_image("-", stdin=io.BytesIO(image(*STACK, compress="gzip")))))
-    stored = sum(each.wire_bytes for each in analysis.image.layers)
+    stored = sum(each.reader.stored_bytes for each in analysis.image.layers)
     verdicts = [evaluate(analysis, config(f"max-wire-size = {stored + more}"), today=TODAY) for more in (0, -1)]
     assert [verdict.exit_code for verdict in verdicts] == [0, 1]
     assert not result(verdicts[0]).is_estimate
@@ -94,8 +91,8 @@ def test_the_size_on_the_wire_of_compressed_layers_is_that_of_the_stored_ones() 
 def test_a_size_on_the_wire_that_cannot_be_estimated_passes_where_the_stored_layers_would_and_is_a_doubt_beyond() -> None:
     """An engine's storage has headers alone: a pull moves less than the unpacked tars, and how much less is not known."""
     analysis = analyzed(*STACK)
-    layers = tuple(replace(each, compressed_estimate=None) for each in analysis.image.layers)
-    unknown = replace(analysis, contents=replace(analysis.contents, image=replace(analysis.image, layers=layers)))
+    sizes = tuple(replace(each, pull_bytes=None) for each in analysis.layer_sizes)
+    unknown = replace(analysis, contents=replace(analysis.contents, sizes=sizes))
     stored = unknown.pull_size.stored_bytes
     passed, doubted = (evaluate(unknown, config(f"max-wire-size = {stored + more}"), today=TODAY) for more in (0, -1))
     assert (result(passed).outcome, passed.exit_code) == (Outcome.PASSED, 0)
@@ -222,23 +219,11 @@ def test_a_cause_that_hangs_on_contents_that_could_not_be_compared_is_a_doubt() 
 
 def test_a_size_on_the_wire_that_is_not_known_is_a_doubt() -> None:
     analysis = analyzed(*STACK)
-    opened = replace(analysis.image, layers=tuple(replace(each, reader=NoSize()) for each in analysis.image.layers))
-    unknown = replace(analysis, contents=replace(analysis.contents, image=opened))
+    sizes = tuple(replace(each, stored_bytes=0) for each in analysis.layer_sizes)
+    unknown = replace(analysis, contents=replace(analysis.contents, sizes=sizes))
     verdict = evaluate(unknown, config("max-wire-size = 1000000"), today=TODAY)
     assert (result(verdict).outcome, verdict.exit_code) == (Outcome.UNJUDGED, 2)
     assert "the size on the wire is not known here (layer 1, 2)" in verdict.doubts[0]
-
-
-class NoSize:
-    """A way to a layer of which the engine does not say how big it was."""
-
-    stored_bytes = 0
-
-    def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        raise NotImplementedError
-
-    def content(self, read: ReadLayer) -> LayerContent | None:
-        raise NotImplementedError
 
 
 # Findings

@@ -12,12 +12,13 @@ import pytest
 
 from conftest import requires
 from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import uncounted
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.overlay.content import DirectoryContent
 from layerscope.layers.readers.overlay.reader import DirectoryReader
 from layerscope.layers.readers.overlay.rooted import RootedDirectory
+from layerscope.layers.readers.protocol import ReadOptions
 from layerscope.layers.table import Kind, LayerTable
+from layerscope.progress import ignore
 
 
 class Mounted:
@@ -27,7 +28,7 @@ class Mounted:
         self.lower, self.upper, self.merged = top / "lower", top / "upper", top / "merged"
 
     def read(self) -> ReadLayer:
-        return self.reader.read(layer=2, on_bytes=uncounted)
+        return self.reader.read(ReadOptions(), layer=2, on_bytes=ignore)
 
     @property
     def table(self) -> LayerTable:
@@ -124,7 +125,7 @@ def test_a_directory_that_was_renamed_without_its_files_is_told(tmp_path: Path) 
 def test_rootless_engines_mark_opaque_directories_by_attributes_of_users(tmp_path: Path, name: str) -> None:
     (tmp_path / "d").mkdir()
     os.setxattr(tmp_path / "d", name, b"y")
-    table = DirectoryReader(tmp_path).read(layer=1, on_bytes=uncounted).table
+    table = DirectoryReader(tmp_path).read(ReadOptions(), layer=1, on_bytes=ignore).table
     assert (table.opaques, table.xattrs) == ((b"d",), {})
 
 
@@ -133,7 +134,7 @@ def test_markers_by_name_are_markers(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d/.wh.gone").touch()
     (tmp_path / "d/.wh..wh..opq").touch()
-    table = DirectoryReader(tmp_path).read(layer=1, on_bytes=uncounted).table
+    table = DirectoryReader(tmp_path).read(ReadOptions(), layer=1, on_bytes=ignore).table
     assert (table.whiteouts, table.opaques, table.entries.paths.tolist()) == ((b"d/gone",), (b"d",), [b"d"])
 
 
@@ -147,7 +148,7 @@ def test_a_directory_that_may_not_be_read_is_a_problem(overlay: Mounted, tmp_pat
 
 
 def test_a_directory_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
-    (problem,) = DirectoryReader(tmp_path / "none").read(layer=1, on_bytes=uncounted).table.problems
+    (problem,) = DirectoryReader(tmp_path / "none").read(ReadOptions(), layer=1, on_bytes=ignore).table.problems
     assert problem.text == f"the container's directory {tmp_path}/none cannot be read: No such file or directory"
 
 
@@ -168,7 +169,7 @@ def as_nobody(top: Path) -> Iterator[None]:
 def test_a_file_that_grew_since_is_told(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"short")
     reader = DirectoryReader(tmp_path)
-    read = reader.read(layer=1, on_bytes=uncounted)
+    read = reader.read(ReadOptions(), layer=1, on_bytes=ignore)
     (tmp_path / "log").write_bytes(b"longer")
     with pytest.raises(CorruptLayer, match="log: the engine keeps 6 bytes of it where the layer says 5"):
         reader.content(read).digest(0, 0, 5)
@@ -177,7 +178,7 @@ def test_a_file_that_grew_since_is_told(tmp_path: Path) -> None:
 def test_a_file_that_became_something_else_is_never_opened(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     reader = DirectoryReader(tmp_path)
-    content = reader.content(reader.read(layer=1, on_bytes=uncounted))
+    content = reader.content(reader.read(ReadOptions(), layer=1, on_bytes=ignore))
     (tmp_path / "file").unlink()
     os.mkfifo(tmp_path / "file")
     with pytest.raises(CorruptLayer, match="something else is in its place"):
@@ -213,7 +214,7 @@ def test_many_contents_leave_few_directories_open(tmp_path: Path) -> None:
         (tmp_path / f"{number}").mkdir()
         (tmp_path / f"{number}/file").write_bytes(b"%d" % number)
     reader = DirectoryReader(tmp_path)
-    content = reader.content(reader.read(layer=1, on_bytes=uncounted))
+    content = reader.content(reader.read(ReadOptions(), layer=1, on_bytes=ignore))
     paths = content.paths.tolist()
     files = [(row, 0, len(path.split(b"/")[0])) for row, path in enumerate(paths) if path.endswith(b"/file")]
     before = len(list(Path("/proc/self/fd").iterdir()))
@@ -226,6 +227,6 @@ def test_digests_of_files_are_those_of_their_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"same")
     (tmp_path / "b").write_bytes(b"same")
     reader = DirectoryReader(tmp_path)
-    content: DirectoryContent = reader.content(reader.read(layer=1, on_bytes=uncounted))
+    content: DirectoryContent = reader.content(reader.read(ReadOptions(), layer=1, on_bytes=ignore))
     one, other = content.digests([(0, 0, 4), (1, 0, 4)])
     assert one == other

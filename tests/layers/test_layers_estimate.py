@@ -15,6 +15,7 @@ import pytest
 from layerscope.layers.estimate import estimate_compressed
 from support.commands import ran
 from support.image_builder import blob, image, layer
+from support.sources_build import stored_blobs
 
 
 def standard_library() -> bytes:
@@ -56,8 +57,8 @@ def test_the_corpus_is_estimated_within_a_twentieth() -> None:
 
     corpus = Path(os.environ["LAYERSCOPE_CORPUS"])
     plain, packed = (open_image(str(corpus / name)) for name in ("node.tar", "node-gz.tar"))
-    estimate = sum(estimate_compressed(each.blob) for each in plain.layers if each.blob)
-    assert estimate == pytest.approx(sum(each.wire_bytes for each in packed.layers), rel=0.05)
+    estimate = sum(map(estimate_compressed, stored_blobs(plain)))
+    assert estimate == pytest.approx(sum(each.reader.stored_bytes for each in packed.layers), rel=0.05)
 
 
 def test_a_report_of_plain_layers_says_stored_and_of_compressed_ones_on_the_wire(

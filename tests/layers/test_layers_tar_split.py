@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerscope.layers.blob import uncounted
 from layerscope.layers.readers.blob import read_plain
+from layerscope.layers.readers.protocol import ReadOptions
 from layerscope.layers.readers.tar_split.crc import CRC_MARK, is_crc
 from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.layers.table import LayerTable
+from layerscope.progress import ignore
 from support import strategies
 from support.image_builder import Layer, blob, directory, file, hardlink, layer, opaque, symlink, whiteout
 from support.same_tables import assert_same
@@ -41,7 +42,7 @@ def record(tmp_path: Path) -> Path:
 
 
 def read(record: Path) -> LayerTable:
-    return TarSplitReader(record, record.parent / "diff").read(layer=1, on_bytes=uncounted).table
+    return TarSplitReader(record, record.parent / "diff").read(ReadOptions(), layer=1, on_bytes=ignore).table
 
 
 def problem(record: Path) -> str:
@@ -102,7 +103,7 @@ def test_padding_after_the_end_counts_as_part_of_the_tar(record: Path) -> None:
 def test_progress_adds_up_to_what_the_layer_takes(record: Path) -> None:
     counted: list[int] = []
     reader = TarSplitReader(record_of(record, RICH), record.parent, stored_bytes=12_345)
-    reader.read(layer=1, on_bytes=counted.append)
+    reader.read(ReadOptions(), layer=1, on_bytes=counted.append)
     assert sum(counted) == reader.stored_bytes
 
 

@@ -154,10 +154,16 @@ def test_a_familiar_name_is_short() -> None:
         ("v1", {"v1", "v2"}, {"v1"}),
         ("latest", {"latest", "x:latest"}, {"latest"}),
         ("ap", {"app:latest", "lap:latest"}, set()),
+        ("app@sha256:12", {"localhost/app@sha256:12", "app:latest"}, {"localhost/app@sha256:12"}),
     ],
 )
 def test_a_tag_is_found_by_the_strictest_reading(wanted: str, names: set[str], found: set[str]) -> None:
     assert best_match(wanted, names) == found
+
+
+def test_a_tag_alone_is_no_name_where_only_names_count() -> None:
+    assert best_match("1", {"app:1"}, is_tag_enough=False) == set()
+    assert best_match("1", {"localhost/1:latest"}, is_tag_enough=False) == {"localhost/1:latest"}
 
 
 def test_a_mistyped_tag_has_near_ones() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.segment import Segment
 
 from layerscope.text import escape
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 
+SCREENFUL = st.text(st.characters()).map(escape)
 NAMES = st.text(st.sampled_from("ab/ é日🐳\u0301\u200d\u202e\x1b")).map(escape)
 
 
@@ -17,6 +19,17 @@ NAMES = st.text(st.sampled_from("ab/ é日🐳\u0301\u200d\u202e\x1b")).map(esca
 )
 def test_wide_characters_take_two_cells_and_combining_ones_none(text: str, width: int) -> None:
     assert cells(text) == width
+
+
+@given(SCREENFUL)
+@example("नि")
+@example("☰🏽")
+def test_a_report_counts_cells_as_the_screen_does(text: str) -> None:
+    assert cells(text) == Segment(text).cell_length
+
+
+def test_characters_that_act_on_a_terminal_take_no_cells() -> None:
+    assert (cells("a\x1b"), cells("a\u200db\x00")) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +51,13 @@ def test_the_end_of_long_text_becomes_a_mark(text: str, width: int, cut: str) ->
 
 @pytest.mark.parametrize(
     ("text", "width", "cut"),
-    [("/a/b/name", 9, "/a/b/name"), ("/aaaa/bbbb/name", 10, "/aa…b/name"), ("/日本/日本/日", 8, "/…本/日"), ("abcdef", 1, "…")],
+    [
+        ("/a/b/name", 9, "/a/b/name"),
+        ("/aaaa/bbbb/name", 10, "/aa…b/name"),
+        ("/日本/日本/日", 8, "/…本/日"),
+        ("abcdef", 1, "…"),
+        ("e\u0301e\u0301e\u0301e\u0301", 2, "…e\u0301"),
+    ],
 )
 def test_the_middle_of_a_long_path_becomes_a_mark(text: str, width: int, cut: str) -> None:
     assert cut_middle(text, width) == cut

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from layerscope.app.keys.names import textual_keys
 from layerscope.errors import BadSettings
 from layerscope.settings.places import settings_path
 from layerscope.settings.read import read_settings
@@ -34,11 +35,11 @@ def file(tmp_path: Path) -> Path:
 
 def settings(file: Path, text: str) -> Settings:
     file.write_text(text)
-    return read_settings(file, key_ids=KEY_IDS)
+    return read_settings(file, key_ids=KEY_IDS, name_keys=textual_keys)
 
 
 def test_without_a_file_all_is_as_by_default() -> None:
-    found = read_settings(key_ids=KEY_IDS)
+    found = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
     assert found == Settings()
     assert (found.theme, found.keymap, found.sort, found.start, found.empty_steps) == ("", "default", None, "layers", True)
     assert found.columns == ("mode", "owner", "size", "bar", "wasted")
@@ -70,13 +71,13 @@ def test_the_file_is_in_the_users_config_directory(home: Path) -> None:
 def test_the_file_in_the_users_config_directory_is_read(home: Path) -> None:
     (home / "layerscope").mkdir(parents=True)
     (home / "layerscope" / "config.toml").write_text('theme = "nord"')
-    assert read_settings(key_ids=KEY_IDS).theme == "nord"
+    assert read_settings(key_ids=KEY_IDS, name_keys=textual_keys).theme == "nord"
 
 
 def test_layerscope_config_names_another_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAYERSCOPE_CONFIG", str(file))
     file.write_text('theme = "nord"')
-    assert read_settings(key_ids=KEY_IDS).theme == "nord"
+    assert read_settings(key_ids=KEY_IDS, name_keys=textual_keys).theme == "nord"
 
 
 def test_an_empty_layerscope_config_names_no_file(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -86,19 +87,19 @@ def test_an_empty_layerscope_config_names_no_file(monkeypatch: pytest.MonkeyPatc
 
 def test_the_null_device_is_a_config_file_that_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAYERSCOPE_CONFIG", os.devnull)
-    assert read_settings(key_ids=KEY_IDS) == Settings()
+    assert read_settings(key_ids=KEY_IDS, name_keys=textual_keys) == Settings()
 
 
 def test_a_file_that_layerscope_config_names_has_to_be_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAYERSCOPE_CONFIG", str(file))
     with pytest.raises(BadSettings, match=r"config\.toml: there is no such file, yet LAYERSCOPE_CONFIG names it$"):
-        read_settings(key_ids=KEY_IDS)
+        read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
 
 
 def test_a_config_directory_that_is_a_file_holds_no_config_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.touch()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(file))
-    assert read_settings(key_ids=KEY_IDS) == Settings()
+    assert read_settings(key_ids=KEY_IDS, name_keys=textual_keys) == Settings()
 
 
 def test_a_home_that_cannot_be_looked_into_holds_no_config_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +108,7 @@ def test_a_home_that_cannot_be_looked_into_holds_no_config_file(monkeypatch: pyt
 
     monkeypatch.setattr(Path, "open", refuse)  # tests may run as root, who may look everywhere
     monkeypatch.setattr(os, "access", lambda *_arguments: False)
-    assert read_settings(key_ids=KEY_IDS) == Settings()
+    assert read_settings(key_ids=KEY_IDS, name_keys=textual_keys) == Settings()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from layerscope.app.keys.names import textual_keys
 from layerscope.settings.defaults import defaults_text
 from layerscope.settings.read import read_settings
 from layerscope.settings.settings import Settings
@@ -24,7 +25,7 @@ LINES = [line for line in TEXT.splitlines() if SETTING.match(line)]
 
 def settings(file: Path, text: str) -> Settings:
     file.write_text(text)
-    return read_settings(file, key_ids=[name for name, _, _ in KEYS])
+    return read_settings(file, key_ids=[name for name, _, _ in KEYS], name_keys=textual_keys)
 
 
 def test_as_printed_nothing_is_set(tmp_path: Path) -> None:

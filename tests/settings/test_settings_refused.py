@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from layerscope.app.keys.names import textual_keys
 from layerscope.errors import BadSettings
 from layerscope.settings.read import MAX_FILE, read_settings
 
@@ -23,7 +24,7 @@ def refusal(file: Path, text: str | bytes) -> str:
     """What is said of a file with this text, without the name of the file."""
     file.write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(BadSettings) as raised:
-        read_settings(file, key_ids=KEY_IDS)
+        read_settings(file, key_ids=KEY_IDS, name_keys=textual_keys)
     sentence = str(raised.value)
     assert sentence.startswith(f"{file}: ")
     assert sentence.isprintable()
@@ -77,12 +78,12 @@ def test_the_name_of_the_file_is_shown_escaped(tmp_path: Path) -> None:
     file = tmp_path / "a\x1b.toml"
     file.write_text("zzz = 1")
     with pytest.raises(BadSettings, match=r"a\\x1b\.toml: unknown key"):
-        read_settings(file, key_ids=KEY_IDS)
+        read_settings(file, key_ids=KEY_IDS, name_keys=textual_keys)
 
 
 def test_a_directory_is_no_config_file(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r": cannot be read: Is a directory$"):
-        read_settings(tmp_path, key_ids=KEY_IDS)
+        read_settings(tmp_path, key_ids=KEY_IDS, name_keys=textual_keys)
 
 
 def test_a_file_without_permission_is_a_sentence(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,4 +92,4 @@ def test_a_file_without_permission_is_a_sentence(file: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Path, "open", refuse)  # tests may run as root, who may read everything
     with pytest.raises(BadSettings, match=r"config\.toml: cannot be read: Permission denied$"):
-        read_settings(file, key_ids=KEY_IDS)
+        read_settings(file, key_ids=KEY_IDS, name_keys=textual_keys)

@@ -25,6 +25,8 @@ from support.sources_build import (
     config,
     dump,
     layer_tar,
+    stored_blob,
+    stored_blobs,
     write_directory,
     write_tar,
 )
@@ -59,7 +61,7 @@ def test_a_directory_and_a_tar_of_it_give_the_same(tmp_path: Path) -> None:
     assert packed.manifest_digest == unpacked.manifest_digest
     assert packed.notes == unpacked.notes == ()
     for image in (packed, unpacked):
-        assert [each.blob.read() if each.blob else None for each in image.layers] == [BASE, TOP]
+        assert [each.read() for each in stored_blobs(image)] == [BASE, TOP]
         assert [each.digest for each in image.layers] == [digest(BASE), digest(TOP)]
 
 
@@ -166,9 +168,9 @@ def test_an_image_without_some_of_its_layers_is_shown_as_far_as_it_goes(tmp_path
     files = layout.files(layout.image(BASE, TOP))
     del files["blobs/" + digest(TOP).replace(":", "/")]
     layer = opened(tmp_path, files).layers[1]
-    assert layer.blob is None
-    assert layer.absent == f"blobs/sha256/{layer.digest.encoded if layer.digest else ''} is missing"
-    assert not layer.is_foreign
+    assert stored_blob(layer) is None
+    assert layer.reader.unreadable == f"blobs/sha256/{layer.digest.encoded if layer.digest else ''} is missing"
+    assert not layer.reader.may_be_missing
 
 
 @pytest.mark.parametrize("platform", [UNKNOWN, AMD64])
@@ -269,7 +271,7 @@ def test_an_encrypted_layer_is_absent(tmp_path: Path) -> None:
     layout = Layout()
     secret = layout.add(BASE, "application/vnd.oci.image.layer.v1.tar+gzip+encrypted")
     layer = opened(tmp_path, layout.files(layout.image(BASE, changes={"layers": [secret]}))).layers[0]
-    assert (layer.blob, layer.absent) == (None, "it is encrypted")
+    assert (stored_blob(layer), layer.reader.unreadable) == (None, "it is encrypted")
 
 
 @pytest.mark.parametrize("tag", ["v1", "v2", "app:v1", "docker.io/library/app:v1"])
@@ -385,4 +387,4 @@ def test_a_blob_linked_from_outside_the_layout_is_not_read(tmp_path: Path) -> No
     blob = Path(place, "blobs", digest(TOP).replace(":", "/"))
     blob.rename(tmp_path / "elsewhere")
     blob.symlink_to(tmp_path / "elsewhere")
-    assert "leaves the directory" in open_image(place).layers[1].absent
+    assert "leaves the directory" in open_image(place).layers[1].reader.unreadable

@@ -18,7 +18,7 @@ from layerscope.sources.documents.archive import Archive
 from layerscope.sources.location import Location, locate
 from layerscope.sources.open import open_files, open_image
 from support.image_builder import blob, squeeze
-from support.sources_build import Layout, layer_tar, saved, tar, write_directory, write_tar
+from support.sources_build import Layout, layer_tar, saved, stored_blob, tar, write_directory, write_tar
 
 
 def zipped() -> bytes:
@@ -167,8 +167,8 @@ def test_a_truncated_archive_with_its_manifest_is_shown_as_far_as_it_goes(tmp_pa
     path = tmp_path / "image.tar"
     path.write_bytes(raw[: raw.rindex(b"content of a") + 4])
     image = open_image(str(path))
-    assert [each.blob is None for each in image.layers] == [True, False]
-    assert "the archive is damaged (truncated: the bytes end at offset" in image.layers[0].absent
+    assert [stored_blob(each) is None for each in image.layers] == [True, False]
+    assert "the archive is damaged (truncated: the bytes end at offset" in image.layers[0].reader.unreadable
     assert any("the archive is damaged" in note for note in image.notes)
 
 

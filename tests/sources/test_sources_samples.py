@@ -17,7 +17,7 @@ from layerscope.sources.demo import open_demo, write_demo
 from layerscope.sources.image import Image
 from layerscope.sources.open import open_image
 from support.image_builder import digest
-from support.sources_build import Layout, layer_tar, saved, write_tar
+from support.sources_build import Layout, layer_tar, saved, stored_blobs, write_tar
 
 AMD64 = Platform("linux", "amd64")
 
@@ -51,10 +51,10 @@ def test_the_sample_image_tells_its_story() -> None:
         "linux/amd64",
         (),
     )
-    tables = [read_layer(each.blob, layer=each.number).table for each in image.layers if each.blob]
+    tables = [read_layer(each, layer=number).table for number, each in enumerate(stored_blobs(image), 1)]
     assert len(tables) == len(image.layers) == 10
     assert not any(table.problems for table in tables)
-    assert [each.digest for each in image.layers] == [digest(each.blob.read()) for each in image.layers if each.blob]
+    assert [each.digest for each in image.layers] == [digest(each.read()) for each in stored_blobs(image)]
     assert all(each.created_by and each.digest == each.diff_id for each in image.layers)
     assert (tables[0].entries.kind == Kind.HARDLINK).sum() == 3
     assert b"srv/app/.env" in tables[5].whiteouts
@@ -104,10 +104,10 @@ def test_a_base_is_stated_in_annotations_or_labels(tmp_path: Path) -> None:
 def test_images_that_others_wrote_open(images: Path, file: str, name: str, platform: str, layers: int, entries: int) -> None:
     opened = open_image(f"{images}/{file}")
     assert (opened.name, str(opened.platform), len(opened.layers), opened.notes) == (name, platform, layers, ())
-    tables = [read_layer(each.blob, layer=each.number).table for each in opened.layers if each.blob]
+    tables = [read_layer(each, layer=number).table for number, each in enumerate(stored_blobs(opened), 1)]
     assert sum(len(table.entries) for table in tables) == entries
     assert not any(problem.is_fatal for table in tables for problem in table.problems)
-    assert all(each.digest == digest(each.blob.read()) for each in opened.layers if each.blob)
+    assert [each.digest for each in opened.layers] == [digest(each.read()) for each in stored_blobs(opened)]
 
 
 @pytest.mark.parametrize(("file", "count"), [("two-images-one-archive.tar", 2), ("family-oci-layout.tar", 7)])

@@ -27,6 +27,7 @@ from support.sources_build import (
     manifest,
     paths,
     saved,
+    stored_blob,
     write_directory,
     write_tar,
 )
@@ -88,7 +89,7 @@ def test_a_layer_that_is_a_symlink_leads_to_another_layers_file(tmp_path: Path) 
 def test_the_same_layer_may_be_listed_twice(tmp_path: Path) -> None:
     files = saved(BASE, BASE)
     image = opened(tmp_path, with_layers(files, *2 * [next(iter(files))]))
-    assert [each.wire_bytes for each in image.layers] == 2 * [len(BASE)]
+    assert [each.reader.stored_bytes for each in image.layers] == 2 * [len(BASE)]
 
 
 def test_names_may_start_with_a_dot(tmp_path: Path) -> None:
@@ -134,8 +135,8 @@ def test_a_link_that_leaves_an_unpacked_archive_is_not_followed(tmp_path: Path) 
     Path(place, second).parent.mkdir()
     Path(place, second).symlink_to("../../secret")
     layer = open_image(place).layers[1]
-    assert layer.blob is None
-    assert "leaves the directory" in layer.absent
+    assert stored_blob(layer) is None
+    assert "leaves the directory" in layer.reader.unreadable
 
 
 @pytest.mark.parametrize("name", ["../secret", "/../secret", "x/../../secret", "\0", "a" * 5000, "sub"])
@@ -153,9 +154,9 @@ def test_a_link_to_nowhere_is_an_absent_layer(tmp_path: Path, target: str) -> No
     files = with_layers(saved(BASE), next(iter(saved(BASE))), "loop")
     files |= {"loop": symlink("loop", target), "0" * 64: directory("0" * 64)}
     layer = opened(tmp_path, files).layers[1]
-    assert layer.blob is None
-    assert layer.absent.startswith("loop is ")
-    assert not layer.is_foreign
+    assert stored_blob(layer) is None
+    assert layer.reader.unreadable.startswith("loop is ")
+    assert not layer.reader.may_be_missing
 
 
 def test_a_layer_that_is_not_in_the_archive_is_absent_with_a_reason(tmp_path: Path) -> None:
@@ -163,14 +164,14 @@ def test_a_layer_that_is_not_in_the_archive_is_absent_with_a_reason(tmp_path: Pa
     name = list(files)[1]
     del files[name]
     image = opened(tmp_path, files)
-    assert image.layers[1].blob is None
-    assert image.layers[1].absent == f"{name} is missing"
+    assert stored_blob(image.layers[1]) is None
+    assert image.layers[1].reader.unreadable == f"{name} is missing"
     assert image.layers[1].diff_id == digest(TOP)
 
 
 def test_a_layer_named_with_control_characters_is_escaped(tmp_path: Path) -> None:
     files = with_layers(saved(BASE), next(iter(saved(BASE))), "\x1b]0;x\x07")
-    assert opened(tmp_path, files).layers[1].absent == "\\x1b]0;x\\x07 is missing"
+    assert opened(tmp_path, files).layers[1].reader.unreadable == "\\x1b]0;x\\x07 is missing"
 
 
 @pytest.mark.parametrize("urls", [["https://example.com/\x1b[2J"], []])
@@ -185,10 +186,10 @@ def test_a_foreign_layer_that_is_not_there_says_where_it_is(tmp_path: Path, urls
     own = layout.add(TOP, "application/vnd.oci.image.layer.v1.tar")
     entry = layout.image(settings=config(b"windows", TOP), changes={"layers": [foreign, own]})
     layer = opened(tmp_path, layout.files(entry)).layers[0]
-    assert layer.is_foreign
-    assert layer.blob is None
-    assert layer.absent.startswith("it is a foreign layer")
-    assert ("https://example.com/\\x1b[2J" in layer.absent) == bool(urls)
+    assert layer.reader.may_be_missing
+    assert stored_blob(layer) is None
+    assert layer.reader.unreadable.startswith("it is a foreign layer")
+    assert ("https://example.com/\\x1b[2J" in layer.reader.unreadable) == bool(urls)
 
 
 def test_layer_sources_say_that_a_layer_is_foreign(tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_layer_sources_say_that_a_layer_is_foreign(tmp_path: Path) -> None:
     source = {digest(BASE): {"mediaType": "x", "digest": digest(b"z"), "size": 1, "urls": ["https://example.com/base"]}}
     files["manifest.json"] = dump([{**manifest(files)[0], "LayerSources": source}])
     image = opened(tmp_path, files)
-    assert [each.is_foreign for each in image.layers] == [True, False]
+    assert [each.reader.may_be_missing for each in image.layers] == [True, False]
 
 
 def histories(*steps: str) -> list[Json]:
@@ -327,4 +328,4 @@ def test_an_unreadable_layer_of_a_directory_says_so(tmp_path: Path) -> None:
     files = saved(BASE, TOP)
     place = write_directory(tmp_path / "unpacked", files)
     Path(place, next(iter(files))).chmod(0)
-    assert "Permission denied" in open_image(place).layers[0].absent
+    assert "Permission denied" in open_image(place).layers[0].reader.unreadable

@@ -47,7 +47,7 @@ def test_what_an_image_is_made_of_opens_as_one_layer(tmp_path: Path, data: bytes
     opened = open_image(written(tmp_path / "it.tar", stored))
     assert (opened.noun, opened.short_id, opened.id, opened.is_guessed) == (noun, noun, None, True)
     (only,) = opened.layers
-    assert (only.digest, only.diff_id, only.wire_bytes) == (None, None, len(stored))
+    assert (only.digest, only.diff_id, only.reader.stored_bytes) == (None, None, len(stored))
     assert f"not an image but {noun}: there is no config, no history and no digest" in opened.notes[0]
     assert len(opened.notes) == 1
     found = read_image(opened)
@@ -63,7 +63,8 @@ def test_any_tar_that_is_said_to_be_a_layer_is_one(tmp_path: Path, data: bytes) 
 
 
 def test_a_layer_may_come_through_a_pipe() -> None:
-    assert open_image("layer:-", stdin=io.BytesIO(gzip.compress(PLAIN))).layers[0].wire_bytes == len(gzip.compress(PLAIN))
+    packed = gzip.compress(PLAIN)
+    assert open_image("layer:-", stdin=io.BytesIO(packed)).layers[0].reader.stored_bytes == len(packed)
     assert open_image("-", stdin=io.BytesIO(gzip.compress(ROOT))).noun == "a root filesystem"
 
 

@@ -19,7 +19,7 @@ import zstandard
 from layerscope.errors import CannotWrite, NotAnImage, NotFound
 from layerscope.sources.open import open_image
 from support.image_builder import digest
-from support.sources_build import config, layer_tar, saved, tar
+from support.sources_build import config, layer_tar, saved, stored_blobs, tar
 
 LAYER = layer_tar("a", "b")
 RAW = tar(saved(LAYER))
@@ -54,7 +54,7 @@ def test_an_archive_may_be_compressed_and_come_from_anywhere(tmp_path: Path, raw
         images.append(open_image("docker-archive:-", stdin=Pipe(raw)))  # type: ignore[arg-type]
     for image in images:
         assert image.config_digest == digest(config(LAYER))
-        assert [each.blob.read() if each.blob else None for each in image.layers] == [LAYER]
+        assert [each.read() for each in stored_blobs(image)] == [LAYER]
 
 
 def test_a_named_pipe_is_read_to_its_end(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_named_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     writer.start()
     image = open_image(str(path))
     writer.join()
-    assert image.layers[0].wire_bytes == len(LAYER)
+    assert image.layers[0].reader.stored_bytes == len(LAYER)
 
 
 def test_standard_input_that_is_no_image_is_refused_after_its_first_bytes() -> None:
@@ -159,4 +159,4 @@ def test_nothing_is_left_in_the_temporary_directory(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     image = open_image("-", stdin=small_stream)
     assert list(tmp_path.iterdir()) == []
-    assert image.layers[0].blob is not None
+    assert stored_blobs(image)

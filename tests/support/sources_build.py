@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from layerscope.layers.blob import Blob
 from layerscope.layers.readers.blob import read_layer
-from layerscope.sources.image import Image
+from layerscope.layers.readers.stored import BlobReader
+from layerscope.sources.image import Image, StoredLayer
 from support.image_builder import (
     CONFIG_TYPE,
     CREATED,
@@ -129,9 +131,22 @@ def docker_layout(layout: Layout, *descriptors: Json, items: list[Json]) -> File
     return {**layout.files(*descriptors), "manifest.json": dump(items)}
 
 
+def stored_blob(layer: StoredLayer) -> Blob | None:
+    """A layer's stored bytes, None where they are not there or in an unknown form."""
+    return layer.reader.blob if isinstance(layer.reader, BlobReader) else None
+
+
+def stored_blobs(image: Image) -> list[Blob]:
+    """The stored bytes of those layers that have any."""
+    return [blob for layer in image.layers if (blob := stored_blob(layer)) is not None]
+
+
 def paths(image: Image) -> list[list[bytes]]:
     """The paths of each layer, read through the bytes that the image hands on."""
-    return [read_layer(each.blob, layer=each.number).table.entries.paths.tolist() if each.blob else [] for each in image.layers]
+    return [
+        read_layer(blob, layer=each.number).table.entries.paths.tolist() if (blob := stored_blob(each)) else []
+        for each in image.layers
+    ]
 
 
 def manifest(files: Files) -> list[Json]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from layerscope.cache.cache import Cache
 from layerscope.doubt import document_problems
 from layerscope.layers.compression.streams import Compression
-from layerscope.layers.content import BlobContent, LayerContent
+from layerscope.layers.content import LayerContent
 from layerscope.layers.memory import release_memory
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
-from layerscope.progress import Progress, unwatched
-from layerscope.reading import OnLayer, read_layers, untold
-from layerscope.sources.image import Image, PullSize, StoredLayer
+from layerscope.progress import Progress, ignore
+from layerscope.reading import OnLayer, read_layers
+from layerscope.sources.image import Image, PullSize
 from layerscope.tree.merge import merge
 from layerscope.tree.tree import Tree
 from layerscope.waste.find import Waste, find
@@ -31,14 +31,16 @@ if TYPE_CHECKING:
 class Contents:
     """An image whose layers were read and merged: its tree, and the way back to each file's bytes.
 
-    `layers[k - 1]` is how layer k was stored, or None when its bytes are not there. `unverified` are the numbers of the layers
-    that have a digest to be checked against and were not.
+    `layers[k - 1]` is how layer k was stored, or None when its bytes are not there, and `sizes[k - 1]` what it takes as stored,
+    which is not always known before it was read. `unverified` are the numbers of the layers that have a digest to be checked
+    against and were not.
     """
 
     image: Image
     stack: LayerStack
     layers: tuple[LayerContent | None, ...]
     tree: Tree
+    sizes: tuple[PullSize, ...]
     unverified: tuple[int, ...] = ()
 
     def compression(self, number: int) -> Compression | None:
@@ -91,17 +93,22 @@ class Analysis:
     @cached_property
     def wire_bytes_wasted(self) -> list[int]:
         """Each layer's wasted bytes as they are stored, estimated (≈) by the layer's own ratio of stored to unpacked bytes."""
-        return self._wasted_of([layer.wire_bytes for layer in self.image.layers])
+        return self._wasted_of([size.stored_bytes for size in self.layer_sizes])
+
+    @property
+    def layer_sizes(self) -> tuple[PullSize, ...]:
+        """What each layer takes as it is stored, and what a pull of it moves (index 0 is layer 1)."""
+        return self.contents.sizes
 
     @property
     def pull_size(self) -> PullSize:
         """What all layers take as they are stored, and what a pull moves."""
-        return PullSize.of(self.image.layers)
+        return PullSize.sum(self.layer_sizes)
 
     @cached_property
     def pull_bytes_wasted(self) -> int | None:
         """How many bytes a pull moves for wasted content, estimated (≈) likewise; None where a layer's size is not known."""
-        sizes = [layer.pull_bytes for layer in self.image.layers]
+        sizes = [size.pull_bytes for size in self.layer_sizes]
         known = [size for size in sizes if size is not None]
         return sum(self._wasted_of(known)) if len(known) == len(sizes) else None
 
@@ -141,9 +148,9 @@ class Analysis:
 def read_image(
     image: Image,
     *,
-    progress: Progress = unwatched,
+    progress: Progress = ignore,
     keep_seek_points: bool = False,
-    on_layer: OnLayer = untold,
+    on_layer: OnLayer = ignore,
     cache: Cache | None = None,
     verify: bool = False,
 ) -> Contents:
@@ -156,54 +163,34 @@ def read_image(
     reads = read_layers(
         image, progress=progress, keep_seek_points=keep_seek_points, on_layer=on_layer, cache=cache, verify=verify
     )
-    image = _measured(image, reads)
     unverified = tuple(
         layer.number
         for layer, read in zip(image.layers, reads, strict=True)
-        if read.hashes is None and (layer.digest or layer.diff_id) and (layer.blob or layer.reader)
+        if read.hashes is None and (layer.digest or layer.diff_id) and not layer.reader.unreadable
     )
+    sizes = tuple(map(PullSize.of, image.layers, reads))
     stack, layers = _stack_layers(image, reads)
     progress("merging layers", 0, 0)
-    return Contents(image, stack, layers, merge(stack), unverified)
+    return Contents(image, stack, layers, merge(stack), sizes, unverified)
 
 
 def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
     """The image as far as it was read: layers that are not among `reads`, by number, count as empty."""
     nothing = ReadLayer(LayerTable(Entries.none()), Compression.NONE)
+    sizes = tuple(PullSize.of(layer, reads.get(layer.number)) for layer in image.layers)
     stack, layers = _stack_layers(image, [reads.get(layer.number, nothing) for layer in image.layers])
-    return Contents(image, stack, layers, merge(stack))
-
-
-def _measured(image: Image, reads: list[ReadLayer]) -> Image:
-    """The image with what nothing but reading its layers tells: how large those are that an engine keeps unpacked, which are
-    stored plain, and what a registry would have of these.
-    """
-    pairs = zip(image.layers, reads, strict=True)
-    return replace(image, layers=tuple(_measured_layer(layer, read) for layer, read in pairs))
-
-
-def _measured_layer(layer: StoredLayer, read: ReadLayer) -> StoredLayer:
-    if read.compression is not Compression.NONE or (layer.blob is None and layer.reader is None):
-        return layer
-    measured_bytes = layer.measured_bytes if layer.reader is None else read.table.unpacked_bytes
-    return replace(layer, measured_bytes=measured_bytes, is_plain=True, compressed_estimate=read.compressed_estimate)
+    return Contents(image, stack, layers, merge(stack), sizes)
 
 
 def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tuple[LayerContent | None, ...]]:
     """Empties `reads`, so that the tables' own columns can be let go."""
-    contents = tuple(_content(layer, read) for layer, read in zip(image.layers, reads, strict=True))
+    contents = tuple(layer.reader.content(read) for layer, read in zip(image.layers, reads, strict=True))
     count = sum(len(read.table.entries) for read in reads)
     release_memory(count)
     reads.reverse()
     stack = LayerStack.of(reads.pop().table for _ in contents)
     release_memory(count)
     return stack, contents
-
-
-def _content(layer: StoredLayer, read: ReadLayer) -> LayerContent | None:
-    if layer.reader is not None:
-        return layer.reader.content(read)
-    return BlobContent.of(layer.blob, read) if layer.blob else None
 
 
 def analyze(contents: Contents, *, base_layers: int | None = None, base_name: str = "") -> Analysis:

@@ -10,8 +10,8 @@ Progress = Callable[[str, int, int], None]
 LEAST_SECONDS = 0.1
 
 
-def unwatched(_stage: str, _done: int, _total: int) -> None:
-    """Ignore progress: the default for `progress`."""
+def ignore(*_: object) -> None:
+    """Do nothing: the default of callbacks that report progress, bytes read, seek points or layers."""
 
 
 class Rate:

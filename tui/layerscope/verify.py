@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 
-from layerscope.doubt import Check, digest_check, document_checks, hash_algorithms, layer_checks
+from layerscope.doubt import Check, document_checks, hash_algorithms, layer_checks
 from layerscope.errors import Cancelled
-from layerscope.layers.hashing import hash_blob
 from layerscope.progress import Progress
 from layerscope.sources.image import Image, StoredLayer
 
@@ -22,7 +21,7 @@ def verify(image: Image, *, progress: Progress) -> list[Check]:
 
     Each blob is read once, in bounded memory, two layers at a time.
     """
-    watch = _Watch(progress, sum(layer.wire_bytes for layer in image.layers))
+    watch = _Watch(progress, sum(layer.reader.stored_bytes for layer in image.layers))
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         try:
             found = list(pool.map(lambda layer: _layer_checks(layer, watch), image.layers))
@@ -62,13 +61,9 @@ def _stated_checks(image: Image) -> list[Check]:
 
 
 def _layer_checks(layer: StoredLayer, watch: _Watch) -> list[Check]:
-    what = f"layer {layer.number}"
-    if layer.blob is None:
-        note = layer.absent or "its bytes are not there"
-        if layer.sealed is not None and layer.digest is not None:
-            hashes, _ = hash_blob(layer.sealed, hash_algorithms(layer))
-            sealed = digest_check(f"{what} digest", layer.digest, hashes.stored)
-            return [sealed, digest_check(f"{what} diff_id", layer.diff_id, "", note)]
-        return [Check(what, layer.digest or layer.diff_id or "", "", ok=layer.is_foreign, note=note, is_unread=True)]
-    hashes, damage = hash_blob(layer.blob, hash_algorithms(layer), watch.add)
+    reader = layer.reader
+    if reader.missing_bytes:
+        note, ok = reader.missing_bytes, reader.may_be_missing
+        return [Check(f"layer {layer.number}", layer.digest or layer.diff_id or "", "", ok=ok, note=note, is_unread=True)]
+    hashes, damage = reader.hashes(hash_algorithms(layer), watch.add)
     return layer_checks(layer, hashes, damage)

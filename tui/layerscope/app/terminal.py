@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import set_cell_size
 from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
@@ -18,6 +18,7 @@ from textual.filter import LineFilter
 from layerscope.errors import BadSettings
 from layerscope.suggestion import suggestion
 from layerscope.text import escape
+from layerscope.wording.style import cells
 
 _ASCII = str.maketrans(
     {
@@ -126,6 +127,6 @@ class _PlainAscii(LineFilter):
 
 
 def _in_ascii(segment: Segment) -> Segment:
-    text = "".join(each if each.isascii() else "?" * cell_len(each) for each in segment.text.translate(_ASCII))
+    text = "".join(each if each.isascii() else "?" * cells(each) for each in segment.text.translate(_ASCII))
     # Characters that are drawn as one may be narrower than their sum.
-    return Segment(set_cell_size(text, cell_len(segment.text)), segment.style, segment.control)
+    return Segment(set_cell_size(text, cells(segment.text)), segment.style, segment.control)

@@ -1,52 +1,114 @@
-"""A reader of an engine's layer that takes it from the cache if it is there, and stores it if not."""
+"""Layers that are read from the cache when they are in it, and kept when they were not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from layerscope.cache.cache import Cache
 from layerscope.cache.key import IdKind
+from layerscope.cache.stored import find_stored, keep_stored
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.content import LayerContent
+from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
-from layerscope.layers.readers.protocol import LayerReader
+from layerscope.layers.readers.protocol import LayerReader, ReadOptions
+from layerscope.layers.readers.stored import BlobReader
 from layerscope.oci.digest import Digest
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CachedReader:
-    """Puts the cache before another reader of the same layer.
+def with_cache(reader: LayerReader, cache: Cache, stated: Digest | None) -> LayerReader:
+    """Put the cache before a reader of stored bytes, which should have the digest `stated`; others are returned as they are."""
+    return CachedBlobReader(reader, cache, stated) if isinstance(reader, BlobReader) and stated else reader
 
-    `ids` is the kind of ids in the other reader's tables; `usable` are other acceptable kinds. The layers of one image must
-    have one kind, so all readers of an image name the same.
-    """
 
-    cache: Cache
-    diff_id: Digest
+class _Cached:
+    """What a cached reader leaves to the `reader` behind the cache."""
+
+    __slots__ = ()
+
     reader: LayerReader
-    ids: IdKind
-    usable: tuple[IdKind, ...] = ()
-
-    @property
-    def is_known(self) -> bool:
-        """Tell whether the table is cached. If it is for all layers of an image, the engine need not be asked."""
-        return self.cache.has(self.diff_id, (self.ids, *self.usable))
 
     @property
     def stored_bytes(self) -> int:
         """Return the other reader's count, so that a report is the same with and without the cache."""
         return self.reader.stored_bytes
 
-    def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """Return the cached table, or else the other reader's, which is then cached."""
-        known = self.cache.find(self.diff_id, (self.ids, *self.usable), layer=layer)
-        if known is not None:
-            on_bytes(self.stored_bytes)
-            return known
-        read = self.reader.read(layer=layer, on_bytes=on_bytes)
-        self.cache.keep(self.diff_id, read, self.ids)
-        return read
+    @property
+    def work(self) -> int:
+        return self.reader.work
+
+    @property
+    def is_plain(self) -> bool:
+        return self.reader.is_plain
+
+    @property
+    def missing_bytes(self) -> str:
+        return self.reader.missing_bytes
+
+    @property
+    def may_be_missing(self) -> bool:
+        return self.reader.may_be_missing
+
+    @property
+    def unreadable(self) -> str:
+        return self.reader.unreadable
 
     def content(self, read: ReadLayer) -> LayerContent | None:
         """Return the other reader's content, for a table that may be from the cache."""
         return self.reader.content(read)
+
+    def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
+        """The other reader's."""
+        return self.reader.hashes(algorithms, on_bytes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CachedReader(_Cached):
+    """Puts the cache before a slow reader of a layer that an engine keeps.
+
+    `ids` is what the other reader's tables hold; `usable` are other kinds that will do, too. The layers of one image have to be
+    of one kind, so readers that are mixed name the same.
+    """
+
+    reader: LayerReader
+    cache: Cache
+    diff_id: Digest
+    ids: IdKind
+    usable: tuple[IdKind, ...] = ()
+
+    def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:  # noqa: ARG002
+        """The cached table."""
+        known = self.cache.find(self.diff_id, (self.ids, *self.usable), layer=layer)
+        if known is not None:
+            on_bytes(self.stored_bytes)
+        return known
+
+    def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
+        """The cached table, or else the other reader's, which is then kept."""
+        known = self.known(options, layer=layer, on_bytes=on_bytes)
+        if known is not None:
+            return known
+        read = self.reader.read(options, layer=layer, on_bytes=on_bytes)
+        self.cache.keep(self.diff_id, read, self.ids)
+        return read
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CachedBlobReader(_Cached):
+    """Puts the cache before the reader of a blob, of which the image states the digest `stated`, stored or unpacked."""
+
+    reader: BlobReader
+    cache: Cache
+    stated: Digest
+
+    def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
+        """The cached table, if the stored bytes are those that it was read from."""
+        blob, hash_with = self.reader.blob, options.hash_with
+        found = find_stored(self.cache, blob, self.stated, layer=layer, on_bytes=on_bytes, hash_with=hash_with)
+        return None if found is None else self.reader.judged(found, layer)
+
+    def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
+        """Read the blob and keep the table, which does not depend on how many bytes are stated."""
+        reading = partial(self.reader.read_stored, options, layer=layer)
+        return self.reader.judged(keep_stored(self.cache, self.reader.blob, self.stated, reading, on_bytes), layer)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from layerscope.atomic import replace_file
 from layerscope.cache.key import IMAGE, is_name
 
 TEMPORARY = ".new-"
@@ -19,7 +20,6 @@ TOUCHED = 3600
 """Seconds for which a file's time of use is not written again."""
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_CREATE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +88,7 @@ def read(directory: Path, name: str) -> bytes | None:
 def write(directory: Path, name: str, data: bytes) -> None:
     """Replace a file completely, readable by this user alone. Raises OSError."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = directory / f"{TEMPORARY}{os.urandom(8).hex()}"
-    try:
-        with os.fdopen(os.open(temporary, _CREATE, 0o600), "wb") as file:
-            file.write(data)
-        temporary.replace(directory / name)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(directory / name, data, mode=0o600, prefix=TEMPORARY)
 
 
 def remove(directory: Path, name: str) -> bool:

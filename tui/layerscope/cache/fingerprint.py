@@ -7,7 +7,8 @@ import os
 import msgspec
 import xxhash
 
-from layerscope.layers.blob import Blob, OnBytes, uncounted
+from layerscope.layers.blob import Blob, OnBytes
+from layerscope.progress import ignore
 
 PIECE = 1 << 20
 """Mapped bytes hashed at a time."""
@@ -22,7 +23,7 @@ class Fingerprint(msgspec.Struct, array_like=True, frozen=True):
     seed: int
     hash: bytes
 
-    def fits(self, blob: Blob, on_bytes: OnBytes = uncounted) -> bool:
+    def fits(self, blob: Blob, on_bytes: OnBytes = ignore) -> bool:
         """Tell whether these are the bytes; reads all of them unless their size differs."""
         return self.size == blob.size and self == PassingHash(blob, on_bytes, seed=self.seed).fingerprint()
 
@@ -32,7 +33,7 @@ class PassingHash:
     changes.
     """
 
-    def __init__(self, blob: Blob, on_bytes: OnBytes = uncounted, *, seed: int | None = None) -> None:
+    def __init__(self, blob: Blob, on_bytes: OnBytes = ignore, *, seed: int | None = None) -> None:
         self._blob, self._on_bytes = blob, on_bytes
         self._seed = int.from_bytes(os.urandom(8), "little") if seed is None else seed
         self._hash = xxhash.xxh3_128(seed=self._seed)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from layerscope.cache.cache import Cache, is_keepable
 from layerscope.cache.fingerprint import PassingHash
 from layerscope.cache.key import STORED, CacheKey
-from layerscope.layers.blob import Blob, OnBytes, uncounted
+from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression.streams import Compression, compression_of, unpacked_limit
 from layerscope.layers.hashing import Algorithms
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
+from layerscope.progress import ignore
 
 WORTH_KEEPING = 256 << 10
 """The least stored bytes of a compressed layer for which a cache lookup is faster than inflating it (1 ms)."""
@@ -24,7 +25,7 @@ def find_stored(
     digest: Digest | None,
     *,
     layer: int,
-    on_bytes: OnBytes = uncounted,
+    on_bytes: OnBytes = ignore,
     hash_with: Algorithms | None = None,
 ) -> ReadLayer | None:
     """Look up the layer of these stored bytes and verify all of them. `digest` is what the image states for them, stored or

@@ -41,7 +41,7 @@ def baseline(reference: str, place: str, platform: str | None, base: str | None)
     from layerscope.text import escape
 
     spare_the_image(reference, place, option=f"-o {place}")
-    named = [each.path for each in read_rules().directory_growth]
+    named = [each.about for each in read_rules().rows("directory-growth")]
     analysis = analyze_image(reference, platform, base, is_judged=True)
     refuse_doubt(analysis)
     write_bytes(place, baseline_text(baseline_of(Subject(analysis), named=named)).encode())

@@ -175,7 +175,7 @@ def read_baseline_of(config: GateConfig, platform: str | None, base: str | None)
             return read_baseline(raw)
     analysis = analyze_image(name, platform, base, is_judged=True)
     refuse_doubt(analysis)
-    return baseline_of(Subject(analysis), named=[each.path for each in config.directory_growth])
+    return baseline_of(Subject(analysis), named=[each.about for each in config.rows("directory-growth")])
 
 
 def _baseline_bytes(name: str) -> bytes:

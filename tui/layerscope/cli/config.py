@@ -39,11 +39,12 @@ def config(*, only_path: bool, only_check: bool) -> None:
 
 
 def _check(path: Path) -> None:
+    from layerscope.app.keys.names import textual_keys
     from layerscope.app.keys.table import KEY_IDS
     from layerscope.settings.read import read_settings
     from layerscope.text import escape
 
-    read_settings(key_ids=KEY_IDS)
+    read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
     click.echo("ok" if _exists(path) else f"ok: there is no {escape(str(path))}, so the defaults apply")
 
 

@@ -39,8 +39,8 @@ def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_
       layerscope images base.tar app.tar layout/ --text
       layerscope images --json | jq -r '.images[] | select(.freed_by_removal > 1e9) | .tags[]'
     """
-    from layerscope.families.waste_cache import recall_waste
     from layerscope.sources.listing.find_images import find_images
+    from layerscope.sources.listing.known_waste import recall_waste
 
     with Progress() as progress:
         all_images = recall_waste(
@@ -62,7 +62,7 @@ def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_
 def _analyzed(all_images: FoundImages, progress: Watch) -> FoundImages:
     """Read every image. The waste of one that cannot be read stays unknown, and the reason becomes a problem."""
     from layerscope.errors import LayerscopeError
-    from layerscope.families.waste_cache import remember_waste
+    from layerscope.sources.listing.known_waste import remember_waste
 
     found, problems = [], list(all_images.problems)
     for number, each in enumerate(all_images.found, 1):
@@ -116,10 +116,11 @@ def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     tune_textual()
     from layerscope.app.app import run
     from layerscope.app.images.screen import ImageList
+    from layerscope.app.keys.names import textual_keys
     from layerscope.app.keys.table import KEY_IDS
     from layerscope.app.terminal import Terminal
-    from layerscope.families.waste_cache import remember_waste
     from layerscope.settings.read import read_settings
+    from layerscope.sources.listing.known_waste import remember_waste
 
     read_keys_from_terminal(*references)
     cache = open_cache()
@@ -127,6 +128,6 @@ def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     def learned(each: FoundImage, wasted_bytes: int) -> None:
         remember_waste(cache, [each.facts.wasting(wasted_bytes)])
 
-    settings = read_settings(key_ids=KEY_IDS)
+    settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
     listed = ImageList(found, partial(_waste_of, cache=cache), learned)
     return exit_code(run(listed, settings=settings, terminal=Terminal.of()))

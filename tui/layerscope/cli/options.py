@@ -194,7 +194,7 @@ def _not_judged(image: Image) -> str:
 
 def remember_waste(analysis: Analysis, cache: Cache | None) -> None:
     """Cache the waste of an engine's image for `layerscope images`, which reads no layers."""
-    from layerscope.families.waste_cache import remember_layers
+    from layerscope.sources.listing.known_waste import remember_layers
     from layerscope.sources.location import locate
 
     chain_id = next((layer.chain_id for layer in reversed(analysis.image.layers)), None)

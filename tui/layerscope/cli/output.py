@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layerscope.atomic import replace_file
 from layerscope.errors import CannotWrite, UsageError
 from layerscope.text import escape
 
@@ -81,25 +82,9 @@ def write_bytes(name: str, data: bytes) -> None:
         if path.exists() and not path.is_file():  # a pipe or device, such as /dev/stderr
             path.write_bytes(data)
         else:
-            _replace(path, data)
+            replace_file(path, data, mode=0o666)
     except OSError as error:
         raise CannotWrite(f"{escape(name) or 'a file without a name'} cannot be written: {error.strerror}") from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    import tempfile
-
-    mask = os.umask(0)
-    os.umask(mask)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".layerscope-", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.close()
-            temporary.chmod(0o666 & ~mask)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def write_to_terminal(pieces: Iterable[bytes], *, path: str) -> None:

@@ -128,12 +128,13 @@ def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analyz
     tune_textual()
     from layerscope.app.app import run
     from layerscope.app.explorer.loader import ImageSource
+    from layerscope.app.keys.names import textual_keys
     from layerscope.app.keys.table import KEY_IDS
     from layerscope.app.terminal import Terminal
     from layerscope.settings.read import read_settings
     from layerscope.sources.fingerprint import fingerprint
 
-    settings = read_settings(key_ids=KEY_IDS)
+    settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
     watched = partial(fingerprint, reference) if is_watched else None
     source = ImageSource(opener, reference, watched)
     return exit_code(run(source, settings=settings, terminal=Terminal.of(), on_analyzed=on_analyzed))

@@ -12,7 +12,7 @@ from layerscope.extraction.destination import Destination
 from layerscope.extraction.selection import Selection, check_names, check_room
 from layerscope.extraction.writing import SelectionWriter
 from layerscope.layers.table import Kind
-from layerscope.progress import Progress, unwatched
+from layerscope.progress import Progress, ignore
 from layerscope.text import escape
 from layerscope.tree.lookup import noun_of
 from layerscope.tree.tree import View
@@ -33,7 +33,7 @@ class Extracted:
 
 
 def extract(
-    contents: Contents, view: View, node: int, destination: Path, *, overwrite: bool, progress: Progress = unwatched
+    contents: Contents, view: View, node: int, destination: Path, *, overwrite: bool, progress: Progress = ignore
 ) -> Extracted:
     """Write the visible node `node` and everything below it to disk.
 

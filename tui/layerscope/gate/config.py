@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date
-from enum import StrEnum
 
 from layerscope.gate.quantities import Growth, Quantity
 from layerscope.gate.rule_keys import GROWTH_KEYS, KEYS
@@ -13,18 +12,18 @@ from layerscope.waste.find import Cause
 
 DEFAULT = "default"
 """The origin of a default."""
-
-
-class Where(StrEnum):
-    """Where a forbidden path is looked for: in what a container sees, or in any layer, even if a later one removes it."""
-
-    VISIBLE = "visible"
-    ANYWHERE = "anywhere"
+ANYWHERE = "anywhere"
+WHERE = ("visible", ANYWHERE)
+"""Where a forbidden path is looked for."""
+CAUSES = {cause.word: cause for cause in Cause}
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The value of one of KEYS, or None where the rule is off. `severity` is None where a weaker source decides it."""
+    """The value of one of KEYS or DIVE_KEYS, or None where the rule is off.
+
+    `severity` is None where a weaker source decides it.
+    """
 
     value: Quantity | None
     origin: str
@@ -32,59 +31,27 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Forbid:
-    """A glob that no path may match."""
+class TableRule:
+    """A rule that may be stated several times. `key` is one of TABLES, and says what the others mean.
 
-    path: str
-    where: Where
+    | key | `about` | `limit` |
+    |---|---|---|
+    | `forbid` | a glob | 0 paths, in what a container sees or (`is_anywhere`) in any layer, even if a later one removes them |
+    | `budget` | a directory or a glob | bytes that a container sees in it |
+    | `max-cause` | the word of one of CAUSES | bytes wasted for it |
+    | `directory-growth` | a directory | growth beyond the baseline |
+    """
+
+    key: str
+    about: str
+    limit: int | Growth
     severity: RuleSeverity
     origin: str
+    is_anywhere: bool = False
 
     @property
     def name(self) -> str:
-        return f"forbid {self.path}" + (" anywhere" if self.where is Where.ANYWHERE else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The most bytes that a container may see in a directory, or in all that matches a glob."""
-
-    path: str
-    size: int
-    severity: RuleSeverity
-    origin: str
-
-    @property
-    def name(self) -> str:
-        return f"budget {self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class MaxCause:
-    """The most bytes that may be wasted for one cause."""
-
-    cause: Cause
-    size: int
-    severity: RuleSeverity
-    origin: str
-
-    @property
-    def name(self) -> str:
-        return f"max-cause {self.cause.word}"
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryGrowth:
-    """How much a directory may grow beyond the baseline."""
-
-    path: str
-    growth: Growth
-    severity: RuleSeverity
-    origin: str
-
-    @property
-    def name(self) -> str:
-        return f"directory-growth {self.path}"
+        return f"{self.key} {self.about}" + (" anywhere" if self.is_anywhere else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +70,6 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
-class DiveLimit:
-    """The limit of one of dive's rules, or None where it is disabled."""
-
-    value: float | int | None
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
 class GateConfig:
     """The rules of one source, or of all sources together.
 
@@ -118,12 +77,9 @@ class GateConfig:
     """
 
     limits: dict[str, Limit] = field(default_factory=dict)
-    forbid: tuple[Forbid, ...] = ()
-    budget: tuple[Budget, ...] = ()
-    max_cause: tuple[MaxCause, ...] = ()
-    directory_growth: tuple[DirectoryGrowth, ...] = ()
+    tables: tuple[TableRule, ...] = ()
     waive: tuple[Waiver, ...] = ()
-    dive: dict[str, DiveLimit] = field(default_factory=dict)
+    dive: dict[str, Limit] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def under(self, stronger: GateConfig) -> GateConfig:
@@ -137,10 +93,7 @@ class GateConfig:
             limits[key] = replace(limit, severity=severity)
         return GateConfig(
             limits,
-            self.forbid + stronger.forbid,
-            self.budget + stronger.budget,
-            self.max_cause + stronger.max_cause,
-            self.directory_growth + stronger.directory_growth,
+            self.tables + stronger.tables,
             self.waive + stronger.waive,
             self.dive | stronger.dive,
             self.notes + stronger.notes,
@@ -148,13 +101,16 @@ class GateConfig:
 
     @property
     def has_rules(self) -> bool:
-        """Tell whether any rule is stated, even if it is switched off."""
-        tables = (self.forbid, self.budget, self.max_cause, self.directory_growth, self.dive)
-        return any(tables) or any(KEYS[key].unit for key in self.limits)
+        """Whether any rule is stated, even if it is switched off."""
+        return bool(self.tables or self.dive) or any(KEYS[key].unit for key in self.limits)
 
     @property
     def has_growth_rules(self) -> bool:
-        return bool(self.directory_growth) or any(key in self.limits for key in GROWTH_KEYS)
+        return bool(self.rows("directory-growth")) or any(key in self.limits for key in GROWTH_KEYS)
+
+    def rows(self, key: str) -> list[TableRule]:
+        """The rules of one of TABLES, as they were stated."""
+        return [rule for rule in self.tables if rule.key == key]
 
     def limit(self, key: str) -> Quantity | None:
         """Return the value of a key; None where it is off or not stated."""

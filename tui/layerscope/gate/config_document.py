@@ -10,14 +10,13 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from layerscope.errors import BadSettings, UsageError
-from layerscope.gate.config import Budget, DirectoryGrowth, Forbid, GateConfig, Limit, MaxCause, Waiver, Where
+from layerscope.gate.config import ANYWHERE, CAUSES, WHERE, GateConfig, Limit, TableRule, Waiver
 from layerscope.gate.quantities import growth_of, named, size_of
 from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.search.patterns import glob
 from layerscope.suggestion import suggestion
 from layerscope.text import escape
-from layerscope.waste.find import Cause
 
 LIMIT, SEVERITY = "limit", "severity"
 _LONGEST = 60
@@ -33,11 +32,8 @@ def read_document(document: Mapping[str, Any], *, origin: str) -> GateConfig:
         raise BadSettings(f"unknown key `{_shown(unknown)}`{near}")
     return GateConfig(
         limits={key: _limit(KEYS[key], value, origin) for key, value in document.items() if key in KEYS},
-        forbid=_rows(document, "forbid", _forbid, origin),
-        budget=_rows(document, "budget", _budget, origin),
-        max_cause=_rows(document, "max-cause", _max_cause, origin),
-        directory_growth=_rows(document, "directory-growth", _directory_growth, origin),
-        waive=_rows(document, "waive", _waiver, origin),
+        tables=tuple(row for name, read in _READERS.items() for row in _rows(document, name, read, origin)),
+        waive=tuple(_rows(document, "waive", _waiver, origin)),
     )
 
 
@@ -58,12 +54,11 @@ def checked_glob(written: object) -> str:
     return written
 
 
-def cause_of(written: object) -> Cause:
-    """Look up a cause of waste by its word. Raises BadSettings."""
-    words = {cause.word: cause for cause in Cause}
-    if not isinstance(written, str) or written not in words:
-        raise BadSettings(f"must be one of {', '.join(words)}{suggestion(str(written), words)}")
-    return words[written]
+def checked_cause(written: object) -> str:
+    """Check the word of a cause of waste. Raises BadSettings."""
+    if not isinstance(written, str) or written not in CAUSES:
+        raise BadSettings(f"must be one of {', '.join(CAUSES)}{suggestion(str(written), CAUSES)}")
+    return written
 
 
 def _limit(key: Key, written: object, origin: str) -> Limit:
@@ -76,17 +71,13 @@ def _limit(key: Key, written: object, origin: str) -> Limit:
         return Limit(limit.value, origin, table.severity())
 
 
-def _rows(document: Mapping[str, Any], name: str, read: Callable[[_Table, str], _Row], origin: str) -> tuple[_Row, ...]:
+def _rows(document: Mapping[str, Any], name: str, read: Callable[[_Table, str], _Row], origin: str) -> Iterator[_Row]:
     rows = document.get(name, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BadSettings(f"`{name}`: must be tables, each of which begins with the line [[{name}]]")
-    return tuple(_read_rows(rows, name, read, origin))
-
-
-def _read_rows(rows: list[Any], name: str, read: Callable[[_Table, str], _Row], origin: str) -> Iterator[_Row]:
     for number, row in enumerate(rows, 1):
         with named(f"[[{name}]] number {number}"):
-            yield read(_Table(row, _COLUMNS[name]), origin)
+            yield read(_Table(row, TABLE_COLUMNS[name]), origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +106,7 @@ class _Table:
         return self.maybe(SEVERITY, _severity, default)
 
 
-_COLUMNS: dict[str, tuple[str, ...]] = {
+TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
     "forbid": ("path", "where", SEVERITY),
     "budget": ("path", "max", SEVERITY),
     "max-cause": ("cause", "max", SEVERITY),
@@ -124,21 +115,24 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _forbid(table: _Table, origin: str) -> Forbid:
-    where = table.maybe("where", _where, Where.VISIBLE)
-    return Forbid(table.get("path", checked_glob), where, table.severity(), origin)
+def _forbid(table: _Table, origin: str) -> TableRule:
+    is_anywhere = table.maybe("where", lambda written: _choice(WHERE, written), WHERE[0]) == ANYWHERE
+    return TableRule("forbid", table.get("path", checked_glob), 0, table.severity(), origin, is_anywhere)
 
 
-def _budget(table: _Table, origin: str) -> Budget:
-    return Budget(table.get("path", checked_glob), table.get("max", size_of), table.severity(), origin)
+def _budget(table: _Table, origin: str) -> TableRule:
+    return TableRule("budget", table.get("path", checked_glob), table.get("max", size_of), table.severity(), origin)
 
 
-def _max_cause(table: _Table, origin: str) -> MaxCause:
-    return MaxCause(table.get("cause", cause_of), table.get("max", size_of), table.severity(), origin)
+def _max_cause(table: _Table, origin: str) -> TableRule:
+    return TableRule("max-cause", table.get("cause", checked_cause), table.get("max", size_of), table.severity(), origin)
 
 
-def _directory_growth(table: _Table, origin: str) -> DirectoryGrowth:
-    return DirectoryGrowth(table.get("path", _directory), table.get("max", growth_of), table.severity(), origin)
+def _directory_growth(table: _Table, origin: str) -> TableRule:
+    return TableRule("directory-growth", table.get("path", _directory), table.get("max", growth_of), table.severity(), origin)
+
+
+_READERS = {"forbid": _forbid, "budget": _budget, "max-cause": _max_cause, "directory-growth": _directory_growth}
 
 
 def _waiver(table: _Table, origin: str) -> Waiver:
@@ -146,10 +140,6 @@ def _waiver(table: _Table, origin: str) -> Waiver:
     if path and rule not in PATH_KEYS:
         raise BadSettings(f"`path`: {rule} has no paths; leave `path` out to waive the whole rule")
     return Waiver(rule, path, table.get("reason", _reason), table.get("until", _day), origin)
-
-
-def _where(written: object) -> Where:
-    return Where(_choice(Where, written))
 
 
 def _severity(written: object) -> RuleSeverity:

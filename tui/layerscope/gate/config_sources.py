@@ -6,12 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import TypeVar
 
 from layerscope.dive.rule_limits import DEFAULTS, dive_limit
 from layerscope.errors import BadSettings
-from layerscope.gate.config import Budget, DiveLimit, Forbid, GateConfig, MaxCause, Where, with_defaults
-from layerscope.gate.config_document import cause_of, checked_glob, read_document, read_limit
+from layerscope.gate.config import ANYWHERE, WHERE, GateConfig, Limit, TableRule, with_defaults
+from layerscope.gate.config_document import checked_cause, checked_glob, read_document, read_limit
 from layerscope.gate.quantities import named, size_of
 from layerscope.gate.rule_keys import KEYS, PREFIX
 from layerscope.gate.verdict import RuleSeverity
@@ -24,7 +23,6 @@ MAX_FILE = 1 << 20
 _OTHER_VARIABLES = ("LAYERSCOPE_MAX_UNPACKED",)
 _SHAPES = ("LAYERSCOPE_MAX_", "LAYERSCOPE_MIN_", "LAYERSCOPE_WASTED_")
 """Beginnings of variables that are rules, or mistyped rules."""
-_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +88,15 @@ def dive_config(raw: bytes, *, origin: str) -> GateConfig:
     from layerscope.dive.ci_file import read_ci_file  # imports yaml
 
     file = read_ci_file(raw)
-    limits = {key: DiveLimit(limit, origin) for key, limit in file.limits.items()}
-    notes = [f"{origin}: dive has no rule `{name}` and ignores it." for name in file.unknown]
+    limits = {key: Limit(limit, origin) for key, limit in file.limits.items()}
+    notes = [f"{origin}: dive has no rule `{name}`, and takes no notice of it." for name in file.unknown]
     if file.is_followed:
         notes.append(f"{origin}: a second YAML document follows the rules; dive ignores it.")
     return GateConfig(dive=_dive_defaults() | limits, notes=tuple(notes))
 
 
-def _dive_defaults() -> dict[str, DiveLimit]:
-    return {key: DiveLimit(dive_limit(key, text), "dive's default") for key, text in DEFAULTS.items()}
+def _dive_defaults() -> dict[str, Limit]:
+    return {key: Limit(dive_limit(key, text), "dive's default") for key, text in DEFAULTS.items()}
 
 
 def _read(place: Path, name: str, read: Callable[[bytes], GateConfig], *, must_exist: bool) -> GateConfig:
@@ -153,12 +151,12 @@ def _of_flags(flags: Flags) -> GateConfig:
     for name, value in flags.limits.items():
         with named(f"--{name}"):
             limits[name] = read_limit(KEYS[name], value, origin=f"--{name}")
-    return GateConfig(
-        limits=limits,
-        forbid=_each(flags.forbid, "--forbid", _forbid),
-        budget=_each(flags.budget, "--budget", _budget),
-        max_cause=_each(flags.max_cause, "--max-cause", _max_cause),
+    tables = (
+        *_each(flags.forbid, "--forbid", _forbid),
+        *_each(flags.budget, "--budget", _budget),
+        *_each(flags.max_cause, "--max-cause", _max_cause),
     )
+    return GateConfig(limits=limits, tables=tables)
 
 
 def _of_dive_flags(flags: Flags, *, has_dive: bool) -> GateConfig:
@@ -168,29 +166,29 @@ def _of_dive_flags(flags: Flags, *, has_dive: bool) -> GateConfig:
     limits = {} if has_dive else _dive_defaults()
     for key, value in flags.dive.items():
         with named("on the command line"):
-            limits[key] = DiveLimit(dive_limit(key, value), f"--{key}")
+            limits[key] = Limit(dive_limit(key, value), f"--{key}")
     return GateConfig(dive=limits)
 
 
-def _each(written: Iterable[str], flag: str, read: Callable[[str], _Read]) -> tuple[_Read, ...]:
+def _each(written: Iterable[str], flag: str, read: Callable[[str], TableRule]) -> Iterator[TableRule]:
     with named(flag):
-        return tuple(map(read, written))
+        yield from map(read, written)
 
 
-def _forbid(written: str) -> Forbid:
-    where = Where.ANYWHERE if written.startswith("anywhere:") else Where.VISIBLE
-    glob = checked_glob(written.removeprefix(f"{where.value}:"))
-    return Forbid(glob, where, RuleSeverity.ERROR, "--forbid")
+def _forbid(written: str) -> TableRule:
+    is_anywhere = written.startswith(f"{ANYWHERE}:")
+    glob = checked_glob(written.removeprefix(f"{WHERE[is_anywhere]}:"))
+    return TableRule("forbid", glob, 0, RuleSeverity.ERROR, "--forbid", is_anywhere)
 
 
-def _budget(written: str) -> Budget:
+def _budget(written: str) -> TableRule:
     glob, size = _parted(written, "/usr/share/doc=1MB")
-    return Budget(checked_glob(glob), size_of(size), RuleSeverity.ERROR, "--budget")
+    return TableRule("budget", checked_glob(glob), size_of(size), RuleSeverity.ERROR, "--budget")
 
 
-def _max_cause(written: str) -> MaxCause:
+def _max_cause(written: str) -> TableRule:
     word, size = _parted(written, "metadata=1MB")
-    return MaxCause(cause_of(word), size_of(size), RuleSeverity.ERROR, "--max-cause")
+    return TableRule("max-cause", checked_cause(word), size_of(size), RuleSeverity.ERROR, "--max-cause")
 
 
 def _parted(written: str, example: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from layerscope.gate.config import GateConfig
 from layerscope.gate.growth import growth_results
 from layerscope.gate.judge import Judge
 from layerscope.gate.rule_keys import GROWTH_KEYS
-from layerscope.gate.rules import budget_result, cause_result, dive_notes, dive_results, forbid_result, limit_results
+from layerscope.gate.rules import dive_notes, dive_results, limit_results, table_results
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import RuleResult, Verdict
 from layerscope.text import escape
@@ -37,9 +37,7 @@ def _results(judge: Judge, config: GateConfig, baseline: Baseline | None) -> Ite
     yield from limit_results(judge, config)
     if baseline is not None:
         yield from growth_results(judge, config, baseline)
-    yield from (forbid_result(judge, forbid) for forbid in config.forbid)
-    yield from (budget_result(judge, budget) for budget in config.budget)
-    yield from (cause_result(judge, limit) for limit in config.max_cause)
+    yield from table_results(judge, config)
     yield from dive_results(judge, config)
     yield from judge.expired()
 
@@ -66,7 +64,7 @@ def doubt_sentences(analysis: Analysis) -> list[str]:
 
 
 def _missing_baseline(config: GateConfig, baseline: Baseline | None) -> Iterator[str]:
-    if baseline is None and (config.directory_growth or any(config.limit(key) for key in GROWTH_KEYS)):
+    if baseline is None and (config.rows("directory-growth") or any(config.limit(key) for key in GROWTH_KEYS)):
         yield "Growth limits are configured, but no baseline is given (--baseline FILE|IMAGE)."
 
 
@@ -86,12 +84,12 @@ def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
 def _unverified(contents: Contents) -> Iterator[str]:
     """Note which parts of the layers were trusted without being checked."""
     layers = [contents.image.layers[number - 1] for number in contents.unverified]
-    kept = [layer.number for layer in layers if layer.reader is not None]
-    if kept:
-        yield f"Not verified: only headers are read in an engine's storage, so no digest of {_layers_text(kept)} is checked."
-    asked = [layer.number for layer in layers if layer.reader is None]
-    if asked:
-        yield f"Not verified: the digests of {_layers_text(asked)} are not checked."
+    for reason in dict.fromkeys(layer.reader.missing_bytes for layer in layers):
+        text = _layers_text([layer.number for layer in layers if layer.reader.missing_bytes == reason])
+        if reason:
+            yield f"Not verified: {reason}, so no digest of {text} is checked."
+        else:
+            yield f"Not verified: the digests of {text} are not checked."
 
 
 def _layers_text(numbers: list[int]) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from layerscope.gate.baseline import Baseline, Spent, baseline_of
-from layerscope.gate.config import DirectoryGrowth, GateConfig
+from layerscope.gate.config import GateConfig, TableRule
 from layerscope.gate.directories import named_text
 from layerscope.gate.judge import Judge, Rule
 from layerscope.gate.measures import Measured
@@ -23,8 +23,8 @@ _OTHER_BASE = "the base is known on one side only; give both the same --base"
 
 def growth_results(judge: Judge, config: GateConfig, before: Baseline) -> Iterator[RuleResult]:
     """Judge the growth rules in the order of KEYS, then those of directories."""
-    named = [each.path for each in config.directory_growth]
-    after = baseline_of(judge.subject, named=named)
+    directories = config.rows("directory-growth")
+    after = baseline_of(judge.subject, named=[each.about for each in directories])
     for name in GROWTH_KEYS:
         limit = config.limits.get(name)
         if limit is not None and isinstance(limit.value, Growth):
@@ -34,7 +34,7 @@ def growth_results(judge: Judge, config: GateConfig, before: Baseline) -> Iterat
             found += grown_directories(before, after, is_waste=name == "max-waste-growth")
             measured = Measured(new - old, found, f"{size_text(old)} before, {size_text(new)} now", doubt)
             yield judge.judge_figure(rule, measured)
-    for directory in config.directory_growth:
+    for directory in directories:
         yield _directory_result(judge, directory, before, after)
 
 
@@ -55,11 +55,12 @@ def _totals(name: str, before: Baseline, after: Baseline) -> tuple[int, int, str
     return old.wasted_bytes, new.wasted_bytes, ""
 
 
-def _directory_result(judge: Judge, limit: DirectoryGrowth, before: Baseline, after: Baseline) -> RuleResult:
+def _directory_result(judge: Judge, limit: TableRule, before: Baseline, after: Baseline) -> RuleResult:
     """Judge one directory. One that the baseline does not hold, because it was deep and small, becomes a doubt: its size is
     unknown.
     """
-    path = named_text(limit.path)
+    assert isinstance(limit.limit, Growth), "a directory's growth is relative"
+    path = named_text(limit.about)
     known, new = before.directories.get(path), after.directories[path].content_bytes
     doubt = (
         ""
@@ -67,7 +68,7 @@ def _directory_result(judge: Judge, limit: DirectoryGrowth, before: Baseline, af
         else "the baseline lacks this directory; record it again with `layerscope baseline`"
     )
     old = known.content_bytes if known else 0
-    noun, allowed = f"growth of {path}", limit.growth.allowed(old)
+    noun, allowed = f"growth of {path}", limit.limit.allowed(old)
     rule = Rule("directory-growth", limit.name, noun, Unit.BYTES, allowed, limit.origin, limit.severity)
     inside = f"{path}/".encode()
     found = tuple(each for each in grown_directories(before, after) if (b"/%b" % (each.path or b"")).startswith(inside))

@@ -80,18 +80,17 @@ def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
     """Measure the bytes that a pull of all layers moves, estimated for uncompressed layers. A doubt where they are unknown."""
     analysis = subject.analysis
     unknown = [
-        layer.number
-        for layer, table in zip(analysis.image.layers, analysis.contents.stack.tables, strict=True)
-        if table.unpacked_bytes and not layer.wire_bytes
+        number
+        for number, (size, table) in enumerate(zip(analysis.layer_sizes, analysis.contents.stack.tables, strict=True), 1)
+        if table.unpacked_bytes and not size.stored_bytes
     ]
     if unknown:
         numbers = ", ".join(map(str, unknown))
         return Measured(0, doubt=f"the size on the wire is not known here (layer {numbers})")
     pull = analysis.pull_size
-    sizes = {layer.number: layer.pull_bytes for layer in analysis.image.layers}
-    if pull.pull_bytes is None:
-        sizes = {layer.number: layer.wire_bytes for layer in analysis.image.layers}
-    found = [Finding(layer=number, size=size or 0) for number, size in sizes.items()]
+    is_unknown = pull.pull_bytes is None
+    sizes = [size.stored_bytes if is_unknown else size.pull_bytes for size in analysis.layer_sizes]
+    found = [Finding(layer=number, size=size or 0) for number, size in enumerate(sizes, 1)]
     findings = tuple(sorted(found, key=lambda each: -each.size))
     plain = f"{size_text(pull.stored_bytes)} stored, with layers that are uncompressed here"
     if pull.pull_bytes is None:

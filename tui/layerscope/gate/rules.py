@@ -5,12 +5,12 @@ passes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
 
-from layerscope.gate.config import Budget, Forbid, GateConfig, MaxCause, Where
+from layerscope.gate.config import CAUSES, GateConfig, TableRule
 from layerscope.gate.judge import Judge, Rule, unjudged
 from layerscope.gate.measures import MEASURES, Measured
 from layerscope.gate.offenders import entry_findings, waste_findings
@@ -47,19 +47,26 @@ def _floor(config: GateConfig) -> int:
     return floor if isinstance(floor, int) else 0
 
 
-def forbid_result(judge: Judge, forbid: Forbid) -> RuleResult:
-    """Judge that no path matches the glob. `measured` counts paths, or entries where every layer is searched."""
-    where = "in any layer" if forbid.where is Where.ANYWHERE else "that a container sees"
-    what = f"paths {where} that match {escape(forbid.path)}"
-    rule = Rule("forbid", forbid.name, what, Unit.COUNT, 0, forbid.origin, forbid.severity)
-    return judge.judge(rule, lambda excluded: _forbidden(judge.subject, forbid, excluded))
+def table_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
+    """Judge what is forbidden, then budgets, then limits of causes."""
+    for key, (unit, noun, measure) in _TABLES.items():
+        for row in config.rows(key):
+            assert isinstance(row.limit, int), "only growth is relative"
+            rule = Rule(key, row.name, noun(row), unit, row.limit, row.origin, row.severity)
+            yield judge.judge(rule, partial(measure, judge.subject, row))
 
 
-def _forbidden(subject: Subject, forbid: Forbid, excluded: NodeMask | None) -> Measured:
-    mask = subject.fitting(forbid.path)
+def _forbidden_noun(forbid: TableRule) -> str:
+    where = "in any layer" if forbid.is_anywhere else "that a container sees"
+    return f"paths {where} that match {escape(forbid.about)}"
+
+
+def _forbidden(subject: Subject, forbid: TableRule, excluded: NodeMask | None) -> Measured:
+    """Count paths, or entries where every layer is searched."""
+    mask = subject.fitting(forbid.about)
     if excluded is not None:
         mask = mask & ~excluded
-    entries, implied = _entries_at(subject, mask, is_anywhere=forbid.where is Where.ANYWHERE)
+    entries, implied = _entries_at(subject, mask, is_anywhere=forbid.is_anywhere)
     found = (*entry_findings(subject, entries), *implied)
     return Measured(len(entries) + len(implied), found)
 
@@ -76,16 +83,8 @@ def _entries_at(subject: Subject, mask: NodeMask, *, is_anywhere: bool) -> tuple
     return shown[shown >= 0].astype(np.int64), implied
 
 
-def budget_result(judge: Judge, budget: Budget) -> RuleResult:
-    """Judge the bytes that a container sees in a directory, or in all that matches a glob."""
-    rule = Rule(
-        "budget", budget.name, f"size of {escape(budget.path)}", Unit.BYTES, budget.size, budget.origin, budget.severity
-    )
-    return judge.judge(rule, lambda excluded: _spent(judge.subject, budget, excluded))
-
-
-def _spent(subject: Subject, budget: Budget, excluded: NodeMask | None) -> Measured:
-    mask = subject.fitting(budget.path)
+def _spent(subject: Subject, budget: TableRule, excluded: NodeMask | None) -> Measured:
+    mask = subject.fitting(budget.about)
     if excluded is not None:
         mask = mask & ~excluded
     entries, _ = _entries_at(subject, mask, is_anywhere=False)
@@ -93,18 +92,10 @@ def _spent(subject: Subject, budget: Budget, excluded: NodeMask | None) -> Measu
     return Measured(subject.content_bytes_of(mask), entry_findings(subject, entries), remark)
 
 
-def cause_result(judge: Judge, limit: MaxCause) -> RuleResult:
-    """Judge the bytes wasted for one cause. Contents that could not be compared may belong to another cause, so they are a
-    doubt.
-    """
-    noun = f"wasted, {limit.cause.word}"
-    rule = Rule("max-cause", limit.name, noun, Unit.BYTES, limit.size, limit.origin, limit.severity)
-    return judge.judge(rule, lambda excluded: _wasted_for(judge.subject, limit, excluded))
-
-
-def _wasted_for(subject: Subject, limit: MaxCause, excluded: NodeMask | None) -> Measured:
+def _wasted_for(subject: Subject, limit: TableRule, excluded: NodeMask | None) -> Measured:
+    """Add up the bytes wasted for a cause. Contents that could not be compared may belong to another, so they are a doubt."""
     waste = subject.own_waste
-    rows = waste.cause == limit.cause
+    rows = waste.cause == CAUSES[limit.about]
     if excluded is not None:
         rows &= ~excluded[waste.node]
     waste = waste.part(rows)
@@ -113,6 +104,11 @@ def _wasted_for(subject: Subject, limit: MaxCause, excluded: NodeMask | None) ->
     return Measured(waste.wasted_bytes, waste_findings(subject, waste), doubt=doubt)
 
 
+_TABLES: dict[str, tuple[Unit, Callable[[TableRule], str], Callable[[Subject, TableRule, NodeMask | None], Measured]]] = {
+    "forbid": (Unit.COUNT, _forbidden_noun, _forbidden),
+    "budget": (Unit.BYTES, lambda budget: f"size of {escape(budget.about)}", _spent),
+    "max-cause": (Unit.BYTES, lambda limit: f"wasted, {limit.about}", _wasted_for),
+}
 _NOUNS = {
     "lowestEfficiency": ("dive's efficiency", Unit.SHARE, True),
     "highestWastedBytes": ("dive's wasted bytes", Unit.BYTES, False),
@@ -131,7 +127,7 @@ def dive_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
         "highestUserWastedPercent": figures.user_wasted_percent,
     }
     for key, limit in config.dive.items():
-        if limit.value is not None:
+        if isinstance(limit.value, int | float):
             noun, unit, is_floor = _NOUNS[key]
             rule = Rule(key, key, noun, unit, limit.value, limit.origin, is_floor=is_floor)
             yield judge.judge_figure(rule, _measured(values[key]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from layerscope.errors import NotFound
+from layerscope.progress import ignore
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,10 +64,6 @@ class Blob:
 OnBytes = Callable[[int], None]
 
 
-def uncounted(_length: int) -> None:
-    """Ignore progress: the default for `on_bytes`."""
-
-
 class Feed:
     """Reader of a blob from front to back that releases the pages behind it and calls `on_bytes` with each number of bytes
     read.
@@ -74,7 +71,7 @@ class Feed:
 
     STRIDE = 4 << 20
 
-    def __init__(self, blob: Blob, on_bytes: OnBytes = uncounted) -> None:
+    def __init__(self, blob: Blob, on_bytes: OnBytes = ignore) -> None:
         self.size = blob.size
         self._blob = blob
         self._kept = 0

@@ -10,8 +10,9 @@ from threading import Thread
 from types import TracebackType
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import Blob, OnBytes, uncounted
+from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression.streams import Compression, compression_of, unpack
+from layerscope.progress import ignore
 
 PIECE = 1 << 20
 """Mapped bytes hashed at a time; hashlib lets other threads run meanwhile."""
@@ -129,7 +130,7 @@ class BackgroundHashing:
                 self._kept = stop
 
 
-def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = uncounted) -> tuple[LayerHashes, str]:
+def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = ignore) -> tuple[LayerHashes, str]:
     """Hash a blob that is read for nothing else; return its hashes and a sentence on its damage (empty: none)."""
     damage, counted = "", 0
     with BackgroundHashing(blob, algorithms) as beside:

@@ -49,20 +49,20 @@ def _without_tag(path: str) -> str:
     return path.removesuffix(":" + tag) if tag else path
 
 
-def best_match(wanted: str, names: Iterable[str]) -> set[str]:
+def best_match(wanted: str, names: Iterable[str], *, is_tag_enough: bool = True) -> set[str]:
     """Return the names that `wanted` matches, by the strictest reading that matches any.
 
-    In this order: letter by letter; the same full form; the end of a full form (`app:1` for `localhost/app:1`); a bare tag
-    for a name with that tag, and a name for a bare tag.
+    In this order: letter by letter; the same full form; the end of a full form (`app:1` for `localhost/app:1`); if
+    `is_tag_enough`, a tag alone (`1` for `app:1`).
     """
     known = set(names)
     full = normalize(wanted)
-    tail = "/" + (wanted if tag_of(wanted) else f"{wanted}:{DEFAULT_TAG}")
+    tail = "/" + (wanted if tag_of(wanted) or "@" in wanted else f"{wanted}:{DEFAULT_TAG}")
     readings = (
         {name for name in known if name == wanted},
         {name for name in known if normalize(name) == full},
         {name for name in known if normalize(name).endswith(tail)},
-        {name for name in known if tag_of(name) == wanted},
+        {name for name in known if is_tag_enough and tag_of(name) == wanted},
     )
     return next(filter(None, readings), set())
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, get_origin
 
 import msgspec
 
 from layerscope.errors import BadSettings
-from layerscope.settings.key_names import textual_keys
 from layerscope.settings.settings import Settings, choices
 from layerscope.suggestion import suggestion
 from layerscope.text import escape
@@ -16,9 +15,11 @@ from layerscope.text import escape
 KEYS = "keys"
 TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 _LONGEST_SHOWN = 60
+NameKeys = Callable[[str], str]
+"""Names the keys of one binding as the screen does, with commas between. Raises BadSettings."""
 
 
-def checked(document: dict[str, Any], *, key_ids: Collection[str]) -> Settings:
+def checked(document: dict[str, Any], *, key_ids: Collection[str], name_keys: NameKeys) -> Settings:
     """Check a decoded config file and return its settings. Raises BadSettings, whose sentence names the key but not the
     file.
     """
@@ -28,7 +29,7 @@ def checked(document: dict[str, Any], *, key_ids: Collection[str]) -> Settings:
             raise BadSettings(f"unknown key `{_shown(key)}`{near}")
         if key != KEYS:
             _check_value(key, value)
-    settings = msgspec.convert({**document, KEYS: _checked_keys(document.get(KEYS, {}), key_ids)}, Settings)
+    settings = msgspec.convert({**document, KEYS: _checked_keys(document.get(KEYS, {}), key_ids, name_keys)}, Settings)
     if len(set(settings.columns)) < len(settings.columns):
         raise BadSettings("`columns`: a column is named twice")
     return settings
@@ -67,21 +68,21 @@ def _written(key: str, value: Any, word: str) -> str:
     return f'`{key}` has "{_shown(word)}"' if word else f"`{key}`"
 
 
-def _checked_keys(table: Any, key_ids: Collection[str]) -> dict[str, str]:
+def _checked_keys(table: Any, key_ids: Collection[str], name_keys: NameKeys) -> dict[str, str]:
     """Return, for each binding id, Textual's names of its keys."""
     if not isinstance(table, dict):
         raise BadSettings("`keys`: must be a table, which begins with the line [keys]")
-    return {name: _checked_binding(name, written, key_ids) for name, written in _flat(table)}
+    return {name: _checked_binding(name, written, key_ids, name_keys) for name, written in _flat(table)}
 
 
-def _checked_binding(name: str, written: Any, key_ids: Collection[str]) -> str:
+def _checked_binding(name: str, written: Any, key_ids: Collection[str], name_keys: NameKeys) -> str:
     if name not in key_ids:
         near = suggestion(name, key_ids) or "; `layerscope config` lists them all"
         raise BadSettings(f"[keys] has an unknown binding `{_shown(name)}`{near}")
     if not isinstance(written, str):
         raise BadSettings(f"[keys] `{name}`: must be keys in quotes, with commas between")
     try:
-        return textual_keys(written)
+        return name_keys(written)
     except BadSettings as error:
         raise BadSettings(f'[keys] `{name} = "{_shown(written)}"`: {error}') from error
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from layerscope.errors import BadSettings
 from layerscope.limits import TOML_DOTS
-from layerscope.settings.checks import checked
+from layerscope.settings.checks import NameKeys, checked
 from layerscope.settings.places import NAMED_BY, is_named, settings_path
 from layerscope.settings.settings import Settings
 from layerscope.text import escape
@@ -21,15 +21,15 @@ MAX_FILE = 1 << 20
 """The longest config file read, in bytes."""
 
 
-def read_settings(path: Path | None = None, *, key_ids: Collection[str]) -> Settings:
-    """Read the settings in the file at `path`, by default `settings_path()`; all defaults if there is none.
+def read_settings(path: Path | None = None, *, key_ids: Collection[str], name_keys: NameKeys) -> Settings:
+    """The settings in the file at `path`, by default `settings_path()`; all defaults where there is none.
 
-    `key_ids` are the bindings that [keys] may name. Raises BadSettings with a sentence that names the file and the key, also
-    for a missing file that LAYERSCOPE_CONFIG names.
+    `key_ids` are the bindings that [keys] may name, and `name_keys` names their keys. Raises BadSettings with a sentence that
+    names the file and the key, also for a missing file that LAYERSCOPE_CONFIG names.
     """
     place = path or settings_path()
     try:
-        return checked(decode_toml(_read(place, must_exist=path is None and is_named())), key_ids=key_ids)
+        return checked(decode_toml(_read(place, must_exist=path is None and is_named())), key_ids=key_ids, name_keys=name_keys)
     except BadSettings as error:
         raise BadSettings(f"{escape(str(place))}: {error}") from error
     except RecursionError as error:

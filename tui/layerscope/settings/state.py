@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 import msgspec
 
+from layerscope.atomic import replace_file
 from layerscope.settings.places import state_path
 from layerscope.settings.settings import SortOrder, choices
 
@@ -43,17 +43,4 @@ def remember(saved: SavedState) -> None:
         return  # without a HOME the place is `~/...`, and that would be a directory named `~` right here
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(path, msgspec.json.encode(saved))
-
-
-def _replace(path: Path, data: bytes) -> None:
-    import tempfile
-
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".state-", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.close()
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_file(path, msgspec.json.encode(remembered), mode=0o600, prefix=".state-")

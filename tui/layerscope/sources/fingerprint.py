@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from layerscope.errors import LayerscopeError
-from layerscope.progress import unwatched
+from layerscope.progress import ignore
 from layerscope.sources.location import EngineName, locate
 
 _DOCUMENTS = ("index.json", "manifest.json", "repositories")
@@ -40,5 +40,5 @@ def _of_engine(wanted: EngineName) -> object:
     from layerscope.sources.engine.find_engine import found_image
     from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS
 
-    with found_image(wanted, platform=None, engine_options=DEFAULT_ENGINE_OPTIONS, progress=unwatched) as found:
+    with found_image(wanted, platform=None, engine_options=DEFAULT_ENGINE_OPTIONS, progress=ignore) as found:
         return found.image.id

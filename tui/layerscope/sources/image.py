@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from layerscope.layers.blob import Blob
+from layerscope.layers.compression.streams import Compression
+from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
@@ -18,11 +19,7 @@ class StoredLayer:
     """One layer as it is stored, before any of its bytes are read.
 
     `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic
-    `docker save`). `blob` is None when the bytes are not there; `absent` then says why, and `is_foreign` whether the image
-    itself says that they are fetched from elsewhere (OCI image-spec `layer.md`, non-distributable layers). `is_cut`: there
-    are fewer bytes than the manifest says. `reader` is how the layer is read where that is not from the bytes of `blob`, and
-    `measured_bytes` what it then proved to take as it would be stored; -1 before it was read. `is_plain`: reading showed that
-    it is stored uncompressed, and `compressed_estimate` is what a registry would have of it, if that could be estimated.
+    `docker save`). All that depends on where its bytes are is asked of its `reader`.
     """
 
     number: int
@@ -30,34 +27,13 @@ class StoredLayer:
     diff_id: Digest | None
     chain_id: Digest | None
     media_type: str
-    blob: Blob | None
+    reader: LayerReader
     history: HistoryStep | None = None
-    absent: str = ""
-    is_foreign: bool = False
-    is_cut: bool = False
-    reader: LayerReader | None = None
-    sealed: Blob | None = None
-    """The stored bytes of a layer that is encrypted, or in no form that anybody reads here: they can be hashed and not read."""
-    measured_bytes: int = -1
-    is_plain: bool = False
-    compressed_estimate: int | None = None
 
     @property
     def created_by(self) -> str:
         """The instruction that made the layer, as the history has it; empty when the history does not say."""
         return self.history.created_by if self.history else ""
-
-    @property
-    def wire_bytes(self) -> int:
-        """Bytes as stored, which a pull moves if they are compressed. 0 when they are not there."""
-        if self.reader is not None:
-            return self.reader.stored_bytes if self.measured_bytes < 0 else self.measured_bytes
-        return self.blob.size if self.blob else 0
-
-    @property
-    def pull_bytes(self) -> int | None:
-        """What a pull moves: an estimate for a layer that is stored plain; None where there is none."""
-        return self.compressed_estimate if self.is_plain else self.wire_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +48,20 @@ class PullSize:
     is_estimate: bool
 
     @classmethod
-    def of(cls, layers: Iterable[StoredLayer]) -> PullSize:
-        """The sum of layers that were read."""
-        layers = tuple(layers)
-        known = [layer.pull_bytes for layer in layers if layer.pull_bytes is not None]
-        total = sum(known) if len(known) == len(layers) else None
-        return cls(sum(layer.wire_bytes for layer in layers), total, any(layer.is_plain for layer in layers))
+    def of(cls, layer: StoredLayer, read: ReadLayer | None) -> PullSize:
+        """The size of one layer. Only reading tells what a layer takes that an engine keeps unpacked; None: it was not read."""
+        stored = layer.reader.stored_bytes
+        if read is None or read.compression is not Compression.NONE or layer.reader.unreadable:
+            return cls(stored, stored, is_estimate=False)
+        return cls(read.table.unpacked_bytes, read.compressed_estimate, is_estimate=True)
+
+    @classmethod
+    def sum(cls, sizes: Iterable[PullSize]) -> PullSize:
+        """The size of several layers."""
+        sizes = tuple(sizes)
+        known = [size.pull_bytes for size in sizes if size.pull_bytes is not None]
+        total = sum(known) if len(known) == len(sizes) else None
+        return cls(sum(size.stored_bytes for size in sizes), total, any(size.is_estimate for size in sizes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

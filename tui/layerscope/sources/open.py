@@ -10,7 +10,7 @@ from typing import BinaryIO
 from layerscope.errors import CorruptLayer, LayerscopeError, NotAnImage, NotFound
 from layerscope.layers.blob import Blob
 from layerscope.oci.platform import Platform
-from layerscope.progress import Progress, unwatched
+from layerscope.progress import Progress, ignore
 from layerscope.sources.documents.archive import Archive
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.catalog import stored_images
@@ -31,7 +31,7 @@ def open_image(
     *,
     platform: Platform | None = None,
     stdin: BinaryIO | None = None,
-    progress: Progress = unwatched,
+    progress: Progress = ignore,
     engine_options: EngineOptions = DEFAULT_ENGINE_OPTIONS,
     may_change: bool = False,
 ) -> Image:

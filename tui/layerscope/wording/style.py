@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,16 +46,12 @@ def _code_point(code: int) -> str:
 
 
 def cells(text: str) -> int:
-    """Count the terminal cells of printable text: two for wide characters, none for combining ones (Unicode UAX #11)."""
-    if text.isascii():
+    """Count the terminal cells of `text` as the screen does (rich): two for wide characters, none for combining ones."""
+    if text.isascii() and text.isprintable():
         return len(text)
-    return sum(_character_cells(character) for character in text)
+    from rich.cells import cell_len
 
-
-def _character_cells(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return cell_len(text)
 
 
 def cut_end(text: str, width: int, *, mark: str = "…") -> str:
@@ -67,13 +63,13 @@ def cut_end(text: str, width: int, *, mark: str = "…") -> str:
 
 def _start(text: str, room: int) -> str:
     """Return as much of the start of `text` as fits into `room` cells."""
-    kept = ""
-    for character in text:
-        room -= _character_cells(character)
-        if room < 0:
-            break
-        kept += character
-    return kept
+    return text[: max(bisect_right(range(len(text) + 1), room, key=lambda end: cells(text[:end])) - 1, 0)]
+
+
+def _end(text: str, room: int) -> str:
+    """As much of the end of `text` as fits into `room` cells, without combining characters of what does not."""
+    first = bisect_left(range(len(text)), -room, key=lambda start: -cells(text[start:]))
+    return text[next((start for start in range(first, len(text)) if cells(text[start])), len(text)) :]
 
 
 def cut_middle(text: str, width: int, *, mark: str = "…") -> str:
@@ -81,8 +77,7 @@ def cut_middle(text: str, width: int, *, mark: str = "…") -> str:
     if cells(text) <= width:
         return text
     start = _start(text, max((width - 1) // 3, 0))
-    end = _start(text[::-1], max(width - cells(start) - cells(mark), 0))
-    return start + mark[: max(width, 0)] + end[::-1]
+    return start + mark[: max(width, 0)] + _end(text, max(width - cells(start) - cells(mark), 0))
 
 
 def wrapped(sentence: str, width: int, *, indent: str = "") -> Iterator[str]:

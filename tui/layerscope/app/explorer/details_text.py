@@ -12,7 +12,7 @@ from layerscope.app.widgets.details import Detail
 from layerscope.compare.comparison import Comparison
 from layerscope.report.comparison.summary import comparison_lines
 from layerscope.report.pull_size import pull_text
-from layerscope.sources.image import Image, PullSize, StoredLayer
+from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
@@ -32,8 +32,9 @@ def layer_details(
 ) -> Iterator[Detail]:
     """Yield a layer's instruction, its waste (of all `pairs`), and how many entries it changed, once it was read."""
     yield Detail(step_text(layer.history) or "(the history does not say what made it)", color="bold")
-    if layer.absent:
-        yield Detail(f"missing: {layer.absent}", color="removed")
+    if layer.reader.unreadable:
+        what = "missing" if layer.reader.missing_bytes else "not readable"
+        yield Detail(f"{what}: {layer.reader.unreadable}", color="removed")
     if analysis is not None:
         yield from _layer_figures(layer, analysis, pairs)
     if changes is not None:
@@ -53,7 +54,7 @@ def digest_details(layer: StoredLayer) -> Iterator[Detail]:
 
 def _layer_figures(layer: StoredLayer, analysis: Analysis, pairs: Sequence[LayerPair]) -> Iterator[Detail]:
     size = analysis.layer_content_bytes[layer.number - 1]
-    yield Detail(f"{size_text(size)} on disk, {pull_text(PullSize.of([layer]))}", "size")
+    yield Detail(f"{size_text(size)} on disk, {pull_text(analysis.layer_sizes[layer.number - 1])}", "size")
     for pair in pairs:
         if pair.written_by == layer.number:
             yield Detail(_pair_text(pair, f"by layer {pair.buried_by}"), "wasted", "wasted")

@@ -146,7 +146,7 @@ class LayerList(CursorLines):
     def _layer_segments(self, shown: _LayerLine, room: int, bar: int, wasted: int) -> list[Segment]:
         assert shown.layer is not None
         number = shown.layer.number
-        figures = self._figures.get(number, LayerSizes(shown.layer.wire_bytes, 0, is_read=False))
+        figures = self._figures.get(number, LayerSizes(shown.layer.reader.stored_bytes, 0, is_read=False))
         largest = max((each.size for each in self._figures.values()), default=0)
         style = self.style("dim") if number <= self._base or not figures.is_read else None
         sign = self.style("modified") if number == self.marked else style
@@ -160,8 +160,9 @@ class LayerList(CursorLines):
             parts.append(Segment(f" {size_cell(figures.wasted)}", self.style("wasted")))
         used = sum(len(part.text) for part in parts)
         text = shown.text if figures.is_read else f"… {shown.text}"
-        if shown.layer.absent:
-            text, style = f"missing: {shown.text}", self.style("removed")
+        if shown.layer.reader.unreadable:
+            what = "missing" if shown.layer.reader.missing_bytes else "not readable"
+            text, style = f"{what}: {shown.text}", self.style("removed")
         return [*parts, Segment(" " + fitted(text, room - used - 1), style)]
 
 

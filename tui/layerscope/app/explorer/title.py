@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-
 from layerscope.rows.order import Order
 from layerscope.text import escape
-from layerscope.wording.style import cut_middle
+from layerscope.wording.style import cells, cut_middle
 
 if TYPE_CHECKING:
     from layerscope.rows.rows import Rows
@@ -55,7 +53,7 @@ def files_title(rows: Rows, node: int, shown: LayerRange, *, read: int, room: in
     hidden = f" · without {', '.join(hidden_words(rows))}" if rows.hidden else ""
     start, end = f"after layer {rows.view.last}{so_far} ─ ", f" ─ {shown.title}{order}{hidden}"
     path = "/" + escape(rows.view.tree.nodes.paths[node])
-    return start + cut_middle(path, max(room - cell_len(start + end), LEAST)) + end
+    return start + cut_middle(path, max(room - cells(start + end), LEAST)) + end
 
 
 def hidden_words(rows: Rows) -> list[str]:

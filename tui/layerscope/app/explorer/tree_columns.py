@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
@@ -13,7 +12,7 @@ from layerscope.app.widgets.cells import bar_cell, fitted, size_cell
 from layerscope.rows.rows import Rows
 from layerscope.tree.tree import Change, Longs
 from layerscope.units import count_text, size_text
-from layerscope.wording.style import cut_middle
+from layerscope.wording.style import cells, cut_middle
 
 MARKS = {Change.UNCHANGED: " ", Change.ADDED: "+", Change.MODIFIED: "~", Change.REMOVED: "-"}
 MARK = 3
@@ -82,14 +81,14 @@ class RowRenderer:
         left = room - indent - 2
         name = shown.name + ("/" if shown.is_directory else "")
         link = f" {shown.link}" if shown.link else ""
-        used = cell_len(name) + cell_len(link)
+        used = cells(name) + cells(link)
         note = next((each for each in _notes(shown) if used + len(each) <= left), "")
         sign = TWISTY[self._rows.is_open(node)] if shown.is_directory and self._rows.has_children(node) else "  "
-        name = cut_middle(name, left) if cell_len(name) > left else name
+        name = cut_middle(name, left) if cells(name) > left else name
         parts = [
             Segment(" " * indent + sign, self._style("dim")),
             Segment(name, self._name_style(node, shown, style)),
-            Segment(fitted(link, left - cell_len(name)).rstrip() if link else "", self._style("link")),
+            Segment(fitted(link, left - cells(name)).rstrip() if link else "", self._style("link")),
             Segment(note, self._style("dim")),
         ]
         return [part for part in parts if part.text]

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from rich.cells import cell_len
-
 from layerscope.app.file.pages import Page, Piece
 from layerscope.app.file.path_history import Facts
+from layerscope.wording.style import cells
 
 MARKS = 3
 """Cells of the marks before a version."""
@@ -27,7 +26,7 @@ class Blame(Page):
         """Choose the columns that fit: what ended a version moves to its second line first, then dates go, then owners."""
         for look in _LOOKS:
             heads = _version_lines(self.facts, look)
-            if max(map(cell_len, heads), default=0) <= room - MARKS:
+            if max(map(cells, heads), default=0) <= room - MARKS:
                 break
         tails = [_tail(each, has_ending=not look.has_ending) for each in self.facts]
         return replace(self, texts=[text for pair in zip(heads, tails, strict=True) for text in pair])
@@ -59,7 +58,7 @@ _LOOKS = (
 
 
 def _version_lines(facts: Sequence[Facts], look: _Look) -> list[str]:
-    owner = max((cell_len(each.owner) for each in facts), default=0) + 1 if look.has_owner else 0
+    owner = max((cells(each.owner) for each in facts), default=0) + 1 if look.has_owner else 0
     return [_version_line(each, look, owner) for each in facts]
 
 

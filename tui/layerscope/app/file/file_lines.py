@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -17,6 +16,7 @@ from layerscope.app.file.pages import Page
 from layerscope.app.file.search import Match
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.highlight import pieces
+from layerscope.wording.style import cells
 
 CUT = Segment("…")
 SIDE = 8
@@ -96,16 +96,16 @@ class FileLines(CursorLines):
             height = max(self.scrollable_content_region.height, 1)
             self.scroll_to_line(match.line - height // 3)
         text, room = self._page.texts[match.line], self._text_room(match.line)
-        start, end = cell_len(text[: match.start]), cell_len(text[: match.end])
+        start, end = cells(text[: match.start]), cells(text[: match.end])
         if not (self.across < start or self.across == 0) or end >= self.across + room:
             self.across = max(end - room + SIDE, 0) if end >= room else 0
 
     def scroll_across(self, step: int) -> None:
         """Scroll sideways, to the right no further than the longest line in sight."""
-        rooms = [(cell_len(self._page.texts[line]), self._text_room(line)) for line in self.seen]
+        rooms = [(cells(self._page.texts[line]), self._text_room(line)) for line in self.seen]
         most = max((width - room for width, room in rooms), default=0)
-        cells = max(self.room // 4, SIDE)
-        self.across = max(min(self.across + step * cells, max(most, 0)) if step > 0 else self.across - cells, 0)
+        moved = max(self.room // 4, SIDE)
+        self.across = max(min(self.across + step * moved, max(most, 0)) if step > 0 else self.across - moved, 0)
 
     # What Lines and Textual call.
 
@@ -153,7 +153,7 @@ class FileLines(CursorLines):
     def segments(self, line: int, room: int) -> list[Segment]:
         """Draw the gutter and the text that fits, with `…` where there is more."""
         gutter = [Segment(text, self._paint(name)) for text, name in self._page.gutter(line, room)]
-        room = max(room - sum(cell_len(part.text) for part in gutter), 1)
+        room = max(room - sum(cells(part.text) for part in gutter), 1)
         end = self.across + room
         strip = Strip(self._text_segments(line, _start(self._page.texts[line], end)))
         width = strip.cell_length
@@ -164,7 +164,7 @@ class FileLines(CursorLines):
         return [*gutter, *left, *strip.crop(self.across + len(left), end - len(right)), *right]
 
     def _text_room(self, line: int) -> int:
-        return max(self.room - sum(cell_len(text) for text, _ in self._page.gutter(line, self.room)), 1)
+        return max(self.room - sum(cells(text) for text, _ in self._page.gutter(line, self.room)), 1)
 
     def _text_segments(self, line: int, text: str) -> list[Segment]:
         page = self._page
@@ -185,7 +185,7 @@ class FileLines(CursorLines):
         return self.style(name) if name else None
 
 
-def _start(text: str, cells: int) -> str:
-    """Return enough of a line to fill more than so many cells: measuring all of a long line is slow."""
-    start = text[: 2 * cells + 2]
-    return start if cell_len(start) > cells else text
+def _start(text: str, room: int) -> str:
+    """Return enough of a line to fill more than `room` cells: measuring all of a long line is slow."""
+    start = text[: 2 * room + 2]
+    return start if cells(start) > room else text

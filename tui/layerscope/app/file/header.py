@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -15,7 +14,7 @@ from textual.widget import Widget
 
 from layerscope.app.file.path_history import Facts
 from layerscope.app.widgets.cells import fitted
-from layerscope.wording.style import cut_middle
+from layerscope.wording.style import cells, cut_middle
 
 Mode = Literal["content", "diff", "blame"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -77,13 +76,13 @@ class FileHeader(Widget):
         return self.get_component_rich_style(f"file-header--{name}", partial=True) if name else None
 
     def _path_line(self, width: int, right: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        room = max(width - 3 - sum(cell_len(text) for text, _ in right), 0)
+        room = max(width - 3 - sum(cells(text) for text, _ in right), 0)
         path = cut_middle(self._path, room)
         return [(" ", ""), (fitted(path, room), "path"), (" ", ""), *right]
 
     def _instruction_line(self, facts: Facts, width: int, right: list[tuple[str, str]]) -> list[tuple[str, str]]:
         ending = "  " + buried_text(facts) if buried_text(facts) else ""
-        room = width - 3 - cell_len(ending) - sum(cell_len(text) for text, _ in right)
+        room = width - 3 - cells(ending) - sum(cells(text) for text, _ in right)
         instruction = fitted(facts.instruction or "(the history does not say what made it)", max(room, 0))
         return [(" " + instruction, "dim"), (ending, "wasted" if facts.is_wasted else "dim"), (" ", ""), *right]
 
@@ -94,7 +93,7 @@ class FileHeader(Widget):
         look = " ".join(part for part in (facts.mode, facts.owner) if part)
         words = [f"version {self._number} of {self._total}", f"layer {facts.layer}", f"{facts.mark} {facts.word}"]
         dropped = [part for part in (look, facts.size, facts.date) if part]
-        while dropped and cell_len(" · ".join([*words, *dropped])) > room:
+        while dropped and cells(" · ".join([*words, *dropped])) > room:
             dropped.remove(facts.size if facts.size in dropped else dropped[-1])
         return " · ".join([*words, *dropped])
 
@@ -148,7 +147,7 @@ class FileStatus(Widget):
         if y:
             return Strip.blank(width, base)
         cut = "cut: " if self._is_cut else ""
-        room = width - cell_len(self.place + cut) - 3
+        room = width - cells(self.place + cut) - 3
         style = self.get_component_rich_style("file-status--cut", partial=True)
         segments = [Segment(" "), Segment(cut, style), Segment(fitted(self.text, room)), Segment(f" {self.place} ")]
         return Strip(segments).crop_extend(0, width, base).apply_style(base)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from textual.binding import BindingType
 from textual.strip import Strip
@@ -16,7 +15,7 @@ from layerscope.app.widgets.input_line import InputLine
 from layerscope.families.figures import FamilyTotals
 from layerscope.report.images.families import families_count
 from layerscope.units import count_text, size_text
-from layerscope.wording.style import cut_end
+from layerscope.wording.style import cells, cut_end
 
 
 class ImagesSummary(Widget):
@@ -46,9 +45,9 @@ class ImagesSummary(Widget):
             return Strip.blank(width, base)
         totals = self._totals
         name = f" {count_text(totals.images, 'image')} in {families_count(totals.families)}"
-        right = self._right(width - cell_len(name) - 2) if not self._reading else []
+        right = self._right(width - cells(name) - 2) if not self._reading else []
         name = self._reading or name
-        gap = " " * max(width - cell_len(name) - sum(cell_len(part.text) for part in right), 0)
+        gap = " " * max(width - cells(name) - sum(cells(part.text) for part in right), 0)
         left = [Segment(cut_end(name, width), self.get_component_rich_style("summary--name", partial=True)), Segment(gap)]
         return Strip([*left, *right]).crop_extend(0, width, base).apply_style(base)
 
@@ -64,7 +63,7 @@ class ImagesSummary(Widget):
         ]
         shown: list[Segment] = []
         for fact in facts:
-            room -= cell_len(fact.text)
+            room -= cells(fact.text)
             if room >= 0:
                 shown.insert(0, fact)
         return shown

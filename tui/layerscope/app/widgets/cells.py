@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import set_cell_size
 
 from layerscope.units import bar, size_text
+from layerscope.wording.style import cells
 
 SIZE = 8
 """Cells of a size: `12.3 MB` and `1000 MB` fit."""
@@ -14,9 +15,9 @@ def fitted(text: str, width: int, *, mark: str = "…") -> str:
     """Return `text` in exactly `width` cells: cut and marked where it is longer, padded where it is shorter."""
     if width <= 0:
         return ""
-    if cell_len(text) <= width:
+    if cells(text) <= width:
         return set_cell_size(text, width)
-    return set_cell_size(set_cell_size(text, max(width - cell_len(mark), 0)) + mark, width)
+    return set_cell_size(set_cell_size(text, max(width - cells(mark), 0)) + mark, width)
 
 
 def size_cell(size: int, *, zero: str = "") -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -14,7 +13,7 @@ from layerscope.app.reading_progress import Progressed
 from layerscope.report.pull_size import pull_facts
 from layerscope.text import escape
 from layerscope.units import bar, percent_text, size_text
-from layerscope.wording.style import cut_middle
+from layerscope.wording.style import cells, cut_middle
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
@@ -60,10 +59,10 @@ class Summary(Widget):
         if y:
             return Strip.blank(width, base)
         right = self._right(width)
-        room = width - 1 - sum(cell_len(part.text) for part in right)
-        about = self._about if cell_len(self._heading + self._about) < room else ""
-        name = cut_middle(self._heading, room - cell_len(about) - 1)
-        gap = " " * max(room - cell_len(name + about), 0)
+        room = width - 1 - sum(cells(part.text) for part in right)
+        about = self._about if cells(self._heading + self._about) < room else ""
+        name = cut_middle(self._heading, room - cells(about) - 1)
+        gap = " " * max(room - cells(name + about), 0)
         left = [
             Segment(" "),
             Segment(name, self._style("name")),
@@ -114,7 +113,7 @@ class Summary(Widget):
             Segment("  esc stops", self._style("dim")),
         ]
         for part in more:
-            room -= cell_len(part.text)
+            room -= cells(part.text)
             if room > 0:
                 parts.append(part)
         return [*parts, Segment(" ")]

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, BinaryIO, Protocol, cast
 
+from layerscope.progress import ignore
+
 try:
     zlib: Any = importlib.import_module("zlib_ng.zlib_ng")
 except ImportError:  # no wheel for this machine: the standard library is slower and otherwise the same
     zlib = importlib.import_module("zlib")
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import Blob, Feed, OnBytes, uncounted
+from layerscope.layers.blob import Blob, Feed, OnBytes
 from layerscope.layers.compression.zstd_frames import Frame, frames_of, is_zstd_magic
 
 PIECE = 256 * 1024
@@ -87,10 +89,6 @@ class Supply(Protocol):
         """Return `size` bytes from `start` on; fewer where they end."""
 
 
-def forget_it(_point: SeekPoint) -> None:
-    """Ignore a seek point: the default for `remember`."""
-
-
 def compression_of(head: bytes) -> Compression:
     """Tell the compression from a blob's first four bytes (RFC 1952 2.3.1, RFC 8878 3.1.1 and 3.1.2), never from its name."""
     if head[:3] == GZIP_MAGIC:
@@ -103,7 +101,7 @@ def compression_of(head: bytes) -> Compression:
 
 
 def unpack(
-    blob: Blob, *, start: SeekPoint | None = None, remember: Remember = forget_it, on_bytes: OnBytes = uncounted
+    blob: Blob, *, start: SeekPoint | None = None, remember: Remember = ignore, on_bytes: OnBytes = ignore
 ) -> Iterator[bytes]:
     """Yield the unpacked bytes of `blob` from `start` on, in pieces of at most PIECE bytes.
 
@@ -131,7 +129,7 @@ def unpack_forward(supply: Supply) -> Iterator[bytes]:
     if compression in (Compression.XZ, Compression.BZIP2):
         return _limited(_unpack_rare(supply, compression), supply.size, 0)
     pieces = _copy if compression is Compression.NONE else _gunzip
-    return _limited(pieces(supply, SeekPoint(0, 0), forget_it), supply.size, 0)
+    return _limited(pieces(supply, SeekPoint(0, 0), ignore), supply.size, 0)
 
 
 def unpacked_limit(stored_bytes: int) -> int:
@@ -215,7 +213,7 @@ class _Member:
                 yield piece
             elif not data and not state.eof:
                 raise CorruptLayer(f"truncated gzip: the bytes end at stored offset {self.stored}, inside a member")
-            if self.unpacked >= self._next_point and not state.eof and self._remember is not forget_it:
+            if self.unpacked >= self._next_point and not state.eof and self._remember is not ignore:
                 self._remember(SeekPoint(self.unpacked, self.stored, state.copy()))
                 self._next_point = self.unpacked + SEEK_DISTANCE
             before = None if state.eof else state.copy()

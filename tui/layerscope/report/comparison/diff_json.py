@@ -12,7 +12,6 @@ from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, 
 from layerscope.report.encode import json_line, path_fields
 from layerscope.report.pull_size import estimate_field
 from layerscope.report.verdict.layer_changes import why_changed
-from layerscope.sources.image import PullSize
 from layerscope.text import utf8_text
 from layerscope.tree.tree import Change
 from layerscope.wording.instructions import history_fields
@@ -49,7 +48,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
         "content_bytes": waste.content_bytes,
         "live_bytes": waste.live_bytes,
         "wasted_bytes": waste.wasted_bytes,
-        "wire_bytes": sum(layer.wire_bytes for layer in image.layers),
+        "wire_bytes": analysis.pull_size.stored_bytes,
         **estimate_field(analysis.pull_size),
         "efficiency": waste.efficiency,
         "is_complete": analysis.contents.is_complete,
@@ -70,7 +69,7 @@ def _layer(comparison: Comparison, pair: PairedLayer) -> dict[str, Any]:
 def _side(analysis: Analysis, number: int | None) -> dict[str, Any] | None:
     if number is None:
         return None
-    layer = analysis.image.layers[number - 1]
+    layer, size = analysis.image.layers[number - 1], analysis.layer_sizes[number - 1]
     waste = analysis.waste.by_layer(analysis.tree.layers)
     return {
         "number": number,
@@ -78,8 +77,8 @@ def _side(analysis: Analysis, number: int | None) -> dict[str, Any] | None:
         "diff_id": layer.diff_id,
         **history_fields(layer.history),
         "content_bytes": analysis.layer_content_bytes[number - 1],
-        "wire_bytes": layer.wire_bytes,
-        **estimate_field(PullSize.of([layer])),
+        "wire_bytes": size.stored_bytes,
+        **estimate_field(size),
         "wasted_bytes": int(waste[number - 1]),
     }
 

@@ -10,7 +10,6 @@ import numpy as np
 from layerscope.analysis import Analysis
 from layerscope.report.encode import json_line, path_fields
 from layerscope.report.pull_size import estimate_field
-from layerscope.sources.image import PullSize
 from layerscope.text import utf8_text
 from layerscope.tree.tree import Change, Tree
 from layerscope.waste.find import Cause
@@ -55,7 +54,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
         "live_bytes": waste.live_bytes,
         "wasted_bytes": waste.wasted_bytes,
         "estargz_bytes": waste.estargz_bytes,
-        "wire_bytes": sum(layer.wire_bytes for layer in image.layers),
+        "wire_bytes": analysis.pull_size.stored_bytes,
         **estimate_field(analysis.pull_size),
         "wire_bytes_wasted_estimate": sum(analysis.wire_bytes_wasted),
         "efficiency": waste.efficiency,
@@ -74,7 +73,7 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
     tree, waste, image = analysis.tree, analysis.waste, analysis.image
     wasted = waste.by_layer(tree.layers).tolist()
     buried = waste.by_layer(tree.layers, column="buried_by").tolist()
-    content = analysis.layer_content_bytes
+    content, sizes = analysis.layer_content_bytes, analysis.layer_sizes
     return [
         {
             "number": layer.number,
@@ -88,8 +87,8 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
             "author": history_fields(layer.history)["author"],
             "content_bytes": content[layer.number - 1],
             "unpacked_bytes": analysis.contents.stack.tables[layer.number - 1].unpacked_bytes,
-            "wire_bytes": layer.wire_bytes,
-            **estimate_field(PullSize.of([layer])),
+            "wire_bytes": sizes[layer.number - 1].stored_bytes,
+            **estimate_field(sizes[layer.number - 1]),
             "wasted_bytes": wasted[layer.number - 1],
             "buries_bytes": buried[layer.number - 1],
             "wire_bytes_wasted_estimate": analysis.wire_bytes_wasted[layer.number - 1],

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from layerscope.gate.config import GateConfig, Limit
+from layerscope.gate.config import WHERE, GateConfig, Limit
 from layerscope.gate.quantities import Quantity, bare_size
-from layerscope.gate.rule_keys import KEYS, OFF
-from layerscope.gate.verdict import RuleSeverity, Unit
+from layerscope.gate.rule_keys import KEYS, OFF, TABLES
+from layerscope.gate.verdict import Unit
 from layerscope.text import escape, utf8_text
 
 _COLUMN = 44
@@ -50,26 +50,15 @@ def _limit(key: str, limit: Limit) -> str:
 
 
 def _tables(config: GateConfig) -> Iterator[str]:
-    for forbid in config.forbid:
-        yield _told("[[forbid]]", forbid.origin)
-        yield f"path = {toml_text(forbid.path)}"
-        yield f'where = "{forbid.where}"'
-        yield from _severity(forbid.severity)
-    for budget in config.budget:
-        yield _told("[[budget]]", budget.origin)
-        yield f"path = {toml_text(budget.path)}"
-        yield f'max = "{bare_size(budget.size)}"'
-        yield from _severity(budget.severity)
-    for cause in config.max_cause:
-        yield _told("[[max-cause]]", cause.origin)
-        yield f'cause = "{cause.cause.word}"'
-        yield f'max = "{bare_size(cause.size)}"'
-        yield from _severity(cause.severity)
-    for growth in config.directory_growth:
-        yield _told("[[directory-growth]]", growth.origin)
-        yield f"path = {toml_text(growth.path)}"
-        yield f'max = "{growth.growth}"'
-        yield from _severity(growth.severity)
+    for rule in (rule for key in TABLES for rule in config.rows(key)):
+        yield _told(f"[[{rule.key}]]", rule.origin)
+        yield f"{'cause' if rule.key == 'max-cause' else 'path'} = {toml_text(rule.about)}"
+        if rule.key == "forbid":
+            yield f'where = "{WHERE[rule.is_anywhere]}"'
+        else:
+            yield f'max = "{bare_size(rule.limit) if isinstance(rule.limit, int) else rule.limit}"'
+        yield f'severity = "{rule.severity}"'
+        yield ""
     for waiver in config.waive:
         yield _told("[[waive]]", waiver.origin)
         yield f'rule = "{waiver.rule}"'
@@ -78,11 +67,6 @@ def _tables(config: GateConfig) -> Iterator[str]:
         yield f"reason = {toml_text(waiver.reason)}"
         yield f"until = {waiver.until}"
         yield ""
-
-
-def _severity(severity: RuleSeverity) -> Iterator[str]:
-    yield f'severity = "{severity}"'
-    yield ""
 
 
 def _dive(config: GateConfig) -> Iterator[str]:

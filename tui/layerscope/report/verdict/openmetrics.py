@@ -41,7 +41,7 @@ def _image(run: GateRun) -> Iterator[str | tuple[str, Sample]]:
     sizes = {
         "content": ("Bytes of all files in all layers, as they unpack.", waste.content_bytes),
         "live": ("Bytes of files that a container sees.", waste.live_bytes),
-        "wire": ("Bytes of all layers as they are stored.", sum(layer.wire_bytes for layer in image.layers)),
+        "wire": ("Bytes of all layers as they are stored.", analysis.pull_size.stored_bytes),
         **_estimate(analysis),
         "wasted": ("Bytes of files that a container never sees.", waste.wasted_bytes),
         "own_wasted": ("Wasted bytes that are not the base's.", own),
@@ -73,7 +73,7 @@ def _layers(run: GateRun) -> Iterator[str | tuple[str, Sample]]:
     layers = analysis.image.layers
     columns = {
         "content": ("Bytes of all files in the layer.", analysis.layer_content_bytes),
-        "wire": ("Bytes of the layer as it is stored.", [layer.wire_bytes for layer in layers]),
+        "wire": ("Bytes of the layer as it is stored.", [size.stored_bytes for size in analysis.layer_sizes]),
         "wasted": ("Bytes that the layer wrote and a container never sees.", analysis.waste.by_layer(len(layers)).tolist()),
     }
     for name, (meaning, sizes) in columns.items():

@@ -10,7 +10,6 @@ from layerscope.report.encode import json_line, path_fields
 from layerscope.report.image.json import analysis_json
 from layerscope.report.pull_size import estimate_field
 from layerscope.report.verdict.gate_run import GateRun
-from layerscope.sources.image import PullSize
 from layerscope.text import utf8_text
 from layerscope.wording.instructions import history_fields
 
@@ -53,7 +52,7 @@ def _image(run: GateRun) -> dict[str, Any]:
         "manifest_digest": image.manifest_digest,
         "platform": image.platform.name,
         "content_bytes": waste.content_bytes,
-        "wire_bytes": sum(layer.wire_bytes for layer in image.layers),
+        "wire_bytes": run.analysis.pull_size.stored_bytes,
         **estimate_field(run.analysis.pull_size),
         "wasted_bytes": waste.wasted_bytes,
         "own_wasted_bytes": own,
@@ -95,15 +94,15 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _layers(run: GateRun) -> list[dict[str, Any]]:
-    sizes = run.analysis.layer_content_bytes
+    contents, sizes = run.analysis.layer_content_bytes, run.analysis.layer_sizes
     return [
         {
             "number": layer.number,
             "diff_id": layer.diff_id,
             **history_fields(layer.history),
-            "content_bytes": sizes[layer.number - 1],
-            "wire_bytes": layer.wire_bytes,
-            **estimate_field(PullSize.of([layer])),
+            "content_bytes": contents[layer.number - 1],
+            "wire_bytes": sizes[layer.number - 1].stored_bytes,
+            **estimate_field(sizes[layer.number - 1]),
             **_line(run.advice.lines.get(layer.number)),
         }
         for layer in run.analysis.image.layers

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from layerscope.errors import NotFound
-from layerscope.layers.blob import Blob
-from layerscope.layers.compression.streams import Compression, compression_of
+from layerscope.layers.compression.streams import Compression
+from layerscope.layers.readers.stored import AbsentReader, BlobReader, SealedReader
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.documents import Config, HistoryStep
@@ -38,7 +38,7 @@ class _Row:
 
 
 def assemble(files: Files, candidate: Candidate, *, reference: str, name: str) -> Image:
-    """Open the layers' bytes. A layer that is not there does not raise: its `blob` is None and `absent` says why."""
+    """Open the layers' bytes. A layer that is not there does not raise: its reader says why."""
     rows = _rows(candidate)
     layers = tuple(_layer(files, row) for row in rows)
     problems = [*candidate.problems, *_count_problems(candidate), *_size_problems(rows, layers)]
@@ -86,8 +86,8 @@ def layer_steps(config: Config) -> list[HistoryStep]:
 
 def _layer(files: Files, row: _Row) -> StoredLayer:
     part = row.part
-    blob, absent = _bytes_of(files, part)
-    compression = compression_of(blob.read(0, 4)) if blob else None
+    reader = _reader(files, part)
+    compression = reader.compression if isinstance(reader, BlobReader) else None
     return StoredLayer(
         number=row.number,
         # Bytes that are stored as they were unpacked have the same hash both times.
@@ -95,26 +95,23 @@ def _layer(files: Files, row: _Row) -> StoredLayer:
         diff_id=row.diff_id,
         chain_id=row.chain_id,
         media_type=part.media_type or (DOCKER_LAYER + _SUFFIX[compression] if compression else ""),
-        blob=blob,
+        reader=reader,
         history=row.history,
-        absent=absent,
-        sealed=files.blob(part.file) if part.unread and files.has(part.file) else None,
-        is_foreign=blob is None and is_foreign(part),
-        is_cut=blob is not None and blob.size < part.size,
     )
 
 
-def _bytes_of(files: Files, part: StatedLayer) -> tuple[Blob | None, str]:
-    """A layer's bytes, or why they are not to be had."""
-    if part.unread:
-        return None, part.unread
+def _reader(files: Files, part: StatedLayer) -> BlobReader | SealedReader | AbsentReader:
     try:
-        return files.blob(part.file), ""
+        if part.unread:
+            return SealedReader(files.blob(part.file), part.unread) if files.has(part.file) else AbsentReader(part.unread)
+        return BlobReader(files.blob(part.file), part.size)
     except NotFound as error:
         if not is_foreign(part):
-            return None, f"{error}{because(files)}"
+            return AbsentReader(f"{error}{because(files)}")
         source = f" from {escape(part.urls[0][:500])}" if part.urls else ""
-        return None, f"it is a foreign layer, which is fetched{source} and never saved with the image"
+        return AbsentReader(
+            f"it is a foreign layer, which is fetched{source} and never saved with the image", may_be_missing=True
+        )
 
 
 def _count_problems(candidate: Candidate) -> list[Problem]:
@@ -140,9 +137,9 @@ def _size_problems(rows: list[_Row], layers: tuple[StoredLayer, ...]) -> list[Pr
         Problem(
             0,
             b"",
-            f"layer {row.number} is stored in {layer.blob.size} bytes where the manifest says {row.part.size}",
+            f"layer {row.number} is stored in {layer.reader.stored_bytes} bytes where the manifest says {row.part.size}",
             Severity.REFUSED,
         )
         for row, layer in zip(rows, layers, strict=True)
-        if layer.blob is not None and row.part.size not in (-1, layer.blob.size)
+        if not layer.reader.missing_bytes and row.part.size not in (-1, layer.reader.stored_bytes)
     ]

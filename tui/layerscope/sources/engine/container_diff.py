@@ -14,10 +14,11 @@ from layerscope.layers.compression.streams import PIECE, Compression
 from layerscope.layers.content import LayerContent, Stretch
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
 from layerscope.layers.readers.overlay.subset import ContainerChange, changed_part
+from layerscope.layers.readers.protocol import NO_DIGEST_OF_ITS_OWN, KeptUnpacked, ReadOptions
 from layerscope.layers.readers.stream import numbered
 from layerscope.layers.table import Strings
 from layerscope.layers.tar.names import normalize
-from layerscope.progress import Progress
+from layerscope.progress import Progress, ignore
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import taking_apart
@@ -52,19 +53,18 @@ def _change(answer: dict[str, Any]) -> ContainerChange:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ContainerDiffReader:
+class ContainerDiffReader(KeptUnpacked):
     """Reads what a container had written when the engine was asked."""
 
     passed: ReadLayer
     endpoint: Endpoint
     container: Container
 
-    @property
-    def stored_bytes(self) -> int:
-        """Return 0: everything was read already."""
-        return 0
+    stored_bytes = 0
+    missing_bytes = NO_DIGEST_OF_ITS_OWN
+    may_be_missing = True
 
-    def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002 - there is nothing left to count
+    def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002 - nothing is left to count
         return numbered(self.passed, layer)
 
     def content(self, read: ReadLayer) -> LayerContent | None:
@@ -113,7 +113,7 @@ class ContainerDiffContent:
             return
         stage, place = f"reading {escape(path)}", str(engine.endpoint)
         call = Call(place, stage, stage, lambda: engine.file(self.container.id, b"/" + path), engine.ping)
-        with Receiving(call, expected=size, progress=_unseen) as stream:
+        with Receiving(call, expected=size, progress=ignore) as stream:
             for member in ArrivingTar(stream, place).members():
                 if member.size != size:
                     raise CorruptLayer(f"{escape(path)}: it has {member.size} bytes now where it had {size}; open it again")
@@ -121,7 +121,3 @@ class ContainerDiffContent:
                     yield piece
                 return
         raise CorruptLayer(f"{escape(path)}: it is no longer a file; open the container again")
-
-
-def _unseen(_stage: str, _done: int, _total: int) -> None:
-    """Ignore progress: the caller counts the bytes of a file."""

@@ -11,7 +11,7 @@ from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers.stream import read_passing
 from layerscope.oci.platform import Platform
-from layerscope.progress import Progress
+from layerscope.progress import Progress, ignore
 from layerscope.sources.documents.archive import Archive
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.candidate import Candidate
@@ -23,7 +23,7 @@ from layerscope.sources.engine.export_cache import recall, remember
 from layerscope.sources.engine.find_engine import EngineImage
 from layerscope.sources.engine.keep import Keeper
 from layerscope.sources.engine.options import EngineOptions
-from layerscope.sources.engine.receive import Call, OnPiece, Receiving, nothing
+from layerscope.sources.engine.receive import Call, OnPiece, Receiving
 from layerscope.sources.engine.received import Received, ReceivedMember, receive
 from layerscope.sources.engine.refetched import ExportedReader, RefetchedImage
 from layerscope.sources.image import Image, StoredLayer
@@ -49,7 +49,7 @@ def exported(found: EngineImage, asked: OpenRequest) -> Image:
     """
     directory = asked.engine_options.keep
     if directory is None:
-        return _opened(_received(found, asked, nothing), _refetched(found, asked), found, asked)
+        return _opened(_received(found, asked, ignore), _refetched(found, asked), found, asked)
     with Keeper(directory, asked.reference) as keeper:
         received = _received(found, asked, keeper.write)
         image = _opened(
@@ -85,9 +85,8 @@ def _opened(received: Received, refetched: RefetchedImage, found: EngineImage, a
     """Open the image among the documents that arrived, with the tables of its layers."""
     candidate, name = _chosen(received, found, asked)
     image = assemble(received, candidate, reference=asked.reference, name=name)
-    parts = [
-        received.part(part.file) if layer.blob else None for layer, part in zip(image.layers, candidate.parts, strict=True)
-    ]
+    pairs = list(zip(image.layers, candidate.parts, strict=True))
+    parts = [None if layer.reader.unreadable else received.part(part.file) for layer, part in pairs]
     layers = [_passed(layer, part, refetched) for layer, part in zip(image.layers, parts, strict=True)]
     opened = replace(image, layers=tuple(layers))
     remember(opened, [part.diff_id if part else None for part in parts], received, found, asked.engine_options.cache)
@@ -99,7 +98,7 @@ def _passed(layer: StoredLayer, part: ReceivedMember | None, refetched: Refetche
     if part is None:
         return layer
     passed = part.layer or read_passing(BytesIO(part.first), size=part.size)
-    return replace(layer, blob=None, reader=ExportedReader(passed, layer.number, layer.diff_id, part.size, refetched))
+    return replace(layer, reader=ExportedReader(passed, layer.number, layer.diff_id, part.size, refetched))
 
 
 def _chosen(files: Files, found: EngineImage, asked: OpenRequest) -> tuple[Candidate, str]:
@@ -121,7 +120,7 @@ def _received(found: EngineImage, asked: OpenRequest, on_piece: OnPiece) -> Rece
 def _copy(found: EngineImage, asked: OpenRequest) -> Archive:
     """Fetch the archive into an unnamed temporary file. Connects to the engine again: the first connection may be closed."""
     place = str(found.engine.endpoint)
-    with Engine.connect(found.engine.endpoint) as engine, _receiving(engine, found, asked, nothing) as stream:
+    with Engine.connect(found.engine.endpoint) as engine, _receiving(engine, found, asked, ignore) as stream:
         return Archive.of(place, spool_stream(cast("BinaryIO", stream), place, asked.progress))
 
 

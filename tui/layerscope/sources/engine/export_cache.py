@@ -113,7 +113,7 @@ def _note(image: Image, found: EngineImage) -> _Note:
 
 
 def _layer_note(layer: StoredLayer) -> _Layer:
-    return _Layer(str(layer.diff_id), str(layer.digest) if layer.digest else None, layer.media_type, layer.wire_bytes)
+    return _Layer(str(layer.diff_id), str(layer.digest) if layer.digest else None, layer.media_type, layer.reader.stored_bytes)
 
 
 def _is_meant(note: _Note, image_id: str, platform: Platform | None) -> bool:
@@ -157,7 +157,6 @@ def _layers(note: _Note, config: Config, reads: list[ReadLayer], refetched: Refe
             diff_id=diff_ids[index],
             chain_id=chain[index],
             media_type=layer.media_type,
-            blob=None,
             history=steps[index] if index < len(steps) else None,
             reader=ExportedReader(reads[index], index + 1, diff_ids[index], layer.stored_bytes, refetched),
         )

@@ -21,7 +21,7 @@ def open_found(found: EngineImage, asked: OpenRequest) -> Image:
         return exported(found, asked)
     with suppress(StorageUnreadable):
         kept = _kept(found, asked)
-        if not asked.engine_options.needs_tars or all(layer.blob is not None for layer in kept.layers):
+        if not asked.engine_options.needs_tars or not any(layer.reader.missing_bytes for layer in kept.layers):
             return kept
     if asked.engine_options.needs_archive:
         return stored(found, asked)

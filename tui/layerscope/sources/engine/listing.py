@@ -10,7 +10,7 @@ import msgspec
 from layerscope.errors import BadDocument
 from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.platform import Platform
-from layerscope.progress import Progress, unwatched
+from layerscope.progress import Progress, ignore
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.http import Ask, ask_all
 from layerscope.text import escape
@@ -84,7 +84,7 @@ class _HistoryRow(msgspec.Struct, rename="pascal"):
     size: int = 0
 
 
-def list_images(ask: Ask, known_sizes: KnownSizes, progress: Progress = unwatched) -> list[ListedImage]:
+def list_images(ask: Ask, known_sizes: KnownSizes, progress: Progress = ignore) -> list[ListedImage]:
     """List all images except intermediate build steps; an image that is removed meanwhile is left out.
 
     Raises EngineFailed.

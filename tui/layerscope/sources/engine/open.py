@@ -40,7 +40,7 @@ def _with_cache(layer: StoredLayer, cache: Cache) -> StoredLayer:
     """Put the cache before the engine's own record, which is slower to read."""
     if layer.diff_id is None or not isinstance(layer.reader, TarSplitReader):
         return layer
-    return replace(layer, reader=CachedReader(cache, layer.diff_id, layer.reader, IdKind.CRC64))
+    return replace(layer, reader=CachedReader(layer.reader, cache, layer.diff_id, IdKind.CRC64))
 
 
 def _open(wanted: EngineName, asked: OpenRequest) -> Image:

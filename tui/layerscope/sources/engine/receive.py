@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from layerscope.errors import LayerscopeError
-from layerscope.progress import Progress
+from layerscope.progress import Progress, ignore
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.text import escape
 
@@ -37,10 +37,6 @@ OnPiece = Callable[[bytes], None]
 
 Ping = Callable[[], None]
 """Raises when the engine does not answer."""
-
-
-def nothing(_piece: bytes) -> None:
-    """Ignore the bytes: the default for `on_piece`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ class Receiving:
     EngineFailed when the engine refuses, fails, dies or hangs.
     """
 
-    def __init__(self, call: Call, *, expected: int, progress: Progress, on_piece: OnPiece = nothing) -> None:
+    def __init__(self, call: Call, *, expected: int, progress: Progress, on_piece: OnPiece = ignore) -> None:
         self._name, self._stage, self._waiting = call.name, call.stage, call.waiting
         self._expected, self._progress, self._on_piece = expected, progress, on_piece
         self._line = _ConnectionThread(call)

@@ -7,14 +7,15 @@ every file of every layer is read from there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Lock
 
 from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob, OnBytes
-from layerscope.layers.compression.streams import Compression, compression_of
-from layerscope.layers.content import BlobContent, LayerContent, Stretch
+from layerscope.layers.compression.streams import Compression
+from layerscope.layers.content import LayerContent, Stretch
 from layerscope.layers.readers.blob import ReadLayer
+from layerscope.layers.readers.protocol import KeptUnpacked, ReadOptions
 from layerscope.layers.readers.stream import numbered
 from layerscope.oci.digest import Digest
 from layerscope.progress import Progress
@@ -30,10 +31,8 @@ class RefetchedImage:
         self._image: Image | None = None
         self._lock = Lock()
 
-    def blob(self, number: int, diff_id: Digest | None) -> Blob:
-        """Return the stored bytes of a layer. Raises NotFound when it is not the layer of that diff_id, and whatever `fetch`
-        raises.
-        """
+    def content(self, number: int, diff_id: Digest | None, read: ReadLayer) -> LayerContent:
+        """The files of a layer that was read. Raises NotFound if the layer of that diff_id is gone, and what `fetch` raises."""
         with self._lock:
             if self._image is None:
                 try:
@@ -42,13 +41,14 @@ class RefetchedImage:
                     self._progress("", 0, 0)
             image = self._image
         layer = image.layers[number - 1] if number <= len(image.layers) else None
-        if layer is None or layer.blob is None or layer.diff_id != diff_id:
+        content = layer.reader.content(read) if layer is not None and layer.diff_id == diff_id else None
+        if content is None:
             raise NotFound(f"{escape(image.reference)} has another layer {number} now than before; open it again")
-        return layer.blob
+        return content
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ExportedReader:
+class ExportedReader(KeptUnpacked):
     """Reads a layer that was indexed while an exported archive arrived."""
 
     passed: ReadLayer
@@ -57,7 +57,7 @@ class ExportedReader:
     stored_bytes: int
     image: RefetchedImage
 
-    def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
+    def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002
         """Return the table, which is complete already."""
         on_bytes(self.stored_bytes)
         return numbered(self.passed, layer)
@@ -94,7 +94,5 @@ class RefetchedContent:
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
         return [self.digest(*stretch) for stretch in stretches]
 
-    def _stored(self) -> BlobContent:
-        """Return the stored layer; another version of the engine may have stored it differently."""
-        blob = self.reader.image.blob(self.reader.number, self.reader.diff_id)
-        return BlobContent.of(blob, replace(self.layer, compression=compression_of(blob.read(0, 4))))
+    def _stored(self) -> LayerContent:
+        return self.reader.image.content(self.reader.number, self.reader.diff_id, self.layer)

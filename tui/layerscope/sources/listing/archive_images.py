@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from layerscope.errors import BadDocument, NotAnImage
 from layerscope.oci.digest import Digest
-from layerscope.progress import Progress, unwatched
+from layerscope.progress import Progress, ignore
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer
 from layerscope.sources.documents.catalog import stored_images
@@ -19,8 +19,8 @@ from layerscope.sources.location import Location, locate
 from layerscope.sources.open import open_place, refusal
 
 
-def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = unwatched) -> FoundImages:
-    """List every image of an archive or layout, or only the one whose tag was asked for. No layer is read.
+def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = ignore) -> FoundImages:
+    """Every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
 
     Damaged images become problems as long as there is an image beside them. Attestations and other artifacts are skipped, and
     so are platforms that were never pulled. Raises like `sources.open.open_image`.
@@ -72,7 +72,7 @@ def _layers(parts: tuple[StatedLayer, ...], layers: tuple[StoredLayer, ...]) -> 
     for part, layer in zip(parts, layers, strict=True):
         name = layer.digest or layer.diff_id or Digest.of(part.file.encode("utf-8", "surrogatepass"))
         chain_id = layer.chain_id or _chain_id(facts, name)
-        size = layer.wire_bytes if layer.blob else max(part.size, 0)
+        size = layer.reader.stored_bytes if not layer.reader.missing_bytes else max(part.size, 0)
         facts.append(LayerFacts(chain_id, name, size))
     return facts
 

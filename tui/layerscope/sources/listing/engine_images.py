@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from layerscope.errors import NotFound
 from layerscope.oci.digest import Digest
 from layerscope.oci.reference import best_match
-from layerscope.progress import Progress, unwatched
+from layerscope.progress import Progress, ignore
 from layerscope.sources.engine.listing import ListedImage
 from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS, EngineOptions
 from layerscope.sources.engine_names import EngineKind
@@ -29,7 +29,7 @@ def images_of_engine(
     *,
     name: str = "",
     engine_options: EngineOptions = DEFAULT_ENGINE_OPTIONS,
-    progress: Progress = unwatched,
+    progress: Progress = ignore,
 ) -> FoundImages:
     """List the images of the first engine that answers, or of the given kind; with `name`, only the one it names.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from layerscope.errors import LayerscopeError, NotFound
-from layerscope.progress import Progress, unwatched
+from layerscope.progress import Progress, ignore
 from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS, EngineOptions
 from layerscope.sources.engine_names import EngineKind, split_prefix
 from layerscope.sources.listing.found import FoundImages
@@ -18,7 +18,7 @@ def find_images(
     *,
     stdin: BinaryIO | None = None,
     engine_options: EngineOptions = DEFAULT_ENGINE_OPTIONS,
-    progress: Progress = unwatched,
+    progress: Progress = ignore,
 ) -> FoundImages:
     """Find all images, each once. A reference is an archive or layout, perhaps with a tag, a name in an engine, or an
     engine's prefix alone, such as `podman:`; without references it is the first engine that answers. `engine_options` are

@@ -59,9 +59,6 @@ def with_own_layer(image: Image, container: Container, reader: LayerReader, *, r
         diff_id=None,
         chain_id=None,
         media_type=DOCKER_LAYER,
-        blob=None,
-        absent="a container's own layer has no digest to be checked against",
-        is_foreign=True,  # it is no damage that its tar is nowhere
         history=HistoryStep(created_by=f"container {container.title} (writable layer)"),
         reader=reader,
     )

@@ -80,7 +80,6 @@ class KeptImage:
                 diff_id=layer.diff_id,
                 chain_id=layer.chain_id,
                 media_type=DOCKER_LAYER,
-                blob=None,
                 history=steps[index] if index < len(steps) else None,
                 reader=TarSplitReader(layer.record, layer.directory, layer.size),
             )

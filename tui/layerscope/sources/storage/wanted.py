@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from layerscope.errors import AmbiguousImage, NotFound
-from layerscope.oci.reference import DEFAULT_TAG, familiar, near_matches, normalize, tag_of
+from layerscope.oci.reference import best_match, familiar, near_matches
 from layerscope.suggestion import did_you_mean
 from layerscope.text import escape
 
@@ -26,14 +26,13 @@ class WantedImage:
 def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, place: str) -> WantedImage:
     """Look `text` up among `names`, which map to ids, then among `ids` by their first digits.
 
-    A name is matched exactly, then in its full form, then as the end of one (`app:1` for `localhost/app:1`). Raises NotFound,
-    with similar names, and AmbiguousImage.
+    A tag alone is no name here, as for the engines themselves. Raises NotFound, with near names, and AmbiguousImage.
     """
-    for fits in _readings(text, names):
-        if len({names[name] for name in fits}) > 1:
-            raise AmbiguousImage(f"{place} has several images '{escape(text)}': {', '.join(map(escape, sorted(fits)))}")
-        if fits:
-            return WantedImage(names[min(fits)], min(fits))
+    fits = best_match(text, names, is_tag_enough=False)
+    if len({names[name] for name in fits}) > 1:
+        raise AmbiguousImage(f"{place} has several images '{escape(text)}': {', '.join(map(escape, sorted(fits)))}")
+    if fits:
+        return WantedImage(names[min(fits)], min(fits))
     digits = text.removeprefix("sha256:")
     found = sorted(each for each in ids if each.startswith(digits)) if _DIGITS.fullmatch(digits) else []
     if len(found) == 1:
@@ -43,11 +42,3 @@ def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, plac
         raise AmbiguousImage(f"{place} has {len(found)} images whose id begins with {digits}: {listed}")
     question = did_you_mean(near_matches(text, [familiar(name) for name in names]))
     raise NotFound(f"{place} has no image '{escape(text[:200])}'{question}")
-
-
-def _readings(text: str, names: Mapping[str, str]) -> Iterable[set[str]]:
-    full = normalize(text)
-    tail = "/" + (text if tag_of(text) or "@" in text else f"{text}:{DEFAULT_TAG}")
-    yield {name for name in names if name == text}
-    yield {name for name in names if normalize(name) == full}
-    yield {name for name in names if normalize(name).endswith(tail)}

@@ -16,6 +16,7 @@ from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.overlay.content import DirectoryContent
 from layerscope.layers.readers.overlay.markers import Xattrs, is_opaque, is_own, is_whiteout, redirect_of
 from layerscope.layers.readers.overlay.walk import Found, walk_directory
+from layerscope.layers.readers.protocol import NO_DIGEST_OF_ITS_OWN, KeptUnpacked, ReadOptions
 from layerscope.layers.table import Entries, Kind, LayerTable, Problem, Severity, Strings, no_ids
 from layerscope.layers.tar.headers import BLOCK
 from layerscope.layers.tar.names import Markers, sort_out
@@ -35,7 +36,7 @@ SECURITY_LABEL = b"security.selinux"
 
 
 @dataclass(frozen=True, slots=True)
-class DirectoryReader:
+class DirectoryReader(KeptUnpacked):
     """A layer that is the upper directory of an overlay mount, perhaps of a running container.
 
     `lowers` are the directories of the layers below, the uppermost first: files may have their bytes there (`metacopy`).
@@ -44,12 +45,11 @@ class DirectoryReader:
     directory: Path
     lowers: tuple[Path, ...] = ()
 
-    @property
-    def stored_bytes(self) -> int:
-        """Nobody counted them."""
-        return 0
+    stored_bytes = 0
+    missing_bytes = NO_DIGEST_OF_ITS_OWN
+    may_be_missing = True
 
-    def read(self, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002 - there is no total to count towards
+    def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002 - no total to count to
         """Walk the directory; no content is read. Offsets and `unpacked_bytes` are those of a tar without extended headers.
 
         What cannot be read is a fatal problem of the table.

@@ -8,8 +8,9 @@ from typing import Annotated
 import msgspec
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import Blob, OnBytes, uncounted
+from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression.streams import unpack
+from layerscope.progress import ignore
 from layerscope.text import escape
 
 FILE, SEGMENT = 1, 2
@@ -33,7 +34,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 _DECODER = msgspec.json.Decoder(Record)
 
 
-def records_of(blob: Blob, on_bytes: OnBytes = uncounted) -> Iterator[list[Record]]:
+def records_of(blob: Blob, on_bytes: OnBytes = ignore) -> Iterator[list[Record]]:
     """The records of a tar-split file (gzip, zstd or plain), in order, some hundreds at a time.
 
     `on_bytes` is called with the stored bytes got through. Raises CorruptLayer, naming the line or stored offset, after the

@@ -1,4 +1,4 @@
-"""Cache of what engines' images waste, beside the layer cache: computing it again means merging all their layers."""
+"""The waste of engines' images that were analyzed before, kept in the cache's directory: finding it again merges all layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "waste.json"
 MOST = 10_000
-"""The most images stored; each takes 100 bytes of the file."""
+"""Images in the file, which has 100 bytes for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class _Document:
 
 
 def recall_waste(cache: Cache | None, images: FoundImages) -> FoundImages:
-    """Add the waste of images that were analyzed before. A convenience: nothing here fails."""
+    """Add the waste of those that were analyzed before. Never fails: without the file, waste is unknown."""
     wasted = _read(cache)
     return replace(images, found=[replace(each, facts=_recalled(each.facts, wasted)) for each in images.found])
 
 
 def remember_waste(cache: Cache | None, images: Iterable[ImageFacts]) -> None:
-    """Store the known waste of `images`, if they come from an engine, whose chain ids are reliable."""
+    """Store the known waste of `images`; only of an engine's, whose chain ids were checked by the engine."""
     found = {
         str(image.chain_id): image.wasted_bytes
         for image in images

@@ -1,4 +1,7 @@
-"""Converts keys as people write them to Textual's names: `[` to `left_square_bracket`, `Ctrl+F` to `ctrl+f`."""
+"""How people write keys, and what Textual calls them: `[` is `left_square_bracket`, `Ctrl+F` is `ctrl+f`.
+
+Textual is imported late, so that `layerscope config` starts at once where the settings have no keys.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,6 @@ from layerscope.suggestion import suggestion
 from layerscope.text import escape
 
 MODIFIERS = ("alt", "ctrl", "hyper", "meta", "shift", "super")
-_EDITING = ("backspace", "delete", "enter", "escape", "insert", "space", "tab")
-_MOVING = ("down", "end", "home", "left", "pagedown", "pageup", "right", "up")
-NAMED_KEYS = frozenset({*_EDITING, *_MOVING, *(f"f{number}" for number in range(1, 25))})
-_SHORT_NAMES = {
-    "solidus": "slash",
-    "reverse_solidus": "backslash",
-    "commercial_at": "at",
-    "hyphen_minus": "minus",
-    "plus_sign": "plus",
-    "low_line": "underscore",
-}
-"""Characters that Textual does not call by their Unicode name (`textual.keys.KEY_NAME_REPLACEMENTS`)."""
 _HOW_TO_WRITE = '; write a key as in "ctrl+f", "f5", "left_square_bracket" or "["'
 
 
@@ -64,7 +55,7 @@ def _plain_key(written: str) -> str:
     if not written:
         raise BadSettings(f"a key is missing{_HOW_TO_WRITE}; the comma itself is `comma`")
     name = written.lower()
-    if name in NAMED_KEYS or name in _punctuation():
+    if name in _named_keys() or name in _punctuation():
         return name
     key = _character_key(written if len(written) == 1 else _character(name))
     if not key:
@@ -82,13 +73,21 @@ def _character(name: str) -> str:
 
 
 def _character_key(character: str) -> str:
-    """Name a character like `textual.keys._character_to_key`: letters and digits name themselves, others by Unicode, if
-    possible.
-    """
+    """Name a character as Textual does: letters and digits are themselves, all else has its Unicode name, if any."""
+    from textual.keys import KEY_NAME_REPLACEMENTS
+
     if not character or character.isalnum():
         return character
     name = unicodedata.name(character, "").lower().replace("-", "_").replace(" ", "_")
-    return _SHORT_NAMES.get(name, name)
+    return KEY_NAME_REPLACEMENTS.get(name, name)
+
+
+@cache
+def _named_keys() -> frozenset[str]:
+    """Textual's keys that are no characters, without modifiers: `escape`, `pageup`, `f5`."""
+    from textual.keys import Keys
+
+    return frozenset(key.value for key in Keys if key.value.isalnum()) - {"return"}  # terminals send `enter`
 
 
 @cache
@@ -98,4 +97,4 @@ def _punctuation() -> tuple[str, ...]:
 
 
 def _near(written: str) -> str:
-    return suggestion(written, [*sorted(NAMED_KEYS), *_punctuation()])
+    return suggestion(written, [*sorted(_named_keys()), *_punctuation()])

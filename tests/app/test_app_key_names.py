@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import string
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from layerscope.app.keys.names import textual_keys
 from layerscope.errors import BadSettings
-from layerscope.settings.key_names import textual_keys
 
 
 @pytest.mark.parametrize("character", string.punctuation + string.ascii_letters + string.digits + " é€")
@@ -75,3 +79,14 @@ def test_what_is_no_key_is_refused(written: str, sentence: str) -> None:
     with pytest.raises(BadSettings) as raised:
         textual_keys(written)
     assert str(raised.value).startswith(sentence)
+
+
+def test_settings_without_keys_are_checked_without_textual(tmp_path: Path) -> None:
+    program = "import sys; from layerscope.cli.main import run; run(['config', '--check']); print('textual' in sys.modules)"
+    seen = []
+    for text in ('theme = "nord"', '[keys]\n"app.quit" = "["'):
+        (tmp_path / "config.toml").write_text(text)
+        environment = {**os.environ, "LAYERSCOPE_CONFIG": str(tmp_path / "config.toml")}
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+        seen.append(done.stdout.splitlines())
+    assert seen == [["ok", "False"], ["ok", "True"]]

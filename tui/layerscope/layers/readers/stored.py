@@ -1,0 +1,146 @@
+"""Readers of the layers of an archive or a layout: of stored bytes, of bytes in an unknown form, and of absent ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from layerscope.layers.blob import Blob, OnBytes
+from layerscope.layers.compression.streams import Compression, compression_of, unpacked_guess
+from layerscope.layers.content import BlobContent
+from layerscope.layers.hashing import Algorithms, LayerHashes, hash_blob
+from layerscope.layers.readers.blob import ReadLayer, read_layer
+from layerscope.layers.readers.protocol import ReadOptions
+from layerscope.layers.table import Entries, LayerTable, Problem, Severity
+
+SLOWER = 5
+"""How much longer a byte takes to be inflated, in and out, than to be hopped over (measured: 0.9 GB/s and 4 GB/s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobReader:
+    """A layer of which the stored bytes are at hand, plain or compressed. `stated_bytes` is what the manifest says they are.
+
+    A layer with fewer bytes than that is cut: all that is there is read, and the rest is damage.
+    """
+
+    blob: Blob
+    stated_bytes: int = -1
+
+    missing_bytes = ""
+    may_be_missing = False
+    unreadable = ""
+
+    @property
+    def stored_bytes(self) -> int:
+        return self.blob.size
+
+    @property
+    def compression(self) -> Compression:
+        """How the layer is stored, by its first bytes."""
+        return compression_of(self.blob.read(0, 4))
+
+    @property
+    def is_plain(self) -> bool:
+        return self.compression is Compression.NONE
+
+    @property
+    def work(self) -> int:
+        return self.blob.size if self.is_plain else SLOWER * (self.blob.size + unpacked_guess(self.blob))
+
+    def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:  # noqa: ARG002
+        """It is always read."""
+        return None
+
+    def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
+        """See LayerReader."""
+        return self.judged(self.read_stored(options, layer=layer, on_bytes=on_bytes), layer)
+
+    def read_stored(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
+        """Read the bytes that are there, whatever was stated."""
+        keep, hash_with = options.keep_seek_points, options.hash_with
+        return read_layer(self.blob, layer=layer, on_bytes=on_bytes, keep_seek_points=keep, hash_with=hash_with)
+
+    def judged(self, read: ReadLayer, layer: int) -> ReadLayer:
+        """Return `read` with a problem where there are fewer bytes than stated."""
+        if self.blob.size >= self.stated_bytes:
+            return read
+        problem = Problem(layer, b"", f"only {self.blob.size} of its bytes are there", Severity.DAMAGE)
+        return replace(read, table=replace(read.table, problems=(*read.table.problems, problem)))
+
+    def content(self, read: ReadLayer) -> BlobContent:
+        """See LayerReader. `read` may be of the same layer stored otherwise: engines differ in how they compress it."""
+        return BlobContent(self.blob, self.compression, read.seek_points, read.table.sparse)
+
+    def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
+        """See LayerReader."""
+        return hash_blob(self.blob, algorithms, on_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentReader:
+    """A layer whose bytes are not there: `missing_bytes` says why, `may_be_missing` that it is foreign."""
+
+    missing_bytes: str
+    may_be_missing: bool = False
+
+    stored_bytes = 0
+    work = 0
+    is_plain = True
+
+    @property
+    def unreadable(self) -> str:
+        return self.missing_bytes or "its bytes are not there"
+
+    def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
+        """See LayerReader."""
+        return self.read(options, layer=layer, on_bytes=on_bytes)
+
+    def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002
+        """Return an empty table and say why."""
+        severity = Severity.REFUSED if self.may_be_missing else Severity.DAMAGE
+        return _empty(Problem(layer, b"", f"its bytes are not there ({self.missing_bytes})", severity))
+
+    def content(self, read: ReadLayer) -> None:
+        """There is none."""
+
+    def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:  # noqa: ARG002
+        """There is nothing to hash."""
+        return LayerHashes("", ""), self.missing_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedReader:
+    """A layer that is encrypted, or in no form that is read here, as `unreadable` says: its bytes can only be hashed."""
+
+    blob: Blob
+    unreadable: str
+
+    missing_bytes = ""
+    may_be_missing = False
+    work = 0
+    is_plain = True
+
+    @property
+    def stored_bytes(self) -> int:
+        return self.blob.size
+
+    def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
+        """See LayerReader."""
+        return self.read(options, layer=layer, on_bytes=on_bytes)
+
+    def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002
+        """Return an empty table and say why."""
+        on_bytes(self.blob.size)
+        return _empty(Problem(layer, b"", f"its files cannot be read ({self.unreadable})", Severity.DAMAGE))
+
+    def content(self, read: ReadLayer) -> None:
+        """There is none."""
+
+    def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
+        """Hashes of the stored bytes; the unpacked ones have none."""
+        hashes, _ = hash_blob(self.blob, algorithms, on_bytes)
+        return replace(hashes, unpacked=""), self.unreadable
+
+
+def _empty(problem: Problem) -> ReadLayer:
+    return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
