@@ -401,7 +401,7 @@ def test_indexes_nested_without_end_are_refused(tmp_path: Path, capsys: pytest.C
     found = layout.image(BASE)
     for _ in range(200):
         found = layout.index(found)
-    assert_refused(ran(capsys, write_directory(tmp_path, layout.files(found))), "nested without end")
+    assert_refused(ran(capsys, write_directory(tmp_path, layout.files(found))), "nested too deeply")
 
 
 @pytest.fixture

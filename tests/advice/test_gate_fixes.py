@@ -263,7 +263,7 @@ def test_a_dockerfile_of_another_image_is_told(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM x\nRUN make\nRUN more\n")
     advised = advise(analysis, tmp_path / "Dockerfile", root=tmp_path)
     assert (advised.lines, advised.dockerfile, len(advised.fixes)) == ({}, "Dockerfile", 1)
-    assert advised.notes == ("The image's history does not look like Dockerfile, so layers are named and no lines.",)
+    assert advised.notes == ("The image's history does not match Dockerfile, so fixes name layers instead of lines.",)
 
 
 def test_a_dockerfile_is_named_from_the_root_of_the_repository(tmp_path: Path) -> None:

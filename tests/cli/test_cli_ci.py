@@ -570,7 +570,7 @@ def test_a_damaged_baseline_is_no_verdict(here: Path, good: Path, capsys: pytest
     (here / "lock.json").write_text('{"schema": "layerscope.baseline/1"')
     done = ran(capsys, "ci", good, "--baseline", "lock.json")
     assert done.code == 2
-    assert done.err.startswith("layerscope: lock.json: no baseline that `layerscope baseline` wrote")
+    assert done.err.startswith("layerscope: lock.json: not a baseline written by `layerscope baseline`")
 
 
 def test_a_baseline_does_not_overwrite_the_image(good: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -197,7 +197,7 @@ def test_names_with_control_characters_are_written_and_shown_escaped(inside: Pat
 
 
 def test_a_name_that_is_too_long_is_found_before_anything_is_written(inside: Path) -> None:
-    with pytest.raises(CannotWrite, match="has a name of 256 bytes, where 255 is the most"):
+    with pytest.raises(CannotWrite, match="has a name of 256 bytes; at most 255 are possible"):
         extracted(contents_of(layer("a", "d/" + "n" * 256)), "/", inside)
     assert tree_on_disk(inside) == {}
 

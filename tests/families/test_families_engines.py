@@ -269,8 +269,8 @@ def test_another_engines_storage_is_not_taken_for_podmans(podman: RunningEngine,
 @pytest.mark.parametrize(
     ("answers", "sentence"),
     [
-        ({"/images/json": [{"Id": 5}]}, "answers what no image can be"),
-        ({"/images/json": "no"}, "answers what no image can be"),
+        ({"/images/json": [{"Id": 5}]}, "list of images is invalid"),
+        ({"/images/json": "no"}, "list of images is invalid"),
         (
             {"/images/json": [{"Id": "sha256:1"}], "/images/sha256:1/json": {"Id": "x", "RootFS": {"Layers": ["../etc"]}}},
             "is not a digest",
@@ -303,7 +303,7 @@ def test_an_engine_that_goes_away_is_a_sentence(tmp_path: Path) -> None:
         assert asking("/images/x/history") is None
         assert asking("/version")["ApiVersion"] == "1.41"
     with (
-        pytest.raises(EngineFailed, match="does not run there"),
+        pytest.raises(EngineFailed, match="is not running there"),
         asking_engine(Endpoint(EngineKind.DOCKER, engine.address)) as asking,
     ):
         asking("/version")

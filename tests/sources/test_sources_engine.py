@@ -363,7 +363,7 @@ def test_an_interrupted_command_leaves_at_once_and_keeps_nothing(docker: Running
 
 
 def test_no_engine_at_all_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(LayerscopeError, match=r"does not run there"):
+    with pytest.raises(LayerscopeError, match=r"is not running there"):
         open_image("docker:app:1")
 
 

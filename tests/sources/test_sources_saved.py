@@ -283,7 +283,7 @@ def test_a_damaged_document_beside_a_good_one_is_passed_over_with_a_note(tmp_pat
     entry = layout.image(BASE)
     files = docker_layout(layout, entry, items=[item(entry, layout, "app:1")]) | {name: b"{"}
     image = opened(tmp_path, files)
-    assert image.notes[0].startswith("passed over: ")
+    assert image.notes[0].startswith("skipped: ")
     assert name in image.notes[0]
 
 
@@ -294,7 +294,7 @@ def test_a_damaged_document_beside_a_good_one_is_passed_over_with_a_note(tmp_pat
         (b"null", BadDocument, "manifest.json .*Expected `array`"),
         (b"", BadDocument, "manifest.json is not JSON"),
         (b"{}", BadDocument, "manifest.json is not a list of images"),
-        (b'{"config":{},"layers":[]}', BadDocument, "its manifest is not what the OCI specification says"),
+        (b'{"config":{},"layers":[]}', BadDocument, "its manifest does not follow the OCI specification"),
         (b'{"name":"an app","icons":[]}', BadDocument, "manifest.json is not a list of images"),
         (b'[{"Config":"none.json","Layers":[]}]', NotFound, "none.json is missing"),
         (b'[{"Config":"manifest.json","Layers":[]}]', BadDocument, "Expected `object`"),

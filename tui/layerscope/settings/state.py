@@ -43,4 +43,4 @@ def remember(saved: SavedState) -> None:
         return  # without a HOME the place is `~/...`, and that would be a directory named `~` right here
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(path, msgspec.json.encode(remembered), mode=0o600, prefix=".state-")
+        replace_file(path, msgspec.json.encode(saved), mode=0o600, prefix=".state-")
