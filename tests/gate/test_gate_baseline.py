@@ -67,8 +67,8 @@ def test_an_image_of_very_many_directories_still_gives_a_small_file() -> None:
     [
         (b"{}", "missing required field `schema`"),
         (b"{", "not a baseline written by `layerscope baseline`"),
-        (b'{"schema": "\xff"}', "no baseline"),
-        (b'{"schema":' + b"[" * 100_000, "no baseline"),
+        (b'{"schema": "\xff"}', "not a baseline"),
+        (b'{"schema":' + b"[" * 100_000, "not a baseline"),
     ],
 )
 def test_what_is_no_baseline_is_refused(raw: bytes, words: str) -> None:

@@ -152,7 +152,7 @@ def test_manifests_that_were_never_pulled_are_skipped(tmp_path: Path) -> None:
     mine, other = layout.image(BASE, platform=S390X), layout.drop(layout.image(TOP))
     files = layout.files(layout.index(other, mine, names=tagged("v1")))
     assert opened(tmp_path, files).manifest_digest == mine["digest"]
-    with pytest.raises(NotFound, match="is not there"):
+    with pytest.raises(NotFound, match="is missing"):
         opened(tmp_path, files, platform="linux/amd64")
 
 
@@ -246,7 +246,7 @@ def test_content_embedded_in_a_descriptor_is_used(tmp_path: Path) -> None:
     entry["data"] = base64.b64encode(content).decode()
     assert opened(tmp_path, layout.files(entry)).manifest_digest == entry["digest"]
     entry["data"] = base64.b64encode(content + b" ").decode()
-    with pytest.raises(NotFound, match="is not there"):
+    with pytest.raises(NotFound, match="is missing"):
         opened(tmp_path, layout.files(entry))
 
 

@@ -185,3 +185,17 @@ def layerscope_calls(text: str) -> Iterator[list[str]]:
             continue
         if words[:1] == ["layerscope"]:
             yield words[1:]
+
+
+def list_codes(document: Path, heading: str) -> list[str]:
+    """Return every code in the numbered list below a heading, in order."""
+    found: list[str] = []
+    is_below = is_in_list = False
+    for token, inline in pairwise(tokens(document)):
+        if token.type == "heading_open":
+            is_below = inline.content == heading
+        elif token.type.startswith("ordered_list"):
+            is_in_list = token.type == "ordered_list_open"
+        elif token.type == "inline" and is_below and is_in_list:
+            found += [child.content for child in token.children or [] if child.type == "code_inline"]
+    return found

@@ -18,18 +18,7 @@ from textual.filter import LineFilter
 from layerscope.errors import BadSettings
 from layerscope.suggestion import suggestion
 from layerscope.text import escape
-from layerscope.wording.style import cells
-
-_ASCII = str.maketrans(
-    {
-        **dict.fromkeys("─━═╌┄┈▁▔", "-"),
-        **dict.fromkeys("│┃║▏▕▎▍╎┆┊▌▐", "|"),
-        **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝╋╶╴╵╷", "+"),
-        **dict.fromkeys("█▉▊▋▀▄▇▆▅▃▂", "#"),
-        **dict(zip("…·→⇒←↑↓≈▾▸▶◆•✓⭘°—", "~|>=<^v~v>>**xoo-", strict=True)),
-    }
-)
-
+from layerscope.wording.style import ASCII_SIGNS, cells
 
 _ALL_COLORS = ("alacritty", "contour", "foot", "ghostty", "iterm2", "kitty", "rio", "wezterm")
 """Parts of TERM of terminals with 24-bit colors, such as `xterm-kitty`."""
@@ -127,6 +116,6 @@ class _PlainAscii(LineFilter):
 
 
 def _in_ascii(segment: Segment) -> Segment:
-    text = "".join(each if each.isascii() else "?" * cells(each) for each in segment.text.translate(_ASCII))
+    text = "".join(each if each.isascii() else "?" * cells(each) for each in segment.text.translate(ASCII_SIGNS))
     # Characters that are drawn as one may be narrower than their sum.
     return Segment(set_cell_size(text, cells(segment.text)), segment.style, segment.control)

@@ -26,6 +26,18 @@ class Kind(IntEnum):
     FIFO = 6
 
 
+KIND_LETTERS = {
+    Kind.FILE: "-",
+    Kind.HARDLINK: "-",
+    Kind.SYMLINK: "l",
+    Kind.CHAR: "c",
+    Kind.BLOCK: "b",
+    Kind.DIRECTORY: "d",
+    Kind.FIFO: "p",
+}
+"""How ls(1) begins a line."""
+
+
 class Severity(IntEnum):
     """How much a problem puts in doubt, mildest first. The cache stores the numbers; JSON has the names in lower case."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.table import Kind
+from layerscope.layers.table import KIND_LETTERS, Kind
 from layerscope.layers.tar.header_walk import HeaderWalk
 from layerscope.layers.tar.headers import BLOCK, HeaderBatch, HeaderRows, decode, has_good_checksum
 from layerscope.text import escape
@@ -15,7 +15,6 @@ from layerscope.viewing.members import LONGEST_NAME, MOST_MEMBERS, ArchiveListin
 
 MOST_HELD = 4 << 20
 """Bytes kept while a header is not whole; extended headers are smaller, maps of sparse files too."""
-_LETTERS = {Kind.SYMLINK: "l", Kind.CHAR: "c", Kind.BLOCK: "b", Kind.DIRECTORY: "d", Kind.FIFO: "p"}
 
 
 def is_tar(head: bytes) -> bool:
@@ -89,7 +88,7 @@ def _members(batch: HeaderBatch, most: int) -> Iterator[ArchiveMember]:
         yield ArchiveMember(
             name=escape(name[:LONGEST_NAME]),
             size=int(batch.size[row]),
-            letter=_LETTERS.get(Kind(int(batch.kind[row])), "-"),
+            letter=KIND_LETTERS[Kind(int(batch.kind[row]))],
             mode=int(batch.mode[row]) & 0o7777,
             owner=f"{batch.uid[row]}:{batch.gid[row]}",
             time=utc_text(int(batch.mtime[row])),

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from layerscope.text import escape
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "magenta": "35"}
-_PLAIN = str.maketrans({"…": "~", "·": "|", "→": ">", "≈": "~", "─": "-"})
+ASCII_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("─━═╌┄┈▁▔", "-"),
+        **dict.fromkeys("│┃║▏▕▎▍╎┆┊▌▐", "|"),
+        **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝╋╶╴╵╷", "+"),
+        **dict.fromkeys("█▉▊▋▀▄▇▆▅▃▂", "#"),
+        **dict(zip("…·→⇒←↑↓≈▾▸▶◆•✓⭘°—", "~|>=<^v~v>>**xoo-", strict=True)),
+    }
+)
+"""Similar signs for our own where only ASCII can be shown, cell by cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +36,8 @@ class Style:
         return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}\x1b[0m"
 
     def plain(self, text: str) -> str:
-        """Replace our own signs (… · → ≈) by ASCII where only ASCII can be shown."""
-        return text.translate(_PLAIN) if self.is_ascii else text
+        """Replace our own signs (… · → ≈ █) by ASCII where only ASCII can be shown."""
+        return text.translate(ASCII_SIGNS) if self.is_ascii else text
 
     def name(self, name: str | bytes) -> str:
         """Escape a name of the image so that it can be shown, in ASCII alone where necessary."""

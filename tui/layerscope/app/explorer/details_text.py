@@ -17,8 +17,8 @@ from layerscope.text import escape
 from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.group import LayerPair
-from layerscope.wording.causes import EXPLANATIONS
 from layerscope.wording.instructions import step_text
+from layerscope.wording.marks import EXPLANATIONS
 from layerscope.wording.problems import problem_sentence
 from layerscope.wording.style import Style
 

@@ -8,13 +8,13 @@ from rich.segment import Segment
 from rich.style import Style
 
 from layerscope.app.explorer.tree_row import NodeLine, NodeLines
-from layerscope.app.widgets.cells import bar_cell, fitted, size_cell
+from layerscope.app.widgets.cells import TWISTY, bar_cell, fitted, size_cell
 from layerscope.rows.rows import Rows
 from layerscope.tree.tree import Change, Longs
 from layerscope.units import count_text, size_text
+from layerscope.wording.marks import CHANGE_MARKS, WASTED_MARK
 from layerscope.wording.style import cells, cut_middle
 
-MARKS = {Change.UNCHANGED: " ", Change.ADDED: "+", Change.MODIFIED: "~", Change.REMOVED: "-"}
 MARK = 3
 """Cells of the marks, with the space after them."""
 WIDTHS = {"mode": 11, "owner": 10, "size": 9, "bar": 9, "wasted": 10}
@@ -23,7 +23,6 @@ NAME, WIDE_NAME = 26, 36
 """Cells that names keep before there are columns at all; before wasted bytes have one, and each level is indented by two."""
 DROPPED = {"wasted": WIDE_NAME, "owner": NAME, "bar": NAME, "mode": NAME, "size": NAME}
 """Columns to leave out, in this order, while names have fewer cells than this."""
-TWISTY = {True: "▾ ", False: "▸ "}
 
 
 def fitting_columns(wanted: Sequence[str], room: int) -> list[str]:
@@ -47,8 +46,8 @@ class RowRenderer:
         shown, columns = self.line(node), fitting_columns(wanted, room)
         style = self._line_style(shown)
         parts = [
-            Segment("-" if shown.is_gone else MARKS[shown.change], style),
-            Segment("! " if shown.wasted and not shown.is_directory else "  ", self._style("wasted")),
+            Segment(CHANGE_MARKS[Change.REMOVED if shown.is_gone else shown.change], style),
+            Segment(f"{WASTED_MARK} " if shown.wasted and not shown.is_directory else "  ", self._style("wasted")),
         ]
         parts += [self._column(name, shown, style) for name in columns]
         return [*parts, *self._name_parts(node, shown, room - _width(columns), style)]
@@ -70,7 +69,7 @@ class RowRenderer:
         if name == "size":
             return Segment(size_cell(shown.size) + " ", style)
         if name == "wasted":
-            return Segment(f"{'!' if shown.wasted else ' '}{size_cell(shown.wasted)} ", self._style("wasted"))
+            return Segment(f"{WASTED_MARK if shown.wasted else ' '}{size_cell(shown.wasted)} ", self._style("wasted"))
         # What went earlier is no part of what its directory holds now.
         size = 0 if shown.gone_in else shown.size
         return Segment(bar_cell(size, shown.within, WIDTHS["bar"] - 1, is_ascii=self._is_ascii) + " ", self._style("bar"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from dataclasses import dataclass
 
 from layerscope.layers.table import Kind
@@ -10,8 +9,6 @@ from layerscope.report.image.tree_listing import Describer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, Longs, View
 from layerscope.wording.style import code_points
-
-_LETTERS = {"file": "-", "symlink": "l", "char": "c", "block": "b", "directory": "d", "fifo": "p"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +53,14 @@ class NodeLines:
         view, tree = self._view, self._tree
         version, gone_in = self._version(node)
         look = self._describe(int(tree.versions.entry[version]) if version >= 0 else -1)
-        letter = _LETTERS[look.type]
-        is_directory = letter == "d"
+        is_directory = look.type == "directory"
         return NodeLine(
             name=self.shown(tree.nodes.name(node)),
             depth=int(tree.nodes.depth[node]),
             change=Change(int(view.change[node])),
             gone_in=gone_in,
             is_directory=is_directory,
-            mode="" if look.mode is None else letter + stat.filemode(look.mode)[1:],
+            mode="" if look.mode is None else look.mode_text,
             owner="" if look.uid is None else f"{look.uid}:{look.gid}",
             size=look.size if gone_in and not is_directory else self._size(node, is_directory=is_directory),
             within=self._size(int(tree.nodes.parent[node]), is_directory=True),

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from layerscope.app.file.pages import Page, Piece
 from layerscope.app.file.path_history import Facts
+from layerscope.wording.marks import WASTED_MARK
 from layerscope.wording.style import cells
 
 MARKS = 3
@@ -34,7 +35,9 @@ class Blame(Page):
     def gutter(self, line: int, room: int) -> list[Piece]:  # noqa: ARG002
         """Draw the mark of the change, and `!` for wasted content."""
         facts = self.facts[line // 2]
-        return [("   ", "")] if line % 2 else [(f" {facts.mark}", facts.word), ("!" if facts.is_wasted else " ", "wasted")]
+        return (
+            [("   ", "")] if line % 2 else [(f" {facts.mark}", facts.word), (WASTED_MARK if facts.is_wasted else " ", "wasted")]
+        )
 
     def color(self, line: int) -> str:
         return "dim" if line % 2 else self.facts[line // 2].word

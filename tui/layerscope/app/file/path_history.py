@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerscope.analysis import Contents
-from layerscope.layers.table import Kind
-from layerscope.report.image.tree_listing import MARKS, Describer
+from layerscope.layers.table import KIND_LETTERS, Kind
+from layerscope.report.image.tree_listing import Describer
 from layerscope.text import escape
 from layerscope.tree.lookup import NOUNS
 from layerscope.tree.tree import Change
@@ -17,16 +17,7 @@ from layerscope.units import size_text, utc_text
 from layerscope.viewing.versions import PathVersion, versions_of_path
 from layerscope.waste.find import Waste
 from layerscope.wording.instructions import step_text
-
-_LETTERS = {
-    Kind.FILE: "-",
-    Kind.HARDLINK: "-",
-    Kind.SYMLINK: "l",
-    Kind.CHAR: "c",
-    Kind.BLOCK: "b",
-    Kind.DIRECTORY: "d",
-    Kind.FIFO: "p",
-}
+from layerscope.wording.marks import CHANGE_MARKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,7 @@ class Facts:
     @property
     def mark(self) -> str:
         """Return the mark of the change: `+`, `~` or `-`."""
-        return MARKS[self.change]
+        return CHANGE_MARKS[self.change]
 
     @property
     def word(self) -> str:
@@ -119,7 +110,7 @@ class PathHistory:
 def _facts(contents: Contents, version: PathVersion, wasted: set[int]) -> Facts:
     look = Describer(contents.tree).entry(version.entry)
     is_there = version.kind is not None
-    letter = _LETTERS[version.kind] if version.kind is not None else ""
+    letter = KIND_LETTERS[version.kind] if version.kind is not None else ""
     is_buried = is_there and version.until <= contents.tree.layers
     mode = "?????????" if look.mode is None else stat.filemode(look.mode)[1:]
     return Facts(

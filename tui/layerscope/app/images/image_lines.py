@@ -9,7 +9,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from layerscope.app.widgets.cells import SIZE, bar_cell, fitted, size_cell
+from layerscope.app.widgets.cells import SIZE, TWISTY, bar_cell, fitted, size_cell
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.families.age import age_text
 from layerscope.families.figures import ImageOrder
@@ -25,7 +25,6 @@ BAR, AGE = 8, 9
 BARRED = "own"
 """The figure whose bar is drawn after it."""
 DEEPEST = 12
-TWISTY = {True: "▾ ", False: "▸ "}
 
 
 @dataclass(frozen=True, slots=True)

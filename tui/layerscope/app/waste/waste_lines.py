@@ -7,19 +7,18 @@ from rich.style import Style
 
 from layerscope.app.waste.groups import Grouping, Heading, WasteGroup
 from layerscope.app.waste.outline import Path, WasteLine, WasteOutline
-from layerscope.app.widgets.cells import SIZE, bar_cell, fitted, size_cell
+from layerscope.app.widgets.cells import SIZE, TWISTY, bar_cell, fitted, size_cell
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.text import escape
 from layerscope.units import count_text
 from layerscope.waste.find import Cause
-from layerscope.wording.causes import EXPLANATIONS
 from layerscope.wording.instructions import step_text
+from layerscope.wording.marks import EXPLANATIONS
 from layerscope.wording.style import cut_middle
 
 ROOMY, NARROW = 100, 60
 """Cells from which there is room for every column, and below which there is none for more than sizes."""
 WORD = max(len(cause.word) for cause in Cause)
-TWISTY = {True: "▾ ", False: "▸ "}
 
 
 class WasteLines(CursorLines):

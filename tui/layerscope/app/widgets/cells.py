@@ -9,6 +9,8 @@ from layerscope.wording.style import cells
 
 SIZE = 8
 """Cells of a size: `12.3 MB` and `1000 MB` fit."""
+TWISTY = {True: "▾ ", False: "▸ "}
+"""The sign before what can be unfolded, by whether it is."""
 
 
 def fitted(text: str, width: int, *, mark: str = "…") -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from layerscope.compare.comparison import Comparison
 from layerscope.compare.entries import Aspect
-from layerscope.report.image.tree_listing import MARKS
 from layerscope.tree.tree import Change
 from layerscope.units import count_text, percent_text, size_text
+from layerscope.wording.marks import CHANGE_MARKS
 from layerscope.wording.style import Style, cells, cut_middle
 
 HEAVIEST = 10
@@ -46,7 +46,7 @@ def path_lines(comparison: Comparison, style: Style, *, limit: int) -> Iterator[
     """List the paths that differ, biggest difference first: ` + +3.00 kB /b`, ` ~ +0 B /a (mode)`."""
     for row in range(min(limit, len(comparison))):
         grown = int(comparison.new_size[row] - comparison.old_size[row])
-        start = f"  {MARKS[Change(comparison.change[row])]} {growth_text(grown):>9}  "
+        start = f"  {CHANGE_MARKS[Change(comparison.change[row])]} {growth_text(grown):>9}  "
         words = Aspect(int(comparison.aspects[row])).words if not grown else []
         end = f"  ({', '.join(words)})" if words else ""
         room = style.width - cells(start + end)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from layerscope.analysis import Contents
 from layerscope.report.encode import json_line, path_fields
-from layerscope.report.image.tree_listing import MARKS, Describer
+from layerscope.report.image.tree_listing import Describer
 from layerscope.text import escape
 from layerscope.tree.history import Event, Fallen, fallen_entries, history_of
 from layerscope.tree.tree import Change
 from layerscope.wording.instructions import history_fields, step_text
+from layerscope.wording.marks import CHANGE_MARKS
 from layerscope.wording.style import Style, cut_end
 
 
@@ -21,7 +22,7 @@ def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
         version = describe(event.entry)
         is_removal = event.change is Change.REMOVED
         look = "" if is_removal else f"  {version.columns().rstrip()}{version.remark}{_ending(contents, event)}"
-        yield f"{MARKS[event.change]} layer {event.layer:<3} {event.change.name.lower():<8}{look}".rstrip()
+        yield f"{CHANGE_MARKS[event.change]} layer {event.layer:<3} {event.change.name.lower():<8}{look}".rstrip()
         instruction = style.name(step_text(contents.image.layers[event.layer - 1].history))
         if instruction:
             yield style.paint(cut_end(f"      {instruction}", style.width, mark=style.plain("…")), "dim")

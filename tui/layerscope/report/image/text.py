@@ -13,8 +13,8 @@ from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.find import Cause, Waste
 from layerscope.waste.group import by_layer_pair
-from layerscope.wording.causes import EXPLANATIONS
 from layerscope.wording.instructions import step_text
+from layerscope.wording.marks import EXPLANATIONS
 from layerscope.wording.problems import problem_sentence
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerscope.layers.table import Kind
+from layerscope.layers.table import KIND_LETTERS, Kind
 from layerscope.report.encode import json_line, path_fields
 from layerscope.text import escape
 from layerscope.tree.tree import Change, Tree, View
 from layerscope.units import size_text, utc_text
+from layerscope.wording.marks import CHANGE_MARKS
 
 TYPES = {
     Kind.FILE: "file",
@@ -23,12 +24,11 @@ TYPES = {
     Kind.DIRECTORY: "directory",
     Kind.FIFO: "fifo",
 }
-_LETTERS = {"file": "-", "symlink": "l", "char": "c", "block": "b", "directory": "d", "fifo": "p"}
+_LETTERS = {name: KIND_LETTERS[kind] for kind, name in TYPES.items()}
 MOST_XATTRS = 5
 """Names on a line."""
 LONGEST_XATTR = 255
 """XATTR_NAME_MAX of Linux."""
-MARKS = {Change.UNCHANGED: " ", Change.ADDED: "+", Change.MODIFIED: "~", Change.REMOVED: "-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,16 @@ class Version:
             "layer": self.layer,
         }
 
+    @property
+    def mode_text(self) -> str:
+        """Return type and permissions like `ls -l`; question marks where no entry says."""
+        return _LETTERS[self.type] + ("?????????" if self.mode is None else stat.filemode(self.mode)[1:])
+
     def columns(self) -> str:
         """Format mode, owner, size (for a device, its numbers) and time, aligned; dashes where no entry says."""
-        letter = _LETTERS[self.type]
-        mode = f"{letter}?????????" if self.mode is None else letter + stat.filemode(self.mode)[1:]
         owner = "-:-" if self.uid is None else f"{self.uid}:{self.gid}"
         size = size_text(self.size) if self.type == "file" else device_text(self.device)
-        return f"{mode} {owner:<11} {size:>8}  {'-' if self.mtime is None else utc_text(self.mtime):<16}"
+        return f"{self.mode_text} {owner:<11} {size:>8}  {'-' if self.mtime is None else utc_text(self.mtime):<16}"
 
     @property
     def remark(self) -> str:
@@ -139,4 +142,4 @@ def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:
     entries, changes = view.entry, view.change
     for node in nodes:
         version = describe(int(entries[node]))
-        yield f"{MARKS[Change(changes[node])]} {version.columns()} /{escape(paths[node])}{version.remark}\n"
+        yield f"{CHANGE_MARKS[Change(changes[node])]} {version.columns()} /{escape(paths[node])}{version.remark}\n"

@@ -32,13 +32,6 @@ COMMENT_LIMIT = 1 << 16
 """Characters of a comment; a byte is never more than one, so bytes are counted."""
 FULL, BRIEF = 200, 10
 """Rows of a table."""
-MARKS = {
-    Outcome.PASSED: "✅",
-    Outcome.FAILED: "❌",
-    Outcome.WARNED: "⚠️",
-    Outcome.WAIVED: "⚪",
-    Outcome.UNJUDGED: "⚪",
-}
 
 Row = Sequence[str]
 
@@ -105,10 +98,10 @@ def _rules(run: GateRun, rows: int) -> str:
 
 
 def _rule(result: RuleResult) -> Row:
-    outcome = OUTCOMES[result.outcome]
+    outcome = OUTCOMES[result.outcome].word
     waived = f": {plain('; '.join(result.waivers))}" if result.waivers else ""
     told = ("—",) * 3 if result.outcome is Outcome.UNJUDGED else figures(result)
-    return (MARKS[result.outcome], code(cut_middle(escape(result.name), LONGEST_NAME)), *told, outcome + waived)
+    return (OUTCOMES[result.outcome].emoji, code(cut_middle(escape(result.name), LONGEST_NAME)), *told, outcome + waived)
 
 
 def _doubts(run: GateRun) -> Iterator[str]:
@@ -140,7 +133,7 @@ def _offenders(run: GateRun, rows: int) -> Iterator[str]:
     told: set[tuple[Finding, ...]] = {()}
     for result in broken[:BRIEF]:
         name = code(cut_middle(escape(result.name), LONGEST_NAME))
-        yield f"#### {MARKS[result.outcome]} {name}\n\n{plain(result.sentence)}\n\n{_findings(result, rows, told)}"
+        yield f"#### {OUTCOMES[result.outcome].emoji} {name}\n\n{plain(result.sentence)}\n\n{_findings(result, rows, told)}"
     if not broken and len(run.analysis.waste):
         yield _folded("Worst paths", _worst(run.analysis, rows))
 

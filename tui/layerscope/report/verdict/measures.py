@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from layerscope.gate.quantities import margin_text, measured_and_limit
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
 from layerscope.oci.reference import tag_of
@@ -13,12 +15,24 @@ from layerscope.wording.style import cut_middle
 LONGEST_NAME = 160
 """Characters of a name that a report shows; what is longer loses its middle. JSON has all of it."""
 
+
+@dataclass(frozen=True, slots=True)
+class OutcomeMark:
+    """How an outcome is shown: in words; as the first column of a text, in a color; in Markdown; by a class of the page's."""
+
+    word: str
+    column: str
+    color: str
+    emoji: str
+    look: str
+
+
 OUTCOMES = {
-    Outcome.PASSED: "passed",
-    Outcome.FAILED: "failed",
-    Outcome.WARNED: "warning",
-    Outcome.WAIVED: "waived",
-    Outcome.UNJUDGED: "not judged",
+    Outcome.PASSED: OutcomeMark("passed", "ok", "green", "✅", "good"),
+    Outcome.FAILED: OutcomeMark("failed", "FAILED", "red", "❌", "bad"),
+    Outcome.WARNED: OutcomeMark("warning", "warned", "yellow", "⚠️", "warn"),
+    Outcome.WAIVED: OutcomeMark("waived", "waived", "yellow", "⚪", "dim"),
+    Outcome.UNJUDGED: OutcomeMark("not judged", "-", "dim", "⚪", "dim"),
 }
 
 

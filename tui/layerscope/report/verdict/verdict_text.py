@@ -11,6 +11,7 @@ from layerscope.report.image.text import fact_lines
 from layerscope.report.pull_size import pull_facts
 from layerscope.report.verdict.fixes import fix_lines
 from layerscope.report.verdict.gate_run import GateRun
+from layerscope.report.verdict.measures import OUTCOMES
 from layerscope.text import escape
 from layerscope.units import count_text, percent_text, size_text
 from layerscope.wording.instructions import step_text
@@ -22,13 +23,6 @@ MOST_FIXES = 3
 _FEWEST_OFFENDERS, _MOST_OFFENDERS = 2, 6
 _MOST_DOUBTS, _MOST_NOTES = 5, 4
 _NAME = 32
-_STATES = {
-    Outcome.PASSED: ("ok", "green"),
-    Outcome.FAILED: ("FAILED", "red"),
-    Outcome.WARNED: ("warned", "yellow"),
-    Outcome.WAIVED: ("waived", "yellow"),
-    Outcome.UNJUDGED: ("-", "dim"),
-}
 _BROKEN = (Outcome.FAILED, Outcome.WARNED)
 
 
@@ -103,13 +97,13 @@ def _rules(run: GateRun, style: Style) -> Iterator[str]:
 
 
 def _rule(result: RuleResult, width: int, style: Style) -> str:
-    word, color = _STATES[result.outcome]
+    mark = OUTCOMES[result.outcome]
     name = cut_middle(style.name(result.name), width, mark=style.plain("…"))
     measured, limit = measured_and_limit(result)
     bound = f"{'min' if result.is_floor else 'max'} {limit}"
     margin = "not judged" if result.outcome is Outcome.UNJUDGED else margin_text(result)
     figures = f"{style.plain(measured):>10}  {bound:>12}  {margin:>10}"
-    return style.paint(f"{word:<6}", color) + f"  {name}{' ' * (width - cells(name))}  {figures}".rstrip()
+    return style.paint(f"{mark.column:<6}", mark.color) + f"  {name}{' ' * (width - cells(name))}  {figures}".rstrip()
 
 
 def _offenders(run: GateRun, style: Style, *, room: int) -> Iterator[str]:

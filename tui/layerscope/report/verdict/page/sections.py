@@ -18,19 +18,12 @@ from layerscope.report.verdict.page.markup import Cell, bar, sentence, shown, ta
 from layerscope.text import escape
 from layerscope.units import count_text, percent_text, size_text
 from layerscope.waste.find import Cause
-from layerscope.wording.causes import EXPLANATIONS
 from layerscope.wording.instructions import step_text
+from layerscope.wording.marks import EXPLANATIONS
 from layerscope.wording.style import cut_end
 
 WORST, FINDINGS, FIXES, LAYERS, BROKEN = 200, 50, 100, 1000, 20
 LONGEST_INSTRUCTION = 300
-_LOOKS = {
-    Outcome.PASSED: "good",
-    Outcome.FAILED: "bad",
-    Outcome.WARNED: "warn",
-    Outcome.WAIVED: "dim",
-    Outcome.UNJUDGED: "dim",
-}
 
 
 def sections(run: GateRun) -> str:
@@ -96,7 +89,8 @@ def _rules(run: GateRun) -> str:
 
 def _rule(result: RuleResult) -> tuple[Cell, ...]:
     says = " ".join((result.sentence, *result.waivers))
-    outcome = Cell(OUTCOMES[result.outcome], look=f"tag {_LOOKS[result.outcome]}")
+    mark = OUTCOMES[result.outcome]
+    outcome = Cell(mark.word, look=f"tag {mark.look}")
     if result.outcome is Outcome.UNJUDGED:
         told = (Cell("—", 0.0),) * 3
     else:
@@ -104,7 +98,7 @@ def _rule(result: RuleResult) -> tuple[Cell, ...]:
         told = (
             Cell(measured, float(result.measured)),
             Cell(limit, float(result.limit)),
-            Cell(margin, float(result.margin), look=_LOOKS[result.outcome]),
+            Cell(margin, float(result.margin), look=mark.look),
         )
     return (outcome, Cell(result.name, look="mono"), *told, Cell(says, look="says"))
 

@@ -1,8 +1,12 @@
-"""One sentence per cause of waste."""
+"""What a change and a wasted file are marked with, and one sentence per cause of waste."""
 
 from __future__ import annotations
 
+from layerscope.tree.tree import Change
 from layerscope.waste.find import Cause
+
+CHANGE_MARKS = {Change.UNCHANGED: " ", Change.ADDED: "+", Change.MODIFIED: "~", Change.REMOVED: "-"}
+WASTED_MARK = "!"
 
 EXPLANATIONS = {
     Cause.DELETED: "removed later; every pull still carries it",
