@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test quick lint format bench dist clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' $(MAKEFILE_LIST) | awk '{ printf "  make %-6s", $$1; $$1 = ""; print }'
@@ -19,6 +19,9 @@ demo: $(VENV)/.installed ## set up, and report on a small built-in image
 
 test: lint ## set up, and pass every check: ruff, mypy, import-linter, pytest
 	$(BIN)/pytest -n 2
+
+quick: lint ## every fast check, in under a minute: lint, and tests without engines, terminals and what is slow
+	HYPOTHESIS_PROFILE=quick $(BIN)/pytest -q -n auto -m 'not engine and not terminal and not slow'
 
 lint: $(VENV)/.installed-dev ## every check but the tests
 	$(BIN)/ruff check
@@ -33,6 +36,9 @@ format: $(VENV)/.installed-dev ## mend the form of the code
 bench: $(VENV)/.installed-dev ## measure side by side with dive (CORPUS=DIR: see tests/bench.py)
 	$(BIN)/python tests/bench.py $(CORPUS)
 	$(BIN)/python tests/bench_screen.py $(CORPUS)
+
+dist: $(VENV)/.installed-dev ## build the wheel, the sdist and a single-file program for this Python into dist/
+	.ci/dist $(BIN)/python dist
 
 clean: ## remove the virtual environment and every cache
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -71,4 +71,4 @@ def images() -> Path:
     return Path(named)
 
 
-pytest_plugins = ["support.commands", "support.kept_images", "support.newest"]
+pytest_plugins = ["support.commands", "support.kept_images", "support.markers", "support.newest"]

@@ -17,9 +17,9 @@ from layerscope.errors import NotFound
 from layerscope.families.figures import LayerUsage
 from layerscope.oci.digest import Digest
 from layerscope.progress import ignore
+from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.http import asking_engine
 from layerscope.sources.engine.listing import ListedImage, list_images
 from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.listing.engine_images import facts_of, images_of_engine, known_sums
@@ -100,8 +100,8 @@ def by_name(images: list[ImageFacts]) -> dict[str, ImageFacts]:
 
 def by_api(engine: RunningEngine) -> list[ListedImage]:
     """As for those who may not read the engine's storage."""
-    with asking_engine(endpoint(engine)) as asking:
-        return list_images(asking, lambda _chain: {}, ignore)
+    with Engine.connect(endpoint(engine)) as asking:
+        return list_images(asking.ask, lambda _chain: {}, ignore)
 
 
 def facts_by_api(engine: RunningEngine) -> list[ImageFacts]:
@@ -298,34 +298,30 @@ def test_an_image_that_is_removed_meanwhile_is_left_out() -> None:
 def test_an_engine_that_goes_away_is_a_sentence(tmp_path: Path) -> None:
     with (
         pretended_engine(tmp_path, sent(b"")) as engine,
-        asking_engine(Endpoint(EngineKind.DOCKER, engine.address)) as asking,
+        Engine.connect(Endpoint(EngineKind.DOCKER, engine.address)) as asking,
     ):
-        assert asking("/images/x/history") is None
-        assert asking("/version")["ApiVersion"] == "1.41"
-    with (
-        pytest.raises(EngineFailed, match="is not running there"),
-        asking_engine(Endpoint(EngineKind.DOCKER, engine.address)) as asking,
-    ):
-        asking("/version")
+        assert asking.ask("/images/x/history") is None
+        assert asking.ask("/version")["ApiVersion"] == "1.41"
+    with pytest.raises(EngineFailed, match="is not running there"):
+        Engine.connect(Endpoint(EngineKind.DOCKER, engine.address))
 
 
 def test_an_engine_that_answers_no_http_is_a_sentence(tmp_path: Path) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as server:
         server.bind(str(tmp_path / "s"))
         server.listen(1)
-        with asking_engine(Endpoint(EngineKind.DOCKER, f"unix://{tmp_path}/s")) as asking:
 
-            def answer() -> None:
-                connection, _ = server.accept()
-                with connection:
-                    connection.recv(4096)
-                    connection.sendall(b"hello\r\n\r\n")
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"hello\r\n\r\n")
 
-            thread = Thread(target=answer)
-            thread.start()
-            with pytest.raises(EngineFailed, match="cannot be talked to"):
-                asking("/version")
-            thread.join()
+        thread = Thread(target=answer)
+        thread.start()
+        with pytest.raises(EngineFailed, match="cannot be talked to"):
+            Engine.connect(Endpoint(EngineKind.DOCKER, f"unix://{tmp_path}/s"))
+        thread.join()
 
 
 def test_labels_and_names_of_an_engine_cannot_act_on_a_terminal(

@@ -253,3 +253,31 @@ def test_a_mirror_that_does_not_know_an_image_is_passed_over(registry: Pretended
     found = Repository(parse_image_name("team/app:1"), connections)
     assert found.document("1").raw == b'{"config": 1}'
     assert found.endpoint.host == other.host
+
+
+def test_what_cannot_be_checked_is_not_taken(registry: PretendedRegistry) -> None:
+    unknown = Digest.parse("sha999:" + "a" * 64)
+    registry.routes["/v2/"] = lambda _: Answer(200, b"{}")
+    with pytest.raises(BadDocument, match="cannot be checked"):
+        repository(registry).document(str(unknown))
+    with pytest.raises(BadDocument, match="cannot be checked"):
+        repository(registry).blob(unknown, 2)
+
+
+def test_too_many_requests_is_a_sentence_with_a_way_out(registry: PretendedRegistry) -> None:
+    words = json.dumps({"errors": [{"code": "TOOMANYREQUESTS", "message": "You have reached your pull rate limit"}]}).encode()
+    registry.routes["/v2/"] = lambda _: Answer(429, words, {"Retry-After": "0"})
+    with pytest.raises(
+        RegistryFailed, match=r"too many requests \(429: You have reached .*\); wait, or log in with: docker login"
+    ):
+        repository(registry).document("1")
+    assert len(registry.asked) == 5
+
+
+def test_docker_hub_is_logged_in_to_by_the_name_that_users_know(registry: PretendedRegistry) -> None:
+    registry.routes["/v2/"] = lambda _: Answer(403, b"{}")
+    connection = Connection(RegistryEndpoint("registry-1.docker.io", "library/alpine"), lambda: ANONYMOUS, Traffic())
+    with repository(registry).connection.open(f"http://{registry.host}/v2/") as response:
+        assert str(connection.failure(response, "manifest x")).endswith(
+            "log in with: docker login docker.io, or podman login docker.io"
+        )

@@ -16,7 +16,7 @@ from layerscope.cache.cache import Cache
 from layerscope.errors import LayerscopeError, NotFound
 from layerscope.oci.platform import Platform
 from layerscope.report.image.json import analysis_json
-from layerscope.sources.engine import client, endpoints, receive
+from layerscope.sources.engine import endpoints, http, receive
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
@@ -102,8 +102,8 @@ def test_an_error_in_the_middle_of_an_archive_is_the_engines_own(start: Start) -
 
 @pytest.mark.parametrize("hangs_at", ["/version", "/json"])
 def test_an_engine_that_does_not_answer_is_a_sentence(start: Start, monkeypatch: pytest.MonkeyPatch, hangs_at: str) -> None:
-    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.2)
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(http, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0.2)
     start(sent(ARCHIVE)).hangs_at = hangs_at
     with pytest.raises(NotFound, match=r"does not answer: see whether `docker version` does"):
         open_image("app:1")
@@ -111,8 +111,8 @@ def test_an_engine_that_does_not_answer_is_a_sentence(start: Start, monkeypatch:
 
 def test_an_engine_that_hangs_in_an_export_is_a_sentence(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receive, "SILENCE", 0.0)
-    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.2)
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(http, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0.2)
 
     def save(write: Write) -> None:
         write(ARCHIVE[:1000])

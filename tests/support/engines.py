@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,13 +172,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def registry() -> Iterator[str]:
-    """A registry on this machine, which engines trust without TLS; gives its host and port."""
+def registry(**settings: Any) -> Iterator[str]:
+    """A registry on this machine, which engines trust without TLS; gives its host and port.
+
+    `settings` are added to its configuration, such as `auth` (distribution `docs/configuration.md`); `http` is completed.
+    """
     requires("docker-registry")
     with _directory() as top:
         host = f"127.0.0.1:{free_port()}"
         storage = {"filesystem": {"rootdirectory": f"{top}/data"}}
-        (top / "config").write_text(json.dumps({"version": "0.1", "storage": storage, "http": {"addr": host}}))
+        http = {"addr": host, "secret": "for-tests"} | settings.pop("http", {})
+        (top / "config").write_text(json.dumps({"version": "0.1", "storage": storage, "http": http} | settings))
         with _running(top, ["docker-registry", "serve", f"{top}/config"]) as process:
             _wait_until_it_listens(host, process)
             yield host

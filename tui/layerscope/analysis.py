@@ -48,6 +48,11 @@ class Contents:
         layer = self.layers[number - 1]
         return layer.compression if layer else None
 
+    @cached_property
+    def layer_content_bytes(self) -> list[int]:
+        """Content bytes of each layer's regular-file entries (index 0 is layer 1)."""
+        return [int(self.tree.entries.size[start:stop].sum()) for start, stop in pairwise(self.stack.first)]
+
     @property
     def is_complete(self) -> bool:
         """False when entries are missing: a layer is damaged or not there."""
@@ -84,11 +89,10 @@ class Analysis:
         """All problems so far, those of contents that could not be compared among them."""
         return (*self.contents.problems, *self.identity.problems)
 
-    @cached_property
+    @property
     def layer_content_bytes(self) -> list[int]:
-        """Content bytes of each layer's regular-file entries (index 0 is layer 1)."""
-        first = self.contents.stack.first
-        return [int(self.tree.entries.size[start:stop].sum()) for start, stop in pairwise(first)]
+        """Content bytes of each layer (index 0 is layer 1)."""
+        return self.contents.layer_content_bytes
 
     @cached_property
     def wire_bytes_wasted(self) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from layerscope.app.explorer.layers import LayerSizes
@@ -51,11 +50,8 @@ class ExplorerState:
 
     def figures(self, contents: Contents) -> dict[int, LayerSizes]:
         """Return content bytes and wasted bytes of each layer that was read, by its number."""
-        if self.analysis is not None:
-            sizes, wasted = self.analysis.layer_content_bytes, self.analysis.waste.by_layer(contents.tree.layers).tolist()
-        else:
-            sizes = [int(contents.tree.entries.size[start:stop].sum()) for start, stop in pairwise(contents.stack.first)]
-            wasted = [0] * len(sizes)
+        sizes, layers = contents.layer_content_bytes, contents.tree.layers
+        wasted = [0] * layers if self.analysis is None else self.analysis.waste.by_layer(layers).tolist()
         return {
             number: LayerSizes(size, waste, is_read=True)
             for number, (size, waste) in enumerate(zip(sizes, wasted, strict=True), 1)

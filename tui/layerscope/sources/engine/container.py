@@ -12,7 +12,7 @@ from layerscope.errors import AmbiguousImage, NotFound, UsageError
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.oci.reference import near_matches
 from layerscope.progress import Progress
-from layerscope.sources.engine.client import Engine
+from layerscope.sources.engine.client import Engine, quoted
 from layerscope.sources.engine.container_diff import read_container_diff
 from layerscope.sources.engine.endpoints import endpoints, is_usual
 from layerscope.sources.engine.export import OpenRequest
@@ -115,7 +115,7 @@ def _has_named(found: list[_FoundContainer]) -> bool:
 
 
 def _look(engine: Engine, name: str) -> list[_FoundContainer]:
-    answer = engine.ask(f"/containers/{name}/json")
+    answer = engine.ask(f"/containers/{quoted(name)}/json")
     with taking_apart(engine.endpoint):
         return [] if answer is None else [_FoundContainer(engine, _container(answer))]
 

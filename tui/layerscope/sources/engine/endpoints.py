@@ -49,6 +49,14 @@ def endpoints(kind: EngineKind | None = None) -> list[Endpoint]:
     return found
 
 
+def local_socket(endpoint: Endpoint) -> Path | None:
+    """Return the socket where an engine listens; None if it is remote, or if only Docker's context says where."""
+    address = endpoint.address
+    if not address and endpoint.kind is EngineKind.DOCKER:
+        address = os.environ.get("DOCKER_HOST", "")
+    return Path(address.removeprefix("unix://")) if address.startswith("unix:///") else None
+
+
 def is_usual(kind: EngineKind) -> bool:
     """Tell whether no setting selects another engine of that kind than this machine's own."""
     if kind is EngineKind.DOCKER:

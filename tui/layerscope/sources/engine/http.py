@@ -1,134 +1,165 @@
-"""Many short requests to one engine, in parallel.
+"""HTTP to one engine: through a socket of this machine or an ssh bridge, TCP or TLS, with the proxy of the environment.
 
-docker-py takes 2 ms of CPU time for each and 120 ms to import, so requests go directly to the socket if the engine listens on
-one on this machine.
+It is http.client's: docker-py takes 120 ms to be imported and seven times as long for each question (0.7 ms), follows
+redirects, and its sockets behind ssh know no timeouts. docker is asked only for what its files say: see `address`.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import http.client
 import socket
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
-from pathlib import Path
-from threading import Lock, local
-from typing import Any
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from types import TracebackType
+from urllib.parse import unquote, urlsplit
 
-from layerscope.sources.engine.endpoints import Endpoint
-from layerscope.sources.engine.failures import EngineFailed, failure_of
-from layerscope.sources.engine_names import EngineKind
-from layerscope.text import escape
+from layerscope.limits import ENGINE_ANSWER, ENGINE_REFUSAL
+from layerscope.sources.engine.address import EngineAddress
 
-AT_ONCE = 8
-"""Parallel requests: an engine with several cores answers that many at once."""
+CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
-_SOCKET = "unix://"
-_ABSENT = frozenset({400, 404})
-_REFUSED = 400
-LONGEST_REASON = 500
-
-Ask = Callable[[str], Any]
-"""Returns the answer to a request such as `/images/json`; None if there is no such object. May be called in any thread; raises
-EngineFailed.
-"""
+"""How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls may take for ever."""
+PIECE = 64 << 10
 
 
-@contextmanager
-def asking_engine(endpoint: Endpoint) -> Iterator[Ask]:
-    """Connect to an engine for as long as the context lasts. Raises EngineFailed, perhaps only at the first request."""
-    path = local_socket(endpoint)
-    if path is not None:
-        with _SocketTransport(endpoint, path) as line:
-            yield line.ask
-        return
-    from layerscope.sources.engine.client import Engine
+class EngineTransport:
+    """Connections to one engine, those that are free kept for the next question. Used by several threads at a time."""
 
-    with Engine.connect(endpoint) as engine:
-        yield engine.ask
+    def __init__(self, address: EngineAddress) -> None:
+        self._address = address
+        self._idle: deque[_EngineConnection] = deque()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Let go of the connections that are free, and from now on of each one that was asked something."""
+        self._is_closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def answer(self, path: str, *, seconds: float | None = None) -> tuple[int, bytes]:
+        """The status and body of a short answer to GET. Raises OSError, HTTPException, and ValueError for an endless one."""
+        try:
+            kept = self._idle.pop()
+        except IndexError:  # none is free, perhaps since a moment ago
+            kept = None
+        if kept is not None:
+            # An engine may let go of a connection after any answer; nothing is lost then.
+            with suppress(ConnectionError):
+                return self._answer(kept, path, seconds)
+        return self._answer(_EngineConnection(self._address), path, seconds)
+
+    def start(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> EngineResponse:
+        """The response to a request that may take as long as it likes, on a connection of its own, which it closes."""
+        connection = _EngineConnection(self._address)
+        try:
+            return connection.respond(method, path, headers or {}, None)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _answer(self, connection: _EngineConnection, path: str, seconds: float | None) -> tuple[int, bytes]:
+        try:
+            response = connection.respond("GET", path, {}, ANSWER_SECONDS if seconds is None else seconds)
+            body = response.body(ENGINE_ANSWER if response.is_success else ENGINE_REFUSAL)
+        except BaseException:
+            connection.close()
+            raise
+        if response.is_last or self._is_closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+        return response.status, body
 
 
-def ask_all(ask: Ask, paths: Iterable[str]) -> Iterator[Any]:
-    """Send all requests in parallel and return the answers in the same order."""
-    from concurrent.futures import ThreadPoolExecutor
+class EngineResponse:
+    """An answer whose body is still to come. A context manager: leaving it closes the connection."""
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield from pool.map(ask, paths)
+    def __init__(self, connection: _EngineConnection, response: http.client.HTTPResponse, line: socket.socket) -> None:
+        self._connection, self._response, self._line = connection, response, line
+        self.status = response.status
+        self.is_success = 200 <= response.status < 300
+        self.is_last = response.will_close
 
-
-def local_socket(endpoint: Endpoint) -> Path | None:
-    """Return the socket where an engine listens; None if it is remote, or if only Docker's context says where."""
-    address = endpoint.address
-    if not address and endpoint.kind is EngineKind.DOCKER:
-        address = os.environ.get("DOCKER_HOST", "")
-    return Path(address.removeprefix(_SOCKET)) if address.startswith(f"{_SOCKET}/") else None
-
-
-class _SocketTransport:
-    """HTTP over a socket: one connection for each thread, kept open until the end."""
-
-    def __init__(self, endpoint: Endpoint, path: Path) -> None:
-        self._endpoint, self._path = endpoint, path
-        self._own = local()
-        self._all = ExitStack()
-        self._lock = Lock()
-
-    def __enter__(self) -> _SocketTransport:
+    def __enter__(self) -> EngineResponse:
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        self._all.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
-    def ask(self, path: str) -> Any:
-        """Send one request. Without a version in its path, the engine answers in its own version."""
-        try:
-            response, body = self._response(path)
-            return None if response.status in _ABSENT else json.loads(self._checked(response, body))
-        except (OSError, HTTPException, ValueError, RecursionError) as error:
-            raise failure_of(self._endpoint, error) from error
+    def some(self, size: int) -> bytes:
+        """What there is, at most `size` bytes; nothing only at the end. Raises IncompleteRead where the engine breaks off."""
+        piece = self._response.read1(size)
+        if not piece and self._response.length:
+            raise http.client.IncompleteRead(b"", self._response.length)
+        return piece
 
-    def _response(self, path: str) -> tuple[HTTPResponse, bytes]:
-        connection = self._connection()
-        was_open = connection.sock is not None
-        try:
-            return connection.answer(path)
-        except (ConnectionError, RemoteDisconnected):
-            # An engine may let go of a connection after any answer.
-            connection.close()
-            if not was_open:
-                raise
-            return connection.answer(path)
+    def body(self, most: int) -> bytes:
+        """All of it. Raises ValueError for one that goes on and on."""
+        body = bytearray()
+        while piece := self.some(PIECE):
+            body += piece
+            if len(body) > most:
+                raise ValueError(f"its answer is longer than {most >> 10} KiB")
+        self._response.close()  # the connection is free for the next question
+        return bytes(body)
 
-    def _connection(self) -> _SocketConnection:
-        connection: _SocketConnection | None = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = _SocketConnection(self._path)
-            with self._lock:
-                self._all.callback(connection.close)
-        return connection
+    def shutdown(self) -> None:
+        """Wake up whoever waits for bytes in another thread, which closing a socket does not."""
+        with suppress(OSError):
+            socket.socket.shutdown(self._line, socket.SHUT_RDWR)  # not TLS's, which would take the state from under the reader
 
-    def _checked(self, response: HTTPResponse, body: bytes) -> bytes:
-        if response.status < _REFUSED:
-            return body
-        text = body.decode("utf-8", "replace")[:LONGEST_REASON].strip()
-        raise EngineFailed(f"{self._endpoint} refused ({response.status}): {escape(text)}")
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._response.close()
+        self._connection.close()
 
 
-class _SocketConnection(HTTPConnection):
-    """HTTP through a local socket."""
+class _EngineConnection(http.client.HTTPConnection):
+    """One connection to an engine, open from its first request on."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("engine", timeout=ANSWER_SECONDS)
-        self._path = path
+    def __init__(self, address: EngineAddress) -> None:
+        super().__init__(address.host, address.port or None)
+        self._address = address
+        self._proxy_headers: dict[str, str] = {}
 
-    def answer(self, path: str) -> tuple[HTTPResponse, bytes]:
-        """Return the status and the content of an answer."""
-        self.request("GET", path)
-        response = self.getresponse()
-        return response, response.read()
+    def respond(self, method: str, path: str, headers: Mapping[str, str], seconds: float | None) -> EngineResponse:
+        """Ask, and wait for the first line of the answer and then for each piece for `seconds` at most."""
+        if self.sock is None:
+            self.connect()
+        line: socket.socket = self.sock
+        line.settimeout(seconds)
+        is_absolute = self._address.proxy and self._address.tls is None
+        start = self._address.url if is_absolute else urlsplit(self._address.url).path
+        self.request(method, start.rstrip("/") + path, headers={**headers, **self._proxy_headers})
+        return EngineResponse(self, self.getresponse(), line)
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        """See HTTPConnection: to the socket, the host, or the proxy before it."""
+        address = self._address
+        if address.socket is not None:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(CONNECT_SECONDS)
+            self.sock.connect(str(address.socket))
+            return
+        self.timeout = CONNECT_SECONDS
+        if address.proxy:
+            self._go_through(address)
+        super().connect()
+        if address.tls is not None:
+            self.sock = address.tls.wrap_socket(self.sock, server_hostname=address.host)
+
+    def _go_through(self, address: EngineAddress) -> None:
+        """Connect to the proxy: a tunnel for TLS, whole addresses otherwise."""
+        proxy = urlsplit(address.proxy)
+        headers = {}
+        if proxy.username:
+            import base64
+
+            pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+            headers = {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+        self.host, self.port = proxy.hostname or "", proxy.port or http.client.HTTP_PORT
+        if address.tls is not None:
+            self.set_tunnel(address.host, address.port, headers)
+        else:
+            self._proxy_headers = headers

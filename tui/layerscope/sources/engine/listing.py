@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
@@ -12,10 +13,14 @@ from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress, ignore
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.http import Ask, ask_all
 from layerscope.text import escape
 
+AT_ONCE = 8
+"""Questions asked side by side: an engine of several cores answers as many at once."""
 UNNAMED = "<none>"
+
+Ask = Callable[[str], Any]
+"""`Engine.ask`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,14 @@ def list_images(ask: Ask, known_sizes: KnownSizes, progress: Progress = ignore) 
         return [image for image in _with_steps(ask, sized, progress) if image is not None]
     except (msgspec.ValidationError, BadDocument) as error:
         raise EngineFailed(f"the engine's list of images is invalid: {escape(str(error))}") from error
+
+
+def ask_all(ask: Ask, paths: Iterable[str]) -> Iterator[Any]:
+    """Send all requests in parallel and return the answers in the same order."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield from pool.map(ask, paths)
 
 
 def _asked(ask: Ask, progress: Progress) -> Iterator[ListedImage]:

@@ -6,7 +6,6 @@ whole image to its own disk before it sends the first byte (16 s for 1 GB).
 
 from __future__ import annotations
 
-import http.client
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,11 +13,11 @@ from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any
 
 from layerscope.errors import LayerscopeError
 from layerscope.progress import Progress, ignore
 from layerscope.sources.engine.failures import EngineFailed
+from layerscope.sources.engine.http import EngineResponse
 from layerscope.text import escape
 
 PIECE = 256 << 10
@@ -30,8 +29,8 @@ LOOK_UP = 0.1
 SILENCE = 20.0
 """Seconds without a byte after which the engine is asked whether it still answers; one that is writing to its disk does."""
 
-Request = Callable[[], Any]
-"""Starts a save and returns its response, like `Engine.save`."""
+Request = Callable[[], EngineResponse]
+"""Starts a save and gives the response to it, as `Engine.save` does."""
 OnPiece = Callable[[bytes], None]
 
 
@@ -155,7 +154,7 @@ class _ConnectionThread:
     def __init__(self, call: Call) -> None:
         self.pieces: Queue[bytes | Exception] = Queue(AHEAD)
         self._call = call
-        self._response: Any = None
+        self._response: EngineResponse | None = None
         self._is_over = Event()
         self._thread = Thread(target=self._run, name="layerscope-receive", daemon=True)
 
@@ -177,26 +176,22 @@ class _ConnectionThread:
         self._is_over.set()
         response = self._response
         if response is not None:
-            # Closing a socket does not wake another thread that waits for it; shutting it down does.
-            with suppress(OSError, ValueError, RuntimeError, AttributeError):
-                response.raw.shutdown()
+            response.shutdown()
             self._thread.join()
 
     def _run(self) -> None:
         try:
             self._response = self._call.request()
             with self._response:
-                self._pass_on(self._response.raw)
+                self._pass_on(self._response)
             self._put(b"")
         except Exception as error:  # noqa: BLE001 - raised again in the reading thread, as a sentence
             self._put(error)
 
-    def _pass_on(self, raw: Any) -> None:
-        # Pass on what is there: progress of a pull should not wait for 256 KiB of messages.
-        while not self._is_over.is_set() and (piece := raw.read1(PIECE)):
+    def _pass_on(self, response: EngineResponse) -> None:
+        # What there is at once: whoever watches a pull does not want to wait for 256 KiB of it.
+        while not self._is_over.is_set() and (piece := response.some(PIECE)):
             self._put(piece)
-        if not self._is_over.is_set() and raw.length_remaining:
-            raise http.client.IncompleteRead(b"", raw.length_remaining)
 
     def _put(self, piece: bytes | Exception) -> None:
         while not self._is_over.is_set():

@@ -23,10 +23,8 @@ GOODBYE_SECONDS = 2
 
 
 @contextlib.contextmanager
-def ssh_bridge(endpoint: Endpoint) -> Iterator[str]:
-    """Listen on a socket for as long as the context lasts, and yield its address. Raises EngineFailed without an ssh
-    command.
-    """
+def ssh_bridge(endpoint: Endpoint) -> Iterator[Path]:
+    """Listen on a socket for as long as the context lasts. Raises EngineFailed without an ssh command."""
     if shutil.which("ssh") is None:
         raise EngineFailed(f"{endpoint} is behind ssh, and there is no ssh command here: install OpenSSH's client")
     with contextlib.ExitStack() as resources:
@@ -39,7 +37,7 @@ def ssh_bridge(endpoint: Endpoint) -> Iterator[str]:
         thread = Thread(target=_accept, args=(listener, _command(endpoint), calls), daemon=True)
         thread.start()
         resources.callback(_hang_up, listener, thread, calls)
-        yield f"unix://{path}"
+        yield path
 
 
 def _command(endpoint: Endpoint) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Any
 from layerscope.errors import NotFound
 from layerscope.oci.digest import Digest
 from layerscope.progress import Progress
-from layerscope.sources.engine.endpoints import Endpoint, endpoints
+from layerscope.sources.engine.client import Engine
+from layerscope.sources.engine.endpoints import Endpoint, endpoints, local_socket
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.http import Ask, asking_engine, local_socket
-from layerscope.sources.engine.listing import ListedImage, list_images
+from layerscope.sources.engine.listing import Ask, ListedImage, list_images
 from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.listing import docker_layer_sizes, list_containers_storage
@@ -28,10 +28,10 @@ def listed_images(kind: EngineKind | None, progress: Progress) -> tuple[Endpoint
     for endpoint in usual:
         if not endpoint.is_there:
             continue
-        progress(f"asking_engine {endpoint.kind.label}", 0, 0)
+        progress(f"asking {endpoint.kind.label}", 0, 0)
         try:
-            with asking_engine(endpoint) as ask:
-                return endpoint, _of_engine(endpoint, ask, progress)
+            with Engine.connect(endpoint) as engine:
+                return endpoint, _of_engine(endpoint, engine.ask, progress)
         except EngineFailed as error:
             failures.append(error)
     if not failures:

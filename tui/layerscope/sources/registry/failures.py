@@ -20,6 +20,14 @@ class NoSuchImage(RegistryFailed):
     """The registry has no such repository, tag or blob, or hides it from users without credentials."""
 
 
+class RequestRefused(RegistryFailed):
+    """The registry answers with another status than success, denial or absence."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class HiddenSecrets:
     """Masks secrets in texts that are shown: error messages of libraries quote URLs and headers."""
 

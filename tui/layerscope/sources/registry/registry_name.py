@@ -11,8 +11,10 @@ from layerscope.oci.reference import DEFAULT_DOMAIN, DEFAULT_TAG, OFFICIAL, name
 from layerscope.text import escape
 
 LONGEST = 512
-"""Characters of a name that are parsed; the grammar allows 255 for the repository."""
-_HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+"""Characters of a name that are looked at; the grammar allows 255 for the repository."""
+HUB_HOST = "registry-1.docker.io"
+"""The host that answers for Docker Hub."""
+_HUB_HOSTS = frozenset({"docker.io", "index.docker.io", HUB_HOST, "registry.hub.docker.com"})
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::\d{{1,5}})?", re.ASCII)
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -42,7 +44,7 @@ class RegistryName:
     @property
     def api_host(self) -> str:
         """Return the host that answers requests: Docker Hub's differs from the one that users write."""
-        return "registry-1.docker.io" if self.host == DEFAULT_DOMAIN else self.host
+        return HUB_HOST if self.host == DEFAULT_DOMAIN else self.host
 
     def at(self, host: str, repository: str) -> RegistryName:
         """Return the same image under another name, such as that of a mirror."""

@@ -74,8 +74,8 @@ class Repository:
             limit = f"longer than {MAX_DOCUMENT >> 20} MiB, which no document needs"
             raise BadDocument(f"{self._place}: {digest.short} is said to be {limit}")
         content = b"".join(self.stream(digest, size if size >= 0 else MAX_DOCUMENT))
-        if digest.matches(content) is False:
-            raise BadDocument(f"{self._place}: what it serves as {digest} has another digest")
+        if not digest.matches(content):
+            raise BadDocument(f"{self._place}: what it serves as {digest} has another digest, or one that cannot be checked")
         return content
 
     def read_range(self, digest: Digest, start: int, size: int) -> bytes:
@@ -177,8 +177,9 @@ class Repository:
         if ":" not in reference:
             return Digest.of(raw)
         digest = Digest.parse(reference)
-        if digest.matches(raw) is False:
-            raise BadDocument(f"{self._place}: the manifest that it serves as {digest} has another digest")
+        if not digest.matches(raw):
+            served = f"the manifest that it serves as {digest}"
+            raise BadDocument(f"{self._place}: {served} has another digest, or one that cannot be checked")
         return digest
 
     def _first(self, ask: Callable[[Connection], T]) -> T:

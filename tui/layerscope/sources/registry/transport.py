@@ -16,11 +16,13 @@ from urllib.parse import urljoin, urlsplit
 
 from layerscope import __version__
 from layerscope.errors import causes_of
+from layerscope.oci.reference import DEFAULT_DOMAIN
 from layerscope.sources.registry.authorization import Authorization, TokenRequest
 from layerscope.sources.registry.credentials import Credential
 from layerscope.sources.registry.endpoint import RegistryEndpoint
-from layerscope.sources.registry.failures import AccessDenied, HiddenSecrets, NoSuchImage, RegistryFailed
+from layerscope.sources.registry.failures import AccessDenied, HiddenSecrets, NoSuchImage, RegistryFailed, RequestRefused
 from layerscope.sources.registry.guards import Guard, is_same_host
+from layerscope.sources.registry.registry_name import HUB_HOST
 from layerscope.sources.registry.traffic import Traffic, retry_after
 from layerscope.text import escape
 
@@ -34,6 +36,7 @@ LONGEST_ANSWER = 64 << 10
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 WEB_PAGE = "text/html"
+CERTIFICATE_CLUES = ("CERTIFICATE", "certificate")
 
 
 class Connection:
@@ -107,14 +110,17 @@ class Connection:
         """Return the error for an unsuccessful answer, with the registry's own words."""
         words, status = self._words(response), response.status_code
         told = f": {words}" if words else ""
+        known = DEFAULT_DOMAIN if self.endpoint.host == HUB_HOST else self.name
+        log_in = f"log in with: docker login {known}, or podman login {known}"
         if status in (401, 403):
             who = self._authorization.credential
             sent = f"as {escape(who.user)} (from {who.origin})" if who.origin else "without credentials"
-            log_in = f"log in with: docker login {self.name}, or podman login {self.name}"
             return AccessDenied(f"{self.name} refuses {what} {sent} ({status}{told}); {log_in}")
         if status == 404:
             return NoSuchImage(f"{self.name} has no {what}{told}")
-        return RegistryFailed(f"{self.name} refuses {what} ({status}{told})")
+        if status == 429:
+            return RequestRefused(f"{self.name} refuses {what}: too many requests ({status}{told}); wait, or {log_in}", status)
+        return RequestRefused(f"{self.name} refuses {what} ({status}{told})", status)
 
     def _by_known_redirect(self, stack: ExitStack, method: str, url: str, headers: dict[str, str]) -> Response | None:
         """Ask the signed address that this URL led to before; None if there is none, or if it has expired (403)."""
@@ -197,6 +203,10 @@ class Connection:
         session = requests.Session()
         session.trust_env = False
         session.verify = not self.endpoint.is_insecure
+        if self.endpoint.is_insecure:  # the user named it: no warning with each request
+            import urllib3
+
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         adapter = Adapter(pool_connections=16, pool_maxsize=16)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
@@ -208,9 +218,13 @@ class Connection:
         *others, last = self.endpoint.schemes
         for scheme in others:
             base = f"{scheme}://{self.endpoint.host}{self.endpoint.prefix}"
-            with suppress(OSError), self.traffic.slot(self.endpoint.host):
-                self._request("GET", f"{base}/v2/", {}).close()
-                return base
+            try:
+                with self.traffic.slot(self.endpoint.host):
+                    self._request("GET", f"{base}/v2/", {}).close()
+            except OSError as error:
+                if not any(clue in _all_words(error) for clue in CERTIFICATE_CLUES):
+                    continue
+            return base  # the first request says what is wrong with a certificate
         self._guard.is_plain_http = last == "http"
         return f"{last}://{self.endpoint.host}{self.endpoint.prefix}"
 
@@ -316,7 +330,7 @@ def _reason(error: OSError, endpoint: RegistryEndpoint) -> str:
     words, host = _all_words(error), escape(endpoint.host)
     vouch = f"put its CA certificate into /etc/docker/certs.d/{host}/ca.crt or set SSL_CERT_FILE, or name it: --insecure {host}"
     reasons = (
-        (("CERTIFICATE", "certificate"), f"has a certificate that this machine does not trust: {vouch}"),
+        (CERTIFICATE_CLUES, f"has a certificate that this machine does not trust: {vouch}"),
         (("WRONG_VERSION_NUMBER", "RECORD_LAYER"), f"does not speak TLS; if that is meant to be so: --insecure {host}"),
         (("SSL",), "cannot be reached over TLS"),
         (("ProxyError",), "cannot be reached through the proxy of HTTPS_PROXY or HTTP_PROXY"),

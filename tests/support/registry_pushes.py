@@ -1,0 +1,38 @@
+"""Ways to fill a registry: skopeo for what tools push, plain requests for documents that no tool writes or leaves unchanged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from conftest import requires
+from layerscope.sources.registry.credentials import Credential
+from support.sources_build import Layout
+
+
+def skopeo_copy(*arguments: str | Path, who: Credential | None = None) -> None:
+    """Have skopeo copy an image to a registry of this machine, without TLS or without looking at its certificate."""
+    requires("skopeo")
+    credentials = [f"--dest-creds={who.user}:{who.secret}"] if who else []
+    command = ["skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false", *credentials, *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def put_layout(host: str, repository: str, layout: Layout, descriptor: dict[str, Any], reference: str) -> None:
+    """Push a manifest or index with all that it leads to, byte for byte (distribution-spec, "Push")."""
+    import requests
+
+    start = f"http://{host}/v2/{repository}"
+    content = layout.blobs[descriptor["digest"]]
+    document = json.loads(content)
+    for each in document.get("manifests", ()):
+        put_layout(host, repository, layout, each, each["digest"])
+    for each in (document["config"], *document["layers"]) if "config" in document else ():
+        location = requests.post(f"{start}/blobs/uploads/", timeout=60).headers["Location"]
+        ending = f"{'&' if '?' in location else '?'}digest={each['digest']}"
+        requests.put(location + ending, data=layout.blobs[each["digest"]], timeout=60).raise_for_status()
+    headers = {"Content-Type": descriptor["mediaType"]}
+    requests.put(f"{start}/manifests/{reference}", data=content, headers=headers, timeout=60).raise_for_status()

@@ -1,0 +1,114 @@
+"""What a registry lists: its repositories, a repository's tags, and what refers to an image, page by page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import quote, urljoin, urlsplit
+
+import msgspec
+
+from layerscope.errors import BadDocument
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import MAX_DOCUMENT, Descriptor, Index, decode
+from layerscope.sources.registry.failures import NoSuchImage, RegistryFailed, RequestRefused
+from layerscope.sources.registry.guards import is_same_host
+from layerscope.sources.registry.repository import Repository, pull_scope
+from layerscope.sources.registry.transport import BUSY, Connection, read_body
+from layerscope.text import escape
+
+AT_A_TIME = 1000
+"""Names asked for in one page: more is refused by distribution and Amazon ECR."""
+MOST_PAGES = 10_000
+CATALOG_SCOPE = "registry:catalog:*"
+_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[a-zA-Z]+\s*=\s*(?:"[^"]*"|[^\s;,"]+))*)')
+_NEXT = re.compile(r';\s*rel\s*=\s*"?next"?\s*(?:;|$)', re.IGNORECASE)
+
+
+class _CatalogPage(msgspec.Struct):
+    repositories: tuple[str, ...] = ()
+
+
+class _TagsPage(msgspec.Struct):
+    tags: tuple[str, ...] = ()
+
+
+def repository_pages(connection: Connection) -> Iterator[tuple[str, ...]]:
+    """The names of all repositories, in the registry's order (distribution-spec, "Listing Repositories").
+
+    Untrusted text. Raises AccessDenied, NoSuchImage where a registry lists none, as Docker Hub and GHCR do, RegistryFailed.
+    """
+    start = f"{connection.url('_catalog')}?n={AT_A_TIME}"
+    for raw in _pages(connection, start, CATALOG_SCOPE, "list of repositories"):
+        yield decode(raw, _CatalogPage, what=f"{connection.name}: its list of repositories").repositories
+
+
+def tag_pages(repository: Repository) -> Iterator[tuple[str, ...]]:
+    """All tags of a repository, in the registry's order (distribution-spec, "Content Discovery"). Untrusted text."""
+    connection, what = repository.connection, f"list of tags of {escape(repository.endpoint.repository)}"
+    namespace = f"&ns={quote(repository.endpoint.namespace)}" if repository.endpoint.namespace else ""
+    start = f"{connection.url(f'{repository.endpoint.repository}/tags/list')}?n={AT_A_TIME}{namespace}"
+    for raw in _pages(connection, start, pull_scope(repository.endpoint.repository), what):
+        yield decode(raw, _TagsPage, what=f"{connection.name}: its {what}").tags
+
+
+def referrers(repository: Repository, digest: Digest) -> list[Descriptor]:
+    """What refers to a manifest: signatures, attestations, SOCI indexes (distribution-spec, "Listing Referrers").
+
+    A registry without that list keeps them under the tag `sha256-HEX`; one with neither has none, and neither has one that
+    refuses the question. Raises AccessDenied, and RegistryFailed for one that is busy or does not answer.
+    """
+    connection = repository.connection
+    start = connection.url(f"{repository.endpoint.repository}/referrers/{digest}")
+    try:
+        pages = list(_pages(connection, start, pull_scope(repository.endpoint.repository), "list of referrers"))
+    except NoSuchImage:
+        try:
+            pages = [repository.document(f"{digest.algorithm}-{digest.encoded[:64]}").raw]
+        except NoSuchImage:
+            return []
+    except RequestRefused as error:
+        if error.status in BUSY:
+            raise
+        return []
+    with suppress(BadDocument):  # another answer, such as a page of HTML, is no list
+        lists = [decode(raw, Index, what=f"{connection.name}: its list of referrers") for raw in pages]
+        return list({each.digest: each for one in lists for each in one.manifests}.values())
+    return []
+
+
+def _pages(connection: Connection, url: str, scope: str, what: str) -> Iterator[bytes]:
+    """The bodies of a list's pages. A page leads to the next one by `Link`, which is followed on the same host only."""
+    seen: set[str] = set()
+    while url:
+        if url in seen or len(seen) == MOST_PAGES:
+            raise RegistryFailed(f"{connection.name} serves its {what} in circles or without end")
+        seen.add(url)
+        with connection.open(url, scope=scope, what=what) as response:
+            if response.status_code == 400 and len(seen) == 1 and f"n={AT_A_TIME}" in url:
+                url = re.sub(rf"\?n={AT_A_TIME}&?", "?", url).rstrip("?")  # distribution with a smaller `maxentries`
+                continue
+            if not response.ok:
+                raise connection.failure(response, what)
+            raw = read_body(response, MAX_DOCUMENT + 1)
+            if len(raw) > MAX_DOCUMENT:
+                raise RegistryFailed(f"{connection.name}: a page of its {what} is longer than {MAX_DOCUMENT >> 20} MiB")
+            link = next_page(response.headers.get("Link", ""))
+        connection.traffic.take("", len(raw))
+        yield raw
+        following = urljoin(url, link) if link else ""
+        if following and not _is_same_place(following, connection):
+            where = escape(urlsplit(following).netloc[:200]) or "no host"
+            raise RegistryFailed(f"{connection.name} names {where} for the next page of its {what}; nothing is sent there")
+        url = following
+
+
+def next_page(header: str) -> str:
+    """The target of `rel="next"` in a Link header (RFC 8288); empty where there is none."""
+    return next((target for target, parameters in _LINK.findall(header[:8192]) if _NEXT.search(parameters)), "")
+
+
+def _is_same_place(url: str, connection: Connection) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == urlsplit(connection.base).scheme and is_same_host(parts, connection.endpoint.host)
