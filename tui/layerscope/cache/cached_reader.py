@@ -43,6 +43,10 @@ class _Cached:
         return self.reader.is_plain
 
     @property
+    def is_as_pulled(self) -> bool:
+        return self.reader.is_as_pulled
+
+    @property
     def missing_bytes(self) -> str:
         return self.reader.missing_bytes
 

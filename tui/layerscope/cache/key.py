@@ -11,6 +11,9 @@ from layerscope.oci.digest import Digest
 STORED = "stored"
 """The file ending of tables that were read from stored bytes, whose fingerprint must match."""
 
+PROVED = "proved"
+"""The ending of what was read from a registry's blob, all of which hashed to the digest that names the file."""
+
 IMAGE = "image"
 """The file ending of notes about an engine's image."""
 
@@ -23,7 +26,7 @@ class IdKind(StrEnum):
     CRC64 = "crc64"
 
 
-_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{IMAGE}|{'|'.join(IdKind)})")
+_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{IMAGE}|{'|'.join(IdKind)})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Protocol
 import xxhash
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import Blob
+from layerscope.layers.blob import Blob, StoredBytes
 from layerscope.layers.compression.streams import PIECE, Compression, SeekPoint, unpack
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import SparseMap
@@ -68,7 +68,7 @@ class LayerContent(Protocol):
 class BlobContent:
     """Contents of a layer read from its stored bytes; unpacks no further than the file asked for."""
 
-    blob: Blob
+    blob: StoredBytes
     compression: Compression
     seek_points: tuple[SeekPoint, ...]
     sparse: dict[int, SparseMap]
@@ -80,8 +80,8 @@ class BlobContent:
 
     @property
     def plain(self) -> Blob | None:
-        """Return the stored bytes themselves, where they are not compressed and hold no sparse file."""
-        return self.blob if self.compression is Compression.NONE and not self.sparse else None
+        """The stored bytes themselves, where they are not compressed and hold no sparse file."""
+        return self.blob if self.compression is Compression.NONE and not self.sparse and isinstance(self.blob, Blob) else None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
         """Yield the content of entry number `entry` in pieces of at most 256 KiB; holes of sparse files are zeros.
@@ -117,8 +117,8 @@ class BlobContent:
 
         Raises CorruptLayer like `pieces`.
         """
+        assert isinstance(self.blob, Blob) and self.blob.map is not None, "what is plain is mapped, and not empty"
         digest, start, mapped = xxhash.xxh3_128_digest, self.blob.start, self.blob.map
-        assert mapped is not None, "a layer with content is not empty"
         found = []
         touched = 0
         for entry, offset, size in stretches:

@@ -10,10 +10,13 @@ from pathlib import Path
 
 from layerscope.errors import NotFound, UsageError
 from layerscope.sources.engine_names import CONTAINER, EngineKind, may_be_container, may_be_image, split_prefix
+from layerscope.sources.registry.registry_name import RegistryName, parse_image_name
 from layerscope.suggestion import did_you_mean, nearest
 from layerscope.text import escape
 
 LAYER = "layer:"
+REGISTRY_URL, REGISTRY = "docker://", "registry:"
+"""Prefixes of images in registries: skopeo's, and ours, which has to be followed by a name that only a registry can have."""
 PREFIXES = ("docker-archive:", "oci-archive:", "oci:", "dir:", LAYER)
 CONTAINERD = "containerd:"
 STDIN = "-"
@@ -52,26 +55,30 @@ class Location:
     engine: EngineName | None = None
     is_containerd: bool = False
     is_layer: bool = False
+    registry: RegistryName | None = None
 
     @property
     def is_stdin(self) -> bool:
-        """Tell whether this is standard input, which can be read only once."""
-        return self.path is None and self.engine is None and not self.is_containerd
+        """Whether it can be read only once."""
+        return self.path is None and self.engine is None and self.registry is None and not self.is_containerd
 
     @property
     def place(self) -> str:
         """Return what messages call this location."""
         if self.engine is not None:
             return self.engine.kind.label if self.engine.kind else "the engine"
+        if self.registry is not None:
+            return escape(self.registry.host)
         if self.is_containerd:
             return "containerd"
         return "standard input" if self.path is None else escape(str(self.path))
 
 
 def locate(reference: str) -> Location:
-    """Parse `reference`: PATH, PATH:REF, -, these three after `docker-archive:`, `oci-archive:`, `oci:` or `dir:`, `layer:`
-    and a PATH or -, or the name or id of an image in an engine, perhaps after `docker:` or `podman:`, or `container:` and
-    that of a container, or `containerd:` and the name or digest of an image in containerd's content store.
+    """Find what `reference` names: PATH, PATH:REF, -, these three after `docker-archive:`, `oci-archive:`, `oci:` or `dir:`,
+    `layer:` and a PATH or -, or the name or id of an image in an engine, perhaps after `docker:` or `podman:`, or
+    `container:` and that of a container, or `containerd:` and the name or digest of an image in containerd's content store,
+    or `docker://` or `registry:` and the name of an image in a registry.
 
     A prefix decides. So does a path that exists, except that a bare name is no directory without an image's documents (`node:1`
     beside a directory `node`). Otherwise what starts with `/`, `./`, `../` or `~` is a path, and any valid image name is an
@@ -79,13 +86,9 @@ def locate(reference: str) -> Location:
     path may contain colons: the longest one that exists is taken, what follows is the tag. Raises NotFound, with similar file
     names, and UsageError for an empty reference.
     """
-    if reference.startswith(CONTAINERD):
-        return Location(CONTAINERD.removesuffix(":"), None, reference.removeprefix(CONTAINERD), is_containerd=True)
-    kind, name = split_prefix(reference)
-    if name.startswith(CONTAINER):
-        return Location(reference, None, engine=EngineName(kind, _container_name(name), is_container=True))
-    if kind is not None:
-        return Location(reference, None, engine=EngineName(kind, _checked(name, kind)))
+    named = _named(reference)
+    if named is not None:
+        return named
     prefix = next((prefix for prefix in PREFIXES if reference.startswith(prefix)), "")
     rest = reference.removeprefix(prefix)
     if not rest:
@@ -104,6 +107,32 @@ def locate(reference: str) -> Location:
     if may_be_engines:
         return Location(rest, None, engine=EngineName(None, rest, no_path))
     raise NotFound(_not_found(rest))
+
+
+def _named(reference: str) -> Location | None:
+    """The place whose prefix names it: containerd, a registry, an engine; None for all else. Raises NotFound, UsageError."""
+    if reference.startswith(CONTAINERD):
+        return Location(CONTAINERD.removesuffix(":"), None, reference.removeprefix(CONTAINERD), is_containerd=True)
+    in_registry = registry_name(reference)
+    if in_registry is not None:
+        return Location(reference, None, registry=in_registry)
+    kind, name = split_prefix(reference)
+    if name.startswith(CONTAINER):
+        return Location(reference, None, engine=EngineName(kind, _container_name(name), is_container=True))
+    return None if kind is None else Location(reference, None, engine=EngineName(kind, _checked(name, kind)))
+
+
+def registry_name(reference: str) -> RegistryName | None:
+    """The image in a registry that a prefix names; None for all other references. Raises NotFound and UsageError.
+
+    `registry:2` is an image of that name: what follows has to hold a slash, a dot or a port (REGISTRY).
+    """
+    if reference.startswith(REGISTRY_URL):
+        return parse_image_name(reference.removeprefix(REGISTRY_URL))
+    rest = reference.removeprefix(REGISTRY)
+    if rest == reference or not ("/" in rest or "." in rest.partition("@")[0].partition(":")[0] or ":" in rest):
+        return None
+    return parse_image_name(rest)
 
 
 def _checked(name: str, kind: EngineKind) -> str:

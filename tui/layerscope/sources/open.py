@@ -48,6 +48,12 @@ def open_image(
     without a readable manifest), CannotWrite (no room to unpack), EngineFailed and UsageError, each with a sentence.
     """
     location = locate(reference)
+    if location.registry is not None:
+        from layerscope.sources.registry.open import open_registry_image
+
+        return open_registry_image(
+            location.registry, reference=reference, platform=platform, options=engine_options, progress=progress
+        )
     if location.engine is not None:
         from layerscope.sources.engine.open import open_engine_image
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound
 from layerscope.oci.digest import Digest
@@ -135,7 +136,7 @@ def _picks(groups: Groups, location: Location, platform: Platform | None) -> dic
 def _pick(group: Sequence[Stored], location: Location, platform: Platform | None) -> Candidate:
     """Return the image for one platform out of a group. Raises NotFound or AmbiguousImage."""
     images = [image for image in group if isinstance(image, Candidate)]
-    fits = _fitting(images, platform)
+    fits = fitting(images, platform)
     if len(fits) == 1:
         return fits[0]
     present = sorted({str(image.platform) for image in fits or images})
@@ -156,8 +157,19 @@ def _pick(group: Sequence[Stored], location: Location, platform: Platform | None
     )
 
 
-def _fitting(images: Sequence[Candidate], platform: Platform | None) -> list[Candidate]:
-    """Return the images for the platform itself, or else for another variant of it, unless a variant was asked for."""
+class HasPlatform(Protocol):
+    """What is for one platform."""
+
+    @property
+    def platform(self) -> Platform:
+        """That platform."""
+
+
+P = TypeVar("P", bound=HasPlatform)
+
+
+def fitting(images: Sequence[P], platform: Platform | None) -> list[P]:
+    """Those for the platform itself, else those for another variant of it unless one was asked for."""
     wanted = platform or host_platform()
     exact = [image for image in images if image.platform.matches(wanted)]
     if exact or (platform and platform.normal.variant):
@@ -169,7 +181,7 @@ def _refuse_platform(groups: Groups, location: Location, platform: Platform | No
     """Raise NotFound when no image of any tag is for the platform that was asked for."""
     stored = [image for group in groups.values() for image in group]
     images = [image for image in stored if isinstance(image, Candidate)]
-    if platform and not _fitting(images, platform):
+    if platform and not fitting(images, platform):
         raise _absent_platform(stored, location, platform, sorted({str(image.platform) for image in images}))
 
 

@@ -16,7 +16,7 @@ from layerscope.sources.engine.failures import EngineFailed
 from layerscope.text import escape
 
 AT_ONCE = 8
-"""Questions asked side by side: an engine of several cores answers as many at once."""
+"""Parallel requests: an engine with several cores answers that many at once."""
 UNNAMED = "<none>"
 
 Ask = Callable[[str], Any]

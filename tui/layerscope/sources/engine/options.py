@@ -1,4 +1,4 @@
-"""Options for reading an engine's image."""
+"""What a user may ask of the reading of an image of an engine or a registry besides its name."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """`pull`: the engine pulls an image that it does not have. `keep`: a directory for the exported archive. `needs_bytes`:
-    contents of files will be read, so an export is stored at once instead of being requested twice. `needs_tars`: so will
-    the layers as they are stored. `cache` holds images that were exported before, and receives new ones.
+    """`pull`: the engine pulls what it does not have. `keep`: a directory to keep the archive in. `needs_bytes`: contents of
+    files will be read, so that an archive had better be stored at once instead of asked for twice. `needs_tars`: so will the
+    layers as they are stored. `cache` knows images that were exported before, and learns others.
+
+    `insecure` are hosts of registries that may answer without TLS, or with any certificate; `bytes_per_second` limits what is
+    fetched from registries (0: no limit). With `no_registry`, only a reference that names a registry is looked up in one.
     """
 
     pull: bool = False
@@ -22,6 +25,9 @@ class EngineOptions:
     needs_bytes: bool = False
     needs_tars: bool = False
     cache: Cache | None = None
+    insecure: tuple[str, ...] = ()
+    bytes_per_second: int = 0
+    no_registry: bool = False
 
     @property
     def needs_archive(self) -> bool:

@@ -30,7 +30,7 @@ SILENCE = 20.0
 """Seconds without a byte after which the engine is asked whether it still answers; one that is writing to its disk does."""
 
 Request = Callable[[], EngineResponse]
-"""Starts a save and gives the response to it, as `Engine.save` does."""
+"""Starts a save and returns its response, like `Engine.save`."""
 OnPiece = Callable[[bytes], None]
 
 
@@ -189,7 +189,7 @@ class _ConnectionThread:
             self._put(error)
 
     def _pass_on(self, response: EngineResponse) -> None:
-        # What there is at once: whoever watches a pull does not want to wait for 256 KiB of it.
+        # Pass on what is there: progress of a pull should not wait for 256 KiB of messages.
         while not self._is_over.is_set() and (piece := response.some(PIECE)):
             self._put(piece)
 

@@ -11,7 +11,7 @@ from layerscope.oci.reference import DEFAULT_DOMAIN, DEFAULT_TAG, OFFICIAL, name
 from layerscope.text import escape
 
 LONGEST = 512
-"""Characters of a name that are looked at; the grammar allows 255 for the repository."""
+"""Characters of a name that are parsed; the grammar allows 255 for the repository."""
 HUB_HOST = "registry-1.docker.io"
 """The host that answers for Docker Hub."""
 _HUB_HOSTS = frozenset({"docker.io", "index.docker.io", HUB_HOST, "registry.hub.docker.com"})

@@ -122,7 +122,8 @@ class Repository:
     def _skipped(self, response: Response, done: int, size: int, digest: Digest) -> Iterator[bytes]:
         """Yield the rest of a blob that is served from its start again."""
         for piece in self._pieces(response, size, digest):
-            yield piece[done:]
+            if len(piece) > done:
+                yield piece[done:]
             done = max(0, done - len(piece))
 
     def _pieces(self, response: Response, size: int, digest: Digest) -> Iterator[bytes]:

@@ -37,6 +37,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 WEB_PAGE = "text/html"
 CERTIFICATE_CLUES = ("CERTIFICATE", "certificate")
+CLIENT_CLUES = ("ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_CA", "ALERT_CERTIFICATE_UNKNOWN")
+"""Alerts of TLS that a server sends about the client's certificate, in OpenSSL's words."""
 
 
 class Connection:
@@ -328,8 +330,10 @@ def _is_passing(error: OSError) -> bool:
 
 def _reason(error: OSError, endpoint: RegistryEndpoint) -> str:
     words, host = _all_words(error), escape(endpoint.host)
-    vouch = f"put its CA certificate into /etc/docker/certs.d/{host}/ca.crt or set SSL_CERT_FILE, or name it: --insecure {host}"
+    vouch = f"put its authority into /etc/docker/certs.d/{host}/ca.crt or set SSL_CERT_FILE, or name it: --insecure {host}"
+    own = f"put client.cert and client.key into /etc/docker/certs.d/{host}"
     reasons = (
+        (CLIENT_CLUES, f"wants a certificate of this client, or another one: {own}"),
         (CERTIFICATE_CLUES, f"has a certificate that this machine does not trust: {vouch}"),
         (("WRONG_VERSION_NUMBER", "RECORD_LAYER"), f"does not speak TLS; if that is meant to be so: --insecure {host}"),
         (("SSL",), "cannot be reached over TLS"),
