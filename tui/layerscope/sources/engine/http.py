@@ -19,7 +19,7 @@ from layerscope.sources.engine.address import EngineAddress
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
-"""How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls may take for ever."""
+"""How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls have no limit."""
 PIECE = 64 << 10
 
 

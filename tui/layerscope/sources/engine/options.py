@@ -31,7 +31,7 @@ class EngineOptions:
 
     @property
     def needs_archive(self) -> bool:
-        """True when an export had better be stored."""
+        """Tell whether an export should be stored."""
         return self.needs_bytes or self.needs_tars
 
 
