@@ -11,6 +11,7 @@ from layerscope.errors import BadSettings
 from layerscope.settings.settings import Settings, choices
 from layerscope.suggestion import suggestion
 from layerscope.text import escape
+from layerscope.units import parse_size
 
 KEYS = "keys"
 TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
@@ -30,6 +31,8 @@ def checked(document: dict[str, Any], *, key_ids: Collection[str], name_keys: Na
         if key != KEYS:
             _check_value(key, value)
     settings = msgspec.convert({**document, KEYS: _checked_keys(document.get(KEYS, {}), key_ids, name_keys)}, Settings)
+    if settings.limit_rate and not parse_size(settings.limit_rate):
+        raise BadSettings(f'`limit_rate = "{_shown(settings.limit_rate)}"`: must be a size above 0, such as 5MB')
     if len(set(settings.columns)) < len(settings.columns):
         raise BadSettings("`columns`: a column is named twice")
     return settings
@@ -42,6 +45,8 @@ def allowed(wanted: Any) -> str:
     if wanted is str:
         return "text in quotes"
     names = ", ".join(choices(wanted))
+    if not names:
+        return "a list of texts in quotes"
     return f"a list of any of {names}" if get_origin(wanted) is tuple else f"one of {names}"
 
 

@@ -16,6 +16,9 @@ DESCRIPTIONS = {
     "columns": "The columns before the name in the files pane, in this order",
     "sort": "How the files are sorted at start. Without this line: as they last were",
     "start": "What has the focus at start",
+    "insecure": "Registries that may answer without TLS, or with any certificate",
+    "limit_rate": "Bytes a second fetched from registries, such as 5MB. Empty: no limit",
+    "no_registry": "Whether an image that no engine has is an error, instead of being read in its registry",
     "empty_steps": "Whether the steps of the build that made no layer are shown among the layers",
 }
 _KEYS_COMMENT = """\

@@ -12,7 +12,7 @@ from layerscope.errors import BadSettings
 from layerscope.limits import TOML_DOTS
 from layerscope.settings.checks import NameKeys, checked
 from layerscope.settings.places import NAMED_BY, is_named, settings_path
-from layerscope.settings.settings import Settings
+from layerscope.settings.settings import REGISTRY_KEYS, Settings
 from layerscope.text import escape
 
 _NO_KEY = re.compile(rb"#[^\n]*|\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'", re.DOTALL)
@@ -30,6 +30,18 @@ def read_settings(path: Path | None = None, *, key_ids: Collection[str], name_ke
     place = path or settings_path()
     try:
         return checked(decode_toml(_read(place, must_exist=path is None and is_named())), key_ids=key_ids, name_keys=name_keys)
+    except BadSettings as error:
+        raise BadSettings(f"{escape(str(place))}: {error}") from error
+    except RecursionError as error:
+        raise BadSettings(f"{escape(str(place))}: nested too deeply") from error
+
+
+def read_registry_settings() -> Settings:
+    """Read what the config file says about registries, and check nothing else in it. Raises BadSettings."""
+    place = settings_path()
+    try:
+        document = decode_toml(_read(place, must_exist=is_named()))
+        return checked({key: document[key] for key in REGISTRY_KEYS if key in document}, key_ids=(), name_keys=str)
     except BadSettings as error:
         raise BadSettings(f"{escape(str(place))}: {error}") from error
     except RecursionError as error:

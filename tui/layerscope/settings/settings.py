@@ -12,13 +12,19 @@ SortOrder = Literal["name", "size", "change"]
 Start = Literal["layers", "files", "waste"]
 
 
+REGISTRY_KEYS = ("insecure", "limit_rate", "no_registry")
+"""Settings that every command reads, not the screen alone."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of config.toml.
 
     `theme`: a theme's name, which only the screen can check; empty: chosen by the terminal · `columns`: the columns before the
     name in the files pane, in this order, none twice · `sort`: None: as last used · `start`: the pane or view that has the
     focus at start · `empty_steps`: whether history steps that made no layer are shown · `keys`: binding id -> Textual's names
-    of its keys, separated by commas and without spaces.
+    of its keys, separated by commas and without spaces · `insecure`: hosts of registries that may answer without TLS ·
+    `limit_rate`: bytes a second that registries may send, as `parse_size` reads them; empty: all they can · `no_registry`:
+    whether a NAME that no engine has is an error, instead of being read in its registry.
     """
 
     theme: str = ""
@@ -27,6 +33,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sort: SortOrder | None = None
     start: Start = "layers"
     empty_steps: bool = True
+    insecure: tuple[str, ...] = ()
+    limit_rate: str = ""
+    no_registry: bool = False
     keys: dict[str, str] = {}
 
 

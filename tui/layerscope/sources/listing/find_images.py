@@ -44,6 +44,10 @@ def _find(reference: str, stdin: BinaryIO | None, engine_options: EngineOptions,
     location = locate(reference)
     if location.engine is not None:
         return _of_name(location.engine, engine_options, progress)
+    if location.registry is not None:
+        from layerscope.sources.listing.registry_images import image_in_registry
+
+        return image_in_registry(reference, engine_options, progress)
     from layerscope.sources.listing.archive_images import images_stored_at
 
     return images_stored_at(location, stdin=stdin, progress=progress)
@@ -53,6 +57,10 @@ def _of_name(wanted: EngineName, engine_options: EngineOptions, progress: Progre
     try:
         return _of_engine(wanted.kind, wanted.name, engine_options, progress)
     except NotFound as error:
+        if engine_options.or_registry and wanted.may_be_in_registry:
+            from layerscope.sources.listing.registry_images import image_in_registry
+
+            return image_in_registry(wanted.name, engine_options, progress)
         raise NotFound(f"{wanted.no_path}, and {error}" if wanted.no_path else str(error)) from error
 
 

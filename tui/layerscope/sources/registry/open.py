@@ -27,14 +27,14 @@ from layerscope.sources.documents.index import Leaf, leaves
 from layerscope.sources.documents.layout import REFERENCE_TYPE, images_at
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
-from layerscope.sources.location import Location
+from layerscope.sources.location import REGISTRY_URL, Location
 from layerscope.sources.registry.clouds import cloud_findings
 from layerscope.sources.registry.credentials import Credential, find_credential
 from layerscope.sources.registry.endpoint import RegistryEndpoint
-from layerscope.sources.registry.failures import NoSuchImage
+from layerscope.sources.registry.failures import NoSuchImage, RegistryFailed
 from layerscope.sources.registry.host_settings import HostSettings
 from layerscope.sources.registry.layer_reader import RegistryReader
-from layerscope.sources.registry.registry_name import RegistryName
+from layerscope.sources.registry.registry_name import RegistryName, parse_image_name
 from layerscope.sources.registry.repository import Document, Repository
 from layerscope.sources.registry.traffic import Traffic
 from layerscope.sources.registry.transport import Connection
@@ -46,17 +46,35 @@ def open_registry_image(
 ) -> Image:
     """Open an image that a registry has. Two or three small documents are fetched, and no byte of a layer.
 
+    If `reference` is empty, it becomes the full name of the image that was found.
     Raises RegistryFailed, AccessDenied, NoSuchImage, NotFound (no such platform), AmbiguousImage, BadDocument and NotAnImage.
     """
     progress(f"asking {escape(name.host)}", 0, 0)
     repository, top = _found(name, options)
     files = RegistryFiles(repository, top)
     found = _of_platform(_listed(files, top), platform, files.place)
+    reference = reference or f"{REGISTRY_URL}{repository.name}"
     location = Location(reference, None)
     candidate, _ = choose(images_at(files, found), location, platform)
     known = familiar(str(repository.name))
     reader_of = partial(_reader, repository, options.cache)
     return assemble(files, candidate, reference=reference, name=known, reader_of=reader_of)
+
+
+def open_instead_of_engine(
+    typed: str, missing: NotFound, *, platform: Platform | None, options: EngineOptions, progress: Progress
+) -> Image:
+    """Open an image that no engine has in its registry, and say so. Raises as `open_registry_image` does.
+
+    If the registry does not have it or does not answer, raises NotFound with both reasons; `missing` is the engines'.
+    """
+    name = parse_image_name(typed)
+    places = " or ".join(escape(str(full)) for full in HostSettings.of_this_machine(options.insecure).full_names(name))
+    options.say(f"no engine has {escape(typed)}; reading {places} in its registry (--no-registry prevents this)")
+    try:
+        return open_registry_image(name, reference="", platform=platform, options=options, progress=progress)
+    except RegistryFailed as error:
+        raise NotFound(f"{missing}; and in its registry: {error}") from error
 
 
 def connect(name: RegistryName, options: EngineOptions) -> Iterator[Repository]:
