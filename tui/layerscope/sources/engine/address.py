@@ -35,7 +35,7 @@ class EngineAddress:
 
     @property
     def host(self) -> str:
-        """The name or address of the machine; a word for a socket, where HTTP wants one all the same."""
+        """Return the name or address of the machine; a word for a socket, where HTTP wants one all the same."""
         return urlsplit(self.url).hostname or "engine"
 
     @property
@@ -106,7 +106,9 @@ def _tls_context(config: Any) -> ssl.SSLContext:
 
 
 def _proxy_for(url: str) -> str:
-    """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY say; empty for none. Raises ValueError for one of another kind."""
+    """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY say; empty for none. Raises ValueError for one of another
+    kind.
+    """
     from requests.utils import get_environ_proxies, select_proxy
 
     proxy: str = select_proxy(url, get_environ_proxies(url)) or ""

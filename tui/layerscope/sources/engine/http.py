@@ -38,7 +38,9 @@ class EngineTransport:
             self._idle.pop().close()
 
     def answer(self, path: str, *, seconds: float | None = None) -> tuple[int, bytes]:
-        """The status and body of a short answer to GET. Raises OSError, HTTPException, and ValueError for an endless one."""
+        """Return the status and body of a short answer to GET. Raises OSError, HTTPException, and ValueError for an endless
+        one.
+        """
         try:
             kept = self._idle.pop()
         except IndexError:  # none is free, perhaps since a moment ago
@@ -50,7 +52,7 @@ class EngineTransport:
         return self._answer(_EngineConnection(self._address), path, seconds)
 
     def start(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> EngineResponse:
-        """The response to a request that may take as long as it likes, on a connection of its own, which it closes."""
+        """Return the response to a request that may take as long as it likes, on a connection of its own, which it closes."""
         connection = _EngineConnection(self._address)
         try:
             return connection.respond(method, path, headers or {}, None)
@@ -95,7 +97,7 @@ class EngineResponse:
         return piece
 
     def body(self, most: int) -> bytes:
-        """All of it. Raises ValueError for one that goes on and on."""
+        """Return all of it. Raises ValueError for one that goes on and on."""
         body = bytearray()
         while piece := self.some(PIECE):
             body += piece

@@ -60,7 +60,7 @@ def open_registry_image(
 
 
 def connect(name: RegistryName, options: EngineOptions) -> Iterator[Repository]:
-    """The repositories that a name may stand for, in the order to try them; nothing is asked yet."""
+    """Yield the repositories that a name may stand for, in the order to try them; nothing is asked yet."""
     settings, traffic = HostSettings.of_this_machine(options.insecure), Traffic(options.bytes_per_second)
     for full in settings.full_names(name):
         connections = [Connection(each, partial(_credential, full, each), traffic) for each in settings.endpoints(full)]
@@ -73,7 +73,7 @@ def _credential(name: RegistryName, endpoint: RegistryEndpoint) -> Credential:
 
 
 def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Document]:
-    """The first repository that has the image, and its manifest or index. The last one's error is raised."""
+    """Return the first repository that has the image, and its manifest or index. The last one's error is raised."""
     repositories = list(connect(name, options))
     for repository in repositories[:-1]:
         with suppress(NoSuchImage):
@@ -82,7 +82,7 @@ def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Docu
 
 
 def _top(repository: Repository) -> Document:
-    """A tag is asked for by HEAD, which registries that count pulls do not count, and then read by its digest."""
+    """Return a tag is asked for by HEAD, which registries that count pulls do not count, and then read by its digest."""
     name = repository.name
     digest = name.digest or repository.resolve(name.tag)
     return repository.document(str(digest) if digest else name.tag)
@@ -103,7 +103,6 @@ class RegistryFiles:
 
     @property
     def place(self) -> str:
-        """See Files."""
         return escape(familiar(str(self.repository.name)))
 
     def has(self, name: str) -> bool:
@@ -119,7 +118,6 @@ class RegistryFiles:
         return Blob.of_bytes(self._documents[name])
 
     def names(self) -> list[bytes]:
-        """See Files."""
         return [name.encode() for name in self._documents]
 
     def _take(self, name: str, raw: bytes) -> None:
@@ -129,7 +127,7 @@ class RegistryFiles:
 
 
 def _listed(files: RegistryFiles, top: Document) -> list[Leaf]:
-    """The manifests that the registry has under the name: one, or those of an index."""
+    """Return the manifests that the registry has under the name: one, or those of an index."""
     name = blob_name(top.digest)
     if top.media_type in INDEXES or b'"manifests"' in top.raw:
         found = leaves(files, name)
