@@ -50,7 +50,7 @@ class Contents:
 
     @cached_property
     def layer_content_bytes(self) -> list[int]:
-        """Content bytes of each layer's regular-file entries (index 0 is layer 1)."""
+        """Return the content bytes of each layer's regular-file entries (index 0 is layer 1)."""
         return [int(self.tree.entries.size[start:stop].sum()) for start, stop in pairwise(self.stack.first)]
 
     @property

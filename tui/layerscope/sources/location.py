@@ -59,7 +59,7 @@ class Location:
 
     @property
     def is_stdin(self) -> bool:
-        """Tell whether it can be read only once."""
+        """Tell whether this is standard input, which can be read only once."""
         return self.path is None and self.engine is None and self.registry is None and not self.is_containerd
 
     @property

@@ -1,4 +1,4 @@
-"""The conversation with one engine: what its API is asked, and what it answers."""
+"""A client for one engine: sends requests to its API and decodes the answers."""
 
 from __future__ import annotations
 

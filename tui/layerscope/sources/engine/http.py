@@ -24,7 +24,7 @@ PIECE = 64 << 10
 
 
 class EngineTransport:
-    """Connections to one engine, those that are free kept for the next question. Used by several threads at a time."""
+    """Connections to one engine; free ones are kept for the next request. Used by several threads at a time."""
 
     def __init__(self, address: EngineAddress) -> None:
         self._address = address
@@ -75,7 +75,7 @@ class EngineTransport:
 
 
 class EngineResponse:
-    """An answer whose body is still to come. A context manager: leaving it closes the connection."""
+    """An answer whose body was not read yet. A context manager: leaving it closes the connection."""
 
     def __init__(self, connection: _EngineConnection, response: http.client.HTTPResponse, line: socket.socket) -> None:
         self._connection, self._response, self._line = connection, response, line
@@ -90,7 +90,9 @@ class EngineResponse:
         self.close()
 
     def some(self, size: int) -> bytes:
-        """What there is, at most `size` bytes; nothing only at the end. Raises IncompleteRead where the engine breaks off."""
+        """Return what has arrived, at most `size` bytes; empty only at the end. Raises IncompleteRead where the engine
+        breaks off.
+        """
         piece = self._response.read1(size)
         if not piece and self._response.length:
             raise http.client.IncompleteRead(b"", self._response.length)
@@ -107,7 +109,7 @@ class EngineResponse:
         return bytes(body)
 
     def shutdown(self) -> None:
-        """Wake up whoever waits for bytes in another thread, which closing a socket does not."""
+        """Wake up a thread that waits for bytes, which closing a socket does not."""
         with suppress(OSError):
             socket.socket.shutdown(self._line, socket.SHUT_RDWR)  # not TLS's, which would take the state from under the reader
 
@@ -126,7 +128,7 @@ class _EngineConnection(http.client.HTTPConnection):
         self._proxy_headers: dict[str, str] = {}
 
     def respond(self, method: str, path: str, headers: Mapping[str, str], seconds: float | None) -> EngineResponse:
-        """Ask, and wait for the first line of the answer and then for each piece for `seconds` at most."""
+        """Send a request; wait at most `seconds` for the first line of the answer, and then for each piece."""
         if self.sock is None:
             self.connect()
         line: socket.socket = self.sock
@@ -137,7 +139,7 @@ class _EngineConnection(http.client.HTTPConnection):
         return EngineResponse(self, self.getresponse(), line)
 
     def connect(self) -> None:
-        """See HTTPConnection: to the socket, the host, or the proxy before it."""
+        """Connect to the socket, the host, or the proxy before it."""
         address = self._address
         if address.socket is not None:
             self.sock = socket.socket(socket.AF_UNIX)

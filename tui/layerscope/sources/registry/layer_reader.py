@@ -52,7 +52,7 @@ class RegistryReader:
         return kept.read
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """See LayerReader. Raises RegistryFailed besides."""
+        """Read the layer. Raises RegistryFailed, too."""
         if self.unreadable:
             problem = Problem(layer, b"", f"its files cannot be read ({self.unreadable})", Severity.DAMAGE)
             return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
@@ -64,14 +64,14 @@ class RegistryReader:
         return numbered(read, layer)
 
     def content(self, read: ReadLayer) -> BlobContent | None:
-        """See LayerReader. Raises RegistryFailed besides."""
+        """Return the contents. Raises RegistryFailed, too."""
         if self.unreadable:
             return None
         blob = RangedBlob(self.repository, self.digest, self.stored_bytes)
         return BlobContent(blob, read.compression, read.seek_points, read.table.sparse)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
-        """See LayerReader. Raises RegistryFailed besides."""
+        """Return the hashes. Raises RegistryFailed, too."""
         passing = _PassingBlob(self.repository.stream(self.digest, self.stored_bytes), on_bytes)
         hashes, damage = hash_passing(passing, size=self.stored_bytes, algorithms=algorithms)
         return (hashes, damage) if not self.unreadable else (LayerHashes(hashes.stored, ""), self.unreadable)
@@ -121,7 +121,7 @@ class RangedBlob:
             return self._held[start - self._start : max(end - self._start, 0)]
 
     def forget(self, start: int, end: int) -> None:
-        """Nothing but the last window is held."""
+        """Do nothing: only the last window is in memory."""
 
     def _fetch(self, start: int, end: int) -> None:
         """Hold the bytes from `start` to `end` and some more."""

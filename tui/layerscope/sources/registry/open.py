@@ -106,11 +106,11 @@ class RegistryFiles:
         return escape(familiar(str(self.repository.name)))
 
     def has(self, name: str) -> bool:
-        """See Files. Whether a registry has a blob is not known before it is asked for."""
+        """Return True: only a request tells whether a registry has a blob."""
         return name.startswith("blobs/")
 
     def blob(self, name: str) -> Blob:
-        """See Files. Raises RegistryFailed besides."""
+        """Return the bytes of a blob. Raises RegistryFailed, too."""
         if name not in self._documents:
             digest = Digest.parse(name.removeprefix("blobs/").replace("/", ":", 1))
             is_manifest = name in self._manifests
@@ -146,10 +146,7 @@ class _Listed:
 
 
 def _of_platform(found: list[Leaf], platform: Platform | None, place: str) -> list[Leaf]:
-    """Those manifests that have to be read to choose one: the fitting ones, and those whose platform is not stated.
-
-    Raises NotFound and AmbiguousImage where the index shows already that none fits.
-    """
+    """Return the manifests to read in order to choose one: the fitting ones, and those whose platform is not stated."""
     images = [leaf for leaf in found if not _is_attestation(leaf.descriptor)]
     stated = [_Listed(leaf, leaf.descriptor.platform.platform) for leaf in images if leaf.descriptor.platform]
     silent = [leaf for leaf in images if not leaf.descriptor.platform]

@@ -54,11 +54,7 @@ def tag_pages(repository: Repository) -> Iterator[tuple[str, ...]]:
 
 
 def referrers(repository: Repository, digest: Digest) -> list[Descriptor]:
-    """What refers to a manifest: signatures, attestations, SOCI indexes (distribution-spec, "Listing Referrers").
-
-    A registry without that list keeps them under the tag `sha256-HEX`; one with neither has none, and neither has one that
-    refuses the question. Raises AccessDenied, and RegistryFailed for one that is busy or does not answer.
-    """
+    """List what refers to a manifest: signatures, attestations, SOCI indexes (distribution-spec, "Listing Referrers")."""
     connection = repository.connection
     start = connection.url(f"{repository.endpoint.repository}/referrers/{digest}")
     try:
