@@ -106,7 +106,7 @@ class RegistryFiles:
         return escape(familiar(str(self.repository.name)))
 
     def has(self, name: str) -> bool:
-        """Return True: only a request tells whether a registry has a blob."""
+        """Tell whether `name` is a blob's; only a request tells whether the registry has it."""
         return name.startswith("blobs/")
 
     def blob(self, name: str) -> Blob:
