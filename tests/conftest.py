@@ -68,7 +68,7 @@ def images() -> Path:
         pytest.skip("LAYERSCOPE_IMAGES=none")
     if not named:
         do_without("LAYERSCOPE_IMAGES names no directory")
-    assert Path(named).is_dir(), f"LAYERSCOPE_IMAGES={named} is no directory"
+    assert Path(named).is_dir(), f"LAYERSCOPE_IMAGES={named} is not a directory"
     return Path(named)
 
 

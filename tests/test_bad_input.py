@@ -321,7 +321,7 @@ MANIFESTS: dict[str, tuple[bytes, str]] = {
     "[[]]": (b"[[]]", "Expected `object`, got `array`"),
     "a string": (b'"x"', "Expected `array`, got `str`"),
     "a number": (b"1", "Expected `array`, got `int`"),
-    "an object": (b"{}", "is no list of images"),
+    "an object": (b"{}", "is not a list of images"),
     "[{}]": (b"[{}]", "missing required field `Config`"),
     "null fields": (b'[{"Config":null,"Layers":null}]', "missing required field `Config`"),
     "numbers": (b'[{"Config":1,"Layers":[1]}]', "Expected `str`, got `int`"),
@@ -331,8 +331,8 @@ MANIFESTS: dict[str, tuple[bytes, str]] = {
     "half a surrogate": (b'[{"Config":"\\ud800","Layers":[]}]', "is not JSON"),
     "more after it": (b"[] x", "is not JSON"),
     "NaN": (b"[NaN]", "is not JSON"),
-    "absent": (b'[{"Config":"nope.json","RepoTags":["x:1"],"Layers":["nope/layer.tar"]}]', "nope.json is not there"),
-    "control characters": (b'[{"Config":"a\\nb\\u001b[31m","Layers":[]}]', "a\\x0ab\\x1b[31m is not there"),
+    "absent": (b'[{"Config":"nope.json","RepoTags":["x:1"],"Layers":["nope/layer.tar"]}]', "nope.json is missing"),
+    "control characters": (b'[{"Config":"a\\nb\\u001b[31m","Layers":[]}]', "a\\x0ab\\x1b[31m is missing"),
     "deep arrays": (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
     "deep objects": (b'[{"Config":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}]", "nested too deeply"),
     "huge": (b"[" + b" " * (100 << 20) + b"]", "is longer than 8 MiB"),
@@ -384,7 +384,7 @@ def test_an_absent_layer_is_a_problem_and_the_rest_is_shown(tmp_path: Path, caps
     name = digest(settings).removeprefix("sha256:") + ".json"
     files["manifest.json"] = dump([{"Config": name, "Layers": [f"{0:064x}/layer.tar", "gone/layer.tar"]}])
     (tmp_path / "image.tar").write_bytes(tar(files))
-    assert_problem(ran(capsys, tmp_path / "image.tar"), "its bytes are not there (gone/layer.tar is not there)")
+    assert_problem(ran(capsys, tmp_path / "image.tar"), "its bytes are not there (gone/layer.tar is missing)")
 
 
 def test_digests_that_do_not_match_fail_the_verification(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -402,7 +402,7 @@ def test_indexes_nested_without_end_are_refused(tmp_path: Path, capsys: pytest.C
     found = layout.image(BASE)
     for _ in range(200):
         found = layout.index(found)
-    assert_refused(ran(capsys, write_directory(tmp_path, layout.files(found))), "nested without end")
+    assert_refused(ran(capsys, write_directory(tmp_path, layout.files(found))), "nested too deeply")
 
 
 @pytest.fixture

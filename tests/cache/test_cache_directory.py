@@ -181,7 +181,7 @@ def test_a_file_in_the_place_of_the_directory_is_done_without(place: Path) -> No
     place.parent.mkdir()
     place.write_bytes(b"mine")
     assert without_cache(place) == "it is not a directory"
-    assert without_cache(place / "deeper") == "it cannot be looked at (Not a directory)"
+    assert without_cache(place / "deeper") == "it cannot be accessed (Not a directory)"
     assert place.read_bytes() == b"mine"
 
 

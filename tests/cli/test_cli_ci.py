@@ -511,7 +511,7 @@ def test_a_first_configuration_overwrites_nothing(here: Path, good: Path, capsys
     (here / "layerscope.toml").write_text("mine")
     done = ran(capsys, "ci", "--init", good)
     assert done.code == 2
-    assert "layerscope.toml exists already" in done.err
+    assert "layerscope.toml already exists" in done.err
     assert (here / "layerscope.toml").read_text() == "mine"
     assert ran(capsys, "ci", "--init", good, "--config", "other.toml").code == 0
     assert (here / "other.toml").exists()
@@ -572,7 +572,7 @@ def test_a_damaged_baseline_is_no_verdict(here: Path, good: Path, capsys: pytest
     (here / "lock.json").write_text('{"schema": "layerscope.baseline/1"')
     done = ran(capsys, "ci", good, "--baseline", "lock.json")
     assert done.code == 2
-    assert done.err.startswith("layerscope: lock.json: no baseline that `layerscope baseline` wrote")
+    assert done.err.startswith("layerscope: lock.json: not a baseline written by `layerscope baseline`")
 
 
 def test_a_baseline_does_not_overwrite_the_image(good: Path, capsys: pytest.CaptureFixture[str]) -> None:

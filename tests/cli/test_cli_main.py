@@ -280,7 +280,7 @@ def test_too_little_memory_is_a_sentence(
 
     monkeypatch.setattr("layerscope.search.find_nodes.find_nodes", fail)
     done = ran(capsys, "find", archive, "x")
-    assert (done.code, done.out, done.err) == (2, "", "layerscope: out of memory: this image needs more than there is\n")
+    assert (done.code, done.out, done.err) == (2, "", "layerscope: out of memory: this image needs more than is available\n")
 
 
 @pytest.mark.parametrize("command", ["ci", "verify", "diff"])

@@ -29,6 +29,7 @@ from support.documentation import (
     commands,
     layerscope_calls,
     run_blocks,
+    title,
     tokens,
 )
 from support.image_builder import file, image, layer
@@ -52,7 +53,7 @@ def old_and_new(directory: Path) -> None:
         (directory / f"{name}.tar").write_bytes(image(base, built, tag=f"app:{name}"))
 
 
-@pytest.mark.parametrize("document", sorted({block.document for block in RUN}), ids=lambda path: path.name)
+@pytest.mark.parametrize("document", sorted({block.document for block in RUN}), ids=title)
 def test_a_document_shows_what_its_commands_print(document: Path, tmp_path: Path) -> None:
     session = tmp_path / "session"
     (session / "work").mkdir(parents=True)

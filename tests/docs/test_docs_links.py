@@ -8,13 +8,13 @@ from urllib.parse import unquote
 
 import pytest
 
-from support.documentation import DOCUMENTS, ROOT, anchors, links
+from support.documentation import DOCUMENTS, ROOT, anchors, links, title
 
 STALE = re.compile(r"OWNER/|\(app\)|not built yet|DESIGN\.md|MOVES\.md|/work/|pypi\.org|\bTODO\b|\bFIXME\b", re.IGNORECASE)
 README_LINES = 130
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_every_link_leads_somewhere(document: Path) -> None:
     broken = []
     for link in links(document):
@@ -38,7 +38,7 @@ def test_the_index_and_the_readme_lead_to_every_page() -> None:
     assert {f"docs/{page}" for page in pages} <= set(links(ROOT / "README.md"))
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_no_document_has_stale_words(document: Path) -> None:
     assert STALE.findall(document.read_text("utf-8")) == []
 

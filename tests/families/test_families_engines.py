@@ -269,8 +269,8 @@ def test_another_engines_storage_is_not_taken_for_podmans(podman: RunningEngine,
 @pytest.mark.parametrize(
     ("answers", "sentence"),
     [
-        ({"/images/json": [{"Id": 5}]}, "answers what no image can be"),
-        ({"/images/json": "no"}, "answers what no image can be"),
+        ({"/images/json": [{"Id": 5}]}, "list of images is invalid"),
+        ({"/images/json": "no"}, "list of images is invalid"),
         (
             {"/images/json": [{"Id": "sha256:1"}], "/images/sha256:1/json": {"Id": "x", "RootFS": {"Layers": ["../etc"]}}},
             "is not a digest",
@@ -302,7 +302,7 @@ def test_an_engine_that_goes_away_is_a_sentence(tmp_path: Path) -> None:
     ):
         assert asking.ask("/images/x/history") is None
         assert asking.ask("/version")["ApiVersion"] == "1.41"
-    with pytest.raises(EngineFailed, match="does not run there"):
+    with pytest.raises(EngineFailed, match="is not running there"):
         Engine.connect(Endpoint(EngineKind.DOCKER, engine.address))
 
 

@@ -68,7 +68,7 @@ def test_all_before_a_wrong_checksum_is_shown_and_no_cut_is_told(stored: bytes, 
         assert [read.table.entries.paths[row] for row in range(len(read.table.entries))] == [b"first", b"second", b"last"]
         (problem,) = read.table.problems
         assert (problem.is_fatal, words in problem.text, "truncated" in problem.text) == (True, True, False)
-        assert "the end of its tar comes before that, so that all of its entries are shown" in problem.text
+        assert "its tar ends before that, so all of its entries are shown" in problem.text
 
 
 @pytest.mark.parametrize(("stored", "words"), list(WRONG_CHECKS.values())[:3], ids=list(WRONG_CHECKS)[:3])
@@ -136,7 +136,7 @@ def test_a_layer_that_is_something_else_is_called_that(
     path = write_tar(tmp_path / "image.tar", saved(stored))
     for arguments in (["ci"], ["--text"], ["ci", "--no-verify"]):
         done = ran(capsys, *arguments[:1], path, *arguments[1:])
-        assert (done.code, f"it is no tar but {words}" in done.err, "checksum is wrong" in done.err) == (2, True, False)
+        assert (done.code, f"it is not a tar but {words}" in done.err, "checksum is wrong" in done.err) == (2, True, False)
 
 
 SEALED: dict[str, tuple[str, dict[str, str], str]] = {

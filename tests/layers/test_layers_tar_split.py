@@ -129,7 +129,7 @@ def test_a_truncated_record_is_a_problem_that_names_the_offset(record: Path) -> 
 )
 def test_a_line_that_is_no_record_is_a_problem_that_names_it(record: Path, line: bytes) -> None:
     record.write_bytes(gzip.compress(lines(split(layer("a").tar())) + line + b"\n"))
-    assert f"{record}: line 4 is no record of tar-split" in problem(record)
+    assert f"{record}: line 4 is not a tar-split record" in problem(record)
 
 
 def test_a_record_of_an_unknown_type_is_a_problem(record: Path) -> None:

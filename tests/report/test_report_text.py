@@ -43,8 +43,8 @@ Worst paths
 
 0.9% efficient: a container never sees 99 of every 100 bytes in the layers.
 2.02 kB wasted on disk, ≈{wasted} B on the wire.
-The layers are stored uncompressed here; a registry would carry less.
-Which layers are the base's is not known (--base N or --base IMAGE tells).
+The layers are stored uncompressed here; a registry would store less.
+Which layers belong to the base is unknown (--base N or --base IMAGE sets it).
 """
 WIDE = "日本語の長い長いファイル名" * 10
 COMBINING = "e\u0301" * 300
@@ -123,7 +123,7 @@ def test_damage_is_a_problem_in_the_report_and_on_standard_error(tmp_path: Path,
 
 def test_ten_problems_are_shown_and_the_rest_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = ran(capsys, written(tmp_path / "image.tar", layer(*(f"d{number}/.wh." for number in range(30)))))
-    assert done.out.count("a whiteout that names nothing") == 10
+    assert done.out.count("a whiteout without a name") == 10
     assert "  and 21 more (--json lists all)\n" in done.out  # the last says that engines make the directories
 
 

@@ -286,13 +286,18 @@ def test_the_catalog_asks_for_its_own_scope(tokens: tuple[str, TokenServer]) -> 
 # TLS
 
 
-@contextmanager
-def with_tls(directory: Path) -> Iterator[str]:
+def own_certificate(directory: Path) -> None:
+    """Write key.pem and cert.pem, which vouches for itself."""
     requires("openssl")
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
     command += ["-subj", "/CN=127.0.0.1", "-days", "1", "-addext", "subjectAltName=IP:127.0.0.1"]
     command += ["-addext", "keyUsage=critical,keyCertSign,digitalSignature"]
     subprocess.run(command, cwd=directory, check=True, capture_output=True)
+
+
+@contextmanager
+def with_tls(directory: Path) -> Iterator[str]:
+    own_certificate(directory)
     with registry(http={"tls": {"certificate": str(directory / "cert.pem"), "key": str(directory / "key.pem")}}) as host:
         pushed(host, directory, "team/app:1")
         yield host
@@ -300,7 +305,7 @@ def with_tls(directory: Path) -> Iterator[str]:
 
 def test_an_authority_of_certs_d_is_trusted_and_no_other(tmp_path: Path) -> None:
     with with_tls(tmp_path) as host:
-        with pytest.raises(RegistryFailed, match=rf"certificate that nobody here vouches for.*--insecure {host}"):
+        with pytest.raises(RegistryFailed, match=rf"certificate that this machine does not trust.*--insecure {host}"):
             opened(f"{host}/team/app:1").document("1")
         kept = tmp_path / "etc/docker/certs.d" / host
         kept.mkdir(parents=True)
@@ -310,6 +315,43 @@ def test_an_authority_of_certs_d_is_trusted_and_no_other(tmp_path: Path) -> None
         assert repository.connection.base == f"https://{host}"
         insecure = HostSettings(root=Path("/nonexistent"), insecure=frozenset({host}))
         assert layers_of(opened(f"{host}/team/app:1", settings=insecure), "1").layers
+
+
+def test_a_client_certificate_of_certs_d_is_shown_to_a_registry_that_wants_one(tmp_path: Path) -> None:
+    own_certificate(tmp_path)
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    settings = {"certificate": str(certificate), "key": str(key), "clientcas": [str(certificate)]}
+    with registry(http={"tls": settings}) as host:
+        kept = tmp_path / "etc/docker/certs.d" / host
+        kept.mkdir(parents=True)
+        (kept / "ca.crt").write_bytes(certificate.read_bytes())
+        with pytest.raises(RegistryFailed, match=r"wants a certificate of this client.*client\.cert"):
+            opened(f"{host}/app:1", settings=HostSettings(root=tmp_path)).document("1")
+        (kept / "client.cert").write_bytes(certificate.read_bytes())
+        (kept / "client.key").write_bytes(key.read_bytes())
+        with pytest.raises(NoSuchImage, match="has no manifest"):
+            opened(f"{host}/app:1", settings=HostSettings(root=tmp_path)).document("1")
+
+
+# Mirrors
+
+
+def test_a_mirror_is_asked_first_and_the_registry_where_the_mirror_does_not_answer(plain: str, tmp_path: Path) -> None:
+    with registry(proxy={"remoteurl": f"http://{plain}"}) as mirror:
+        (tmp_path / "etc/containers").mkdir(parents=True)
+        lines = [f'[[registry]]\nlocation = "{plain}"', f'[[registry.mirror]]\nlocation = "{mirror}"\ninsecure = true']
+        (tmp_path / "etc/containers/registries.conf").write_text("\n".join(lines))
+        traffic = Traffic()
+        repository = opened(f"{plain}/team/app:1", settings=HostSettings(root=tmp_path), traffic=traffic)
+        wanted = opened(f"{plain}/team/app:1").document("1")
+        assert repository.document("1") == wanted
+        assert repository.endpoint.host == mirror
+        [first, *_] = layers_of(repository, "1").layers
+        assert Digest.of(b"".join(repository.stream(first.digest, first.size))) == first.digest
+        assert not any(plain in each for each in traffic.requests)
+    repository = opened(f"{plain}/team/app:1", settings=HostSettings(root=tmp_path))
+    assert repository.document("1") == wanted
+    assert repository.endpoint.host == plain
 
 
 # What other tools pushed, and what was spoiled in the store

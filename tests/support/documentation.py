@@ -41,7 +41,7 @@ class Block:
     file: str = ""
 
     def __str__(self) -> str:
-        return f"{self.document.relative_to(ROOT)}:{self.line}"
+        return f"{title(self.document)}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,10 @@ class Command:
 
     typed: str
     output: tuple[str, ...]
+
+
+def title(document: Path) -> str:
+    return str(document.relative_to(ROOT))
 
 
 @cache

@@ -26,7 +26,7 @@ WORTH_A_PROCESS = 512 << 20
 Reads = dict[int, ReadLayer]
 """Layers that were read, by number."""
 OnLayer = Callable[[int, ReadLayer], None]
-"""Told of each layer that was read: its number, and what it holds."""
+"""Called with each layer that was read: its number and content."""
 
 
 def read_layers(

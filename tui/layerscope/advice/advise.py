@@ -30,7 +30,7 @@ FINDERS = (
     find_shadowed,
     find_live_duplicates,
 )
-"""In this order: a byte belongs to the first that explains it."""
+"""Finders of fixes, in order: a byte belongs to the first one that explains it."""
 UNMAPPED = Mapping({}, {}, None, is_recognized=False)
 
 
@@ -55,7 +55,7 @@ def _name(path: Path, root: Path) -> str:
 def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:
     if mapping.is_recognized:
         return ()
-    return (f"The image's history does not look like {escape(name)}, so layers are named and no lines.",)
+    return (f"The image's history does not match {escape(name)}, so fixes name layers instead of lines.",)
 
 
 def _fixes(analysis: Analysis, mapping: Mapping) -> tuple[Fix, ...]:

@@ -1,4 +1,4 @@
-"""The index cache as a whole: layers found and kept, and what is noted of images."""
+"""The layer cache as a whole: stored layers, and notes about images."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """The layers kept in a directory, `limit` bytes of them at most.
+    """The layers stored in a directory, `limit` bytes of them at most.
 
-    `trouble` says why nothing is found or kept; empty where all is well. Nothing here raises: what cannot be used is absent.
+    `trouble` says why nothing is found or stored; empty if all is well. Nothing here raises: what cannot be used is absent.
     """
 
     directory: Path

@@ -31,7 +31,7 @@ class _Cached:
 
     @property
     def stored_bytes(self) -> int:
-        """The other reader's: a report says the same with and without the cache."""
+        """Return the other reader's count, so that a report is the same with and without the cache."""
         return self.reader.stored_bytes
 
     @property
@@ -41,6 +41,10 @@ class _Cached:
     @property
     def is_plain(self) -> bool:
         return self.reader.is_plain
+
+    @property
+    def is_as_pulled(self) -> bool:
+        return self.reader.is_as_pulled
 
     @property
     def missing_bytes(self) -> str:
@@ -55,7 +59,7 @@ class _Cached:
         return self.reader.unreadable
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """The other reader's content. It gets a table that it may not have made itself."""
+        """Return the other reader's content, for a table that may be from the cache."""
         return self.reader.content(read)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:

@@ -15,7 +15,7 @@ Numbers = npt.NDArray[np.generic]
 Longs = npt.NDArray[np.int64]
 
 ALIGNMENT = 16
-"""Columns start at multiples of this, so that they are read where they lie."""
+"""Columns start at multiples of this, so that they can be read in place."""
 WIDTHS = ("<u1", "<u2", "<u4")
 WIDEST = "<i8"
 FASTEST = 1
@@ -27,7 +27,7 @@ class Unusable(Exception):
 
 
 class Stretch(msgspec.Struct, array_like=True, frozen=True):
-    """Where a column lies in the body, in bytes, and numpy's name for its numbers."""
+    """The position of a column in the body, in bytes, and numpy's name for its numbers."""
 
     dtype: str
     start: int

@@ -1,4 +1,4 @@
-"""The cache's directory: only files of ours, written completely or not at all, limited in total size."""
+"""The cache's directory: only files of this program, written completely or not at all, limited in total size."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KeptFile:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is a note of an image; else it is a layer."""
+        """Tell whether it is a note of an image; else it is a layer."""
         return self.name.endswith(f".{IMAGE}")
 
 
@@ -45,7 +45,7 @@ def why_not(directory: Path) -> str:
     except FileNotFoundError:
         return _why_not_made(directory)
     except OSError as error:
-        return f"it cannot be looked at ({error.strerror})"
+        return f"it cannot be accessed ({error.strerror})"
     return _why_not_used(found) or ("" if os.access(directory, os.W_OK | os.X_OK) else "it cannot be written to")
 
 
@@ -58,14 +58,16 @@ def _why_not_used(found: os.stat_result) -> str:
 
 
 def _why_not_made(directory: Path) -> str:
-    """Say why a missing directory cannot be created. Root creates none in another user's home, who could not use it then."""
+    """Say why a missing directory cannot be created. Root does not create one in another user's home, where that user could
+    not use it.
+    """
     for parent in directory.parents:
         with suppress(FileNotFoundError):
             found = parent.stat()
             if os.geteuid() == 0 and found.st_uid != 0:
                 return f"{parent} belongs to another user"
             return "" if os.access(parent, os.W_OK | os.X_OK) else f"{parent} cannot be written to"
-    return "nothing above it is there"
+    return "none of its parent directories exists"
 
 
 def read(directory: Path, name: str) -> bytes | None:
@@ -99,7 +101,7 @@ def remove(directory: Path, name: str) -> bool:
 
 
 def kept_files(directory: Path) -> list[KeptFile]:
-    """List every file of ours, least recently used first; nothing where the directory cannot be read."""
+    """List every file of the cache, least recently used first; nothing if the directory cannot be read."""
     found = [
         KeptFile(entry.name, status.st_size, status.st_mtime) for entry, status in _files(directory) if is_name(entry.name)
     ]

@@ -15,7 +15,7 @@ MODES = 0o7777
 
 
 class EntryStretches(msgspec.Struct, array_like=True, frozen=True):
-    """Where each column of `Entries` is in the body."""
+    """The position of each column of `Entries` in the body."""
 
     paths: Names
     kind: Stretch
@@ -30,7 +30,7 @@ class EntryStretches(msgspec.Struct, array_like=True, frozen=True):
 
 
 def add_entries(writer: ColumnWriter, entries: Entries) -> EntryStretches:
-    """Write every column of `entries`; ids that are all unknown take nothing."""
+    """Write every column of `entries`; ids that are all unknown take no space."""
     return EntryStretches(
         paths=writer.add_names(entries.paths),
         kind=writer.add(entries.kind, "<u1"),

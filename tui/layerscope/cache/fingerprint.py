@@ -1,4 +1,4 @@
-"""The proof that stored bytes are those that a cached table was read from."""
+"""Fingerprints that prove that stored bytes are those from which a cached table was read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from layerscope.progress import ignore
 PIECE = 1 << 20
 """Mapped bytes hashed at a time."""
 STRIDE = 16 << 20
-"""Mapped bytes hashed before their pages are let go."""
+"""Mapped bytes hashed before their pages are released."""
 
 
 class Fingerprint(msgspec.Struct, array_like=True, frozen=True):

@@ -29,7 +29,7 @@ from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap
 
 FORMAT = 5
-"""To be raised with every change of this format, and of what reading a layer makes of its bytes."""
+"""Raise it with every change of this format, and of the table that reading a layer gives."""
 MAGIC = b"\x93LSINDEX"
 _START = struct.Struct("<8s16s")
 _LENGTHS = struct.Struct("<II")
@@ -39,7 +39,9 @@ T = TypeVar("T")
 
 
 class _Rest(msgspec.Struct, array_like=True, frozen=True):
-    """All that is not a column. A problem's layer number is not kept: the layer may be another's number tomorrow."""
+    """Everything that is not a column. A problem's layer number is not stored: in another image the layer may have another
+    number.
+    """
 
     made_by: str
     name: str

@@ -1,4 +1,4 @@
-"""What is remembered of an engine's image besides its layers, as one file: a few documents, in a form that is the keeper's."""
+"""Cached notes about an engine's image besides its layers: one file with a few documents, in the writer's own format."""
 
 from __future__ import annotations
 

@@ -9,10 +9,13 @@ from enum import StrEnum
 from layerscope.oci.digest import Digest
 
 STORED = "stored"
-"""The ending of what was read from stored bytes in a file, and has to be proved by them."""
+"""The file ending of tables that were read from stored bytes, whose fingerprint must match."""
+
+PROVED = "proved"
+"""The ending of what was read from a registry's blob, all of which hashed to the digest that names the file."""
 
 IMAGE = "image"
-"""The ending of what is noted of an engine's image."""
+"""The file ending of notes about an engine's image."""
 
 
 class IdKind(StrEnum):
@@ -23,7 +26,7 @@ class IdKind(StrEnum):
     CRC64 = "crc64"
 
 
-_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{IMAGE}|{'|'.join(IdKind)})")
+_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{IMAGE}|{'|'.join(IdKind)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,11 @@ class CacheKey:
 
     @property
     def name(self) -> str:
-        """File name; empty for digests that are not cached."""
+        """Return the file name; empty for digests that are not cached."""
         name = f"{self.digest.replace(':', '-')}.{self.ending}"
         return name if is_name(name) else ""
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a file of this name is ours."""
+    """Tell whether a file of this name belongs to the cache."""
     return _NAME.fullmatch(name) is not None

@@ -16,7 +16,7 @@ from layerscope.oci.digest import Digest
 from layerscope.progress import ignore
 
 WORTH_KEEPING = 256 << 10
-"""Stored bytes of a compressed layer from which looking it up is cheaper than inflating it (1 ms)."""
+"""The least stored bytes of a compressed layer for which a cache lookup is faster than inflating it (1 ms)."""
 
 
 def find_stored(
@@ -31,9 +31,9 @@ def find_stored(
     """Look up the layer of these stored bytes and verify all of them. `digest` is what the image states for them, stored or
     unpacked.
 
-    None, too, where LAYERSCOPE_MAX_UNPACKED has become less than what they unpack to, and where they are to be hashed
-    (`hash_with`) and were not when they were kept; those that were kept have the hashes of these very bytes. There are no seek
-    points: contents are found by unpacking from the start.
+    Returns None, too, if they unpack to more than LAYERSCOPE_MAX_UNPACKED now allows, or if hashes are needed (`hash_with`)
+    that were not stored; stored hashes are those of these very bytes. There are no seek points: contents are found by unpacking
+    from the start.
     """
     if digest is None or not _is_worth_keeping(blob):
         return None

@@ -1,4 +1,4 @@
-"""What one image has that another has not: layers by diff_id, and files as a container sees them."""
+"""Comparison of two images: layers by diff_id, and files as a container sees them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Nodes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """`old` against `new`. The columns are of the paths that differ after the last layers, the most bytes first.
+    """The comparison of `old` and `new`. The columns are of the paths that differ after the last layers, the most bytes
+    first.
 
     `change` is a Change (uint8), never UNCHANGED; `aspects` what differs of a path that is in both (uint16, bits of
-    `compare.entries.Aspect`; KIND also where only one image has an entry of its own for a directory); `old_node` and
-    `new_node` are the path's nodes in the two trees, -1 where it is not seen (int64); `old_size` and `new_size` its content
-    bytes there (int64; directories have none).
-    `shared_layers` is the number of leading layers that both have. `directory_times` is the number of directories that differ
-    in their time alone, which are not among the rows: every build writes those anew; `uncompared` that of files of one size
-    that could not be compared.
+    `compare.entries.Aspect`; KIND also where only one image has an entry of its own for a directory); `old_node` and `new_node`
+    are the path's nodes in the two trees, -1 where it is not visible (int64); `old_size` and `new_size` its content bytes there
+    (int64; directories have none). `shared_layers` is the number of leading layers that both have. `directory_times` is the
+    number of directories that differ only in their time, which are not among the rows: every build writes new ones;
+    `uncompared` that of files of equal size that could not be compared.
     """
 
     old: Analysis
@@ -45,7 +45,7 @@ class Comparison:
         return len(self.change)
 
     def path(self, row: int) -> bytes:
-        """The path that a row is about."""
+        """Return the path of a row."""
         node = int(self.new_node[row])
         if node >= 0:
             return self.new.tree.nodes.paths[node]
@@ -53,27 +53,27 @@ class Comparison:
 
     @property
     def content_grown(self) -> int:
-        """How many content bytes more the new image has."""
+        """Return the content bytes of the new image minus those of the old one."""
         return self.new.waste.content_bytes - self.old.waste.content_bytes
 
     @property
     def wasted_grown(self) -> int:
-        """How many wasted bytes more the new image has."""
+        """Return the wasted bytes of the new image minus those of the old one."""
         return self.new.waste.wasted_bytes - self.old.waste.wasted_bytes
 
     def count(self, change: Change) -> int:
-        """How many paths differ so."""
+        """Count the paths with one of these changes."""
         return int(np.count_nonzero(self.change == change))
 
     def bytes_of(self, change: Change) -> int:
-        """Content bytes that are there more (REMOVED: less) because of paths that differ so."""
+        """Return the content bytes that paths with one of these changes add, or for REMOVED take away."""
         rows = self.change == change
         return abs(int(self.new_size[rows].sum()) - int(self.old_size[rows].sum()))
 
 
 def compare(old: Analysis, new: Analysis) -> Comparison:
-    """Hold two images against each other. A path is MODIFIED when its kind, size, content, mode, owner, link target, device
-    number, extended attributes or time differs; contents of one size are read where their identity is not known.
+    """Compare two images. A path is MODIFIED when its kind, size, content, mode, owner, link target, device number, extended
+    attributes or time differs; contents of equal size are read where their identity is not known.
     """
     before, after = _last_view(old), _last_view(new)
     pairs = _matched(before, after)
@@ -106,7 +106,7 @@ def compare(old: Analysis, new: Analysis) -> Comparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PathDifferences:
-    """What differs of paths that are in both images."""
+    """The differences of paths that are in both images."""
 
     aspects: npt.NDArray[np.uint16]
     directory_times: int
@@ -114,7 +114,7 @@ class _PathDifferences:
 
 
 def _aspects(old: Analysis, new: Analysis, left: Ints, right: Ints) -> _PathDifferences:
-    """Of pairs of entries that are seen in both; a directory that no entry names differs from one that has an entry."""
+    """Compare pairs of visible entries; a directory that no entry names differs from one that has an entry."""
     aspects = np.where((left < 0) != (right < 0), np.uint16(Aspect.KIND), np.uint16(0))
     rows = np.flatnonzero((left >= 0) & (right >= 0))
     pairs = compare_entries(old, new, left[rows], right[rows])
@@ -137,7 +137,7 @@ def _shared_layers(old: Analysis, new: Analysis) -> int:
 
 
 def _matched(before: View, after: View) -> Nodes:
-    """Shape (n, 2): the nodes of each path that is seen in either, -1 where it is not; without the root."""
+    """Return the nodes of each path that is visible in either image, shape (n, 2): -1 where it is not; without the root."""
     old_nodes, new_nodes = (np.flatnonzero(view.is_visible[1:]) + 1 for view in (before, after))
     old_paths = {before.tree.nodes.paths[node]: node for node in old_nodes.tolist()}
     new_paths = after.tree.nodes.paths

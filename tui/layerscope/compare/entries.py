@@ -1,4 +1,4 @@
-"""What differs between an entry of one image and one of another, as a container sees them: a hard link is its content."""
+"""Comparison of entries of two images as a container sees them: a hard link is its content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Aspect(IntFlag):
-    """One thing that may differ. The numbers are bits of the `aspects` column."""
+    """A property that may differ. The numbers are bits of the `aspects` column."""
 
     KIND = 1
     SIZE = 2
@@ -34,12 +34,12 @@ class Aspect(IntFlag):
 
     @property
     def words(self) -> list[str]:
-        """The names of all that are set, in lower case."""
+        """Return the names of all bits that are set, in lower case."""
         return [aspect.name.lower() for aspect in Aspect if aspect in self and aspect.name]
 
 
 IS_OTHER = Aspect.KIND | Aspect.SIZE | Aspect.CONTENT | Aspect.TARGET | Aspect.DEVICE
-"""What makes a path another thing."""
+"""Aspects that make a path a different thing."""
 METADATA = Aspect.MODE | Aspect.OWNER | Aspect.XATTRS
 
 
@@ -47,8 +47,8 @@ METADATA = Aspect.MODE | Aspect.OWNER | Aspect.XATTRS
 class PairedEntries:
     """Entries `left` of `old` and `right` of `new`, side by side, by their numbers among those of all layers (int64).
 
-    `aspects` is what differs (uint16, bits of Aspect); `is_uncompared` marks files of one size of which at least one cannot be
-    read.
+    `aspects` is what differs (uint16, bits of Aspect); `is_uncompared` marks files of equal size of which at least one cannot
+    be read.
     """
 
     old: Analysis
@@ -59,12 +59,12 @@ class PairedEntries:
     is_uncompared: Mask
 
     def has(self, aspects: Aspect) -> Mask:
-        """Which pairs differ in at least one of these."""
+        """Return which pairs differ in at least one of these aspects."""
         return np.asarray(self.aspects & np.uint16(aspects), bool)
 
 
 def compare_entries(old: Analysis, new: Analysis, left: Longs | Ints, right: Longs | Ints) -> PairedEntries:
-    """Compare entries pair by pair. Contents of one size are read where their identity is not known."""
+    """Compare entries pair by pair. Contents of equal size are read where their identity is not known."""
     pairs = PairedEntries(
         old, new, left.astype(np.int64), right.astype(np.int64), np.zeros(len(left), np.uint16), np.zeros(len(left), bool)
     )
@@ -75,7 +75,7 @@ def compare_entries(old: Analysis, new: Analysis, left: Longs | Ints, right: Lon
 
 
 def origins(tree: Tree, entries: Longs) -> Longs:
-    """The entry that brought what each one shows; a hard link that leads nowhere is its own."""
+    """Return the entry with the content of each one: a hard link's target; a broken hard link is its own."""
     found = tree.origin[entries]
     return np.where(found >= 0, found, entries)
 
@@ -118,7 +118,7 @@ def _mark(pairs: PairedEntries, aspect: Aspect, differs: Mask) -> None:
 
 
 def _is_of_one_layer(old: Analysis, new: Analysis, left: Longs, right: Longs) -> Mask:
-    """Which pairs are the same entry of one layer that both images have: their contents need no comparing."""
+    """Return which pairs are the same entry of a layer that both images have: their contents need no comparison."""
     numbers = {layer.diff_id: index for index, layer in enumerate(new.image.layers, 1) if layer.diff_id is not None}
     partner = np.array([0, *(numbers.get(layer.diff_id, 0) if layer.diff_id else 0 for layer in old.image.layers)], np.int64)
     layer, other = partner[old.tree.entry_layer[left]], new.tree.entry_layer[right]
@@ -127,7 +127,7 @@ def _is_of_one_layer(old: Analysis, new: Analysis, left: Longs, right: Longs) ->
 
 
 def _same_contents(old: Analysis, new: Analysis, left: Longs, right: Longs) -> tuple[Mask, Mask]:
-    """For files of one size, above 0: whether their contents are the same, and whether that is known."""
+    """Return, for files of equal size above 0, whether their contents are the same, and whether that is known."""
     mine, theirs = old.tree.entries.content_id[left], new.tree.entries.content_id[right]
     hashed = np.flatnonzero(~(is_crc(mine) & is_crc(theirs)))
     mine[hashed], theirs[hashed] = old.identity.hashes(left[hashed]), new.identity.hashes(right[hashed])

@@ -164,7 +164,7 @@ def _merged(value: yaml.Node) -> list[yaml.MappingNode]:
 
 
 def _text(node: yaml.Node) -> str | None:
-    """A value as YAML has it, made text as dive does; None where nothing is written."""
+    """Convert a YAML value to text as dive does; None if nothing is written."""
     if not isinstance(node, yaml.ScalarNode):
         raise _bad(node, "a value is a number or a word")
     text = str(node.value)

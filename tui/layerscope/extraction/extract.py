@@ -61,7 +61,7 @@ def _place(view: View, node: int, destination: Path) -> tuple[Path, bytes]:
         return destination, view.tree.nodes.name(node)
     if not destination.parent.is_dir() or destination.name in ("", ".."):
         shown = escape(os.fsencode(destination))
-        raise CannotWrite(f"{shown} cannot be made: {escape(os.fsencode(destination.parent))} is no directory")
+        raise CannotWrite(f"{shown} cannot be created: {escape(os.fsencode(destination.parent))} is not a directory")
     return destination.parent, os.fsencode(destination.name)
 
 
@@ -78,7 +78,7 @@ def _write(writer: SelectionWriter, selection: Selection, destination: Destinati
     try:
         writer.write(progress)
     except FileExistsError as error:
-        raise WouldOverwrite(f"{destination.shown(written.at)} is there already{_so_far(writer)}") from error
+        raise WouldOverwrite(f"{destination.shown(written.at)} already exists{_so_far(writer)}") from error
     except OSError as error:
         raise CannotWrite(f"{destination.shown(written.at)}: {error.strerror or error}{_so_far(writer)}") from error
     except CorruptLayer as error:
@@ -101,5 +101,5 @@ def _notes(selection: Selection) -> tuple[str, ...]:
     notes = [f"{_refusal(selection, index)}; it was left out" for index in selection.odd()]
     if selection.kind[0] == Kind.SYMLINK:
         link, target = selection.source(0), escape(selection.target(0))
-        notes.append(f"{link} is a symlink to {target}: the link itself was extracted; {link}/ means what it leads to")
+        notes.append(f"{link} is a symlink to {target}: the link itself was extracted; {link}/ stands for its target")
     return tuple(notes)

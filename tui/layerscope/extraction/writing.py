@@ -143,7 +143,7 @@ class SelectionWriter:
 
 
 def _make_fifo(name: bytes, mode: int, directory: int) -> None:
-    """Create a FIFO and set its full mode despite the umask, safely even if somebody replaces it meanwhile.
+    """Create a FIFO and set its full mode despite the umask, safely even if another process replaces it meanwhile.
 
     A FIFO cannot be opened without another end, and chmod by name follows links: only a path descriptor stands for it alone.
     """
@@ -155,7 +155,7 @@ def _make_fifo(name: bytes, mode: int, directory: int) -> None:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISFIFO(found.st_mode) or found.st_uid != os.geteuid():
-            raise FileExistsError(errno.EEXIST, "somebody else put something in its place")
+            raise FileExistsError(errno.EEXIST, "another program put something in its place")
         if stat.S_IMODE(found.st_mode) != mode:
             Path(f"/proc/self/fd/{descriptor}").chmod(mode)
     finally:

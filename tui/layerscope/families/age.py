@@ -1,4 +1,4 @@
-"""How old an image is, as people say it."""
+"""The age of an image in words."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 _STEPS = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600), ("min", 60))
 OLDEST = 150 * 365 * 86400
-"""Reproducible builds say 1970, or year 1; before that there was no image."""
+"""The oldest time taken for a build's: reproducible builds state 1970, or year 1."""
 
 
 def age_text(created: str, now: float) -> str:
-    """`3 days` for an RFC 3339 time; empty where it is none, or is not the time of a build."""
+    """Return, for example, `3 days` for an RFC 3339 time; empty if it is invalid or not a build's time."""
     try:
         moment = datetime.fromisoformat(created[:19]).replace(tzinfo=UTC).timestamp()
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""The forest as lines: each image, and each trunk that several grow from, with what is drawn before its name."""
+"""The forest as lines: each image, and each trunk from which several branch, with the lines drawn before its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRUNK = -1
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line: the number of an image or TRUNK, its node, and whether more follow beside it at each level up to its own."""
+    """A line: the number of an image or TRUNK, its node, and for each level whether more lines follow there."""
 
     node: int
     image: int
@@ -21,7 +21,7 @@ class Row:
 
 
 def rows(forest: Forest) -> Iterator[Row]:
-    """All lines. Images with the very same layers stand beside each other; what grows from them follows the last."""
+    """Return all lines. Images with exactly the same layers are listed together; what is built on them follows the last."""
     guides: list[tuple[bool, ...]] = []
     for number, node in enumerate(forest.nodes):
         is_root = node.parent == NOWHERE

@@ -106,9 +106,9 @@ def read_baseline(raw: bytes) -> Baseline:
     try:
         baseline = msgspec.json.decode(raw, type=Baseline)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadSettings(f"no baseline that `layerscope baseline` wrote: {escape(str(error))}") from error
+        raise BadSettings(f"not a baseline written by `layerscope baseline`: {escape(str(error))}") from error
     if baseline.schema != SCHEMA:
-        raise BadSettings(f"its schema is `{escape(baseline.schema[:60])}`, and {SCHEMA} is wanted")
+        raise BadSettings(f"its schema is `{escape(baseline.schema[:60])}`, but {SCHEMA} is expected")
     return baseline
 
 

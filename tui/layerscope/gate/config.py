@@ -11,7 +11,7 @@ from layerscope.gate.verdict import RuleSeverity
 from layerscope.waste.find import Cause
 
 DEFAULT = "default"
-"""The origin of what nobody stated."""
+"""The origin of a default."""
 ANYWHERE = "anywhere"
 WHERE = ("visible", ANYWHERE)
 """Where a forbidden path is looked for."""
@@ -113,7 +113,7 @@ class GateConfig:
         return [rule for rule in self.tables if rule.key == key]
 
     def limit(self, key: str) -> Quantity | None:
-        """The value of a key; None where it is off or not stated."""
+        """Return the value of a key; None where it is off or not stated."""
         stated = self.limits.get(key)
         return stated.value if stated else None
 
@@ -124,9 +124,9 @@ def with_defaults(config: GateConfig) -> GateConfig:
     limits = {key.name: Limit(key.default, DEFAULT) for key in KEYS.values() if key.default is not None and not key.unit}
     if not config.has_rules:
         limits |= {key.name: Limit(key.default, DEFAULT) for key in KEYS.values() if key.default is not None}
-        notes.append("No rules are configured: defaults hold (`layerscope ci --init` writes some).")
+        notes.append("No rules are configured: defaults apply (`layerscope ci --init` writes some).")
     if config.limit("baseline") and not config.has_growth_rules:
         growth = Growth(1_000_000, 0.01)
         limits |= {key: Limit(growth, DEFAULT) for key in ("max-growth", "max-waste-growth")}
-        notes.append(f"No limit of growth is configured: {growth} more than the baseline is allowed.")
+        notes.append(f"No growth limit is configured: {growth} more than the baseline is allowed.")
     return GateConfig(limits=limits, notes=tuple(notes)).under(config)

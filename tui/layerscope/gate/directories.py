@@ -16,7 +16,7 @@ from layerscope.text import escape
 DEPTH = 2
 MOST_NEAR, MOST_DEEP = 500, 200
 BIG = 0.01
-"""The share of the image's bytes from which a deeper directory is remembered."""
+"""The least share of the image's bytes for which a deeper directory is recorded."""
 
 
 @dataclass(frozen=True, slots=True)

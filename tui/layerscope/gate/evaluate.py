@@ -65,7 +65,7 @@ def doubt_sentences(analysis: Analysis) -> list[str]:
 
 def _missing_baseline(config: GateConfig, baseline: Baseline | None) -> Iterator[str]:
     if baseline is None and (config.rows("directory-growth") or any(config.limit(key) for key in GROWTH_KEYS)):
-        yield "Limits of growth are configured, but no baseline is given to measure it from (--baseline FILE|IMAGE)."
+        yield "Growth limits are configured, but no baseline is given (--baseline FILE|IMAGE)."
 
 
 def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
@@ -73,7 +73,7 @@ def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
     if analysis.base_layers is None and analysis.tree.layers:
         yield "The base is not known: all layers count as yours (--base N or --base IMAGE)."
     elif judge.subject.base_wasted_bytes:
-        yield f"The base's layers waste {size_text(judge.subject.base_wasted_bytes)} more, which is not charged to you."
+        yield f"The base's layers waste {size_text(judge.subject.base_wasted_bytes)} more, which is not counted against you."
     unread = len(analysis.identity.problems)
     if unread:
         yield f"{count_text(unread, 'content')} could not be compared; such waste counts as overwritten or deleted."

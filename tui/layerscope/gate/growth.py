@@ -17,7 +17,7 @@ from layerscope.units import size_text
 
 MOST = 10
 _EXPLAINED = 0.9
-"""A directory is not told of when one below it accounts for this much of its growth."""
+"""A directory is left out when one below it accounts for this share of its growth."""
 _OTHER_BASE = "the base is known on one side only; give both the same --base"
 
 
@@ -62,7 +62,11 @@ def _directory_result(judge: Judge, limit: TableRule, before: Baseline, after: B
     assert isinstance(limit.limit, Growth), "a directory's growth is relative"
     path = named_text(limit.about)
     known, new = before.directories.get(path), after.directories[path].content_bytes
-    doubt = "" if known or path.count("/") <= before.depth else "the baseline does not hold this directory; write it anew"
+    doubt = (
+        ""
+        if known or path.count("/") <= before.depth
+        else "the baseline lacks this directory; record it again with `layerscope baseline`"
+    )
     old = known.content_bytes if known else 0
     noun, allowed = f"growth of {path}", limit.limit.allowed(old)
     rule = Rule("directory-growth", limit.name, noun, Unit.BYTES, allowed, limit.origin, limit.severity)

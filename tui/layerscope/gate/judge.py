@@ -17,9 +17,9 @@ from layerscope.gate.verdict import Outcome, RuleResult, RuleSeverity, Unit
 from layerscope.text import escape
 
 SOON = timedelta(days=14)
-"""How long before its last day a waiver is spoken of."""
+"""How long before its last day a waiver is announced."""
 _MOST_OF_PASSED = 5
-"""Findings of a rule that is kept: only what bears most on it."""
+"""Findings listed for a rule that passed: only the biggest."""
 Measuring = Callable[[NodeMask | None], Measured]
 
 
@@ -52,7 +52,7 @@ class Judge:
     used: set[Waiver] = field(default_factory=set)
 
     def judge(self, rule: Rule, measure: Measuring) -> RuleResult:
-        """Measure; if the rule is broken, measure again without what is waived."""
+        """Judge a rule: measure, and if it is broken, measure again without what is waived."""
         measured = measure(None)
         if measured.doubt:
             self.doubts.append(f"{rule.name}: {measured.doubt}.")
@@ -115,7 +115,7 @@ class Judge:
 
 def unjudged(rule: Rule, value: float, why: str) -> RuleResult:
     """Build the result of a rule that had nothing to judge."""
-    return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{_capital(rule.noun)}: not judged, for {why}.")
+    return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{_capital(rule.noun)}: not judged, because {why}.")
 
 
 def waiver_text(waiver: Waiver) -> str:

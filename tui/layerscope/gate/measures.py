@@ -41,11 +41,11 @@ def _own_waste(subject: Subject, excluded: NodeMask | None) -> Waste:
 
 def _base_remark(subject: Subject) -> str:
     base = subject.base_wasted_bytes
-    return f"the base's own {size_text(base)} of waste are not charged" if base else ""
+    return f"the base's own {size_text(base)} of waste are not counted" if base else ""
 
 
 def efficiency(subject: Subject, excluded: NodeMask | None) -> Measured:
-    """Share of the content bytes that the author's layers did not bury."""
+    """Measure the share of the content bytes that the author's layers did not bury."""
     waste = _own_waste(subject, excluded)
     content = waste.content_bytes
     share = (content - waste.wasted_bytes) / content if content else 1.0
@@ -53,13 +53,15 @@ def efficiency(subject: Subject, excluded: NodeMask | None) -> Measured:
 
 
 def wasted(subject: Subject, excluded: NodeMask | None) -> Measured:
-    """Bytes that the author's layers buried."""
+    """Measure the bytes that the author's layers buried."""
     waste = _own_waste(subject, excluded)
     return Measured(waste.wasted_bytes, waste_findings(subject, waste), _base_remark(subject))
 
 
 def wasted_share(subject: Subject, excluded: NodeMask | None) -> Measured:
-    """Bytes that the author's layers buried, as a share of their own bytes; 1 where they hold nothing and bury the base's."""
+    """Measure the bytes that the author's layers buried, as a share of their own bytes; 1 if they hold none and bury the
+    base's.
+    """
     waste, own = _own_waste(subject, excluded), subject.own_content_bytes
     share = waste.wasted_bytes / own if own else float(waste.wasted_bytes > 0)
     return Measured(share, waste_findings(subject, waste), _base_remark(subject))
@@ -75,7 +77,7 @@ def own_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
 
 
 def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
-    """Bytes that a pull of all layers moves, estimated for layers stored uncompressed. A doubt where they are unknown."""
+    """Measure the bytes that a pull of all layers moves, estimated for uncompressed layers. A doubt where they are unknown."""
     analysis = subject.analysis
     unknown = [
         number
@@ -92,7 +94,7 @@ def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
     findings = tuple(sorted(found, key=lambda each: -each.size))
     plain = f"{size_text(pull.stored_bytes)} stored, with layers that are uncompressed here"
     if pull.pull_bytes is None:
-        remark = f"{plain}; a registry would carry less, and how much is not known"
+        remark = f"{plain}; a registry would store less, but how much is unknown"
         return Measured(pull.stored_bytes, findings, remark, is_most=True)
     return Measured(pull.pull_bytes, findings, f"estimated: {plain}" if pull.is_estimate else "", is_estimate=pull.is_estimate)
 

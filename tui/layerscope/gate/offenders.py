@@ -16,7 +16,7 @@ MOST = 100
 """Findings that one rule has at most: what a report can list."""
 MOST_PAIRS = 12
 _SHARE = 0.9
-"""A directory stands for a group of files when it holds this much of their bytes."""
+"""A directory represents a group of files if it contains this share of their bytes."""
 
 
 def waste_findings(subject: Subject, waste: Waste) -> tuple[Finding, ...]:
@@ -62,7 +62,7 @@ def entry_findings(subject: Subject, entries: Longs) -> tuple[Finding, ...]:
 
 
 def own_files(subject: Subject, excluded: NodeMask | None) -> Longs:
-    """Regular-file entries of the author's layers, including those that a later layer removes."""
+    """Return the regular-file entries of the author's layers, including those that a later layer removes."""
     tree = subject.analysis.tree
     is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > subject.base_layers)
     if excluded is not None:

@@ -18,7 +18,7 @@ def _file_name(written: object) -> str:
     from layerscope.errors import BadSettings
 
     if not isinstance(written, str) or not written or "\0" in written:
-        raise BadSettings("a file's name in quotes is wanted")
+        raise BadSettings("must be a file name in quotes")
     return written
 
 
@@ -39,7 +39,7 @@ class Key:
 
     @property
     def variable(self) -> str:
-        """The environment variable that sets this key."""
+        """Return the environment variable that sets this key."""
         return PREFIX + self.name.upper().replace("-", "_")
 
 
@@ -78,20 +78,20 @@ _KEYS = (
     Key("max-growth", growth_of, Unit.BYTES, "growth on disk", "How much the image may grow beyond the baseline."),
     Key("max-own-growth", growth_of, Unit.BYTES, "growth of own layers", "The same, without the base's layers."),
     Key("max-waste-growth", growth_of, Unit.BYTES, "growth of waste", "How much more may be wasted than in the baseline."),
-    Key(BASELINE, _file_name, None, "", "What `layerscope baseline` wrote, or an image, to hold this one against."),
+    Key(BASELINE, _file_name, None, "", "What `layerscope baseline` wrote, or an image, to compare this one with."),
 )
 KEYS = {key.name: key for key in _KEYS}
 GROWTH_KEYS = ("max-growth", "max-own-growth", "max-waste-growth")
 TABLES = ("forbid", "budget", "max-cause", "directory-growth", "waive")
-"""Keys that may stand several times, each time with a table."""
+"""Keys that may appear several times, each time with a table."""
 RULE_KEYS = (*(key.name for key in _KEYS if key.unit), *TABLES[:-1], *DIVE_KEYS)
-"""What a waiver can be about."""
+"""Rules that a waiver may name."""
 PATH_KEYS = frozenset({"min-efficiency", "max-wasted", "max-wasted-percent", "max-file-size", "forbid", "budget", "max-cause"})
-"""Rules that are about paths, so that a waiver can be about some of them."""
+"""Rules about paths, for which a waiver may name some of the paths."""
 
 
 def is_key(name: str) -> bool:
-    """Whether a configuration file may have this key at its top level."""
+    """Tell whether a configuration file may have this key at its top level."""
     return name in KEYS or name in TABLES
 
 

@@ -42,7 +42,7 @@ def limit_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
 
 
 def _floor(config: GateConfig) -> int:
-    """The `min-wasted` floor; 0 where it is off, so that every wasted byte is judged."""
+    """Return the `min-wasted` floor; 0 where it is off, so that every wasted byte is judged."""
     floor = config.limit(FLOOR)
     return floor if isinstance(floor, int) else 0
 
@@ -58,7 +58,7 @@ def table_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
 
 def _forbidden_noun(forbid: TableRule) -> str:
     where = "in any layer" if forbid.is_anywhere else "that a container sees"
-    return f"paths {where} that fit {escape(forbid.about)}"
+    return f"paths {where} that match {escape(forbid.about)}"
 
 
 def _forbidden(subject: Subject, forbid: TableRule, excluded: NodeMask | None) -> Measured:
@@ -72,7 +72,7 @@ def _forbidden(subject: Subject, forbid: TableRule, excluded: NodeMask | None) -
 
 
 def _entries_at(subject: Subject, mask: NodeMask, *, is_anywhere: bool) -> tuple[Longs, tuple[Finding, ...]]:
-    """The entries of these nodes, and the directories among them that have no entry of their own."""
+    """Return the entries of these nodes, and the directories among them that have no entry of their own."""
     tree, view = subject.analysis.tree, subject.last
     seen = np.flatnonzero(mask & view.is_visible)
     shown = view.entry[seen]
@@ -88,7 +88,7 @@ def _spent(subject: Subject, budget: TableRule, excluded: NodeMask | None) -> Me
     if excluded is not None:
         mask = mask & ~excluded
     entries, _ = _entries_at(subject, mask, is_anywhere=False)
-    remark = "" if mask.any() else "nothing in the image fits"
+    remark = "" if mask.any() else "nothing in the image matches"
     return Measured(subject.content_bytes_of(mask), entry_findings(subject, entries), remark)
 
 

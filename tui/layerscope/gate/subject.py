@@ -26,18 +26,18 @@ class Subject:
 
     @property
     def base_layers(self) -> int:
-        """How many leading layers are not charged to the author."""
+        """Count how many leading layers are not charged to the author."""
         return self.analysis.base_layers or 0
 
     @cached_property
     def own_waste(self) -> Waste:
-        """Waste that the author's layers buried."""
+        """Return the waste that the author's layers buried."""
         waste = self.analysis.waste
         return waste.part(~waste.is_base(self.base_layers)) if self.base_layers else waste
 
     @property
     def base_wasted_bytes(self) -> int:
-        """Bytes that the base's layers buried; 0 where the base is not known."""
+        """Return the bytes that the base's layers buried; 0 where the base is not known."""
         return self.analysis.waste.wasted_bytes - self.own_waste.wasted_bytes
 
     @property
@@ -46,7 +46,7 @@ class Subject:
 
     @cached_property
     def last(self) -> View:
-        """The view after the last layer: what a container sees."""
+        """Return the view after the last layer: what a container sees."""
         return self.analysis.tree.view(max(self.analysis.tree.layers, 1))
 
     @cached_property
@@ -66,7 +66,9 @@ class Subject:
         return np.asarray(np.cumsum(steps)[:-1] > 0)
 
     def content_bytes_of(self, mask: NodeMask) -> int:
-        """Bytes that a container sees at these nodes, each content once, however many of its names are among them."""
+        """Return the bytes that a container sees at these nodes, each content once, however many of its names are among
+        them.
+        """
         entry = self.last.entry[np.flatnonzero(mask & self.last.is_visible)]
         tree = self.analysis.tree
         origin = tree.origin[entry[entry >= 0]] if len(tree.entries) else np.zeros(0, np.int32)

@@ -6,10 +6,24 @@ import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from layerscope.errors import NotFound
 from layerscope.progress import ignore
+
+
+class StoredBytes(Protocol):
+    """A layer's bytes as they are stored, wherever that is."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def read(self, start: int = 0, size: int | None = None) -> bytes:
+        """Return a copy of `size` bytes from `start` on (all the rest by default); shorter where they end."""
+
+    def forget(self, start: int, end: int) -> None:
+        """Release the memory between two offsets, which will not be needed soon."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +48,15 @@ class Blob:
         """Map a whole open file; the map stays valid after the file is closed."""
         size = file.seek(0, 2)
         return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else None, 0, size)
+
+    @classmethod
+    def of_bytes(cls, content: bytes) -> Blob:
+        """Map a copy of some bytes in memory, such as a document that was fetched."""
+        if not content:
+            return cls(None, 0, 0)
+        memory = mmap.mmap(-1, len(content))
+        memory.write(content)
+        return cls(memory, 0, len(content))
 
     def region(self, start: int, size: int) -> Blob:
         """Return a part of this blob, `start` counted from its own first byte; cut short where this blob ends."""
@@ -71,7 +94,7 @@ class Feed:
 
     STRIDE = 4 << 20
 
-    def __init__(self, blob: Blob, on_bytes: OnBytes = ignore) -> None:
+    def __init__(self, blob: StoredBytes, on_bytes: OnBytes = ignore) -> None:
         self.size = blob.size
         self._blob = blob
         self._kept = 0

@@ -17,7 +17,7 @@ from layerscope.oci.platform import Platform
 from layerscope.text import escape
 
 MAX_DOCUMENT = 8 << 20
-"""The longest document we read, in bytes; registries stop at 4 MiB, and the index of 10,000 images takes 3."""
+"""The longest document read, in bytes; registries stop at 4 MiB, and the index of 10,000 images takes 3."""
 
 T = TypeVar("T")
 
@@ -154,7 +154,7 @@ def decode(raw: bytes, document: type[T], *, what: str) -> T:
     except RecursionError as error:
         raise BadDocument(f"{what} is nested too deeply") from error
     except msgspec.ValidationError as error:
-        raise BadDocument(f"{what} is not what the OCI specification says: {escape(str(error))}") from error
+        raise BadDocument(f"{what} does not follow the OCI specification: {escape(str(error))}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadDocument(f"{what} is not JSON: {_no_json(raw) or escape(str(error))}") from error
 

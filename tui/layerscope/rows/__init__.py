@@ -1,1 +1,1 @@
-"""The visible lines of a tree: folding, order, what is hidden, and the filter. No screen and no formatting."""
+"""The visible lines of a tree: folding, order, hidden changes, and the filter. Independent of the screen."""

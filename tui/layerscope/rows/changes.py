@@ -1,4 +1,4 @@
-"""The changes that are worth a stop, and the way from one to the next."""
+"""The changes that the previous/next keys stop at."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from layerscope.tree.tree import Change, Longs, View
 
 
 def change_stops(view: View, hidden: frozenset[Change]) -> Flags:
-    """The changes to stop at: those of non-directories; the uppermost of directories that came or went, and nothing inside
-    them; directories that were modified and hold no other change.
+    """Return the nodes to stop at: changed non-directories; the topmost of directories that were added or removed, and
+    nothing inside them; modified directories without another change below.
     """
     change, parent = view.change, view.tree.nodes.parent
     came_or_went = (change == Change.ADDED) | (change == Change.REMOVED)
@@ -28,7 +28,7 @@ def change_stops(view: View, hidden: frozenset[Change]) -> Flags:
 
 
 def _directories(view: View) -> Flags:
-    """Nodes that are directories, or were when they were removed."""
+    """Return which nodes are directories, or were when they were removed."""
     kinds = view.tree.versions.kind
     if not len(kinds):
         return np.zeros(len(view.seen), bool)
@@ -37,7 +37,7 @@ def _directories(view: View) -> Flags:
 
 
 def next_stop(stops: Flags, node: int, step: int, shape: Shape, columns: tuple[Longs, ...]) -> int | None:
-    """The stop after (`step` 1) or before (-1) `node` in display order; sorts no more than stops and what is above them."""
+    """Return the stop after (`step` 1) or before (-1) `node` in display order; sorts only stops and their parents."""
     if not columns:
         return _neighbor(np.flatnonzero(stops).astype(np.int32), node, step)
     marks = stops.copy()

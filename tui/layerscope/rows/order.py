@@ -1,4 +1,6 @@
-"""In which order siblings stand. No numpy here: the first frame, which knows the order already, does not wait for it."""
+"""The sort orders of siblings. Does not import numpy, because the first frame, which needs the order, should not wait for
+it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from enum import Enum
 
 
 class Order(Enum):
-    """What siblings are sorted by. Sizes are biggest first; ties are in the order of names."""
+    """A sort order of siblings. Sizes are biggest first; ties are in the order of names."""
 
     NAME = "name"
     SIZE = "size"
@@ -14,6 +16,6 @@ class Order(Enum):
 
     @property
     def next(self) -> Order:
-        """The order after this one, round and round: the sizes are one key away from the names."""
+        """Return the next order in a cycle in which the sizes are one key away from the names."""
         orders = list(Order)
         return orders[(orders.index(self) + 1) % len(orders)]

@@ -1,4 +1,4 @@
-"""Puts siblings in their order: only the rows that are given are ever sorted."""
+"""Sorts siblings, and only those among the given rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Numbers = npt.NDArray[np.integer]
 
 
 def sort_columns(view: View, order: Order) -> tuple[Longs, ...]:
-    """What `order` sorts by, biggest first: columns over all nodes (int64), the first one decides first."""
+    """Return the columns (int64, over all nodes) that `order` sorts by, biggest first; the first column decides first."""
     if order is Order.SIZE:
         return (view.subtree_bytes + _removed_bytes(view),)
     if order is Order.CHANGE:
@@ -23,16 +23,16 @@ def sort_columns(view: View, order: Order) -> tuple[Longs, ...]:
 
 
 def _removed_bytes(view: View) -> Longs:
-    """The bytes below and at each node that the layers removed."""
+    """Return the bytes at and below each node that the layers removed."""
     sums = np.zeros(len(view.seen) + 1, np.int64)
     np.cumsum(view.removed_size, out=sums[1:])
     return np.asarray(sums[view.tree.nodes.end] - sums[:-1])
 
 
 def in_order(nodes: Ints, shape: Shape, columns: tuple[Longs, ...]) -> Ints:
-    """Rows in display order, out of the same rows in the order of names, siblings by `columns`.
+    """Sort rows from name order into display order: siblings by `columns`.
 
-    `nodes` (int32, ascending) hold with each node its parents, up to those of the uppermost ones, which must be siblings.
+    `nodes` (int32, ascending) contain each node's parents, up to the topmost ones, which must be siblings.
     """
     if not columns or not len(nodes):
         return nodes
@@ -54,7 +54,7 @@ def _rows_below(nodes: Ints, shape: Shape) -> Longs:
 
 
 def _rows_between(nodes: Ints, shape: Shape, columns: tuple[Longs, ...], rows_below: Longs) -> Longs:
-    """How many lines each row stands below its parent: 1, and the subtrees of the siblings before it."""
+    """Return how many lines each row is below its parent: 1, and the subtrees of the siblings before it."""
     order = np.arange(len(nodes))
     for column in reversed(columns):
         values = column[nodes]
@@ -71,9 +71,9 @@ def _rows_between(nodes: Ints, shape: Shape, columns: tuple[Longs, ...], rows_be
 
 
 def _sorted_by(values: Numbers, order: Longs) -> Longs:
-    """`order` sorted stably by the `values` (not negative) of what it lists.
+    """Sort `order` stably by the `values` (not negative) of what it lists.
 
-    Value and place in one number: numpy sorts numbers five times as fast as it finds a stable order.
+    Value and place are packed into one number: numpy sorts numbers five times as fast as it finds a stable order.
     """
     bits = len(order).bit_length()
     if int(values.max()).bit_length() + bits > 63:

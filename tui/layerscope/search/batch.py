@@ -1,4 +1,4 @@
-"""Many short strings in one buffer: the names or the paths of a tree, or some of them."""
+"""Many short strings in one buffer: names or paths of a tree."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Batch:
 
     @classmethod
     def of(cls, buffer: Octets, starts: Longs, stops: Longs) -> Batch:
-        """A batch over no more bytes than needed; at least one string."""
+        """Return a batch of at least one string whose buffer has no unneeded bytes."""
         lengths = stops - starts
         first, last = int(starts[0]), int(stops[-1])
         if last - first <= _GAPS * int(lengths.sum()):
@@ -34,11 +34,11 @@ class Batch:
         return cls(buffer[ranges(starts, stops)], ends - lengths, ends)
 
     def folded(self) -> Batch:
-        """The same strings with lower-case ASCII letters."""
+        """Return the same strings with ASCII letters in lower case."""
         return Batch(np.frombuffer(self.buffer.tobytes().lower(), np.uint8), self.starts, self.stops)
 
     def rooted(self) -> tuple[bytes, Longs]:
-        """The strings one after the other, a slash before each, and where each ends."""
+        """Return the strings joined, a slash before each, and the end of each."""
         lengths = self.stops - self.starts + 1
         text, ends = np.full(int(lengths.sum()), ord("/"), np.uint8), np.cumsum(lengths)
         is_letter = np.ones(len(text), bool)

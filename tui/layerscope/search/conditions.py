@@ -1,4 +1,4 @@
-"""The conditions that look at columns of nodes: size, change, kind, waste and layer."""
+"""Conditions on columns of nodes: size, change, kind, waste and layer."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ _EXECUTABLE = 0o111
 
 @dataclass(frozen=True, eq=False)
 class NodeColumns:
-    """What `view` says of each node, and of those that are gone what they were last. Without `waste` nothing is wasted."""
+    """The columns of each node in `view`; removed nodes have those of their last version. Without `waste`, nothing is
+    wasted.
+    """
 
     view: View
     waste: Waste | None
 
     def passes(self, test: Size | Is | Touched) -> Flags:
-        """Which nodes pass a test; one flag a node."""
+        """Return one flag a node: whether it passes a test."""
         if isinstance(test, Size):
             sizes = self.view.tree.content_size(self._entry)
             return np.asarray(self._is_file() & _COMPARISONS[test.comparison](sizes, test.content_bytes))
@@ -52,7 +54,7 @@ class NodeColumns:
 
     @cached_property
     def _entry(self) -> Ints:
-        """The entry of each node; IMPLIED also for nodes that never were."""
+        """Return the entry of each node; IMPLIED also for nodes that do not exist yet."""
         entries = np.append(self.view.tree.versions.entry, np.int32(IMPLIED))
         return np.asarray(entries[self._last])
 
@@ -74,7 +76,9 @@ class NodeColumns:
         return wasted
 
     def _touched(self, test: Touched) -> Flags:
-        """A version that ends with a layer was removed by it, or gave way to a version of that layer."""
+        """Return one flag a node: whether one of the layers wrote or removed it. The layer that ends a version removed or
+        replaced it.
+        """
         versions, layers = self.view.tree.versions, self.view.tree.layers
         first, last = min(test.first, layers + 1), min(test.last, layers)
         touched = np.zeros(len(self.view.seen), bool)

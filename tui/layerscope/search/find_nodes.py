@@ -1,4 +1,4 @@
-"""Finding nodes by glob or regular expression, over all paths that ever were: for `find`, the gate, and the screen's filter."""
+"""Finding nodes by glob or regular expression among all paths of all layers: for `find`, the gate, and the screen's filter."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from layerscope.tree.shape import Flags
 
 _BATCH, _BATCH_BYTES = 1 << 16, 8 << 20
 Fits = Callable[[Batch], Flags]
-"""Which names or paths of a batch fit."""
+"""Returns which names or paths of a batch match."""
 
 
 def find_nodes(nodes: Nodes, pattern: str) -> Ints:
-    """The nodes, in tree order (int32), whose path fits `pattern`; the root never does.
+    """Return the nodes (int32, in tree order) whose path matches `pattern`; the root never does.
 
-    `/regex/` is searched in the whole path, which starts with a slash. A glob with a slash must fit the whole path, one
-    without it the last component: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets. Raises
-    UsageError for a bad pattern, and for a regular expression that takes too long.
+    `/regex/` is searched in the whole path, which starts with a slash. A glob with a slash must match the whole path, one
+    without it the last component: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets. Raises UsageError
+    for a bad pattern, and for a regular expression that takes too long.
     """
     return _fitting(nodes, pattern_text(pattern))
 
 
 def nodes_that_fit(nodes: Nodes, pattern: str) -> Ints:
-    """The same for a glob or the path of a directory, as the configuration has them: a slash at the end says nothing."""
+    """Return the nodes for a glob or a directory's path from the configuration, where a trailing slash is ignored."""
     return _fitting(nodes, glob(pattern.rstrip("/")))
 
 
@@ -52,7 +52,7 @@ def _fitting(nodes: Nodes, text: Text) -> Ints:
 
 @contextmanager
 def fitting(text: Text, is_cancelled: Callable[[], bool]) -> Iterator[Fits]:
-    """What tells which names fit `text`, for as long as that is wanted: a regular expression has a process."""
+    """Return, as a context manager, a function that matches names with `text`: a regular expression has its own process."""
     with StoppableRegex(text.regex, is_cancelled) as regex:
 
         def fits(batch: Batch) -> Flags:

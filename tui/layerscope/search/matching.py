@@ -1,4 +1,4 @@
-"""Finding pieces in many short strings at once, without a Python step for each string."""
+"""Searches for substrings in many short strings at once, without a Python step for each string."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from layerscope.tree.shape import Flags
 from layerscope.tree.tree import Longs
 
 EXACT, PREFIX, SUBSTRING, OTHER = range(4)
-"""How well a string fits what was typed, best first."""
+"""How well a string matches the typed text, best first."""
 
 
 def has_pieces(batch: Batch, text: Text) -> Flags:
-    """Which strings hold the pieces of `text`, one after the other and where they must stand."""
+    """Return which strings contain the pieces of `text`, one after the other and at their required places."""
     alive, places = np.arange(len(batch.starts)), batch.starts
     inner = list(text.pieces)
     last = inner.pop() if text.at_end else b""
@@ -33,7 +33,7 @@ def has_pieces(batch: Batch, text: Text) -> Flags:
 
 
 def fit_of(batch: Batch, literal: bytes) -> npt.NDArray[np.uint8]:
-    """How well each string fits: EXACT, PREFIX, SUBSTRING or OTHER."""
+    """Rate how well each string matches: EXACT, PREFIX, SUBSTRING or OTHER."""
     found = _next(batch, literal, batch.starts)
     fits = np.full(len(found), OTHER, np.uint8)
     fits[found + len(literal) <= batch.stops] = SUBSTRING
@@ -44,7 +44,7 @@ def fit_of(batch: Batch, literal: bytes) -> npt.NDArray[np.uint8]:
 
 
 def _next(batch: Batch, piece: bytes, places: Longs) -> Longs:
-    """Where `piece` comes next, from each of `places` on; far behind the buffer where it does not."""
+    """Return where `piece` comes next, from each of `places` on; far behind the buffer where it does not."""
     found = np.append(_everywhere(batch.buffer, piece), 2 * len(batch.buffer) + 1)
     return np.asarray(found[np.searchsorted(found, places)])
 
@@ -58,7 +58,7 @@ def _everywhere(buffer: Octets, piece: bytes) -> Longs:
 
 
 def _if_at(batch: Batch, piece: bytes, places: Longs) -> Longs:
-    """Each of `places` where `piece` stands; far behind the buffer for all others, those outside of it among them."""
+    """Return each of `places` where `piece` is; far behind the buffer for all others, including those outside of it."""
     away = 2 * len(batch.buffer) + 1
     found = np.where((places >= 0) & (places + len(piece) <= len(batch.buffer)), places, away)
     for offset, octet in enumerate(piece):

@@ -1,4 +1,4 @@
-"""All names of a tree, prepared for searching while one types."""
+"""All names of a tree, prepared for searching while the user types."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from layerscope.tree.tree import Longs
 
 Masks = npt.NDArray[np.uint64]
 _CHUNK = 1 << 18
-"""Bytes that are looked at in one step, some milliseconds."""
+"""Bytes processed in one step, which takes some milliseconds."""
 _OWN_BIT = b"abcdefghijklmnopqrstuvwxyz0123456789._-@+~ =,:()[]#%&$!"
 
 
 def _octet_bits() -> Masks:
-    """The bit of each byte; rare ones share some. A slash has none: a path's mask is made of names."""
+    """Return the bit of each byte; rare ones share some. A slash has none: a path's mask is made of names."""
     bits = [len(_OWN_BIT) + octet % (64 - len(_OWN_BIT)) for octet in range(256)]
     for octet in range(128):
         lower = chr(octet).lower().encode()
@@ -37,9 +37,9 @@ _BITS = _octet_bits()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NameIndex:
-    """The lower-case name of node i is `names[offsets[i]:offsets[i + 1]]` (uint8, int64).
+    """The names in one buffer: the lower-case name of node i is `names[offsets[i]:offsets[i + 1]]` (uint8, int64).
 
-    `name_masks` and `path_masks` (uint64) have a bit for each byte that the name or the path holds; some share one.
+    `name_masks` and `path_masks` (uint64) have a bit for each byte that the name or the path contains; some share one.
     """
 
     nodes: Nodes
@@ -50,7 +50,7 @@ class NameIndex:
 
     @classmethod
     def of(cls, nodes: Nodes, is_cancelled: Callable[[], bool]) -> NameIndex | None:
-        """Prepare a tree's names, in small steps; None when `is_cancelled` says so between two of them."""
+        """Prepare a tree's names, in small steps; return None if `is_cancelled` returns True between two of them."""
         paths = nodes.paths.offsets
         starts, stops = paths[:-1] + nodes.name_start.astype(np.int64), paths[1:]
         offsets = np.zeros(len(nodes) + 1, np.int64)
@@ -66,14 +66,14 @@ class NameIndex:
         return cls(nodes, names, offsets, masks, _path_masks(nodes, masks))
 
     def can_match(self, text: Text) -> Flags:
-        """Which nodes have all letters of `text` somewhere: all that match it, and some more."""
+        """Return which nodes contain all letters of `text` anywhere: every match, and some more."""
         letters = np.frombuffer(b"".join(text.pieces).lower(), np.uint8)
         needed = np.bitwise_or.reduce(_BITS[letters], initial=np.uint64(0))
         masks = self.path_masks if text.is_path else self.name_masks
         return np.asarray(masks & needed == needed)
 
     def batch(self, nodes: Ints, text: Text) -> Batch:
-        """The names or paths of some nodes (int32, ascending) as `text` is to be searched in."""
+        """Return the names or paths of some nodes (int32, ascending) in the form in which `text` is searched."""
         if text.is_folded and not text.is_path:
             return Batch.of(self.names, self.offsets[nodes], self.offsets[nodes + 1])
         paths = self.nodes.paths
@@ -95,7 +95,7 @@ def parts(lengths: Longs, most: int = 1 << 16, most_bytes: int = _CHUNK) -> Iter
 
 
 def _masks(octets: Octets, bounds: Longs) -> Masks:
-    """The mask of each of adjacent strings; `bounds` (n + 1) are where they begin, and the end."""
+    """Return the mask of each of adjacent strings; `bounds` (n + 1) are their starts, and the end."""
     masks = np.zeros(len(bounds) - 1, np.uint64)
     is_any = bounds[1:] > bounds[:-1]
     if is_any.any():
@@ -104,7 +104,7 @@ def _masks(octets: Octets, bounds: Longs) -> Masks:
 
 
 def _path_masks(nodes: Nodes, masks: Masks) -> Masks:
-    """Own letters and the parent's, a level at a time."""
+    """Combine each node's letters with its parent's, a level at a time."""
     found = masks.copy()
     by_depth = np.argsort(nodes.depth, kind="stable")
     bounds = np.flatnonzero(np.diff(nodes.depth[by_depth], prepend=-1, append=-1))

@@ -1,4 +1,4 @@
-"""Globs, regular expressions and plain words as Text: with the pieces that must be there, so that few names are looked at."""
+"""Globs, regular expressions and plain words as `Text`, with the substrings they require, so that few names are examined."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from layerscope.search.terms import Text
 
 _REGEX_TOKEN = re.compile(rb"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 _HARD = re.compile(rb"[|{]|\(\?|\\[0-9x]")
-"""Alternatives, counts, extensions and numbers of characters in a regular expression."""
+"""Parts of a regular expression from which no required text is derived: alternatives, counts, extensions, numbers."""
 _ANYWHERE, _DEEP = b"/**/", re.compile(rb"/|\*\*")
 _MOST_PIECES, _LONGEST_PIECE = 8, 16
 _SPECIAL = b"\\[](){}.^$|?*+"
 
 
 def raw(text: str) -> bytes:
-    """Text as the bytes of a name."""
+    """Encode text as the bytes of a name."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -28,13 +28,13 @@ def raw(text: str) -> bytes:
 
 
 def fuzzy(word: str) -> Text:
-    """The letters of `word` one after the other, with anything between them."""
+    """Match the letters of `word` one after the other, with anything between them."""
     letters = word.lstrip("/")
     return _plain(letters, tuple(map(raw, _folded(letters))), is_path="/" in word)
 
 
 def exact(word: str) -> Text:
-    """The word itself, anywhere; the slash before a path, which no path really has, counts too."""
+    """Match the word itself, anywhere; it may include the slash before a path, which stored paths lack."""
     if word.startswith("/"):
         flags = re.IGNORECASE if _is_folded(word) else 0
         text = _plain(word.lstrip("/"), (raw(_folded(word.lstrip("/"))),), is_path=True)
@@ -51,26 +51,28 @@ def _is_folded(word: str) -> bool:
 
 
 def _folded(word: str) -> str:
-    """Only ASCII letters have a case: names are bytes, and lower-case ones are as long."""
+    """Convert ASCII letters to lower case; names are bytes, so no other letters have a case, and lengths stay the same."""
     return "".join(letter.lower() if letter.isascii() else letter for letter in word) if _is_folded(word) else word
 
 
 def is_glob(word: str) -> bool:
-    """Whether a word has a wildcard or a whole set."""
+    """Tell whether a word has a wildcard or a complete set."""
     return GLOB_TOKEN.search(raw(word)) is not None
 
 
 def is_open_glob(word: str) -> bool:
-    """Whether the last set of a glob is still being typed."""
+    """Tell whether the last set of a glob is still being typed."""
     return b"[" in GLOB_TOKEN.split(raw(word))[-1]
 
 
 def glob(word: str) -> Text:
-    """A glob: of the last component, or with a slash of the whole path. Raises UsageError for a set that makes no sense."""
+    """Match a glob with the last component, or, if it has a slash, with the whole path. Raises UsageError for an invalid
+    set.
+    """
     pattern, is_path = raw(word), "/" in word
     rooted = b"/" + pattern if is_path and not pattern.startswith(b"/") else pattern
     if rooted.startswith(_ANYWHERE) and not _DEEP.search(rooted, len(_ANYWHERE)):
-        rooted, is_path = rooted.removeprefix(_ANYWHERE), False  # `**/*.pem` says of the last component all that it says
+        rooted, is_path = rooted.removeprefix(_ANYWHERE), False  # `**/*.pem` restricts only the last component
     tokens = GLOB_TOKEN.split(rooted)
     # `a/**/b` fits `a/b`: the slash before is there in any case, the one after only with something between.
     runs = b"\0".join(b"/\0" if token == b"/**/" else b"" if index % 2 else token for index, token in enumerate(tokens))
@@ -89,20 +91,20 @@ def glob(word: str) -> Text:
 
 
 def _few(pieces: list[bytes], *, at_end: bool) -> list[bytes]:
-    """Few and short pieces of which all names hold some that hold all of `pieces`: looking for them stays cheap."""
+    """Choose a few short substrings that every name with all of `pieces` contains, so that searching stays cheap."""
     last = [pieces[-1][-_LONGEST_PIECE:]] if at_end else []
     others = pieces[: len(pieces) - len(last)][: _MOST_PIECES - len(last)]
     return [piece[:_LONGEST_PIECE] for piece in others] + last
 
 
 def _joined(runs: bytes) -> list[bytes]:
-    """The literal runs between wildcards, empty ones at both ends where a wildcard is there."""
+    """Return the literal runs between wildcards, with empty ones at the ends for wildcards there."""
     first, *others = runs.replace(b"\0/\0", b"/\0").split(b"\0")
     return [first, *filter(None, others[:-1]), *others[-1:]]
 
 
 def regex(word: str) -> Text:
-    """The regular expression between two slashes. Raises UsageError when it cannot be read."""
+    """Match the regular expression between two slashes. Raises UsageError when it is invalid."""
     source = raw(word[1:-1])
     if len(source) > PATTERN_BYTES:
         raise UsageError(f"a pattern of {len(source)} bytes is longer than the {PATTERN_BYTES} allowed: shorten it")
@@ -117,13 +119,13 @@ def regex(word: str) -> Text:
 
 
 def pattern_text(pattern: str) -> Text:
-    """`/regex/` as such, anything else as a glob. Raises UsageError for what cannot be read."""
+    """Parse `/regex/`, or anything else as a glob. Raises UsageError for an invalid pattern."""
     is_regex = len(pattern) > 2 and pattern.startswith("/") and pattern.endswith("/")
     return regex(pattern) if is_regex else glob(pattern)
 
 
 def required_literal(source: bytes) -> bytes:
-    """The longest run of letters that all matches of a regular expression hold; empty when that is hard to say."""
+    """Return the longest substring that every match of a regular expression contains; empty when that is hard to tell."""
     if _HARD.search(source):
         return b""
     runs, depth = [b""], 0
@@ -141,7 +143,7 @@ def required_literal(source: bytes) -> bytes:
 
 
 def _letter(token: bytes) -> bytes:
-    """The one byte that a token of a regular expression stands for; empty for all that is more or less."""
+    """Return the one byte that a token of a regular expression stands for; empty for any other token."""
     if len(token) == 2 and not token[1:].isalnum():
         return token[1:]
     return token if len(token) == 1 and token not in _SPECIAL else b""

@@ -1,4 +1,4 @@
-"""What is typed into the filter, as conditions: half-typed terms are none yet, wrong ones give a sentence."""
+"""Parses the filter into conditions: unfinished terms are ignored, wrong ones give a sentence."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _MOST_BYTES = (1 << 63) - 1
 
 
 def parse(text: str) -> Query:
-    """Read a filter; never raises.
+    r"""Parse a filter; never raises.
 
-    Terms are separated by spaces (`\\ ` and `"a b"` hold one) and must all hold; `!` before one turns it round. `*.pyc` is a
-    glob of the name, of the whole path with a slash in it; `/regex/` is searched in the path; `>10M`, `<=1KiB` compare the
-    size of a file; `is:` and one of WORDS, `layer:3`, `layer:3-5`. Anything else is letters that a name has in this order
-    (a path, if there is a slash), and after `'` a part of it; their case counts if there is an upper-case letter.
+    Terms are separated by spaces (`\ ` and `"a b"` hold one) and must all match; `!` before one negates it. `*.pyc` is a glob
+    for the name, or with a slash in it for the whole path; `/regex/` is searched in the path; `>10M`, `<=1KiB` compare the size
+    of a file; `is:` and one of WORDS, `layer:3`, `layer:3-5`. Anything else is letters that a name has in this order (a path,
+    if there is a slash), and after `'` a part of it; their case counts if there is an upper-case letter.
     """
     conditions, problems = [], []
     for word, is_finished in _terms(text):
@@ -39,7 +39,7 @@ def parse(text: str) -> Query:
 
 
 def _terms(text: str) -> Iterator[tuple[str, bool]]:
-    """The terms, and whether each one is finished: something follows it."""
+    """Yield the terms, and whether each one is finished: something follows it."""
     term, is_quoted, is_escaped = "", False, False
     for letter in text:
         if is_escaped:
@@ -57,7 +57,7 @@ def _terms(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _condition(word: str, *, is_finished: bool) -> Condition | None:
-    """What a term asks for; None while that cannot be said. Raises UsageError for what makes no sense."""
+    """Return the condition of a term; None while it is unfinished. Raises UsageError for an invalid one."""
     is_negated = word.startswith("!")
     test = _test(word.removeprefix("!"), is_finished=is_finished)
     return None if test is None else Condition(test, is_negated)
@@ -80,7 +80,7 @@ def _is(value: str, *, is_finished: bool) -> Is | None:
         return Is(value)
     if not value or (not is_finished and any(word.startswith(value) for word in WORDS)):
         return None
-    raise UsageError(f"is:{value} is unknown; there are {', '.join('is:' + word for word in WORDS)}")
+    raise UsageError(f"is:{value} is unknown; allowed: {', '.join('is:' + word for word in WORDS)}")
 
 
 def _touched(value: str, *, is_finished: bool) -> Touched | None:
@@ -102,7 +102,7 @@ def _size(word: str) -> Size | None:
         return None
     content_bytes = parse_size(value)
     if content_bytes is None:
-        raise UsageError(f"{word} is no size; write it as >10M, or <=1.5GiB")
+        raise UsageError(f"{word} is not a size; write it as >10M, or <=1.5GiB")
     return Size(cast(Comparison, comparison[0]), min(content_bytes, _MOST_BYTES))
 
 
@@ -115,7 +115,7 @@ def _text(word: str, *, is_finished: bool) -> Text | None:
 
 
 def _path_or_regex(word: str, *, is_finished: bool) -> Text | None:
-    """`/etc` may become a regular expression; `/etc/passwd` looks like a path, and is one until a slash ends it."""
+    """Tell a path from a regular expression: `/etc/passwd` is a path until a slash ends it; `/etc` may become either."""
     if len(word) > 2 and word.endswith("/"):
         return regex(word)
     if len(word) > 2 and (is_finished or "/" in word[1:]):

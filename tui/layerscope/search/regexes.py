@@ -1,8 +1,8 @@
-"""Regular expressions where they can be stopped: in a process of their own, whose time and memory are bounded.
+r"""Regular expressions that can be stopped: each runs in its own process, whose time and memory are limited.
 
-Python's `re` backtracks, for minutes or for ever, and while it does so no other thread of its process runs, not even the one
-that hears Ctrl-C. google-re2 does not backtrack, but was measured to take ten times as long a path, means other things by
-`$`, `\\s` and `(?i)`, and knows no lookahead.
+Python's `re` backtracks, for minutes or forever, and meanwhile no other thread of its process runs, not even the one that hears
+Ctrl-C. google-re2 does not backtrack, but was measured to take ten times as long a path, means other things by `$`, `\s` and
+`(?i)`, and knows no lookahead.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ while head := read(16):
 
 
 class StoppableRegex:
-    """One regular expression, searched for in "/" and each of many paths; a context manager, for its process must end."""
+    """One regular expression, searched for in "/" and each of many paths; a context manager, because its process must end."""
 
     def __init__(self, source: bytes, is_cancelled: Callable[[], bool]) -> None:
         self._source, self._is_cancelled = source, is_cancelled
@@ -63,7 +63,7 @@ class StoppableRegex:
             self._process.__exit__(None, None, None)
 
     def fits(self, batch: Batch) -> Flags:
-        """Which strings hold it; none when cancelled. Raises UsageError when its time is used up."""
+        """Return which strings contain a match; none when cancelled. Raises UsageError when its time is used up."""
         paths, ends = batch.rooted()
         try:
             self._process = process = self._process or self._started()
@@ -80,7 +80,7 @@ class StoppableRegex:
         )
 
     def _started(self) -> subprocess.Popen[bytes]:
-        """Isolated: nothing of the user's own directory or environment runs in it."""
+        """Start the process, isolated from the user's own directory and environment."""
         code = _CHILD.replace("SECONDS", str(REGEX_SECONDS)).replace("MEMORY", str(REGEX_MEMORY))
         process = subprocess.Popen(  # noqa: S603 - Python itself
             [sys.executable, "-I", "-S", "-c", code],
@@ -93,7 +93,7 @@ class StoppableRegex:
         return process
 
     def _answer(self, process: subprocess.Popen[bytes], question: bytes, length: int) -> bytes:
-        """`length` bytes; fewer when the process ended before, or nobody wants them any more."""
+        """Read `length` bytes; fewer when the process ended, or when the search was cancelled."""
         stdin, stdout = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
         stdin.write(question)
         stdin.flush()

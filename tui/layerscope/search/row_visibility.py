@@ -1,4 +1,4 @@
-"""Which nodes can be shown: those that are there, are not hidden, and pass the filter."""
+"""Decides which nodes can be shown: those that exist, are not hidden, and pass the filter."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from layerscope.tree.tree import Change, View
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowVisibility:
-    """`can_show[node]`, with every node also all that are above it; `hits`: the filter's hits among them, none without one."""
+    """`can_show[node]`, which holds for all parents of shown nodes too; `hits`: the filter's matches among them, none
+    without one.
+    """
 
     can_show: Flags
     hits: Flags
 
     @classmethod
     def of(cls, view: View, shape: Shape, hidden: frozenset[Change], hits: Flags | None) -> RowVisibility:
-        """With a filter also nodes that were gone before the view's layers can be shown, and what is below a hit."""
+        """Compute visibility. With a filter, nodes removed before the view's layers can be shown too, and everything below a
+        match.
+        """
         there = is_there(view, with_gone=hits is not None)
         if hidden:
             there &= ~has_change(view, hidden)
@@ -33,7 +37,7 @@ class RowVisibility:
 
 
 def is_there(view: View, *, with_gone: bool) -> Flags:
-    """Which nodes are visible or were removed by the view's layers; `with_gone`: or were there at any time before."""
+    """Return which nodes are visible or were removed by the view's layers; with `with_gone`, or existed at any time before."""
     there = view.is_visible | (view.change == Change.REMOVED)
     if with_gone:
         there[view.tree.versions.node[view.tree.versions.layer <= view.last]] = True
@@ -41,15 +45,15 @@ def is_there(view: View, *, with_gone: bool) -> Flags:
 
 
 def has_change(view: View, changes: frozenset[Change]) -> Flags:
-    """Which nodes have one of `changes`; nodes that are gone count as UNCHANGED."""
+    """Return which nodes have one of `changes`; nodes removed earlier count as UNCHANGED."""
     is_meant = np.zeros(len(Change), bool)
     is_meant[list(changes)] = True
     return np.asarray(is_meant[view.change])
 
 
 def last_versions(view: View) -> Ints:
-    """The version (int32) to tell of each node: the one seen, for a REMOVED node the one before, for one that was gone
-    already its last; -1 for nodes that come with later layers only.
+    """Return the version (int32) to describe each node by: the visible one, for a REMOVED node the one before, for a node
+    removed earlier its last; -1 for nodes that only later layers add.
     """
     versions = view.tree.versions
     last = np.full(len(view.seen), -1, np.int32)

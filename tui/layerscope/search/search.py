@@ -1,4 +1,4 @@
-"""Finding the nodes that a query asks for, a batch at a time, so that the first ones are there while the rest is searched."""
+"""Finding the nodes that match a query in batches, so that the first ones appear while the rest is searched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from layerscope.tree.tree import View
 from layerscope.waste.find import Waste
 
 FIRST_SECONDS, NEXT_SECONDS = 0.05, 0.25
-"""After how long what was found so far is given, and how often from then on."""
+"""Seconds until the first partial result, and between later ones."""
 _MOST_IN_BATCH = 1 << 13
 """Names in a batch: 10 ms, even when a regular expression looks at each."""
 
@@ -38,12 +38,12 @@ class SearchHits:
 def search(
     query: Query, index: NameIndex, view: View, waste: Waste | None, *, is_cancelled: Callable[[], bool]
 ) -> Iterator[SearchHits]:
-    """Find the nodes that were there at any time up to the view's last layer and pass `query`; never the root.
+    """Find the nodes that match `query` and existed at any time up to the view's last layer; never the root.
 
-    Gives what it has as long as it takes long, and at last a Found that is complete; ends without one when `is_cancelled`,
-    which is asked every few milliseconds. The best hit is the one whose name (or path) is what was typed, else begins with
-    it, else holds it, and of equals the shortest; without any words to look for it is the first. Raises UsageError when a
-    regular expression takes too long.
+    Yields partial results while it takes long, and at last a SearchHits that is complete; ends without one when `is_cancelled`,
+    which is called every few milliseconds, returns True. The best hit is the one whose name (or path) is the typed text, else
+    begins with it, else contains it, and of equals the shortest; without any words to search for it is the first. Raises
+    UsageError when a regular expression takes too long.
     """
     candidates = _candidates(query, index, view, NodeColumns(view, waste), is_cancelled)
     if candidates is None:
@@ -78,7 +78,7 @@ def _first(mask: Flags) -> int | None:
 def _candidates(
     query: Query, index: NameIndex, view: View, columns: NodeColumns, is_cancelled: Callable[[], bool]
 ) -> Flags | None:
-    """What passes all conditions that whole columns can answer; None when cancelled."""
+    """Return the nodes that pass all conditions on whole columns; None when cancelled."""
     candidates = is_there(view, with_gone=True)
     candidates[0] = False
     for condition in query.conditions:
@@ -92,7 +92,7 @@ def _candidates(
 
 
 def _batches(candidates: Flags, index: NameIndex) -> Iterator[Ints]:
-    """The candidates, some thousand and some paths' bytes at a time."""
+    """Yield the candidates in batches of a few thousand, bounded by the bytes of their paths."""
     nodes = np.flatnonzero(candidates).astype(np.int32)
     lengths = index.nodes.paths.offsets[nodes + 1] - index.nodes.paths.offsets[nodes]
     for part in parts(lengths, _MOST_IN_BATCH):
@@ -100,7 +100,7 @@ def _batches(candidates: Flags, index: NameIndex) -> Iterator[Ints]:
 
 
 class _TextSearch:
-    """Looks for words in one batch after the other, and remembers the best hit so far."""
+    """Searches one batch after the other for words, and keeps the best hit so far."""
 
     def __init__(self, index: NameIndex, conditions: list[Condition], fits: list[Fits]) -> None:
         self.conditions, self._fits = conditions, fits
@@ -110,7 +110,7 @@ class _TextSearch:
         self._ranked = next((each.test for each in conditions if _is_ranked(each)), None)
 
     def found(self, nodes: Ints) -> Ints:
-        """Those of `nodes` (ascending) that pass all conditions."""
+        """Return those of `nodes` (ascending) that pass all conditions."""
         for condition, fits in zip(self.conditions, self._fits, strict=True):
             if len(nodes) and isinstance(condition.test, Text):
                 nodes = nodes[fits(self._index.batch(nodes, condition.test)) ^ condition.is_negated]

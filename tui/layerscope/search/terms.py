@@ -1,4 +1,4 @@
-"""What the terms of a filter ask for, one dataclass a sort of test."""
+"""The terms of a filter, one dataclass for each kind of test."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Word = Literal["added", "modified", "changed", "removed", "wasted", "link", "dir
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """`pieces` stand in a name, or with `is_path` in a path without its leading slash, one after the other.
+    """A test for text: `pieces` follow each other in a name, or with `is_path` in a path without its leading slash.
 
-    `is_folded`: case does not count, and the pieces are lower-case. `at_start` and `at_end`: the first and the last piece
-    stand there. `literal` is what was typed, for telling better hits from worse; empty for patterns. With a `glob` or a
-    `regex` the pieces are only what must be there: it decides, fitting all of the name or path, or searched in "/" and the
-    path. So does `word`, which is letters alone and cannot take long.
+    `is_folded`: case does not count, and the pieces are lower-case. `at_start` and `at_end`: the first and the last piece must
+    be there. `literal` is what was typed, to rank hits; empty for patterns. With a `glob` or a `regex` the pieces are only a
+    necessary condition: the pattern decides, matching all of the name or path, or searched in "/" and the path. So does `word`,
+    which is letters alone and cannot take long.
     """
 
     pieces: tuple[bytes, ...]
@@ -35,7 +35,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A file whose content is more or less than `content_bytes`."""
+    """A test for files whose content is larger or smaller than `content_bytes`."""
 
     comparison: Comparison
     content_bytes: int
@@ -43,14 +43,16 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Is:
-    """A change, a kind or a property. `changed` is another word for `modified`; `removed` is all that is not there any more."""
+    """A test for a change, a kind or a property. `changed` is another word for `modified`; `removed` is everything that no
+    longer exists.
+    """
 
     word: Word
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Written or removed by one of the layers `first` to `last`."""
+    """A test for paths that one of the layers `first` to `last` wrote or removed."""
 
     first: int
     last: int
@@ -66,7 +68,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Conditions that must all hold. `problem` is a sentence on the first term that makes no sense; it is left out."""
+    """Conditions that must all hold. `problem` is a sentence about the first invalid term, which is ignored."""
 
     conditions: tuple[Condition, ...] = ()
     problem: str = ""

@@ -16,9 +16,9 @@ from layerscope.settings.settings import Settings
 from layerscope.text import escape
 
 _NO_KEY = re.compile(rb"#[^\n]*|\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'", re.DOTALL)
-"""Comments and strings: no dot in them nests anything."""
+"""Comments and strings, in which dots do not nest tables."""
 MAX_FILE = 1 << 20
-"""The longest config file we read, in bytes."""
+"""The longest config file read, in bytes."""
 
 
 def read_settings(path: Path | None = None, *, key_ids: Collection[str], name_keys: NameKeys) -> Settings:
@@ -54,7 +54,7 @@ def _read(place: Path, *, must_exist: bool) -> bytes:
 
 
 def decode_toml(raw: bytes) -> dict[str, Any]:
-    """A TOML file's text. Raises BadSettings, whose sentence does not name the file."""
+    """Decode a TOML file's text. Raises BadSettings, whose sentence does not name the file."""
     import tomllib
 
     if any(line.count(b".") > TOML_DOTS for line in _NO_KEY.sub(b"", raw).split(b"\n")):

@@ -25,7 +25,9 @@ _START = 1_717_200_000
 
 
 def open_demo() -> Image:
-    """The sample image, opened as any `docker save` archive. Raises CannotWrite without room for a few MB of temporary file."""
+    """Open the sample image like any `docker save` archive. Raises CannotWrite without room for a temporary file of a few
+    MB.
+    """
     try:
         with tempfile.TemporaryFile(prefix="layerscope-") as file:
             write_demo(file)

@@ -1,4 +1,4 @@
-"""What is in the built-in sample image: ten layers that make the mistakes people make."""
+"""The contents of the built-in sample image: ten layers that make common mistakes."""
 
 from __future__ import annotations
 
@@ -32,40 +32,39 @@ class DemoMember:
 
 @dataclass(frozen=True, slots=True)
 class DemoStep:
-    """One step of the build; without items it made no layer."""
+    """One step of the build; a step without items makes no layer."""
 
     created_by: str
     items: tuple[DemoMember, ...] = ()
 
 
 def noise(path: str, size: int) -> bytes:
-    """`size` bytes that do not compress and are the same on every run, for instance a program's."""
+    """Return `size` bytes that do not compress, like a program's, and are the same on every run."""
     return hashlib.shake_128(path.encode()).digest(size)
 
 
 def prose(path: str, size: int) -> bytes:
-    """`size` bytes of text that compresses as text does."""
+    """Return `size` bytes of text that compresses as well as English does."""
     numbers = hashlib.shake_128(path.encode()).digest(size // 14)  # the shortest phrase, and a line's end
     return "\n".join(_PHRASES[number % len(_PHRASES)] for number in numbers).encode()[: size - 1] + b"\n"
 
 
 def directories(*paths: str, owner: int = 0) -> tuple[DemoMember, ...]:
-    """Directories, to stand before what is in them."""
+    """Return members for directories, to be put before their contents."""
     return tuple(DemoMember(path, mode=0o755, owner=owner, flag=tarfile.DIRTYPE) for path in paths)
 
 
 def link(path: str, target: str, flag: bytes = tarfile.SYMTYPE) -> DemoMember:
-    """A symbolic link, or a hard one."""
+    """Return a member for a symbolic link, or for a hard link."""
     return DemoMember(path, mode=0o777 if flag == tarfile.SYMTYPE else 0o755, flag=flag, target=target)
 
 
 def program(path: str, size: int) -> DemoMember:
-    """An executable file."""
     return DemoMember(path, noise(path, size), mode=0o755)
 
 
 def whiteout(path: str) -> DemoMember:
-    """The marker that removes `path`."""
+    """Return the whiteout member that removes `path`."""
     parent, _, name = path.rpartition("/")
     return DemoMember(f"{parent}/.wh.{name}")
 

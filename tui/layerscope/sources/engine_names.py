@@ -1,4 +1,4 @@
-"""What may be the name of an image in an engine, and which engine was asked for by a prefix (no engine is asked here)."""
+"""Names of images in engines, and the prefix that selects an engine (no engine is asked here)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LONGEST = 512
 
 
 class EngineKind(StrEnum):
-    """The engines there are."""
+    """The supported container engines."""
 
     DOCKER = "docker"
     PODMAN = "podman"
 
     @property
     def label(self) -> str:
-        """What sentences call it."""
+        """Return the engine's name as sentences spell it."""
         return self.value.capitalize()
 
 
@@ -37,17 +37,17 @@ _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}", re.ASCII)
 
 
 def may_be_container(text: str) -> bool:
-    """True for what an engine would take for the name or id of a container."""
+    """Tell whether an engine would accept `text` as the name or id of a container."""
     return _CONTAINER_NAME.fullmatch(text) is not None
 
 
 def may_be_image(text: str) -> bool:
-    """True for what an engine would take for a name or an id."""
+    """Tell whether an engine would accept `text` as the name or id of an image."""
     return len(text) <= LONGEST and _NAME.fullmatch(text) is not None
 
 
 def split_prefix(reference: str) -> tuple[EngineKind | None, str]:
-    """The engine that a reference forces, and the rest of it."""
+    """Split a reference into the engine that its prefix selects, if any, and the rest."""
     for prefix, kind in PREFIXES.items():
         if reference.startswith(prefix):
             return kind, reference.removeprefix(prefix)

@@ -51,7 +51,7 @@ class PullSize:
     def of(cls, layer: StoredLayer, read: ReadLayer | None) -> PullSize:
         """The size of one layer. Only reading tells what a layer takes that an engine keeps unpacked; None: it was not read."""
         stored = layer.reader.stored_bytes
-        if read is None or read.compression is not Compression.NONE or layer.reader.unreadable:
+        if read is None or read.compression is not Compression.NONE or layer.reader.is_as_pulled:
             return cls(stored, stored, is_estimate=False)
         return cls(read.table.unpacked_bytes, read.compressed_estimate, is_estimate=True)
 

@@ -1,4 +1,4 @@
-"""What the user typed: a path, in skopeo's spellings too, standard input, or an image in an engine."""
+"""Parsing a reference: a path (also in skopeo's spellings), standard input, or an image in an engine."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from pathlib import Path
 
 from layerscope.errors import NotFound, UsageError
 from layerscope.sources.engine_names import CONTAINER, EngineKind, may_be_container, may_be_image, split_prefix
+from layerscope.sources.registry.registry_name import RegistryName, parse_image_name
 from layerscope.suggestion import did_you_mean, nearest
 from layerscope.text import escape
 
 LAYER = "layer:"
+REGISTRY_URL, REGISTRY = "docker://", "registry:"
+"""Prefixes of images in registries: skopeo's, and ours, which has to be followed by a name that only a registry can have."""
 PREFIXES = ("docker-archive:", "oci-archive:", "oci:", "dir:", LAYER)
 CONTAINERD = "containerd:"
 STDIN = "-"
 MAX_NEAR = 5000
 """Names of a directory that are compared with a mistyped one."""
 DOCUMENTS = ("index.json", "manifest.json", "repositories")
-"""What a directory that is an image has one of."""
+"""Files of which a directory with an image has at least one."""
 _PATHS = ("/", "./", "../", "~")
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 
 @dataclass(frozen=True, slots=True)
 class EngineName:
-    """An image in an engine: in which one (None: in any), by what name, and why that is no path (empty: nobody asked).
+    """An image in an engine: which engine (None: any), its name, and why it is not a path (empty: nobody asked).
 
-    With `is_container` it is a container: its image, and its own layer on top.
+    With `is_container`, it is a container: its image with its own layer on top.
     """
 
     kind: EngineKind | None
@@ -40,9 +43,9 @@ class EngineName:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place to look into. `path` is None for standard input, `tag` empty when none was asked for. With `engine` it is
-    neither of these, and with `is_containerd` it is the content store of containerd. With `is_layer` it is no image but one
-    layer, by the user's own word.
+    """A parsed reference. `path` is None for standard input, `tag` empty when none was given. With `engine`, it is an image
+    in an engine instead; with `is_containerd`, an image in containerd's content store. With `is_layer`, the user says
+    that it is not an image but one layer.
     """
 
     typed: str
@@ -52,17 +55,20 @@ class Location:
     engine: EngineName | None = None
     is_containerd: bool = False
     is_layer: bool = False
+    registry: RegistryName | None = None
 
     @property
     def is_stdin(self) -> bool:
         """Whether it can be read only once."""
-        return self.path is None and self.engine is None and not self.is_containerd
+        return self.path is None and self.engine is None and self.registry is None and not self.is_containerd
 
     @property
     def place(self) -> str:
-        """What messages call it."""
+        """Return what messages call this location."""
         if self.engine is not None:
             return self.engine.kind.label if self.engine.kind else "the engine"
+        if self.registry is not None:
+            return escape(self.registry.host)
         if self.is_containerd:
             return "containerd"
         return "standard input" if self.path is None else escape(str(self.path))
@@ -71,21 +77,18 @@ class Location:
 def locate(reference: str) -> Location:
     """Find what `reference` names: PATH, PATH:REF, -, these three after `docker-archive:`, `oci-archive:`, `oci:` or `dir:`,
     `layer:` and a PATH or -, or the name or id of an image in an engine, perhaps after `docker:` or `podman:`, or
-    `container:` and that of a container, or `containerd:` and the name or digest of an image in containerd's content store.
+    `container:` and that of a container, or `containerd:` and the name or digest of an image in containerd's content store,
+    or `docker://` or `registry:` and the name of an image in a registry.
 
-    A prefix decides. So does a path that exists, except that a bare name is no directory without an image's documents
-    (`node:1` beside a directory `node`). Else what starts with `/`, `./`, `../` or `~` is a path, and anything that an engine
-    could have is an engine's; none is asked here. The prefix of a path says only that one follows; what it holds decides how
-    it is read. A path may contain colons: the longest one that exists is taken, what follows is the tag. Raises NotFound,
-    with near file names, and UsageError for an empty reference.
+    A prefix decides. So does a path that exists, except that a bare name is no directory without an image's documents (`node:1`
+    beside a directory `node`). Otherwise what starts with `/`, `./`, `../` or `~` is a path, and any valid image name is an
+    engine's; no engine is asked here. The prefix of a path only says that a path follows; the content decides the format. A
+    path may contain colons: the longest one that exists is taken, what follows is the tag. Raises NotFound, with similar file
+    names, and UsageError for an empty reference.
     """
-    if reference.startswith(CONTAINERD):
-        return Location(CONTAINERD.removesuffix(":"), None, reference.removeprefix(CONTAINERD), is_containerd=True)
-    kind, name = split_prefix(reference)
-    if name.startswith(CONTAINER):
-        return Location(reference, None, engine=EngineName(kind, _container_name(name), is_container=True))
-    if kind is not None:
-        return Location(reference, None, engine=EngineName(kind, _checked(name, kind)))
+    named = _named(reference)
+    if named is not None:
+        return named
     prefix = next((prefix for prefix in PREFIXES if reference.startswith(prefix)), "")
     rest = reference.removeprefix(prefix)
     if not rest:
@@ -100,41 +103,67 @@ def locate(reference: str) -> Location:
             continue
         if not may_be_engines or _holds_image(Path(path)):
             return Location(prefix + path, Path(path), tag, is_layer=is_layer)
-        no_path = f"the directory {escape(path)} is no image: it has neither index.json (OCI layout) nor manifest.json"
+        no_path = f"the directory {escape(path)} is not an image: it has neither index.json (OCI layout) nor manifest.json"
     if may_be_engines:
         return Location(rest, None, engine=EngineName(None, rest, no_path))
     raise NotFound(_not_found(rest))
 
 
+def _named(reference: str) -> Location | None:
+    """The place whose prefix names it: containerd, a registry, an engine; None for all else. Raises NotFound, UsageError."""
+    if reference.startswith(CONTAINERD):
+        return Location(CONTAINERD.removesuffix(":"), None, reference.removeprefix(CONTAINERD), is_containerd=True)
+    in_registry = registry_name(reference)
+    if in_registry is not None:
+        return Location(reference, None, registry=in_registry)
+    kind, name = split_prefix(reference)
+    if name.startswith(CONTAINER):
+        return Location(reference, None, engine=EngineName(kind, _container_name(name), is_container=True))
+    return None if kind is None else Location(reference, None, engine=EngineName(kind, _checked(name, kind)))
+
+
+def registry_name(reference: str) -> RegistryName | None:
+    """The image in a registry that a prefix names; None for all other references. Raises NotFound and UsageError.
+
+    `registry:2` is an image of that name: what follows has to hold a slash, a dot or a port (REGISTRY).
+    """
+    if reference.startswith(REGISTRY_URL):
+        return parse_image_name(reference.removeprefix(REGISTRY_URL))
+    rest = reference.removeprefix(REGISTRY)
+    if rest == reference or not ("/" in rest or "." in rest.partition("@")[0].partition(":")[0] or ":" in rest):
+        return None
+    return parse_image_name(rest)
+
+
 def _checked(name: str, kind: EngineKind) -> str:
-    """A name after the prefix of an engine. Raises NotFound for what no engine can have."""
+    """Check a name after an engine's prefix. Raises NotFound for one that no engine can have."""
     if not name:
         raise UsageError(f"name an image: {kind}:NAME[:TAG]")
     if name.startswith("//"):
         known = f"{kind}:{escape(name[2:200])}"
         raise NotFound(f"{kind}:{escape(name[:200])} is in a registry; let {kind.label} pull it: layerscope {known} --pull")
     if not may_be_image(name):
-        raise NotFound(f"'{escape(name[:200])}' is no name that an image can have")
+        raise NotFound(f"'{escape(name[:200])}' is not a valid image name")
     return name
 
 
 def _container_name(text: str) -> str:
-    """The name after `container:`. Raises UsageError and NotFound for what none can have."""
+    """Return the name after `container:`. Raises UsageError and NotFound for an invalid one."""
     name = text.removeprefix(CONTAINER)
     if not name:
         raise UsageError(f"name a container: {CONTAINER}NAME")
     if not may_be_container(name):
-        raise NotFound(f"'{escape(name[:200])}' is no name that a container can have")
+        raise NotFound(f"'{escape(name[:200])}' is not a valid container name")
     return name
 
 
 def _holds_image(path: Path) -> bool:
-    """True for anything but a directory without an image's documents."""
+    """Tell whether a path may be an image: anything but a directory without an image's documents."""
     return not path.is_dir() or any((path / name).exists() for name in DOCUMENTS)
 
 
 def _splits(text: str) -> Iterator[tuple[str, str]]:
-    """`text` whole, then cut in two at each of its colons, the last one first."""
+    """Yield `text` whole, then cut in two at each of its colons, the last colon first."""
     yield text, ""
     for end in range(len(text) - 1, 0, -1):
         if text[end] == ":":
@@ -163,7 +192,7 @@ def _not_found(path: str) -> str:
 
 
 def near_files(path: str) -> list[str]:
-    """At most two files that someone who typed `path` may have meant."""
+    """Return at most two files whose names resemble `path`, to suggest after a typing mistake."""
     parent, name = os.path.split(path)
     try:
         with os.scandir(parent or ".") as entries:

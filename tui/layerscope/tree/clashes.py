@@ -12,8 +12,8 @@ from layerscope.tree.nodes import Nodes, PathRows
 from layerscope.tree.stack import LayerPaths
 
 TWICE = (
-    "the layer holds this path twice: Docker (but on containerd's store) and Podman refuse such a layer; containerd and umoci "
-    "have the last, as is shown here"
+    "the layer holds this path twice: Docker (except with containerd's store) and Podman refuse such a layer; containerd "
+    "and umoci use the last one, as shown here"
 )
 WHITEOUT_TWICE = "the layer hides this path twice: Docker, Podman and containerd refuse such a layer, umoci does not"
 THEN_HIDDEN = (
@@ -26,10 +26,10 @@ HIDDEN_ABOVE = (
 )
 HIDDEN_FIRST = (
     f"the layer hides this path and then holds it as a directory: {OVERLAYFS} leave there what the layers below have in it; "
-    f"umoci and {VFS} hide it, as is shown here"
+    f"umoci and {VFS} hide it, as shown here"
 )
 ROOT_HIDDEN = (
-    f"the layer hides all that the layers below have: umoci and {VFS} do so, as is shown here; {OVERLAYFS} cannot, and "
+    f"the layer hides all that the layers below have: umoci and {VFS} do so, as shown here; {OVERLAYFS} cannot, and "
     "everything is still there"
 )
 

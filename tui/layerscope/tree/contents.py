@@ -11,11 +11,13 @@ from layerscope.tree.nodes import IMPLIED, Ints, PathRows
 from layerscope.tree.stack import LayerPaths
 
 NONE = -1
-TO_NOTHING = "a hard link to what is not there: no engine unpacks it"
+TO_NOTHING = "a hard link to a missing path: no engine unpacks it"
 TO_LATER = "a hard link that comes before its target: no engine unpacks it"
 TO_ITSELF = "a hard link to itself: no engine unpacks it"
 TO_DIRECTORY = "a hard link to a directory: no engine unpacks it"
-TO_LOWER = f"a hard link to what only a layer below has: {OVERLAYFS} refuse it; umoci and {VFS} link to it, as is shown here"
+TO_LOWER = (
+    f"a hard link to a path that only a lower layer has: {OVERLAYFS} refuse it; umoci and {VFS} link to it, as shown here"
+)
 
 
 def origins_of(entries: Entries, layers: list[LayerPaths], rows: PathRows, lower: LowerLayers) -> Ints:

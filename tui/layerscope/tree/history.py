@@ -26,12 +26,12 @@ class Event:
 
     @property
     def is_shadowed(self) -> bool:
-        """Whether the version was never visible because a later entry of its own layer's tar replaced it."""
+        """Tell whether the version was never visible because a later entry of its own layer's tar replaced it."""
         return self.change is not Change.REMOVED and self.until == self.layer
 
 
 Fallen = dict[int, list[int]]
-"""The entries that their own tar buried, by node."""
+"""The entries that later entries of their own tar replaced, by node."""
 
 
 def fallen_entries(tree: Tree) -> Fallen:

@@ -12,8 +12,8 @@ from layerscope.tree.nodes import Ints
 from layerscope.tree.stack import LayerPaths
 
 OF_A_LINK = (
-    "its mode, owner or times are another in the header of a hard link to it: Docker, Podman and containerd give those to all "
-    "names, as is shown here; umoci keeps the first"
+    "its mode, owner or times differ in the header of a hard link to it: Docker, Podman and containerd give those to all "
+    "names, as shown here; umoci keeps the first"
 )
 Xattrs = dict[int, dict[bytes, bytes]]
 

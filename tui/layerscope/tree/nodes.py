@@ -18,7 +18,7 @@ Ints = npt.NDArray[np.int32]
 IMPLIED = -1
 """The entry number of a directory that only its children's paths name."""
 FALLEN = -2
-"""The entry number of a directory that stands in a layer only above entries that the same tar buries: a node, never seen."""
+"""The entry number of a directory implied only by entries that the same tar replaces: a node that is never visible."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

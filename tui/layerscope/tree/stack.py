@@ -13,7 +13,10 @@ from layerscope.layers.table import Kind, LayerStack, LayerTable, Severity
 from layerscope.tree.findings import Findings
 from layerscope.tree.keys import SEPARATOR, ancestors_of, directories_above, key_of
 
-BELOW_FILE = "an entry below what is no directory in the same layer: no engine unpacks it; here it makes a directory of it"
+BELOW_FILE = (
+    "an entry below a path that is not a directory in the same layer: no engine unpacks it; layerscope shows that path as a "
+    "directory"
+)
 Marker = tuple[bytes, int]
 
 

@@ -16,11 +16,11 @@ from layerscope.tree.stack import LayerPaths, Marker, find_needed
 
 MAX_HOPS = 255
 """Links followed for one path before it counts as a loop; containerd's number."""
-LOOP = "an entry below a symlink that leads round in circles: no engine unpacks it"
+LOOP = "an entry below a loop of symlinks: no engine unpacks it"
 LEADS_OUT = (
-    "an entry below a symlink of its own layer to a directory that the layer has not (yet): Docker (but on containerd's store) "
-    "and Podman refuse it (but the vfs driver where a layer below has the directory); containerd and umoci follow the symlink, "
-    "as is done here"
+    "an entry below a symlink of its own layer to a directory that the layer does not have (yet): Docker (except with "
+    "containerd's store) and Podman refuse it (except the vfs driver where a layer below has the directory); containerd and "
+    "umoci follow the symlink, as layerscope does"
 )
 LinkOf = Callable[[bytes], bytes | None]
 OnHop = Callable[[bytes], None]
@@ -117,7 +117,7 @@ class _Replay:
             self._targets[key] = target
 
     def _resolved(self, key: bytes) -> bytes:
-        """`key` with its directory resolved; as it is when that directory is no link or a loop of them."""
+        """Return `key` with its directory resolved; unchanged if that directory is no link or a loop of them."""
         directory = parent_of(key)
         if not directory or self._targets.keys().isdisjoint((directory, *ancestors_of(directory))):
             return key

@@ -12,17 +12,17 @@ from layerscope.tree.nodes import IMPLIED, PathRows
 from layerscope.tree.stack import LayerPaths
 from layerscope.tree.versions import Versions
 
-LINK = "turns the symlink /{} into a directory: what was reached through it is gone"
-LINKS = "turns {:,} symlinks into directories: what was reached through them is gone"
+LINK = "turns the symlink /{} into a directory: files reached through it are gone"
+LINKS = "turns {:,} symlinks into directories: files reached through them are gone"
 FOLLOWED = f" (so do {OVERLAYFS}; umoci and {VFS} follow the symlink, to /{{}})"
 ALL_FOLLOWED = f" (so do {OVERLAYFS}; umoci and {VFS} follow the symlinks)"
 EXAMPLES = 3
 """The most symlinks of a layer that are named."""
 OTHER = (
-    f"an entry below what is no directory in the layers below: {OVERLAYFS} turn it into a directory, as is shown here; umoci "
-    f"and {VFS} refuse the layer"
+    f"an entry below a path that is not a directory in lower layers: {OVERLAYFS} turn it into a directory, as shown here; "
+    f"umoci and {VFS} refuse the layer"
 )
-MADE_FOR_MARKER = "a whiteout makes this directory: Docker, Podman and containerd have it, as is shown here; umoci does not"
+MADE_FOR_MARKER = "a whiteout creates this directory: Docker, Podman and containerd show it, as shown here; umoci does not"
 
 
 def find_turned(layers: list[LayerPaths], rows: PathRows, versions: Versions, lower: LowerLayers) -> None:
@@ -68,7 +68,7 @@ def find_made_by_markers(layers: list[LayerPaths], lower: LowerLayers) -> None:
 
 
 def _of_followed(keys: list[bytes], lower: LowerLayers, number: int) -> str:
-    """The sentence for symlinks of lower layers that have entries below them, with where some of them lead."""
+    """Return the sentence for symlinks of lower layers that have entries below them, with where some of them lead."""
     if len(keys) == 1:
         return _of_replaced(keys) + FOLLOWED.format(escape(lower.target(keys[0], number)))
     examples = [f"/{_shown(key)} to /{escape(lower.target(key, number))}" for key in keys[:EXAMPLES]]
@@ -76,7 +76,7 @@ def _of_followed(keys: list[bytes], lower: LowerLayers, number: int) -> str:
 
 
 def _of_replaced(keys: list[bytes]) -> str:
-    """The sentence for symlinks whose place a directory's own entry takes."""
+    """Return the sentence for symlinks whose place a directory's own entry takes."""
     if len(keys) == 1:
         return LINK.format(_shown(keys[0]))
     return LINKS.format(len(keys)) + _listed([f"/{_shown(key)}" for key in keys[:EXAMPLES]], len(keys))

@@ -1,4 +1,4 @@
-"""The members of an ar archive that is a file of an image: static libraries, and Debian packages with what is in them."""
+"""Lists ar archives among an image's files: static libraries and Debian packages, whose inner tars are listed too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _END = b"`\n"
 
 @dataclass(frozen=True, slots=True)
 class _ArMember:
-    """One member as its header has it; `start` is where its content begins."""
+    """One member as its header describes it; `start` is where its content begins."""
 
     header: bytes
     name: bytes
@@ -33,7 +33,7 @@ class _ArMember:
 
 
 def list_ar(content: bytes, is_cancelled: IsCancelled) -> ArchiveListing:
-    """The members, and those of `control.tar` and `data.tar`; a header that is none ends the list."""
+    """List the members, and those of `control.tar` and `data.tar`; an invalid header ends the list."""
     members: list[ArchiveMember] = []
     position = len(MAGIC)
     is_cut, damage = False, ""
@@ -53,7 +53,7 @@ def list_ar(content: bytes, is_cancelled: IsCancelled) -> ArchiveListing:
 
 
 def _parts(content: bytes) -> Iterator[_ArMember]:
-    """Each member; GNU's long names are in a member called `//`, BSD's come before the content."""
+    """Yield each member. GNU stores long names in a member called `//`, BSD before the content."""
     position, names = len(MAGIC), b""
     while len(header := content[position : position + HEADER]) == HEADER and header[58:] == _END:
         digits = header[48:58].strip()
@@ -82,7 +82,7 @@ def _member(part: _ArMember) -> ArchiveMember:
 
 
 def _inside(content: bytes, part: _ArMember, is_cancelled: IsCancelled) -> ArchiveListing | None:
-    """What a Debian package's two tars hold, under their names."""
+    """Yield the members of a Debian package's two tars under their names."""
     if not part.name.startswith((b"control.tar", b"data.tar")):
         return None
     packed = content[part.start : part.start + part.size]

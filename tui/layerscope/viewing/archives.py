@@ -1,4 +1,4 @@
-"""Which archive a file is, and what it holds."""
+"""Recognizes archives and lists their members."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PIECE = 1 << 20
 
 
 def is_worth_reading_on(head: bytes) -> bool:
-    """Whether more than a screen's worth of a file says more about it: it is an archive, or compressed."""
+    """Tell whether reading more than a screen's worth of a file pays: it is an archive, or compressed."""
     return bool(head.startswith((MAGIC, *MAGICS)) or packing_of(head) or is_tar(head))
 
 
 def list_archive(content: bytes, is_cancelled: IsCancelled, *, is_whole: bool) -> ArchiveListing | None:
-    """The members of an archive that is not compressed as a whole; None for what is no archive."""
+    """List an archive that is not compressed as a whole; None if it is not an archive."""
     if content.startswith(MAGICS):
         return list_zip(content) if is_whole else ArchiveListing("zip", (), damage="too large to be listed")
     if content.startswith(MAGIC):

@@ -1,4 +1,4 @@
-"""Work that a user may no longer wait for."""
+"""Cancelling of background work whose result is no longer needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ IsCancelled = Callable[[], bool]
 
 
 def never_cancelled() -> bool:
-    """The default for `is_cancelled`: the result is waited for."""
+    """Return False: the default for `is_cancelled`."""
     return False
 
 
@@ -21,7 +21,7 @@ def stop_if(is_cancelled: IsCancelled) -> None:
 
 
 class BoundedPieces:
-    """Pieces up to `limit` bytes in all, to be gone through once; `is_cut` then says that there were more.
+    """An iterator over pieces up to `limit` bytes in all; `is_cut` then says whether there were more.
 
     Raises Cancelled between two pieces.
     """

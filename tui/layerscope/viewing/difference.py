@@ -1,4 +1,4 @@
-"""What is different between two versions of a file: their metadata, and their content in the form it is shown in."""
+"""The difference between two versions of a file: of their metadata, and of their content as it is shown."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def difference(
     old_version: PathVersion | None = None,
     new_version: PathVersion | None = None,
 ) -> list[DiffLine]:
-    """A note on sizes and metadata, then what differs; None is a side where the path is no file.
+    """Return a note on sizes and metadata, then the differing lines; None is a side where the path is no file.
 
-    Text gives a unified diff, archives their members (each a line of its own), all else the first bytes that differ.
-    Takes less than a second for the largest texts that `load` gives.
+    Text gives a unified diff, archives their members (each a line of its own), all else the first bytes that differ. Takes less
+    than a second for the largest texts that `load` gives.
     """
     if old is None and new is None:
         return []
@@ -90,7 +90,9 @@ def _text_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
 
 
 def _member_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
-    """Members by name, in the order of the new archive, those that are gone first; of several with one name the last counts."""
+    """Compare members by name, in the order of the new archive, removed ones first; the last of several with one name
+    counts.
+    """
     before, after = _by_name(old), _by_name(new)
     changed = 0
     for name, (number, member) in before.items():
@@ -131,7 +133,7 @@ def _difference_note(old: ShownFile, new: ShownFile, first: int, count: int) -> 
 
 
 def _differing(old: bytes, new: bytes) -> tuple[int, int]:
-    """The offset of the first byte that differs, and how many do, as far as both go."""
+    """Return the offset of the first byte that differs, and how many differ, up to the shorter length."""
     size = min(len(old), len(new))
     if not size:
         return 0, 0
@@ -141,7 +143,7 @@ def _differing(old: bytes, new: bytes) -> tuple[int, int]:
 
 
 def _hex_window(old: bytes, new: bytes, first: int) -> Iterator[DiffLine]:
-    """Lines of hex around offset `first`, as a unified diff of just these."""
+    """Return lines of hex around offset `first`, as a unified diff of just these."""
     before, after = HexLines(old, WIDTH), HexLines(new, WIDTH)
     start = max(first // WIDTH - WINDOW, 0)
     lines = slice(start, first // WIDTH + WINDOW + 1)

@@ -1,4 +1,4 @@
-"""What an ELF header says in one line (System V ABI, chapters 4 and 5)."""
+"""Summarizes an ELF header in one line (System V ABI, chapters 4 and 5)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_INTERPRETER = 255
 
 
 def elf_note(content: bytes) -> str:
-    """`ELF 64-bit x86-64 executable, dynamically linked, interpreter /lib/ld-musl-x86_64.so.1`."""
+    """Return, for example, `ELF 64-bit x86-64 executable, dynamically linked, interpreter /lib/ld-musl-x86_64.so.1`."""
     is_wide, order = content[4:5] == b"\x02", "<>"[content[5:6] == b"\x02"]
     try:
         kind, machine = struct.unpack_from(f"{order}HH", content, 16)
@@ -52,7 +52,7 @@ def _linking(content: bytes, kind: int, segments: dict[int, tuple[int, int]]) ->
 
 
 def _segments(content: bytes, order: str, *, is_wide: bool) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Each program header's type, with the offset and size of what it describes."""
+    """Yield each program header's type, with the offset and size of its segment."""
     start, size_at = (32, 54) if is_wide else (28, 42)
     (table,) = struct.unpack_from(f"{order}{'Q' if is_wide else 'I'}", content, start)
     size, count = struct.unpack_from(f"{order}HH", content, size_at)

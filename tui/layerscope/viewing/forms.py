@@ -1,4 +1,4 @@
-"""The forms a file takes on the screen, and the two plain ones: text and hex."""
+"""The forms in which a file is shown, and the two basic ones: text and hex."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class ShownFile:
     """A file as it is shown; every string of it is escaped.
 
     `language` is an alias of a pygments lexer, empty for none. `size` is the file's, `shown_bytes` how many bytes the lines
-    stand for: of the file, or of what it unpacks to. `is_cut` says that something is not shown. `content` is what the
-    lines were made of, not escaped: `HexLines(shown.content, 8)` is another view of it. `digest` is xxh3_128 of the whole
-    file, empty when it was not read to its end. `members` are an archive's, one for each line.
+    stand for: of the file, or of what it unpacks to. `is_cut` says that something is not shown. `content` is what the lines
+    were made of, not escaped: `HexLines(shown.content, 8)` is another view of it. `digest` is xxh3_128 of the whole file, empty
+    when it was not read to its end. `members` are an archive's, one for each line.
     """
 
     form: Form
@@ -48,7 +48,7 @@ class ShownFile:
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """The bytes of a file that were read, from its first on."""
+    """The bytes of a file that were read, from its start on."""
 
     content: bytes
     name: bytes
@@ -58,13 +58,13 @@ class ReadFile:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it was read to its end."""
+        """Tell whether it was read to its end."""
         return len(self.content) >= self.size
 
 
 def plain(file: ReadFile, content: bytes, *, is_whole: bool, note: str = "") -> ShownFile:
-    """`content` as text if it is any, in hex otherwise. It is of the file, or what that unpacks to; `is_whole` says whether
-    all of it. `note` comes before what is found out here.
+    """Show `content` as text if it is text, otherwise in hex. `is_whole` says whether it is all of the file, or all that the
+    file unpacks to. `note` is put before the remarks added here.
     """
     text = decoded(content, is_whole=is_whole)
     if text:
@@ -96,7 +96,7 @@ def _text(file: ReadFile, content: bytes, text: Decoded, *, is_whole: bool, note
 
 
 def _cut_note(file: ReadFile, content: bytes, lines: TextLines, *, is_whole: bool) -> str:
-    """What is missing at the end; the cut ends of long lines are marked where they are."""
+    """Say what is missing at the end; truncated long lines are marked where they are."""
     if lines.is_cut and len(lines.lines) == MOST_LINES:
         return f"the first {MOST_LINES:,} lines"
     return "" if is_whole else _part_of(file, content)

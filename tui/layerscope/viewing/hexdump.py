@@ -1,4 +1,4 @@
-"""Bytes as `hexdump -C` shows them, a line at a time."""
+"""Lines in the format of `hexdump -C`, made one at a time."""
 
 from __future__ import annotations
 

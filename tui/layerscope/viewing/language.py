@@ -1,4 +1,4 @@
-"""The language of a text, as an alias of a pygments lexer, told from its name and first line."""
+"""The language of a text, as an alias of a pygments lexer, guessed from its name and first line."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ _SHEBANG = re.compile(r"#!\s*(?:\S*/)?(\S+)(?:[ \t]+(?:-\S+[ \t]+)*(?:\S*/)?(\S+
 
 
 def language_of(name: bytes, first_line: str) -> str:
-    """The alias, empty for plain text. `name` is a path or its last part, `first_line` the text's."""
+    """Return the alias, empty for plain text. `name` is a path or its last part, `first_line` the text's."""
     base = name.rpartition(b"/")[2].decode("utf-8", "replace").lower()[:255]
     return _by_name(base) or _by_first_line(first_line[:200]) or _by_pygments(base)
 
@@ -97,7 +97,7 @@ def _by_first_line(line: str) -> str:
 
 
 def _by_pygments(base: str) -> str:
-    """What pygments makes of the rarer endings; it is not asked where there is none."""
+    """Ask pygments about rarer file name endings; not called for names without one."""
     suffix = _suffix(base)
     if not suffix.isalnum() or suffix.isdigit() or suffix in _PLAIN or len(suffix) > 12:
         return ""

@@ -1,4 +1,4 @@
-"""One line about what a binary file is, told from its first bytes."""
+"""Describes a binary file in one line, from its first bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def note_of(content: bytes) -> str:
-    """`PNG image, 640 x 480`; empty for what is not known. Never longer than a line, and escaped."""
+    """Return, for example, `PNG image, 640 x 480`; empty for an unknown format. Never longer than a line, and escaped."""
     for offset, magic, note in _NOTES:
         if content.startswith(magic, offset):
             return escape(note(content))
@@ -29,7 +29,7 @@ def _said(text: str) -> Note:
 
 
 def _numbers(layout: str, content: bytes, offset: int) -> tuple[int, ...]:
-    """Numbers at an offset; zeros where the content ends before them."""
+    """Unpack numbers at an offset; zeros where the content ends before them."""
     size = struct.calcsize(layout)
     return struct.unpack(layout, content[offset : offset + size].ljust(size, b"\0"))
 
@@ -61,7 +61,9 @@ def _sqlite(content: bytes) -> str:
 
 
 def _java_or_macho(content: bytes) -> str:
-    """Both begin with CAFEBABE; a Mach-O file for several machines has their number where Java has its version."""
+    """Tell Java from Mach-O. Both begin with CAFEBABE; a Mach-O file for several machines has their number in place of a
+    version.
+    """
     (version,) = _numbers(">I", content, 4)
     major = version & 0xFFFF
     return f"Java class file, Java {major - 44}" if major >= 45 else "Mach-O binary for several machines"

@@ -1,4 +1,4 @@
-"""Which lines of two texts are the same, in order, in bounded time.
+"""Finds the lines that two texts have in common, in order and in bounded time.
 
 Lines that are unique on both sides are matched first (Bram Cohen's patience diff); between them Myers' algorithm ("An O(ND)
 Difference Algorithm", 1986) finds the fewest changes, as long as its work stays in a budget. difflib can take hours.
@@ -18,7 +18,7 @@ Pair = tuple[int, int]
 
 
 def matching_lines(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
-    """Pairs of equal lines, both numbers ascending. Where the budget is used up, fewer than there could be."""
+    """Return pairs of equal lines, both numbers ascending; fewer than possible when the budget is used up."""
     anchors = [(-1, -1), *_anchors(old, new), (len(old), len(new))]
     budget = BUDGET
     found: list[Pair] = []
@@ -31,7 +31,7 @@ def matching_lines(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
 
 
 def _anchors(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
-    """The longest ascending run of lines that occur once on each side."""
+    """Return the longest ascending run of lines that occur once on each side."""
     old_counts, new_counts = Counter(old), Counter(new)
     places = {line: number for number, line in enumerate(new) if new_counts[line] == 1}
     pairs = [(number, places[line]) for number, line in enumerate(old) if old_counts[line] == 1 and line in places]
@@ -39,7 +39,7 @@ def _anchors(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
 
 
 def _ascending(pairs: list[Pair]) -> list[Pair]:
-    """The longest run of `pairs` whose second numbers ascend, by patience sorting: O(n log n)."""
+    """Return the longest run of `pairs` whose second numbers ascend, by patience sorting: O(n log n)."""
     tops: list[int] = []
     piles: list[int] = []
     below: list[int] = []
@@ -57,7 +57,7 @@ def _ascending(pairs: list[Pair]) -> list[Pair]:
 
 
 class _Gap:
-    """The lines between two anchors; `work` is what looking at them took."""
+    """The lines between two anchors; `work` is the number of steps spent on them."""
 
     def __init__(self, old: Sequence[str], new: Sequence[str], old_range: Pair, new_range: Pair) -> None:
         self.work = 0
@@ -104,7 +104,7 @@ class _MyersSearch:
         self._trace: list[dict[int, int]] = []
 
     def run(self, budget: int) -> list[Pair]:
-        """The pairs on the shortest path; none when it takes more than `budget` steps."""
+        """Return the pairs on the shortest path; none when it takes more than `budget` steps."""
         for changes in range(len(self._old) + len(self._new) + 1):
             self.work += 2 * changes + 1
             if self.work > budget:
@@ -143,7 +143,7 @@ class _MyersSearch:
 
 
 def _step(reach: dict[int, int], k: int, changes: int) -> int:
-    """Where diagonal k is entered: down from k + 1 (a line added), or right from k - 1 (a line removed)."""
+    """Return where diagonal k is entered: down from k + 1 (a line added), or right from k - 1 (a line removed)."""
     return reach[k + 1] if _is_down(reach, k, changes) else reach[k - 1] + 1
 
 

@@ -1,4 +1,4 @@
-"""The members of an archive that is a file of an image, as they are listed."""
+"""The members of an archive among an image's files, as they are listed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ArchiveMember:
 
     @property
     def line(self) -> str:
-        """Mode, owner, size, time and name, aligned."""
+        """Format mode, owner, size, time and name, aligned."""
         mode = "?????????" if self.mode is None else stat.filemode(self.mode)[1:]
         owner = f" {self.owner:<11}" if self.owner else ""
         size = size_text(self.size) if self.letter == "-" else ""
@@ -35,7 +35,7 @@ class ArchiveMember:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveListing:
-    """What an archive holds, as far as it was read. `is_cut`: there are more members; `damage` says why there may be."""
+    """The members read from an archive. `is_cut`: there are more; `damage` says why some may be missing."""
 
     format: str
     members: tuple[ArchiveMember, ...] = field(repr=False)
@@ -44,7 +44,7 @@ class ArchiveListing:
 
     @property
     def note(self) -> str:
-        """`tar, gzip: 12 members, 1.2 MB`."""
+        """Return, for example, `tar, gzip: 12 members, 1.2 MB`."""
         size = size_text(sum(member.size for member in self.members))
         first = "the first " if self.is_cut else ""
         damage = f"; damaged: {self.damage}" if self.damage else ""

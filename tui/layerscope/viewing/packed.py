@@ -1,4 +1,4 @@
-"""A compressed file inside an image -> its unpacked bytes, with bounds on memory."""
+"""Unpacks a compressed file inside an image, with bounds on memory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from layerscope.layers.compression.streams import Compression, compression_of, u
 INPUT = 64 << 10
 OUTPUT = 256 << 10
 MOST_MEMORY = 128 << 20
-"""What xz may take to unpack; `xz -9` takes 65 MiB, the format allows 4 GiB."""
+"""Memory that xz may take to unpack; `xz -9` takes 65 MiB, the format allows 4 GiB."""
 _MAGICS = {b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 
 
 class Decompressor(Protocol):
-    """What bz2 and lzma have in common."""
+    """The interface that bz2 and lzma have in common."""
 
     @property
     def eof(self) -> bool: ...
@@ -30,7 +30,7 @@ class Decompressor(Protocol):
 
 
 def packing_of(head: bytes) -> str:
-    """`gzip`, `zstd`, `bzip2`, `xz` or nothing, from the first bytes."""
+    """Return `gzip`, `zstd`, `bzip2`, `xz` or an empty string, from the first bytes."""
     compression = compression_of(head[:4])
     if compression is not Compression.NONE:
         return compression.value
@@ -38,7 +38,7 @@ def packing_of(head: bytes) -> str:
 
 
 def unpacked(content: bytes, packing: str) -> Iterator[bytes]:
-    """The bytes that `content` unpacks to, in pieces of at most 1 MiB. Raises CorruptLayer after the last good piece."""
+    """Yield the unpacked bytes of `content` in pieces of at most 1 MiB. Raises CorruptLayer after the last good piece."""
     if packing == "bzip2":
         return _unpacked_by(_bzip2, content)
     if packing == "xz":
@@ -47,7 +47,7 @@ def unpacked(content: bytes, packing: str) -> Iterator[bytes]:
 
 
 class Unpacked:
-    """The unpacked bytes of a file that may be damaged: damage ends them, and `damage` then says what it is."""
+    """The unpacked bytes of a file that may be damaged: they end at the damage, which `damage` then describes."""
 
     def __init__(self, content: bytes, packing: str) -> None:
         self.damage = ""
@@ -61,7 +61,9 @@ class Unpacked:
 
 
 def _blob(content: bytes) -> Blob:
-    """Bytes as the compression module wants them: in a map. A shared one, whose pages may be let go without being lost."""
+    """Put bytes into a map, as the compression module needs them. The map is shared, so that its pages can be dropped and
+    read again.
+    """
     mapped = mmap.mmap(-1, len(content))
     mapped.write(content)
     return Blob(mapped, 0, len(content))
@@ -80,7 +82,7 @@ def _xz() -> Decompressor:
 
 
 def _unpacked_by(new: Callable[[], Decompressor], content: bytes) -> Iterator[bytes]:
-    """All streams of `content`, one after the other; zeros between and after them are padding."""
+    """Yield all streams of `content`, one after the other; zeros between and after them are padding."""
     position = 0
     while position < len(content):
         stream = new()

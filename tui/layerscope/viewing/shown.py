@@ -1,4 +1,4 @@
-"""What a file of an image looks like: lines of text, a hex dump, or the members of an archive."""
+"""Reads a file of an image to show it: as lines of text, a hex dump, or the members of an archive."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ MOST_READ = 64 << 20
 """Bytes of an archive that are read."""
 MOST_UNPACKED = 256 << 20
 HEAD = 1024
-"""Bytes that say what a file is."""
+"""Bytes from which a file's type is recognized."""
 
 
 def load(
     contents: Contents, entry: int, *, name: bytes, limit: int = LIMIT, is_cancelled: IsCancelled = never_cancelled
 ) -> ShownFile:
-    """Read what a regular-file entry (or a hard link's) brought, and decide how to show it.
+    """Read the content of a regular file (or a hard link's), and decide how to show it.
 
-    `name` only helps with the language, `limit` bounds the bytes of text or hex. Raises CorruptLayer when the image is
-    damaged there, and Cancelled soon after `is_cancelled` says so. Damage inside the file itself, such as a truncated
-    archive, is no error: the note tells it.
+    `name` only helps with the language, `limit` bounds the bytes of text or hex. Raises CorruptLayer when the image is damaged
+    there, and Cancelled soon after `is_cancelled` returns True. Damage inside the file itself, such as a truncated archive, is
+    not an error: it goes into the note.
     """
     origin = int(contents.tree.origin[entry])
     entry = origin if origin >= 0 else entry
@@ -48,7 +48,7 @@ def load(
 def show(
     content: bytes, *, name: bytes, size: int, limit: int = LIMIT, is_cancelled: IsCancelled = never_cancelled
 ) -> ShownFile:
-    """`load` for bytes at hand: the first ones of a file of `size` bytes."""
+    """Do what `load` does for bytes in memory: the first ones of a file of `size` bytes."""
     file = ReadFile(content, name, size, limit, is_cancelled)
     shown = _archive(file) or _packed(file) or _start(file)
     return replace(shown, digest=xxhash.xxh3_128_digest(content) if file.is_whole else b"")
@@ -79,7 +79,7 @@ def _archive(file: ReadFile) -> ShownFile | None:
 
 
 def _listed(file: ReadFile, listing: ArchiveListing) -> ShownFile:
-    """An archive of which nothing can be listed is shown in hex."""
+    """Show an archive's members, or hex if none can be listed."""
     if not listing.members and listing.damage:
         return _start(file, note=f"{listing.format}: {listing.damage}")
     is_cut = listing.is_cut or bool(listing.damage)
@@ -97,7 +97,7 @@ def _listed(file: ReadFile, listing: ArchiveListing) -> ShownFile:
 
 
 def _packed(file: ReadFile) -> ShownFile | None:
-    """A compressed file: the members of the tar in it, or what it unpacks to."""
+    """Show a compressed file: the members of the tar in it, or its unpacked bytes."""
     packing = packing_of(file.content)
     if not packing:
         return None
@@ -121,7 +121,7 @@ def _head(pieces: Iterator[bytes]) -> bytes:
 
 
 def _judged(file: ReadFile, listing: ArchiveListing, damage: str) -> ArchiveListing:
-    """The compression's own damage explains that of the tar in it; neither is any when we stopped reading the file."""
+    """Decide which damage to report: the compression's explains the tar's, and neither counts if reading stopped early."""
     if not file.is_whole:
         return replace(listing, is_cut=True, damage="")
     return replace(listing, damage=damage or listing.damage)

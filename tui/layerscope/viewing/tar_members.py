@@ -1,4 +1,4 @@
-"""The members of a tar that is a file of an image, by the same walk that reads layers."""
+"""Lists tars among an image's files, with the same decoder that reads layers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MOST_HELD = 4 << 20
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether a header with a good checksum comes first."""
+    """Tell whether the first header has a valid checksum."""
     return len(head) >= BLOCK and head[0] != 0 and has_good_checksum(head[:BLOCK])
 
 
 def list_tar(pieces: BoundedPieces, archive_format: str) -> ArchiveListing:
-    """The members as far as `pieces` go; damage ends the list, and it says so."""
+    """List the members as far as `pieces` go; damage ends the list and is noted in it."""
     members: list[ArchiveMember] = []
     damage = ""
     try:
@@ -39,7 +39,7 @@ def list_tar(pieces: BoundedPieces, archive_format: str) -> ArchiveListing:
 
 
 class _Batches:
-    """The decoded headers of a tar. Raises CorruptLayer, after those before it, where the walk cannot go on."""
+    """The decoded headers of a tar. Raises CorruptLayer, after yielding those before it, where decoding cannot go on."""
 
     def __init__(self, pieces: BoundedPieces) -> None:
         self._pieces = pieces

@@ -15,7 +15,7 @@ MOST_LINES = 50_000
 """Lines of a difference that are given."""
 DiffKind = Literal["context", "added", "removed", "header", "note"]
 Block = tuple[int, int, int, int]
-"""A change: the old lines from the first to before the second number, and the new ones, which take their place."""
+"""A change: the range of old lines, and the range of new lines that replace them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class DiffLine:
 
 
 def unified(old: Sequence[str], new: Sequence[str]) -> list[DiffLine]:
-    """The changed lines with CONTEXT lines around them; each group has a `@@ -1,4 +1,5 @@` before it."""
+    """Return the changed lines with CONTEXT lines around them; each group has a `@@ -1,4 +1,5 @@` before it."""
     lines: list[DiffLine] = []
     for group in _groups(_blocks(matching_lines(old, new), len(old), len(new))):
         lines += _hunk(old, new, group)
@@ -46,7 +46,7 @@ def _blocks(pairs: list[Pair], old_size: int, new_size: int) -> Iterator[Block]:
 
 
 def _groups(blocks: Iterator[Block]) -> Iterator[list[Block]]:
-    """Changes so near to each other that their context would meet."""
+    """Group changes so close to each other that their context would meet."""
     group: list[Block] = []
     for block in blocks:
         if group and block[0] - group[-1][1] > 2 * CONTEXT:
@@ -79,7 +79,7 @@ def _context(old: Sequence[str], start: int, end: int, new_start: int) -> Iterat
 
 
 def _range(start: int, end: int) -> str:
-    """Line numbers as GNU diff has them: an empty range names the line before it, one line is named without a count."""
+    """Format line numbers like GNU diff: an empty range names the line before it, one line has no count."""
     count = end - start
     if count == 1:
         return str(start + 1)

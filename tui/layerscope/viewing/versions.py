@@ -16,7 +16,7 @@ from layerscope.tree.tree import Change, Tree
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What an entry's header says. `mode` has the permission bits only, `mtime` is in whole seconds since 1970."""
+    """The metadata of a header. `mode` has the permission bits only, `mtime` is in whole seconds since 1970."""
 
     mode: int
     uid: int
@@ -26,11 +26,11 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class PathVersion:
-    """What `layer` did to a path, and how the path looked then.
+    """One change that `layer` made to a path, and the path's metadata afterwards.
 
-    `entry` is the tree's entry number, -1 for a removal or a directory that no entry names; `origin` is the entry that
-    brought what is shown (a hard link's target), -1 for none. `kind` is the origin's, None for a removal; `size` is in
-    content bytes. `until` is the layer that ended the version, the image's layers + 1 for one that is seen at the end.
+    `entry` is the tree's entry number, -1 for a removal or a directory that no entry names; `origin` is the entry with the
+    content that is shown (a hard link's target), -1 for none. `kind` is the origin's, None for a removal; `size` is in content
+    bytes. `until` is the layer that ended the version, the image's layers + 1 for one that is visible at the end.
     """
 
     layer: int
@@ -49,12 +49,12 @@ class PathVersion:
 
     @property
     def content_entry(self) -> int | None:
-        """The entry to load; None where the version is no file."""
+        """Return the entry to load; None if the version is not a file."""
         return self.origin if self.kind is Kind.FILE else None
 
 
 def versions_of_path(contents: Contents, node: int) -> list[PathVersion]:
-    """Every event of a node's history, oldest first: removals and versions that their own layer buried among them."""
+    """Return every event of a node's history, oldest first, including removals and versions that their own layer replaced."""
     tree = contents.tree
     entries = np.flatnonzero(tree.entry_node == node)
     fallen = entries[tree.entry_until[entries] == tree.entry_layer[entries]].tolist()
@@ -80,7 +80,7 @@ def _version(contents: Contents, event: Event) -> PathVersion:
 
 
 def _kind(tree: Tree, entry: int, origin: int) -> Kind:
-    """A hard link is what it leads to; one that leads nowhere stays a hard link."""
+    """Return an entry's kind: for a hard link its target's; a broken one stays a hard link."""
     if entry < 0:
         return Kind.DIRECTORY
     return Kind(int(tree.entries.kind[origin if origin >= 0 else entry]))

@@ -1,4 +1,4 @@
-"""The members of a zip (jar, wheel, apk, docx, ...) that is a file of an image."""
+"""Lists zip archives (jar, wheel, apk, docx, ...) among an image's files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def list_zip(content: bytes) -> ArchiveListing:
-    """The members of a whole zip; none, and damage that says why, when its directory cannot be read."""
+    """List the members of a whole zip; none, with the reason in `damage`, when its directory cannot be read."""
     from layerscope.sources.documents.zipped import check_directory
 
     try:

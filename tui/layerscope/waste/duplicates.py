@@ -1,4 +1,4 @@
-"""Identical contents that are alive at several paths: not waste, since a container sees each of them, but worth knowing."""
+"""Identical contents that are visible at several paths: not waste, since a container sees each of them, but worth knowing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from layerscope.tree.tree import Longs, Tree
 from layerscope.waste.identity import ContentIdentity
 
 COMPARED = 20_000
-"""How many contents are compared at most, biggest first; only a small image has all of its files among them."""
+"""The most contents compared, biggest first; only in small images are these all files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Duplicate:
 
     @property
     def extra_bytes(self) -> int:
-        """What all copies but one take."""
+        """Return the bytes of all copies but one."""
         return self.size * (len(self.nodes) - 1)
 
 
@@ -36,12 +36,12 @@ class Duplicates:
 
     @property
     def extra_bytes(self) -> int:
-        """What all copies but one of each group take."""
+        """Return the bytes of all copies but one of each group."""
         return sum(group.extra_bytes for group in self.groups)
 
 
 def find_duplicates(tree: Tree, identity: ContentIdentity) -> Duplicates:
-    """Compare the contents that are alive after the last layer and share their size with another."""
+    """Compare the contents that are visible after the last layer and have the same size as another."""
     candidates, compared_from = _candidates(tree)
     ids = identity.ids(candidates)
     known = ids.any(axis=1)
@@ -56,7 +56,7 @@ def find_duplicates(tree: Tree, identity: ContentIdentity) -> Duplicates:
 
 
 def _candidates(tree: Tree) -> tuple[Longs, int]:
-    """Alive, not empty, and one of several of its size; the biggest when there are too many."""
+    """Return the visible, nonempty contents that share their size with another; the biggest when there are too many."""
     entries = tree.entries
     alive = np.flatnonzero((entries.kind == Kind.FILE) & (tree.entry_until > tree.layers) & (entries.size > 0))
     _, group, counts = np.unique(entries.size[alive], return_inverse=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""Waste added up: by layer pair, by layer, by cause, by directory."""
+"""Totals of waste: by layer pair, by layer, by cause, by directory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LayerPair:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryWaste:
-    """What is wasted below a directory, its subdirectories included."""
+    """The waste below a directory, including its subdirectories."""
 
     node: int
     size: int
@@ -31,7 +31,7 @@ class DirectoryWaste:
 
 
 def by_layer_pair(waste: Waste) -> list[LayerPair]:
-    """Every (written by, buried by, cause) there is, the most bytes first."""
+    """Return every existing combination (written by, buried by, cause), the most bytes first."""
     key = waste.written_by.astype(np.int64) << 24 | waste.buried_by.astype(np.int64) << 8 | waste.cause
     keys, sizes, counts = _summed(key, waste.size)
     pairs = [
@@ -42,7 +42,7 @@ def by_layer_pair(waste: Waste) -> list[LayerPair]:
 
 
 def by_directory(tree: Tree, waste: Waste) -> list[DirectoryWaste]:
-    """Every directory with waste below it, the most bytes first."""
+    """Return every directory with waste below it, the most bytes first."""
     nodes = tree.nodes
     sizes = nodes.subtree_sums(waste.by_node(len(nodes)))
     counts = nodes.subtree_sums(np.bincount(waste.node, minlength=len(nodes)))

@@ -1,5 +1,5 @@
-"""Which contents are the same: by ids from the table where reading gave them, else by their xxh3_128, computed once when
-it is asked for.
+"""Identity of contents: by ids from the table if reading computed them, otherwise by their xxh3_128, computed once when
+needed.
 """
 
 from __future__ import annotations
@@ -22,16 +22,15 @@ from layerscope.tree.tree import Longs, Tree
 Mask = npt.NDArray[np.bool_]
 
 PAIRS = 64
-"""Contents compared before their pages are let go: a touched byte maps up to 400 KiB around it, so 50 MB."""
+"""Contents compared before their pages are released: a touched byte maps up to 400 KiB around it, so 50 MB."""
 NO_BLOB = Blob(None, 0, 0)
 
 
 class ContentIdentity:
-    """Tells contents apart. `contents[k - 1]` gives layer k's bytes, or is None when they are not there.
+    """Compares contents. `contents[k - 1]` reads layer k's bytes, or is None when they are missing.
 
-    Ids come in two kinds, xxh3_128 and CRC-64 (`layers.crc`), of which only like and like can be compared: where one content
-    has a CRC-64 and the other has not, both are hashed. Contents that cannot be read are never the same as another; each is a
-    problem in `problems`.
+    Ids come in two kinds, xxh3_128 and CRC-64 (`layers.crc`), which can be compared only with their own kind: where one content
+    has a CRC-64 and the other has not, both are hashed. Unreadable contents equal no other; each is a problem in `problems`.
     """
 
     def __init__(self, tree: Tree, contents: Sequence[LayerContent | None]) -> None:
@@ -47,14 +46,14 @@ class ContentIdentity:
 
     @cached_property
     def _is_by_checksum(self) -> Mask:
-        """Which contents go by their CRC-64: those that have one, as has every other content of their size in the image."""
+        """Return which contents are identified by CRC-64: they and all others of their size in the image have one."""
         sizes = self._tree.entries.size
         others = np.unique(sizes[~self._has_checksum & (self._tree.entries.kind == Kind.FILE)])
         return np.asarray(self._has_checksum & ~np.isin(sizes, others), bool)
 
     def ids(self, entries: Longs) -> npt.NDArray[np.uint64]:
-        """Shape (n, 2): the identity of each entry's own content, the same in every call; reads those that are not known
-        yet, in the order they are stored.
+        """Return the identity of each entry's own content, shape (n, 2), the same in every call; reads unknown ones in
+        stored order.
         """
         if not self._has_checksum.any():
             return self.hashes(entries)
@@ -64,7 +63,7 @@ class ContentIdentity:
         return ids
 
     def is_same(self, left: Longs, right: Longs) -> Mask:
-        """Whether the contents of each pair of entries are the same. Reads only where their sizes are."""
+        """Return whether the contents of each pair of entries are the same. Reads only where their sizes are."""
         sizes = self._tree.entries.size
         same = sizes[left] == sizes[right]
         compared = np.flatnonzero(same & (sizes[left] > 0))
@@ -75,7 +74,7 @@ class ContentIdentity:
         return np.asarray(same, bool)
 
     def _is_same_content(self, left: Longs, right: Longs) -> Mask:
-        """The same for pairs of one size, above 0, by their bytes or what is known of them."""
+        """Return the same for pairs of equal size, above 0, by their bytes or known ids."""
         same = np.zeros(len(left), bool)
         is_mapped = self._is_mapped(left) & self._is_mapped(right)
         same[is_mapped] = self._compare(left[is_mapped], right[is_mapped])
@@ -85,8 +84,8 @@ class ContentIdentity:
         return same
 
     def hashes(self, entries: Longs) -> npt.NDArray[np.uint64]:
-        """Shape (n, 2): the xxh3_128 of each entry's own content, so that two images can be compared; zeros where it cannot be
-        read, and for empty ones.
+        """Return the xxh3_128 of each entry's own content, shape (n, 2), to compare two images; zeros for unreadable and
+        empty ones.
         """
         wanted = np.flatnonzero(np.bincount(entries, minlength=1))
         wanted = wanted[~(self._is_known[wanted] | self._is_unreadable[wanted])]
@@ -96,13 +95,13 @@ class ContentIdentity:
         return self._ids[entries]
 
     def _is_mapped(self, entries: Longs) -> Mask:
-        """Which contents lie small and whole in a map and were not hashed: two such are compared sooner than hashed."""
+        """Return which contents are small, whole in a map and not hashed yet: comparing two such is faster than hashing."""
         is_plain = np.array([False, *(content is not None and content.plain is not None for content in self._contents)])
         is_small = self._tree.entries.size[entries] <= SMALL
         return np.asarray(is_plain[self._tree.entry_layer[entries]] & is_small & ~self._is_known[entries])
 
     def _compare(self, left: Longs, right: Longs) -> list[bool]:
-        """Compare pairs of mapped contents byte by byte: 0.5 us a pair. Pages are let go after every few."""
+        """Compare pairs of mapped contents byte by byte: 0.5 us a pair. Pages are released after every few."""
         same: list[bool] = []
         for start in range(0, len(left), PAIRS):
             sides = [self._mapped(entries[start : start + PAIRS]) for entries in (left, right)]
@@ -114,7 +113,7 @@ class ContentIdentity:
         return same
 
     def _mapped(self, entries: Longs) -> tuple[list[Any], list[int], list[int]]:
-        """The map that holds each content, and its bounds there."""
+        """Return the map that contains each content, and its bounds there."""
         layers = self._tree.entry_layer[entries].tolist()
         blobs = [(content.plain if content else None) or NO_BLOB for content in self._contents]
         starts = np.array([blobs[layer - 1].start for layer in layers]) + self._tree.entries.content_offset[entries]

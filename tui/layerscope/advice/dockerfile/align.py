@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 NEVER = float("-inf")
 SURE = 0.2
-"""By how much the best reading must beat every other one for a pair to keep its whole similarity."""
+"""How far the best pairing must be ahead of all others for a pair to keep its full similarity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Costs:
 
 
 def align(similarity: Sequence[Sequence[float]], costs: Costs) -> Alignment:
-    """`similarity[i][j]` says how surely step i is instruction j; 0 pairs them never."""
+    """Pair steps with instructions in order. `similarity[i][j]` says how surely step i is instruction j; 0 never pairs them."""
     gain = [[each * worth for each, worth in zip(row, costs.worth, strict=True)] for row in similarity]
     forward, backward = _forward(gain, costs), _backward(gain, costs)
     steps, instructions = len(costs.steps), len(costs.instructions)
@@ -64,7 +64,9 @@ def align(similarity: Sequence[Sequence[float]], costs: Costs) -> Alignment:
 
 
 def _forward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]]:
-    """`[i][j]`: the best total of the first i steps and j instructions. Without instructions all steps are the base's."""
+    """Compute `[i][j]`: the best total of the first i steps and j instructions. Without instructions all steps are the
+    base's.
+    """
     instructions = len(costs.instructions)
     table = [[0.0] * (instructions + 1) for _ in range(len(costs.steps) + 1)]
     for i in range(len(costs.steps) + 1):
@@ -81,7 +83,7 @@ def _forward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]]
 
 
 def _backward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]]:
-    """`[i][j]`: the best total of the steps from i and the instructions from j on, the base being behind."""
+    """Compute `[i][j]`: the best total of the steps from i and the instructions from j on, without the base's steps."""
     steps, instructions = len(costs.steps), len(costs.instructions)
     table = [[0.0] * (instructions + 1) for _ in range(steps + 1)]
     for i in range(steps, -1, -1):
@@ -98,7 +100,7 @@ def _backward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]
 
 
 def _best_path(forward: list[list[float]], gain: Sequence[Sequence[float]], costs: Costs) -> tuple[list[tuple[int, int]], int]:
-    """The pairs of the best total from the last to the first; a pair is taken as late as it can be."""
+    """Return the pairs of the best total from the last to the first; a pair is taken as late as it can be."""
     i, j = len(costs.steps), len(costs.instructions)
     path: list[tuple[int, int]] = []
     while j:
@@ -120,7 +122,9 @@ def _is_equal(left: float, right: float) -> bool:
 
 
 def _certainty(through: list[list[float]], step: int, instruction: int) -> float:
-    """1 where no other reading of this step or instruction comes near the best one; half or less where one equals it."""
+    """Rate a pair: 1 if no other pairing of this step or instruction comes near the best total; half or less if one equals
+    it.
+    """
     best = through[step][instruction]
     others = [total for j, total in enumerate(through[step]) if j != instruction]
     others += [row[instruction] for i, row in enumerate(through) if i != step]

@@ -35,22 +35,22 @@ class Instruction:
     escape: str = "\\"
 
     def flag(self, name: str) -> str:
-        """The value of a flag, empty if it is not there."""
+        """Return the value of a flag, empty if it is not there."""
         return dict(self.flags).get(name, "")
 
     @property
     def makes_layer(self) -> bool:
-        """Whether builders store a layer for it; for WORKDIR that depends on the builder."""
+        """Tell whether builders store a layer for it; for WORKDIR that depends on the builder."""
         return self.keyword in COPIES or self.keyword == "RUN"
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """What COPY or ADD copies, without quotes."""
+        """Return what COPY or ADD copies, without quotes."""
         return self.words[:-1]
 
     @property
     def destination(self) -> str:
-        """Where COPY or ADD copies to, without quotes."""
+        """Return where COPY or ADD copies to, without quotes."""
         return self.words[-1] if self.words else ""
 
 
@@ -60,7 +60,7 @@ def parse_instruction(source: SourceLine, *, name: str, escape: str) -> Instruct
     keyword = parts[0].upper()
     place = f"{name}, line {source.line}"
     if keyword not in KEYWORDS:
-        raise BadDockerfile(f"{place}: {printable(parts[0][:40])} is no instruction of a Dockerfile")
+        raise BadDockerfile(f"{place}: {printable(parts[0][:40])} is not a Dockerfile instruction")
     flags, arguments = _flags(parts[1] if len(parts) > 1 else "", escape) if keyword in _WITH_FLAGS else ((), _rest(parts))
     if not arguments:
         raise BadDockerfile(f"{place}: {keyword} needs an argument")

@@ -18,12 +18,12 @@ from layerscope.sources.image import Image
 CLAIMED_FROM = 0.7
 """The confidence below which no line is named. Measured on real builds: see tests/test_gate_mapping_builds.py."""
 RECOGNIZED_FROM = 0.6
-"""The share of instructions and own steps that must be found again: below it the Dockerfile is another image's."""
+"""The share of instructions and own steps that must be found again: below it the Dockerfile belongs to another image."""
 SETTING_WORTH = 0.3
-"""What ENV, WORKDIR or CMD is worth in an alignment where a RUN or COPY is worth 1: the same ones stand in many images."""
+"""The weight of ENV, WORKDIR or CMD in an alignment, where RUN and COPY have 1: they are alike in many images."""
 SCRATCH = "scratch"
 SPARE_STEPS = 40
-"""How many more steps than instructions of the history are looked at: triggers of ONBUILD, squashed or removed lines."""
+"""How many more history steps than instructions are examined: triggers of ONBUILD, squashed or removed lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _read(steps: list[Step], dockerfile: Dockerfile, index: int, variables: Vari
 
 
 def _first_own(steps: list[Step], base_layers: int) -> int:
-    """The first step after the base's last layer."""
+    """Return the first step after the base's last layer."""
     last = [index for index, step in enumerate(steps) if step.layer is not None and step.layer <= base_layers]
     return last[-1] + 1 if last else 0
 
@@ -103,15 +103,17 @@ def _step_cost(step: Step) -> float:
 
 
 def _instruction_cost(instruction: Instruction) -> float:
-    """BuildKit's history leaves out ONBUILD, and kaniko's leaves out ARG, so leaving these unpaired costs little."""
+    """Return the cost of leaving an instruction unpaired: low for ONBUILD and ARG, which BuildKit's and kaniko's histories
+    lack.
+    """
     if instruction.keyword in ("ARG", "MAINTAINER", "ONBUILD"):
         return 0.02
     return 0.3 if instruction.makes_layer else 0.05
 
 
 def _is_recognized(reading: _Reading, steps: list[Step]) -> bool:
-    """Whether enough instructions are paired; those that make no layer count a fifth, because WORKDIR /app and CMD recur in
-    many images.
+    """Tell whether enough instructions are paired; those that make no layer count a fifth, because WORKDIR /app and CMD
+    recur in many images.
     """
     own = steps[reading.alignment.own_from :]
     expected = max(
@@ -128,7 +130,7 @@ def _weight(keyword: str) -> float:
 
 
 def _squashed(steps: list[Step], *, has_empty_runs: bool) -> set[int]:
-    """Layers that hold several steps.
+    """Return the layers that hold several steps.
 
     buildah without --layers, and all tools that squash, leave the steps before without a layer. A COPY always has something to
     store, and so has a RUN, except with Docker's classic builder.

@@ -14,17 +14,17 @@ from layerscope.advice.dockerfile.variables import UNKNOWN
 
 SAME = 1.0
 BY_DESTINATION = 0.95
-"""The history names a checksum and the destination, no source."""
+"""Similarity when the history has only a checksum and the destination, no source."""
 WITH_UNKNOWN = 0.9
-"""All but the values of variables is the same; less where little is left."""
+"""Similarity when all but the values of variables is equal; less if little else is left."""
 BELOW_UNKNOWN = 0.75
-"""At least, for WORKDIR with a path from where the base left it: its last names are the same."""
+"""The least similarity of a WORKDIR relative to the base's whose last names are equal."""
 MARKER_ONLY = 0.85
-"""The first line of a here-document is the same, and the history does not tell the others."""
+"""Similarity when the first line of a here-document is equal and the history lacks the others."""
 EDITED = 0.85
-"""At most, for a command of which some words differ."""
+"""The greatest similarity of a command in which some words differ."""
 OTHER_SETTING = 0.4
-"""The same keyword with other values (ENV, LABEL, ...): builders spell these in many ways."""
+"""Similarity of the same keyword with other values (ENV, LABEL, ...), which builders spell in many ways."""
 ODD = 0.6
 """Factor for a detail that does not fit: another owner, or a checksum of several files for one source."""
 
@@ -47,7 +47,9 @@ class Wanted:
 
 
 def similarity(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
-    """`step_words` are the step's `words_of`, so that they are counted once for many instructions."""
+    """Rate how well a step matches an instruction, from 0 to 1. `step_words` are the step's `words_of`, counted once for
+    many calls.
+    """
     instruction = wanted.instruction
     if step.keyword != instruction.keyword:
         return 0.0
@@ -77,7 +79,7 @@ def _run(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
 
 
 def _is_prefix(prefix: str, wanted: Wanted) -> bool:
-    """Whether builders put this text before a command: build arguments, a shell, both, or nothing."""
+    """Tell whether builders put this text before a command: build arguments, a shell, both, or nothing."""
     prefix, shell = prefix.strip(), wanted.shell
     if prefix.endswith(shell):
         before = prefix[: len(prefix) - len(shell)]
@@ -91,7 +93,7 @@ def _is_prefix(prefix: str, wanted: Wanted) -> bool:
 
 
 def _shared(left: Counter[str], right: Counter[str]) -> float:
-    """The share of words that two texts have in common (Dice coefficient), minus a little for builders' prefixes."""
+    """Return the share of words that two texts have in common (Dice coefficient), minus a little for builders' prefixes."""
     total = left.total() + right.total()
     return 2 * (left & right).total() / total if total else 0.0
 
@@ -110,7 +112,9 @@ def _copy(wanted: Wanted, step: Step) -> float:
 
 
 def _fit_of_flags(instruction: Instruction, step: Step) -> float:
-    """buildah leaves --chown out of the history, so only another owner speaks against an instruction, not a missing one."""
+    """Compare flags. buildah's history lacks --chown, so a missing owner does not count against an instruction, only another
+    one.
+    """
     owner = instruction.flag("chown")
     if "--chown=" not in step.flags or "$" in owner:
         return 1.0
@@ -119,7 +123,7 @@ def _fit_of_flags(instruction: Instruction, step: Step) -> float:
 
 
 def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
-    """For ENV, LABEL, EXPOSE and the like: the share of the instruction's words that the step has."""
+    """Return, for ENV, LABEL, EXPOSE and the like, the share of the instruction's words that the step has."""
     words = wanted.words or Counter()
     if not words:
         return OTHER_SETTING
@@ -128,7 +132,7 @@ def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
 
 
 def _spelled(spelling: str, text: str) -> float:
-    """SAME for equal text, somewhat less where only unknown values may differ, else 0."""
+    """Return SAME for equal text, somewhat less where only unknown values may differ, else 0."""
     if UNKNOWN not in spelling:
         return SAME if spelling == text else 0.0
     pieces = spelling.split(UNKNOWN)
@@ -139,8 +143,8 @@ def _spelled(spelling: str, text: str) -> float:
 
 
 def _fits(pieces: list[str], text: str) -> bool:
-    """Whether `text` consists of the pieces in order with anything between them. Each piece is searched once, so this is
-    linear.
+    """Tell whether `text` consists of the pieces in order with anything between them. Each piece is searched once, so this
+    is linear.
     """
     first, *middle, last = pieces
     if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):
@@ -155,7 +159,7 @@ def _fits(pieces: list[str], text: str) -> bool:
 
 
 def resolved(path: str, directory: str) -> str:
-    """A destination as an absolute path; a slash at its end stays."""
+    """Return a destination as an absolute path; a slash at its end stays."""
     if UNKNOWN in directory and not path.startswith("/"):
         return UNKNOWN + posixpath.normpath("/" + path) if path.strip("./") else UNKNOWN
     whole = posixpath.normpath(posixpath.join(directory or "/", path))

@@ -62,7 +62,7 @@ def _escape_character(lines: list[str], name: str) -> str:
         if match is None or word not in _DIRECTIVES:
             break
         if word in seen:
-            raise BadDockerfile(f"{name}, line {number}: the directive `{word}` stands there twice")
+            raise BadDockerfile(f"{name}, line {number}: the directive `{word}` appears twice")
         seen[word] = match[2]
     escape = seen.get("escape", "\\")
     if escape not in ("\\", "`"):
@@ -92,7 +92,7 @@ class _Reader:
                 yield SourceLine(first + 1, self._last_line(first), text, heredocs)
 
     def _last_line(self, first: int) -> int:
-        """The last line with content: blank lines and comments after a continuation mark do not count."""
+        """Return the last line with content: blank lines and comments after a continuation mark do not count."""
         last = self._next - 1
         while last > first and _is_empty(self._lines[last]):
             last -= 1
@@ -110,7 +110,7 @@ class _Reader:
         return "".join([*parts, line]).rstrip()
 
     def _following(self) -> str | None:
-        """The next line that is neither empty nor a comment."""
+        """Return the next line that is neither empty nor a comment."""
         while self._next < len(self._lines):
             line = self._lines[self._next]
             self._next += 1
@@ -140,7 +140,7 @@ class _Reader:
 
 
 def _is_empty(line: str) -> bool:
-    """Whether a line is blank or a comment."""
+    """Tell whether a line is blank or a comment."""
     start = line.lstrip()
     return not start or start.startswith("#")
 
@@ -190,7 +190,7 @@ def unquoted(word: str, escape: str = "\\") -> str:
 
 
 def json_words(text: str) -> tuple[str, ...] | None:
-    """Words of the JSON form (`["a", "b"]`); None for other text, which builders take as plain words."""
+    """Return the words of the JSON form (`["a", "b"]`); None for other text, which builders take as plain words."""
     if not text.startswith("["):
         return None
     try:

@@ -14,7 +14,9 @@ DEFAULT_SHELL = "/bin/sh -c"
 
 
 def wanted_of(dockerfile: Dockerfile, chain: tuple[Stage, ...], variables: Variables) -> list[Wanted]:
-    """Of each instruction of the stages, in order. `variables` are those that the image itself tells, as a start."""
+    """Return the possible spellings of each instruction of the stages, in order. `variables` are the image's own, to start
+    with.
+    """
     build = _Build(dockerfile.arguments, dict(variables))
     wanted = []
     for stage in chain:
@@ -83,8 +85,8 @@ class _Build:
         return Wanted(instruction, all_spellings(iter(texts)), targets)
 
     def _targets(self, destination: str) -> Iterator[str]:
-        """A destination as written, with known values, with none, and each as an absolute path, with and without a slash at its
-        end.
+        """Yield a destination as written, with known values, with none, and each as an absolute path, with and without a
+        slash at its end.
         """
         for path in (destination, self._expand(destination), expand(destination, {})):
             yield path
@@ -98,12 +100,12 @@ class _Build:
 
 
 def _source(word: str) -> str:
-    """A source as the history has it: BuildKit names a here-document without its quotes."""
+    """Return a source as the history has it: BuildKit names a here-document without its quotes."""
     return "<<" + unquoted(word.lstrip("<").removeprefix("-")) if word.startswith("<<") else word
 
 
 def _commands(instruction: Instruction) -> Iterator[str]:
-    """The command of a RUN in the spellings of all builders; a here-document's marker alone comes last."""
+    """Yield the command of a RUN in the spellings of all builders; a here-document's marker alone comes last."""
     if instruction.heredocs:
         yield from _with_heredocs(instruction)
     if instruction.is_json:
@@ -114,7 +116,9 @@ def _commands(instruction: Instruction) -> Iterator[str]:
 
 
 def _with_heredocs(instruction: Instruction) -> Iterator[str]:
-    """BuildKit runs a RUN that is one here-document as its body, or as a file where the body starts with `#!`."""
+    """Add the body of a here-document: BuildKit runs a RUN that is only one as its body, or as a file if that starts with
+    `#!`.
+    """
     heredocs = instruction.heredocs
     if len(instruction.words) == 1 and len(heredocs) == 1:
         body = heredocs[0].body

@@ -31,7 +31,7 @@ class Dockerfile:
     arguments: Variables
 
     def chain(self, index: int) -> tuple[Stage, ...]:
-        """Indexes of the stages that stage `index` consists of, lowest first, itself last."""
+        """Return the indexes of the stages that stage `index` consists of, lowest first, itself last."""
         chain = [self.stages[index]]
         below = self._find(chain[0].base, index)
         while below is not None:
@@ -40,7 +40,7 @@ class Dockerfile:
         return tuple(chain)
 
     def _find(self, base: str, before: int) -> int | None:
-        """The last stage of that name before the stage `before`; FROM does not accept numbers."""
+        """Return the last stage of that name before the stage `before`; FROM does not accept numbers."""
         wanted = base.lower()
         return next((index for index in reversed(range(before)) if self.stages[index].name.lower() == wanted), None)
 
@@ -54,7 +54,7 @@ def parse_dockerfile(text: str, *, name: str = "Dockerfile") -> Dockerfile:
         if each.keyword != "ARG":
             raise BadDockerfile(f"{name}, line {each.line}: {each.keyword} before the first FROM")
     if first == len(instructions):
-        raise BadDockerfile(f"{name}: no FROM in it, so it is no Dockerfile")
+        raise BadDockerfile(f"{name} has no FROM, so it is not a Dockerfile")
     arguments = _arguments(instructions[:first])
     return Dockerfile(tuple(_stages(instructions[first:], arguments, name)), arguments)
 
@@ -78,7 +78,7 @@ def _stages(instructions: list[Instruction], arguments: Variables, name: str) ->
 def _stage(origin: Instruction, instructions: tuple[Instruction, ...], arguments: Variables, name: str) -> Stage:
     words = origin.words
     if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
-        raise BadDockerfile(f"{name}, line {origin.line}: FROM takes an image, and AS with a name")
+        raise BadDockerfile(f"{name}, line {origin.line}: write FROM IMAGE, or FROM IMAGE AS NAME")
     return Stage(words[2] if len(words) == 3 else "", expand(words[0], arguments, origin.escape), origin.line, instructions)
 
 
@@ -101,7 +101,7 @@ def read_dockerfile(path: Path, *, name: str = "") -> Dockerfile:
     except OSError as error:
         raise BadDockerfile(f"{name}: {error.strerror or error}") from error
     if len(content) > MAX_BYTES:
-        raise BadDockerfile(f"{name} is longer than {MAX_BYTES >> 10} KiB, so it is no Dockerfile")
+        raise BadDockerfile(f"{name} is longer than {MAX_BYTES >> 10} KiB, so it is not a Dockerfile")
     try:
         text = content.decode()
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ from layerscope.limits import EXPANDED
 
 Variables = dict[str, str]
 UNKNOWN = "\0"
-"""Stands in expanded text for what only the builder knew: a build argument, a base's variable, a modifier of ours unknown."""
+"""Stands in expanded text for what only the builder knew: a build argument, a base's variable, an unsupported modifier."""
 MAX_NESTING = 4
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})(:?[-+])?([^{{}}]*)\}})")
@@ -56,7 +56,7 @@ def _value(match: re.Match[str], variables: Variables) -> str:
 
 
 def sets(instruction: Instruction, variables: Variables) -> Variables:
-    """Variables that an ENV or ARG sets; an ARG without a default sets nothing."""
+    """Return the variables that an ENV or ARG sets; an ARG without a default sets nothing."""
     if instruction.keyword not in ("ENV", "ARG"):
         return {}
     escape = instruction.escape
@@ -69,7 +69,7 @@ def sets(instruction: Instruction, variables: Variables) -> Variables:
 
 
 def _expanded(value: str, variables: Variables, escape: str) -> str:
-    """A word's value: single quotes keep variables from being replaced."""
+    """Return a word's value: single quotes keep variables from being replaced."""
     if value.startswith("'"):
         return unquoted(value, escape)
     return unquoted(expand(value, variables, escape), escape)

@@ -18,7 +18,7 @@ DEEPEST = 8
 
 
 def find_repositories(context: FixContext) -> Iterator[Fix]:
-    """One fix per COPY of `.git` directories, whether they are still seen or not."""
+    """Return one fix per COPY of `.git` directories, whether they are still visible or not."""
     tree = context.tree
     is_inside = _is_inside(tree)
     is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > (context.base_layers or 0))
@@ -35,7 +35,7 @@ def _fix(context: FixContext, entries: Longs, layer: int) -> Iterator[Fix]:
     context.take(entries)
     paths = context.examples(context.tree.entry_node[entries], sizes)
     top = paths[0][: paths[0].index(NAME) + len(NAME)]
-    sentence = f"{origin.quoted} copies /{escape(top)}, {size_text(size)}: name `.git` in .dockerignore"
+    sentence = f"{origin.quoted} copies /{escape(top)}, {size_text(size)}: add `.git` to .dockerignore"
     yield context.fix("dockerignore", (layer,), size, sentence, paths)
 
 

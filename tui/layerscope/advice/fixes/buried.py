@@ -29,12 +29,12 @@ class Group:
 
     @property
     def writer(self) -> LayerOrigin:
-        """The layer that wrote most of it."""
+        """Return the layer that wrote most of it."""
         return self.writers[0]
 
     @property
     def amount(self) -> str:
-        """The bytes as text."""
+        """Return the bytes as text."""
         return size_text(self.size)
 
     @property
@@ -44,19 +44,19 @@ class Group:
 
     @property
     def where(self) -> str:
-        """The layers that keep the bytes: `layer 2`, `layers 2 and 5`."""
+        """Return the layers that keep the bytes: `layer 2`, `layers 2 and 5`."""
         numbers = [str(number) for number in sorted(writer.number for writer in self.writers)]
         shown = numbers if len(numbers) <= 4 else [*numbers[:3], "others"]
         return f"layer{'s' * (len(numbers) > 1)} {joined(shown)}"
 
     @property
     def written(self) -> int:
-        """All content bytes of the layers that wrote it."""
+        """Return all content bytes of the layers that wrote it."""
         return sum(self.context.analysis.layer_content_bytes[writer.number - 1] for writer in self.writers)
 
     @property
     def are_neighbors(self) -> bool:
-        """Whether one RUN wrote it and the next layer's RUN buried it, so that the two can simply be joined."""
+        """Tell whether one RUN wrote it and the next layer's RUN buried it, so that the two can simply be joined."""
         return len(self.writers) == 1 and self.burier.is_run and self.burier.number == self.writer.number + 1
 
     def fix(self, kind: str, sentence: str) -> Fix:
@@ -82,7 +82,7 @@ def groups(context: FixContext, causes: Collection[Cause], *, among: Longs | Non
 
 
 def _sort(origin: LayerOrigin) -> int:
-    """The kind of writer: writers of one kind get the same advice."""
+    """Return the kind of writer: writers of one kind get the same advice."""
     if origin.is_base:
         return 0
     return 1 if origin.is_run else 2 if origin.is_copy else 3

@@ -29,7 +29,7 @@ class _Found:
 
 
 def find_caches(context: FixContext) -> Iterator[Fix]:
-    """One fix per cache and layer that wrote it."""
+    """Return one fix per cache and layer that wrote it."""
     for found in _caches(context):
         layers = context.tree.entry_layer[found.entries]
         for layer in np.unique(layers).tolist():
@@ -83,7 +83,7 @@ def _caches(context: FixContext) -> Iterator[_Found]:
 
 
 def _tops(tree: Tree, cache: KnownCache, homes: dict[bytes, list[bytes]]) -> dict[bytes, list[int]]:
-    """Directories of a cache, by the home they lie in; those in no home count as root's."""
+    """Return the directories of a cache, by the home they lie in; those in no home count as root's."""
     tops = [(b"root", node) for path in cache.directories for node in _matching(tree, path)]
     for path in cache.at_home:
         found = ((home, tree.nodes.find(_below(home, path))) for home in homes.get(path.partition(b"/")[0], ()))
@@ -100,7 +100,7 @@ def _is_own(context: FixContext) -> Mask:
 
 
 def _entries(context: FixContext, nodes: list[int], is_own: Mask) -> Longs:
-    """Own contents whose names all lie below these nodes."""
+    """Return the author's contents whose names all lie below these nodes."""
     tree = context.tree
     is_inside = np.zeros(len(tree), bool)
     for node in nodes:
@@ -113,7 +113,7 @@ def _entries(context: FixContext, nodes: list[int], is_own: Mask) -> Longs:
 
 
 def _homes(tree: Tree) -> dict[bytes, list[bytes]]:
-    """For each first name of a cache in a home, the directories, not deep down, that hold such a name."""
+    """Return, for each first name of a cache in a home, the directories near the root that contain such a name."""
     nodes = tree.nodes
     wanted = {path.partition(b"/")[0] for cache in CACHES for path in cache.at_home}
     homes: dict[bytes, list[bytes]] = {name: [] for name in wanted}
@@ -125,7 +125,7 @@ def _homes(tree: Tree) -> dict[bytes, list[bytes]]:
 
 
 def _shallow(tree: Tree, first_bytes: set[int]) -> list[int]:
-    """Nodes that are not deep down and whose name starts with one of these bytes."""
+    """Return the nodes near the root whose name starts with one of these bytes."""
     nodes = tree.nodes
     buffer = np.frombuffer(nodes.paths.buffer, np.uint8)
     shallow = np.flatnonzero((nodes.depth > 0) & (nodes.depth <= HOME_DEPTH))
@@ -139,7 +139,7 @@ def _below(home: bytes, path: bytes) -> bytes:
 
 
 def _matching(tree: Tree, pattern: bytes) -> list[int]:
-    """Nodes that match a path; `*` stands for one name."""
+    """Return the nodes that match a path; `*` stands for one name."""
     before, star, after = pattern.partition(b"*/")
     if not star:
         node = tree.nodes.find(pattern)

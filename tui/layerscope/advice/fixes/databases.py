@@ -24,7 +24,7 @@ DATABASES = (
 
 
 def find_databases(context: FixContext) -> Iterator[Fix]:
-    """One fix per layer whose RUN rewrites what other RUNs wrote; contents of the base or of a COPY are left out."""
+    """Return one fix per layer whose RUN rewrites what other RUNs wrote, except contents of the base or of a COPY."""
     rows = context.open_rows()
     is_inside = np.zeros(len(context.tree), bool)
     for path in DATABASES:

@@ -21,7 +21,7 @@ COMPARED_BYTES = 256 << 20
 
 
 def find_live_duplicates(context: FixContext) -> Iterator[Fix]:
-    """One fix per pair of layers: the one that brought copies, and the one that brought their originals."""
+    """Return one fix per pair of layers: the one that brought copies, and the one that brought their originals."""
     copies, originals = _pairs(context)
     key = _born(context, copies) << 16 | _born(context, originals)
     for value in np.unique(key).tolist():
@@ -33,7 +33,7 @@ def find_live_duplicates(context: FixContext) -> Iterator[Fix]:
 
 
 def _born(context: FixContext, entries: Longs) -> Longs:
-    """The layer that first brought each entry's path: a later chown makes no new copy."""
+    """Return the layer that first brought each entry's path: a later chown makes no new copy."""
     versions = context.tree.versions
     return versions.layer[np.searchsorted(versions.node, context.tree.entry_node[entries])].astype(np.int64)
 
@@ -56,7 +56,7 @@ def _once(origin: LayerOrigin) -> str:
 
 
 def _pairs(context: FixContext) -> tuple[Longs, Longs]:
-    """Own entries whose content another entry has too, with that entry: the one with the oldest path, first by name."""
+    """Return entries whose content another entry has too, with that entry: the one with the oldest path, first by name."""
     tree = context.tree
     compared = _compared(context)
     ids = context.analysis.identity.ids(compared)
@@ -72,7 +72,7 @@ def _pairs(context: FixContext) -> tuple[Longs, Longs]:
 
 
 def _compared(context: FixContext) -> Longs:
-    """Live contents, not small, in no other fix, whose size another has too; only the biggest where there are many."""
+    """Return large visible contents outside of other fixes whose size another has too; only the biggest if there are many."""
     sizes = context.tree.entries.size
     live = np.flatnonzero(context.is_live & ~context.is_taken & (sizes >= SMALLEST))
     _, group, counts = np.unique(sizes[live], return_inverse=True, return_counts=True)

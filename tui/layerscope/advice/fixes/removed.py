@@ -13,13 +13,13 @@ from layerscope.advice.fixes.fix_context import FixContext, the_runs
 from layerscope.waste.find import Cause
 
 MOST = 0.9
-"""A COPY of which this share is removed was only there for the commands in between."""
+"""A COPY from which at least this share is removed later only served the commands in between."""
 _UNINSTALLS = re.compile(r"\b(?:autoremove|purge|remove|uninstall|apk del|erase)\b")
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2|txz)(?:\.\w+)?$")
 
 
 def find_removed(context: FixContext) -> Iterator[Fix]:
-    """One fix per removing layer and kind of writer."""
+    """Return one fix per removing layer and kind of writer."""
     for group in groups(context, [Cause.DELETED]):
         yield _of_deleted(group)
     for group in groups(context, [Cause.MOVED]):
@@ -41,7 +41,7 @@ def _installed(group: Group) -> Fix:
         return group.fix("join-runs", f"removes {group.what} wrote: {kept}; join the two RUNs")
     remedy = f"remove it in {the_runs(group.writers)}"
     if _UNINSTALLS.search(group.burier.text):
-        remedy += ", or build in a stage of its own and copy the result"
+        remedy += ", or build in a separate stage and copy the result"
     return group.fix("join-runs", f"removes {group.what} wrote: {kept}; {remedy}")
 
 
@@ -54,7 +54,7 @@ def _copied(group: Group) -> Fix:
 
 
 def _left_out(group: Group) -> str:
-    """How to make a COPY or ADD bring less."""
+    """Suggest how to make a COPY or ADD bring less."""
     instruction = group.writer.instruction
     if instruction is not None and instruction.flag("from"):
         return "copy only what is needed from that stage"
@@ -71,7 +71,7 @@ def _of_moved(group: Group) -> Fix:
     kept = f"{group.where} keep{'s' * (len(group.writers) == 1)} {group.amount}"
     if group.writer.is_base:
         return group.fix(
-            "moved-of-base", f"moves {group.amount} of the base's files, which are then there twice: leave them in place"
+            "moved-of-base", f"moves {group.amount} of the base's files, which the image then stores twice: leave them in place"
         )
     if group.writer.is_copy:
         return group.fix("copy-to-place", f"moves {group.what} copied: {kept}; copy them to where they end up")
@@ -85,16 +85,16 @@ _UPGRADES = re.compile(r"\b(?:dist-upgrade|full-upgrade|upgrade|(?:dnf|yum|zyppe
 
 
 def find_replaced(context: FixContext) -> Iterator[Fix]:
-    """One fix per replacing layer and kind of writer."""
+    """Return one fix per replacing layer and kind of writer."""
     for group in groups(context, [Cause.OVERWRITTEN]):
         yield _fix(group)
 
 
 def find_shadowed(context: FixContext) -> Iterator[Fix]:
-    """One fix per layer whose tar holds paths twice."""
+    """Return one fix per layer whose tar has paths twice."""
     for group in groups(context, [Cause.SHADOWED]):
         yield group.fix(
-            "shadowed", f"stores {group.amount} twice in the same layer, of which the later counts: add each path once"
+            "shadowed", f"stores {group.amount} twice in the same layer, where only the last one counts: add each path once"
         )
 
 
@@ -108,7 +108,7 @@ def _fix(group: Group) -> Fix:
         remedy = "join the two RUNs" if group.are_neighbors else f"do it in {the_runs(group.writers)}"
         return group.fix("join-runs", f"{replaces}: {remedy}")
     if group.writer.is_copy:
-        return group.fix("build-stage", f"{replaces}: make the final files in a stage of its own and copy them")
+        return group.fix("build-stage", f"{replaces}: make the final files in a separate stage and copy them")
     return group.fix("written-twice", f"{replaces}: write them once")
 
 

@@ -17,12 +17,12 @@ from layerscope.waste.find import Cause
 
 _CHOWN = re.compile(r"\bchown\s+(?:-\S+\s+)*([\w.:-]+)\s")
 MOST = 0.95
-"""Of a COPY of which less than this share is given another owner or mode, a flag would change the rest as well."""
+"""If less than this share of a COPY gets another owner or mode, a flag on the COPY would change too much."""
 _CHMOD = re.compile(r"\bchmod\s+(?:-\S+\s+)*([0-7]{3,4})\s")
 
 
 def find_rewritten(context: FixContext) -> Iterator[Fix]:
-    """One fix per layer that stores contents again and kind of writer."""
+    """Return one fix per layer that stores contents again and kind of writer."""
     for group in groups(context, [Cause.METADATA, Cause.IDENTICAL]):
         yield _fix(group)
 
@@ -39,7 +39,7 @@ def _fix(group: Group) -> Fix:
         options = " ".join(f"--{name}{value}" for name, value in flags.items())
         kind = "copy-chown" if "chown" in flags else "copy-chmod"
         is_part = group.size < MOST * group.written
-        limit = f", if that suits all that is copied there ({size_text(group.written)})" if is_part else ""
+        limit = f", if that is right for everything copied there ({size_text(group.written)})" if is_part else ""
         return group.fix(kind, f"{copies}: use `{group.writer.keyword} {options}` on {places(group.writers)}{limit}")
     if group.writer.is_run and flags:
         remedy = "join the two RUNs" if group.are_neighbors else f"do it in {the_runs(group.writers)}"
@@ -48,7 +48,7 @@ def _fix(group: Group) -> Fix:
 
 
 def _for_nothing(group: Group) -> Fix:
-    """The command touched files that already were as it wants them, or changed only their times."""
+    """Return the command touched files that already were as it wants them, or changed only their times."""
     remedy = "limit it to what needs it" if re.search(r"\b(?:chown|chmod|chgrp)\b", group.burier.text) else "leave them alone"
     if group.writer.is_run:
         remedy += f", or do it in {the_runs(group.writers)}"
@@ -70,7 +70,7 @@ def _copied_again(group: Group) -> Fix:
 
 
 def _difference(group: Group) -> tuple[dict[str, str], str]:
-    """What differs, as options of COPY (`chown` -> `=app:app`, or empty where values vary) and in words."""
+    """Return what differs, as options of COPY (`chown` -> `=app:app`, or empty where values vary) and in words."""
     old, new = _versions(group)
     entries, flags = group.context.tree.entries, {}
     owners = np.stack([entries.uid[new], entries.gid[new]], axis=1)
@@ -86,7 +86,7 @@ def _difference(group: Group) -> tuple[dict[str, str], str]:
 
 
 def _value(pattern: re.Pattern[str], group: Group, owners: Longs) -> str:
-    """The value as the command spells it, else as the image has it, where it is the same for all."""
+    """Return the value as the command spells it, else as the image has it, where it is the same for all."""
     match = pattern.search(group.burier.text)
     if match:
         return "=" + escape(match[1])
@@ -95,7 +95,7 @@ def _value(pattern: re.Pattern[str], group: Group, owners: Longs) -> str:
 
 
 def _versions(group: Group) -> tuple[Longs, Longs]:
-    """The entries as they were written, and as the burying layer has them."""
+    """Return the entries as they were written, and as the burying layer has them."""
     tree, waste = group.context.tree, group.context.waste
     found = tree.versions.at(waste.node[group.rows], waste.buried_by[group.rows])
     new = tree.versions.entry[found]

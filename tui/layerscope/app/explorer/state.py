@@ -34,12 +34,12 @@ class ExplorerState:
 
     @property
     def image(self) -> Image | None:
-        """The image as far as it was read: only reading tells how large a container's own layer is."""
+        """Return the image as far as it was read: only reading tells how large a container's own layer is."""
         return self.contents.image if self.contents is not None else self.opened
 
     @property
     def base_layers(self) -> int:
-        """How many layers are the base's; 0 where that is not known."""
+        """Count how many layers are the base's; 0 where that is not known."""
         return (self.base.layers if self.base else 0) or 0
 
     def learn(self, analysis: Analysis) -> None:

@@ -30,7 +30,7 @@ class FileTree(TreeLines):
         """The user wants to see the file under the cursor."""
 
     _absent = 0
-    """The node that the user put the cursor on, while it is not shown and the cursor is on one above it."""
+    """The node the cursor belongs to while that node is hidden; the cursor is on a parent meanwhile."""
 
     @property
     def _meant(self) -> int:
@@ -90,7 +90,7 @@ class FileTree(TreeLines):
             self._restore(node, above)
 
     def toggle_change(self, word: str) -> None:
-        """Hide, or show again, what was `added`, `modified`, `removed` or `unchanged`."""
+        """Hide or show nodes that were `added`, `modified`, `removed` or `unchanged`."""
         from layerscope.tree.tree import Change
 
         if self._rows is not None:
@@ -122,7 +122,7 @@ class FileTree(TreeLines):
 
     @property
     def _place(self) -> tuple[int, int]:
-        """The node of the cursor, and how many lines below the top it is."""
+        """Return the node of the cursor, and how many lines below the top it is."""
         return self._meant, self.cursor - round(self.scroll_y)
 
     def _restore(self, node: int, above: int) -> None:

@@ -19,7 +19,7 @@ except ImportError:  # no wheel for this machine: the standard library is slower
     zlib = importlib.import_module("zlib")
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import Blob, Feed, OnBytes
+from layerscope.layers.blob import Blob, Feed, OnBytes, StoredBytes
 from layerscope.layers.compression.zstd_frames import Frame, frames_of, is_zstd_magic
 
 PIECE = 256 * 1024
@@ -27,7 +27,7 @@ PIECE = 256 * 1024
 SEEK_DISTANCE = 16 << 20
 """Unpacked bytes between two seek points: about 2 MB of state per 600 MB layer."""
 MAX_WINDOW = 512 << 20
-"""The largest zstd window we give memory to; the format allows 3.75 TiB (RFC 8878, 3.1.1.1.2)."""
+"""The largest zstd window that gets memory; the format allows 3.75 TiB (RFC 8878, 3.1.1.1.2)."""
 GENEROUS_UNPACKED = 16 << 30
 GENEROUS_RATIO = 100
 INFLATED = 1024 * 1024
@@ -44,7 +44,7 @@ XZ_MAGIC = b"\xfd7zXZ\0"
 BZIP2_MAGIC, BZIP2_LEVELS = b"BZh", tuple(b"%d" % level for level in range(1, 10))
 LARGEST_INPUT = 128 * 1024
 _GZIP_CHECKS = ("incorrect data check", "incorrect length check")
-"""What zlib says when a member unpacks to its end, to something else than was packed (RFC 1952 2.3.1, CRC32 and ISIZE)."""
+"""zlib's messages when a member unpacks to its end, but not to what was packed (RFC 1952 2.3.1, CRC32 and ISIZE)."""
 _ZSTD_CHECK = "match checksum"
 CHECKSUM = 4
 """Bytes of a zstd frame's content checksum, its last (RFC 8878, 3.1.1)."""
@@ -101,7 +101,7 @@ def compression_of(head: bytes) -> Compression:
 
 
 def unpack(
-    blob: Blob, *, start: SeekPoint | None = None, remember: Remember = ignore, on_bytes: OnBytes = ignore
+    blob: StoredBytes, *, start: SeekPoint | None = None, remember: Remember = ignore, on_bytes: OnBytes = ignore
 ) -> Iterator[bytes]:
     """Yield the unpacked bytes of `blob` from `start` on, in pieces of at most PIECE bytes.
 
@@ -114,22 +114,24 @@ def unpack(
     feed = Feed(blob, on_bytes)
     if compression in (Compression.XZ, Compression.BZIP2):
         return _limited(_unpack_rare(feed, compression), blob.size, 0)
+    if compression is Compression.ZSTD and not isinstance(blob, Blob):  # walking the frames first would fetch all of them
+        return _limited(_unzstd_forward(feed, start.stored), blob.size, start.unpacked)
     pieces = {Compression.NONE: _copy, Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}[compression]
     return _limited(pieces(feed, start, remember), blob.size, start.unpacked)
 
 
-def unpack_forward(supply: Supply) -> Iterator[bytes]:
+def unpack_forward(supply: Supply, *, remember: Remember = ignore) -> Iterator[bytes]:
     """Yield the unpacked bytes of a stream that can be read only once, in bounded pieces. Raises CorruptLayer as `unpack` does.
 
-    Nothing of it is kept: there are no seek points, and damage to zstd shows when it is reached.
+    Damage to zstd shows when it is reached.
     """
     compression = compression_of(supply.read(0, 4))
     if compression is Compression.ZSTD:
-        return _limited(_unzstd_forward(supply), supply.size, 0)
+        return _limited(_unzstd_forward(supply, remember=remember), supply.size, 0)
     if compression in (Compression.XZ, Compression.BZIP2):
         return _limited(_unpack_rare(supply, compression), supply.size, 0)
     pieces = _copy if compression is Compression.NONE else _gunzip
-    return _limited(pieces(supply, SeekPoint(0, 0), ignore), supply.size, 0)
+    return _limited(pieces(supply, SeekPoint(0, 0), remember), supply.size, 0)
 
 
 def unpacked_limit(stored_bytes: int) -> int:
@@ -301,7 +303,9 @@ def _remember_frames(frames: list[Frame], remember: Remember) -> None:
         unpacked += frame.unpacked
 
 
-def _unzstd_forward(supply: Supply, stored: int = 0, ends: list[int] | None = None) -> Iterator[bytes]:
+def _unzstd_forward(
+    supply: Supply, stored: int = 0, ends: list[int] | None = None, *, remember: Remember = ignore
+) -> Iterator[bytes]:
     """Yield every frame and check that each is complete; `stream_reader` takes a truncated one for a whole one.
 
     Where a frame ends (`ends`, or at least the last at the supply's end), its checksum is fed apart: with the error of a
@@ -311,7 +315,11 @@ def _unzstd_forward(supply: Supply, stored: int = 0, ends: list[int] | None = No
 
     ends = ends or [supply.size]
     decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    unpacked = last = 0
     while stored < ends[-1] and (head := supply.read(stored, 4)):
+        if unpacked >= last + SEEK_DISTANCE // 16:
+            remember(SeekPoint(unpacked, stored))
+            last = unpacked
         if not is_zstd_magic(head):
             raise CorruptLayer(f"not valid zstd: no frame starts at stored offset {stored}")
         start, frame = stored, decompressor.decompressobj()
@@ -328,6 +336,7 @@ def _unzstd_forward(supply: Supply, stored: int = 0, ends: list[int] | None = No
                 is_check = _ZSTD_CHECK in str(error)
                 raise CorruptLayer(_wrong_checksum(Compression.ZSTD, stored + len(data)) if is_check else text) from error
             stored += len(data) - len(frame.unused_data)
+            unpacked += len(piece)
             yield from (piece[at : at + PIECE] for at in range(0, len(piece), PIECE))
 
 

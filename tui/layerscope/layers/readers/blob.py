@@ -26,7 +26,7 @@ from layerscope.progress import ignore
 STRIDE = 64 << 20
 """Mapped bytes walked over before their pages are let go."""
 NO_DIGEST = bytes(16)
-WHOLE = "; the end of its tar comes before that, so that all of its entries are shown"
+WHOLE = "; its tar ends before that, so all of its entries are shown"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,6 +35,10 @@ class LayerReader(Protocol):
         """Whether nothing is decompressed: `read` holds Python's lock then, and there are no seek points to keep."""
 
     @property
+    def is_as_pulled(self) -> bool:
+        """Whether a pull moves `stored_bytes` as they are, which registries do not do with uncompressed layers of archives."""
+
+    @property
     def missing_bytes(self) -> str:
         """Why the stored bytes are not at hand, so that no digest of them can be checked; empty where they are."""
 
@@ -74,6 +78,7 @@ class KeptUnpacked:
     may_be_missing = False
     unreadable = ""
     is_plain = True
+    is_as_pulled = False
 
     @property
     def work(self) -> int:

@@ -29,6 +29,7 @@ class BlobReader:
     missing_bytes = ""
     may_be_missing = False
     unreadable = ""
+    is_as_pulled = False
 
     @property
     def stored_bytes(self) -> int:
@@ -86,6 +87,7 @@ class AbsentReader:
     stored_bytes = 0
     work = 0
     is_plain = True
+    is_as_pulled = True
 
     @property
     def unreadable(self) -> str:
@@ -119,6 +121,7 @@ class SealedReader:
     may_be_missing = False
     work = 0
     is_plain = True
+    is_as_pulled = True
 
     @property
     def stored_bytes(self) -> int:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from layerscope.layers.compression.streams import Compression, compression_of, unpack_forward
-from layerscope.layers.hashing import LayerHashes
+from layerscope.errors import CorruptLayer
+from layerscope.layers.compression.streams import PIECE, Compression, SeekPoint, compression_of, unpack_forward
+from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
+from layerscope.progress import ignore
 
 
 class Passing(Protocol):
@@ -19,23 +21,43 @@ class Passing(Protocol):
         """The next `size` bytes; fewer only where they end."""
 
 
-def read_passing(stream: Passing, *, size: int) -> ReadLayer:
+def read_passing(
+    stream: Passing, *, size: int, algorithms: Algorithms | None = None, keep_seek_points: bool = False
+) -> ReadLayer:
     """Read a stored layer of `size` bytes, plain or compressed, from the front of `stream`. Contents are hashed in passing, and
-    so are all stored and all unpacked bytes (sha256).
+    so are all stored and all unpacked bytes (sha256 if no other `algorithms` are named).
 
     Which layer it is may not be known yet: problems name layer 0 until `numbered`. Damage does not raise; bytes after it are
-    left in the stream, and then there are no hashes. There are no seek points.
+    left in the stream, and then there are no hashes.
     """
+    algorithms = algorithms or Algorithms()
     supply = _Forward(stream, size)
     compression = compression_of(supply.read(0, 4))
-    if compression is not Compression.NONE:
-        supply.start_hash()
-    unpacked = hashlib.sha256()
-    read = ReadLayer(read_pieces(_seen(unpack_forward(supply), unpacked.update)), compression)
+    if compression is not Compression.NONE or algorithms.stored != algorithms.unpacked:
+        supply.start_hash(algorithms.stored)
+    unpacked, points = hashlib.new(algorithms.unpacked), list[SeekPoint]()
+    pieces = unpack_forward(supply, remember=points.append if keep_seek_points else ignore)
+    read = ReadLayer(read_pieces(_seen(pieces, unpacked.update)), compression, tuple(points))
     if not supply.is_used_up or any(problem.is_fatal for problem in read.table.problems):
         return read
     stored = supply.hash or unpacked
-    return replace(read, hashes=LayerHashes(f"sha256:{stored.hexdigest()}", f"sha256:{unpacked.hexdigest()}"))
+    hashes = LayerHashes(f"{algorithms.stored}:{stored.hexdigest()}", f"{algorithms.unpacked}:{unpacked.hexdigest()}")
+    return replace(read, hashes=hashes)
+
+
+def hash_passing(stream: Passing, *, size: int, algorithms: Algorithms) -> tuple[LayerHashes, str]:
+    """Hash a stored layer of `size` bytes that passes by, as `hash_blob` does; with a sentence on its damage (empty: none)."""
+    supply, unpacked, damage = _Forward(stream, size), hashlib.new(algorithms.unpacked), ""
+    supply.start_hash(algorithms.stored)
+    try:
+        for piece in unpack_forward(supply):
+            unpacked.update(piece)
+    except CorruptLayer as error:
+        damage = str(error)
+    supply.drain()
+    assert supply.hash is not None
+    stored = f"{algorithms.stored}:{supply.hash.hexdigest()}" if supply.is_used_up else ""
+    return LayerHashes(stored, "" if damage else f"{algorithms.unpacked}:{unpacked.hexdigest()}"), damage
 
 
 def _seen(pieces: Iterator[bytes], on_piece: Callable[[bytes], object]) -> Iterator[bytes]:
@@ -65,9 +87,15 @@ class _Forward:
         self._held = b""
         self._start = 0
 
-    def start_hash(self) -> None:
+    def start_hash(self, algorithm: str) -> None:
         """Hash what was read and what will be; before any but the first bytes were asked for."""
-        self.hash = hashlib.sha256(self._held)
+        self.hash = hashlib.new(algorithm, self._held)
+
+    def drain(self) -> None:
+        """Read and hash what is left."""
+        position = self._start + len(self._held)
+        while position < self.size and (piece := self.read(position, PIECE)):
+            position += len(piece)
 
     @property
     def is_used_up(self) -> bool:

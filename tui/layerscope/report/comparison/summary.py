@@ -33,7 +33,7 @@ def summary_sentence(comparison: Comparison) -> str:
 
 
 def comparison_lines(comparison: Comparison, style: Style, *, limit: int = HEAVIEST) -> Iterator[str]:
-    """The summary, the efficiency before and after, and the paths with the biggest difference."""
+    """Yield the summary, the efficiency before and after, and the paths with the biggest difference."""
     yield style.plain(summary_sentence(comparison))
     old, new = comparison.old.waste, comparison.new.waste
     yield style.plain(f"efficiency {percent_text(old.efficiency)} → {percent_text(new.efficiency)}")

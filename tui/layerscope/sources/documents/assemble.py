@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from layerscope.errors import NotFound
 from layerscope.layers.compression.streams import Compression
+from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.stored import AbsentReader, BlobReader, SealedReader
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest, chain_ids
@@ -37,10 +39,28 @@ class _Row:
     history: HistoryStep | None
 
 
-def assemble(files: Files, candidate: Candidate, *, reference: str, name: str) -> Image:
+ReaderOf = Callable[[Files, StatedLayer], LayerReader]
+"""Returns the reader of a layer that a manifest names."""
+
+
+def stored_reader(files: Files, part: StatedLayer) -> BlobReader | SealedReader | AbsentReader:
+    """Return the reader of a layer whose bytes are one of `files`, or of one that is not there."""
+    try:
+        if part.unread:
+            return SealedReader(files.blob(part.file), part.unread) if files.has(part.file) else AbsentReader(part.unread)
+        return BlobReader(files.blob(part.file), part.size)
+    except NotFound as error:
+        if not is_foreign(part):
+            return AbsentReader(f"{error}{because(files)}")
+        source = f" from {escape(part.urls[0][:500])}" if part.urls else ""
+        why = f"it is a foreign layer, which is fetched{source} and never saved with the image"
+        return AbsentReader(why, may_be_missing=True)
+
+
+def assemble(files: Files, candidate: Candidate, *, reference: str, name: str, reader_of: ReaderOf = stored_reader) -> Image:
     """Open the layers' bytes. A layer that is not there does not raise: its reader says why."""
     rows = _rows(candidate)
-    layers = tuple(_layer(files, row) for row in rows)
+    layers = tuple(_layer(row, reader_of(files, row.part)) for row in rows)
     problems = [*candidate.problems, *_count_problems(candidate), *_size_problems(rows, layers)]
     if files.damage:
         problems.append(Problem(0, b"", f"the archive is damaged: {files.damage}", Severity.DAMAGE))
@@ -84,9 +104,8 @@ def layer_steps(config: Config) -> list[HistoryStep]:
     return [step for step in config.history if not step.empty_layer]
 
 
-def _layer(files: Files, row: _Row) -> StoredLayer:
+def _layer(row: _Row, reader: LayerReader) -> StoredLayer:
     part = row.part
-    reader = _reader(files, part)
     compression = reader.compression if isinstance(reader, BlobReader) else None
     return StoredLayer(
         number=row.number,
@@ -98,20 +117,6 @@ def _layer(files: Files, row: _Row) -> StoredLayer:
         reader=reader,
         history=row.history,
     )
-
-
-def _reader(files: Files, part: StatedLayer) -> BlobReader | SealedReader | AbsentReader:
-    try:
-        if part.unread:
-            return SealedReader(files.blob(part.file), part.unread) if files.has(part.file) else AbsentReader(part.unread)
-        return BlobReader(files.blob(part.file), part.size)
-    except NotFound as error:
-        if not is_foreign(part):
-            return AbsentReader(f"{error}{because(files)}")
-        source = f" from {escape(part.urls[0][:500])}" if part.urls else ""
-        return AbsentReader(
-            f"it is a foreign layer, which is fetched{source} and never saved with the image", may_be_missing=True
-        )
 
 
 def _count_problems(candidate: Candidate) -> list[Problem]:

@@ -1,7 +1,7 @@
 """HTTP to one engine: through a socket of this machine or an ssh bridge, TCP or TLS, with the proxy of the environment.
 
-It is http.client's: docker-py takes 120 ms to be imported and 2 ms of our own time for each question, follows redirects, and
-its sockets behind ssh know no timeouts. docker is asked only for what its files say (`address`, `credentials_header`).
+It is http.client's: docker-py takes 120 ms to be imported and seven times as long for each question (0.7 ms), follows
+redirects, and its sockets behind ssh know no timeouts. docker is asked only for what its files say: see `address`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from layerscope.sources.engine.address import EngineAddress
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
-"""How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls may take for ever."""
+"""How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls have no limit."""
 PIECE = 64 << 10
 
 

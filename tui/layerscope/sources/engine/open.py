@@ -1,4 +1,4 @@
-"""Opening an image of an engine: find the engine, then the cheapest reader of its layers."""
+"""Opening an image of an engine: finds the engine, then the fastest reader of its layers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from layerscope.sources.storage.in_place import search_kept
 def open_engine_image(
     wanted: EngineName, *, reference: str, platform: Platform | None, engine_options: EngineOptions, progress: Progress
 ) -> Image:
-    """Open an image of an engine, or a container. Layers that have to be exported are read by then; `progress` shows that.
+    """Open an image or a container of an engine. Layers that have to be exported are read here, with `progress`.
 
-    What no engine can be asked for may still be in the storage of one that does not run; Podman needs no service.
-    Raises NotFound, AmbiguousImage, EngineFailed, and what opening the engine's archive raises.
+    If no engine answers, the image may still be in the storage of one that does not run; Podman needs no service. Raises
+    NotFound, AmbiguousImage, EngineFailed, and whatever opening the engine's archive raises.
     """
     image = _open(wanted, OpenRequest(reference, platform, engine_options, progress))
     cache = engine_options.cache

@@ -1,4 +1,4 @@
-"""What a user may ask of the reading of an engine's image besides its name."""
+"""What a user may ask of the reading of an image of an engine or a registry besides its name."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ class EngineOptions:
     """`pull`: the engine pulls what it does not have. `keep`: a directory to keep the archive in. `needs_bytes`: contents of
     files will be read, so that an archive had better be stored at once instead of asked for twice. `needs_tars`: so will the
     layers as they are stored. `cache` knows images that were exported before, and learns others.
+
+    `insecure` are hosts of registries that may answer without TLS, or with any certificate; `bytes_per_second` limits what is
+    fetched from registries (0: no limit). With `no_registry`, only a reference that names a registry is looked up in one.
     """
 
     pull: bool = False
@@ -22,10 +25,13 @@ class EngineOptions:
     needs_bytes: bool = False
     needs_tars: bool = False
     cache: Cache | None = None
+    insecure: tuple[str, ...] = ()
+    bytes_per_second: int = 0
+    no_registry: bool = False
 
     @property
     def needs_archive(self) -> bool:
-        """True when an export had better be stored."""
+        """Tell whether an export should be stored."""
         return self.needs_bytes or self.needs_tars
 
 

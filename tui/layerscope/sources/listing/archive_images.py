@@ -22,11 +22,11 @@ from layerscope.sources.open import open_place, refusal
 def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = ignore) -> FoundImages:
     """Every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
 
-    What is damaged becomes a problem as long as there is an image beside it. Attestations and other artifacts are passed
-    over, and so are platforms that were never pulled. Raises as `sources.open.open_image` does.
+    Damaged images become problems as long as there is an image beside them. Attestations and other artifacts are skipped, and
+    so are platforms that were never pulled. Raises like `sources.open.open_image`.
     """
     if location.is_layer:
-        raise NotAnImage(f"{location.place} is one layer, by your own word, and has no family of images")
+        raise NotAnImage(f"{location.place} is a single layer (layer:), not a list of images")
     place = open_place(location, stdin, progress)
     files, inside = place.files, place.location
     stored = stored_images(files)
@@ -42,7 +42,7 @@ def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progr
 
 
 def _found(files: Files, candidate: Candidate, location: Location) -> FoundImage:
-    # Standard input can be read but once; anything else is opened anew, for every open file costs a descriptor.
+    # Standard input can be read only once; anything else is opened again, because every open file costs a descriptor.
     kept = files if location.is_stdin else None
 
     def open_again(progress: Progress) -> Image:
@@ -67,7 +67,7 @@ def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
 
 
 def _layers(parts: tuple[StatedLayer, ...], layers: tuple[StoredLayer, ...]) -> list[LayerFacts]:
-    """Without diff_ids, as before Docker 1.10, the names of blobs say what is the same."""
+    """Return an image's layers; without diff_ids, as before Docker 1.10, the names of blobs identify them."""
     facts: list[LayerFacts] = []
     for part, layer in zip(parts, layers, strict=True):
         name = layer.digest or layer.diff_id or Digest.of(part.file.encode("utf-8", "surrogatepass"))

@@ -1,4 +1,4 @@
-"""The images of an engine, from what it tells without moving a layer."""
+"""The images of an engine, listed without moving a layer."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def images_of_engine(
     engine_options: EngineOptions = DEFAULT_ENGINE_OPTIONS,
     progress: Progress = ignore,
 ) -> FoundImages:
-    """All images of the first engine that answers, or of the one of that kind; with `name`, only the one that it means.
+    """List the images of the first engine that answers, or of the given kind; with `name`, only the one it names.
 
-    Where Podman does not run, as is usual, its images are those in its storage. Raises EngineFailed, and NotFound where there
-    is no engine at all, or the one there is has no image of that name.
+    Where Podman does not run, as is usual, its storage is read. Raises EngineFailed, and NotFound where there is no engine or
+    the engine has no image of that name.
     """
     found, listed = listed_images(kind, progress)
     known = known_sums(listed)
@@ -46,7 +46,7 @@ def images_of_engine(
 
 
 def _named(listed: list[ListedImage], name: str) -> list[ListedImage]:
-    """By tag, or else by the first digits of its id."""
+    """Return the images with that tag, or else with an id that begins with those digits."""
     tags = best_match(name, {tag for each in listed for tag in each.names})
     digits = name.removeprefix("sha256:")
     by_id = [each for each in listed if len(digits) >= SHORTEST_ID and each.id.removeprefix("sha256:").startswith(digits)]
@@ -54,7 +54,7 @@ def _named(listed: list[ListedImage], name: str) -> list[ListedImage]:
 
 
 def known_sums(images: Iterable[ListedImage]) -> dict[Digest, int]:
-    """What all layers of an image add up to, by the chain id of the last; for engines that count no more than layers."""
+    """Map the chain id of an image's last layer to the total of all its layers, for engines that report no step sizes."""
     return {
         image.chain[-1]: image.size
         for image in images
@@ -74,7 +74,7 @@ def _found(listed: ListedImage, kind: EngineKind, known: Mapping[Digest, int], e
 
 
 def facts_of(listed: ListedImage, known: Mapping[Digest, int]) -> ImageFacts:
-    """An engine keeps a layer once for all that is below it, so its chain id is its key, though never one of a blob."""
+    """Describe an engine's image; the key of a layer is its chain id, because an engine stores it once per base."""
     chain = listed.chain
     sizes = listed.sizes or layer_sizes(listed.steps, chain, listed.size, known)
     return ImageFacts(

@@ -1,4 +1,4 @@
-"""What an engine lists: by its API, and by its storage where that says the same sooner or better."""
+"""The images that an engine lists: by its API, or from its storage where that is faster or more precise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from layerscope.text import escape
 
 
 def listed_images(kind: EngineKind | None, progress: Progress) -> tuple[Endpoint, list[ListedImage]]:
-    """The first engine that answers, and its images. Raises EngineFailed and NotFound."""
+    """Return the first engine that answers, and its images. Raises EngineFailed and NotFound."""
     failures: list[EngineFailed] = []
     usual = endpoints(kind)
     for endpoint in usual:
@@ -47,22 +47,22 @@ def _of_engine(endpoint: Endpoint, ask: Ask, progress: Progress) -> list[ListedI
 
 
 def _known_sizes(endpoint: Endpoint, ask: Ask, chain: Iterable[Digest]) -> Mapping[Digest, int]:
-    """As Docker's storage has them, where this user may look: its history does not say which steps made no layer."""
+    """Read layer sizes from Docker's storage if permitted: its history does not say which steps made no layer."""
     about = ask("/info") or {} if may_read_storage() and local_socket(endpoint) else {}
     root, driver = _storage(about)
     return docker_layer_sizes(Path(root), driver, chain) if root and driver else {}
 
 
 def _nothing_known(_chain: Iterable[Digest]) -> Mapping[Digest, int]:
-    """Podman's history tells every layer's size, for no tar has none."""
+    """Return no sizes: Podman's history states every layer's size, because no tar is empty."""
     return {}
 
 
 def _of_podmans_storage(ask: Ask) -> list[ListedImage] | None:
-    """Its images, sooner than its API lists them (200 take it 3 s); None where they cannot be read.
+    """Read Podman's images from its storage, faster than its API (200 take it 3 s); None where it cannot be read.
 
-    The directory may be another engine's, if this one has its own file system: so the number must be the same, and an image
-    be known to the engine.
+    The directory may belong to another engine if this one has its own file system: so the number of images must be the same,
+    and one of them must be known to the engine.
     """
     about = ask("/info") or {}
     root, driver = _storage(about)
@@ -78,7 +78,7 @@ def _of_podmans_storage(ask: Ask) -> list[ListedImage] | None:
 
 
 def _storage(about: Any) -> tuple[str, str]:
-    """The directory that an engine keeps everything in, and its driver; empty where it does not say."""
+    """Return the directory in which an engine stores everything, and its driver; empty where it does not say."""
     if not isinstance(about, dict):
         return "", ""
     return str(about.get("DockerRootDir") or ""), str(about.get("Driver") or "")

@@ -1,4 +1,4 @@
-"""All images of the places that a user named, or of the engine."""
+"""All images at the places that a user named, or in the engine."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ def find_images(
     engine_options: EngineOptions = DEFAULT_ENGINE_OPTIONS,
     progress: Progress = ignore,
 ) -> FoundImages:
-    """Each image once. A reference is an archive or layout, perhaps with a tag, a name in an engine, or an engine's prefix
-    alone, such as `podman:`; without any it is the first engine that answers. `engine_options` are
+    """Find all images, each once. A reference is an archive or layout, perhaps with a tag, a name in an engine, or an
+    engine's prefix alone, such as `podman:`; without references it is the first engine that answers. `engine_options` are
     for opening an engine's image.
 
-    What cannot be read is a problem where there are references, so that the rest can be shown; else raises EngineFailed.
+    What cannot be read becomes a problem if there are references, so that the rest can be shown; otherwise raises EngineFailed.
     """
     if not references:
         return _of_engine(None, "", engine_options, progress)
-    catch = FoundImages()
+    images = FoundImages()
     for reference in references:
         try:
-            catch += _find(reference, stdin, engine_options, progress)
+            images += _find(reference, stdin, engine_options, progress)
         except LayerscopeError as error:
-            catch += FoundImages(problems=[str(error)])
-    return catch.merged()
+            images += FoundImages(problems=[str(error)])
+    return images.merged()
 
 
 def _find(reference: str, stdin: BinaryIO | None, engine_options: EngineOptions, progress: Progress) -> FoundImages:

@@ -1,4 +1,4 @@
-"""The sizes of layers from an engine's history, which tells the size of each step but not which of them made a layer."""
+"""Layer sizes from an engine's history, which states the size of each step but not which steps made a layer."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ IMPOSSIBLE = 1 << 40
 def layer_sizes(
     steps: Sequence[ListedStep], chain: Sequence[Digest], total: int, known: Mapping[Digest, int] | None = None
 ) -> list[int]:
-    """The size of each layer of `chain`, base first, from the steps of the build; they add up to what the steps do.
+    """Return the size of each layer of `chain`, base first, from the steps of the build; they add up to the steps' total.
 
-    A step with a size made a layer. Of those without, `RUN`, `COPY` and `ADD` are more likely to have made one than
-    `WORKDIR`, which makes one where the directory was not there, and than others, which do not. `known` tells what layers of
-    other images add up to, by chain id, and decides where it can. Where there are too few steps (an imported base), the base
-    gets what is left of `total`; where they cannot be the layers' (a squashed image), only `known` tells them apart.
+    A step with a size made a layer. Of those without, `RUN`, `COPY` and `ADD` are more likely to have made one than `WORKDIR`,
+    which makes one where the directory was not there, and than others, which do not. `known` has the totals of other images'
+    layers, by chain id, and decides where it can. Where there are too few steps (an imported base), the base gets what is left
+    of `total`; where they cannot be the layers' (a squashed image), only `known` distinguishes them.
     """
     sums = {depth: known[each] for depth, each in enumerate(chain, 1) if known and each in known}
     made = sum(1 for step in steps if step.size)
@@ -39,7 +39,7 @@ def layer_sizes(
 
 
 def _by_sums(layers: int, sums: Mapping[int, int], total: int) -> list[int]:
-    """What is known to lie between two layers counts as the lower one's."""
+    """Return sizes from known totals; a known total for several layers counts as the lowest one's."""
     sizes = [0] * layers
     below = start = 0
     for depth, size in sorted({**sums, layers: total}.items()) if layers else ():
@@ -49,8 +49,8 @@ def _by_sums(layers: int, sums: Mapping[int, int], total: int) -> list[int]:
 
 
 def _likeliest(steps: Sequence[ListedStep], layers: int, sums: Mapping[int, int]) -> list[int]:
-    """The steps that made the layers: all that have a size, and such others that the least doubt is left. Empty when `sums`,
-    by depth, fit none.
+    """Choose the steps that made the layers: all with a size, and the most likely others. Empty when `sums`, by depth, fit
+    none.
     """
     so_far = list(accumulate((step.size for step in steps), initial=0))
     # doubts[depth]: the least doubt for that many layers from the steps so far; ways[step][depth]: whether the step made one.
@@ -77,7 +77,7 @@ def _walk_back(ways: list[list[bool]], depth: int) -> list[int]:
 
 
 def _doubt(step: ListedStep) -> int:
-    """How unlikely it is that a step made a layer."""
+    """Return how unlikely it is that a step made a layer; 0 for a step with a size."""
     if step.size:
         return 0
     _, is_noted, rest = step.created_by.rpartition(_NO_OPERATION)

@@ -1,4 +1,4 @@
-"""An image as an engine keeps it: its config, and for each layer its record and its directory."""
+"""An image in an engine's storage: its config, and the record and directory of each layer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from layerscope.text import escape
 
 @dataclass(frozen=True, slots=True)
 class KeptLayer:
-    """One layer. `size` is in bytes as the engine counts them: Docker the contents of files, containers/storage the tar."""
+    """One layer. `size` is in bytes as the engine counts them: for Docker the contents of files, for containers/storage the
+    tar.
+    """
 
     diff_id: Digest
     chain_id: Digest
@@ -42,7 +44,7 @@ class KeptImage:
     layers: tuple[KeptLayer, ...]
 
     def opened(self, *, reference: str, platform: Platform | None = None) -> Image:
-        """The image as the engine would save it, with a TarSplitReader to each layer; no layer is read.
+        """Return the image as the engine would save it, with a TarSplitReader for each layer; no layer is read.
 
         Raises NotFound for another platform, StorageUnreadable when the record of a layer may not be read.
         """

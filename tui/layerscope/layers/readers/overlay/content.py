@@ -20,7 +20,7 @@ from layerscope.layers.readers.overlay.rooted import RootedDirectory
 from layerscope.layers.table import LayerTable, Strings
 from layerscope.text import escape
 
-GONE = "it is not there any more"
+GONE = "it no longer exists"
 _WORDS = {errno.ENOENT: GONE, errno.ENOTDIR: GONE, errno.ESTALE: GONE, errno.EISDIR: "something else is in its place"}
 
 
@@ -104,7 +104,7 @@ class DirectoryContent:
                     lower = replace(self, directory=directory, lowers=self.lowers[number:])
                     yield from lower._pieces(opened, path, size)
                     return
-        raise CorruptLayer(f"{escape(path)}: the engine keeps its bytes in a layer below (overlayfs metacopy), and not there")
+        raise CorruptLayer(f"{escape(path)}: the engine keeps its bytes in a lower layer (overlayfs metacopy), not in this one")
 
 
 def _read(file: FileIO, path: bytes, size: int) -> Iterator[bytes]:

@@ -43,7 +43,7 @@ class RootedDirectory:
         place = os.open(names[-1], PLACE, dir_fd=self.directory(names[:-1]))
         try:
             if not stat.S_ISREG(os.fstat(place).st_mode):
-                raise OSError(errno.EISDIR, "it is no file")
+                raise OSError(errno.EISDIR, "it is not a file")
             return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
         finally:
             os.close(place)

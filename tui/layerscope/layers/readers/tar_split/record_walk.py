@@ -19,7 +19,7 @@ from layerscope.layers.tar.headers import BLOCK
 from layerscope.layers.tar.octal import octal_12
 
 MAX_HEAD = 16 << 20
-"""The most bytes of headers we believe one entry to have."""
+"""The most bytes of headers accepted for one entry."""
 FIELDS = np.dtype(
     {"names": ["high", "low", "flag"], "formats": [">u8", ">u4", "u1"], "offsets": [124, 132, 156], "itemsize": BLOCK}
 )

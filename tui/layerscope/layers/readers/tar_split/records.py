@@ -15,7 +15,7 @@ from layerscope.text import escape
 
 FILE, SEGMENT = 1, 2
 MAX_LINE = 64 << 20
-"""The longest line we believe, in bytes: a segment holds the headers of one entry, or 1 MiB of padding at the end."""
+"""The longest line accepted, in bytes: a segment holds the headers of one entry, or 1 MiB of padding at the end."""
 TEXT = 1 << 20
 """Lines decoded at a time, in bytes: about 800 entries, which stay in the processor's cache."""
 
@@ -79,5 +79,5 @@ def _complaint(text: bytes, first: int) -> str:
             if record.strip():
                 _DECODER.decode(record)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return f"line {line} is no record of tar-split ({escape(str(error))})"
-    return f"a line after {first} is no record of tar-split"
+            return f"line {line} is not a tar-split record ({escape(str(error))})"
+    return f"a line after {first} is not a tar-split record"

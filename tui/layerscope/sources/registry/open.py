@@ -1,0 +1,183 @@
+"""Opening an image in a registry, without an engine: its documents are fetched, its layers when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from layerscope.cache.cache import Cache
+from layerscope.errors import AmbiguousImage, BadDocument, NotFound
+from layerscope.layers.blob import Blob
+from layerscope.layers.readers.protocol import LayerReader
+from layerscope.layers.readers.stored import AbsentReader
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import Descriptor, Index, decode
+from layerscope.oci.media_types import INDEXES
+from layerscope.oci.platform import Platform, host_platform
+from layerscope.oci.reference import familiar
+from layerscope.progress import Progress
+from layerscope.sources.documents.assemble import assemble
+from layerscope.sources.documents.candidate import StatedLayer
+from layerscope.sources.documents.choose import choose, fitting
+from layerscope.sources.documents.files import Files, blob_name
+from layerscope.sources.documents.foreign_layers import is_foreign
+from layerscope.sources.documents.index import Leaf, leaves
+from layerscope.sources.documents.layout import REFERENCE_TYPE, images_at
+from layerscope.sources.engine.options import EngineOptions
+from layerscope.sources.image import Image
+from layerscope.sources.location import Location
+from layerscope.sources.registry.clouds import cloud_findings
+from layerscope.sources.registry.credentials import Credential, find_credential
+from layerscope.sources.registry.endpoint import RegistryEndpoint
+from layerscope.sources.registry.failures import NoSuchImage
+from layerscope.sources.registry.host_settings import HostSettings
+from layerscope.sources.registry.layer_reader import RegistryReader
+from layerscope.sources.registry.registry_name import RegistryName
+from layerscope.sources.registry.repository import Document, Repository
+from layerscope.sources.registry.traffic import Traffic
+from layerscope.sources.registry.transport import Connection
+from layerscope.text import escape
+
+
+def open_registry_image(
+    name: RegistryName, *, reference: str, platform: Platform | None, options: EngineOptions, progress: Progress
+) -> Image:
+    """Open an image that a registry has. Two or three small documents are fetched, and no byte of a layer.
+
+    Raises RegistryFailed, AccessDenied, NoSuchImage, NotFound (no such platform), AmbiguousImage, BadDocument and NotAnImage.
+    """
+    progress(f"asking {escape(name.host)}", 0, 0)
+    repository, top = _found(name, options)
+    files = RegistryFiles(repository, top)
+    found = _of_platform(_listed(files, top), platform, files.place)
+    location = Location(reference, None)
+    candidate, _ = choose(images_at(files, found), location, platform)
+    known = familiar(str(repository.name))
+    reader_of = partial(_reader, repository, options.cache)
+    return assemble(files, candidate, reference=reference, name=known, reader_of=reader_of)
+
+
+def connect(name: RegistryName, options: EngineOptions) -> Iterator[Repository]:
+    """The repositories that a name may stand for, in the order to try them; nothing is asked yet."""
+    settings, traffic = HostSettings.of_this_machine(options.insecure), Traffic(options.bytes_per_second)
+    for full in settings.full_names(name):
+        connections = [Connection(each, partial(_credential, full, each), traffic) for each in settings.endpoints(full)]
+        yield Repository(full, connections)
+
+
+def _credential(name: RegistryName, endpoint: RegistryEndpoint) -> Credential:
+    host = endpoint.host if endpoint.is_mirror else name.host
+    return find_credential(host, endpoint.repository, cloud_findings)[0]
+
+
+def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Document]:
+    """The first repository that has the image, and its manifest or index. The last one's error is raised."""
+    repositories = list(connect(name, options))
+    for repository in repositories[:-1]:
+        with suppress(NoSuchImage):
+            return repository, _top(repository)
+    return repositories[-1], _top(repositories[-1])
+
+
+def _top(repository: Repository) -> Document:
+    """A tag is asked for by HEAD, which registries that count pulls do not count, and then read by its digest."""
+    name = repository.name
+    digest = name.digest or repository.resolve(name.tag)
+    return repository.document(str(digest) if digest else name.tag)
+
+
+@dataclass(eq=False)
+class RegistryFiles:
+    """The documents of one image of a registry, as files of an OCI layout; each is fetched when it is first read."""
+
+    repository: Repository
+    top: Document
+    damage: str = ""
+    _documents: dict[str, bytes] = field(default_factory=dict)
+    _manifests: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._take(blob_name(self.top.digest), self.top.raw)
+
+    @property
+    def place(self) -> str:
+        """See Files."""
+        return escape(familiar(str(self.repository.name)))
+
+    def has(self, name: str) -> bool:
+        """See Files. Whether a registry has a blob is not known before it is asked for."""
+        return name.startswith("blobs/")
+
+    def blob(self, name: str) -> Blob:
+        """See Files. Raises RegistryFailed besides."""
+        if name not in self._documents:
+            digest = Digest.parse(name.removeprefix("blobs/").replace("/", ":", 1))
+            is_manifest = name in self._manifests
+            self._take(name, self.repository.document(str(digest)).raw if is_manifest else self.repository.blob(digest, -1))
+        return Blob.of_bytes(self._documents[name])
+
+    def names(self) -> list[bytes]:
+        """See Files."""
+        return [name.encode() for name in self._documents]
+
+    def _take(self, name: str, raw: bytes) -> None:
+        self._documents[name] = raw
+        with suppress(BadDocument):
+            self._manifests |= {blob_name(each.digest) for each in decode(raw, Index, what=name).manifests}
+
+
+def _listed(files: RegistryFiles, top: Document) -> list[Leaf]:
+    """The manifests that the registry has under the name: one, or those of an index."""
+    name = blob_name(top.digest)
+    if top.media_type in INDEXES or b'"manifests"' in top.raw:
+        found = leaves(files, name)
+        for leaf in found:
+            leaf.indexes |= {top.digest: None}
+        return found
+    return [Leaf(Descriptor(media_type=top.media_type, digest=top.digest, size=len(top.raw)))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A manifest of which the index says the platform."""
+
+    leaf: Leaf
+    platform: Platform
+
+
+def _of_platform(found: list[Leaf], platform: Platform | None, place: str) -> list[Leaf]:
+    """Those manifests that have to be read to choose one: the fitting ones, and those whose platform is not stated.
+
+    Raises NotFound and AmbiguousImage where the index shows already that none fits.
+    """
+    images = [leaf for leaf in found if not _is_attestation(leaf.descriptor)]
+    stated = [_Listed(leaf, leaf.descriptor.platform.platform) for leaf in images if leaf.descriptor.platform]
+    silent = [leaf for leaf in images if not leaf.descriptor.platform]
+    fits = fitting(stated, platform)
+    if fits or silent:
+        return [*(each.leaf for each in fits), *silent]
+    if len(stated) <= 1 and platform is None:
+        return images or found
+    present = _platforms(each.platform for each in stated)
+    if platform is not None:
+        raise NotFound(f"{place} has no {platform} image; it has {present}")
+    raise AmbiguousImage(f"{place} has {present} and none for this machine ({host_platform()}); choose one with --platform")
+
+
+def _is_attestation(descriptor: Descriptor) -> bool:
+    stated = descriptor.platform
+    return REFERENCE_TYPE in descriptor.annotations or (stated is not None and stated.platform.is_unknown)
+
+
+def _platforms(platforms: Iterable[Platform]) -> str:
+    return ", ".join(sorted({escape(str(platform)) for platform in platforms}))
+
+
+def _reader(repository: Repository, cache: Cache | None, _files: Files, part: StatedLayer) -> LayerReader:
+    if is_foreign(part):
+        return AbsentReader("it is a foreign layer, which is not in the registry", may_be_missing=True)
+    if part.digest is None or part.size < 0:
+        return AbsentReader("its manifest does not say which blob it is, or how large")
+    return RegistryReader(repository, part.digest, part.size, cache=cache, unreadable=part.unread)
