@@ -265,6 +265,7 @@ def test_a_source_of_200_kilobytes_takes_no_time_to_speak_of() -> None:
     assert time.perf_counter() - started < 0.1  # 5 ms, and room for a busy machine
 
 
+@pytest.mark.slow
 def test_importing_the_room_loads_no_archive_modules() -> None:
     code = (
         "import sys, layerscope.viewing.shown, layerscope.viewing.difference, layerscope.viewing.versions;"
