@@ -101,7 +101,7 @@ class GateConfig:
 
     @property
     def has_rules(self) -> bool:
-        """Whether any rule is stated, even if it is switched off."""
+        """Tell whether any rule is stated, even if it is switched off."""
         return bool(self.tables or self.dive) or any(KEYS[key].unit for key in self.limits)
 
     @property
@@ -109,7 +109,7 @@ class GateConfig:
         return bool(self.rows("directory-growth")) or any(key in self.limits for key in GROWTH_KEYS)
 
     def rows(self, key: str) -> list[TableRule]:
-        """The rules of one of TABLES, as they were stated."""
+        """Return the rules of one of TABLES, as they were stated."""
         return [rule for rule in self.tables if rule.key == key]
 
     def limit(self, key: str) -> Quantity | None:

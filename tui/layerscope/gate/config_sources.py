@@ -89,7 +89,7 @@ def dive_config(raw: bytes, *, origin: str) -> GateConfig:
 
     file = read_ci_file(raw)
     limits = {key: Limit(limit, origin) for key, limit in file.limits.items()}
-    notes = [f"{origin}: dive has no rule `{name}`, and takes no notice of it." for name in file.unknown]
+    notes = [f"{origin}: dive has no rule `{name}` and ignores it." for name in file.unknown]
     if file.is_followed:
         notes.append(f"{origin}: a second YAML document follows the rules; dive ignores it.")
     return GateConfig(dive=_dive_defaults() | limits, notes=tuple(notes))
