@@ -17,9 +17,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerscope.viewing.forms import Form, ShownFile
-from layerscope.viewing.members import MOST_MEMBERS
-from layerscope.viewing.shown import show
+from layerscope.viewing.archives import MOST_MEMBERS
+from layerscope.viewing.shown import Form, ShownFile, show
 from support.harmless import everything, is_harmless
 from support.image_builder import Layer, Member, char, directory, file, layer, symlink
 from support.strategies import layers

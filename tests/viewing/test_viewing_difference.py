@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from layerscope.layers.table import Kind
 from layerscope.tree.tree import Change
 from layerscope.viewing.difference import difference
-from layerscope.viewing.forms import ShownFile
-from layerscope.viewing.shown import show
+from layerscope.viewing.shown import ShownFile, show
 from layerscope.viewing.unified import DiffLine, unified
 from layerscope.viewing.versions import Metadata, PathVersion
 from support.image_builder import file, layer
