@@ -20,7 +20,7 @@ from layerscope.sources.open import open_place, refusal
 
 
 def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = ignore) -> FoundImages:
-    """Every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
+    """Return every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
 
     Damaged images become problems as long as there is an image beside them. Attestations and other artifacts are skipped, and
     so are platforms that were never pulled. Raises like `sources.open.open_image`.
