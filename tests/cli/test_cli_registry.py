@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from layerscope.sources.engine import endpoints
-from support.commands import Ran, ran
+from support.commands import COMMAND, Ran, environment, ran
 from support.engines import free_port, registry
-from support.image_builder import file, image, layer, whiteout
+from support.image_builder import file, image, layer, whiteout, write_layout
+from support.pretend_registry import Asked, pretended_registry, served
 from support.registry_pushes import own_certificate, skopeo_copy
 
 BASE = (layer("etc/passwd", file("big", bytes(range(256)) * 4096)), layer("gone"))
@@ -226,3 +232,28 @@ def test_an_image_of_a_registry_cannot_be_watched(host: str, capsys: pytest.Capt
     found = ran(capsys, "watch", f"docker://{host}/team/app:1", "--text")
     assert (found.code, "cannot be watched" in found.err) == (2, True)
     assert ran(capsys, "watch", f"{host}/team/app:1", "--text").code == 2
+
+
+# Ctrl-C
+
+
+@pytest.mark.parametrize("stall_after", [0, 100_000], ids=["before the answer", "within the body"])
+@pytest.mark.parametrize("command", [("ls",), ("verify",), ("ci",)])
+def test_ctrl_c_ends_the_reading_of_a_registry_that_stalls_at_once(
+    tmp_path: Path, command: tuple[str, ...], stall_after: int
+) -> None:
+    place = write_layout(tmp_path / "image", *(layer(file(f"big{n}", random.Random(n).randbytes(900_000))) for n in range(3)))
+    with pretended_registry() as registry:
+        reference = served(registry, place)
+        for path, route in list(registry.routes.items()):
+            if "/blobs/" in path and len(route(Asked("GET", path, {})).body) > 500_000:
+                registry.routes[path] = lambda asked, route=route: replace(route(asked), stall_after=stall_after)  # type: ignore[misc]
+        process = subprocess.Popen([*COMMAND, *command, reference], stdout=PIPE, stderr=PIPE, text=True, env=environment({}))
+        while len([each for each in registry.asked if "/blobs/" in each.path]) < 3:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err.strip()) == (130, "", "layerscope: interrupted")
+        assert time.monotonic() - started < 1

@@ -15,7 +15,6 @@ from layerscope.analysis import analyze, read_image
 from layerscope.cache.cache import Cache
 from layerscope.cli.main import run
 from layerscope.errors import AmbiguousImage, NotFound
-from layerscope.oci.digest import Digest
 from layerscope.oci.platform import Platform
 from layerscope.report.image.json import analysis_json
 from layerscope.sources.engine.options import EngineOptions
@@ -24,7 +23,7 @@ from layerscope.sources.location import locate
 from layerscope.sources.open import open_image
 from layerscope.sources.registry.failures import NoSuchImage, RegistryFailed
 from support.image_builder import Compress, file, layer, whiteout, write_layout
-from support.pretend_registry import Answer, Asked, PretendedRegistry, Route, blob_route, pretended_registry
+from support.pretend_registry import Answer, PretendedRegistry, blob_route, pretended_registry, served
 from support.sources_build import Layout, layer_tar
 
 BIG = bytes(range(256)) * 4096
@@ -39,30 +38,6 @@ STACK = (
 def registry() -> Iterator[PretendedRegistry]:
     with pretended_registry() as pretended:
         yield pretended
-
-
-def served(registry: PretendedRegistry, place: Path, tag: str = "1") -> str:
-    """Serve the images of an OCI layout as team/app, and return a reference to what its index leads to."""
-    blobs = {f"{kind.name}:{each.name}": each.read_bytes() for kind in (place / "blobs").iterdir() for each in kind.iterdir()}
-    index = json.loads((place / "index.json").read_bytes())["manifests"]
-    top = index[0]["digest"] if len(index) == 1 else ""
-    if not top:
-        raw = (place / "index.json").read_bytes()
-        top = str(Digest.of(raw))
-        blobs[top] = raw
-    for name, content in blobs.items():
-        registry.routes[f"/v2/team/app/blobs/{name}"] = blob_route(content)
-        registry.routes[f"/v2/team/app/manifests/{name}"] = document_route(name, content)
-    registry.routes[f"/v2/team/app/manifests/{tag}"] = document_route(top, blobs[top])
-    return f"docker://{registry.host}/team/app:{tag}"
-
-
-def document_route(digest: str, content: bytes) -> Route:
-    def route(_asked: Asked) -> Answer:
-        stated = json.loads(content).get("mediaType", "application/vnd.oci.image.manifest.v1+json")
-        return Answer(200, content, {"Docker-Content-Digest": digest, "Content-Type": stated})
-
-    return route
 
 
 def report(image: Image, **options: Any) -> dict[str, Any]:

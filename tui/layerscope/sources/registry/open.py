@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from layerscope.cache.cache import Cache
@@ -58,7 +58,8 @@ def open_registry_image(
     candidate, _ = choose(images_at(files, found), location, platform)
     known = familiar(str(repository.name))
     reader_of = partial(_reader, repository, options.cache)
-    return assemble(files, candidate, reference=reference, name=known, reader_of=reader_of)
+    image = assemble(files, candidate, reference=reference, name=known, reader_of=reader_of)
+    return replace(image, stop_reading=repository.connection.traffic.cancel)
 
 
 def open_instead_of_engine(
