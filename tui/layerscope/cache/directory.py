@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.atomic import replace_file
-from layerscope.cache.key import IMAGE, is_name
+from layerscope.cache.key import DOCUMENT, IMAGE, is_name
 
 TEMPORARY = ".new-"
 ABANDONED = 3600
@@ -33,7 +33,7 @@ class KeptFile:
     @property
     def is_image(self) -> bool:
         """Tell whether it is a note of an image; else it is a layer."""
-        return self.name.endswith(f".{IMAGE}")
+        return self.name.endswith((f".{IMAGE}", f".{DOCUMENT}"))
 
 
 def why_not(directory: Path) -> str:

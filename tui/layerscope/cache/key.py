@@ -18,6 +18,10 @@ IMAGE = "image"
 """The file ending of notes about an engine's image."""
 
 
+DOCUMENT = "document"
+"""The extension for a manifest, index or config of a registry's image: the file is the document itself."""
+
+
 class IdKind(StrEnum):
     """Kinds of values in the column `content_id`. Ids of two kinds cannot be compared."""
 
@@ -26,7 +30,9 @@ class IdKind(StrEnum):
     CRC64 = "crc64"
 
 
-_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{IMAGE}|{'|'.join(IdKind)})")
+_NAME = re.compile(
+    rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{IMAGE}|{DOCUMENT}|{'|'.join(IdKind)})"
+)
 
 
 @dataclass(frozen=True, slots=True)

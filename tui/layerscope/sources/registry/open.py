@@ -14,7 +14,7 @@ from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.stored import AbsentReader
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Descriptor, Index, decode
-from layerscope.oci.media_types import INDEXES
+from layerscope.oci.media_types import INDEXES, OCI_INDEX, OCI_MANIFEST
 from layerscope.oci.platform import Platform, host_platform
 from layerscope.oci.reference import familiar
 from layerscope.progress import Progress
@@ -51,7 +51,7 @@ def open_registry_image(
     """
     progress(f"asking {escape(name.host)}", 0, 0)
     repository, top = _found(name, options)
-    files = RegistryFiles(repository, top)
+    files = RegistryFiles(repository, top, options.cache)
     found = _of_platform(_listed(files, top), platform, files.place)
     reference = reference or f"{REGISTRY_URL}{repository.name}"
     location = Location(reference, None)
@@ -96,15 +96,31 @@ def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Docu
     repositories = list(connect(name, options))
     for repository in repositories[:-1]:
         with suppress(NoSuchImage):
-            return repository, _top(repository)
-    return repositories[-1], _top(repositories[-1])
+            return repository, _top(repository, options.cache)
+    return repositories[-1], _top(repositories[-1], options.cache)
 
 
-def _top(repository: Repository) -> Document:
+def _top(repository: Repository, cache: Cache | None) -> Document:
     """Return a tag is asked for by HEAD, which registries that count pulls do not count, and then read by its digest."""
     name = repository.name
     digest = name.digest or repository.resolve(name.tag)
-    return repository.document(str(digest) if digest else name.tag)
+    kept = cache.document(digest) if cache is not None and digest is not None else None
+    if kept is None or digest is None:
+        top = repository.document(str(digest) if digest else name.tag)
+        if cache is not None:
+            cache.keep_document(top.digest, top.raw)
+        return top
+    if name.digest:
+        repository.resolve(str(digest))  # which mirror serves it, and whether it may still be read
+    return Document(kept, digest, _media_type(kept))
+
+
+def _media_type(raw: bytes) -> str:
+    """Return the media type of a document from the cache: what it says itself, else what OCI leaves unsaid."""
+    with suppress(BadDocument):
+        stated = decode(raw, Index, what="a cached manifest")
+        return stated.media_type or (OCI_INDEX if stated.manifests else OCI_MANIFEST)
+    return OCI_MANIFEST
 
 
 @dataclass(eq=False)
@@ -113,6 +129,7 @@ class RegistryFiles:
 
     repository: Repository
     top: Document
+    cache: Cache | None = None
     damage: str = ""
     _documents: dict[str, bytes] = field(default_factory=dict)
     _manifests: set[str] = field(default_factory=set)
@@ -132,8 +149,13 @@ class RegistryFiles:
         """Return the bytes of a blob. Raises RegistryFailed, too."""
         if name not in self._documents:
             digest = Digest.parse(name.removeprefix("blobs/").replace("/", ":", 1))
-            is_manifest = name in self._manifests
-            self._take(name, self.repository.document(str(digest)).raw if is_manifest else self.repository.blob(digest, -1))
+            kept = self.cache.document(digest) if self.cache is not None else None
+            if kept is None:
+                is_manifest = name in self._manifests
+                kept = self.repository.document(str(digest)).raw if is_manifest else self.repository.blob(digest, -1)
+                if self.cache is not None:
+                    self.cache.keep_document(digest, kept)
+            self._take(name, kept)
         return Blob.of_bytes(self._documents[name])
 
     def names(self) -> list[bytes]:
