@@ -15,7 +15,7 @@ from layerscope.families.age import age_text
 from layerscope.families.figures import ImageOrder
 from layerscope.families.outline import Outline
 from layerscope.families.rows import TRUNK, Row
-from layerscope.report.images.families import titles_in, trunk_text
+from layerscope.report.families import titles_in, trunk_text
 
 ROOMY, NARROW = 100, 60
 """Cells from which there is room for every column, and below which there is only for two."""
