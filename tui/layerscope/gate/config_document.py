@@ -14,7 +14,7 @@ from layerscope.gate.config import ANYWHERE, CAUSES, WHERE, GateConfig, Limit, T
 from layerscope.gate.quantities import growth_of, named, size_of
 from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
 from layerscope.gate.verdict import RuleSeverity
-from layerscope.search.patterns import glob
+from layerscope.search.query import glob
 from layerscope.suggestion import suggestion
 from layerscope.text import escape
 

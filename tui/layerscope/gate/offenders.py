@@ -9,8 +9,7 @@ from layerscope.gate.verdict import Finding
 from layerscope.layers.table import Kind
 from layerscope.tree.tree import Longs
 from layerscope.units import count_text
-from layerscope.waste.find import Waste
-from layerscope.waste.group import by_layer_pair
+from layerscope.waste.find import Waste, by_layer_pair
 
 MOST = 100
 """Findings that one rule has at most: what a report can list."""
