@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from layerscope import limits
-from layerscope.advice.dockerfile.variables import UNKNOWN, expand
+from layerscope.advice.dockerfile.stages import UNKNOWN, expand
 from support.bounded import limited
 from support.commands import COMMAND, ran, written
 from support.image_builder import layer
