@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from layerscope.compare.comparison import Comparison
+from layerscope.compare.comparison import Aspect, Comparison
 from layerscope.compare.documents import DocumentDifference, document_difference, has_same_layers
-from layerscope.compare.entries import Aspect
 from layerscope.compare.layers import LayerState, PairedLayer, layer_difference, pair_layers
 from layerscope.report.layer_changes import why_changed
 from layerscope.sources.image import PullSize

@@ -10,8 +10,7 @@ from layerscope.analysis import Analysis
 from layerscope.layers.compression.streams import Compression
 from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
-from layerscope.waste.find import Cause, Waste
-from layerscope.waste.group import by_layer_pair
+from layerscope.waste.find import Cause, Waste, by_layer_pair
 from layerscope.wording.findings import EXPLANATIONS, problem_sentence
 from layerscope.wording.sentences import pull_facts, step_text
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped

@@ -12,9 +12,9 @@ from layerscope.analysis import Contents
 from layerscope.layers.table import KIND_LETTERS, Kind
 from layerscope.report.encode import json_line, path_fields
 from layerscope.text import escape
-from layerscope.tree.history import Event, Fallen, fallen_entries, history_of
 from layerscope.tree.tree import Change, Tree, View
 from layerscope.units import size_text, utc_text
+from layerscope.viewing.history import Event, Fallen, fallen_entries, history_of
 from layerscope.wording.findings import CHANGE_MARKS
 from layerscope.wording.sentences import history_fields, step_text
 from layerscope.wording.style import Style, cut_end

@@ -15,7 +15,7 @@ from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
-from layerscope.waste.group import LayerPair
+from layerscope.waste.find import LayerPair
 from layerscope.wording.findings import EXPLANATIONS, problem_sentence
 from layerscope.wording.sentences import pull_text, step_text
 from layerscope.wording.style import Style
