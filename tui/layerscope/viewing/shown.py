@@ -9,7 +9,7 @@ from itertools import chain
 import xxhash
 
 from layerscope.analysis import Contents
-from layerscope.extraction.reading import content_pieces
+from layerscope.extraction.extract import content_pieces
 from layerscope.text import escape
 from layerscope.units import size_text
 from layerscope.viewing.archives import is_worth_reading_on, list_archive
