@@ -18,6 +18,7 @@ os.environ.setdefault("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", parent=settings.get_profile("ci"), max_examples=20)
+settings.register_profile("few", parent=settings.get_profile("ci"), max_examples=10)
 settings.register_profile("dev", parent=settings.get_profile("ci"), derandomize=False)
 settings.register_profile("long", parent=settings.get_profile("dev"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

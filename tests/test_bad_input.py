@@ -131,6 +131,7 @@ def test_a_compressed_layer_cut_anywhere_is_a_problem(
     assert_problem(report(BASE, stored[:size]), "truncated ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", [STORED["gzip"], STORED["zstd"]], ids=["gzip", "zstd"])
 @pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7, 0.9])
 def test_a_compressed_layer_with_flipped_bits_is_a_problem(
@@ -446,6 +447,7 @@ def test_a_socket_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str],
         assert_refused(ran(capsys, "socket"), "socket cannot be read: ")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_entries_in_one_directory_are_quick(report: Callable[..., Ran]) -> None:
     many = b"".join(block(b"d/%06d" % number) for number in range(100_000)) + REST
     started = time.process_time()
@@ -471,6 +473,7 @@ def test_links_that_multiply_are_not_followed_for_ever(report: Callable[..., Ran
     assert time.process_time() - started < 10
 
 
+@pytest.mark.slow
 def test_the_same_layer_a_thousand_times_is_quick(report: Callable[..., Ran]) -> None:
     started = time.process_time()
     assert report(*[layer_tar("a")] * 1000).code == 0

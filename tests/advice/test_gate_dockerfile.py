@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerscope.advice.dockerfile.instructions import Instruction
-from layerscope.advice.dockerfile.stages import MAX_BYTES, Dockerfile, find_dockerfile, parse_dockerfile, read_dockerfile
-from layerscope.advice.dockerfile.variables import UNKNOWN, expand
+from layerscope.advice.dockerfile.stages import (
+    MAX_BYTES,
+    UNKNOWN,
+    Dockerfile,
+    expand,
+    find_dockerfile,
+    parse_dockerfile,
+    read_dockerfile,
+)
 from layerscope.errors import BadDockerfile
 
 

@@ -291,6 +291,7 @@ for _ in range(300):
 """
 
 
+@pytest.mark.slow
 def test_of_two_who_write_the_same_layer_one_wins_and_it_is_whole_at_any_time(place: Path) -> None:
     tables = [["a"] * 100, ["b"] * 1000]
     command = [sys.executable, "-c", WRITER, str(Path(__file__).parents[1]), str(place)]
@@ -306,6 +307,7 @@ def test_of_two_who_write_the_same_layer_one_wins_and_it_is_whole_at_any_time(pl
     assert [path.name for path in place.iterdir()] == [only_file(cache).name]
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_the_cache_and_nothing_else(tmp_path: Path) -> None:
     large = layer(*(f"{number}" for number in range(100)), file("a", os.urandom(400_000)))
     (tmp_path / "image.tar").write_bytes(image(large, compress="gzip", fmt="oci"))

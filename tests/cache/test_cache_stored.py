@@ -259,6 +259,7 @@ def test_a_fingerprint_of_nothing_is_one(tmp_path: Path) -> None:
 # Commands
 
 
+@pytest.mark.slow
 def test_commands_use_the_cache_unless_told_not_to(tmp_path: Path) -> None:
     (tmp_path / "image.tar").write_bytes(image(HONEST, layer(whiteout("big")), compress="gzip", fmt="oci"))
     place = tmp_path / "layers"

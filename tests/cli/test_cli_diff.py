@@ -376,6 +376,7 @@ def test_a_damaged_image_is_said_and_exits_with_2(old: Path, tmp_path: Path, cap
     assert "Layers" in done.out
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
     names = ("\x1b[2J", "]]>", "\u202e", "\udcff", "\n")
     old = written(tmp_path / "old\x1b.tar", layer(*(file(f"d/{name}", b"1") for name in names)))

@@ -146,6 +146,7 @@ def test_without_an_engine_there_is_a_sentence(
     assert "or name archives or layouts" in done.err
 
 
+@pytest.mark.slow
 def test_standard_input_is_read_but_once(capsys: pytest.CaptureFixture[str]) -> None:
     done = process("images", "-", "--analyze", "--json", stdin=image(BASE, OTHER, tag="piped:1"))
     (found,) = json.loads(done.stdout)["images"]

@@ -52,6 +52,7 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
+@pytest.mark.slow
 def test_each_build_is_a_few_lines(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     path.write_bytes(image(layer("base")))

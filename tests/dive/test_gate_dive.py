@@ -105,6 +105,7 @@ def dive_files(draw: st.DrawFn) -> str:
     return f"{head}rules:\n{extra if lines else ''}{body}\n" if lines else "rules:\n"
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(layers=st.one_of(stacks, odd_stacks), text=dive_files())
 def test_a_dive_ci_gives_the_verdict_that_dive_gives(
@@ -117,6 +118,7 @@ def test_a_dive_ci_gives_the_verdict_that_dive_gives(
     assert_same_verdict(archive, config, layers, Flags())
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(layers=stacks, share=st.sampled_from(("0", "0.5", "1", "disabled")), size=st.sampled_from(("0", "7", "1kB", "disabled")))
 def test_dives_own_flags_win_over_its_file(

@@ -48,7 +48,7 @@ def inside(tmp_path: Path, outside: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_link_in_the_destination_is_not_followed_to_a_directory(overwrite: bool, inside: Path, outside: Path) -> None:
     (inside / "d").symlink_to(outside)
-    with pytest.raises(CannotWrite if overwrite else WouldOverwrite, match="/inside/d is"):
+    with pytest.raises(CannotWrite if overwrite else WouldOverwrite, match=r"/inside/d (already )?exists"):
         extracted(contents_of(layer("d/a", "d/b")), "/", inside, overwrite=overwrite)
 
 

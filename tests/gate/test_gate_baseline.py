@@ -7,8 +7,7 @@ import json
 import pytest
 
 from layerscope.errors import BadSettings
-from layerscope.gate.baseline import SCHEMA, baseline_text, is_baseline, read_baseline
-from layerscope.gate.directories import MOST_NEAR
+from layerscope.gate.baseline import MOST_NEAR, SCHEMA, baseline_text, is_baseline, read_baseline
 from layerscope.gate.verdict import Outcome
 from support.gating import baseline, judged, result
 from support.image_builder import Layer, directory, file, layer, whiteout

@@ -80,6 +80,7 @@ def test_every_byte_before_a_wrong_checksum_is_unpacked(stored: bytes, words: st
     assert bytes(unpacked) == TAR
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("compress", "end"), [(gzip.compress, -8), (zstd, -1)], ids=["gzip", "zstd"])
 @pytest.mark.parametrize("length", [5_000, 700_000], ids=["small", "large"])
 def test_a_wrong_checksum_in_the_middle_loses_nothing_before_it(
@@ -95,6 +96,7 @@ def test_a_wrong_checksum_in_the_middle_loses_nothing_before_it(
     assert bytes(unpacked) == TAR[: (broken + 1) * length]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compress", [gzip.compress, zstd, xz, bz2.compress], ids=["gzip", "zstd", "xz", "bzip2"])
 def test_a_cut_is_called_one(compress: Callable[[bytes], bytes]) -> None:
     stored = compress(TAR)[:-1]
@@ -103,6 +105,7 @@ def test_a_cut_is_called_one(compress: Callable[[bytes], bytes]) -> None:
         assert (problem.is_fatal, "truncated" in problem.text, "checksum" in problem.text) == (True, True, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [40_000, 400_000, 700_000])
 @pytest.mark.parametrize("compress", [gzip.compress, zstd, xz], ids=["gzip", "zstd", "xz"])
 def test_what_comes_before_bytes_that_do_not_unpack_is_shown(compress: Callable[[bytes], bytes], at: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 MAX_CAUSES = 20
+IsCancelled = Callable[[], bool]
 
 
 class LayerscopeError(Exception):
@@ -55,6 +56,17 @@ class BadSettings(LayerscopeError):
 
 class BadDockerfile(LayerscopeError):
     """A Dockerfile cannot be read or is not one; the message names the file and the line."""
+
+
+def never_cancelled() -> bool:
+    """Return False: the default for `is_cancelled`."""
+    return False
+
+
+def stop_if(is_cancelled: IsCancelled) -> None:
+    """Raise Cancelled when the work is no longer wanted."""
+    if is_cancelled():
+        raise Cancelled
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:

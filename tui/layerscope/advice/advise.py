@@ -8,13 +8,9 @@ from layerscope.advice.advice import Advice, Fix
 from layerscope.advice.dockerfile.history_step import instruction_text, read_steps
 from layerscope.advice.dockerfile.mapping import Mapping, map_layers
 from layerscope.advice.dockerfile.stages import find_dockerfile, read_dockerfile
-from layerscope.advice.fixes.build_context import find_repositories
-from layerscope.advice.fixes.caches import find_caches
-from layerscope.advice.fixes.databases import find_databases
-from layerscope.advice.fixes.duplicates import find_live_duplicates
+from layerscope.advice.fixes.buried import find_removed, find_replaced, find_rewritten, find_shadowed
 from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin
-from layerscope.advice.fixes.removed import find_removed, find_replaced, find_shadowed
-from layerscope.advice.fixes.rewritten import find_rewritten
+from layerscope.advice.fixes.leftovers import find_caches, find_databases, find_live_duplicates, find_repositories
 from layerscope.analysis import Analysis
 from layerscope.text import escape
 

@@ -1,6 +1,4 @@
-"""Layers that are read from the cache when they are in it, and kept when they were not; bytes in files must match the
-fingerprint.
-"""
+"""Readers that take layers from the cache if they are in it, and store them if not; bytes in files must match a fingerprint."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ def with_cache(reader: LayerReader, cache: Cache, stated: Digest | None) -> Laye
 
 
 class _Cached:
-    """What a cached reader leaves to the `reader` behind the cache."""
+    """The parts of a cached reader that it delegates to the `reader` behind the cache."""
 
     __slots__ = ()
 
@@ -71,7 +69,7 @@ class _Cached:
         return self.reader.content(read)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
-        """The other reader's."""
+        """Return the other reader's hashes."""
         return self.reader.hashes(algorithms, on_bytes)
 
 
@@ -79,8 +77,8 @@ class _Cached:
 class CachedReader(_Cached):
     """Puts the cache before a slow reader of a layer that an engine keeps.
 
-    `ids` is what the other reader's tables hold; `usable` are other kinds that will do, too. The layers of one image have to be
-    of one kind, so readers that are mixed name the same.
+    `ids` is the kind of ids in the other reader's tables; `usable` are other acceptable kinds. The layers of one image must
+    have one kind, so all readers of an image name the same.
     """
 
     reader: LayerReader
@@ -90,14 +88,14 @@ class CachedReader(_Cached):
     usable: tuple[IdKind, ...] = ()
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:  # noqa: ARG002
-        """The cached table."""
+        """Return the cached table."""
         known = self.cache.find(self.diff_id, (self.ids, *self.usable), layer=layer)
         if known is not None:
             on_bytes(self.stored_bytes)
         return known
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """The cached table, or else the other reader's, which is then kept."""
+        """Return the cached table, or else the other reader's, which is then cached."""
         known = self.known(options, layer=layer, on_bytes=on_bytes)
         if known is not None:
             return known
@@ -108,20 +106,20 @@ class CachedReader(_Cached):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedBlobReader(_Cached):
-    """Puts the cache before the reader of a blob, of which the image states the digest `stated`, stored or unpacked."""
+    """Puts the cache before the reader of a blob for which the image states the digest `stated`, stored or unpacked."""
 
     reader: BlobReader
     cache: Cache
     stated: Digest
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        """The cached table, if the stored bytes are those that it was read from."""
+        """Return the cached table, if the stored bytes match its fingerprint."""
         blob, hash_with = self.reader.blob, options.hash_with
         found = find_stored(self.cache, blob, self.stated, layer=layer, on_bytes=on_bytes, hash_with=hash_with)
         return None if found is None else self.reader.judged(found, layer)
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """Read the blob and keep the table, which does not depend on how many bytes are stated."""
+        """Read the blob and cache the table, which does not depend on the stated size."""
         reading = partial(self.reader.read_stored, options, layer=layer)
         return self.reader.judged(keep_stored(self.cache, self.reader.blob, self.stated, reading, on_bytes), layer)
 

@@ -115,7 +115,7 @@ def _limit(key: str, text: str, node: yaml.Node) -> float | int | None:
 
 
 def _rules_node(root: yaml.Node | None) -> yaml.MappingNode | None:
-    """Find the mapping below `rules`; None where there is none. What other keys hold is dive's affair."""
+    """Find the mapping below `rules`; None if there is none. Other keys are ignored."""
     top = _mapping(root, "a file of rules")
     found = [(key, value) for key, value in _items(top) if key.value.lower() == "rules"]
     if len(found) > 1:

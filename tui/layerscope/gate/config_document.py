@@ -10,9 +10,22 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from layerscope.errors import BadSettings, UsageError
-from layerscope.gate.config import ANYWHERE, CAUSES, WHERE, GateConfig, Limit, TableRule, Waiver
+from layerscope.gate.config import (
+    ANYWHERE,
+    CAUSES,
+    KEYS,
+    OFF,
+    PATH_KEYS,
+    RULE_KEYS,
+    TABLES,
+    WHERE,
+    GateConfig,
+    Key,
+    Limit,
+    TableRule,
+    Waiver,
+)
 from layerscope.gate.quantities import growth_of, named, size_of
-from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.search.patterns import glob
 from layerscope.suggestion import suggestion

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from layerscope.dive.rule_limits import DEFAULTS, dive_limit
 from layerscope.errors import BadSettings
-from layerscope.gate.config import ANYWHERE, WHERE, GateConfig, Limit, TableRule, with_defaults
+from layerscope.gate.config import ANYWHERE, KEYS, PREFIX, WHERE, GateConfig, Limit, TableRule, with_defaults
 from layerscope.gate.config_document import checked_cause, checked_glob, read_document, read_limit
 from layerscope.gate.quantities import named, size_of
-from layerscope.gate.rule_keys import KEYS, PREFIX
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.settings.read import decode_toml
 from layerscope.suggestion import suggestion
@@ -89,7 +88,7 @@ def dive_config(raw: bytes, *, origin: str) -> GateConfig:
 
     file = read_ci_file(raw)
     limits = {key: Limit(limit, origin) for key, limit in file.limits.items()}
-    notes = [f"{origin}: dive has no rule `{name}`, and takes no notice of it." for name in file.unknown]
+    notes = [f"{origin}: dive has no rule `{name}` and ignores it." for name in file.unknown]
     if file.is_followed:
         notes.append(f"{origin}: a second YAML document follows the rules; dive ignores it.")
     return GateConfig(dive=_dive_defaults() | limits, notes=tuple(notes))

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from layerscope.gate.baseline import Baseline, Spent, baseline_of
-from layerscope.gate.config import GateConfig, TableRule
-from layerscope.gate.directories import named_text
-from layerscope.gate.judge import Judge, Rule
-from layerscope.gate.measures import Measured
+from layerscope.gate.baseline import Baseline, Spent, baseline_of, named_text
+from layerscope.gate.config import GROWTH_KEYS, KEYS, GateConfig, TableRule
+from layerscope.gate.judge import Judge, Measured, Rule
 from layerscope.gate.quantities import Growth
-from layerscope.gate.rule_keys import GROWTH_KEYS, KEYS
 from layerscope.gate.verdict import Finding, RuleResult, RuleSeverity, Unit
 from layerscope.units import size_text
 

@@ -10,16 +10,34 @@ from functools import reduce
 import numpy as np
 
 from layerscope.gate.config import Waiver
-from layerscope.gate.measures import Measured
 from layerscope.gate.quantities import measured_and_limit
 from layerscope.gate.subject import NodeMask, Subject
-from layerscope.gate.verdict import Outcome, RuleResult, RuleSeverity, Unit
+from layerscope.gate.verdict import Finding, Outcome, RuleResult, RuleSeverity, Unit
 from layerscope.text import escape
 
 SOON = timedelta(days=14)
 """How long before its last day a waiver is announced."""
 _MOST_OF_PASSED = 5
 """Findings listed for a rule that passed: only the biggest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure and its findings. `remark` is said behind the result; `doubt`, where not empty, says why there is no figure.
+
+    `is_each`: only findings beyond the limit break the rule, and others need not be told. `is_estimate`: the figure is told
+    with a ≈. `is_most`: the true figure is not known, but no more than this; beyond the limit that is a doubt.
+    """
+
+    value: float
+    findings: tuple[Finding, ...] = ()
+    remark: str = ""
+    doubt: str = ""
+    is_each: bool = False
+    is_estimate: bool = False
+    is_most: bool = False
+
+
 Measuring = Callable[[NodeMask | None], Measured]
 
 

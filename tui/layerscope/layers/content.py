@@ -80,7 +80,7 @@ class BlobContent:
 
     @property
     def plain(self) -> Blob | None:
-        """The stored bytes themselves, where they are not compressed and hold no sparse file."""
+        """Return the stored bytes themselves, where they are not compressed and hold no sparse file."""
         return self.blob if self.compression is Compression.NONE and not self.sparse and isinstance(self.blob, Blob) else None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ MAX_FILE = 1 << 20
 
 
 def read_settings(path: Path | None = None, *, key_ids: Collection[str], name_keys: NameKeys) -> Settings:
-    """The settings in the file at `path`, by default `settings_path()`; all defaults where there is none.
+    """Return the settings in the file at `path`, by default `settings_path()`; all defaults where there is none.
 
     `key_ids` are the bindings that [keys] may name, and `name_keys` names their keys. Raises BadSettings with a sentence that
     names the file and the key, also for a missing file that LAYERSCOPE_CONFIG names.

@@ -71,7 +71,7 @@ class Location:
 
     @property
     def is_stdin(self) -> bool:
-        """Whether it can be read only once."""
+        """Tell whether this is standard input, which can be read only once."""
         return self.path is None and self.engine is None and self.registry is None and not self.is_containerd
 
     @property
@@ -122,7 +122,9 @@ def locate(reference: str) -> Location:
 
 
 def _named(reference: str) -> Location | None:
-    """The place whose prefix names it: containerd, a registry, an engine; None for all else. Raises NotFound, UsageError."""
+    """Return the place whose prefix names it: containerd, a registry, an engine; None for all else. Raises NotFound,
+    UsageError.
+    """
     if reference.startswith(CONTAINERD):
         return Location(CONTAINERD.removesuffix(":"), None, reference.removeprefix(CONTAINERD), is_containerd=True)
     in_registry = registry_name(reference)
@@ -135,7 +137,7 @@ def _named(reference: str) -> Location | None:
 
 
 def registry_name(reference: str) -> RegistryName | None:
-    """The image in a registry that a prefix names; None for all other references. Raises NotFound and UsageError.
+    """Return the image in a registry that a prefix names; None for all other references. Raises NotFound and UsageError.
 
     `registry:2` is an image of that name: what follows has to hold a slash, a dot or a port (REGISTRY).
     """

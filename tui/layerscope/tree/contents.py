@@ -61,7 +61,7 @@ class _Finder:
             self._link_after(layer, index, own)
 
     def _link_below(self, layer: LayerPaths, index: int, target: bytes) -> bool:
-        """Link to what the layers below have at the target, if anything."""
+        """Link to the target in the lower layers, if it exists there."""
         version = self._lower.version(target, layer.number)
         if version is None:
             return False

@@ -6,8 +6,8 @@ import codecs
 import re
 from dataclasses import dataclass
 
+from layerscope.errors import IsCancelled, stop_if
 from layerscope.text import escape
-from layerscope.viewing.cancelling import IsCancelled, stop_if
 
 SAMPLE = 64 << 10
 """Bytes examined to tell text from binary."""
@@ -62,7 +62,10 @@ def decoded(content: bytes, *, is_whole: bool) -> Decoded | None:
     if b"\0" in sample or _share(sample, _CONTROLS) > 0.02:
         return None
     text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(content, final=is_whole)
-    return Decoded(text, "") if _is_utf8(text) else _latin1(content, sample)
+    if _is_utf8(text):
+        return Decoded(text, "")
+    is_latin1 = _share(sample, _ODD) <= 0.02 and _share(sample, _HIGH) <= 0.3
+    return Decoded(content.decode("latin-1"), "Latin-1") if is_latin1 else None
 
 
 def _is_mostly_printable(sample: str) -> bool:
@@ -81,11 +84,6 @@ def _is_utf8(text: str) -> bool:
     return not broken or 2 * broken < sum(character > "\x7f" for character in text)
 
 
-def _latin1(content: bytes, sample: bytes) -> Decoded | None:
-    is_text = _share(sample, _ODD) <= 0.02 and _share(sample, _HIGH) <= 0.3
-    return Decoded(content.decode("latin-1"), "Latin-1") if is_text else None
-
-
 def _share(sample: bytes, wanted: bytes) -> float:
     return 1 - len(sample.translate(None, wanted)) / len(sample) if sample else 0.0
 
@@ -98,30 +96,21 @@ def lines_of(text: str, is_cancelled: IsCancelled) -> TextLines:
     is_cut = len(raw) > MOST_LINES
     if is_cut or not raw[-1]:
         raw.pop()
-    line_ends = _line_ends(text)
-    if line_ends:
+    crlf, line_ends = text.count("\r\n"), ""
+    if crlf:
+        line_ends = "CRLF" if crlf == text.count("\n") else "mixed line ends"
         raw = [line.removesuffix("\r") for line in raw]
     is_cut |= any(len(line) > LONGEST_LINE for line in raw)
     return TextLines(_shown(raw, is_cancelled, is_plain=not _UNUSUAL.search(text)), line_ends, is_cut)
-
-
-def _line_ends(text: str) -> str:
-    crlf = text.count("\r\n")
-    if not crlf:
-        return ""
-    return "CRLF" if crlf == text.count("\n") else "mixed line ends"
 
 
 def _shown(raw: list[str], is_cancelled: IsCancelled, *, is_plain: bool) -> list[str]:
     shown: list[str] = []
     for start in range(0, len(raw), BATCH):
         stop_if(is_cancelled)
-        shown += map(_plain_line if is_plain else _line, raw[start : start + BATCH])
+        lines = raw[start : start + BATCH]
+        shown += [_cut(line[: LONGEST_LINE + 1].expandtabs(TAB)) for line in lines] if is_plain else map(_line, lines)
     return shown
-
-
-def _plain_line(line: str) -> str:
-    return _cut(line[: LONGEST_LINE + 1].expandtabs(TAB))
 
 
 def _line(line: str) -> str:

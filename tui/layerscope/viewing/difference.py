@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from layerscope.units import count_text, size_text, utc_text
-from layerscope.viewing.forms import Form, ShownFile
-from layerscope.viewing.hexdump import HexLines
-from layerscope.viewing.members import ArchiveMember
+from layerscope.viewing.archives import ArchiveMember
+from layerscope.viewing.shown import Form, HexLines, ShownFile
 from layerscope.viewing.unified import DiffLine, unified
 from layerscope.viewing.versions import Metadata, PathVersion
 
@@ -35,7 +34,7 @@ def difference(
     if old is None and new is None:
         return []
     changes = _metadata_changes(_metadata(old_version), _metadata(new_version))
-    if old and new and _is_same(old, new):
+    if old and new and old.digest and (old.size, old.digest) == (new.size, new.digest):
         return [_note(f"same {count_text(new.size, 'byte')}", changes)]
     sizes = f"{size_text(old.size) if old else 'no file'} -> {size_text(new.size) if new else 'no file'}"
     return [_note(sizes, changes), *_content_changes(old or _empty_like(new), new or _empty_like(old))]
@@ -43,10 +42,6 @@ def difference(
 
 def _note(first: str, changes: list[str]) -> DiffLine:
     return DiffLine("note", f"{first}; {', '.join(changes)}" if changes else first)
-
-
-def _is_same(old: ShownFile, new: ShownFile) -> bool:
-    return old.size == new.size and bool(old.digest) and old.digest == new.digest
 
 
 def _empty_like(other: ShownFile | None) -> ShownFile:
@@ -75,18 +70,14 @@ def _content_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
     if old.form is new.form is Form.ARCHIVE:
         yield from _member_changes(old, new)
     elif old.form is new.form is Form.TEXT:
-        yield from _text_changes(old, new)
+        lines = unified(old.lines, new.lines)
+        yield from lines
+        if not lines and old.content != new.content:
+            yield DiffLine("note", "the lines are the same; line ends, tabs, encoding or ends of long lines differ")
     else:
         yield from _byte_changes(old, new)
     if old.is_cut or new.is_cut:
         yield DiffLine("note", "only what is shown of each side was compared")
-
-
-def _text_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
-    lines = unified(old.lines, new.lines)
-    yield from lines
-    if not lines and old.content != new.content:
-        yield DiffLine("note", "the lines are the same; line ends, tabs, encoding or ends of long lines differ")
 
 
 def _member_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
@@ -121,15 +112,10 @@ def _byte_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
         yield DiffLine("note", f"the first {size_text(len(new.content))} are the same")
         return
     if old.content and new.content:
-        yield DiffLine("note", _difference_note(old, new, first, count))
+        has_one_length = len(old.content) == len(new.content)
+        counted = f"; {count_text(count, 'byte')} of {len(new.content):,} differ" if has_one_length else ""
+        yield DiffLine("note", f"the first difference is at byte {first} (0x{first:x}){counted}")
         yield from _hex_window(old.content, new.content, first)
-
-
-def _difference_note(old: ShownFile, new: ShownFile, first: int, count: int) -> str:
-    place = f"the first difference is at byte {first} (0x{first:x})"
-    if len(old.content) != len(new.content):
-        return place
-    return f"{place}; {count_text(count, 'byte')} of {len(new.content):,} differ"
 
 
 def _differing(old: bytes, new: bytes) -> tuple[int, int]:

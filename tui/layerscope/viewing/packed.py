@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Protocol
 
-from layerscope.errors import CorruptLayer
+from layerscope.errors import CorruptLayer, IsCancelled, stop_if
 from layerscope.layers.blob import Blob
 from layerscope.layers.compression.streams import Compression, compression_of, unpack
 
@@ -40,9 +41,13 @@ def packing_of(head: bytes) -> str:
 def unpacked(content: bytes, packing: str) -> Iterator[bytes]:
     """Yield the unpacked bytes of `content` in pieces of at most 1 MiB. Raises CorruptLayer after the last good piece."""
     if packing == "bzip2":
-        return _unpacked_by(_bzip2, content)
+        from bz2 import BZ2Decompressor
+
+        return _unpacked_by(BZ2Decompressor, content)
     if packing == "xz":
-        return _unpacked_by(_xz, content)
+        from lzma import FORMAT_XZ, LZMADecompressor
+
+        return _unpacked_by(partial(LZMADecompressor, FORMAT_XZ, memlimit=MOST_MEMORY), content)
     return unpack(_blob(content))
 
 
@@ -67,18 +72,6 @@ def _blob(content: bytes) -> Blob:
     mapped = mmap.mmap(-1, len(content))
     mapped.write(content)
     return Blob(mapped, 0, len(content))
-
-
-def _bzip2() -> Decompressor:
-    from bz2 import BZ2Decompressor
-
-    return BZ2Decompressor()
-
-
-def _xz() -> Decompressor:
-    from lzma import FORMAT_XZ, LZMADecompressor
-
-    return LZMADecompressor(FORMAT_XZ, memlimit=MOST_MEMORY)
 
 
 def _unpacked_by(new: Callable[[], Decompressor], content: bytes) -> Iterator[bytes]:
@@ -106,3 +99,26 @@ def _next_piece(stream: Decompressor, data: bytes) -> bytes:
         return stream.decompress(data, OUTPUT)
     except (LZMAError, OSError, EOFError, ValueError) as error:
         raise CorruptLayer(str(error)) from error
+
+
+class BoundedPieces:
+    """An iterator over pieces up to `limit` bytes in all; `is_cut` then says whether there were more.
+
+    Raises Cancelled between two pieces.
+    """
+
+    def __init__(self, pieces: Iterable[bytes], limit: int, is_cancelled: IsCancelled) -> None:
+        self.is_cut = False
+        self.length = 0
+        self._pieces, self._limit, self._is_cancelled = pieces, limit, is_cancelled
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            stop_if(self._is_cancelled)
+            room = self._limit - self.length
+            self.is_cut = len(piece) > room
+            if room and piece:
+                self.length += min(len(piece), room)
+                yield piece[:room]
+            if self.is_cut:
+                return

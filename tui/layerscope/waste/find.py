@@ -215,7 +215,7 @@ def _is_moved(tree: Tree, identity: ContentIdentity, content: Longs, buried_by: 
 
 
 def _groups(old_layer: Layers, old_size: Longs, new_layer: Layers, new_size: Longs) -> tuple[Longs, Longs]:
-    """Number the (layer, size) pairs of two sides alike."""
+    """Number the (layer, size) pairs of two sides, equal pairs with the same number."""
     layer, size = np.concatenate([old_layer, new_layer]), np.concatenate([old_size, new_size])
     order = np.lexsort((size, layer))
     is_new = np.ones(len(order), bool)

@@ -76,7 +76,7 @@ def _start(text: str, room: int) -> str:
 
 
 def _end(text: str, room: int) -> str:
-    """As much of the end of `text` as fits into `room` cells, without combining characters of what does not."""
+    """Return as much of the end of `text` as fits into `room` cells, without combining characters of what does not."""
     first = bisect_left(range(len(text)), -room, key=lambda start: -cells(text[start:]))
     return text[next((start for start in range(first, len(text)) if cells(text[start])), len(text)) :]
 

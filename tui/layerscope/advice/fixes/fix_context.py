@@ -28,7 +28,7 @@ SHOWN = 56
 
 @dataclass(frozen=True, slots=True)
 class LayerOrigin:
-    """What made a layer. `keyword` is empty where nothing says it; `text` is the instruction on one line, unescaped.
+    """The instruction that made a layer. `keyword` is empty where nothing says it; `text` is on one line, unescaped.
 
     `instruction` and `line` are None where the Dockerfile is not known or does not show it.
     """

@@ -12,8 +12,7 @@ from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from layerscope.app.widgets.input_line import InputLine
-from layerscope.errors import Cancelled
-from layerscope.viewing.cancelling import IsCancelled, stop_if
+from layerscope.errors import Cancelled, IsCancelled, stop_if
 
 MOST_MATCHES = 10_000
 BATCH = 2_000

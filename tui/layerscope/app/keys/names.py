@@ -1,4 +1,4 @@
-"""How people write keys, and what Textual calls them: `[` is `left_square_bracket`, `Ctrl+F` is `ctrl+f`.
+"""Converts keys as people write them to Textual's names: `[` to `left_square_bracket`, `Ctrl+F` to `ctrl+f`.
 
 Textual is imported late, so that `layerscope config` starts at once where the settings have no keys.
 """
@@ -73,7 +73,7 @@ def _character(name: str) -> str:
 
 
 def _character_key(character: str) -> str:
-    """Name a character as Textual does: letters and digits are themselves, all else has its Unicode name, if any."""
+    """Name a character as Textual does: letters and digits name themselves, others have their Unicode name, if any."""
     from textual.keys import KEY_NAME_REPLACEMENTS
 
     if not character or character.isalnum():
@@ -84,7 +84,7 @@ def _character_key(character: str) -> str:
 
 @cache
 def _named_keys() -> frozenset[str]:
-    """Textual's keys that are no characters, without modifiers: `escape`, `pageup`, `f5`."""
+    """Return Textual's keys that are not characters, without modifiers: `escape`, `pageup`, `f5`."""
     from textual.keys import Keys
 
     return frozenset(key.value for key in Keys if key.value.isalnum()) - {"return"}  # terminals send `enter`

@@ -227,15 +227,25 @@ class HeaderWalk:
             for name, text in faults:
                 self._add_problem(name, refused(text), Severity.REFUSED)
             self._pending = replace(self._pending, records=records) if flag == b"x" else NOTHING
+            if flag == b"g":
+                self._note_global(header.offset, records)
         else:
             name = body.partition(b"\0")[0]
             self._pending = replace(self._pending, name=name) if flag == b"L" else replace(self._pending, link=name)
         self.awaits_entry, self._pending_at = self._pending is not NOTHING, header.offset
-        if flag == b"g" and not self._has_globals:
-            self._has_globals = True
-            text = f"a global PAX header at offset {header.offset}: engines ignore it, and umoci refuses the layer"
-            self._add_problem(b"", text, Severity.DIFFERS)
         return header.position + BLOCK + -(-header.size // BLOCK) * BLOCK
+
+    def _note_global(self, offset: int, records: dict[bytes, bytes]) -> None:
+        """Say what engines make of a global header, once: Go reads its numbers from version 1.22 on, and uses none of them."""
+        try:
+            replace(NOTHING, records=records).overrides()
+        except ValueError as error:
+            text = f"a damaged global PAX header at offset {offset}: {error}; Docker 25, Podman 5 and later refuse the layer"
+            self._add_problem(b"", text, Severity.REFUSED)
+        if not self._has_globals:
+            self._has_globals = True
+            text = f"a global PAX header at offset {offset}: engines ignore it, and umoci refuses the layer"
+            self._add_problem(b"", text, Severity.DIFFERS)
 
     def _add_problem(self, name: bytes, text: str, severity: Severity) -> None:
         self._collector.problems.append(Problem(self._collector.layer, name, text, severity))

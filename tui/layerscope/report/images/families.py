@@ -146,7 +146,7 @@ def _notes(usage: LayerUsage, style: Style) -> Iterator[str]:
 
 
 def families_json(usage: LayerUsage, references: Sequence[str], problems: Sequence[str]) -> bytes:
-    """One document, with a newline at its end; `references` are what opens each image. Sizes are bytes.
+    """Encode one document, with a newline at its end; `references` open the images. Sizes are bytes.
 
     `schema` is `layerscope.images/1`; keys may be added to it, none is taken away or means something else. `sizes` says what
     sizes are of: `content` of what layers hold, `stored` of layers as they are stored, `mixed` of both. Then:

@@ -9,9 +9,9 @@ from decimal import ROUND_CEILING, Decimal
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.gate.measures import MEASURES
+from layerscope.gate.config import FLOOR, KEYS, Key
 from layerscope.gate.quantities import Quantity
-from layerscope.gate.rule_keys import FLOOR, KEYS, Key
+from layerscope.gate.rules import MEASURES
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import Unit
 from layerscope.report.verdict.gate_config import quantity_toml

@@ -158,7 +158,7 @@ def _pick(group: Sequence[Stored], location: Location, platform: Platform | None
 
 
 class HasPlatform(Protocol):
-    """What is for one platform."""
+    """An object for one platform."""
 
     @property
     def platform(self) -> Platform:
@@ -169,7 +169,7 @@ P = TypeVar("P", bound=HasPlatform)
 
 
 def fitting(images: Sequence[P], platform: Platform | None) -> list[P]:
-    """Those for the platform itself, else those for another variant of it unless one was asked for."""
+    """Return the images for the platform itself, or else for another variant of it, unless a variant was asked for."""
     wanted = platform or host_platform()
     exact = [image for image in images if image.platform.matches(wanted)]
     if exact or (platform and platform.normal.variant):

@@ -1,4 +1,4 @@
-"""The conversation with one engine: what its API is asked, and what it answers."""
+"""A client for one engine: sends requests to its API and decodes the answers."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Engine:
         return f"{self.endpoint.kind} {_text(self._version)}"
 
     def ask(self, path: str) -> Any:
-        """The answer to a short question of the API, such as `/images/json`; None where there is no such thing.
+        """Return the answer to a short question of the API, such as `/images/json`; None where there is no such thing.
 
         May be called in several threads at a time.
         """
@@ -161,7 +161,9 @@ class Engine:
         return version
 
     def _checked(self, status: int, body: bytes) -> bytes:
-        """The body of a success. Raises EngineFailed with the engine's own words for anything else, redirects included."""
+        """Return the body of a success. Raises EngineFailed with the engine's own words for anything else, redirects
+        included.
+        """
         if status in _SUCCESS:
             return body
         text = body[:ENGINE_REFUSAL].decode("utf-8", "replace")
@@ -197,7 +199,7 @@ def _pulled(name: str) -> tuple[str, str]:
 
 
 def quoted(name: str) -> str:
-    """A name of an image or container as part of a path."""
+    """Return a name of an image or container as part of a path."""
     return quote(name, safe="/:@", errors="surrogateescape")
 
 

@@ -32,7 +32,9 @@ class RefetchedImage:
         self._lock = Lock()
 
     def content(self, number: int, diff_id: Digest | None, read: ReadLayer) -> LayerContent:
-        """The files of a layer that was read. Raises NotFound if the layer of that diff_id is gone, and what `fetch` raises."""
+        """Return the files of a layer that was read. Raises NotFound if the layer of that diff_id is gone, and what `fetch`
+        raises.
+        """
         with self._lock:
             if self._image is None:
                 try:

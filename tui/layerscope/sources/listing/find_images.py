@@ -70,7 +70,7 @@ def _of_engine(kind: EngineKind | None, name: str, engine_options: EngineOptions
 
 
 def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = ignore) -> FoundImages:
-    """Every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
+    """Return every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
 
     Damaged images become problems as long as there is an image beside them. Attestations and other artifacts are skipped, and
     so are platforms that were never pulled. Raises like `sources.open.open_image`.

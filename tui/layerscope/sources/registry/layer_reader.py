@@ -44,7 +44,7 @@ class RegistryReader:
     work = 0  # nothing that another process should do, which could not share the connection
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        """The cached table; a blob never changes under its digest, so that nothing is asked of the registry."""
+        """Return the cached table; a blob never changes under its digest, so that nothing is asked of the registry."""
         kept = self.cache.load(CacheKey(self.digest, PROVED), layer) if self.cache and not self.unreadable else None
         if kept is None or kept.read.hashes is None or not kept.read.hashes.are_of(self._algorithms(options)):
             return None
@@ -52,7 +52,7 @@ class RegistryReader:
         return kept.read
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """See LayerReader. Raises RegistryFailed besides."""
+        """Read the layer. Raises RegistryFailed, too."""
         if self.unreadable:
             problem = Problem(layer, b"", f"its files cannot be read ({self.unreadable})", Severity.DAMAGE)
             return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
@@ -64,14 +64,14 @@ class RegistryReader:
         return numbered(read, layer)
 
     def content(self, read: ReadLayer) -> BlobContent | None:
-        """See LayerReader. Raises RegistryFailed besides."""
+        """Return the contents. Raises RegistryFailed, too."""
         if self.unreadable:
             return None
         blob = RangedBlob(self.repository, self.digest, self.stored_bytes)
         return BlobContent(blob, read.compression, read.seek_points, read.table.sparse)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
-        """See LayerReader. Raises RegistryFailed besides."""
+        """Return the hashes. Raises RegistryFailed, too."""
         passing = _PassingBlob(self.repository.stream(self.digest, self.stored_bytes), on_bytes)
         hashes, damage = hash_passing(passing, size=self.stored_bytes, algorithms=algorithms)
         return (hashes, damage) if not self.unreadable else (LayerHashes(hashes.stored, ""), self.unreadable)
@@ -88,7 +88,7 @@ class _PassingBlob:
         self._held = memoryview(b"")
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer only where they end."""
+        """Return the next `size` bytes; fewer only where they end."""
         parts: list[memoryview] = []
         while size:
             if not self._held:
@@ -114,7 +114,6 @@ class RangedBlob:
         self._lock = Lock()
 
     def read(self, start: int = 0, size: int | None = None) -> bytes:
-        """See StoredBytes. Raises RegistryFailed."""
         end = self.size if size is None else min(self.size, start + size)
         with self._lock:
             if not self._start <= start <= end <= self._start + len(self._held) and start < end:
@@ -122,7 +121,7 @@ class RangedBlob:
             return self._held[start - self._start : max(end - self._start, 0)]
 
     def forget(self, start: int, end: int) -> None:
-        """Nothing but the last window is held."""
+        """Do nothing: only the last window is in memory."""
 
     def _fetch(self, start: int, end: int) -> None:
         """Hold the bytes from `start` to `end` and some more."""
@@ -138,7 +137,7 @@ class RangedBlob:
         self._start, self._held = first - len(kept), kept + new
 
     def _streamed(self, start: int, length: int) -> bytes:
-        """A part from a registry that serves blobs only whole: everything before it is fetched, too."""
+        """Return a part from a registry that serves blobs only whole: everything before it is fetched, too."""
         passing = _PassingBlob(self._repository.stream(self._digest, self.size), lambda _length: None)
         for position in range(0, start, LARGEST_WINDOW):
             passing.read(min(LARGEST_WINDOW, start - position))

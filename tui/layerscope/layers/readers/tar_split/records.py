@@ -1,4 +1,4 @@
-"""The lines of a tar-split file: what an engine keeps of a layer's tar (github.com/vbatts/tar-split, `tar/storage`)."""
+"""The lines of a tar-split file: an engine's record of a layer's tar (github.com/vbatts/tar-split, `tar/storage`)."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _DECODER = msgspec.json.Decoder(Record)
 
 
 def records_of(blob: Blob, on_bytes: OnBytes = ignore) -> Iterator[list[Record]]:
-    """The records of a tar-split file (gzip, zstd or plain), in order, some hundreds at a time.
+    """Yield the records of a tar-split file (gzip, zstd or plain), in order, some hundreds at a time.
 
-    `on_bytes` is called with the stored bytes got through. Raises CorruptLayer, naming the line or stored offset, after the
-    last records that could be read.
+    `on_bytes` is called with the stored bytes read. Raises CorruptLayer, naming the line or stored offset, after the last
+    records that could be read.
     """
     if not blob.size:
         raise CorruptLayer("it is empty")
@@ -50,7 +50,7 @@ def records_of(blob: Blob, on_bytes: OnBytes = ignore) -> Iterator[list[Record]]
 
 
 def _whole_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, cut after ends of lines, about TEXT at a time."""
+    """Yield the same bytes, cut after ends of lines, about TEXT at a time."""
     held: list[bytes] = []
     length = 0
     for piece in pieces:
@@ -73,7 +73,7 @@ def _decode(text: bytes, line: int) -> list[Record]:
 
 
 def _complaint(text: bytes, first: int) -> str:
-    """Which of the lines cannot be decoded, and why."""
+    """Say which of the lines cannot be decoded, and why."""
     for line, record in enumerate(text.split(b"\n"), first):
         try:
             if record.strip():
