@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.compare.entries import Aspect
+from layerscope.compare.comparison import Aspect
 from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
 from layerscope.report.verdict.layer_changes import why_changed
 from support.commands import process, ran, written

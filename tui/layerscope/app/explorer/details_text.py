@@ -16,7 +16,7 @@ from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
-from layerscope.waste.group import LayerPair
+from layerscope.waste.find import LayerPair
 from layerscope.wording.instructions import step_text
 from layerscope.wording.marks import EXPLANATIONS
 from layerscope.wording.problems import problem_sentence

@@ -14,7 +14,7 @@ from layerscope.text import escape
 from layerscope.tree.lookup import NOUNS
 from layerscope.tree.tree import Change
 from layerscope.units import size_text, utc_text
-from layerscope.viewing.versions import PathVersion, versions_of_path
+from layerscope.viewing.history import PathVersion, versions_of_path
 from layerscope.waste.find import Waste
 from layerscope.wording.instructions import step_text
 from layerscope.wording.marks import CHANGE_MARKS

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from layerscope.compare.comparison import Comparison
-from layerscope.compare.entries import Aspect
+from layerscope.compare.comparison import Aspect, Comparison
 from layerscope.tree.tree import Change
 from layerscope.units import count_text, percent_text, size_text
 from layerscope.wording.marks import CHANGE_MARKS

@@ -8,8 +8,8 @@ from layerscope.analysis import Contents
 from layerscope.report.encode import json_line, path_fields
 from layerscope.report.image.tree_listing import Describer
 from layerscope.text import escape
-from layerscope.tree.history import Event, Fallen, fallen_entries, history_of
 from layerscope.tree.tree import Change
+from layerscope.viewing.history import Event, Fallen, fallen_entries, history_of
 from layerscope.wording.instructions import history_fields, step_text
 from layerscope.wording.marks import CHANGE_MARKS
 from layerscope.wording.style import Style, cut_end

@@ -11,8 +11,7 @@ from layerscope.layers.compression.streams import Compression
 from layerscope.report.pull_size import pull_facts
 from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
-from layerscope.waste.find import Cause, Waste
-from layerscope.waste.group import by_layer_pair
+from layerscope.waste.find import Cause, Waste, by_layer_pair
 from layerscope.wording.instructions import step_text
 from layerscope.wording.marks import EXPLANATIONS
 from layerscope.wording.problems import problem_sentence

@@ -13,8 +13,7 @@ from layerscope.analysis import Analysis
 from layerscope.report.encode import json_line, path_fields
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
-from layerscope.waste.find import Cause, Waste
-from layerscope.waste.group import by_directory, by_layer_pair
+from layerscope.waste.find import Cause, Waste, by_directory, by_layer_pair
 from layerscope.wording.instructions import history_fields, step_text
 from layerscope.wording.marks import EXPLANATIONS
 from layerscope.wording.style import Style

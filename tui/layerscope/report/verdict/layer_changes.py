@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from layerscope.compare.entries import Aspect, PairedEntries, origins
+from layerscope.compare.comparison import Aspect, PairedEntries, origins
 from layerscope.compare.layers import LayerDifference
 from layerscope.layers.table import Kind
 from layerscope.report.image.tree_listing import TYPES, device_text, xattrs_text

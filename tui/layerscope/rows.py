@@ -1,18 +1,21 @@
-"""The visible lines of a tree, as one array of node numbers that folding changes a slice at a time."""
+"""The visible lines of a tree, as one array of node numbers that folding changes a slice at a time, their order, and the
+changes that the keys for the next and previous one stop at.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from layerscope.rows.changes import change_stops, next_stop
-from layerscope.rows.order import Order
-from layerscope.rows.sorting import in_order, sort_columns
-from layerscope.search.row_visibility import RowVisibility
-from layerscope.tree.nodes import Ints
-from layerscope.tree.shape import Flags, Shape
-from layerscope.tree.tree import Change, View
+from layerscope.layers.table import Kind
+from layerscope.settings.settings import Order
+from layerscope.tree.nodes import Flags, Ints, Shape
+from layerscope.tree.tree import Change, Longs, View
+
+Numbers = npt.NDArray[np.integer]
 
 
 class Rows:
@@ -204,3 +207,131 @@ class Rows:
         is_outside = (after < node) | (after >= self._shape.end[node])
         stop = int(np.argmax(is_outside)) if is_outside.any() else len(after)
         self.nodes = np.concatenate([self.nodes[: row + 1], rows, after[stop:]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowVisibility:
+    """`can_show[node]`, which holds for all parents of shown nodes too; `hits`: the filter's matches among them, none
+    without one.
+    """
+
+    can_show: Flags
+    hits: Flags
+
+    @classmethod
+    def of(cls, view: View, shape: Shape, hidden: frozenset[Change], hits: Flags | None) -> RowVisibility:
+        """Compute visibility. With a filter, nodes removed before the view's layers can be shown too, and everything below a
+        match.
+        """
+        there = view.is_there(with_gone=hits is not None)
+        if hidden:
+            there &= ~view.has_change(hidden)
+        there = shape.with_above(there)
+        if hits is None:
+            return cls(there, np.zeros(len(there), bool))
+        found = hits & there
+        found[0] = False
+        return cls(shape.with_above(found) | (shape.below(found) & there), found)
+
+
+def change_stops(view: View, hidden: frozenset[Change]) -> Flags:
+    """Return the nodes to stop at: changed non-directories; the topmost of directories that were added or removed, and
+    nothing inside them; modified directories without another change below.
+    """
+    change, parent = view.change, view.tree.nodes.parent
+    came_or_went = (change == Change.ADDED) | (change == Change.REMOVED)
+    stops = view.has_change(frozenset(Change) - hidden - {Change.UNCHANGED})
+    directories = _directories(view)
+    # All that is inside such a directory came or went with it. The root is no row, so it stands for nothing inside it.
+    is_inside = came_or_went[parent] & directories[parent] & (change[parent] == change) & (parent > 0)
+    stops &= ~is_inside & (~directories | came_or_went | (view.subtree_changes == 1))
+    stops[0] = False
+    return stops
+
+
+def _directories(view: View) -> Flags:
+    """Return which nodes are directories, or were when they were removed."""
+    kinds = view.tree.versions.kind
+    if not len(kinds):
+        return np.zeros(len(view.seen), bool)
+    is_directory = kinds == Kind.DIRECTORY
+    return np.asarray(is_directory[np.where(view.seen >= 0, view.seen, view.before)])
+
+
+def next_stop(stops: Flags, node: int, step: int, shape: Shape, columns: tuple[Longs, ...]) -> int | None:
+    """Return the stop after (`step` 1) or before (-1) `node` in display order; sorts only stops and their parents."""
+    if not columns:
+        ascending = np.flatnonzero(stops).astype(np.int32)
+        at = int(np.searchsorted(ascending, node, "right") if step > 0 else np.searchsorted(ascending, node) - 1)
+        return int(ascending[at]) if 0 <= at < len(ascending) else None
+    marks = stops.copy()
+    marks[node] = True
+    lines = shape.with_above(marks)
+    lines[0] = False
+    ordered = in_order(np.flatnonzero(lines).astype(np.int32), shape, columns)
+    ordered = ordered[stops[ordered] | (ordered == node)]
+    at = int(np.argmax(ordered == node)) + step
+    return int(ordered[at]) if 0 <= at < len(ordered) else None
+
+
+def sort_columns(view: View, order: Order) -> tuple[Longs, ...]:
+    """Return the columns (int64, over all nodes) that `order` sorts by, biggest first; the first column decides first."""
+    if order is Order.SIZE:
+        return (view.subtree_bytes + view.subtree_removed_bytes,)
+    if order is Order.CHANGE:
+        return (view.subtree_changed_bytes, view.subtree_changes)
+    return ()
+
+
+def in_order(nodes: Ints, shape: Shape, columns: tuple[Longs, ...]) -> Ints:
+    """Sort rows from name order into display order: siblings by `columns`.
+
+    `nodes` (int32, ascending) contain each node's parents, up to the topmost ones, which must be siblings.
+    """
+    if not columns or not len(nodes):
+        return nodes
+    rows_below = _rows_below(nodes, shape)
+    steps = np.zeros(len(nodes) + 1, np.int64)
+    steps[:-1] = _rows_between(nodes, shape, columns, rows_below)
+    # A row stands one line after its parent, and the rows between: sums over what is above each one.
+    np.subtract.at(steps, np.arange(1, len(nodes) + 1) + rows_below, steps[:-1].copy())
+    ordered = np.empty_like(nodes)
+    ordered[np.cumsum(steps[:-1]) - 1] = nodes
+    return ordered
+
+
+def _rows_below(nodes: Ints, shape: Shape) -> Longs:
+    below = np.zeros(len(nodes), np.int64)
+    inner = np.flatnonzero(shape.end[nodes] > nodes + 1)
+    below[inner] = np.searchsorted(nodes, shape.end[nodes[inner]]) - inner - 1
+    return below
+
+
+def _rows_between(nodes: Ints, shape: Shape, columns: tuple[Longs, ...], rows_below: Longs) -> Longs:
+    """Return how many lines each row is below its parent: 1, and the subtrees of the siblings before it."""
+    order = np.arange(len(nodes))
+    for column in reversed(columns):
+        values = column[nodes]
+        order = _sorted_by(values.max() - values, order)
+    parents = shape.parent[nodes]
+    order = _sorted_by(parents, order)
+    lines = rows_below[order] + 1
+    upto = np.cumsum(lines) - lines
+    is_first = np.ones(len(nodes), bool)
+    is_first[1:] = np.diff(parents[order]) != 0
+    between = np.empty_like(upto)
+    between[order] = upto - np.maximum.accumulate(np.where(is_first, upto, 0)) + 1
+    return between
+
+
+def _sorted_by(values: Numbers, order: Longs) -> Longs:
+    """Sort `order` stably by the `values` (not negative) of what it lists.
+
+    Value and place are packed into one number: numpy sorts numbers five times as fast as it finds a stable order.
+    """
+    bits = len(order).bit_length()
+    if int(values.max()).bit_length() + bits > 63:
+        return order[np.argsort(values[order], kind="stable")]
+    keys = values[order].astype(np.int64) << bits | np.arange(len(order))
+    keys.sort()
+    return np.asarray(order[keys & ((1 << bits) - 1)])

@@ -1,4 +1,6 @@
-"""All names of a tree, prepared for searching while the user types."""
+"""All names of a tree, prepared for searching while the user types, and searches for substrings in many of them at once,
+without a Python step for each.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,101 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.search.batch import Batch, Octets
-from layerscope.search.terms import Text
-from layerscope.tree.nodes import Ints, Nodes
-from layerscope.tree.shape import Flags, ranges
+from layerscope.search.query import Text
+from layerscope.tree.nodes import Flags, Ints, Nodes, ranges
 from layerscope.tree.tree import Longs
 
+Octets = npt.NDArray[np.uint8]
+_GAPS = 4
+"""Strings that are spread over more than this many times their length are copied together before they are searched."""
+EXACT, PREFIX, SUBSTRING, OTHER = range(4)
+"""How well a string matches the typed text, best first."""
 Masks = npt.NDArray[np.uint64]
 _CHUNK = 1 << 18
 """Bytes processed in one step, which takes some milliseconds."""
 _OWN_BIT = b"abcdefghijklmnopqrstuvwxyz0123456789._-@+~ =,:()[]#%&$!"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """`n` strings in one buffer: string i is `buffer[starts[i]:stops[i]]`; they ascend and do not overlap."""
+
+    buffer: Octets
+    starts: Longs
+    stops: Longs
+
+    @classmethod
+    def of(cls, buffer: Octets, starts: Longs, stops: Longs) -> Batch:
+        """Return a batch of at least one string whose buffer has no unneeded bytes."""
+        lengths = stops - starts
+        first, last = int(starts[0]), int(stops[-1])
+        if last - first <= _GAPS * int(lengths.sum()):
+            return cls(buffer[first:last], starts - first, stops - first)
+        ends = np.cumsum(lengths)
+        return cls(buffer[ranges(starts, stops)], ends - lengths, ends)
+
+    def folded(self) -> Batch:
+        """Return the same strings with ASCII letters in lower case."""
+        return Batch(np.frombuffer(self.buffer.tobytes().lower(), np.uint8), self.starts, self.stops)
+
+    def rooted(self) -> tuple[bytes, Longs]:
+        """Return the strings joined, a slash before each, and the end of each."""
+        lengths = self.stops - self.starts + 1
+        text, ends = np.full(int(lengths.sum()), ord("/"), np.uint8), np.cumsum(lengths)
+        is_letter = np.ones(len(text), bool)
+        is_letter[ends - lengths] = False
+        text[is_letter] = self.buffer[ranges(self.starts, self.stops)]
+        return text.tobytes(), ends
+
+
+def has_pieces(batch: Batch, text: Text) -> Flags:
+    """Return which strings contain the pieces of `text`, one after the other and at their required places."""
+    alive, places = np.arange(len(batch.starts)), batch.starts
+    inner = list(text.pieces)
+    last = inner.pop() if text.at_end else b""
+    for number, piece in enumerate(inner):
+        found = _next(batch, piece, places) if number or not text.at_start else _if_at(batch, piece, places)
+        fits = found + len(piece) <= batch.stops[alive]
+        alive, places = alive[fits], found[fits] + len(piece)
+    if last:
+        at_end = batch.stops[alive] - len(last)
+        fits = (at_end >= places) & (_if_at(batch, last, at_end) == at_end)
+        alive = alive[fits]
+    flags = np.zeros(len(batch.starts), bool)
+    flags[alive] = True
+    return flags
+
+
+def fit_of(batch: Batch, literal: bytes) -> npt.NDArray[np.uint8]:
+    """Rate how well each string matches: EXACT, PREFIX, SUBSTRING or OTHER."""
+    found = _next(batch, literal, batch.starts)
+    fits = np.full(len(found), OTHER, np.uint8)
+    fits[found + len(literal) <= batch.stops] = SUBSTRING
+    is_prefix = (found == batch.starts) & (fits == SUBSTRING)
+    fits[is_prefix] = PREFIX
+    fits[is_prefix & (batch.stops - batch.starts == len(literal))] = EXACT
+    return fits
+
+
+def _next(batch: Batch, piece: bytes, places: Longs) -> Longs:
+    """Return where `piece` comes next, from each of `places` on; far behind the buffer where it does not."""
+    buffer = batch.buffer
+    count = max(len(buffer) - len(piece) + 1, 0)
+    found = np.flatnonzero(buffer[:count] == piece[0])
+    for offset, octet in enumerate(piece[1:], 1):
+        found = found[buffer[found + offset] == octet]
+    found = np.append(found, 2 * len(buffer) + 1)
+    return np.asarray(found[np.searchsorted(found, places)])
+
+
+def _if_at(batch: Batch, piece: bytes, places: Longs) -> Longs:
+    """Return each of `places` where `piece` is; far behind the buffer for all others, including those outside of it."""
+    away = 2 * len(batch.buffer) + 1
+    found = np.where((places >= 0) & (places + len(piece) <= len(batch.buffer)), places, away)
+    for offset, octet in enumerate(piece):
+        there = found < away
+        found[there] = np.where(batch.buffer[found[there] + offset] == octet, found[there], away)
+    return found
 
 
 def _octet_bits() -> Masks:
