@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from layerscope.families.figures import FamilyTotals, LayerUsage
-from layerscope.families.rows import TRUNK, Row, rows
+from layerscope.families.outline import TRUNK, Row, rows
 from layerscope.report.encode import json_line
 from layerscope.sources.listing.facts import ImageFacts
 from layerscope.text import utf8_text
