@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerscope.layers.table import Kind
-from layerscope.rows.order import Order
-from layerscope.rows.rows import Rows
-from layerscope.tree.shape import Flags
+from layerscope.rows import Rows
+from layerscope.settings.settings import Order
+from layerscope.tree.nodes import Flags
 from layerscope.tree.tree import Change, Tree, View
 from support.image_builder import Layer
 from support.seen import tree_of

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerscope.limits import PATTERN_BYTES
-from layerscope.search.batch import Batch
 from layerscope.search.find_nodes import find_nodes
 from layerscope.search.globs import compile_glob
+from layerscope.search.names import Batch
 from support.bounded import limited
 from support.commands import COMMAND, ran, written
 from support.image_builder import Layer, layer

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from layerscope.layers.table import Kind
 from layerscope.search import search as searching
 from layerscope.search.find_nodes import find_nodes
-from layerscope.search.name_index import NameIndex
+from layerscope.search.names import NameIndex
 from layerscope.search.query import parse
 from layerscope.search.search import SearchHits, search
 from layerscope.tree.nodes import Nodes

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from layerscope.layers.table import Kind
 from layerscope.tree.tree import Change
 from layerscope.viewing.difference import difference
+from layerscope.viewing.history import Metadata, PathVersion
 from layerscope.viewing.shown import ShownFile, show
 from layerscope.viewing.unified import DiffLine, unified
-from layerscope.viewing.versions import Metadata, PathVersion
 from support.image_builder import file, layer
 
 PLAIN = PathVersion(1, Change.ADDED, 0, 0, Kind.FILE, Metadata(0o644, 0, 0, 0), 5, "", 2, is_shadowed=False, step=None)

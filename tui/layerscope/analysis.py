@@ -24,7 +24,7 @@ from layerscope.waste.identity import ContentIdentity
 
 if TYPE_CHECKING:
     from layerscope.dive.scores import DiveFigures
-    from layerscope.waste.duplicates import Duplicates
+    from layerscope.waste.identity import Duplicates
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +139,7 @@ class Analysis:
     @cached_property
     def duplicates(self) -> Duplicates:
         """Return identical contents that are visible at several paths; computed when first asked for."""
-        from layerscope.waste.duplicates import find_duplicates
+        from layerscope.waste.identity import find_duplicates
 
         return find_duplicates(self.tree, self.identity)
 

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.analysis import Analysis
-from layerscope.compare.entries import IS_OTHER, METADATA, Aspect, Mask, PairedEntries, compare_entries, origins
+from layerscope.compare.comparison import IS_OTHER, METADATA, Aspect, Mask, PairedEntries, compare_entries, origins
 from layerscope.layers.table import LayerTable
 from layerscope.sources.image import StoredLayer
-from layerscope.tree.tree import Change, Longs
+from layerscope.tree.tree import Change
 
 MOST_ALIGNED = 2000
 """Layers that are aligned by their instructions: Docker stops at 127."""
@@ -222,12 +222,10 @@ def _classes(pairs: PairedEntries) -> npt.NDArray[np.uint8]:
 
 def _is_linked_otherwise(pairs: PairedEntries) -> Mask:
     """Return which pairs, of those that both layers have, show the same content as hard links of other names."""
-    first = [_first_names(origins(each.tree, entries)) for each, entries in ((pairs.old, pairs.left), (pairs.new, pairs.right))]
-    return np.asarray((first[0] != first[1]) & ~pairs.has(IS_OTHER), bool)
-
-
-def _first_names(contents: Longs) -> Longs:
-    """Return for each row the first one with the same content."""
-    _, first, group = np.unique(contents, return_index=True, return_inverse=True)
-    names: Longs = first[group.reshape(-1)] if len(contents) else contents
-    return names
+    names = []
+    for analysis, entries in ((pairs.old, pairs.left), (pairs.new, pairs.right)):
+        contents = origins(analysis.tree, entries)
+        _, first, group = np.unique(contents, return_index=True, return_inverse=True)
+        # For each row the first one with the same content.
+        names.append(first[group.reshape(-1)] if len(contents) else contents)
+    return np.asarray((names[0] != names[1]) & ~pairs.has(IS_OTHER), bool)

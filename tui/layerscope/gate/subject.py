@@ -15,8 +15,7 @@ from layerscope.search.find_nodes import nodes_that_fit
 from layerscope.tree.nodes import Ints
 from layerscope.tree.tree import Longs, View
 from layerscope.units import count_text
-from layerscope.waste.find import Waste
-from layerscope.waste.group import by_layer_pair
+from layerscope.waste.find import Waste, by_layer_pair
 
 NodeMask = npt.NDArray[np.bool_]
 """One flag a node."""

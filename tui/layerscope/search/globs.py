@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import UsageError
 from layerscope.limits import PATTERN_BYTES
-from layerscope.search.batch import Batch
-from layerscope.tree.shape import Flags
+from layerscope.tree.nodes import Flags
+
+if TYPE_CHECKING:
+    from layerscope.search.names import Batch
 
 GLOB_TOKEN = re.compile(rb"(/\*\*/|\*+|\?|\[!?\]?[^\]/]*\])")
 _SLASH = ord("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -44,3 +45,17 @@ def choices(wanted: Any) -> tuple[str, ...]:
     if isinstance(wanted, str):
         return (wanted,)
     return tuple(choice for part in get_args(wanted) for choice in choices(part))
+
+
+class Order(Enum):
+    """A sort order of siblings. Sizes are biggest first; ties are in the order of names."""
+
+    NAME = "name"
+    SIZE = "size"
+    CHANGE = "change"
+
+    @property
+    def next(self) -> Order:
+        """Return the next order in a cycle in which the sizes are one key away from the names."""
+        orders = list(Order)
+        return orders[(orders.index(self) + 1) % len(orders)]

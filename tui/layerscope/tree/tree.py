@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.layers.table import Entries, Kind, Problem
-from layerscope.tree.nodes import IMPLIED, Ints, Nodes
+from layerscope.tree.nodes import IMPLIED, Flags, Ints, Nodes
 from layerscope.tree.versions import Layers, Versions
 
 Longs = npt.NDArray[np.int64]
@@ -103,7 +103,7 @@ class View:
     seen: Ints
 
     @cached_property
-    def is_visible(self) -> npt.NDArray[np.bool_]:
+    def is_visible(self) -> Flags:
         """Return which nodes are there, the root among them."""
         return self.seen >= 0
 
@@ -171,8 +171,32 @@ class View:
         """Count how many nodes below and at each one changed."""
         return self.tree.nodes.subtree_sums(self.change != Change.UNCHANGED)
 
+    def is_there(self, *, with_gone: bool) -> Flags:
+        """Return which nodes are visible or were removed by these layers; with `with_gone`, or existed at any time before."""
+        there = self.is_visible | (self.change == Change.REMOVED)
+        if with_gone:
+            there[self.tree.versions.node[self.tree.versions.layer <= self.last]] = True
+        return np.asarray(there)
+
+    def has_change(self, changes: frozenset[Change]) -> Flags:
+        """Return which nodes have one of `changes`; nodes removed earlier count as UNCHANGED."""
+        is_meant = np.zeros(len(Change), bool)
+        is_meant[list(changes)] = True
+        return np.asarray(is_meant[self.change])
+
+    def last_versions(self) -> Ints:
+        """Return the version (int32) to describe each node by: the visible one, for a REMOVED node the one before, for a node
+        removed earlier its last; -1 for nodes that only later layers add.
+        """
+        versions = self.tree.versions
+        last = np.full(len(self.seen), -1, np.int32)
+        # Versions are in the order of layers, and of several values for one place numpy keeps the last.
+        until_now = np.flatnonzero(versions.layer <= self.last)
+        last[versions.node[until_now]] = until_now
+        return np.where(self.change == Change.REMOVED, self.before, last)
+
     @cached_property
-    def _linked(self) -> npt.NDArray[np.bool_]:
+    def _linked(self) -> Flags:
         """Return the nodes whose content has, or is, a hard link."""
         entry, tree = self.entry, self.tree
         if not len(tree.entries):

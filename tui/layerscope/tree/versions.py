@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.layers.table import Kind
+from layerscope.tree.layer_paths import LayerPaths
 from layerscope.tree.nodes import FALLEN, IMPLIED, Ints, Nodes, PathRows
-from layerscope.tree.stack import LayerPaths
 
 Layers = npt.NDArray[np.int16]
 

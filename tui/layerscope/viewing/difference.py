@@ -9,9 +9,9 @@ import numpy as np
 
 from layerscope.units import count_text, size_text, utc_text
 from layerscope.viewing.archives import ArchiveMember
+from layerscope.viewing.history import Metadata, PathVersion
 from layerscope.viewing.shown import Form, HexLines, ShownFile
 from layerscope.viewing.unified import DiffLine, unified
-from layerscope.viewing.versions import Metadata, PathVersion
 
 WINDOW = 4
 """Lines of hex shown before and after the first byte that differs."""

@@ -1,4 +1,6 @@
-"""Every wasted byte, once: its cause, the layer that wrote it and the layer that buried it (ARCHITECTURE.md, "Waste")."""
+"""Every wasted byte, once: its cause, the layer that wrote it and the layer that buried it (ARCHITECTURE.md, "Waste"); and
+totals by layer pair and by directory.
+"""
 
 from __future__ import annotations
 
@@ -94,6 +96,26 @@ class Waste:
         sums = np.zeros(layers, np.int64)
         np.add.at(sums, numbers.astype(np.int64) - 1, self.size)
         return sums
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPair:
+    """What one layer wrote and another buried for one cause: bytes and number of contents."""
+
+    written_by: int
+    buried_by: int
+    cause: Cause
+    size: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryWaste:
+    """The waste below a directory, including its subdirectories."""
+
+    node: int
+    size: int
+    count: int
 
 
 def find(tree: Tree, identity: ContentIdentity) -> Waste:
@@ -230,3 +252,27 @@ def _tagged(group: Longs, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.void]:
     table = np.empty((len(group), 3), np.uint64)
     table[:, 0], table[:, 1:] = group, ids
     return table.view("V24").reshape(-1)
+
+
+def by_layer_pair(waste: Waste) -> list[LayerPair]:
+    """Return every existing combination (written by, buried by, cause), the most bytes first."""
+    key = waste.written_by.astype(np.int64) << 24 | waste.buried_by.astype(np.int64) << 8 | waste.cause
+    keys, index, counts = np.unique(key, return_inverse=True, return_counts=True)
+    sizes = np.zeros(len(keys), np.int64)
+    np.add.at(sizes, index, waste.size)
+    pairs = [
+        LayerPair(key >> 24, key >> 8 & 0xFFFF, Cause(key & 0xFF), size, count)
+        for key, size, count in zip(keys.tolist(), sizes.tolist(), counts.tolist(), strict=True)
+    ]
+    return sorted(pairs, key=lambda pair: -pair.size)
+
+
+def by_directory(tree: Tree, waste: Waste) -> list[DirectoryWaste]:
+    """Return every directory with waste below it, the most bytes first."""
+    nodes = tree.nodes
+    sizes = nodes.subtree_sums(waste.by_node(len(nodes)))
+    counts = nodes.subtree_sums(np.bincount(waste.node, minlength=len(nodes)))
+    found = np.flatnonzero((sizes > 0) & (nodes.end > np.arange(1, len(nodes) + 1)))
+    found = found[np.lexsort((found, -sizes[found]))]
+    rows = (found, sizes[found], counts[found])
+    return [DirectoryWaste(*row) for row in zip(*(column.tolist() for column in rows), strict=True)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
     from layerscope.tree.tree import View
-    from layerscope.waste.group import LayerPair
+    from layerscope.waste.find import LayerPair
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class ExplorerState:
 
     def learn(self, analysis: Analysis) -> None:
         """Keep the analysis, and its waste by layer pair, so that no step through the layers has to group it again."""
-        from layerscope.waste.group import by_layer_pair
+        from layerscope.waste.find import by_layer_pair
 
         self.analysis, self.pairs = analysis, tuple(by_layer_pair(analysis.waste))
 

@@ -12,9 +12,9 @@ from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import KeyContext
 
 if TYPE_CHECKING:
-    from layerscope.rows.order import Order
-    from layerscope.rows.rows import Rows
-    from layerscope.tree.shape import Flags
+    from layerscope.rows import Rows
+    from layerscope.settings.settings import Order
+    from layerscope.tree.nodes import Flags
     from layerscope.tree.tree import Change, View
 
 
@@ -45,7 +45,7 @@ class FileTree(TreeLines):
 
     def show_tree(self, view: View, order: Order) -> None:
         """Show another tree, such as more of the image while it is read. Open directories stay open, by path."""
-        from layerscope.rows.rows import Rows  # numpy, which the first frame does not wait for
+        from layerscope.rows import Rows  # numpy, which the first frame does not wait for
 
         old, node = self._rows, self.node
         self._wasted = None

@@ -13,7 +13,7 @@ from layerscope.app.widgets.cursor_lines import CursorLines
 if TYPE_CHECKING:
     from layerscope.app.explorer.tree_columns import RowRenderer
     from layerscope.app.explorer.tree_row import NodeLine
-    from layerscope.rows.rows import Rows
+    from layerscope.rows import Rows
     from layerscope.tree.tree import Longs
     from layerscope.waste.find import Waste
 

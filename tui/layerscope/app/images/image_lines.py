@@ -11,11 +11,9 @@ from textual.widget import Widget
 
 from layerscope.app.widgets.cells import SIZE, TWISTY, bar_cell, fitted, size_cell
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.families.age import age_text
-from layerscope.families.figures import ImageOrder
-from layerscope.families.outline import Outline
-from layerscope.families.rows import TRUNK, Row
-from layerscope.report.images.families import titles_in, trunk_text
+from layerscope.families.figures import ImageOrder, age_text
+from layerscope.families.outline import TRUNK, Outline, Row
+from layerscope.report.families import titles_in, trunk_text
 
 ROOMY, NARROW = 100, 60
 """Cells from which there is room for every column, and below which there is only for two."""

@@ -23,8 +23,7 @@ from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.details import Details
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
-from layerscope.families.outline import Outline
-from layerscope.families.rows import TRUNK
+from layerscope.families.outline import TRUNK, Outline
 from layerscope.sources.base import Base
 from layerscope.sources.listing.found import FoundImage
 from layerscope.units import count_text

@@ -12,8 +12,7 @@ import numpy as np
 from layerscope.analysis import Analysis
 from layerscope.tree.tree import Longs
 from layerscope.units import size_text
-from layerscope.waste.find import Cause, Waste
-from layerscope.waste.group import by_directory, by_layer_pair
+from layerscope.waste.find import Cause, Waste, by_directory, by_layer_pair
 
 DIRECTORIES = 500
 """The most directories to list."""

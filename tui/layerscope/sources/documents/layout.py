@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from layerscope.errors import BadDocument, NotAnImage, NotFound
-from layerscope.oci.documents import Config, Descriptor, Manifest, decode
-from layerscope.oci.media_types import (
+from layerscope.oci.documents import (
     BUILDKIT_CACHE,
     CONFIGS,
     DOCKER_MANIFEST,
     INDEXES,
     OCI_MANIFEST,
     SCHEMA_1,
+    Config,
+    Descriptor,
+    Manifest,
     artifact_kind,
+    decode,
     is_layer,
     unread_kind,
 )

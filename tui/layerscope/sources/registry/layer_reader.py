@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.key import PROVED, CacheKey
+from layerscope.cache.directory import PROVED, CacheKey
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.compression.streams import Compression

@@ -13,8 +13,7 @@ from layerscope.layers.blob import Blob
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.stored import AbsentReader
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import Descriptor, Index, decode
-from layerscope.oci.media_types import INDEXES, OCI_INDEX, OCI_MANIFEST
+from layerscope.oci.documents import INDEXES, OCI_INDEX, OCI_MANIFEST, Descriptor, Index, decode
 from layerscope.oci.platform import Platform, host_platform
 from layerscope.oci.reference import familiar
 from layerscope.progress import Progress
