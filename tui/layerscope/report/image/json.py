@@ -9,7 +9,7 @@ import numpy as np
 
 from layerscope.analysis import Analysis
 from layerscope.report.encode import json_line, path_fields
-from layerscope.report.pull_size import estimate_field
+from layerscope.report.pull_size import estimate_field, fetched_fields
 from layerscope.text import utf8_text
 from layerscope.tree.tree import Change, Tree
 from layerscope.waste.find import Cause
@@ -92,6 +92,7 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
             "wasted_bytes": wasted[layer.number - 1],
             "buries_bytes": buried[layer.number - 1],
             "wire_bytes_wasted_estimate": analysis.wire_bytes_wasted[layer.number - 1],
+            **fetched_fields(analysis.contents.fetched_by(layer.number)),
             **_change_counts(tree, layer.number),
         }
         for layer in image.layers
