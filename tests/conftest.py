@@ -18,6 +18,7 @@ os.environ.setdefault("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", parent=settings.get_profile("ci"), max_examples=20)
+settings.register_profile("few", parent=settings.get_profile("ci"), max_examples=10)
 settings.register_profile("dev", parent=settings.get_profile("ci"), derandomize=False)
 settings.register_profile("long", parent=settings.get_profile("dev"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -67,7 +68,7 @@ def images() -> Path:
         pytest.skip("LAYERSCOPE_IMAGES=none")
     if not named:
         do_without("LAYERSCOPE_IMAGES names no directory")
-    assert Path(named).is_dir(), f"LAYERSCOPE_IMAGES={named} is no directory"
+    assert Path(named).is_dir(), f"LAYERSCOPE_IMAGES={named} is not a directory"
     return Path(named)
 
 

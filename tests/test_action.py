@@ -80,6 +80,7 @@ def test_no_expression_stands_inside_a_script() -> None:
     assert [step["run"] for step in ACTION["runs"]["steps"] if "${{" in step["run"]] == []
 
 
+@pytest.mark.slow
 def test_every_input_is_used_and_every_output_is_set(runner: Path) -> None:
     used = set(re.findall(r"inputs\.([\w-]+)", str(ACTION["runs"])))
     assert used == set(ACTION["inputs"])
@@ -87,6 +88,7 @@ def test_every_input_is_used_and_every_output_is_set(runner: Path) -> None:
     assert set(run_step(JUDGE, runner, {"image": str(image)}).outputs) == set(ACTION["outputs"])
 
 
+@pytest.mark.slow
 def test_a_good_image_passes(runner: Path) -> None:
     image = written(runner / "good.tar", *FRUGAL)
     step = run_step(JUDGE, runner, {"image": str(image)})
@@ -96,6 +98,7 @@ def test_a_good_image_passes(runner: Path) -> None:
     assert "::error" not in step.log
 
 
+@pytest.mark.slow
 def test_a_wasteful_image_fails_with_annotations_and_a_summary(runner: Path) -> None:
     image = written(runner / "wasteful.tar", *WASTEFUL)
     step = run_step(JUDGE, runner, {"image": str(image)})
@@ -112,6 +115,7 @@ def test_what_is_no_image_could_not_be_judged(runner: Path) -> None:
     assert step.outputs == {"passed": "false", "exit-code": "2", "efficiency": "", "wasted-bytes": "", "json": ""}
 
 
+@pytest.mark.slow
 def test_reports_and_further_arguments_are_one_a_line(runner: Path) -> None:
     image = written(runner / "more.tar", *WASTEFUL)
     reports = "sarif=gate.sarif\nhtml=my gate.html\n"
@@ -122,6 +126,7 @@ def test_reports_and_further_arguments_are_one_a_line(runner: Path) -> None:
     assert b"</html>" in (runner / "my gate.html").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["image", "config", "base", "dockerfile", "reports", "args"])
 def test_an_input_is_never_read_as_code(runner: Path, name: str) -> None:
     text = "$(touch hacked) `touch hacked` \"; touch hacked; ' touch hacked; ' \\n; touch hacked"
@@ -131,6 +136,7 @@ def test_an_input_is_never_read_as_code(runner: Path, name: str) -> None:
     assert "command not found" not in step.log
 
 
+@pytest.mark.slow
 def test_a_name_in_the_log_is_no_command(runner: Path) -> None:
     name = "x/##[error]y/ ::warning::z"
     image = written(runner / "names.tar", layer(file(name, b"1" * 9_000_000)), layer(whiteout("x")))

@@ -211,7 +211,7 @@ def test_what_no_engine_unpacks_is_refused_and_what_some_read_otherwise_differs(
 def test_a_directory_in_a_symlinks_place_is_told_in_words() -> None:
     (problem,) = tree_of([USR, layer("lib/x86/ld.so")]).problems
     assert (problem.layer, problem.path) == (2, b"lib")
-    assert problem.text.startswith("turns the symlink /lib into a directory: what was reached through it is gone")
+    assert problem.text.startswith("turns the symlink /lib into a directory: files reached through it are gone")
     assert "umoci and the vfs driver of Docker and Podman follow the symlink, to /usr/lib" in problem.text
 
 
@@ -220,10 +220,10 @@ def test_many_symlinks_that_a_layer_turns_into_directories_are_one_problem_a_lay
     base = layer("usr/", "usr/lib/", *(symlink(name, "usr/lib") for name in (*names, "m0", "m1")))
     (followed, replaced) = tree_of([base, layer("m0/", "m1/", *(f"{name}/x" for name in names))]).problems
     assert (followed.layer, followed.path, followed.severity) == (2, b"l0", DIFFERS)
-    assert followed.text.startswith("turns 5 symlinks into directories: what was reached through them is gone (so do")
+    assert followed.text.startswith("turns 5 symlinks into directories: files reached through them are gone (so do")
     assert followed.text.endswith(": /l0 to /usr/lib, /l1 to /usr/lib, /l2 to /usr/lib and 2 more")
     assert (replaced.layer, replaced.path, replaced.severity) == (2, b"m0", NOTE)
-    assert replaced.text == "turns 2 symlinks into directories: what was reached through them is gone: /m0, /m1"
+    assert replaced.text == "turns 2 symlinks into directories: files reached through them are gone: /m0, /m1"
 
 
 def test_a_problem_of_many_paths_names_three_of_them() -> None:

@@ -33,10 +33,12 @@ def test_what_needs_no_image_loads_no_slow_package(option: str) -> None:
     assert loaded & SLOW == set()
 
 
+@pytest.mark.slow
 def test_a_report_loads_neither_the_screen_nor_an_engine() -> None:
     assert packages_loaded_by("demo") & SLOW == {"numpy"}
 
 
+@pytest.mark.slow
 def test_the_first_frame_of_the_screen_does_not_wait_for_numpy() -> None:
     loads = "import sys, layerscope.app.app; print('numpy' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", loads], check=True, capture_output=True, text=True, timeout=60)

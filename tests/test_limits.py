@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from layerscope import limits
-from layerscope.advice.dockerfile.variables import UNKNOWN, expand
+from layerscope.advice.dockerfile.stages import UNKNOWN, expand
 from support.bounded import limited
 from support.commands import COMMAND, ran, written
 from support.image_builder import layer
@@ -33,6 +33,7 @@ def pax(count: int, headers: dict[str, str], size: int = 0) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_sparse_maps_that_are_repeated_do_not_take_all_memory(tmp_path: Path) -> None:
     runs = ",".join(f"{2 * number},1" for number in range(20_000))
     body = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": "90000", "GNU.sparse.map": runs}
@@ -41,6 +42,7 @@ def test_sparse_maps_that_are_repeated_do_not_take_all_memory(tmp_path: Path) ->
     assert (done.returncode, b"sparse maps need more than 64 MiB" in done.stdout + done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "said"), [(10_000, b"xattrs of more than"), (2_000, b"its xattrs need more than 64 MiB")])
 def test_empty_xattrs_by_the_thousand_do_not_take_all_memory(tmp_path: Path, count: int, said: bytes) -> None:
     xattrs = {f"SCHILY.xattr.user.{number}": "v" for number in range(count)}
@@ -58,6 +60,7 @@ def test_variables_that_double_are_not_known() -> None:
     assert max(map(len, variables.values())) <= limits.EXPANDED + 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["layerscope.toml", "pyproject.toml"])
 def test_a_key_of_very_many_dots_is_refused_before_it_is_parsed(tmp_path: Path, name: str) -> None:
     image = written(tmp_path / "image.tar", layer("a"))
@@ -66,6 +69,7 @@ def test_a_key_of_very_many_dots_is_refused_before_it_is_parsed(tmp_path: Path, 
     assert (done.returncode, b"nested too deeply" in done.stderr) == (2, True), done.stderr
 
 
+@pytest.mark.slow
 def test_dots_in_strings_and_comments_nest_nothing(tmp_path: Path) -> None:
     image = written(tmp_path / "image.tar", layer("a"))
     dots = "." * 200
@@ -73,6 +77,7 @@ def test_dots_in_strings_and_comments_nest_nothing(tmp_path: Path) -> None:
     assert limited([*COMMAND, "ci", image], seconds=10, directory=tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, '{"a":' * 100_000, "[" + "{}," * 2_000_000 + "{}]"], ids=["arrays", "objects", "many"]
 )
@@ -89,6 +94,7 @@ def test_more_layers_than_any_engine_stacks_are_refused(tmp_path: Path, capsys: 
     assert (done.code, "more than 1000 are absurd" in done.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_ten_thousand_names_of_one_image_take_time_by_their_number(tmp_path: Path) -> None:
     image = saved(layer_tar("a"))
     stated = image["manifest.json"]
@@ -116,6 +122,7 @@ class Endless(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_an_engine_whose_answer_never_ends_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with HTTPServer(("127.0.0.1", 0), Endless) as server:
         Thread(target=server.serve_forever, daemon=True).start()

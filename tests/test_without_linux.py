@@ -48,17 +48,20 @@ def run(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
+@pytest.mark.slow
 def test_every_module_is_imported() -> None:
     done = run(IMPORT_ALL)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_demo_is_reported() -> None:
     done = run(RUN, "demo", "--text")
     assert (done.returncode, done.stderr) == (0, "")
     assert "efficient" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "shown"), [(("ls",), "/a\n"), (("cat", "/a"), "content of a\n"), (("ci",), "PASSED"), (("verify",), "ok")]
 )
@@ -69,6 +72,7 @@ def test_a_file_is_read(tmp_path: Path, command: tuple[str, ...], shown: str) ->
     assert (done.returncode, shown in done.stdout.replace("OK", "ok")) == (0, True), done
 
 
+@pytest.mark.slow
 def test_files_are_extracted(tmp_path: Path) -> None:
     archive = written(tmp_path / "image.tar", layer("a", "d/b"))
     done = run(RUN, "extract", archive, "/", tmp_path / "out")

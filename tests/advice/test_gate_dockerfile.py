@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerscope.advice.dockerfile.instructions import Instruction
-from layerscope.advice.dockerfile.stages import MAX_BYTES, Dockerfile, find_dockerfile, parse_dockerfile, read_dockerfile
-from layerscope.advice.dockerfile.variables import UNKNOWN, expand
+from layerscope.advice.dockerfile.stages import (
+    MAX_BYTES,
+    UNKNOWN,
+    Dockerfile,
+    expand,
+    find_dockerfile,
+    parse_dockerfile,
+    read_dockerfile,
+)
 from layerscope.errors import BadDockerfile
 
 
@@ -148,13 +155,13 @@ def test_variables_are_replaced_as_far_as_they_are_known(text: str, expanded: st
         ("", "no FROM"),
         ("# only a comment\n", "no FROM"),
         ("RUN a\nFROM x\n", "line 1: RUN before the first FROM"),
-        ("FROM x\nRUM a\n", "line 2: RUM is no instruction"),
-        ("FROM x\n\x1b[31m a\n", r"line 2: \x1b[31m is no instruction"),
+        ("FROM x\nRUM a\n", "line 2: RUM is not a Dockerfile instruction"),
+        ("FROM x\n\x1b[31m a\n", r"line 2: \x1b[31m is not a Dockerfile instruction"),
         ("FROM x\nRUN\n", "line 2: RUN needs an argument"),
         ("FROM x\nCOPY a\n", "line 2: COPY needs a source"),
         ("FROM x\nCOPY --from=y a\n", "line 2: COPY needs a source"),
-        ("FROM a b\n", "line 1: FROM takes an image"),
-        ("FROM a IS b\n", "line 1: FROM takes an image"),
+        ("FROM a b\n", "line 1: write FROM IMAGE"),
+        ("FROM a IS b\n", "line 1: write FROM IMAGE"),
         ("FROM x\nRUN <<EOF\na\n", "line 2: the here-document EOF has no end"),
         ("# escape=x\nFROM x\n", "`escape`"),
         ("# escape=\\\n# escape=`\nFROM x\n", "line 2: the directive `escape`"),

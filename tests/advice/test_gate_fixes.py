@@ -30,7 +30,7 @@ def test_a_removal_in_the_next_run_says_to_join_the_two(tmp_path: Path) -> None:
 def test_a_removal_further_down_says_where_to_remove(tmp_path: Path) -> None:
     layers = (made("RUN get", big("a")), made("COPY b /b", "b"), made("RUN apt-get purge x", whiteout("a")))
     sentence = said(advice(tmp_path, *layers))
-    assert sentence.endswith("remove it in the RUN of line 2, or build in a stage of its own and copy the result")
+    assert sentence.endswith("remove it in the RUN of line 2, or build in a separate stage and copy the result")
 
 
 def test_of_what_several_runs_wrote_all_are_named(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_an_owner_that_the_command_does_not_spell_is_the_images(tmp_path: Path) 
 
 def test_a_chown_of_a_part_says_what_the_flag_would_change_as_well(tmp_path: Path) -> None:
     layers = (made("COPY . /app/", big("app/a"), big("app/b")), made("RUN chown 7 /app/a", big("app/a", uid=7)))
-    assert said(advice(tmp_path, *layers)).endswith("on line 2, if that suits all that is copied there (400 kB)")
+    assert said(advice(tmp_path, *layers)).endswith("on line 2, if that is right for everything copied there (400 kB)")
 
 
 def test_a_chmod_of_a_copy_says_to_copy_with_the_mode(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_cache_whose_files_are_linked_from_elsewhere_saves_nothing(tmp_path: P
 def test_a_repositorys_history_in_a_copy_is_told(tmp_path: Path) -> None:
     fix = only(advice(tmp_path, made("COPY . /app/", big("app/.git/objects/1"), big("app/.github/x"), big("app/a.git/b"))))
     assert (fix.kind, fix.size) == ("dockerignore", 200 * KB)
-    assert fix.sentence[:-1] == "line 2 `COPY . /app/` copies /app/.git, 200 kB: name `.git` in .dockerignore"
+    assert fix.sentence[:-1] == "line 2 `COPY . /app/` copies /app/.git, 200 kB: add `.git` to .dockerignore"
 
 
 def test_copies_of_what_another_layer_holds_are_told(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_dockerfile_of_another_image_is_told(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM x\nRUN make\nRUN more\n")
     advised = advise(analysis, tmp_path / "Dockerfile", root=tmp_path)
     assert (advised.lines, advised.dockerfile, len(advised.fixes)) == ({}, "Dockerfile", 1)
-    assert advised.notes == ("The image's history does not look like Dockerfile, so layers are named and no lines.",)
+    assert advised.notes == ("The image's history does not match Dockerfile, so fixes name layers instead of lines.",)
 
 
 def test_a_dockerfile_is_named_from_the_root_of_the_repository(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def edited(own: Sequence[Written], chance: random.Random) -> list[tuple[int | No
     return new
 
 
+@pytest.mark.slow
 def test_of_a_dockerfile_that_was_edited_since_hardly_a_line_is_wrong(tmp_path: Path) -> None:
     chance, right, wrong, missed = random.Random(5), 0, 0, 0
     for _ in range(150):
@@ -247,6 +248,7 @@ def test_of_two_equal_instructions_of_which_one_is_gone_neither_is_named(tmp_pat
     assert lines(tmp_path, text, *steps) == {2: 4, 3: 5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hostile", ["|1 " + "a=a=a= " * 30000, "a" * 300000, "COPY " + "--a=b " * 30000, "ADD " + "file:" * 50000]
 )

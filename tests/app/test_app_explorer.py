@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from layerscope.settings.remembered import recall
 from layerscope.settings.settings import Settings
+from layerscope.settings.state import recall
 from support.image_builder import file, layer, whiteout
 from support.screens import NARROW, WIDE, built, demo, explored, piloted
 

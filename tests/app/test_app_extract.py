@@ -1,4 +1,4 @@
-"""The extract dialog: where to, what is there already, what went wrong."""
+"""The extract dialog: where to, what already exists, what went wrong."""
 
 from __future__ import annotations
 

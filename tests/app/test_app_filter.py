@@ -105,7 +105,7 @@ async def test_a_half_typed_term_waits_with_those_that_are_typed_already_in_forc
     [
         ("/is:nothing ", "is:nothing is unknown"),
         ("/layer:x ", "names no layers"),
-        ("/>much", "is no size"),
+        ("/>much", "is not a size"),
         ("//(/", "("),
         ("/layer:9", "0 hits"),
     ],

@@ -32,7 +32,7 @@ def names(shown: Shown) -> list[str]:
 def under_cursor(shown: Shown) -> str:
     assert shown.app.images is not None
     row = shown.app.images.pane.row
-    return "" if row is None else shown.app.images.outline.ledger.titles(row.image)[0]
+    return "" if row is None else shown.app.images.outline.usage.titles(row.image)[0]
 
 
 @piloted

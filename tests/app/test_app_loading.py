@@ -20,7 +20,7 @@ from support.image_builder import layer, whiteout
 from support.screens import NARROW, POOR, WIDE, Shown, built, explored, piloted
 
 STACK = (layer("a/b", "c"), layer("d"), layer(whiteout("a")))
-PATIENCE = 5.0
+PATIENCE = 60.0
 
 
 class Gate:

@@ -12,7 +12,7 @@ import pytest
 
 from layerscope.cache import directory as files
 from layerscope.cache.cache import DEFAULT_LIMIT, Cache
-from layerscope.cache.key import IdKind
+from layerscope.cache.directory import IdKind
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
@@ -181,7 +181,7 @@ def test_a_file_in_the_place_of_the_directory_is_done_without(place: Path) -> No
     place.parent.mkdir()
     place.write_bytes(b"mine")
     assert without_cache(place) == "it is not a directory"
-    assert without_cache(place / "deeper") == "it cannot be looked at (Not a directory)"
+    assert without_cache(place / "deeper") == "it cannot be accessed (Not a directory)"
     assert place.read_bytes() == b"mine"
 
 
@@ -283,7 +283,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from layerscope.cache.cache import Cache
-from layerscope.cache.key import IdKind
+from layerscope.cache.directory import IdKind
 from support.cached_layers import digest, read_of
 cache, read = Cache.open(Path(sys.argv[2])), read_of(*sys.argv[3:])
 for _ in range(300):
@@ -291,6 +291,7 @@ for _ in range(300):
 """
 
 
+@pytest.mark.slow
 def test_of_two_who_write_the_same_layer_one_wins_and_it_is_whole_at_any_time(place: Path) -> None:
     tables = [["a"] * 100, ["b"] * 1000]
     command = [sys.executable, "-c", WRITER, str(Path(__file__).parents[1]), str(place)]
@@ -306,6 +307,7 @@ def test_of_two_who_write_the_same_layer_one_wins_and_it_is_whole_at_any_time(pl
     assert [path.name for path in place.iterdir()] == [only_file(cache).name]
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_the_cache_and_nothing_else(tmp_path: Path) -> None:
     large = layer(*(f"{number}" for number in range(100)), file("a", os.urandom(400_000)))
     (tmp_path / "image.tar").write_bytes(image(large, compress="gzip", fmt="oci"))

@@ -15,7 +15,7 @@ import pytest
 from layerscope import reading
 from layerscope.analysis import analyze, read_image
 from layerscope.cache.cache import Cache
-from layerscope.cache.fingerprint import Fingerprint, PassingHash
+from layerscope.cache.format import Fingerprint, PassingHash
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers import stored
 from layerscope.layers.readers.blob import ReadLayer, read_layer
@@ -166,7 +166,7 @@ def test_a_damaged_copy_of_a_known_layer_is_damaged(cache: Cache, tmp_path: Path
 
 
 def test_a_layer_in_a_file_and_an_engines_are_kept_apart(cache: Cache, tmp_path: Path) -> None:
-    from layerscope.cache.key import IdKind
+    from layerscope.cache.directory import IdKind
 
     opened = layout(tmp_path / "image", HONEST)
     (stored,) = opened.layers
@@ -259,6 +259,7 @@ def test_a_fingerprint_of_nothing_is_one(tmp_path: Path) -> None:
 # Commands
 
 
+@pytest.mark.slow
 def test_commands_use_the_cache_unless_told_not_to(tmp_path: Path) -> None:
     (tmp_path / "image.tar").write_bytes(image(HONEST, layer(whiteout("big")), compress="gzip", fmt="oci"))
     place = tmp_path / "layers"

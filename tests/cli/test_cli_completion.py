@@ -57,6 +57,7 @@ def test_options_of_the_report_are_completed() -> None:
     assert "--json" in completed("image.tar", "--")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("ls",), ("ci",), ("diff", "a.tar"), ("report", "x.tar", "--base"), ()])
 def test_a_file_behind_a_prefix_is_completed(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "image.tar").touch()

@@ -82,4 +82,4 @@ def test_a_bad_file_does_not_keep_the_defaults_from_being_printed(file: Path, ca
 
 def test_path_and_check_are_refused_together(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = ran(capsys, "config", "--path", "--check")
-    assert (done.code, done.err) == (2, "layerscope: --path and --check cannot go together\n")
+    assert (done.code, done.err) == (2, "layerscope: --path and --check cannot be combined\n")

@@ -106,7 +106,7 @@ def test_extracting_twice_needs_force(archive: str, tmp_path: Path, capsys: pyte
     assert run(arguments) == 0
     assert run(arguments) == 2
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said == f"layerscope: {tmp_path}/text is already there; nothing was written (--force replaces files)"
+    assert said == f"layerscope: {tmp_path}/text already exists; nothing was written (--force replaces files)"
     assert run([*arguments, "--force"]) == 0
     assert (tmp_path / "text").read_bytes() == TEXT
 

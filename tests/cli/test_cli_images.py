@@ -72,7 +72,7 @@ def test_analyze_says_what_each_wastes_and_what_mending_a_base_saves_in_all_abov
     done = ran(capsys, "images", "--analyze", *paths)
     assert done.lines[3].split() == ["size", "own", "shared", "frees", "wasted", "image"]
     assert done.lines[4].split()[-4:] == ["B", "4.00", "kB", "base:1"]
-    assert "Waste that is carried on" in done.lines
+    assert "Waste inherited by other images" in done.lines
     assert " 4.00 kB   8.00 kB       2  base:1" in done.lines
 
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_read_is_said_beside_what_can(three: list[Path], capsys: 
     done = ran(capsys, "images", three[0], three[0].parent / "text", "docker:app", "--json")
     assert (done.code, len(document(done)["images"]), len(document(done)["problems"])) == (2, 1, 2)
     assert "is not a container image" in done.err
-    assert "does not run there: start it" in done.err
+    assert "is not running there: start it" in done.err
     done = ran(capsys, "images", three[0].parent / "text")
     assert (done.code, done.out) == (2, "")
 
@@ -132,7 +132,7 @@ def test_without_an_engine_there_is_a_sentence(
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert done.err.startswith("layerscope: Docker (unix://")
     done = ran(capsys, "images", "no:such")
-    assert "there is no file or directory no:such, and Docker" in done.err or "does not run there" in done.err
+    assert "there is no file or directory no:such, and Docker" in done.err or "is not running there" in done.err
     for name in ("DOCKER_HOST", "CONTAINER_HOST", "DOCKER_CONTEXT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -140,12 +140,13 @@ def test_without_an_engine_there_is_a_sentence(
     monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(tmp_path / "none"))
     monkeypatch.setattr("layerscope.sources.engine.endpoints.DOCKER_SOCKET", str(tmp_path / "docker.sock"))
     monkeypatch.setattr("layerscope.sources.engine.endpoints.PODMAN_SOCKET", str(tmp_path / "podman.sock"))
-    monkeypatch.setattr("layerscope.sources.listing.engine_list.containers_roots", lambda: [tmp_path / "nothing"])
+    monkeypatch.setattr("layerscope.sources.listing.engine_images.containers_roots", lambda: [tmp_path / "nothing"])
     done = ran(capsys, "images")
     assert (done.code, "there is no Docker at " in done.err, "and no Podman at" in done.err) == (2, True, True)
     assert "or name archives or layouts" in done.err
 
 
+@pytest.mark.slow
 def test_standard_input_is_read_but_once(capsys: pytest.CaptureFixture[str]) -> None:
     done = process("images", "-", "--analyze", "--json", stdin=image(BASE, OTHER, tag="piped:1"))
     (found,) = json.loads(done.stdout)["images"]

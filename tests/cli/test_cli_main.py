@@ -147,18 +147,21 @@ def test_a_damaged_image_exits_with_2_and_shows_what_there_is(tmp_path: Path, ca
     assert done.err.startswith(f"layerscope: {tmp_path}/image.tar: layer 2 (")
 
 
+@pytest.mark.slow
 def test_standard_input_is_an_image_too() -> None:
     done = process("-", stdin=image(layer("a")))
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"test:1 ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["-:test:1"], ["ls", "-:test:1", "/"], ["docker-archive:-"], ["cat", "-", "/a"]])
 def test_standard_input_can_be_chosen_from_and_taken_by_each_command(arguments: list[str]) -> None:
     done = process(*arguments, stdin=image(layer("a")))
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stdin", [b"", b"hello", b"\0" * 20480])
 def test_standard_input_that_is_no_image_is_refused(stdin: bytes) -> None:
     done = process("-", stdin=stdin)
@@ -176,6 +179,7 @@ def test_ctrl_c_while_a_slow_pipe_is_read_exits_with_130_and_without_a_traceback
         assert child.stderr.read().strip() == b"layerscope: interrupted"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_while_a_slow_pipe_is_read_exits_with_its_number(number: signal.Signals, code: int) -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -187,6 +191,7 @@ def test_a_signal_while_a_slow_pipe_is_read_exits_with_its_number(number: signal
         assert child.stderr.read().strip() == f"layerscope: ended by {number.name}".encode()
 
 
+@pytest.mark.slow
 def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     ignoring = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *COMMAND, "-"]
@@ -197,6 +202,7 @@ def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
         assert child.wait(30) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_no_file_half_written(tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "image.tar"
@@ -227,6 +233,7 @@ def _fill(pipe: int) -> None:
     time.sleep(SETTLED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["ls {} --layer 1", "ls {} --layer 1 --json", "find {} '*'", "find {} '*' --json"])
 def test_a_reader_that_goes_away_ends_the_command_silently(tmp_path: Path, command: str) -> None:
     place = written(tmp_path / "image.tar", layer(*(f"{number:0100}" for number in range(3000))))
@@ -240,17 +247,20 @@ def test_a_full_disk_under_standard_output_is_an_error(archive: Path) -> None:
     assert (done.returncode, done.stderr) == (2, b"layerscope: No space left on device\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0), ("<&-", 0)])
 def test_a_closed_stream_is_no_traceback(archive: Path, closed: str, code: int) -> None:
     done = shell(f"$layerscope {archive} {closed}")
     assert (done.returncode, done.stderr) == (code, b"")
 
 
+@pytest.mark.slow
 def test_a_closed_standard_input_is_no_image() -> None:
     done = shell("$layerscope - <&-")
     assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
 
 
+@pytest.mark.slow
 def test_a_mistake_with_standard_error_closed_still_exits_with_2() -> None:
     assert shell("$layerscope nope 2>&-").returncode == 2
 
@@ -270,7 +280,7 @@ def test_too_little_memory_is_a_sentence(
 
     monkeypatch.setattr("layerscope.search.find_nodes.find_nodes", fail)
     done = ran(capsys, "find", archive, "x")
-    assert (done.code, done.out, done.err) == (2, "", "layerscope: out of memory: this image needs more than there is\n")
+    assert (done.code, done.out, done.err) == (2, "", "layerscope: out of memory: this image needs more than is available\n")
 
 
 @pytest.mark.parametrize("command", ["ci", "verify", "diff"])

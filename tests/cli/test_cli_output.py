@@ -28,6 +28,7 @@ def test_json_on_standard_output_comes_alone(archive: Path, capsys: pytest.Captu
     assert json.loads(ran(capsys, archive, "--json", "-").out)["image"]["layers"] == 1
 
 
+@pytest.mark.slow
 def test_dev_stdout_is_standard_output_and_the_file_behind_it_stays(archive: Path) -> None:
     done = shell(f"$layerscope {archive} --json /dev/stdout > {archive.parent}/out; ls -l /dev/stdout")
     assert done.stdout.startswith(b"l")
@@ -98,6 +99,7 @@ def test_a_place_that_cannot_be_written_is_a_sentence_and_exit_code_2(
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_pipe_is_written_into(archive: Path) -> None:
     pipe = archive.with_name("pipe")
     os.mkfifo(pipe)

@@ -142,6 +142,7 @@ def test_an_error_stands_alone_in_the_end(tmp_path: Path) -> None:
     assert left(shown).strip() == "layerscope: /b is not in the image"
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_no_progress(archive: Path) -> None:
     done = subprocess.run([*EAGER, archive], capture_output=True, check=True, env=environment({"TERM": "xterm"}))
     assert done.stderr == b""

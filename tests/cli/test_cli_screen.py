@@ -62,6 +62,7 @@ run([sys.argv[1]])
 """
 
 
+@pytest.mark.slow
 def test_before_the_first_frame_nothing_is_imported_that_reads_images(tmp_path: Path) -> None:
     image = written(tmp_path / "image.tar", layer("a"))
     environment = {**os.environ, "TEXTUAL_DRIVER": "textual.drivers.headless_driver:HeadlessDriver"}
@@ -155,6 +156,7 @@ def test_what_is_redirected_shows_the_report(redirection: str, opened: Tmux) -> 
     assert "┌" not in shown
 
 
+@pytest.mark.slow
 def test_without_any_terminal_a_pipe_gives_the_report(image: Path) -> None:
     ran = process("-", stdin=image.read_bytes(), settings={"TERM": "xterm"})
     assert ran.returncode == 0

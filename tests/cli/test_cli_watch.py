@@ -52,6 +52,7 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
+@pytest.mark.slow
 def test_each_build_is_a_few_lines(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     path.write_bytes(image(layer("base")))
@@ -122,7 +123,7 @@ def test_a_half_written_archive_leaves_the_build_before_on_the_screen(tmp_path: 
             shown = await until_seen("the new build cannot be read: ")
             assert "Layer 1 of 1" in shown
             path.write_bytes(new)
-            shown = await until_seen("Compared with the build before")
+            shown = await until_seen("Compared with the previous build")
             assert "+5.00 kB on disk" in shown
             assert "cannot be read" not in shown
             app.stop()
@@ -158,7 +159,7 @@ def test_the_screen_shows_the_new_build_and_keeps_its_place(tmp_path: Path) -> N
             await pilot.pause()
             text = "\n".join(strip.text for strip in app.screen._compositor.render_strips(app.screen.size))
             app.stop()
-            assert "Compared with the build before" in text
+            assert "Compared with the previous build" in text
             assert "+5.00 kB on disk" in text
 
     asyncio.run(use())

@@ -105,6 +105,7 @@ def dive_files(draw: st.DrawFn) -> str:
     return f"{head}rules:\n{extra if lines else ''}{body}\n" if lines else "rules:\n"
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(layers=st.one_of(stacks, odd_stacks), text=dive_files())
 def test_a_dive_ci_gives_the_verdict_that_dive_gives(
@@ -117,6 +118,7 @@ def test_a_dive_ci_gives_the_verdict_that_dive_gives(
     assert_same_verdict(archive, config, layers, Flags())
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(layers=stacks, share=st.sampled_from(("0", "0.5", "1", "disabled")), size=st.sampled_from(("0", "7", "1kB", "disabled")))
 def test_dives_own_flags_win_over_its_file(
@@ -265,7 +267,7 @@ def test_comments_blank_lines_and_other_keys_are_passed_over(end: str) -> None:
     text = f"# head\n---\nplugins:\n  - one\n{rules}last: x\n"
     assert limits(text.replace("\n", end)) == [0.5, None, 0.1]
     notes = dive_config(text.encode(), origin=".dive-ci").notes
-    assert notes == (".dive-ci: dive has no rule `plugin1/rule1`, and takes no notice of it.",)
+    assert notes == (".dive-ci: dive has no rule `plugin1/rule1` and ignores it.",)
 
 
 @pytest.mark.parametrize(
@@ -378,7 +380,7 @@ def test_a_file_in_utf_16_is_read_as_dive_reads_it() -> None:
 
 def test_a_second_document_is_told_of() -> None:
     notes = dive_config(b"rules:\n---\nrules: {lowestEfficiency: 0}\n", origin=".dive-ci").notes
-    assert notes == (".dive-ci: a second YAML document follows the rules; dive takes no notice of it.",)
+    assert notes == (".dive-ci: a second YAML document follows the rules; dive ignores it.",)
 
 
 def bomb(lines: int) -> str:

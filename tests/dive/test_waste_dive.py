@@ -115,6 +115,7 @@ def _percent(ratio: float) -> str:
     return "+Inf" if math.isinf(ratio) else f"{ratio * 100:.4f}"
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(layers=stacks)
 def test_the_figures_are_what_dive_prints(layers: list[Layer], tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -124,6 +125,7 @@ def test_the_figures_are_what_dive_prints(layers: list[Layer], tmp_path_factory:
     assert as_dive_prints(fast(*layers)) == printed_by_dive(archive, scratch)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(layers=odd_stacks)
 def test_the_figures_of_odd_names_are_what_dive_prints(layers: list[Layer], tmp_path_factory: pytest.TempPathFactory) -> None:

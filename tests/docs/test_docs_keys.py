@@ -12,8 +12,8 @@ import pytest
 from layerscope.app.keys.table import KEY_IDS
 from layerscope.cli.help import SUMMARIES
 from layerscope.dive.rule_limits import DIVE_KEYS
+from layerscope.gate.config import KEYS
 from layerscope.gate.config_document import TABLE_COLUMNS
-from layerscope.gate.rule_keys import KEYS
 from layerscope.report.verdict.gate_run import KINDS
 from layerscope.search.query import WORDS
 from layerscope.settings.settings import Settings

@@ -6,14 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerscope.families.age import age_text
-from layerscope.families.figures import ImageFigures, ImageOrder, LayerUsage
-from layerscope.families.outline import Outline
-from layerscope.families.rows import TRUNK
+from layerscope.families.figures import ImageFigures, ImageOrder, LayerUsage, age_text
+from layerscope.families.outline import TRUNK, Outline
 from layerscope.oci.digest import Digest
 from layerscope.sources.engine.listing import ListedStep
+from layerscope.sources.listing.engine_images import layer_sizes
 from layerscope.sources.listing.facts import ImageFacts
-from layerscope.sources.listing.step_sizes import layer_sizes
 from support.families_build import check_shape, drawn, facts, family, number_of
 
 # The forest.
@@ -238,7 +236,7 @@ def test_sizes_add_up_to_what_the_steps_do(steps: list[tuple[bool, int]]) -> Non
 
 
 def lines(outline: Outline) -> list[str]:
-    images = outline.ledger.forest.images
+    images = outline.usage.forest.images
     return ["  " * row.level + ("*" if row.image == TRUNK else images[row.image].names[0]) for row in outline.rows]
 
 
@@ -276,8 +274,8 @@ def test_the_filter_shows_hits_and_what_they_are_built_on_folded_or_not() -> Non
 
 def test_the_filter_takes_the_first_digits_of_an_id_too() -> None:
     shown = outline()
-    number = number_of(shown.ledger, "c:1")
-    shown.filter(shown.ledger.forest.images[number].id.encoded[:10])
+    number = number_of(shown.usage, "c:1")
+    shown.filter(shown.usage.forest.images[number].id.encoded[:10])
     assert lines(shown) == ["a:1", "  c:1"]
 
 
@@ -293,12 +291,12 @@ def test_the_order_changes_and_the_folding_stays() -> None:
 def test_what_becomes_known_of_an_image_is_known_of_all_with_the_same_layers() -> None:
     shown = Outline([facts("a:1", "a 1"), facts("a:2", "a 1"), facts("b:1", "a 1", "b 1")])
     shown.learn(0, 7)
-    assert [image.wasted_bytes for image in shown.ledger.forest.images] == [7, 7, None]
+    assert [image.wasted_bytes for image in shown.usage.forest.images] == [7, 7, None]
 
 
 def test_the_line_of_a_hidden_image_is_the_nearest_above() -> None:
     shown = outline()
-    number = number_of(shown.ledger, "e:1")
+    number = number_of(shown.usage, "e:1")
     assert shown.line_of(number) == 3
     shown.toggle(shown.rows[1])
     assert shown.line_of(number) == 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from layerscope.cache.stored import WORTH_KEEPING
+from layerscope.cache.cached_reader import WORTH_KEEPING
 from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import read_layer
 from support.commands import ran
@@ -203,8 +203,8 @@ WRONG: dict[str, tuple[Callable[[], Files], str]] = {
     "fewer layers in manifest.json": (lambda: hybrid(BASE), "name different layers for this image: 2 and 1"),
     "another image in manifest.json": (rivals, "index.json and manifest.json name different images for "),
     "an unreadable image in manifest.json": (unreadable_entry, "index.json and manifest.json name different images for "),
-    "an unreadable manifest.json": (lambda: {**hybrid(BASE, TOP), "manifest.json": b"{"}, "passed over: "),
-    "an unreadable index.json": (lambda: {**hybrid(BASE, TOP), "index.json": b"{"}, "passed over: "),
+    "an unreadable manifest.json": (lambda: {**hybrid(BASE, TOP), "manifest.json": b"{"}, "skipped: "),
+    "an unreadable index.json": (lambda: {**hybrid(BASE, TOP), "index.json": b"{"}, "skipped: "),
     "one diff_id for two layers": (lambda: with_diff_ids(BASE), "the config has 1 diff_ids for 2 layers"),
     "three diff_ids for two layers": (lambda: with_diff_ids(BASE, TOP, OTHER), "the config has 3 diff_ids for 2 layers"),
     "no diff_ids": (with_diff_ids, "the config has 0 diff_ids for 2 layers"),

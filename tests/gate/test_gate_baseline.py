@@ -7,8 +7,7 @@ import json
 import pytest
 
 from layerscope.errors import BadSettings
-from layerscope.gate.baseline import SCHEMA, baseline_text, is_baseline, read_baseline
-from layerscope.gate.directories import MOST_NEAR
+from layerscope.gate.baseline import MOST_NEAR, SCHEMA, baseline_text, is_baseline, read_baseline
 from layerscope.gate.verdict import Outcome
 from support.gating import baseline, judged, result
 from support.image_builder import Layer, directory, file, layer, whiteout
@@ -66,9 +65,9 @@ def test_an_image_of_very_many_directories_still_gives_a_small_file() -> None:
     ("raw", "words"),
     [
         (b"{}", "missing required field `schema`"),
-        (b"{", "no baseline that `layerscope baseline` wrote"),
-        (b'{"schema": "\xff"}', "no baseline"),
-        (b'{"schema":' + b"[" * 100_000, "no baseline"),
+        (b"{", "not a baseline written by `layerscope baseline`"),
+        (b'{"schema": "\xff"}', "not a baseline"),
+        (b'{"schema":' + b"[" * 100_000, "not a baseline"),
     ],
 )
 def test_what_is_no_baseline_is_refused(raw: bytes, words: str) -> None:
@@ -148,7 +147,7 @@ def test_a_deep_directory_that_the_baseline_does_not_hold_is_a_doubt() -> None:
     layers = (layer(file("a/b/c/x", bytes(7)), file("a/b/big", bytes(9000))),)
     verdict = judged(text, *layers, baseline=baseline(*layers))
     assert (result(verdict).outcome, verdict.exit_code) == (Outcome.UNJUDGED, 2)
-    assert "the baseline does not hold this directory" in verdict.doubts[0]
+    assert "the baseline lacks this directory" in verdict.doubts[0]
     assert judged(text, *layers, baseline=baseline(*layers, named=("/a/b/c",))).exit_code == 0
 
 

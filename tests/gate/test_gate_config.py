@@ -9,11 +9,10 @@ import pytest
 
 from layerscope.cli.rule_options import RULES, TABLES
 from layerscope.errors import BadSettings
-from layerscope.gate import rule_keys
-from layerscope.gate.config import DEFAULT
+from layerscope.gate import config as gate_config
+from layerscope.gate.config import DEFAULT, KEYS
 from layerscope.gate.config_sources import MAX_FILE, Flags
 from layerscope.gate.quantities import Growth
-from layerscope.gate.rule_keys import KEYS
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.report.verdict.gate_config import config_text
 from support.gating import config, stated
@@ -37,7 +36,7 @@ def test_without_any_source_the_defaults_hold(here: Path) -> None:
         "max-wasted-percent": (0.1, DEFAULT),
         "wasted-floor": (5_000_000, DEFAULT),
     }
-    assert "No rules are configured: defaults hold" in found.notes[0]
+    assert "No rules are configured: defaults apply" in found.notes[0]
 
 
 def test_any_rule_takes_the_place_of_the_defaults(here: Path) -> None:
@@ -141,7 +140,7 @@ def test_a_pyproject_without_our_table_states_nothing(here: Path) -> None:
 def test_a_baseline_without_limits_of_growth_has_some_by_default(here: Path) -> None:
     found = stated(here, Flags(limits={"baseline": "x.json"}))
     assert found.limit("max-growth") == Growth(1_000_000, 0.01)
-    assert any("No limit of growth is configured: 1MB or 1% more" in note for note in found.notes)
+    assert any("No growth limit is configured: 1MB or 1% more" in note for note in found.notes)
     given = stated(here, Flags(limits={"baseline": "x.json", "max-growth": "5%"}))
     assert (given.limit("max-growth"), given.limit("max-waste-growth")) == (Growth(0, 0.05), None)
 
@@ -159,7 +158,7 @@ def test_dates_may_be_dates_or_text() -> None:
     ("text", "sentence"),
     [
         ("max-siz = 1", "unknown key `max-siz`; did you mean `max-size`?"),
-        ("zzz = 1", "unknown key `zzz`; there are min-efficiency, max-wasted,"),
+        ("zzz = 1", "unknown key `zzz`; allowed: min-efficiency, max-wasted,"),
         ("'a\\u001b' = 1", "unknown key `a\\u001b`"),
         ('max-size = "20XB"', "`max-size`: `20XB` is not a size such as 20MB"),
         ("max-size = nan", "`max-size`: `nan` is not a size"),
@@ -168,7 +167,7 @@ def test_dates_may_be_dates_or_text() -> None:
         ("max-size = true", "`max-size`: `true` is not a size"),
         ("max-size = []", "`max-size`: `[]` is not a size"),
         ("min-efficiency = nan", "`min-efficiency`: `nan` is not a share"),
-        ("min-efficiency = 90", "`min-efficiency`: `90` is more than all of it; did you mean `90%`?"),
+        ("min-efficiency = 90", "`min-efficiency`: `90` is more than 100%; did you mean `90%`?"),
         ("max-layers = 1.5", "`max-layers`: `1.5` is not a number"),
         ("max-size = { limt = 1 }", "`max-size`: unknown key `limt`; did you mean `limit`?"),
         ("max-size = { severity = 'warn' }", "`max-size`: `limit` is missing"),
@@ -178,7 +177,7 @@ def test_dates_may_be_dates_or_text() -> None:
         ),
         ("max-size = { limit = 1, severity = ['warn'] }", "must be one of error, warn"),
         ("wasted-floor = { limit = 1, severity = 'warn' }", "`wasted-floor`: unknown key `severity`"),
-        ("baseline = 1", "`baseline`: a file's name in quotes is wanted"),
+        ("baseline = 1", "`baseline`: must be a file name in quotes"),
         ("forbid = 1", "`forbid`: must be tables, each of which begins with the line [[forbid]]"),
         ("[forbid]\npath = 'a'", "`forbid`: must be tables"),
         ("[[forbid]]", "[[forbid]] number 1: `path` is missing"),
@@ -192,14 +191,17 @@ def test_dates_may_be_dates_or_text() -> None:
         ("[[budget]]\npath = 'a'", "[[budget]] number 1: `max` is missing"),
         ("[[budget]]\npath = 'a'\nmax = '5%'", "`max`: `5%` is not a size"),
         ("[[max-cause]]\ncause = 'metdata'\nmax = 1", "`cause`: must be one of overwritten, metadata,"),
-        ("[[directory-growth]]\npath = '/usr/*'\nmax = 1", "is a glob; growth is measured of a directory"),
+        ("[[directory-growth]]\npath = '/usr/*'\nmax = 1", "is a glob; growth is measured for a directory"),
         ("[[waive]]\nrule = 'forbid'\nreason = 'r'", "[[waive]] number 1: `until` is missing"),
         ("[[waive]]\nrule = 'forbid'\nuntil = 2026-01-01", "`reason` is missing"),
         ("[[waive]]\nrule = 'forbid'\nreason = ' '\nuntil = 2026-01-01", "`reason`: must be text that says why"),
-        ("[[waive]]\nrule = 'forbd'\nreason = 'r'\nuntil = 2026-01-01", "`rule`: `forbd` is no rule; did you mean `forbid`?"),
+        (
+            "[[waive]]\nrule = 'forbd'\nreason = 'r'\nuntil = 2026-01-01",
+            "`rule`: `forbd` is not a rule; did you mean `forbid`?",
+        ),
         ("[[waive]]\nrule = 'forbid'\nreason = 'r'\nuntil = '2026-13-01'", "`until`: `2026-13-01` is not a date"),
         ("[[waive]]\nrule = 'forbid'\nreason = 'r'\nuntil = 2026-01-01T00:00:00", "is not a date such as 2026-12-31"),
-        ("[[waive]]\nrule = 'max-size'\npath = 'a'\nreason = 'r'\nuntil = 2026-01-01", "`path`: max-size is not about paths"),
+        ("[[waive]]\nrule = 'max-size'\npath = 'a'\nreason = 'r'\nuntil = 2026-01-01", "`path`: max-size has no paths"),
         ("max-size = ", "not valid TOML: "),
         (f"max-size = {'[' * 100_000}", "nested too deeply"),
         ("#" * (MAX_FILE + 1), "longer than 1 MiB"),
@@ -235,8 +237,11 @@ def test_what_a_flag_cannot_say_is_refused_with_its_name(here: Path, flags: Flag
 @pytest.mark.parametrize(
     ("variable", "sentence"),
     [
-        ("LAYERSCOPE_MAX_SIZ", "LAYERSCOPE_MAX_SIZ is no variable that layerscope knows; did you mean `LAYERSCOPE_MAX_SIZE`?"),
-        ("LAYERSCOPE_MIN_ZZZZZZZZ", "LAYERSCOPE_MIN_ZZZZZZZZ is no variable that layerscope knows"),
+        (
+            "LAYERSCOPE_MAX_SIZ",
+            "LAYERSCOPE_MAX_SIZ is not a variable that layerscope knows; did you mean `LAYERSCOPE_MAX_SIZE`?",
+        ),
+        ("LAYERSCOPE_MIN_ZZZZZZZZ", "LAYERSCOPE_MIN_ZZZZZZZZ is not a variable that layerscope knows"),
         ("LAYERSCOPE_max_size", "did you mean `LAYERSCOPE_MAX_SIZE`?"),
         ("LAYERSCOPE_MAX_SIZE", "LAYERSCOPE_MAX_SIZE: `x` is not a size"),
     ],
@@ -269,7 +274,7 @@ def test_a_directory_in_the_place_of_a_file_is_refused(here: Path) -> None:
 
 def test_the_command_line_has_a_flag_for_every_key() -> None:
     assert list(RULES) == list(KEYS)
-    assert set(TABLES) == set(rule_keys.TABLES) - {"directory-growth", "waive"}
+    assert set(TABLES) == set(gate_config.TABLES) - {"directory-growth", "waive"}
 
 
 EVERYTHING = """\

@@ -89,9 +89,9 @@ def test_what_is_no_share_is_refused(written: object) -> None:
 
 
 def test_a_share_above_1_was_meant_as_a_percentage() -> None:
-    with pytest.raises(BadSettings, match=r"`5` is more than all of it; did you mean `5%`\?"):
+    with pytest.raises(BadSettings, match=r"`5` is more than 100%; did you mean `5%`\?"):
         share_of(5)
-    with pytest.raises(BadSettings, match=r"`101%` is more than all of it$"):
+    with pytest.raises(BadSettings, match=r"`101%` is more than 100%$"):
         share_of("101%")
 
 

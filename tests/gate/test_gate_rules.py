@@ -97,7 +97,7 @@ def test_a_size_on_the_wire_that_cannot_be_estimated_passes_where_the_stored_lay
     passed, doubted = (evaluate(unknown, config(f"max-wire-size = {stored + more}"), today=TODAY) for more in (0, -1))
     assert (result(passed).outcome, passed.exit_code) == (Outcome.PASSED, 0)
     assert (result(doubted).outcome, doubted.exit_code) == (Outcome.UNJUDGED, 2)
-    assert "a registry would carry less, and how much is not known" in doubted.doubts[0]
+    assert "a registry would store less, but how much is unknown" in doubted.doubts[0]
 
 
 def test_a_warning_does_not_fail_the_gate() -> None:
@@ -139,7 +139,7 @@ def test_a_tiny_image_does_not_fail_by_default_over_a_share_of_little() -> None:
     verdict = judged("", layer(file("kept", bytes(9500)), file("gone", bytes(500))), layer(whiteout("gone")))
     assert [each.name for each in verdict.results] == ["min-efficiency", "max-wasted-percent"]
     assert verdict.exit_code == 0
-    assert verdict.notes[0].startswith("No rules are configured: defaults hold")
+    assert verdict.notes[0].startswith("No rules are configured: defaults apply")
 
 
 def test_a_floor_that_is_off_lets_every_byte_be_judged() -> None:
@@ -179,8 +179,8 @@ def test_what_the_bases_layers_waste_is_not_charged() -> None:
 
 def test_what_the_bases_layers_waste_is_said() -> None:
     verdict = judged("max-wasted = 800", *BASED, base=2)
-    assert "The base's layers waste 300 B more, which is not charged to you." in verdict.notes
-    assert "the base's own 300 B of waste are not charged" in result(verdict).sentence
+    assert "The base's layers waste 300 B more, which is not counted against you." in verdict.notes
+    assert "the base's own 300 B of waste are not counted" in result(verdict).sentence
 
 
 def test_an_unknown_base_is_said() -> None:
@@ -333,7 +333,7 @@ def test_a_budget_counts_a_content_whose_first_name_is_elsewhere() -> None:
 def test_a_budget_for_what_is_not_there_is_kept_and_says_so() -> None:
     verdict = judged('[[budget]]\npath = "/nowhere"\nmax = 0', *STACK)
     assert verdict.exit_code == 0
-    assert "nothing in the image fits" in result(verdict).sentence
+    assert "nothing in the image matches" in result(verdict).sentence
 
 
 # Names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ globs = st.sampled_from(GLOBS)
 few = settings(max_examples=50)
 
 
+@pytest.mark.slow
 @few
 @given(stacks, globs)
 def test_globs_fit_what_find_finds(layers: list[Layer], glob: str) -> None:
@@ -45,6 +47,7 @@ def test_globs_fit_what_find_finds(layers: list[Layer], glob: str) -> None:
     assert nodes_that_fit(nodes, glob).tolist() == find_nodes(nodes, glob).tolist()
 
 
+@pytest.mark.slow
 @few
 @given(stacks, globs)
 def test_a_glob_stands_for_all_that_lies_below(layers: list[Layer], glob: str) -> None:
@@ -55,6 +58,7 @@ def test_a_glob_stands_for_all_that_lies_below(layers: list[Layer], glob: str) -
     assert [paths[node] for node in np.flatnonzero(Subject(analysis).fitting(glob))] == expected
 
 
+@pytest.mark.slow
 @few
 @given(stacks)
 def test_all_that_a_container_sees_is_the_live_bytes(layers: list[Layer]) -> None:
@@ -63,6 +67,7 @@ def test_all_that_a_container_sees_is_the_live_bytes(layers: list[Layer]) -> Non
     assert subject.content_bytes_of(everything) == subject.last.subtree_bytes[0]
 
 
+@pytest.mark.slow
 @few
 @given(stacks, st.data())
 def test_own_and_base_waste_add_up(layers: list[Layer], data: st.DataObject) -> None:
@@ -71,6 +76,7 @@ def test_own_and_base_waste_add_up(layers: list[Layer], data: st.DataObject) -> 
     assert (subject.own_waste.wasted_bytes, subject.base_wasted_bytes) == subject.analysis.own_and_base_waste
 
 
+@pytest.mark.slow
 @few
 @given(stacks, globs)
 def test_anywhere_finds_every_entry_and_visible_no_more_than_that(layers: list[Layer], glob: str) -> None:
@@ -83,6 +89,7 @@ def test_anywhere_finds_every_entry_and_visible_no_more_than_that(layers: list[L
     assert anywhere.measured >= np.count_nonzero(entries & (analysis.tree.entries.kind != Kind.DIRECTORY))
 
 
+@pytest.mark.slow
 @few
 @given(stacks)
 def test_an_image_has_not_grown_beyond_itself(layers: list[Layer]) -> None:

@@ -105,7 +105,7 @@ def test_a_file_whose_mode_alone_changed_has_its_bytes_in_the_layer_below(tmp_pa
         assert own.table.entries.mode[own.table.entries.paths.tolist().index(b"file")] == 0o600
         assert own.content(b"file") == b"of the lower layer" * 100
         assert own.content(b"d/far") == b"one"
-        with pytest.raises(CorruptLayer, match=r"in a layer below \(overlayfs metacopy\), and not there"):
+        with pytest.raises(CorruptLayer, match=r"in a lower layer \(overlayfs metacopy\), not in this one"):
             b"".join(DirectoryReader(own.upper).content(own.read()).pieces(row_of(own, b"file"), 0, 1800))
 
 

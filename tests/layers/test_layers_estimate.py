@@ -26,6 +26,7 @@ def standard_library() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_a_layer_of_a_few_samples_is_estimated_within_a_quarter() -> None:
     # Thirty megabytes are a dozen samples: within a tenth with one Python's files, a fifth off with another's.
     tar = standard_library()

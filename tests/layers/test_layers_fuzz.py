@@ -363,6 +363,7 @@ def _ends_between_entries(tar: bytes, cut: int) -> bool:
     return cut > ends[-1] or any(end <= cut <= -(-end // BLOCK) * BLOCK for end in ends)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compress", ["gzip", "zstd"])
 def test_a_compressed_layer_cut_anywhere_is_damaged(compress: Compress) -> None:
     stored = squeeze(SAMPLES["pax"], compress)

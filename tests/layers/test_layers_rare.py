@@ -20,6 +20,7 @@ Squeeze = Callable[[bytes], bytes]
 BOTH = pytest.mark.parametrize("squeeze", [lzma.compress, bz2.compress], ids=["xz", "bzip2"])
 
 
+@pytest.mark.slow
 @BOTH
 def test_it_is_judged_verified_and_its_files_are_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], squeeze: Squeeze
@@ -29,6 +30,7 @@ def test_it_is_judged_verified_and_its_files_are_read(
     assert ran(capsys, "cat", path, "/a").out == "one\n"
 
 
+@pytest.mark.slow
 @BOTH
 def test_many_streams_and_padding_are_one_layer(squeeze: Squeeze) -> None:
     stored = squeeze(TAR[:5000]) + squeeze(TAR[5000:]) + bytes(8)
@@ -37,6 +39,7 @@ def test_many_streams_and_padding_are_one_layer(squeeze: Squeeze) -> None:
     assert (read.table.entries.paths.tolist(), read.table.problems) == ([b"a", b"big"], ())
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("harm", [lambda raw: raw[:-5], lambda raw: raw[: len(raw) // 2], lambda raw: raw + b"no stream"])
 def test_damage_is_told_with_its_offset(squeeze: Squeeze, harm: Squeeze) -> None:
@@ -45,6 +48,7 @@ def test_damage_is_told_with_its_offset(squeeze: Squeeze, harm: Squeeze) -> None
     assert "stored offset" in problem.text
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_bomb_is_refused(squeeze: Squeeze, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAYERSCOPE_MAX_UNPACKED", "100000")
@@ -52,6 +56,7 @@ def test_a_bomb_is_refused(squeeze: Squeeze, monkeypatch: pytest.MonkeyPatch) ->
     assert "unpack to more than 100000" in problem.text
 
 
+@pytest.mark.slow
 @BOTH
 def test_an_archive_so_compressed_opens(tmp_path: Path, capsys: pytest.CaptureFixture[str], squeeze: Squeeze) -> None:
     path = tmp_path / "image.tar"

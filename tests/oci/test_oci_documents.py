@@ -129,6 +129,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(JSON, st.sampled_from(DOCUMENTS))
 def test_any_json_is_read_or_refused(value: object, wanted: type[Any]) -> None:
     try:

@@ -42,6 +42,7 @@ ISSUES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [gate_runs.ordinary, gate_runs.hostile, gate_runs.empty, gate_runs.many])
 def test_every_issue_has_what_a_merge_request_shows(tmp_path: Path, make: object) -> None:
     assert callable(make)

@@ -87,6 +87,7 @@ def test_programs_get_each_text_apart(archive: str, capsys: pytest.CaptureFixtur
     assert (told["buried_by_comment"], told["buried_by_author"]) == ("classes", "Jib")
 
 
+@pytest.mark.slow
 @piloted
 async def test_the_screen_shows_them(archive: str) -> None:
     async with explored(stored(archive), size=WIDE) as screen:

@@ -40,6 +40,7 @@ def analysis_of(directory: Path, *layers: Layer) -> Analysis:
     return Stored(path).analysis()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", RUNS)
 def test_it_refers_to_nothing_outside(tmp_path: Path, make: object) -> None:
     assert callable(make)
@@ -54,6 +55,7 @@ def test_it_refers_to_nothing_outside(tmp_path: Path, make: object) -> None:
     assert b"@import" not in html_report(make(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", RUNS)
 def test_its_policy_allows_its_own_style_and_script_alone(tmp_path: Path, make: object) -> None:
     assert callable(make)
@@ -96,6 +98,7 @@ def test_a_hostile_name_is_only_a_name(tmp_path: Path) -> None:
     assert any("<img src=x onerror=alert(1)>" in name for name in json.loads(data.text)["name"])
 
 
+@pytest.mark.slow
 def test_a_page_of_many_long_names_stays_small(tmp_path: Path) -> None:
     assert len(html_report(gate_runs.many(tmp_path))) < 3_000_000
 

@@ -65,6 +65,7 @@ def test_an_image_without_rules_is_an_empty_suite(tmp_path: Path) -> None:
     assert list(suite_of(gate_runs.empty(tmp_path))) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [gate_runs.ordinary, gate_runs.hostile, gate_runs.empty, gate_runs.many])
 def test_an_exact_parser_reads_it(tmp_path: Path, make: object) -> None:
     assert callable(make)

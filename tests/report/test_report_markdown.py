@@ -77,6 +77,7 @@ def test_where_nothing_broke_it_shows_what_wastes_most(tmp_path: Path) -> None:
     assert "Worst paths" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("make", [gate_runs.ordinary, gate_runs.hostile, gate_runs.empty, gate_runs.many])
 def test_only_our_own_markup_comes_out(tmp_path: Path, make: Callable[[Path], GateRun], form: Callable[[GateRun], str]) -> None:
@@ -86,6 +87,7 @@ def test_only_our_own_markup_comes_out(tmp_path: Path, make: Callable[[Path], Ga
     assert LIVE.findall(outside_code(page)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("make", [gate_runs.hostile, gate_runs.many])
 def test_no_name_breaks_a_table(tmp_path: Path, make: Callable[[Path], GateRun], form: Callable[[GateRun], str]) -> None:

@@ -158,6 +158,7 @@ def test_the_policy_stops_what_escaping_might_let_through(page: Page, tmp_path: 
     assert any("Content Security Policy" in str(event) for event in page.trouble)
 
 
+@pytest.mark.slow
 def test_on_a_narrow_screen_nothing_sticks_out(page: Page, tmp_path: Path) -> None:
     page.tell("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
     show(page, gate_runs.hostile(tmp_path), tmp_path)

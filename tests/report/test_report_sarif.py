@@ -40,6 +40,7 @@ def lines_of(found: Any) -> tuple[str, int, int]:
     return place["artifactLocation"]["uri"], place["region"]["startLine"], place["region"]["endLine"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", RUNS)
 def test_it_is_valid_by_the_schema(tmp_path: Path, make: object) -> None:
     assert callable(make)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from layerscope.rows.order import Order
-from layerscope.rows.rows import Rows
-from layerscope.tree.shape import Flags
+from layerscope.rows import Rows
+from layerscope.settings.settings import Order
+from layerscope.tree.nodes import Flags
 from layerscope.tree.tree import Change, Tree
 from support.image_builder import directory, file, layer, whiteout
 from support.seen import tree_of

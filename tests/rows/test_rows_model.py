@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from layerscope.layers.table import Kind
-from layerscope.rows.order import Order
-from layerscope.rows.rows import Rows
-from layerscope.tree.shape import Flags
+from layerscope.rows import Rows
+from layerscope.settings.settings import Order
+from layerscope.tree.nodes import Flags
 from layerscope.tree.tree import Change, Tree, View
 from support.image_builder import Layer
 from support.seen import tree_of
@@ -205,6 +206,7 @@ def apply_filter(data: st.DataObject, rows: Rows, model: Model) -> None:
 OPERATIONS = (apply_fold, apply_fold, apply_reveal, apply_all, apply_order, apply_hidden, apply_show, apply_filter)
 
 
+@pytest.mark.slow
 @given(stacks | linkless_stacks, st.data())
 def test_after_any_operations_the_rows_are_the_models(stack: list[Layer], data: st.DataObject) -> None:
     tree = tree_of(stack)

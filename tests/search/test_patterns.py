@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerscope.limits import PATTERN_BYTES
-from layerscope.search.batch import Batch
 from layerscope.search.find_nodes import find_nodes
 from layerscope.search.globs import compile_glob
+from layerscope.search.names import Batch
 from support.bounded import limited
 from support.commands import COMMAND, ran, written
 from support.image_builder import Layer, layer
@@ -63,6 +63,7 @@ def test_a_path_is_matched_with_a_slash_before_it(glob: str, name: str) -> None:
         assert compile_glob(pattern, is_path=True).fits(batch(text)).tolist() == [expected]
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.sampled_from(["/**/", "**/", "", "/", "a/"]), st.text("ab*?/", min_size=1, max_size=6), stacks)
 def test_find_finds_what_a_glob_means(start: str, end: str, layers: list[Layer]) -> None:
@@ -76,6 +77,7 @@ def test_find_finds_what_a_glob_means(start: str, end: str, layers: list[Layer])
         assert find_nodes(nodes, glob).tolist() == expected
 
 
+@pytest.mark.slow
 def test_a_glob_of_many_stars_takes_no_time(tmp_path: Path) -> None:
     image = written(tmp_path / "image.tar", layer(*(f"{DEEP}/{number}/{DEEP}" for number in range(2000))))
     for pattern in (HARD, f"/{HARD}", "/**/" + "*a*/**" * 20 + "/b", "**a" * 50 + "b"):
@@ -83,6 +85,7 @@ def test_a_glob_of_many_stars_takes_no_time(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (0, b"")
 
 
+@pytest.mark.slow
 def test_a_rule_of_many_stars_takes_no_time(tmp_path: Path) -> None:
     image = written(tmp_path / "image.tar", layer(f"{DEEP}/{DEEP}", "b"))
     config = tmp_path / "layerscope.toml"
@@ -91,6 +94,7 @@ def test_a_rule_of_many_stars_takes_no_time(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["/(a+)+$/", "/^.(a|aa)+$/", "/(?=(a+)+[b])[ac]/"])
 def test_a_regular_expression_that_backtracks_is_stopped(tmp_path: Path, pattern: str) -> None:
     image = written(tmp_path / "image.tar", layer(DEEP + "c"))
@@ -99,6 +103,7 @@ def test_a_regular_expression_that_backtracks_is_stopped(tmp_path: Path, pattern
     assert b"the regular expression takes more than 5 s" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_regular_expression_cannot_take_all_memory(tmp_path: Path) -> None:
     image = written(tmp_path / "image.tar", layer("b" * 200, "a"))
     done = limited([*COMMAND, "find", image, "/(?:(?:b{0,60000}){0,60000}){0,60000}c/"], seconds=30)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerscope.search.name_index import NameIndex
+from layerscope.search.names import NameIndex
 from layerscope.search.query import parse
 from layerscope.search.search import search
 from support.image_builder import layer

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from layerscope.layers.table import Kind
 from layerscope.search import search as searching
 from layerscope.search.find_nodes import find_nodes
-from layerscope.search.name_index import NameIndex
+from layerscope.search.names import NameIndex
 from layerscope.search.query import parse
 from layerscope.search.search import SearchHits, search
 from layerscope.tree.nodes import Nodes
@@ -178,6 +178,7 @@ def is_subsequence(term: str, text: bytes) -> bool:
     return re.search(b".*".join(re.escape(letter.encode()) for letter in term), text, re.DOTALL) is not None
 
 
+@pytest.mark.slow
 @given(stacks, st.lists(terms, min_size=1, max_size=3), st.data())
 def test_a_search_finds_what_passes_every_term(stack: list[Layer], asked: list[str], data: st.DataObject) -> None:
     stacked = Stacked.of(stack)
@@ -206,6 +207,7 @@ def test_a_typed_glob_finds_what_find_does(stack: list[Layer], word: str) -> Non
     assert np.flatnonzero(found.mask).tolist() == found_by_find(tree, word + "*")
 
 
+@pytest.mark.slow
 @settings(max_examples=40)  # each starts processes
 @given(stacks, st.text("ab.?*+()$^\\[]|lib/", min_size=1, max_size=8))
 def test_a_typed_regex_finds_what_find_does(stack: list[Layer], source: str) -> None:

@@ -120,7 +120,7 @@ def test_the_nearest_choice_is_suggested(word: str, expected: str) -> None:
 
 def test_reading_settings_loads_nothing_slow() -> None:
     script = (
-        "import sys, layerscope.settings.read, layerscope.settings.remembered\n"
+        "import sys, layerscope.settings.read, layerscope.settings.state\n"
         "print([name for name in ('textual', 'numpy', 'platformdirs', 'tomllib', 'difflib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -13,8 +13,7 @@ import pytest
 from conftest import requires
 from layerscope.errors import BadDocument
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import Config, Index, Manifest, decode
-from layerscope.oci.media_types import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from layerscope.oci.documents import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Config, Index, Manifest, decode
 from layerscope.sources.registry.credentials import ANONYMOUS, Credential, find_credential
 from layerscope.sources.registry.failures import AccessDenied, NoSuchImage, RegistryFailed
 from layerscope.sources.registry.host_settings import HostSettings
@@ -305,7 +304,7 @@ def with_tls(directory: Path) -> Iterator[str]:
 
 def test_an_authority_of_certs_d_is_trusted_and_no_other(tmp_path: Path) -> None:
     with with_tls(tmp_path) as host:
-        with pytest.raises(RegistryFailed, match=rf"certificate that nobody here vouches for.*--insecure {host}"):
+        with pytest.raises(RegistryFailed, match=rf"certificate that this machine does not trust.*--insecure {host}"):
             opened(f"{host}/team/app:1").document("1")
         kept = tmp_path / "etc/docker/certs.d" / host
         kept.mkdir(parents=True)

@@ -154,13 +154,13 @@ def test_a_container_has_to_be_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["container:a/b", "container:-x", "podman:container:a b", "container:" + "x" * 300])
 def test_what_no_container_can_be_called_is_refused(name: str) -> None:
-    with pytest.raises(NotFound, match="is no name that a container can have"):
+    with pytest.raises(NotFound, match="is not a valid container name"):
         open_image(name)
 
 
 def test_a_container_is_no_archive_to_be_kept(kept_containers: KeptImages, capsys: pytest.CaptureFixture[str]) -> None:
     done = ran(capsys, "container:web", "--keep", ".")
-    assert (done.code, "--keep keeps the archive of an image; of a container, commit it first" in done.err) == (2, True)
+    assert (done.code, "--keep works for images only; commit the container to an image first" in done.err) == (2, True)
 
 
 def test_two_containers_of_a_name_are_a_question(

@@ -154,7 +154,7 @@ def test_what_is_kept_is_the_archive(
     assert report(capsys, tmp_path / "app_1.tar") == of_engine
     assert [path.name for path in tmp_path.iterdir() if "app" in path.name] == ["app_1.tar"]
     again = ran(capsys, "app:1", "--keep", tmp_path)
-    assert (again.code, "exists already" in again.err) == (2, True)
+    assert (again.code, "already exists" in again.err) == (2, True)
     assert ran(capsys, "verify", "app", "--keep", tmp_path).code == 0
 
 
@@ -204,7 +204,7 @@ def test_a_directory_that_is_no_image_is_passed_over(
     (tmp_path / "app").mkdir()
     assert len(open_image("app:1").layers) == len(STACK)
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(NotFound, match=r"the directory nothing is no image.* has no image nothing:1"):
+    with pytest.raises(NotFound, match=r"the directory nothing is not an image.* has no image nothing:1"):
         open_image("nothing:1")
 
 
@@ -363,7 +363,7 @@ def test_an_interrupted_command_leaves_at_once_and_keeps_nothing(docker: Running
 
 
 def test_no_engine_at_all_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(LayerscopeError, match=r"does not run there"):
+    with pytest.raises(LayerscopeError, match=r"is not running there"):
         open_image("docker:app:1")
 
 

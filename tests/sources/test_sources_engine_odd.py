@@ -84,7 +84,7 @@ def test_what_talks_nonsense_is_no_engine(start: Start, version: str) -> None:
 
 def test_an_engine_that_ends_an_export_early_is_a_sentence(start: Start) -> None:
     start(cut(ARCHIVE[:50_000]))
-    with pytest.raises(EngineFailed, match=r"broke off after 50000 bytes of the image .*; see whether it still runs"):
+    with pytest.raises(EngineFailed, match=r"broke off after 50000 bytes of the image .*; check that it still runs"):
         open_image("app:1")
 
 
@@ -265,7 +265,7 @@ def test_an_engine_that_is_named_and_does_not_answer_is_an_error_though_another_
     for command in (["ci"], ["verify"], []):
         done = ran(capsys, *command, "app:1")
         assert done.code == 2
-        assert "nope) does not run there" in done.err
+        assert "nope) is not running there" in done.err
     assert podman.saves == 0
     assert ran(capsys, "ci", "podman:app:1", "--min-efficiency", "0").code == 0
 
@@ -287,7 +287,7 @@ def test_a_named_engine_that_does_not_answer_is_an_error_for_a_container_too(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nope")
     done = ran(capsys, "ci", "container:web")
-    assert (done.code, "nope) does not run there" in done.err) == (2, True)
+    assert (done.code, "nope) is not running there" in done.err) == (2, True)
 
 
 ODD = [

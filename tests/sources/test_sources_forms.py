@@ -107,7 +107,7 @@ def test_a_position_in_a_layout_may_be_an_index_of_platforms(tmp_path: Path) -> 
 
 
 def by_id(*layers: bytes) -> Files:
-    """What Docker before 1.10 saved for an id: `repositories` names nothing, or is not there."""
+    """What Docker before 1.10 saved for an id: `repositories` names nothing, or is missing."""
     return {name: data for name, data in legacy(*layers).items() if name != "repositories"}
 
 
@@ -184,7 +184,7 @@ def test_a_directory_of_skopeo_without_a_blob_says_which(tmp_path: Path) -> None
     place = Path(skopeo_directory(tmp_path))
     digest = json.loads((place / "manifest.json").read_bytes())["layers"][1]["digest"].removeprefix("sha256:")
     (place / digest).unlink()
-    assert open_image(f"dir:{place}").layers[1].reader.unreadable.startswith(f"{digest} is not there")
+    assert open_image(f"dir:{place}").layers[1].reader.unreadable.startswith(f"{digest} is missing")
 
 
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"

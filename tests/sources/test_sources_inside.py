@@ -17,7 +17,7 @@ import pytest
 from layerscope.analysis import read_image
 from layerscope.errors import AmbiguousImage, CorruptLayer, NotAnImage, NotFound
 from layerscope.sources.open import open_image
-from layerscope.viewing.zip_members import list_zip
+from layerscope.viewing.archives import list_zip
 from support.commands import ran
 from support.image_builder import file, image, layer, squeeze
 from support.sources_build import Files, Layout, layer_tar, tar

@@ -165,13 +165,13 @@ def test_a_layer_that_is_not_in_the_archive_is_absent_with_a_reason(tmp_path: Pa
     del files[name]
     image = opened(tmp_path, files)
     assert stored_blob(image.layers[1]) is None
-    assert image.layers[1].reader.unreadable == f"{name} is not there"
+    assert image.layers[1].reader.unreadable == f"{name} is missing"
     assert image.layers[1].diff_id == digest(TOP)
 
 
 def test_a_layer_named_with_control_characters_is_escaped(tmp_path: Path) -> None:
     files = with_layers(saved(BASE), next(iter(saved(BASE))), "\x1b]0;x\x07")
-    assert opened(tmp_path, files).layers[1].reader.unreadable == "\\x1b]0;x\\x07 is not there"
+    assert opened(tmp_path, files).layers[1].reader.unreadable == "\\x1b]0;x\\x07 is missing"
 
 
 @pytest.mark.parametrize("urls", [["https://example.com/\x1b[2J"], []])
@@ -283,7 +283,7 @@ def test_a_damaged_document_beside_a_good_one_is_passed_over_with_a_note(tmp_pat
     entry = layout.image(BASE)
     files = docker_layout(layout, entry, items=[item(entry, layout, "app:1")]) | {name: b"{"}
     image = opened(tmp_path, files)
-    assert image.notes[0].startswith("passed over: ")
+    assert image.notes[0].startswith("skipped: ")
     assert name in image.notes[0]
 
 
@@ -293,10 +293,10 @@ def test_a_damaged_document_beside_a_good_one_is_passed_over_with_a_note(tmp_pat
         (b"[]", NotAnImage, "its manifest.json lists no image"),
         (b"null", BadDocument, "manifest.json .*Expected `array`"),
         (b"", BadDocument, "manifest.json is not JSON"),
-        (b"{}", BadDocument, "manifest.json is no list of images"),
-        (b'{"config":{},"layers":[]}', BadDocument, "its manifest is not what the OCI specification says"),
-        (b'{"name":"an app","icons":[]}', BadDocument, "manifest.json is no list of images"),
-        (b'[{"Config":"none.json","Layers":[]}]', NotFound, "none.json is not there"),
+        (b"{}", BadDocument, "manifest.json is not a list of images"),
+        (b'{"config":{},"layers":[]}', BadDocument, "its manifest does not follow the OCI specification"),
+        (b'{"name":"an app","icons":[]}', BadDocument, "manifest.json is not a list of images"),
+        (b'[{"Config":"none.json","Layers":[]}]', NotFound, "none.json is missing"),
         (b'[{"Config":"manifest.json","Layers":[]}]', BadDocument, "Expected `object`"),
         (b"[" * 100_000, BadDocument, "too deeply"),
     ],
@@ -318,7 +318,7 @@ def test_an_archive_from_before_docker_1_10_is_read_along_its_chain(tmp_path: Pa
 def test_a_broken_chain_is_refused(tmp_path: Path, parent: str) -> None:
     files = legacy(BASE, TOP)
     files["0" * 64 + "/json"] = dump({"parent": parent})
-    with pytest.raises(LayerscopeError, match=r"chain of layers|is not there"):
+    with pytest.raises(LayerscopeError, match=r"chain of layers|is missing"):
         opened(tmp_path, files)
 
 

@@ -252,7 +252,7 @@ def test_a_file_that_was_removed_after_the_layer_was_read_is_told(
     monkeypatch.setattr(TarSplitReader, "content", remove_then_content)
     done = ran(capsys, "cat", pruned, "/gone")
     assert (done.code, done.out) == (2, "")
-    assert done.err.endswith("cannot be read: it is not there any more\n")
+    assert done.err.endswith("cannot be read: it no longer exists\n")
 
 
 def report(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:

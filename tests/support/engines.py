@@ -81,7 +81,7 @@ def podman_engine() -> Iterator[RunningEngine]:
 
 @contextmanager
 def podman_service(client: tuple[str, ...]) -> Iterator[str]:
-    """The API of a Podman whose storage is there already; gives its address."""
+    """The API of a Podman whose storage already exists; gives its address."""
     with _directory() as top:
         command = [*client, "system", "service", "-t", "0", f"unix://{top}/s"]
         with _running(top, command) as process:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from layerscope.viewing.forms import ShownFile
+from layerscope.viewing.shown import ShownFile
 
 
 def is_harmless(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The markers `engine`, `terminal` and `property`, set by what a test, its fixtures and helpers use, not by lists of names."""
+"""The markers `engine`, `terminal`, `screen` and `property`, set by what a test, its fixtures and helpers use."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ ENGINE_MODULES = {"support.kept_images", "support.newest"}
 """Modules in which everything needs an engine, and whose fixtures get others by computed names."""
 ENGINE_PROGRAMS = {"containerd", "docker", "docker-registry", "dockerd", "podman", "skopeo", "umoci"}
 TERMINAL_PROGRAMS = {"tmux"}
+PILOTS = {"explored", "piloted", "run_test"}
+"""What runs the app, in this process and without a terminal."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -68,6 +70,8 @@ def _looked_into(function: FunctionType) -> tuple[set[str], list[object]]:
     needed = constants if "requires" in known else set()
     if function.__module__ in ENGINE_MODULES or needed & ENGINE_PROGRAMS:
         markers.add("engine")
+    if names & PILOTS:
+        markers.add("screen")
     if needed & TERMINAL_PROGRAMS or any(isinstance(used, ModuleType) and used.__name__ == "pty" for used in known.values()):
         markers.add("terminal")
     return markers, [inspect.unwrap(used) for used in known.values() if isinstance(used, FunctionType)]
@@ -75,7 +79,7 @@ def _looked_into(function: FunctionType) -> tuple[set[str], list[object]]:
 
 def _names_and_constants(code: CodeType) -> tuple[set[str], set[object]]:
     """The global names that a function and those inside it load, and the texts they hold."""
-    names = {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
+    names = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_ATTR", "LOAD_METHOD")}
     constants: set[object] = {constant for constant in code.co_consts if isinstance(constant, str)}
     for inner in code.co_consts:
         if isinstance(inner, CodeType):

@@ -26,7 +26,7 @@ from layerscope.app.explorer.tree import FileTree
 from layerscope.app.terminal import Terminal
 from layerscope.app.widgets.lines import Lines
 from layerscope.progress import Progress
-from layerscope.rows.rows import Rows
+from layerscope.rows import Rows
 from layerscope.settings.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.demo import open_demo

@@ -112,7 +112,9 @@ def test_the_missing_component_is_named() -> None:
 
 
 def test_a_path_below_a_file_says_so() -> None:
-    assert complaint(view_of(LINKED), b"/etc/passwd/x") == "/etc/passwd/x is not there: /etc/passwd is a file, no directory"
+    assert (
+        complaint(view_of(LINKED), b"/etc/passwd/x") == "/etc/passwd/x does not exist: /etc/passwd is a file, not a directory"
+    )
     assert "is a file" in complaint(view_of(LINKED), b"/etc/passwd/")
 
 
@@ -166,7 +168,7 @@ def test_a_node_shows_the_content_of_the_entry_that_brought_it() -> None:
         (symlink("x", "nowhere"), "a symlink"),
         (fifo("x"), "a fifo"),
         (char("x"), "a character device"),
-        (hardlink("x", "nowhere"), "a hard link that leads nowhere"),
+        (hardlink("x", "nowhere"), "a broken hard link"),
     ],
 )
 def test_what_is_no_file_shows_no_content(item: object, noun: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,11 +24,13 @@ def assert_same_states(stack: list[Layer]) -> None:
         assert found.changes == state.changes, f"changes of layer {number}"
 
 
+@pytest.mark.slow
 @given(polite_stacks())
 def test_every_view_of_a_sensible_image_is_the_models(stack: list[Layer]) -> None:
     assert_same_states(stack)
 
 
+@pytest.mark.slow
 @given(linkless_stacks)
 def test_every_view_of_an_image_without_links_is_the_models(stack: list[Layer]) -> None:
     assert_same_states(stack)
@@ -51,6 +54,7 @@ def assert_well_formed(tree: Tree) -> None:
         assert inside == list(range(node, nodes.end[node]))
 
 
+@pytest.mark.slow
 @given(stacks)
 def test_nodes_stand_in_depth_first_order_each_below_its_parent(stack: list[Layer]) -> None:
     assert_well_formed(tree_of(stack))
@@ -78,6 +82,7 @@ def test_a_subtree_holds_each_content_once(stack: list[Layer]) -> None:
         assert tree.view(number).subtree_bytes[0] == model.merge(stack[:number]).live_bytes
 
 
+@pytest.mark.slow
 @given(stacks)
 def test_totals_of_a_subtree_are_sums_over_its_nodes(stack: list[Layer]) -> None:
     tree = tree_of(stack)
@@ -90,6 +95,7 @@ def test_totals_of_a_subtree_are_sums_over_its_nodes(stack: list[Layer]) -> None
         assert view.subtree_files[node] == sum(each == path or model.is_below(each, path) for each in files)
 
 
+@pytest.mark.slow
 @given(stacks, st.data())
 def test_the_changes_of_a_range_of_layers_are_those_of_all_its_layers(stack: list[Layer], data: st.DataObject) -> None:
     first = data.draw(st.integers(1, len(stack)))

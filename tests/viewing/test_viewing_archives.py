@@ -17,9 +17,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerscope.viewing.forms import Form, ShownFile
-from layerscope.viewing.members import MOST_MEMBERS
-from layerscope.viewing.shown import show
+from layerscope.viewing.archives import MOST_MEMBERS
+from layerscope.viewing.shown import Form, ShownFile, show
 from support.harmless import everything, is_harmless
 from support.image_builder import Layer, Member, char, directory, file, layer, symlink
 from support.strategies import layers
@@ -91,6 +90,7 @@ def test_several_streams_are_one_file(packing: str) -> None:
     assert shown(PACKINGS[packing](b"one\n") + PACKINGS[packing](b"two\n")).lines == ["one", "two"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", ["gzip", "xz", "zstd"])
 def test_a_truncated_compressed_tar_lists_what_came_before(packing: str) -> None:
     whole = PACKINGS[packing](layer(*(f"file {number}" for number in range(3000))).tar())
@@ -141,6 +141,7 @@ def test_a_bomb_of_a_tar_is_read_no_further_than_its_bound(monkeypatch: pytest.M
     assert (names(found), found.is_cut, found.note) == (["a", "zeros"], True, "tar, gzip: the first 2 members, 10.5 MB")
 
 
+@pytest.mark.slow
 def test_no_more_members_are_listed_than_can_be_looked_through() -> None:
     found = shown(layer(*(file(str(number)) for number in range(MOST_MEMBERS + 5))).tar())
     assert (len(found.lines), found.is_cut) == (MOST_MEMBERS, True)

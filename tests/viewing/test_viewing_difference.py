@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from layerscope.layers.table import Kind
 from layerscope.tree.tree import Change
 from layerscope.viewing.difference import difference
-from layerscope.viewing.forms import ShownFile
-from layerscope.viewing.shown import show
+from layerscope.viewing.history import Metadata, PathVersion
+from layerscope.viewing.shown import ShownFile, show
 from layerscope.viewing.unified import DiffLine, unified
-from layerscope.viewing.versions import Metadata, PathVersion
 from support.image_builder import file, layer
 
 PLAIN = PathVersion(1, Change.ADDED, 0, 0, Kind.FILE, Metadata(0o644, 0, 0, 0), 5, "", 2, is_shadowed=False, step=None)
@@ -139,6 +138,7 @@ def test_a_difference_turns_one_side_into_the_other(old: list[str], new: list[st
     assert bool(found) == (old != new)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alphabet", [2, 100, 1_000_000])
 def test_texts_that_have_little_in_common_take_bounded_time(alphabet: int) -> None:
     draw = random.Random(1)

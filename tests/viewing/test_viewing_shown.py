@@ -18,9 +18,7 @@ from layerscope.analysis import Contents, read_image
 from layerscope.errors import Cancelled, CorruptLayer
 from layerscope.sources.open import open_image
 from layerscope.viewing.decoding import LONGEST_LINE, MOST_LINES
-from layerscope.viewing.forms import Form, ShownFile
-from layerscope.viewing.hexdump import HexLines
-from layerscope.viewing.shown import LIMIT, load, show
+from layerscope.viewing.shown import LIMIT, Form, HexLines, ShownFile, load, show
 from support.harmless import everything, is_harmless
 from support.image_builder import file, hardlink, image, layer
 
@@ -145,7 +143,7 @@ def test_the_language_follows_from_name_and_first_line(name: bytes, first_line: 
 def test_every_language_is_one_that_pygments_knows() -> None:
     from importlib import import_module
 
-    from layerscope.viewing.language import _ALIASES, _BY_NAME, _BY_PROGRAM, _BY_START
+    from layerscope.viewing.file_type import _ALIASES, _BY_NAME, _BY_PROGRAM, _BY_START
 
     known = import_module("pygments.lexers").find_lexer_class_by_name
     rules = (*_BY_NAME, *_BY_PROGRAM, *_BY_START, *_ALIASES.items())
@@ -267,9 +265,10 @@ def test_a_source_of_200_kilobytes_takes_no_time_to_speak_of() -> None:
     assert time.perf_counter() - started < 0.1  # 5 ms, and room for a busy machine
 
 
+@pytest.mark.slow
 def test_importing_the_room_loads_no_archive_modules() -> None:
     code = (
-        "import sys, layerscope.viewing.shown, layerscope.viewing.difference, layerscope.viewing.versions;"
+        "import sys, layerscope.viewing.shown, layerscope.viewing.difference, layerscope.viewing.history;"
         "assert not {'pygments', 'zipfile', 'tarfile', 'difflib', 'textual'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -9,7 +9,7 @@ from layerscope.layers.table import Kind
 from layerscope.sources.open import open_image
 from layerscope.tree.lookup import resolve
 from layerscope.tree.tree import Change
-from layerscope.viewing.versions import Metadata, PathVersion, versions_of_path
+from layerscope.viewing.history import Metadata, PathVersion, versions_of_path
 from support.image_builder import Layer, file, hardlink, image, layer, symlink, whiteout
 
 

@@ -1,4 +1,4 @@
-"""The one call that both front ends make: open an image's layers, read them, merge them, find the waste."""
+"""Opens an image's layers, reads and merges them, and finds the waste: the call that the screen and the reports share."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from layerscope.waste.identity import ContentIdentity
 
 if TYPE_CHECKING:
     from layerscope.dive.scores import DiveFigures
-    from layerscope.waste.duplicates import Duplicates
+    from layerscope.waste.identity import Duplicates
 
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """An image whose layers were read and merged: its tree, and the way back to each file's bytes.
+    """An image whose layers were read and merged: its tree, and access to each file's bytes.
 
-    `layers[k - 1]` is how layer k was stored, or None when its bytes are not there, and `sizes[k - 1]` what it takes as stored,
-    which is not always known before it was read. `fetched[k - 1]` says how it was got from a registry. `unverified` are the
-    numbers of the layers that have a digest to be checked against and were not.
+    `layers[k - 1]` is layer k as it was read, or None when its bytes are missing, and `sizes[k - 1]` what it takes as stored,
+    which is not always known before it was read. `fetched[k - 1]` says how it was got from a
+    registry. `unverified` are the numbers of the layers whose stated digest was not
+    checked.
     """
 
     image: Image
@@ -50,29 +51,29 @@ class Contents:
         return self.fetched[number - 1] if self.fetched else None
 
     def compression(self, number: int) -> Compression | None:
-        """How layer `number` is stored; None when its bytes are not there."""
+        """Return how layer `number` is stored; None when its bytes are missing."""
         layer = self.layers[number - 1]
         return layer.compression if layer else None
 
     @cached_property
     def layer_content_bytes(self) -> list[int]:
-        """Content bytes of each layer's regular-file entries (index 0 is layer 1)."""
+        """Return the content bytes of each layer's regular-file entries (index 0 is layer 1)."""
         return [int(self.tree.entries.size[start:stop].sum()) for start, stop in pairwise(self.stack.first)]
 
     @property
     def is_complete(self) -> bool:
-        """False when entries are missing: a layer is damaged or not there."""
+        """Return False when entries are missing: a layer is damaged or absent."""
         return not any(problem.is_fatal for problem in self.problems)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Those of the documents, then those of the layers."""
+        """Return the problems of the documents, then those of the layers."""
         return (*self.image.problems, *document_problems(self.image), *self.tree.problems)
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """All that is known of an image. `base_layers` of its layers are its base's (None: unknown), as `base_name` says."""
+    """Everything known about an image. The first `base_layers` layers belong to the base `base_name` (None: unknown)."""
 
     contents: Contents
     waste: Waste
@@ -82,48 +83,50 @@ class Analysis:
 
     @property
     def image(self) -> Image:
-        """The image itself."""
         return self.contents.image
 
     @property
     def tree(self) -> Tree:
-        """The merged tree."""
         return self.contents.tree
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """All problems so far, those of contents that could not be compared among them."""
+        """Return all problems so far, including contents that could not be compared."""
         return (*self.contents.problems, *self.identity.problems)
 
     @property
     def layer_content_bytes(self) -> list[int]:
-        """Content bytes of each layer (index 0 is layer 1)."""
+        """Return the content bytes of each layer's regular-file entries (index 0 is layer 1)."""
         return self.contents.layer_content_bytes
 
     @cached_property
     def wire_bytes_wasted(self) -> list[int]:
-        """Each layer's wasted bytes as they are stored, estimated (≈) by the layer's own ratio of stored to unpacked bytes."""
+        """Return each layer's wasted bytes as they are stored, estimated (≈) by the layer's own ratio of stored to unpacked
+        bytes.
+        """
         return self._wasted_of([size.stored_bytes for size in self.layer_sizes])
 
     @property
     def layer_sizes(self) -> tuple[PullSize, ...]:
-        """What each layer takes as it is stored, and what a pull of it moves (index 0 is layer 1)."""
+        """Return each layer's stored bytes, and what a pull of it moves (index 0 is layer 1)."""
         return self.contents.sizes
 
     @property
     def pull_size(self) -> PullSize:
-        """What all layers take as they are stored, and what a pull moves."""
+        """Return the stored bytes of all layers, and what a pull of them moves."""
         return PullSize.sum(self.layer_sizes)
 
     @cached_property
     def pull_bytes_wasted(self) -> int | None:
-        """How many bytes a pull moves for wasted content, estimated (≈) likewise; None where a layer's size is not known."""
+        """Return the bytes that a pull moves for wasted content, estimated (≈) likewise; None where a layer's size is not
+        known.
+        """
         sizes = [size.pull_bytes for size in self.layer_sizes]
         known = [size for size in sizes if size is not None]
         return sum(self._wasted_of(known)) if len(known) == len(sizes) else None
 
     def _wasted_of(self, sizes: list[int]) -> list[int]:
-        """The wasted part of each layer's size by its share of the layer's unpacked bytes."""
+        """Return the wasted part of each layer's size by its share of the layer's unpacked bytes."""
         wasted = self.waste.by_layer(self.tree.layers).tolist()
         return [
             round(lost * size / table.unpacked_bytes) if table.unpacked_bytes else 0
@@ -132,8 +135,8 @@ class Analysis:
 
     @property
     def own_and_base_waste(self) -> tuple[int, int | None]:
-        """Wasted bytes that the user's layers and the base's buried; all are the user's, and the base's None, where it
-        is unknown.
+        """Return the bytes that the user's layers buried, and those that the base's buried (None, and all the user's, if it
+        is unknown).
         """
         if self.base_layers is None:
             return self.waste.wasted_bytes, None
@@ -142,14 +145,14 @@ class Analysis:
 
     @cached_property
     def duplicates(self) -> Duplicates:
-        """Identical contents alive at several paths; computed when first asked for."""
-        from layerscope.waste.duplicates import find_duplicates
+        """Return identical contents that are visible at several paths; computed when first asked for."""
+        from layerscope.waste.identity import find_duplicates
 
         return find_duplicates(self.tree, self.identity)
 
     @cached_property
     def dive(self) -> DiveFigures:
-        """dive's three figures; computed when first asked for."""
+        """Return dive's three figures; computed when first asked for."""
         from layerscope.dive.scores import dive_figures
 
         return dive_figures(self.contents.stack.tables)
@@ -166,9 +169,9 @@ def read_image(
 ) -> Contents:
     """Read every layer and merge them. Damage becomes a problem.
 
-    `keep_seek_points` is for those who go on to read contents of compressed layers; reading the layers takes longer then.
-    `on_layer` is for those who cannot wait (`read_layers`). `cache` knows layers that were read before, and learns the others.
-    With `verify`, all bytes that are there are hashed, and what does not hash to its digest is a problem.
+    `keep_seek_points` is for callers that then read contents of compressed layers; reading the layers takes longer. `on_layer`
+    is called with each finished layer (`read_layers`). `cache` has layers that were read before, and stores new ones. With
+    `verify`, all available bytes are hashed, and a wrong digest is a problem.
     """
     reads = read_layers(
         image, progress=progress, keep_seek_points=keep_seek_points, on_layer=on_layer, cache=cache, verify=verify
@@ -186,7 +189,7 @@ def read_image(
 
 
 def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
-    """The image as far as it was read: layers that are not among `reads`, by number, count as empty."""
+    """Return the image as far as it was read: layers whose number is not in `reads` count as empty."""
     nothing = ReadLayer(LayerTable(Entries.none()), Compression.NONE)
     sizes = tuple(PullSize.of(layer, reads.get(layer.number)) for layer in image.layers)
     stack, layers = _stack_layers(image, [reads.get(layer.number, nothing) for layer in image.layers])
@@ -195,7 +198,7 @@ def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
 
 
 def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tuple[LayerContent | None, ...]]:
-    """Empties `reads`, so that the tables' own columns can be let go."""
+    """Stack the layers, emptying `reads` so that the memory of the tables' own columns is freed."""
     contents = tuple(layer.reader.content(read) for layer, read in zip(image.layers, reads, strict=True))
     count = sum(len(read.table.entries) for read in reads)
     release_memory(count)
@@ -206,6 +209,6 @@ def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tup
 
 
 def analyze(contents: Contents, *, base_layers: int | None = None, base_name: str = "") -> Analysis:
-    """Find the waste of an image that was read. `base_layers` of its layers belong to its base, if that is known."""
+    """Find the waste of an image that was read. The first `base_layers` layers belong to its base (None: unknown)."""
     identity = ContentIdentity(contents.tree, contents.layers)
     return Analysis(contents, find(contents.tree, identity), identity, base_layers, base_name)

@@ -1,9 +1,9 @@
-"""What keeps an image from being believed: the one notion of it that the gate, `verify`, reports and the screen share.
+"""Reasons not to trust an image, shared by the gate, `verify`, reports and the screen.
 
-A problem says how much it puts in doubt (`Severity`). Damage means that bytes were not read, so that every command exits with
-2. Doubt, which damage is too, means that the gate gives no verdict: the image is not what its documents say, or no engine
-unpacks it. A difference between engines is a note. Digests that do not fit are checks that failed: `verify` lists each of them,
-everyone else gets the same as problems.
+A problem says how serious it is (`Severity`). Damage means that bytes were not read, so every command exits with 2. Doubt,
+which includes damage, means that the gate gives no verdict: the image is not what its documents say, or no engine unpacks it. A
+difference between engines is a note. Wrong digests are failed checks: `verify` lists each of them, all others show them as
+problems.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from layerscope.oci.digest import Digest
 from layerscope.sources.image import Image, StoredLayer
 
 ALGORITHMS = ("sha256", "sha512")
-"""Those that the OCI image-spec registers and hashlib has."""
+"""Hash algorithms that the OCI image-spec registers and hashlib has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was checked: `what` it is, the `expected` and the `actual` digest (empty: none), and a `note` on why.
+    """One check: `what` it is about, the `expected` and the `actual` digest (empty: none), and a `note` with the reason.
 
     `is_unread` is true where it failed because bytes could not be read, so that nothing is known to be wrong.
     """
@@ -37,12 +37,12 @@ class Check:
 
 
 def doubts(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems for which the gate gives no verdict."""
+    """Return the problems for which the gate gives no verdict."""
     return [problem for problem in problems if problem.is_doubt]
 
 
 def document_checks(image: Image) -> list[Check]:
-    """The manifest and the config against their digests."""
+    """Check the manifest and the config against their digests."""
     manifest = [_document_check("manifest", image.manifest_digest, image.raw_manifest)] if image.manifest_digest else []
     if not image.states_id:
         return [*manifest, Check("config", "", "", ok=True, note="no digest of it is stated")]
@@ -50,14 +50,13 @@ def document_checks(image: Image) -> list[Check]:
 
 
 def document_problems(image: Image) -> list[Problem]:
-    """The documents that are not what their digests say."""
+    """Return a problem for each document that does not match its digest."""
     return [_problem_of(check) for check in document_checks(image) if not check.ok]
 
 
 def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> list[Check]:
-    """A layer's stored bytes against its digest, the unpacked ones against its diff_id; `damage` is why these have no hash.
-
-    What its table of contents says was held against its tar.
+    """Check a layer's stored bytes against its digest, the unpacked ones against its diff_id; `damage` is why these have no
+    hash. What its table of contents says was held against its tar.
     """
     what = f"layer {layer.number}"
     if layer.digest == layer.diff_id and not layer.reader.unreadable:
@@ -70,7 +69,9 @@ def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> l
 
 
 def layer_problems(layer: StoredLayer, hashes: LayerHashes) -> list[Problem]:
-    """The hashes of a layer that are not what is stated. Of damaged bytes there is none, which is told as damage."""
+    """Return a problem for each hash of a layer that is not the stated one. Damaged bytes have no hash, which counts as
+    damage.
+    """
     found = []
     for check in layer_checks(layer, hashes):
         name = check.what.removeprefix(f"layer {layer.number} ")
@@ -83,12 +84,12 @@ def layer_problems(layer: StoredLayer, hashes: LayerHashes) -> list[Problem]:
 
 
 def hash_algorithms(layer: StoredLayer) -> Algorithms:
-    """What a layer has to be hashed with to be checked."""
+    """Return the algorithms with which a layer has to be hashed to be checked."""
     return Algorithms(hash_algorithm(layer.digest), hash_algorithm(layer.diff_id))
 
 
 def digest_check(what: str, expected: Digest | None, actual: str, damage: str = "") -> Check:
-    """A digest against the hash (empty: there is none) of what it names; `damage` is why there is none."""
+    """Compare a digest with the hash of what it names (empty: there is none); `damage` is why there is none."""
     if expected is None:
         note = damage or "the image does not say what it should be"
         return Check(what, "", "", ok=not damage, note=note, is_unread=bool(damage))
@@ -103,7 +104,7 @@ def _can_hash(digest: str) -> bool:
 
 
 def hash_algorithm(digest: Digest | None) -> str:
-    """What to hash with; sha256 also where nothing is expected or we do not have the algorithm."""
+    """Return the algorithm to hash with; sha256 also if nothing is expected or the algorithm is not supported."""
     return digest.algorithm if digest and digest.algorithm in ALGORITHMS else "sha256"
 
 

@@ -1,10 +1,11 @@
-"""The errors a user can meet. Each message is one sentence that can be acted on; `cli.main` prints it and exits."""
+"""The errors that users may see. Each message is one sentence that says what to do; `cli.main` prints it and exits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 MAX_CAUSES = 20
+IsCancelled = Callable[[], bool]
 
 
 class LayerscopeError(Exception):
@@ -14,23 +15,23 @@ class LayerscopeError(Exception):
 
 
 class Cancelled(BaseException):
-    """Ends work that nobody waits for any more, in whichever thread; no `except Exception` on the way catches it."""
+    """Ends work whose result is no longer needed, in any thread; no `except Exception` on the way catches it."""
 
 
 class NotAnImage(LayerscopeError):
-    """What was named is there, but it is no container image; the message says what it looks like instead."""
+    """The named file exists, but it is not a container image; the message says what it looks like instead."""
 
 
 class NotFound(LayerscopeError):
-    """No such file, image, tag, platform, layer or path; the message lists what there is."""
+    """There is no such file, image, tag, platform, layer or path; the message lists what there is."""
 
 
 class AmbiguousImage(LayerscopeError):
-    """The reference fits several images; the message lists them and says how to choose."""
+    """The reference matches several images; the message lists them and says how to choose."""
 
 
 class BadDocument(LayerscopeError):
-    """A JSON document of an image (manifest, index, config) is not what the OCI specification says it is."""
+    """A JSON document of an image (manifest, index, config) does not follow the OCI specification."""
 
 
 class CorruptLayer(LayerscopeError):
@@ -42,27 +43,38 @@ class NotCompared(CorruptLayer):
 
 
 class UsageError(LayerscopeError):
-    """The command's own arguments do not make sense together."""
+    """The command's arguments are invalid or do not go together."""
 
 
 class WouldOverwrite(LayerscopeError):
-    """Extracting would replace something that is already there."""
+    """Extracting would replace something that already exists."""
 
 
 class CannotWrite(LayerscopeError):
-    """The place the user named cannot be written (full disk, no permission)."""
+    """The place that the user named cannot be written (full disk, no permission)."""
 
 
 class BadSettings(LayerscopeError):
-    """The user's config file cannot be read, or says what it cannot say; the message names the file and the key."""
+    """The user's config file cannot be read or has an invalid value; the message names the file and the key."""
 
 
 class BadDockerfile(LayerscopeError):
-    """A Dockerfile cannot be read, or is none; the message names the file and the line."""
+    """A Dockerfile cannot be read or is not one; the message names the file and the line."""
+
+
+def never_cancelled() -> bool:
+    """Return False: the default for `is_cancelled`."""
+    return False
+
+
+def stop_if(is_cancelled: IsCancelled) -> None:
+    """Raise Cancelled when the work is no longer wanted."""
+    if is_cancelled():
+        raise Cancelled
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was made of: libraries wrap each other's as causes, reasons and arguments."""
+    """Yield an error and those inside it: libraries wrap each other's errors as causes, reasons and arguments."""
     todo, seen = [error], 0
     while todo and seen < MAX_CAUSES:
         cause = todo.pop(0)

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def can_fork() -> bool:
-    """Whether a copy of this process is safe and worth having: there is a second core, and no other thread holds a lock."""
+    """Tell whether a fork is safe and useful: there is a second core, and no other thread holds a lock."""
     return hasattr(os, "fork") and (os.cpu_count() or 1) > 1 and threading.active_count() == 1
 
 
@@ -41,7 +41,7 @@ class ForkedCall(Generic[T]):
         return found
 
     def cancel(self) -> None:
-        """End the process, if it has not ended, and forget its work."""
+        """End the process if it still runs, and drop its result."""
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
             self._pipe.close()
@@ -53,7 +53,7 @@ class ForkedCall(Generic[T]):
 
 
 def _do(work: Callable[[], T], writer: int) -> None:
-    """The child's whole life. It ends without cleaning up: open files and buffers are the parent's."""
+    """Run the child from start to exit. It ends without cleaning up: open files and buffers are the parent's."""
     import pickle
 
     code = 1

@@ -1,6 +1,6 @@
-"""The most memory and work that an input gets: one number for each kind, so that small inputs cannot ask for much.
+"""Limits on the memory and work that an input may cause, so that small inputs cannot demand much.
 
-Every limit is far above what real images need. What goes beyond one is refused, or left out, with a sentence that says so;
+Every limit is far above what real images need. Anything beyond one is refused, or left out, with a sentence that says so;
 SECURITY.md lists them.
 """
 
@@ -23,15 +23,15 @@ DOCUMENT_VALUES: Final = 1 << 19
 DIVE_CI_BYTES: Final = 1 << 16
 """A `.dive-ci`, whose three rules take 100 bytes; PyYAML reads 64 KiB in 3 s."""
 TOML_DOTS: Final = 32
-"""Dots in the keys of one line of TOML: the standard library's parser needs memory by the square of them."""
+"""Dots in the keys of one line of TOML: the standard library's parser needs memory that grows with their square."""
 ENGINE_ANSWER: Final = 64 << 20
 """Bytes of one JSON answer of an engine; the list of 10,000 images takes 10 MB."""
 ENGINE_REFUSAL: Final = 1 << 20
-"""Bytes of the words with which an engine refuses."""
+"""Bytes read of an engine's error message."""
 EXPANDED: Final = 1 << 12
 """Characters that variables may add to an instruction of a Dockerfile, beyond twice its own length."""
 XATTR_COST: Final = 64
-"""What an xattr costs beside its own bytes, when those of an entry and of a layer are added up."""
+"""Bytes that an xattr costs beside its own, when those of an entry and of a layer are added up."""
 RARE_BYTES: Final = 64 << 20
 """Memory for all sparse maps of a layer, and 512 bytes an entry more for its xattrs."""
 RUN_COST: Final = 128

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with those three, sizes in bytes. An empty stage says that work which nobody expected is over."""
+"""Called with these three, sizes in bytes. An empty stage says that unannounced work has ended."""
 
 LEAST_SECONDS = 0.1
 
@@ -15,13 +15,13 @@ def ignore(*_: object) -> None:
 
 
 class Rate:
-    """Bytes a second, from when they began to come: an engine may think for long before the first one."""
+    """Bytes per second since the first ones came: an engine may prepare for a long time before."""
 
     def __init__(self, now: float) -> None:
         self._since, self._done = now, 0
 
     def of(self, done: int, now: float) -> int:
-        """The rate of `done` bytes at a time, in seconds; fewer than before are those of other work."""
+        """Return the rate for `done` bytes at a time in seconds; fewer bytes than before start a new measurement."""
         if not done or done < self._done:
             self._since = now
         self._done = done

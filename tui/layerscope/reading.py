@@ -1,4 +1,4 @@
-"""Reading all layers of an image, side by side on the cores there are."""
+"""Reads all layers of an image in parallel on the available cores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORTH_A_PROCESS = 512 << 20
 Reads = dict[int, ReadLayer]
 """Layers that were read, by number."""
 OnLayer = Callable[[int, ReadLayer], None]
-"""Told of each layer that was read: its number, and what it holds."""
+"""Called with each layer that was read: its number and content."""
 
 
 def read_layers(
@@ -38,13 +38,14 @@ def read_layers(
     cache: Cache | None = None,
     verify: bool = False,
 ) -> list[ReadLayer]:
-    """The tables of all layers, base first. Damage and absent layers become fatal problems. Raises CorruptLayer for too many.
+    """Read all layers and return their tables, base first. Damage becomes a fatal problem. Raises CorruptLayer for too many
+    layers.
 
-    The work is shared out to processes, for a walk over headers holds Python's lock. Seek points do not pass from one
-    process to another: where they are wanted, and where this process cannot be copied, decompressors run in threads.
-    `on_layer` is called in the thread that read the layer, so by several at once; in processes it is not. What `cache` knows
-    is not read, and has no seek points. With `verify`, every byte that is stored is hashed, and a digest that it should have
-    and does not is a problem; what the cache knows was hashed when it was kept.
+    The work is divided among processes, because walking over headers holds Python's lock. Seek points cannot be passed between
+    processes: if they are wanted, or if this process cannot be forked, decompressors run in threads. `on_layer` is called in
+    the thread that read the layer, so by several at once; not if processes read. Layers in `cache` are not read, and have no
+    seek points. With `verify`, every stored byte is hashed, and a wrong digest is a problem; layers in the cache were hashed
+    when they were stored.
     """
     if len(image.layers) > LAYERS:
         raise CorruptLayer(f"{escape(image.reference)} lists {len(image.layers)} layers; more than {LAYERS} are absurd")
@@ -64,14 +65,14 @@ def read_layers(
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """What was asked of the reading of each layer."""
+    """The options for reading each layer."""
 
     cache: Cache | None
     keep_seek_points: bool
     verify: bool
 
     def reader(self, layer: StoredLayer) -> LayerReader:
-        """The layer's reader, behind the cache if there is one."""
+        """Return the layer's reader, behind the cache if there is one."""
         return layer.reader if self.cache is None else with_cache(layer.reader, self.cache, layer.digest or layer.diff_id)
 
     def options(self, layer: StoredLayer) -> ReadOptions:
@@ -79,7 +80,7 @@ class _How:
 
 
 def _find_known(layers: tuple[StoredLayer, ...], progress: Progress, how: _How, on_layer: OnLayer) -> Reads:
-    """The layers that need not be read: proving one in a file takes a hundredth of the time that reading it does."""
+    """Return the cached layers: verifying one takes a hundredth of the time that reading it does."""
     counter, known = _Counter(progress, list(layers)), {}
     for layer in layers:
         number = layer.number
@@ -99,7 +100,7 @@ def _read_all(layers: list[StoredLayer], counter: _Counter, how: _How, on_layer:
 
 
 def _read_in_threads(layers: list[StoredLayer], progress: Progress, how: _How, on_layer: OnLayer) -> Reads:
-    """The largest layers start first, so that no core is left with a big one at the end."""
+    """Read in threads, the largest layers first, so that no big one is left at the end."""
     from concurrent.futures import ThreadPoolExecutor
 
     counter = _Counter(progress, layers)
@@ -120,7 +121,7 @@ def _read_in_threads(layers: list[StoredLayer], progress: Progress, how: _How, o
 
 
 def _read_in_processes(layers: list[StoredLayer], progress: Progress, how: _How) -> Reads:
-    """This process takes one share and copies of it the others; what a copy that died had to read is read here."""
+    """Read one share in this process and the others in forks; the share of a fork that died is read here."""
     mine, *others = _shares(layers, os.cpu_count() or 1)
     beside = [ForkedCall(partial(_read_all, share, _Counter(ignore, share), how)) for share in others]
     try:
@@ -136,7 +137,7 @@ def _read_in_processes(layers: list[StoredLayer], progress: Progress, how: _How)
 
 
 def _shares(layers: list[StoredLayer], count: int) -> list[list[StoredLayer]]:
-    """Each layer, those with most work first, to the share that has least so far."""
+    """Divide the layers: each, those with most work first, goes to the share that has least so far."""
     shares: list[list[StoredLayer]] = [[] for _ in range(min(count, len(layers)))]
     work = [0] * len(shares)
     for layer in layers:
@@ -152,13 +153,13 @@ def _read(layer: StoredLayer, counter: _Counter, how: _How) -> ReadLayer:
 
 
 def _checked(layer: StoredLayer, read: ReadLayer) -> ReadLayer:
-    """The same layer, with a problem where its bytes were hashed and are not what they should be."""
+    """Return the same layer with a problem if its bytes were hashed and have the wrong digest."""
     found = layer_problems(layer, read.hashes) if read.hashes else []
     return replace(read, table=replace(read.table, problems=(*read.table.problems, *found))) if found else read
 
 
 class _Counter:
-    """Adds up the stored bytes of `layers` that all readers got through; `is_cancelled` stops them at their next piece.
+    """Adds up the stored bytes of `layers` that all readers have passed; `is_cancelled` stops them at their next piece.
 
     `out_of` are all layers when others are read elsewhere: progress is shown as if those kept pace.
     """
@@ -172,7 +173,7 @@ class _Counter:
         self.is_cancelled = False
 
     def of(self, number: int) -> Callable[[int], None]:
-        """Counts the bytes of one layer."""
+        """Return a callback that counts the bytes of one layer."""
         stage = f"reading layer {number} of {self._count}"
 
         def add(length: int) -> None:

@@ -1,4 +1,4 @@
-"""Suggestions for what somebody who made a typing mistake may have meant."""
+"""Suggestions after typing mistakes."""
 
 from __future__ import annotations
 

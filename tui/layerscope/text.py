@@ -1,4 +1,4 @@
-"""Text from images, made safe to show: no control character of an image reaches a terminal, a log or a report."""
+"""Escaping of text from images, so that no control character reaches a terminal, a log or a report."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
 def escape(text: str | bytes) -> str:
-    r"""Printable `text`: what could act on a terminal or cannot be seen becomes an escape, all else stays.
+    r"""Escape what could act on a terminal or is invisible; everything else in `text` stays.
 
     `\xNN` is always one byte: an ASCII control character, or a byte that is not UTF-8 (also as a `surrogateescape` character).
-    `\uNNNN` and `\UNNNNNNNN` are code points: C1 controls, bidi and zero-width characters, separators, unassigned and
-    private ones, other lone surrogates. A backslash stays as it is, so the result is for reading, not for parsing.
+    `\uNNNN` and `\UNNNNNNNN` are code points: C1 controls, bidi and zero-width characters, separators, unassigned and private
+    ones, other lone surrogates. A backslash stays as it is, so the result is for reading, not for parsing.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formatting and parsing of sizes, percentages, counts and times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _POWERS = " kmgtpe"
 
 
 def size_text(size: int) -> str:
-    """Bytes in decimal units with three digits, as docker prints them: `1.02 GB`, `315 MB`, `12 B`."""
+    """Format bytes in decimal units with three digits, as docker prints them: `1.02 GB`, `315 MB`, `12 B`."""
     if abs(size) < 1000:
         return f"{size} B"
     value, unit = float(size), 0
@@ -26,9 +26,9 @@ def size_text(size: int) -> str:
 
 
 def parse_size(text: str) -> int | None:
-    """Read `20MB` and `300k` (decimal, as Docker prints them), `1.5 GiB` (binary) or a plain number of bytes, in any case.
+    """Parse `20MB` and `300k` (decimal, as Docker prints them), `1.5 GiB` (binary) or a plain number of bytes, in any case.
 
-    None for anything else. The number may be larger than 64 bits hold.
+    Returns None for anything else. The number may be larger than 64 bits hold.
     """
     match = _SIZE.fullmatch(text.strip()) if len(text) <= LONGEST_SIZE else None
     if match is None:
@@ -37,19 +37,19 @@ def parse_size(text: str) -> int | None:
 
 
 def percent_text(share: float) -> str:
-    """A share as a percentage that never rounds up to 100% nor down to 0%: `62.8%`, `99.9%`."""
+    """Format a share as a percentage that never rounds up to 100% or down to 0%: `62.8%`, `99.9%`."""
     if share in (0.0, 1.0):
         return f"{share:.0%}"
     return f"{min(max(100 * share, 0.1), 99.9):.1f}%"
 
 
 def count_text(count: int, noun: str) -> str:
-    """`1 file`, `1,802 files`."""
+    """Format a count with its noun: `1 file`, `1,802 files`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def bar(share: float, width: int, *, is_ascii: bool = False) -> str:
-    """A bar of at most `width` cells for a share from 0 to 1, in eighths of a cell; `#` where only ASCII will do."""
+    """Draw a bar of at most `width` cells for a share from 0 to 1, in eighths of a cell; `#` in ASCII."""
     share = min(max(share, 0.0), 1.0)
     if is_ascii:
         return "#" * max(round(share * width), int(share > 0))
@@ -58,7 +58,7 @@ def bar(share: float, width: int, *, is_ascii: bool = False) -> str:
 
 
 def utc_text(mtime: int, form: str = "%Y-%m-%d %H:%M") -> str:
-    """Format seconds since 1970 in UTC, so that reports are the same everywhere; as a number where no calendar has them."""
+    """Format seconds since 1970 in UTC, so that reports are the same everywhere; as a number if no calendar has them."""
     try:
         return time.strftime(form, time.gmtime(mtime))
     except (OverflowError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Do an image's bytes hash to what its documents say? Each blob against its digest, its unpacked bytes against its diff_id."""
+"""Checks an image's bytes: each blob against its digest, its unpacked bytes against its diff_id."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ AT_ONCE = 2
 
 
 def verify(image: Image, *, progress: Progress) -> list[Check]:
-    """Check the manifest, the config and every layer, in order; a damaged or absent layer is a check that failed, a foreign
-    one is noted.
+    """Check the manifest, the config and every layer, in order; a damaged or absent layer is a failed check, a foreign one
+    is noted.
 
     Each blob is read once, in bounded memory, two layers at a time.
     """
@@ -33,13 +33,13 @@ def verify(image: Image, *, progress: Progress) -> list[Check]:
 
 
 def exit_code(checks: Iterable[Check]) -> int:
-    """1 when anything is proved to be wrong, else 2 when anything could not be read, else 0."""
+    """Return 1 when a check failed, else 2 when anything could not be read, else 0."""
     failed = [check for check in checks if not check.ok]
     return 1 if any(not check.is_unread for check in failed) else 2 if failed else 0
 
 
 class _Watch:
-    """Adds up what all layers got through; raises in every thread once `stopped` is set."""
+    """Adds up the progress of all layers; raises in every thread once `stopped` is set."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self.stopped = Event()
@@ -55,7 +55,7 @@ class _Watch:
 
 
 def _stated_checks(image: Image) -> list[Check]:
-    """What the documents themselves show to be wrong: counts, sizes, and what leads to them."""
+    """Check the documents themselves: counts, sizes, and the indexes that lead to them."""
     found = [problem for problem in image.problems if problem.is_doubt]
     return [Check("image", "", "", ok=False, note=problem.text, is_unread=problem.is_fatal) for problem in found]
 

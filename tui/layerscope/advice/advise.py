@@ -8,13 +8,9 @@ from layerscope.advice.advice import Advice, Fix
 from layerscope.advice.dockerfile.history_step import instruction_text, read_steps
 from layerscope.advice.dockerfile.mapping import Mapping, map_layers
 from layerscope.advice.dockerfile.stages import find_dockerfile, read_dockerfile
-from layerscope.advice.fixes.build_context import find_repositories
-from layerscope.advice.fixes.caches import find_caches
-from layerscope.advice.fixes.databases import find_databases
-from layerscope.advice.fixes.duplicates import find_live_duplicates
+from layerscope.advice.fixes.buried import find_removed, find_replaced, find_rewritten, find_shadowed
 from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin
-from layerscope.advice.fixes.removed import find_removed, find_replaced, find_shadowed
-from layerscope.advice.fixes.rewritten import find_rewritten
+from layerscope.advice.fixes.leftovers import find_caches, find_databases, find_live_duplicates, find_repositories
 from layerscope.analysis import Analysis
 from layerscope.text import escape
 
@@ -30,7 +26,7 @@ FINDERS = (
     find_shadowed,
     find_live_duplicates,
 )
-"""In this order: a byte belongs to the first that explains it."""
+"""Finders of fixes, in order: a byte belongs to the first one that explains it."""
 UNMAPPED = Mapping({}, {}, None, is_recognized=False)
 
 
@@ -55,7 +51,7 @@ def _name(path: Path, root: Path) -> str:
 def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:
     if mapping.is_recognized:
         return ()
-    return (f"The image's history does not look like {escape(name)}, so layers are named and no lines.",)
+    return (f"The image's history does not match {escape(name)}, so fixes name layers instead of lines.",)
 
 
 def _fixes(analysis: Analysis, mapping: Mapping) -> tuple[Fix, ...]:

@@ -24,9 +24,8 @@ from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import KeyContext, keymap_of, keys_with
 from layerscope.app.terminal import Terminal
 from layerscope.app.widgets.footer import key_text
-from layerscope.rows.order import Order
-from layerscope.settings.remembered import Remembered, recall, remember
-from layerscope.settings.settings import Settings
+from layerscope.settings.settings import Order, Settings
+from layerscope.settings.state import SavedState, recall, remember
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
@@ -264,7 +263,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             self._remember(theme)
 
     def _remember(self, theme: str = "") -> None:
-        remember(Remembered(sort=self._order.value, theme=theme or recall().theme))
+        remember(SavedState(sort=self._order.value, theme=theme or recall().theme))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """List in the palette everything that keys do here, and Textual's own commands."""

@@ -54,7 +54,7 @@ class Terminal:
 
     @property
     def colors(self) -> ColorSystem:
-        """The color system to convert the colors of a theme to."""
+        """Return the color system to convert the colors of a theme to."""
         if self.has_few_colors:
             return ColorSystem.STANDARD
         return ColorSystem.TRUECOLOR if self.has_all_colors else ColorSystem.EIGHT_BIT
@@ -73,7 +73,7 @@ class Terminal:
 
     @property
     def filters(self) -> list[LineFilter]:
-        """The filters to apply to every line before it is drawn."""
+        """Return the filters to apply to every line before it is drawn."""
         return [_Colorless()] * self.has_no_color + [_PlainAscii()] * self.is_ascii
 
 

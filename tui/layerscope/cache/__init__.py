@@ -1,20 +1,19 @@
-"""The index cache: tables of layers, kept in the user's cache directory from run to run. Never contents of files.
+"""The layer cache: tables of layers, stored in the user's cache directory from run to run. Never contents of files.
 
-Which table may be shown for which bytes (nothing here believes what an image says of itself):
+Which table may be used for which bytes (an image's own statements prove nothing):
 
-- A layer in a file (archive, layout) is found by the digest that its image states (its diff_id where it states no other),
-  and then proved: a fingerprint over
-  all its stored bytes has to be the one of the bytes that the table was read from. A table is a function of its stored
-  bytes and of our code alone, so a proved table is the table, whatever else the image claims. The fingerprint is
-  xxh3_128 with a seed drawn for each kept file and readable by nobody else, so no archive can be made to fit; it costs a
-  hundredth of inflating the same bytes. sha256 would say the same at ten times the cost, and the diff_id could only be
-  believed or inflated for.
-- A layer in an engine is found by its diff_id alone, for engines check that when they load, pull or commit a layer. What
-  came through an engine's API is kept only where its unpacked bytes have that sha256, so another engine that lies cannot
-  put its table in the place of an honest one's. What was read in an engine's own storage carries ids of another kind and is
-  shown for nothing else: who can write there has won anyway.
-- What is noted of an engine's image is found by its id, and noted only where that id is the hash of what is noted.
-- The two never meet: what was read from a file is not shown for an engine's layer, nor the other way round.
+- A layer in a file (archive, layout) is looked up by the digest that its image states (its diff_id if there is no other),
+  and then verified: the fingerprint of all its stored bytes must equal that of the bytes from which the table was read. A
+  table depends only on the stored bytes and this program, so a verified table is right, whatever else the image claims. The
+  fingerprint is xxh3_128 with a random seed for each cached file that only the user can read, so nobody can build an archive
+  that matches; it takes a hundredth of the time of inflating. sha256 would take ten times as long, and the diff_id can be
+  checked only by inflating.
+- A layer in an engine is looked up by its diff_id alone, because engines check that when they load, pull or commit a layer.
+  What an engine's API sends is cached only if its unpacked bytes have that sha256, so an engine that lies cannot replace the
+  table of another one's layer. What was read in an engine's own storage has ids of another kind and is used for nothing
+  else: an attacker who can write there needs no cache.
+- A note about an engine's image is looked up by its id, and stored only if that id is the hash of the note's content.
+- The two are never mixed: a table read from a file is not used for an engine's layer, nor the other way round.
 
-Nothing here raises: what cannot be kept, found or made sense of is absent.
+Nothing here raises: what cannot be stored, found or decoded is absent.
 """

@@ -1,20 +1,26 @@
-"""Layers that are read from the cache when they are in it, and kept when they were not."""
+"""Readers that take layers from the cache if they are in it, and store them if not; bytes in files must match a fingerprint."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
-from layerscope.cache.cache import Cache
-from layerscope.cache.key import IdKind
-from layerscope.cache.stored import find_stored, keep_stored
-from layerscope.layers.blob import OnBytes
+from layerscope.cache.cache import Cache, is_keepable
+from layerscope.cache.directory import STORED, CacheKey, IdKind
+from layerscope.cache.format import PassingHash
+from layerscope.layers.blob import Blob, OnBytes
+from layerscope.layers.compression.streams import Compression, compression_of, unpacked_limit
 from layerscope.layers.content import LayerContent
 from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.protocol import LayerReader, ReadOptions
 from layerscope.layers.readers.stored import BlobReader
 from layerscope.oci.digest import Digest
+from layerscope.progress import ignore
+
+WORTH_KEEPING = 256 << 10
+"""The least stored bytes of a compressed layer for which a cache lookup is faster than inflating it (1 ms)."""
 
 
 def with_cache(reader: LayerReader, cache: Cache, stated: Digest | None) -> LayerReader:
@@ -23,7 +29,7 @@ def with_cache(reader: LayerReader, cache: Cache, stated: Digest | None) -> Laye
 
 
 class _Cached:
-    """What a cached reader leaves to the `reader` behind the cache."""
+    """The parts of a cached reader that it delegates to the `reader` behind the cache."""
 
     __slots__ = ()
 
@@ -31,7 +37,7 @@ class _Cached:
 
     @property
     def stored_bytes(self) -> int:
-        """The other reader's: a report says the same with and without the cache."""
+        """Return the other reader's count, so that a report is the same with and without the cache."""
         return self.reader.stored_bytes
 
     @property
@@ -59,11 +65,11 @@ class _Cached:
         return self.reader.unreadable
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """The other reader's content. It gets a table that it may not have made itself."""
+        """Return the other reader's content, for a table that may be from the cache."""
         return self.reader.content(read)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
-        """The other reader's."""
+        """Return the other reader's hashes."""
         return self.reader.hashes(algorithms, on_bytes)
 
 
@@ -71,8 +77,8 @@ class _Cached:
 class CachedReader(_Cached):
     """Puts the cache before a slow reader of a layer that an engine keeps.
 
-    `ids` is what the other reader's tables hold; `usable` are other kinds that will do, too. The layers of one image have to be
-    of one kind, so readers that are mixed name the same.
+    `ids` is the kind of ids in the other reader's tables; `usable` are other acceptable kinds. The layers of one image must
+    have one kind, so all readers of an image name the same.
     """
 
     reader: LayerReader
@@ -82,14 +88,14 @@ class CachedReader(_Cached):
     usable: tuple[IdKind, ...] = ()
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:  # noqa: ARG002
-        """The cached table."""
+        """Return the cached table."""
         known = self.cache.find(self.diff_id, (self.ids, *self.usable), layer=layer)
         if known is not None:
             on_bytes(self.stored_bytes)
         return known
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """The cached table, or else the other reader's, which is then kept."""
+        """Return the cached table, or else the other reader's, which is then cached."""
         known = self.known(options, layer=layer, on_bytes=on_bytes)
         if known is not None:
             return known
@@ -100,19 +106,68 @@ class CachedReader(_Cached):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedBlobReader(_Cached):
-    """Puts the cache before the reader of a blob, of which the image states the digest `stated`, stored or unpacked."""
+    """Puts the cache before the reader of a blob for which the image states the digest `stated`, stored or unpacked."""
 
     reader: BlobReader
     cache: Cache
     stated: Digest
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        """The cached table, if the stored bytes are those that it was read from."""
+        """Return the cached table, if the stored bytes match its fingerprint."""
         blob, hash_with = self.reader.blob, options.hash_with
         found = find_stored(self.cache, blob, self.stated, layer=layer, on_bytes=on_bytes, hash_with=hash_with)
         return None if found is None else self.reader.judged(found, layer)
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """Read the blob and keep the table, which does not depend on how many bytes are stated."""
+        """Read the blob and cache the table, which does not depend on the stated size."""
         reading = partial(self.reader.read_stored, options, layer=layer)
         return self.reader.judged(keep_stored(self.cache, self.reader.blob, self.stated, reading, on_bytes), layer)
+
+
+def find_stored(
+    cache: Cache,
+    blob: Blob,
+    digest: Digest | None,
+    *,
+    layer: int,
+    on_bytes: OnBytes = ignore,
+    hash_with: Algorithms | None = None,
+) -> ReadLayer | None:
+    """Look up the layer of these stored bytes and verify all of them. `digest` is what the image states for them, stored or
+    unpacked.
+
+    Returns None, too, if they unpack to more than LAYERSCOPE_MAX_UNPACKED now allows, or if hashes are needed (`hash_with`)
+    that were not stored; stored hashes are those of these very bytes. There are no seek points: contents are found by unpacking
+    from the start.
+    """
+    if digest is None or not _is_worth_keeping(blob):
+        return None
+    kept = cache.load(CacheKey(digest, STORED), layer)
+    if kept is None or kept.fingerprint is None or kept.read.table.unpacked_bytes > unpacked_limit(blob.size):
+        return None
+    hashes = kept.read.hashes
+    if hash_with is not None and (hashes is None or not hashes.are_of(hash_with)):
+        return None
+    if not kept.fingerprint.fits(blob, on_bytes):
+        return None
+    # Without `hash_with` a report says the same whether the cache was filled by the gate or not.
+    return kept.read if hash_with is not None else replace(kept.read, hashes=None)
+
+
+def keep_stored(
+    cache: Cache, blob: Blob, digest: Digest | None, reader: Callable[..., ReadLayer], on_bytes: OnBytes
+) -> ReadLayer:
+    """Read a blob by `reader(on_bytes=...)` and cache the result if reading was slow: a plain tar is read as fast as it is
+    verified.
+    """
+    if cache.trouble or digest is None or not _is_worth_keeping(blob):
+        return reader(on_bytes=on_bytes)
+    passing = PassingHash(blob, on_bytes)
+    read = reader(on_bytes=passing.take)
+    if is_keepable(read):
+        cache.store(CacheKey(digest, STORED), read, passing.fingerprint())
+    return read
+
+
+def _is_worth_keeping(blob: Blob) -> bool:
+    return blob.size >= WORTH_KEEPING and compression_of(blob.read(0, 4)) is not Compression.NONE

@@ -15,12 +15,12 @@ import click
 from layerscope.errors import NotFound
 
 BUILDERS = ("docker", "podman")
-ELSEWHERE = "as with --output, --push or a builder of its own"
+ELSEWHERE = "as with --output, --push or a separate builder"
 HELP = frozenset({"-h", "--help"})
 
 
 class _Verbatim(click.Command):
-    """A command that passes everything behind its own leading option on to the engine, as typed."""
+    """A command that passes everything after its own leading option on to the engine, as typed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `--` before the engine's arguments: click would handle a `--help` among them itself."""

@@ -54,7 +54,7 @@ CONFIG_FILE = "layerscope.toml"
     "--dockerfile",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Say which of its lines to change; default: a Dockerfile in this directory.",
+    help="Name the lines of FILE to change; default: a Dockerfile in this directory.",
 )
 @click.option("--print-config", is_flag=True, help="Print all rules in force and where each is set; check nothing.")
 @click.option("--init", "is_init", is_flag=True, help="Write layerscope.toml with limits just above IMAGE's present figures.")
@@ -66,8 +66,8 @@ CONFIG_FILE = "layerscope.toml"
 @platform_option
 @engine_options
 def ci(reference: str | None, platform: str | None, base: str | None, **options: Any) -> int:
-    """Check IMAGE against rules. Exit code 0: passed, 1: a rule is broken, 2: the image could not be judged, being damaged,
-    contradictory or incomplete.
+    """Check IMAGE against rules. Exit code 0: passed, 1: a rule is broken, 2: the image could not be judged
+    because it is damaged, contradictory or incomplete.
 
     Rules come from layerscope.toml, [tool.layerscope] in pyproject.toml, .dive-ci, variables such as LAYERSCOPE_MAX_SIZE,
     and flags; later ones override earlier ones. `layerscope IMAGE --ci` does the same, and so does `layerscope IMAGE` with
@@ -110,7 +110,7 @@ def _init(reference: str, platform: str | None, base: str | None) -> int:
 
     place = given_flags().config_file or Path(CONFIG_FILE)
     if os.path.lexists(place):
-        raise WouldOverwrite(f"{escape(str(place))} exists already; remove it first, or name another file with --config FILE")
+        raise WouldOverwrite(f"{escape(str(place))} already exists; remove it first, or name another file with --config FILE")
     analysis = analyze_image(reference, platform, base, is_judged=True)
     refuse_doubt(analysis)
     write_bytes(str(place), first_config_text(analysis).encode())
@@ -156,7 +156,7 @@ def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
         return advise(analysis, dockerfile)
     try:
         return advise(analysis, found)
-    except BadDockerfile as error:  # nobody asked for it, so the image is judged all the same
+    except BadDockerfile as error:  # it was found, not named, so the image is judged without it
         advice = advise(analysis, None)
         return replace(advice, notes=(*advice.notes, f"{error}."))
 
@@ -198,5 +198,5 @@ def _baseline_bytes(name: str) -> bytes:
     except (OSError, ValueError):
         return b""
     if len(raw) > MAX_FILE:
-        raise BadSettings(f"{escape(name)}: not a baseline, being longer than {MAX_FILE >> 20} MiB")
+        raise BadSettings(f"{escape(name)}: not a baseline: it is longer than {MAX_FILE >> 20} MiB")
     return raw

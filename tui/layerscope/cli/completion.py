@@ -1,4 +1,4 @@
-"""`layerscope completion`, and what shells are offered for IMAGE: files, also behind `layer:`, `oci:` and other prefixes."""
+"""`layerscope completion`, and what shells offer for IMAGE: files, also after `layer:`, `oci:` and other prefixes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_LISTED = 1000
 
 
 def complete_image(_ctx: click.Context, _parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
-    """Let the shell complete a file name; behind a prefix list the files, except in bash, which splits words at colons."""
+    """Let the shell complete a file name; after a prefix list the files, except in bash, which splits words at colons."""
     from layerscope.sources.location import PREFIXES
 
     prefix = next((each for each in PREFIXES if incomplete.startswith(each)), "")

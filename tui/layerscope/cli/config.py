@@ -29,7 +29,7 @@ def config(*, only_path: bool, only_check: bool) -> None:
     from layerscope.settings.places import settings_path
 
     if only_path and only_check:
-        raise UsageError("--path and --check cannot go together")
+        raise UsageError("--path and --check cannot be combined")
     if only_path:
         click.echo(os.fsencode(settings_path()))
     elif only_check:

@@ -43,36 +43,36 @@ def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_
     from layerscope.sources.listing.known_waste import recall_waste
 
     with Progress() as progress:
-        catch = recall_waste(
+        all_images = recall_waste(
             open_cache(),
             find_images(references, stdin=sys.stdin.buffer, engine_options=chosen_engine_options(), progress=progress),
         )
         if is_analyzed:
-            catch = _analyzed(catch, progress)
+            all_images = _analyzed(all_images, progress)
     code = 0
-    if catch.found and not is_json and not is_text and can_show_screen(*references):
-        code = _show_screen(catch.found, references)
+    if all_images.found and not is_json and not is_text and can_show_screen(*references):
+        code = _show_screen(all_images.found, references)
     else:
-        _write(catch, is_json=is_json)
-    for problem in catch.problems:
+        _write(all_images, is_json=is_json)
+    for problem in all_images.problems:
         click.echo(f"layerscope: {problem}", err=True)
-    return code or (2 if catch.problems else 0)
+    return code or (2 if all_images.problems else 0)
 
 
-def _analyzed(catch: FoundImages, progress: Watch) -> FoundImages:
+def _analyzed(all_images: FoundImages, progress: Watch) -> FoundImages:
     """Read every image. The waste of one that cannot be read stays unknown, and the reason becomes a problem."""
     from layerscope.errors import LayerscopeError
     from layerscope.sources.listing.known_waste import remember_waste
 
-    found, problems = [], list(catch.problems)
-    for number, each in enumerate(catch.found, 1):
+    found, problems = [], list(all_images.problems)
+    for number, each in enumerate(all_images.found, 1):
         try:
-            found.append(_with_waste(each, _Numbered(progress, number, len(catch.found))))
+            found.append(_with_waste(each, _Numbered(progress, number, len(all_images.found))))
         except LayerscopeError as error:
             found.append(each)
             problems.append(str(error))
     remember_waste(open_cache(), [each.facts for each in found])
-    return replace(catch, found=found, problems=problems)
+    return replace(all_images, found=found, problems=problems)
 
 
 class _Numbered:
@@ -100,15 +100,15 @@ def _waste_of(each: FoundImage, progress: Watch, cache: Cache | None) -> int | N
     return analyze(contents).waste.wasted_bytes if contents.is_complete else None
 
 
-def _write(catch: FoundImages, *, is_json: bool) -> None:
+def _write(all_images: FoundImages, *, is_json: bool) -> None:
     from layerscope.families.figures import LayerUsage
     from layerscope.report.images.families import families_json, families_text
 
-    ledger = LayerUsage.of(each.facts for each in catch.found)
+    usage = LayerUsage.of(each.facts for each in all_images.found)
     if is_json:
-        sys.stdout.buffer.write(families_json(ledger, [each.reference for each in catch.found], catch.problems))
-    elif catch.found or not catch.problems:
-        sys.stdout.write(families_text(ledger, output_style()))
+        sys.stdout.buffer.write(families_json(usage, [each.reference for each in all_images.found], all_images.problems))
+    elif all_images.found or not all_images.problems:
+        sys.stdout.write(families_text(usage, output_style()))
     sys.stdout.flush()
 
 

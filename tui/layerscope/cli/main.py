@@ -182,7 +182,7 @@ def _meant_command(arguments: list[str]) -> str:
 
 def _system_sentence(error: OSError | MemoryError) -> str:
     if isinstance(error, MemoryError):
-        return "out of memory: this image needs more than there is"
+        return "out of memory: this image needs more than is available"
     return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
 
 

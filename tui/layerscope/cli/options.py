@@ -125,7 +125,7 @@ base_option = click.option(
 )
 json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 layer_option = click.option(
-    "--layer", type=click.IntRange(min=1), metavar="N", help="Show the state after layer N; default: the last."
+    "--layer", type=click.IntRange(min=1), metavar="N", help="The state after layer N; default: the last layer."
 )
 
 

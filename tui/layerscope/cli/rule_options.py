@@ -50,7 +50,9 @@ def _note_flag(context: click.Context, parameter: click.Parameter, value: object
 def rule_options(command: Command) -> Command:
     """Add a flag for each rule, and dive's three; `given_flags` reads them."""
     for name in reversed(DIVE_KEYS):
-        option = click.option(f"--{name}", metavar="LIMIT", expose_value=False, callback=_note_flag, help="dive's own rule.")
+        option = click.option(
+            f"--{name}", metavar="LIMIT", expose_value=False, callback=_note_flag, help="The rule of that name in dive."
+        )
         command = option(command)
     for name, (metavar, words) in reversed(TABLES.items()):
         repeatable = click.option(

@@ -103,7 +103,7 @@ def _check_reference(reference: str) -> None:
 
 
 def read_keys_from_terminal(*references: str | None) -> None:
-    """If an image comes from standard input, put the terminal on descriptor 0, where Textual reads keys.
+    """Put the terminal on descriptor 0, where Textual reads keys, if an image comes from standard input.
 
     `sys.stdin` keeps reading the image.
     """

@@ -1,1 +1,1 @@
-"""Two images, or two builds of one, held against each other."""
+"""Comparison of two images, or of two builds of one."""

@@ -1,4 +1,4 @@
-"""The builds of an image that is built again and again: when there is a new one, and when it is whole."""
+"""Watches an image that is rebuilt again and again: detects new builds, and when they are complete."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from layerscope.errors import LayerscopeError
 from layerscope.text import escape
 
 INTERVAL = 0.5
-"""Seconds between two looks; what is seen must stay the same for one of them before it is read."""
+"""Seconds between two polls; an image must stay the same for one of them before it is read."""
 LOOKS = 10
-"""How often what cannot be read is looked at again before it counts as damaged and not as still being written."""
+"""How often an unreadable image is tried again before it counts as damaged, not as still being written."""
 
 Build = Analysis | LayerscopeError | OSError
 """A new build, or why it cannot be read."""
@@ -20,9 +20,10 @@ Build = Analysis | LayerscopeError | OSError
 
 @dataclass(frozen=True, slots=True)
 class Builds:
-    """`fingerprint` changes when the image does and is None while it is not there; `read` reads all of it.
+    """The successive builds of an image. `fingerprint` changes when the image does and is None while there is none; `read`
+    reads it.
 
-    `pause` waits for so many seconds. Whoever does not want to wait any more raises in it.
+    `pause` waits for so many seconds; it raises to end the watching.
     """
 
     fingerprint: Callable[[], object]
@@ -30,9 +31,9 @@ class Builds:
     pause: Callable[[float], object]
 
     def first(self, read: Callable[[], Analysis]) -> tuple[object, Analysis]:
-        """What there is now, by `read`, and its fingerprint; if it is being written, what there is in the end.
+        """Return the present build, from `read`, and its fingerprint; waits while it is being written.
 
-        Raises what `read` raises for what stays as it is.
+        Raises whatever `read` raises for an unreadable image that stays as it is.
         """
         while True:
             seen = self.fingerprint()
@@ -47,7 +48,7 @@ class Builds:
             self._settled(seen)
 
     def after(self, seen: object) -> Iterator[Build]:
-        """Every further build that is whole, and for one that stays unreadable the reason, once. Ends never."""
+        """Yield every further complete build, or once the reason for one that stays unreadable. Never ends."""
         while True:
             seen = self._settled(seen)
             build = self._whole(seen)
@@ -55,7 +56,7 @@ class Builds:
                 yield build
 
     def _settled(self, seen: object) -> object:
-        """Wait for another fingerprint that stays."""
+        """Wait for another fingerprint that stays the same."""
         before = seen
         while True:
             self.pause(INTERVAL)
@@ -65,7 +66,9 @@ class Builds:
             before = now
 
     def _whole(self, seen: object) -> Build | None:
-        """The build with that fingerprint; None where it is another meanwhile: then it was still being written."""
+        """Read the build with that fingerprint; None if the fingerprint changed meanwhile, because it was still being
+        written.
+        """
         build: Build
         try:
             build = self.read()
@@ -81,7 +84,7 @@ class Builds:
         return None if self._changes(seen) else build
 
     def _changes(self, seen: object) -> bool:
-        """Whether it becomes another within some looks."""
+        """Tell whether the fingerprint changes within a few polls."""
         for _ in range(LOOKS):
             self.pause(INTERVAL)
             if self.fingerprint() != seen:

@@ -1,32 +1,75 @@
-"""What one image has that another has not: layers by diff_id, and files as a container sees them."""
+"""Comparison of two images: layers by diff_id, and files as a container sees them, where a hard link is its content."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
 
 import numpy as np
 import numpy.typing as npt
 
 from layerscope.analysis import Analysis
-from layerscope.compare.entries import Aspect, compare_entries
+from layerscope.layers.content_ids import COMPUTED, recorded_kind
 from layerscope.layers.table import Kind
 from layerscope.tree.nodes import Ints
-from layerscope.tree.tree import Change, Longs, View
+from layerscope.tree.tree import Change, Longs, Tree, View
 
 Nodes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+class Aspect(IntFlag):
+    """A property that may differ. The numbers are bits of the `aspects` column."""
+
+    KIND = 1
+    SIZE = 2
+    CONTENT = 4
+    TARGET = 8
+    DEVICE = 16
+    MODE = 32
+    OWNER = 64
+    XATTRS = 128
+    TIME = 256
+    LINKS = 512
+    """The same content, but under one inode with other names. Only a layer's own comparison has it."""
+
+    @property
+    def words(self) -> list[str]:
+        """Return the names of all bits that are set, in lower case."""
+        return [aspect.name.lower() for aspect in Aspect if aspect in self and aspect.name]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedEntries:
+    """Entries `left` of `old` and `right` of `new`, side by side, by their numbers among those of all layers (int64).
+
+    `aspects` is what differs (uint16, bits of Aspect); `is_uncompared` marks files of equal size of which at least one cannot
+    be read.
+    """
+
+    old: Analysis
+    new: Analysis
+    left: Longs
+    right: Longs
+    aspects: npt.NDArray[np.uint16]
+    is_uncompared: Mask
+
+    def has(self, aspects: Aspect) -> Mask:
+        """Return which pairs differ in at least one of these aspects."""
+        return np.asarray(self.aspects & np.uint16(aspects), bool)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """`old` against `new`. The columns are of the paths that differ after the last layers, the most bytes first.
+    """The comparison of `old` and `new`. The columns are of the paths that differ after the last layers, the most bytes
+    first.
 
     `change` is a Change (uint8), never UNCHANGED; `aspects` what differs of a path that is in both (uint16, bits of
-    `compare.entries.Aspect`; KIND also where only one image has an entry of its own for a directory); `old_node` and
-    `new_node` are the path's nodes in the two trees, -1 where it is not seen (int64); `old_size` and `new_size` its content
-    bytes there (int64; directories have none).
-    `shared_layers` is the number of leading layers that both have. `directory_times` is the number of directories that differ
-    in their time alone, which are not among the rows: every build writes those anew; `uncompared` that of files of one size
-    that could not be compared.
+    `Aspect`; KIND also where only one image has an entry of its own for a directory); `old_node` and `new_node`
+    are the path's nodes in the two trees, -1 where it is not visible (int64); `old_size` and `new_size` its content bytes there
+    (int64; directories have none). `shared_layers` is the number of leading layers that both have. `directory_times` is the
+    number of directories that differ only in their time, which are not among the rows: every build writes new ones;
+    `uncompared` that of files of equal size that could not be compared.
     """
 
     old: Analysis
@@ -45,7 +88,7 @@ class Comparison:
         return len(self.change)
 
     def path(self, row: int) -> bytes:
-        """The path that a row is about."""
+        """Return the path of a row."""
         node = int(self.new_node[row])
         if node >= 0:
             return self.new.tree.nodes.paths[node]
@@ -53,27 +96,27 @@ class Comparison:
 
     @property
     def content_grown(self) -> int:
-        """How many content bytes more the new image has."""
+        """Return the content bytes of the new image minus those of the old one."""
         return self.new.waste.content_bytes - self.old.waste.content_bytes
 
     @property
     def wasted_grown(self) -> int:
-        """How many wasted bytes more the new image has."""
+        """Return the wasted bytes of the new image minus those of the old one."""
         return self.new.waste.wasted_bytes - self.old.waste.wasted_bytes
 
     def count(self, change: Change) -> int:
-        """How many paths differ so."""
+        """Count the paths with one of these changes."""
         return int(np.count_nonzero(self.change == change))
 
     def bytes_of(self, change: Change) -> int:
-        """Content bytes that are there more (REMOVED: less) because of paths that differ so."""
+        """Return the content bytes that paths with one of these changes add, or for REMOVED take away."""
         rows = self.change == change
         return abs(int(self.new_size[rows].sum()) - int(self.old_size[rows].sum()))
 
 
 def compare(old: Analysis, new: Analysis) -> Comparison:
-    """Hold two images against each other. A path is MODIFIED when its kind, size, content, mode, owner, link target, device
-    number, extended attributes or time differs; contents of one size are read where their identity is not known.
+    """Compare two images. A path is MODIFIED when its kind, size, content, mode, owner, link target, device number, extended
+    attributes or time differs; contents of equal size are read where their identity is not known.
     """
     before, after = _last_view(old), _last_view(new)
     pairs = _matched(before, after)
@@ -106,7 +149,7 @@ def compare(old: Analysis, new: Analysis) -> Comparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PathDifferences:
-    """What differs of paths that are in both images."""
+    """The differences of paths that are in both images."""
 
     aspects: npt.NDArray[np.uint16]
     directory_times: int
@@ -114,7 +157,7 @@ class _PathDifferences:
 
 
 def _aspects(old: Analysis, new: Analysis, left: Ints, right: Ints) -> _PathDifferences:
-    """Of pairs of entries that are seen in both; a directory that no entry names differs from one that has an entry."""
+    """Compare pairs of visible entries; a directory that no entry names differs from one that has an entry."""
     aspects = np.where((left < 0) != (right < 0), np.uint16(Aspect.KIND), np.uint16(0))
     rows = np.flatnonzero((left >= 0) & (right >= 0))
     pairs = compare_entries(old, new, left[rows], right[rows])
@@ -137,7 +180,7 @@ def _shared_layers(old: Analysis, new: Analysis) -> int:
 
 
 def _matched(before: View, after: View) -> Nodes:
-    """Shape (n, 2): the nodes of each path that is seen in either, -1 where it is not; without the root."""
+    """Return the nodes of each path that is visible in either image, shape (n, 2): -1 where it is not; without the root."""
     old_nodes, new_nodes = (np.flatnonzero(view.is_visible[1:]) + 1 for view in (before, after))
     old_paths = {before.tree.nodes.paths[node]: node for node in old_nodes.tolist()}
     new_paths = after.tree.nodes.paths
@@ -151,3 +194,83 @@ def _sizes(view: View, nodes: Nodes) -> Longs:
     there = nodes >= 0
     sizes[there] = view.size[nodes[there]]
     return sizes
+
+
+def compare_entries(old: Analysis, new: Analysis, left: Longs | Ints, right: Longs | Ints) -> PairedEntries:
+    """Compare entries pair by pair. Contents of equal size are read where their identity is not known."""
+    pairs = PairedEntries(
+        old, new, left.astype(np.int64), right.astype(np.int64), np.zeros(len(left), np.uint16), np.zeros(len(left), bool)
+    )
+    if len(left):
+        _mark_content(pairs)
+        _mark_metadata(pairs)
+    return pairs
+
+
+IS_OTHER = Aspect.KIND | Aspect.SIZE | Aspect.CONTENT | Aspect.TARGET | Aspect.DEVICE
+"""Aspects that make a path a different thing."""
+
+
+METADATA = Aspect.MODE | Aspect.OWNER | Aspect.XATTRS
+
+
+def origins(tree: Tree, entries: Longs) -> Longs:
+    """Return the entry with the content of each one: a hard link's target; a broken hard link is its own."""
+    found = tree.origin[entries]
+    return np.where(found >= 0, found, entries)
+
+
+def _mark_content(pairs: PairedEntries) -> None:
+    mine, theirs = pairs.old.tree.entries, pairs.new.tree.entries
+    left, right = origins(pairs.old.tree, pairs.left), origins(pairs.new.tree, pairs.right)
+    kind = mine.kind[left]
+    is_other_kind = kind != theirs.kind[right]
+    _mark(pairs, Aspect.KIND, is_other_kind)
+    _mark(pairs, Aspect.SIZE, ~is_other_kind & (mine.size[left] != theirs.size[right]))
+    compared = np.flatnonzero((pairs.aspects == 0) & (kind == Kind.FILE) & (mine.size[left] > 0))
+    compared = compared[~_is_of_one_layer(pairs.old, pairs.new, left[compared], right[compared])]
+    is_same, is_known = _same_contents(pairs.old, pairs.new, left[compared], right[compared])
+    pairs.aspects[compared[is_known & ~is_same]] |= np.uint16(Aspect.CONTENT)
+    pairs.is_uncompared[compared[~is_known]] = True
+    # Links and devices are few, so they go one by one.
+    for row in np.flatnonzero(~is_other_kind & ((kind == Kind.SYMLINK) | (kind == Kind.HARDLINK))).tolist():
+        if mine.links[int(left[row])] != theirs.links[int(right[row])]:
+            pairs.aspects[row] |= np.uint16(Aspect.TARGET)
+    for row in np.flatnonzero(~is_other_kind & ((kind == Kind.CHAR) | (kind == Kind.BLOCK))).tolist():
+        if pairs.old.tree.device_of(int(left[row])) != pairs.new.tree.device_of(int(right[row])):
+            pairs.aspects[row] |= np.uint16(Aspect.DEVICE)
+
+
+def _mark_metadata(pairs: PairedEntries) -> None:
+    old, new, left, right = pairs.old.tree, pairs.new.tree, pairs.left, pairs.right
+    mine, theirs = old.entries, new.entries
+    _mark(pairs, Aspect.MODE, mine.mode[left] != theirs.mode[right])
+    _mark(pairs, Aspect.OWNER, (mine.uid[left] != theirs.uid[right]) | (mine.gid[left] != theirs.gid[right]))
+    _mark(pairs, Aspect.TIME, mine.mtime[left] != theirs.mtime[right])
+    if old.xattrs or new.xattrs:
+        rows = zip(left.tolist(), right.tolist(), strict=True)
+        differs = [old.xattrs_of(one) != new.xattrs_of(other) for one, other in rows]
+        _mark(pairs, Aspect.XATTRS, np.array(differs, bool))
+
+
+def _mark(pairs: PairedEntries, aspect: Aspect, differs: Mask) -> None:
+    pairs.aspects[differs] |= np.uint16(aspect)
+
+
+def _is_of_one_layer(old: Analysis, new: Analysis, left: Longs, right: Longs) -> Mask:
+    """Return which pairs are the same entry of a layer that both images have: their contents need no comparison."""
+    numbers = {layer.diff_id: index for index, layer in enumerate(new.image.layers, 1) if layer.diff_id is not None}
+    partner = np.array([0, *(numbers.get(layer.diff_id, 0) if layer.diff_id else 0 for layer in old.image.layers)], np.int64)
+    layer, other = partner[old.tree.entry_layer[left]], new.tree.entry_layer[right]
+    row = left - np.array(old.contents.stack.first)[old.tree.entry_layer[left] - 1]
+    return np.asarray((layer == other) & (row == right - np.array(new.contents.stack.first)[other - 1]), bool)
+
+
+def _same_contents(old: Analysis, new: Analysis, left: Longs, right: Longs) -> tuple[Mask, Mask]:
+    """Return, for files of equal size above 0, whether their contents are the same, and whether that is known."""
+    mine, theirs = old.tree.entries.content_id[left], new.tree.entries.content_id[right]
+    kinds = recorded_kind(mine)
+    hashed = np.flatnonzero((kinds == COMPUTED) | (kinds != recorded_kind(theirs)))
+    mine[hashed], theirs[hashed] = old.identity.hashes(left[hashed]), new.identity.hashes(right[hashed])
+    is_known = mine.any(axis=1) & theirs.any(axis=1)
+    return np.asarray((mine == theirs).all(axis=1), bool), np.asarray(is_known, bool)

@@ -1,4 +1,4 @@
-"""Why two images of the same layers are not the same image: their configs, histories, and how the layers are stored."""
+"""Differences between images with the same layers: in their configs, histories, and how the layers are stored."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from layerscope.layers.compression.streams import Compression
 
 _HISTORY = "history"
 _SETTINGS = ("config", "container_config")
-"""Objects whose own fields are told apart: what a container is started with."""
+"""Objects whose fields are compared one by one: the settings that start a container."""
 _PAIRS = frozenset({"Env", "Labels", "ExposedPorts", "Volumes"})
-"""Fields of those whose keys are told, too."""
+"""Fields of those objects whose keys are named, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredOtherwise:
-    """A layer of both images, by number, whose stored bytes are not the same though its tar is."""
+    """A layer of both images, by number, whose stored bytes differ although its tar is the same."""
 
     number: int
     old: Compression | None
@@ -30,10 +30,10 @@ class StoredOtherwise:
 
 @dataclass(frozen=True, slots=True)
 class DocumentDifference:
-    """What differs between two images besides their layers' tars. Texts are as the documents have them: escape them.
+    """The differences between two images besides their layers' tars. Texts are as the documents have them: escape them.
 
-    `fields` name fields of the config such as `created` or `config.Env (PATH, HOME)`; `history` the steps, from 1, of which
-    any text differs; `is_history_longer` whether one has more steps; `stored` the layers that are stored in another way.
+    `fields` name fields of the config such as `created` or `config.Env (PATH, HOME)`; `history` the steps, from 1, in which any
+    text differs; `is_history_longer` whether one has more steps; `stored` the layers that are stored in another way.
     `has_same_config` and `has_same_manifest` say whether the digests are the same; the latter also where neither is known.
     """
 
@@ -46,7 +46,7 @@ class DocumentDifference:
 
 
 def has_same_layers(old: Analysis, new: Analysis) -> bool:
-    """Whether both images have the same layers, by diff_id."""
+    """Tell whether both images have the same layers, by diff_id."""
     return all(pair.state is LayerState.SHARED for pair in pair_layers(old, new))
 
 
@@ -84,7 +84,7 @@ def _differing(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
 
 
 def _named(field: str, old: Any, new: Any) -> str:
-    """A field with the keys in it that differ, where it is a list of settings."""
+    """Name a field, with the keys that differ if it is a list of settings."""
     if field not in _PAIRS:
         return field
     keys = sorted(_differing(_settings(old), _settings(new)))
@@ -92,7 +92,7 @@ def _named(field: str, old: Any, new: Any) -> str:
 
 
 def _settings(value: Any) -> dict[str, Any]:
-    """`NAME=value` lines and objects alike."""
+    """Return a mapping for either `NAME=value` lines or an object."""
     if isinstance(value, dict):
         return value
     pairs = (str(item).partition("=") for item in value or ())

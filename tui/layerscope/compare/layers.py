@@ -1,4 +1,4 @@
-"""The layers of two images side by side, and why a layer that both have by its instruction is not the same."""
+"""The layers of two images side by side, and why a layer with the same instruction differs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.analysis import Analysis
-from layerscope.compare.entries import IS_OTHER, METADATA, Aspect, Mask, PairedEntries, compare_entries, origins
+from layerscope.compare.comparison import IS_OTHER, METADATA, Aspect, Mask, PairedEntries, compare_entries, origins
 from layerscope.layers.table import LayerTable
 from layerscope.sources.image import StoredLayer
-from layerscope.tree.tree import Change, Longs
+from layerscope.tree.tree import Change
 
 MOST_ALIGNED = 2000
 """Layers that are aligned by their instructions: Docker stops at 127."""
 
 
 class LayerState(StrEnum):
-    """Whether both images have a layer: the same one by diff_id, or another of the same instruction or place."""
+    """The relation of a layer to the other image: the same by diff_id, changed (same instruction or place), or only in one."""
 
     SHARED = "shared"
     CHANGED = "changed"
@@ -31,7 +31,7 @@ class LayerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PairedLayer:
-    """A layer of `old` beside one of `new`, by number; None where there is no such."""
+    """A layer of `old` beside one of `new`, by number; None where there is none."""
 
     old: int | None
     new: int | None
@@ -40,13 +40,13 @@ class PairedLayer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerDifference:
-    """What is different in a changed layer, as paths in the order of the new tar, then the old one.
+    """The differences within a changed layer, as paths in the order of the new tar, then the old one.
 
-    `times` differ in nothing else, `metadata` in mode, owner or xattrs and perhaps times, `content` in what they are or hold;
-    `unknown` have one size, and a content that could not be compared; `links` hold the same, but are hard links of other names.
-    `hidden` were seen below and are hidden by one image's layer alone; `markers` are the whiteouts and opaque directories that
-    stand in one tar only, whether they hide anything or not. `both` are the paths of both layers, each one's entries side by
-    side in `pairs`.
+    `times` differ only in their time, `metadata` in mode, owner or xattrs and perhaps times, `content` in kind or content;
+    `unknown` have equal sizes, and contents that could not be compared; `links` have equal contents, but are hard links of
+    other names. `hidden` were visible below and are hidden by one image's layer alone; `markers` are the whiteouts and opaque
+    directories that are in one tar only, whether they hide anything or not. `both` are the paths of both layers, each one's
+    entries side by side in `pairs`.
     """
 
     added: tuple[bytes, ...]
@@ -64,12 +64,12 @@ class LayerDifference:
 
     @property
     def is_only_times(self) -> bool:
-        """Whether a build that kept times would have given the same layer."""
+        """Tell whether a build that kept times would have made the same layer."""
         return bool(self.times) and not self._has_others
 
     @property
     def is_nothing(self) -> bool:
-        """Whether only the tar itself is written differently: another order, other headers."""
+        """Tell whether only the tar itself differs: another order, other headers."""
         return not self.times and not self._has_others
 
     @property
@@ -79,13 +79,13 @@ class LayerDifference:
 
     @property
     def idle_markers(self) -> tuple[bytes, ...]:
-        """The markers that make no difference to what is seen."""
+        """Return the markers that make no difference to what is visible."""
         return tuple(
             marker for marker in self.markers if not any(path == marker or _is_below(path, marker) for path in self.hidden)
         )
 
     def aspects_of(self, paths: tuple[bytes, ...]) -> Aspect:
-        """All that differs on any of these paths, which both layers have."""
+        """Return everything that differs on any of these paths, which both layers have."""
         wanted = set(paths)
         rows = [row for row, path in enumerate(self.both) if path in wanted]
         return Aspect(int(np.bitwise_or.reduce(self.pairs.aspects[rows], initial=0)))
@@ -96,14 +96,14 @@ def _is_below(path: bytes, directory: bytes) -> bool:
 
 
 def pair_layers(old: Analysis, new: Analysis) -> list[PairedLayer]:
-    """Layers in order, those of one image alone among them where they stand."""
+    """Pair the layers in order; those of one image alone stay at their place."""
     mine, theirs = old.image.layers, new.image.layers
     pairs = _aligned([_said(layer) for layer in mine], [_said(layer) for layer in theirs])
     return [PairedLayer(left, right, _state(old, new, left, right)) for left, right in pairs]
 
 
 def _said(layer: StoredLayer) -> tuple[str, str]:
-    """What the history says of a layer: of tools without Dockerfiles only the comment tells one from another."""
+    """Return a layer's text in the history: for tools without Dockerfiles only the comment distinguishes layers."""
     return (layer.history.created_by, layer.history.comment) if layer.history else ("", "")
 
 
@@ -117,7 +117,7 @@ def _state(old: Analysis, new: Analysis, left: int | None, right: int | None) ->
 
 
 def _aligned(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> Iterator[tuple[int | None, int | None]]:
-    """Numbers from 1, side by side: equal instructions, then by place what stands between equal ones."""
+    """Pair numbers, from 1: equal instructions first, then what lies between equal ones by place."""
     if max(len(old), len(new)) > MOST_ALIGNED:
         blocks = [("replace", 0, len(old), 0, len(new))]
     else:
@@ -129,7 +129,7 @@ def _aligned(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> Iterator
 
 
 def layer_difference(old: Analysis, new: Analysis, pair: PairedLayer) -> LayerDifference:
-    """What differs in a layer that both images have; contents of one size are compared, and read where they are not known."""
+    """Compare a layer that both images have; contents of equal size are compared, and read where they are not known."""
     assert pair.old is not None, "a changed layer is in both"
     assert pair.new is not None, "a changed layer is in both"
     sides = _Side(old, pair.old), _Side(new, pair.new)
@@ -178,19 +178,19 @@ class _Side:
 
     @property
     def first(self) -> int:
-        """The number of the layer's first entry among those of all layers."""
+        """Return the number of the layer's first entry among those of all layers."""
         return self.analysis.contents.stack.first[self.number - 1]
 
     def rows(self) -> dict[bytes, int]:
-        """Path -> its last row."""
+        """Return the last row of each path."""
         return {path: row for row, path in enumerate(self.table.entries.paths.tolist())}
 
     def markers(self) -> set[tuple[bool, bytes]]:
-        """Whether it is an opaque directory, and the path."""
+        """Return the markers: whether each is an opaque directory, and its path."""
         return {*((False, path) for path in self.table.whiteouts), *((True, path) for path in self.table.opaques)}
 
     def hidden(self) -> list[bytes]:
-        """The paths that were seen below the layer and are not seen with it, without those below others of them."""
+        """Return the topmost paths that were visible below the layer and are not visible with it."""
         view = self.analysis.tree.view(self.number)
         is_removed = view.change == Change.REMOVED
         nodes = self.analysis.tree.nodes
@@ -198,19 +198,19 @@ class _Side:
         return [nodes.paths[node] for node in tops.tolist()]
 
     def shows(self, path: bytes) -> bool:
-        """Whether a path is seen with the layer on top."""
+        """Tell whether a path is visible with the layer on top."""
         node = self.analysis.tree.nodes.find(path)
         return node is not None and bool(self.analysis.tree.view(self.number).is_visible[node])
 
 
 def _hidden_once(old: _Side, new: _Side) -> tuple[bytes, ...]:
-    """What one layer hides that is still seen in the other image after its layer."""
+    """Return what one layer hides that is still visible in the other image after its layer."""
     found = [path for side, other in ((old, new), (new, old)) for path in side.hidden() if other.shows(path)]
     return tuple(sorted(found))
 
 
 def _classes(pairs: PairedEntries) -> npt.NDArray[np.uint8]:
-    """What differs most of each pair, as an index of _CLASSES."""
+    """Return the greatest difference of each pair, as an index of _CLASSES."""
     classes = np.full(len(pairs.left), _SAME, np.uint8)
     classes[pairs.has(Aspect.TIME)] = _TIMES
     classes[pairs.has(Aspect.LINKS)] = _LINKS
@@ -221,13 +221,11 @@ def _classes(pairs: PairedEntries) -> npt.NDArray[np.uint8]:
 
 
 def _is_linked_otherwise(pairs: PairedEntries) -> Mask:
-    """Which pairs show the same content under one inode with other names, of those that both layers have."""
-    first = [_first_names(origins(each.tree, entries)) for each, entries in ((pairs.old, pairs.left), (pairs.new, pairs.right))]
-    return np.asarray((first[0] != first[1]) & ~pairs.has(IS_OTHER), bool)
-
-
-def _first_names(contents: Longs) -> Longs:
-    """For each row the first one with the same content."""
-    _, first, group = np.unique(contents, return_index=True, return_inverse=True)
-    names: Longs = first[group.reshape(-1)] if len(contents) else contents
-    return names
+    """Return which pairs, of those that both layers have, show the same content as hard links of other names."""
+    names = []
+    for analysis, entries in ((pairs.old, pairs.left), (pairs.new, pairs.right)):
+        contents = origins(analysis.tree, entries)
+        _, first, group = np.unique(contents, return_index=True, return_inverse=True)
+        # For each row the first one with the same content.
+        names.append(first[group.reshape(-1)] if len(contents) else contents)
+    return np.asarray((names[0] != names[1]) & ~pairs.has(IS_OTHER), bool)

@@ -115,7 +115,7 @@ def _limit(key: str, text: str, node: yaml.Node) -> float | int | None:
 
 
 def _rules_node(root: yaml.Node | None) -> yaml.MappingNode | None:
-    """Find the mapping below `rules`; None where there is none. What other keys hold is dive's affair."""
+    """Find the mapping below `rules`; None if there is none. Other keys are ignored."""
     top = _mapping(root, "a file of rules")
     found = [(key, value) for key, value in _items(top) if key.value.lower() == "rules"]
     if len(found) > 1:
@@ -164,7 +164,7 @@ def _merged(value: yaml.Node) -> list[yaml.MappingNode]:
 
 
 def _text(node: yaml.Node) -> str | None:
-    """A value as YAML has it, made text as dive does; None where nothing is written."""
+    """Convert a YAML value to text as dive does; None if nothing is written."""
     if not isinstance(node, yaml.ScalarNode):
         raise _bad(node, "a value is a number or a word")
     text = str(node.value)

@@ -21,7 +21,7 @@ from layerscope.layers.table import Kind, LayerTable, Strings
 
 WHITEOUT = b".wh."
 VANISHING = b".wh..wh.."
-"""Measured: names that start so are not in dive's tree at all."""
+"""Prefix of names that dive's tree leaves out (measured)."""
 UNSIGNED = 1 << 64
 BATCH = 1 << 13
 """Paths handled at a time as Python objects."""
@@ -31,7 +31,9 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class DiveFigures:
-    """`user_wasted_percent` is a ratio, as in dive's own rules: 0.1 is 10 %. `note`: sentences on what is odd, or empty."""
+    """dive's figures. `user_wasted_percent` is a ratio, as in dive's own rules: 0.1 is 10 %. `note`: sentences on oddities,
+    or empty.
+    """
 
     efficiency_score: float
     inefficient_bytes: int
@@ -41,7 +43,7 @@ class DiveFigures:
 
 
 def dive_figures(tables: Sequence[LayerTable]) -> DiveFigures:
-    """dive's efficiencyScore, inefficientBytes, userWastedPercent and sizeBytes of these layers, base first."""
+    """Return dive's efficiencyScore, inefficientBytes, userWastedPercent and sizeBytes of these layers, base first."""
     paths = _number(tables)
     records = _Records.of(len(paths.parent))
     lower = _Lower.of(paths)
@@ -58,7 +60,7 @@ def dive_figures(tables: Sequence[LayerTable]) -> DiveFigures:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """The nodes one layer's tar names, as path numbers: entries, whiteouts under their own name, and opaque directories."""
+    """The paths in one layer's tar, as numbers: entries, whiteouts under their own name, and opaque directories."""
 
     path: Numbers
     size: Numbers
@@ -94,7 +96,9 @@ def _number(tables: Sequence[LayerTable]) -> _Paths:
 
 
 def _names(table: LayerTable, numbers: defaultdict[bytes, int]) -> _Names:
-    """Of an opaque marker dive's tree has the directory only; it comes first, so that the directory's own entry replaces it."""
+    """Number the paths of a layer. An opaque marker counts as its directory, first, so that the directory's own entry
+    replaces it.
+    """
     entries = table.entries
     omitted = [other for other in table.omitted if not other.path.rpartition(b"/")[2].startswith(VANISHING)]
     markers = [*table.opaques, *map(_with_prefix, table.whiteouts), *(other.path for other in omitted)]
@@ -111,13 +115,13 @@ def _names(table: LayerTable, numbers: defaultdict[bytes, int]) -> _Names:
 
 
 def _each(strings: Strings) -> Iterator[bytes]:
-    """All strings, a batch at a time: a million at once would take 100 MB."""
+    """Yield all strings, a batch at a time: a million at once would take 100 MB."""
     batches = (strings.offsets[start : start + BATCH + 1] for start in range(0, len(strings), BATCH))
     return chain.from_iterable(Strings(strings.buffer, offsets).tolist() for offsets in batches)
 
 
 def _close(numbers: defaultdict[bytes, int], parents: list[Numbers]) -> None:
-    """Number the parents of all paths after those that `parents` is of, and theirs."""
+    """Number the parents of all paths that have none yet, and their parents in turn."""
     known = sum(map(len, parents))
     while fresh := list(islice(numbers, known, None)):
         known += len(fresh)
@@ -127,7 +131,7 @@ def _close(numbers: defaultdict[bytes, int], parents: list[Numbers]) -> None:
 
 
 def _markers(tables: Sequence[LayerTable], numbers: Iterable[bytes]) -> list[bytes]:
-    """Paths whose last name starts with `.wh.`: the whiteouts, and directories so called that other names lie in."""
+    """Return the paths whose last name starts with `.wh.`: whiteouts, and directories of such a name."""
     known = [path for table in tables for path in (*table.whiteouts, *table.opaques)]
     known += [other.path for table in tables for other in table.omitted]
     if any(_may_hold(table.entries.paths, WHITEOUT) for table in tables) or any(WHITEOUT in path for path in known):
@@ -136,7 +140,7 @@ def _markers(tables: Sequence[LayerTable], numbers: Iterable[bytes]) -> list[byt
 
 
 def _may_hold(strings: Strings, part: bytes) -> bool:
-    """Whether `part` is in the strings' bytes, be it across two of them."""
+    """Tell whether `part` is in the strings' bytes, perhaps across two of them."""
     return strings.buffer.find(part, int(strings.offsets[0]), int(strings.offsets[-1])) >= 0
 
 
@@ -152,9 +156,9 @@ def _without_prefix(path: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _DiveLayer:
-    """The tree dive makes of one layer: each node once, without the root.
+    """The tree that dive makes of one layer: each node once, without the root.
 
-    A parent that nothing names is there too, without a size, and for dive it is no directory.
+    A parent without an entry is there too, without a size, and dive does not count it as a directory.
     """
 
     path: Numbers
@@ -165,7 +169,7 @@ class _DiveLayer:
     takes_own: Mask
 
     def pick(self, rows: Mask) -> _DiveLayer:
-        """Only these nodes."""
+        """Return only these nodes."""
         return _DiveLayer(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 
@@ -190,7 +194,7 @@ def _layer(paths: _Paths, names: _Names) -> _DiveLayer:
 
 @dataclass(frozen=True, slots=True)
 class _Records:
-    """What dive keeps of each path. One that was met (a failed visit counts) but never visited has -1 for its smallest size."""
+    """dive's record of each path. A path met (a failed visit counts) but never visited has -1 for its smallest size."""
 
     smallest: Numbers
     total: Numbers
@@ -199,25 +203,25 @@ class _Records:
 
     @classmethod
     def of(cls, length: int) -> _Records:
-        """Records of `length` paths that were not met yet."""
+        """Return records of `length` paths that were not met yet."""
         total, visits = np.zeros((2, length), np.int64)
         return cls(np.full(length, np.iinfo(np.int64).max), total, visits, np.zeros(length, bool))
 
     def add(self, path: Numbers, size: Numbers) -> None:
-        """One visit each; no path twice."""
+        """Add one visit to each path; no path twice."""
         self.smallest[path] = np.minimum(self.smallest[path], size)
         self.total[path] += size
         self.visits[path] += 1
         self.is_met[path] = True
 
     def smallest_sum(self) -> int:
-        """-1 for each path that was met and never visited, as dive has it."""
+        """Return the sum of smallest sizes, with dive's -1 for each path that was met and never visited."""
         never = self.is_met & (self.visits == 0)
         return int(self.smallest[self.visits > 0].sum()) - int(never.sum())
 
 
 def _visit(paths: _Paths, layer: _DiveLayer, lower: _Lower, records: _Records) -> bool:
-    """Add a layer's leaves to the records. False when dive stops at a whiteout of a path that it cannot find."""
+    """Add a layer's leaves to the records. Returns False when dive stops at a whiteout of a path that it cannot find."""
     leaves = layer.pick(layer.is_leaf)
     markers, files = leaves.pick(leaves.hides >= 0), leaves.pick(leaves.hides < 0)
     is_found, removed = lower.look_up(markers.hides)
@@ -234,7 +238,7 @@ def _visit(paths: _Paths, layer: _DiveLayer, lower: _Lower, records: _Records) -
 
 
 def _order(path: bytes) -> bytes:
-    """Sorts paths as dive walks leaves: name by name, so that `a-b` comes after all of `a/`."""
+    """Return the order in which dive walks leaves: name by name, so that `a-b` comes after all of `a/`."""
     return path.replace(b"/", b"\0")
 
 
@@ -245,9 +249,9 @@ def _is_before(paths: _Paths, path: Numbers, stop: int) -> Mask:
 
 @dataclass(frozen=True, slots=True)
 class _Lower:
-    """The layers so far, stacked as dive does: only those paths that a whiteout may ask for, in depth-first order.
+    """The layers so far, stacked as dive does: only those paths that a whiteout may need, in depth-first order.
 
-    `place` is a path's position here, -1 if nobody asks. What lies at or below a hidden path is `place` up to `end`.
+    `place` is a path's position here, -1 if no whiteout needs it. What lies at or below a hidden path is `place` up to `end`.
     """
 
     place: Numbers
@@ -258,7 +262,7 @@ class _Lower:
 
     @classmethod
     def of(cls, paths: _Paths) -> _Lower:
-        """Nothing stacked yet."""
+        """Return the empty stack."""
         hidden = np.unique(paths.hides[paths.hides >= 0])
         asked = [(_order(paths.texts[number]), number) for number in np.flatnonzero(_is_below(paths.parent, hidden)).tolist()]
         asked.sort()
@@ -270,7 +274,9 @@ class _Lower:
         return cls(place, end, is_present, is_directory, np.zeros(len(asked), np.int64))
 
     def look_up(self, path: Numbers) -> tuple[Mask, Numbers]:
-        """Whether each hidden path is there, and the bytes its removal counts: a whole directory's, 0 of anything else."""
+        """Return whether each hidden path exists, and the bytes its removal counts: all of a directory's, 0 for anything
+        else.
+        """
         if not len(path):
             return np.zeros(0, bool), path
         place = self.place[path]
@@ -279,13 +285,15 @@ class _Lower:
         return self.is_present[place], removed
 
     def stack(self, layer: _DiveLayer) -> None:
-        """Put a layer on top, siblings by name as dive does: `.wh.-x` comes after `-x` and takes its own layer's away too."""
+        """Put a layer on top, siblings by name as dive does: `.wh.-x` comes after `-x` and so removes its own layer's `-x`,
+        too.
+        """
         self._remove(layer.hides[layer.hides >= 0])
         self.add(layer)
         self._remove(layer.hides[layer.takes_own])
 
     def add(self, layer: _DiveLayer) -> None:
-        """Paths that are there already get the new size and kind, and keep what is below them."""
+        """Add paths; existing ones get the new size and kind, and keep what is below them."""
         nodes = layer.pick((layer.hides < 0) & (self.place[layer.path] >= 0))
         place = self.place[nodes.path]
         self.is_present[place], self.is_directory[place], self.size[place] = True, nodes.is_directory, nodes.size
@@ -300,7 +308,7 @@ class _Lower:
 
 
 def _is_below(parent: Numbers, tops: Numbers) -> Mask:
-    """Which paths are one of `tops` or lie below one: each round looks twice as far up."""
+    """Return which paths are one of `tops` or lie below one: each round looks twice as far up."""
     is_below = np.zeros(len(parent), bool)
     is_below[tops] = True
     above = parent
@@ -311,7 +319,7 @@ def _is_below(parent: Numbers, tops: Numbers) -> Mask:
 
 
 def _figures(records: _Records, tables: Sequence[LayerTable], abandoned: list[int]) -> DiveFigures:
-    """The ratios as Go computes them: two integers made floats, then divided."""
+    """Compute the ratios as Go does: two integers converted to floats, then divided."""
     smallest, total = records.smallest_sum(), int(records.total.sum())
     layer_bytes = [int(table.entries.size.sum()) + sum(other.size for other in table.omitted) for table in tables]
     wasted = int(records.total[records.visits > 1].sum()) % UNSIGNED

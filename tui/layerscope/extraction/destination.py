@@ -16,7 +16,7 @@ from layerscope.text import escape
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 NO_HARD_LINK = {errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS}
-"""What a file system answers that cannot make this hard link."""
+"""Error numbers of file systems that cannot make a hard link."""
 MAX_OPEN = 200
 """Directories kept open: a tree is written nearly in its own order, so that most are found open."""
 
@@ -44,7 +44,7 @@ class Destination:
 
     @property
     def longest_name(self) -> int:
-        """Bytes in the longest name that can be written here."""
+        """Return the bytes of the longest name that can be written here."""
         return os.fpathconf(self._root, "PC_NAME_MAX")
 
     def shown(self, path: bytes) -> str:
@@ -96,7 +96,7 @@ class Destination:
         """Yield a temporary name next to `path`, and its directory's descriptor.
 
         What was made under that name becomes `path` when all went well, else nothing of it stays. Raises FileExistsError when
-        `path` is there and not to be overwritten, be it since a moment ago; a directory never is.
+        `path` is there and not to be overwritten, perhaps created just now; a directory never is.
         """
         parent, name = split(path)
         directory = os.dup(self.directory(parent))

@@ -104,7 +104,7 @@ def check_names(selection: Selection, longest: int) -> None:
     too_long = np.flatnonzero(lengths > longest)
     if len(too_long):
         shown = selection.source(int(too_long[0]) + 1)
-        raise CannotWrite(f"{shown[:200]}… has a name of {lengths[too_long[0]]} bytes, where {longest} is the most there is")
+        raise CannotWrite(f"{shown[:200]}… has a name of {lengths[too_long[0]]} bytes; at most {longest} are possible")
 
 
 def check_room(selection: Selection, destination: Destination, *, overwrite: bool) -> None:
@@ -117,9 +117,9 @@ def check_room(selection: Selection, destination: Destination, *, overwrite: boo
     others = f", and so {'is' if len(found) == 2 else 'are'} {len(found) - 1:,} more" if len(found) > 1 else ""
     if not overwrite:
         hint = "" if blocked else " (--force replaces files)"
-        raise WouldOverwrite(f"{first} is already there{others}; nothing was written{hint}")
+        raise WouldOverwrite(f"{first} already exists{others}; nothing was written{hint}")
     kind = "directory" if selection.kind[found[0]] == Kind.DIRECTORY else "file"
-    raise CannotWrite(f"{first} is in the way of a {kind} and is never replaced by one{others}; nothing was written")
+    raise CannotWrite(f"{first} exists and cannot be replaced by a {kind}{others}; nothing was written")
 
 
 def _in_the_way(selection: Selection, destination: Destination) -> tuple[list[int], list[int]]:

@@ -1,1 +1,1 @@
-"""Images that share layers: the forest they make, and what each of them costs where a layer is kept once."""
+"""Images that share layers: how they build on each other, and what each one costs when every layer is stored once."""

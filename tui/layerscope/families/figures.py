@@ -1,23 +1,30 @@
-"""What each image costs where a layer is kept once: its own bytes, what it shares, what removing it frees."""
+"""The cost of each image when every layer is stored once (its own bytes, what it shares, what removing it frees), and its
+age.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 
 from layerscope.families.forest import Forest, grow
 from layerscope.sources.listing.facts import ImageFacts
 from layerscope.text import escape
 
+_STEPS = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600), ("min", 60))
+OLDEST = 150 * 365 * 86400
+"""The oldest time taken for a build's: reproducible builds state 1970, or year 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFigures:
-    """Bytes of one image: `size` is `own`, of layers that no other image has, and `shared`.
+    """Bytes of one image: `size` is `own`, of layers that no other image has, plus `shared`.
 
-    `freed` is what removing one of its names frees while all other names stay: its own bytes, or nothing before the last
-    name. `sharing` is the number of other images that it shares layers with, `carriers` the number of images that have all
-    of its layers, itself among them. `own_wasted` is the waste that the image below it does not have, None where not known.
+    `freed` is what removing one of its names frees while all other names stay: its own bytes, or nothing before the last name.
+    `sharing` is the number of other images that it shares layers with, `carriers` the number of images that have all of its
+    layers, itself among them. `own_wasted` is the waste that the image below it does not have, None where not known.
     """
 
     size: int
@@ -29,15 +36,15 @@ class ImageFigures:
 
     @property
     def shared(self) -> int:
-        """Bytes of layers that other images have, too."""
+        """Return the bytes of layers that other images have, too."""
         return self.size - self.own
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyTotals:
-    """Bytes of all images: `listed` adds up their sizes, `stored` every layer once.
+    """Bytes of all images: `listed` adds up their sizes, `stored` counts every layer once.
 
-    `prunable` is what removing all `dangling` images at once frees. `wasted` adds up what is known of `own_wasted`.
+    `prunable` is what removing all `dangling` images at once frees. `wasted` adds up the known `own_wasted`.
     """
 
     images: int
@@ -50,12 +57,12 @@ class FamilyTotals:
 
     @property
     def saved(self) -> int:
-        """Bytes that sharing saves."""
+        """Return the bytes that sharing saves."""
         return self.listed - self.stored
 
 
 class ImageOrder(Enum):
-    """What comes first: the biggest of one figure, or the first of the alphabet."""
+    """A sort order of images: by one figure, biggest first, or by name."""
 
     SIZE = "size"
     OWN = "own"
@@ -65,7 +72,7 @@ class ImageOrder(Enum):
 
 
 class LayerUsage:
-    """Who has which layer. Images are bits of one number a layer, so that 1,000 of them take milliseconds."""
+    """The images that have each layer. Images are bits of one number a layer, so that 1,000 of them take milliseconds."""
 
     def __init__(self, forest: Forest) -> None:
         self.forest = forest
@@ -84,11 +91,11 @@ class LayerUsage:
 
     @classmethod
     def of(cls, images: Iterable[ImageFacts], order: ImageOrder = ImageOrder.SIZE) -> LayerUsage:
-        """The ledger of these images, the biggest first."""
+        """Return the usage for these images, the biggest first."""
         return cls(grow(tuple(images))).ordered(order)
 
     def ordered(self, order: ImageOrder) -> LayerUsage:
-        """The same in another order; images keep their numbers."""
+        """Return the same in another order; images keep their numbers."""
         return LayerUsage(self.forest.ranked(lambda number: self._rank(number, order)))
 
     def _rank(self, number: int, order: ImageOrder) -> tuple[int, tuple[str, ...], int]:
@@ -111,14 +118,14 @@ class LayerUsage:
         )
 
     def _sharing(self, image: ImageFacts) -> int:
-        """The images that have any of its layers, itself too."""
+        """Return the images that have any of its layers, including itself."""
         bits = 0
         for layer in image.layers:
             bits |= self._users[layer.key]
         return bits
 
     def titles(self, number: int) -> tuple[str, ...]:
-        """What to call an image: its names, and where others have the same, its platform or else its place and id."""
+        """Return what to call an image: its names, and where others have the same, also its platform or its place and id."""
         image, titles = self.forest.images[number], self._titles[number]
         twins = self._twins[titles]
         if len(twins) == 1:
@@ -128,11 +135,11 @@ class LayerUsage:
         return (f"{titles[0]} ({escape(image.place or 'engine')} {image.id.short})", *titles[1:])
 
     def sharing(self, number: int) -> list[int]:
-        """The other images that have layers of this one."""
+        """Return the other images that have layers of this one."""
         return [other for other in _bits(self._sharing(self.forest.images[number])) if other != number]
 
     def images_below(self, number: int) -> tuple[int, ...]:
-        """The images at the nearest node below that has any: what this one was built on."""
+        """Return the images that this one was built on: those at the nearest node below that has any."""
         nodes = self.forest.nodes
         at = nodes[self.forest.node_of[number]].parent
         while at >= 0 and not nodes[at].images:
@@ -140,7 +147,7 @@ class LayerUsage:
         return nodes[at].images if at >= 0 else ()
 
     def _own_wasted(self, number: int) -> int | None:
-        """A content that a container does not see stays unseen above: the image's waste less that of the one below."""
+        """Return an image's waste minus that of the image below, whose hidden content stays hidden here."""
         images = self.forest.images
         wasted = images[number].wasted_bytes
         below = self.images_below(number)
@@ -150,20 +157,19 @@ class LayerUsage:
         return max(wasted - (known[0] or 0), 0) if known else None
 
     def size_to(self, node: int) -> int:
-        """Bytes of all layers up to a node's last."""
+        """Return the bytes of all layers up to a node's last."""
         node_facts = self.forest.nodes[node]
         image = self.forest.images[self.forest.images_from(node)[0]]
         return sum(self._sizes[key] for key in {layer.key for layer in image.layers[: node_facts.depth]})
 
     @property
     def layers(self) -> Iterator[tuple[str, int, list[int]]]:
-        """Each layer once: what its store keeps it by, its bytes, the numbers of the images that have it."""
+        """Yield each layer once: its key in the store, its bytes, the numbers of the images that have it."""
         for key, users in self._users.items():
             yield key, self._sizes[key], list(_bits(users))
 
     @property
     def totals(self) -> FamilyTotals:
-        """All images together."""
         images = self.forest.images
         dangling = sum(1 << number for number, image in enumerate(images) if image.is_dangling)
         return FamilyTotals(
@@ -177,7 +183,9 @@ class LayerUsage:
         )
 
     def _wasted(self) -> int | None:
-        """Waste on the disk, as far as it is known: each node's once, for images of the same layers waste the same."""
+        """Return the waste on the disk, as far as it is known: each node's once, because images of the same layers waste the
+        same.
+        """
         found = [
             next((self.figures[each].own_wasted for each in node.images if self.figures[each].own_wasted is not None), None)
             for node in self.forest.nodes
@@ -191,3 +199,19 @@ def _bits(bits: int) -> Iterator[int]:
         low = bits & -bits
         yield low.bit_length() - 1
         bits ^= low
+
+
+def age_text(created: str, now: float) -> str:
+    """Return, for example, `3 days` for an RFC 3339 time; empty if it is invalid or not a build's time."""
+    try:
+        moment = datetime.fromisoformat(created[:19]).replace(tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError):
+        return ""
+    seconds = now - moment
+    if moment <= 86400 or seconds < 0 or seconds > OLDEST:
+        return ""
+    for word, length in _STEPS:
+        count = int(seconds // length)
+        if count >= (1 if word in ("day", "hour", "min") else 2):
+            return f"{count} {word}" + ("s" if count > 1 else "")
+    return "now"

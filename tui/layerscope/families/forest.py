@@ -1,4 +1,4 @@
-"""Images as a forest: one stands above another when its layers begin with all layers of the other."""
+"""Images as a forest: an image's parent is the one whose layers are the beginning of its own."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from layerscope.sources.listing.facts import ImageFacts
 NOWHERE = -1
 
 Rank = Callable[[int], Any]
-"""What an image, by its number, is sorted by: the smallest first."""
+"""The sort key of an image, by its number; the smallest comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """Layers that images have in common, from the base up to `chain_id` (None for images without layers).
 
-    `images` are the numbers of those that have exactly these `depth` layers; where there are none, it is a trunk that
-    several images grow from. `parent` is the node below and `end` the one after the last above, as numbers in `Forest.nodes`.
+    `images` are the numbers of those that have exactly these `depth` layers; where there are none, the node is a trunk from
+    which several images branch. `parent` is the node below and `end` the one after the last above, as numbers in
+    `Forest.nodes`.
     """
 
     chain_id: Digest | None
@@ -34,27 +35,27 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """`nodes` are in depth-first order, so that what stands above a node is a slice: `nodes[node + 1 : node.end]`."""
+    """The nodes in depth-first order, so that everything built on a node is a slice: `nodes[node + 1 : node.end]`."""
 
     images: tuple[ImageFacts, ...]
     nodes: tuple[Node, ...]
 
     @cached_property
     def node_of(self) -> dict[int, int]:
-        """Each image's node, by their numbers."""
+        """Return the node of each image, by its number."""
         return {image: number for number, node in enumerate(self.nodes) for image in node.images}
 
     def images_from(self, node: int) -> list[int]:
-        """The images at a node and all that stand above it."""
+        """Return the images at a node and all that are built on it."""
         return [image for each in self.nodes[node : self.nodes[node].end] for image in each.images]
 
     def new_layers(self, node: int) -> int:
-        """Layers of a node that the one below it does not have."""
+        """Return the layers of a node that the one below it does not have."""
         parent = self.nodes[node].parent
         return self.nodes[node].depth - (self.nodes[parent].depth if parent != NOWHERE else 0)
 
     def ranked(self, rank: Rank) -> Forest:
-        """The same forest in another order: a family stands where the first of its images would."""
+        """Return the same forest in another order: a family is placed where its first image would be."""
         return grow(self.images, rank)
 
 
@@ -63,14 +64,14 @@ def _as_given(image: int) -> int:
 
 
 def grow(images: Sequence[ImageFacts], rank: Rank = _as_given) -> Forest:
-    """The forest of `images`, by default in their order."""
+    """Build the forest of `images`, by default in their order."""
     shape = _Shape(images)
     ordered = list(_depth_first(shape, _ranks(shape, rank)))
     return Forest(tuple(images), tuple(_nodes(shape, ordered, rank)))
 
 
 class _Shape:
-    """Which chain ids are nodes, and the node below each. A chain id says all that is below it, so it says where it is."""
+    """The chain ids that are nodes, and the node below each. A chain id identifies all layers up to it, and so its place."""
 
     def __init__(self, images: Sequence[ImageFacts]) -> None:
         self.images: dict[Digest | None, list[int]] = {}
@@ -90,7 +91,7 @@ class _Shape:
         self.images.setdefault(below, []).append(number)
 
     def _forks(self) -> list[Digest]:
-        """Where the ways of several images part."""
+        """Yield the chain ids after which several images differ."""
         ways: dict[Digest, int] = {}
         for below in self._below.values():
             if below is not None:
@@ -98,7 +99,7 @@ class _Shape:
         return [chain_id for chain_id, count in ways.items() if count > 1]
 
     def _node_below(self, chain_id: Digest | None) -> Digest | None:
-        """The nearest node below; None for a root. An image without layers is below nothing."""
+        """Return the nearest node below; None for a root. An image without layers is below nothing."""
         below = self._below.get(chain_id) if chain_id is not None else None
         while below is not None and below not in self._nodes:
             below = self._below[below]
@@ -106,7 +107,7 @@ class _Shape:
 
 
 def _ranks(shape: _Shape, rank: Rank) -> dict[Digest | None, Any]:
-    """The smallest rank of the images at and above each node."""
+    """Return the smallest rank of the images at and above each node."""
     ranks: dict[Digest | None, Any] = {}
     for chain_id, numbers in shape.images.items():
         best = min(map(rank, numbers))

@@ -10,11 +10,24 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from layerscope.errors import BadSettings, UsageError
-from layerscope.gate.config import ANYWHERE, CAUSES, WHERE, GateConfig, Limit, TableRule, Waiver
+from layerscope.gate.config import (
+    ANYWHERE,
+    CAUSES,
+    KEYS,
+    OFF,
+    PATH_KEYS,
+    RULE_KEYS,
+    TABLES,
+    WHERE,
+    GateConfig,
+    Key,
+    Limit,
+    TableRule,
+    Waiver,
+)
 from layerscope.gate.quantities import growth_of, named, size_of
-from layerscope.gate.rule_keys import KEYS, OFF, PATH_KEYS, RULE_KEYS, TABLES, Key
 from layerscope.gate.verdict import RuleSeverity
-from layerscope.search.patterns import glob
+from layerscope.search.query import glob
 from layerscope.suggestion import suggestion
 from layerscope.text import escape
 
@@ -28,7 +41,7 @@ def read_document(document: Mapping[str, Any], *, origin: str) -> GateConfig:
     """Read the rules in a decoded file. Raises BadSettings with a sentence that names the key but not the file."""
     unknown = next((key for key in document if key not in KEYS and key not in TABLES), None)
     if unknown is not None:
-        near = suggestion(unknown, [*KEYS, *TABLES]) or f"; there are {', '.join([*KEYS, *TABLES])}"
+        near = suggestion(unknown, [*KEYS, *TABLES]) or f"; allowed: {', '.join([*KEYS, *TABLES])}"
         raise BadSettings(f"unknown key `{_shown(unknown)}`{near}")
     return GateConfig(
         limits={key: _limit(KEYS[key], value, origin) for key, value in document.items() if key in KEYS},
@@ -90,7 +103,7 @@ class _Table:
     def __post_init__(self) -> None:
         for key in self.row:
             if key not in self.allowed:
-                near = suggestion(key, self.allowed) or f"; there are {', '.join(self.allowed)}"
+                near = suggestion(key, self.allowed) or f"; allowed: {', '.join(self.allowed)}"
                 raise BadSettings(f"unknown key `{_shown(key)}`{near}")
 
     def get(self, key: str, read: Callable[[object], _Value]) -> _Value:
@@ -138,7 +151,7 @@ _READERS = {"forbid": _forbid, "budget": _budget, "max-cause": _max_cause, "dire
 def _waiver(table: _Table, origin: str) -> Waiver:
     rule, path = table.get("rule", _rule), table.maybe("path", checked_glob, "")
     if path and rule not in PATH_KEYS:
-        raise BadSettings(f"`path`: {rule} is not about paths; without a path all of it is waived")
+        raise BadSettings(f"`path`: {rule} has no paths; leave `path` out to waive the whole rule")
     return Waiver(rule, path, table.get("reason", _reason), table.get("until", _day), origin)
 
 
@@ -155,15 +168,15 @@ def _choice(choices: Iterable[str], written: object) -> str:
 
 def _rule(written: object) -> str:
     if not isinstance(written, str) or written not in RULE_KEYS:
-        near = suggestion(str(written), RULE_KEYS) or f"; there are {', '.join(RULE_KEYS)}"
-        raise BadSettings(f"`{_shown(str(written))}` is no rule{near}")
+        near = suggestion(str(written), RULE_KEYS) or f"; allowed: {', '.join(RULE_KEYS)}"
+        raise BadSettings(f"`{_shown(str(written))}` is not a rule{near}")
     return written
 
 
 def _directory(written: object) -> str:
     path = checked_glob(written)
     if any(sign in path for sign in "*?["):
-        raise BadSettings(f"`{_shown(path)}` is a glob; growth is measured of a directory, such as /usr/lib")
+        raise BadSettings(f"`{_shown(path)}` is a glob; growth is measured for a directory, such as /usr/lib")
     return "/" + path.strip("/")
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from layerscope.dive.rule_limits import DEFAULTS, dive_limit
 from layerscope.errors import BadSettings
-from layerscope.gate.config import ANYWHERE, WHERE, GateConfig, Limit, TableRule, with_defaults
+from layerscope.gate.config import ANYWHERE, KEYS, PREFIX, WHERE, GateConfig, Limit, TableRule, with_defaults
 from layerscope.gate.config_document import checked_cause, checked_glob, read_document, read_limit
 from layerscope.gate.quantities import named, size_of
-from layerscope.gate.rule_keys import KEYS, PREFIX
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.settings.read import decode_toml
 from layerscope.suggestion import suggestion
@@ -22,7 +21,7 @@ FILE, PYPROJECT, DIVE_FILE = "layerscope.toml", "pyproject.toml", ".dive-ci"
 MAX_FILE = 1 << 20
 _OTHER_VARIABLES = ("LAYERSCOPE_MAX_UNPACKED",)
 _SHAPES = ("LAYERSCOPE_MAX_", "LAYERSCOPE_MIN_", "LAYERSCOPE_WASTED_")
-"""Variables that begin so are rules, or mistyped ones."""
+"""Beginnings of variables that are rules, or mistyped rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +88,9 @@ def dive_config(raw: bytes, *, origin: str) -> GateConfig:
 
     file = read_ci_file(raw)
     limits = {key: Limit(limit, origin) for key, limit in file.limits.items()}
-    notes = [f"{origin}: dive has no rule `{name}`, and takes no notice of it." for name in file.unknown]
+    notes = [f"{origin}: dive has no rule `{name}` and ignores it." for name in file.unknown]
     if file.is_followed:
-        notes.append(f"{origin}: a second YAML document follows the rules; dive takes no notice of it.")
+        notes.append(f"{origin}: a second YAML document follows the rules; dive ignores it.")
     return GateConfig(dive=_dive_defaults() | limits, notes=tuple(notes))
 
 
@@ -136,7 +135,7 @@ def _of_environment(environment: Mapping[str, str]) -> GateConfig:
             with named(variable):
                 limits[key.name] = read_limit(key, value, origin=variable)
         elif key is None and _looks_like_rule(variable, by_variable):
-            raise BadSettings(f"{escape(variable)} is no variable that layerscope knows{suggestion(variable, by_variable)}")
+            raise BadSettings(f"{escape(variable)} is not a variable that layerscope knows{suggestion(variable, by_variable)}")
     return GateConfig(limits=limits)
 
 

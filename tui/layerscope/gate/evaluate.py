@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 
 from layerscope.analysis import Analysis, Contents
 from layerscope.doubt import doubts
 from layerscope.gate.baseline import Baseline
-from layerscope.gate.config import GateConfig
+from layerscope.gate.config import GROWTH_KEYS, GateConfig
 from layerscope.gate.growth import growth_results
 from layerscope.gate.judge import Judge
-from layerscope.gate.rule_keys import GROWTH_KEYS
 from layerscope.gate.rules import dive_notes, dive_results, limit_results, table_results
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import RuleResult, Verdict
@@ -28,20 +28,23 @@ _LONGEST_PATH = 200
 def evaluate(analysis: Analysis, config: GateConfig, *, today: date, baseline: Baseline | None = None) -> Verdict:
     """Judge every rule. Without a baseline, growth rules become a doubt: they were asked for and cannot be judged."""
     judge = Judge(Subject(analysis), config.waive, today)
-    results = tuple(_unique(_results(judge, config, baseline)))
-    doubts = [*doubt_sentences(analysis), *judge.doubts, *_missing_baseline(config, baseline)]
+    results = tuple(
+        _unique(
+            chain(
+                limit_results(judge, config),
+                growth_results(judge, config, baseline) if baseline is not None else (),
+                table_results(judge, config),
+                dive_results(judge, config),
+                judge.expired(),
+            )
+        )
+    )
+    doubts = [*doubt_sentences(analysis), *judge.doubts]
+    if baseline is None and (config.rows("directory-growth") or any(config.limit(key) for key in GROWTH_KEYS)):
+        doubts.append("Growth limits are configured, but no baseline is given (--baseline FILE|IMAGE).")
     nothing = [] if results or doubts else ["Every rule is off, so nothing was judged."]
     notes = [*config.notes, *nothing, *_notes(judge, config), *judge.notes()]
     return Verdict(results, tuple(doubts), tuple(notes))
-
-
-def _results(judge: Judge, config: GateConfig, baseline: Baseline | None) -> Iterator[RuleResult]:
-    yield from limit_results(judge, config)
-    if baseline is not None:
-        yield from growth_results(judge, config, baseline)
-    yield from table_results(judge, config)
-    yield from dive_results(judge, config)
-    yield from judge.expired()
 
 
 def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:
@@ -65,17 +68,12 @@ def doubt_sentences(analysis: Analysis) -> list[str]:
     return sentences
 
 
-def _missing_baseline(config: GateConfig, baseline: Baseline | None) -> Iterator[str]:
-    if baseline is None and (config.rows("directory-growth") or any(config.limit(key) for key in GROWTH_KEYS)):
-        yield "Limits of growth are configured, but no baseline is given to measure it from (--baseline FILE|IMAGE)."
-
-
 def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
     analysis = judge.subject.analysis
     if analysis.base_layers is None and analysis.tree.layers:
         yield "The base is not known: all layers count as yours (--base N or --base IMAGE)."
     elif judge.subject.base_wasted_bytes:
-        yield f"The base's layers waste {size_text(judge.subject.base_wasted_bytes)} more, which is not charged to you."
+        yield f"The base's layers waste {size_text(judge.subject.base_wasted_bytes)} more, which is not counted against you."
     unread = len(analysis.identity.problems)
     if unread:
         yield f"{count_text(unread, 'content')} could not be compared; such waste counts as overwritten or deleted."

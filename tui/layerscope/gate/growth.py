@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from layerscope.gate.baseline import Baseline, Spent, baseline_of
-from layerscope.gate.config import GateConfig, TableRule
-from layerscope.gate.directories import named_text
-from layerscope.gate.judge import Judge, Rule
-from layerscope.gate.measures import Measured
+from layerscope.gate.baseline import Baseline, Spent, baseline_of, named_text
+from layerscope.gate.config import GROWTH_KEYS, KEYS, GateConfig, TableRule
+from layerscope.gate.judge import Judge, Measured, Rule
 from layerscope.gate.quantities import Growth
-from layerscope.gate.rule_keys import GROWTH_KEYS, KEYS
 from layerscope.gate.verdict import Finding, RuleResult, RuleSeverity, Unit
 from layerscope.units import size_text
 
 MOST = 10
 _EXPLAINED = 0.9
-"""A directory is not told of when one below it accounts for this much of its growth."""
+"""A directory is left out when one below it accounts for this share of its growth."""
 _OTHER_BASE = "the base is known on one side only; give both the same --base"
 
 
@@ -62,7 +59,11 @@ def _directory_result(judge: Judge, limit: TableRule, before: Baseline, after: B
     assert isinstance(limit.limit, Growth), "a directory's growth is relative"
     path = named_text(limit.about)
     known, new = before.directories.get(path), after.directories[path].content_bytes
-    doubt = "" if known or path.count("/") <= before.depth else "the baseline does not hold this directory; write it anew"
+    doubt = (
+        ""
+        if known or path.count("/") <= before.depth
+        else "the baseline lacks this directory; record it again with `layerscope baseline`"
+    )
     old = known.content_bytes if known else 0
     noun, allowed = f"growth of {path}", limit.limit.allowed(old)
     rule = Rule("directory-growth", limit.name, noun, Unit.BYTES, allowed, limit.origin, limit.severity)

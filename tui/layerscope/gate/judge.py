@@ -10,16 +10,34 @@ from functools import reduce
 import numpy as np
 
 from layerscope.gate.config import Waiver
-from layerscope.gate.measures import Measured
 from layerscope.gate.quantities import measured_and_limit
 from layerscope.gate.subject import NodeMask, Subject
-from layerscope.gate.verdict import Outcome, RuleResult, RuleSeverity, Unit
+from layerscope.gate.verdict import Finding, Outcome, RuleResult, RuleSeverity, Unit
 from layerscope.text import escape
 
 SOON = timedelta(days=14)
-"""How long before its last day a waiver is spoken of."""
+"""How long before its last day a waiver is announced."""
 _MOST_OF_PASSED = 5
-"""Findings of a rule that is kept: only what bears most on it."""
+"""Findings listed for a rule that passed: only the biggest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure and its findings. `remark` is said behind the result; `doubt`, where not empty, says why there is no figure.
+
+    `is_each`: only findings beyond the limit break the rule, and others need not be told. `is_estimate`: the figure is told
+    with a ≈. `is_most`: the true figure is not known, but no more than this; beyond the limit that is a doubt.
+    """
+
+    value: float
+    findings: tuple[Finding, ...] = ()
+    remark: str = ""
+    doubt: str = ""
+    is_each: bool = False
+    is_estimate: bool = False
+    is_most: bool = False
+
+
 Measuring = Callable[[NodeMask | None], Measured]
 
 
@@ -52,7 +70,7 @@ class Judge:
     used: set[Waiver] = field(default_factory=set)
 
     def judge(self, rule: Rule, measure: Measuring) -> RuleResult:
-        """Measure; if the rule is broken, measure again without what is waived."""
+        """Judge a rule: measure, and if it is broken, measure again without what is waived."""
         measured = measure(None)
         if measured.doubt:
             self.doubts.append(f"{rule.name}: {measured.doubt}.")
@@ -115,7 +133,7 @@ class Judge:
 
 def unjudged(rule: Rule, value: float, why: str) -> RuleResult:
     """Build the result of a rule that had nothing to judge."""
-    return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{_capital(rule.noun)}: not judged, for {why}.")
+    return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{_capital(rule.noun)}: not judged, because {why}.")
 
 
 def waiver_text(waiver: Waiver) -> str:

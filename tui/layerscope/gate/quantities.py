@@ -34,7 +34,7 @@ class Growth:
     share: float = 0.0
 
     def allowed(self, before: int) -> int:
-        """The allowed growth in bytes for something that had `before` bytes."""
+        """Return the allowed growth in bytes for something that had `before` bytes."""
         return max(self.size, int(Decimal(str(self.share)) * before))
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ Quantity = int | float | Growth | str
 
 
 def size_of(written: object) -> int:
-    """Bytes: `20MB` and `300k` are decimal, `1.5GiB` is binary, a plain number counts bytes. Raises BadSettings."""
+    """Parse bytes: `20MB` and `300k` are decimal, `1.5GiB` is binary, a plain number counts bytes. Raises BadSettings."""
     if isinstance(written, int) and not isinstance(written, bool) and 0 <= written <= MOST_BYTES:
         return written
     size = parse_size(written) if isinstance(written, str) else None
@@ -67,7 +67,7 @@ def share_of(written: object) -> float:
     share = float(Decimal(number) / 100 if text.endswith("%") else Decimal(number))
     if share > 1:
         meant = did_you_mean([f"{number}%"] if not text.endswith("%") and share <= 100 else [])
-        raise BadSettings(f"{_shown(written)} is more than all of it{meant}")
+        raise BadSettings(f"{_shown(written)} is more than 100%{meant}")
     return share
 
 

@@ -1,5 +1,7 @@
-"""Each rule of the configuration -> its result; dive's three rules are compared strictly, as dive does, so that equality
-passes.
+"""Each rule of the configuration -> its result, and what each single-value key measures.
+
+A measure is a function of the subject and of the waived nodes. dive's three rules are compared strictly, as dive does, so that
+equality passes.
 """
 
 from __future__ import annotations
@@ -10,16 +12,21 @@ from functools import partial
 
 import numpy as np
 
-from layerscope.gate.config import CAUSES, GateConfig, TableRule
-from layerscope.gate.judge import Judge, Rule, unjudged
-from layerscope.gate.measures import MEASURES, Measured
-from layerscope.gate.offenders import entry_findings, waste_findings
-from layerscope.gate.rule_keys import FLOOR, KEYS
-from layerscope.gate.subject import NodeMask, Subject
+from layerscope.gate.config import CAUSES, FLOOR, KEYS, GateConfig, TableRule
+from layerscope.gate.judge import Judge, Measured, Rule, unjudged
+from layerscope.gate.subject import NodeMask, Subject, entry_findings, layer_findings, own_files, waste_findings
 from layerscope.gate.verdict import Finding, RuleResult, RuleSeverity, Unit
 from layerscope.text import escape
 from layerscope.tree.tree import Longs
 from layerscope.units import count_text, size_text
+from layerscope.waste.find import Waste
+
+_NOUNS = {
+    "lowestEfficiency": ("dive's efficiency", Unit.SHARE, True),
+    "highestWastedBytes": ("dive's wasted bytes", Unit.BYTES, False),
+    "highestUserWastedPercent": ("dive's wasted share of the layers above the first", Unit.SHARE, False),
+}
+Measure = Callable[[Subject, NodeMask | None], Measured]
 
 
 def limit_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
@@ -42,7 +49,7 @@ def limit_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
 
 
 def _floor(config: GateConfig) -> int:
-    """The `min-wasted` floor; 0 where it is off, so that every wasted byte is judged."""
+    """Return the `min-wasted` floor; 0 where it is off, so that every wasted byte is judged."""
     floor = config.limit(FLOOR)
     return floor if isinstance(floor, int) else 0
 
@@ -58,7 +65,7 @@ def table_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
 
 def _forbidden_noun(forbid: TableRule) -> str:
     where = "in any layer" if forbid.is_anywhere else "that a container sees"
-    return f"paths {where} that fit {escape(forbid.about)}"
+    return f"paths {where} that match {escape(forbid.about)}"
 
 
 def _forbidden(subject: Subject, forbid: TableRule, excluded: NodeMask | None) -> Measured:
@@ -72,7 +79,7 @@ def _forbidden(subject: Subject, forbid: TableRule, excluded: NodeMask | None) -
 
 
 def _entries_at(subject: Subject, mask: NodeMask, *, is_anywhere: bool) -> tuple[Longs, tuple[Finding, ...]]:
-    """The entries of these nodes, and the directories among them that have no entry of their own."""
+    """Return the entries of these nodes, and the directories among them that have no entry of their own."""
     tree, view = subject.analysis.tree, subject.last
     seen = np.flatnonzero(mask & view.is_visible)
     shown = view.entry[seen]
@@ -88,7 +95,7 @@ def _spent(subject: Subject, budget: TableRule, excluded: NodeMask | None) -> Me
     if excluded is not None:
         mask = mask & ~excluded
     entries, _ = _entries_at(subject, mask, is_anywhere=False)
-    remark = "" if mask.any() else "nothing in the image fits"
+    remark = "" if mask.any() else "nothing in the image matches"
     return Measured(subject.content_bytes_of(mask), entry_findings(subject, entries), remark)
 
 
@@ -108,11 +115,6 @@ _TABLES: dict[str, tuple[Unit, Callable[[TableRule], str], Callable[[Subject, Ta
     "forbid": (Unit.COUNT, _forbidden_noun, _forbidden),
     "budget": (Unit.BYTES, lambda budget: f"size of {escape(budget.about)}", _spent),
     "max-cause": (Unit.BYTES, lambda limit: f"wasted, {limit.about}", _wasted_for),
-}
-_NOUNS = {
-    "lowestEfficiency": ("dive's efficiency", Unit.SHARE, True),
-    "highestWastedBytes": ("dive's wasted bytes", Unit.BYTES, False),
-    "highestUserWastedPercent": ("dive's wasted share of the layers above the first", Unit.SHARE, False),
 }
 
 
@@ -145,3 +147,95 @@ def _measured(value: float) -> Measured:
     if math.isinf(value):
         return Measured(0, doubt="dive's figure is infinite: bytes are wasted, but no layer above the first holds any")
     return Measured(value)
+
+
+def _own_waste(subject: Subject, excluded: NodeMask | None) -> Waste:
+    waste = subject.own_waste
+    return waste if excluded is None else waste.part(~excluded[waste.node])
+
+
+def _base_remark(subject: Subject) -> str:
+    base = subject.base_wasted_bytes
+    return f"the base's own {size_text(base)} of waste are not counted" if base else ""
+
+
+def efficiency(subject: Subject, excluded: NodeMask | None) -> Measured:
+    """Measure the share of the content bytes that the author's layers did not bury."""
+    waste = _own_waste(subject, excluded)
+    content = waste.content_bytes
+    share = (content - waste.wasted_bytes) / content if content else 1.0
+    return Measured(share, waste_findings(subject, waste), _base_remark(subject))
+
+
+def wasted(subject: Subject, excluded: NodeMask | None) -> Measured:
+    """Measure the bytes that the author's layers buried."""
+    waste = _own_waste(subject, excluded)
+    return Measured(waste.wasted_bytes, waste_findings(subject, waste), _base_remark(subject))
+
+
+def wasted_share(subject: Subject, excluded: NodeMask | None) -> Measured:
+    """Measure the bytes that the author's layers buried, as a share of their own bytes; 1 if they hold none and bury the
+    base's.
+    """
+    waste, own = _own_waste(subject, excluded), subject.own_content_bytes
+    share = waste.wasted_bytes / own if own else float(waste.wasted_bytes > 0)
+    return Measured(share, waste_findings(subject, waste), _base_remark(subject))
+
+
+def size(subject: Subject, _excluded: NodeMask | None) -> Measured:
+    return Measured(subject.analysis.waste.content_bytes, layer_findings(subject))
+
+
+def own_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
+    unknown = "" if subject.analysis.base_layers is not None else "the base is not known, so this is the whole image"
+    return Measured(subject.own_content_bytes, layer_findings(subject), unknown)
+
+
+def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
+    """Measure the bytes that a pull of all layers moves, estimated for uncompressed layers. A doubt where they are unknown."""
+    analysis = subject.analysis
+    unknown = [
+        number
+        for number, (size, table) in enumerate(zip(analysis.layer_sizes, analysis.contents.stack.tables, strict=True), 1)
+        if table.unpacked_bytes and not size.stored_bytes
+    ]
+    if unknown:
+        numbers = ", ".join(map(str, unknown))
+        return Measured(0, doubt=f"the size on the wire is not known here (layer {numbers})")
+    pull = analysis.pull_size
+    is_unknown = pull.pull_bytes is None
+    sizes = [size.stored_bytes if is_unknown else size.pull_bytes for size in analysis.layer_sizes]
+    found = [Finding(layer=number, size=size or 0) for number, size in enumerate(sizes, 1)]
+    findings = tuple(sorted(found, key=lambda each: -each.size))
+    plain = f"{size_text(pull.stored_bytes)} stored, with layers that are uncompressed here"
+    if pull.pull_bytes is None:
+        remark = f"{plain}; a registry would store less, but how much is unknown"
+        return Measured(pull.stored_bytes, findings, remark, is_most=True)
+    return Measured(pull.pull_bytes, findings, f"estimated: {plain}" if pull.is_estimate else "", is_estimate=pull.is_estimate)
+
+
+def layers(subject: Subject, _excluded: NodeMask | None) -> Measured:
+    return Measured(len(subject.analysis.image.layers))
+
+
+def layer_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
+    found = layer_findings(subject)
+    return Measured(found[0].size if found else 0, found, is_each=True)
+
+
+def file_size(subject: Subject, excluded: NodeMask | None) -> Measured:
+    found = entry_findings(subject, own_files(subject, excluded))
+    return Measured(found[0].size if found else 0, found, is_each=True)
+
+
+MEASURES: dict[str, Measure] = {
+    "min-efficiency": efficiency,
+    "max-wasted": wasted,
+    "max-wasted-percent": wasted_share,
+    "max-size": size,
+    "max-wire-size": wire_size,
+    "max-own-size": own_size,
+    "max-layers": layers,
+    "max-layer-size": layer_size,
+    "max-file-size": file_size,
+}

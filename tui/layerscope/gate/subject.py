@@ -1,4 +1,4 @@
-"""What is judged: an image, and which part of it is charged to its author."""
+"""What is judged: an image, which part of it is charged to its author, and what contributes most to a broken rule."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.analysis import Analysis
+from layerscope.gate.verdict import Finding
+from layerscope.layers.table import Kind
 from layerscope.search.find_nodes import nodes_that_fit
 from layerscope.tree.nodes import Ints
 from layerscope.tree.tree import Longs, View
-from layerscope.waste.find import Waste
+from layerscope.units import count_text
+from layerscope.waste.find import Waste, by_layer_pair
 
 NodeMask = npt.NDArray[np.bool_]
 """One flag a node."""
+
+MOST = 100
+"""Findings that one rule has at most: what a report can list."""
+MOST_PAIRS = 12
+_SHARE = 0.9
+"""A directory represents a group of files if it contains this share of their bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,18 +35,18 @@ class Subject:
 
     @property
     def base_layers(self) -> int:
-        """How many leading layers are not charged to the author."""
+        """Count how many leading layers are not charged to the author."""
         return self.analysis.base_layers or 0
 
     @cached_property
     def own_waste(self) -> Waste:
-        """Waste that the author's layers buried."""
+        """Return the waste that the author's layers buried."""
         waste = self.analysis.waste
         return waste.part(~waste.is_base(self.base_layers)) if self.base_layers else waste
 
     @property
     def base_wasted_bytes(self) -> int:
-        """Bytes that the base's layers buried; 0 where the base is not known."""
+        """Return the bytes that the base's layers buried; 0 where the base is not known."""
         return self.analysis.waste.wasted_bytes - self.own_waste.wasted_bytes
 
     @property
@@ -46,7 +55,7 @@ class Subject:
 
     @cached_property
     def last(self) -> View:
-        """The view after the last layer: what a container sees."""
+        """Return the view after the last layer: what a container sees."""
         return self.analysis.tree.view(max(self.analysis.tree.layers, 1))
 
     @cached_property
@@ -66,9 +75,71 @@ class Subject:
         return np.asarray(np.cumsum(steps)[:-1] > 0)
 
     def content_bytes_of(self, mask: NodeMask) -> int:
-        """Bytes that a container sees at these nodes, each content once, however many of its names are among them."""
+        """Return the bytes that a container sees at these nodes, each content once, however many of its names are among
+        them.
+        """
         entry = self.last.entry[np.flatnonzero(mask & self.last.is_visible)]
         tree = self.analysis.tree
         origin = tree.origin[entry[entry >= 0]] if len(tree.entries) else np.zeros(0, np.int32)
         sizes: Longs = tree.entries.size[np.unique(origin[origin >= 0])]
         return int(sizes.sum())
+
+
+def waste_findings(subject: Subject, waste: Waste) -> tuple[Finding, ...]:
+    """List waste by cause and layer pair, most bytes first, each with the deepest directory that holds nearly all of it."""
+    found = []
+    for pair in by_layer_pair(waste)[:MOST_PAIRS]:
+        rows = (waste.written_by == pair.written_by) & (waste.buried_by == pair.buried_by) & (waste.cause == pair.cause)
+        found.append(
+            Finding(
+                path=_directory(subject, waste.part(np.asarray(rows))),
+                layer=pair.written_by,
+                buried_by=pair.buried_by,
+                cause=pair.cause,
+                size=pair.size,
+                is_base=pair.buried_by <= subject.base_layers,
+                note=count_text(pair.count, "file"),
+            )
+        )
+    return tuple(found)
+
+
+def layer_findings(subject: Subject) -> tuple[Finding, ...]:
+    """List the author's layers that hold any content, biggest first."""
+    base, sizes = subject.base_layers, subject.analysis.layer_content_bytes
+    found = [Finding(layer=number, size=size) for number, size in enumerate(sizes, 1) if number > base and size]
+    return tuple(sorted(found, key=lambda finding: -finding.size)[:MOST])
+
+
+def entry_findings(subject: Subject, entries: Longs) -> tuple[Finding, ...]:
+    """List at most MOST entries, biggest first; equal sizes by path."""
+    tree = subject.analysis.tree
+    order = np.lexsort((tree.entry_node[entries], -tree.content_size(entries)))
+    entries = entries[order[:MOST]]
+    columns = (tree.entry_node[entries], tree.entry_layer[entries], tree.entry_until[entries], tree.content_size(entries))
+    return tuple(
+        Finding(
+            path=tree.nodes.paths[node],
+            layer=layer,
+            buried_by=until if until <= tree.layers else None,
+            size=size,
+            is_base=layer <= subject.base_layers,
+        )
+        for node, layer, until, size in zip(*(column.tolist() for column in columns), strict=True)
+    )
+
+
+def own_files(subject: Subject, excluded: NodeMask | None) -> Longs:
+    """Return the regular-file entries of the author's layers, including those that a later layer removes."""
+    tree = subject.analysis.tree
+    is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > subject.base_layers)
+    if excluded is not None:
+        is_own &= ~excluded[tree.entry_node]
+    return np.flatnonzero(is_own)
+
+
+def _directory(subject: Subject, waste: Waste) -> bytes:
+    """Find the deepest node that holds nearly all of these bytes at or below it."""
+    nodes = subject.analysis.tree.nodes
+    holds = np.flatnonzero(nodes.subtree_sums(waste.by_node(len(nodes))) >= _SHARE * waste.wasted_bytes)
+    return nodes.paths[int(holds[np.argmax(nodes.depth[holds])])]

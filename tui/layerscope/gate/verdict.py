@@ -76,7 +76,7 @@ class RuleResult:
 
     @property
     def margin(self) -> float:
-        """How far the figure is from its limit: positive inside, negative beyond."""
+        """Return how far the figure is from its limit: positive inside, negative beyond."""
         return self.measured - self.limit if self.is_floor else self.limit - self.measured
 
 
@@ -94,15 +94,17 @@ class Verdict:
 
     @property
     def failed(self) -> tuple[RuleResult, ...]:
-        """The rules that fail the gate."""
+        """Return the rules that fail the gate."""
         return tuple(result for result in self.results if result.outcome is Outcome.FAILED)
 
     @property
     def has_passed(self) -> bool:
-        """Whether there is no doubt and no broken rule of severity error."""
+        """Tell whether there is no doubt and no broken rule of severity error."""
         return not self.doubts and not self.failed
 
     @property
     def exit_code(self) -> int:
-        """0 passed, 1 a rule failed, 2 could not judge. Doubt comes first: figures of a damaged image prove nothing."""
+        """Return 0 for passed, 1 if a rule failed, 2 if there are doubts, which come first: figures of a damaged image prove
+        nothing.
+        """
         return 2 if self.doubts else 1 if self.failed else 0

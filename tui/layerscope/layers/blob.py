@@ -17,7 +17,7 @@ class StoredBytes(Protocol):
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """Count how many there are."""
 
     def read(self, start: int = 0, size: int | None = None) -> bytes:
         """Return a copy of `size` bytes from `start` on (all the rest by default); shorter where they end."""

@@ -20,9 +20,9 @@ LARGEST_SPARSE = 4 << 30
 SMALL = 1 << 20
 """Contents up to this size are hashed in one piece."""
 STRIDE = 16 << 20
-"""Mapped bytes read before their pages are let go."""
+"""Mapped bytes read before their pages are released."""
 FAULT = 64 << 10
-"""What the kernel maps around one touched byte."""
+"""Bytes that the kernel maps around one touched byte."""
 HOLE = bytes(PIECE)
 """What `pieces` gives for each whole PIECE of a sparse file's hole: this very object, so that a writer can leave it a hole."""
 
@@ -40,11 +40,11 @@ class LayerContent(Protocol):
 
     @property
     def compression(self) -> Compression:
-        """How the layer is stored."""
+        """Return how the layer is stored."""
 
     @property
     def plain(self) -> Blob | None:
-        """Where contents can be read at their offsets without a detour."""
+        """Return the bytes in which contents lie uncompressed at their offsets; None if there are none."""
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
         """Yield the content of entry number `entry` in pieces of at most 256 KiB; holes of sparse files are zeros.
@@ -56,10 +56,12 @@ class LayerContent(Protocol):
         """Yield several contents, each as an entry's number and its `pieces`; read these before asking for the next."""
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
-        """xxh3_128 of a content. Raises CorruptLayer like `pieces`."""
+        """Return the xxh3_128 of a content. Raises CorruptLayer like `pieces`."""
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """`digest` of several contents that are whole in `plain`, in the order given. Raises CorruptLayer like `pieces`."""
+        """Return the `digest` of several contents that are whole in `plain`, in the given order. Raises CorruptLayer like
+        `pieces`.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +80,7 @@ class BlobContent:
 
     @property
     def plain(self) -> Blob | None:
-        """The stored bytes themselves, where they are not compressed and hold no sparse file."""
+        """Return the stored bytes themselves, where they are not compressed and hold no sparse file."""
         return self.blob if self.compression is Compression.NONE and not self.sparse and isinstance(self.blob, Blob) else None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
@@ -99,7 +101,7 @@ class BlobContent:
             yield entry, self._content(forward, entry, offset, size)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
-        """xxh3_128 of a content. Raises CorruptLayer like `pieces`."""
+        """Return the xxh3_128 of a content. Raises CorruptLayer like `pieces`."""
         if self.compression is Compression.NONE and size <= SMALL and entry not in self.sparse:
             return xxhash.xxh3_128_digest(self.blob.read(offset, size))
         if entry in self.sparse and size > LARGEST_SPARSE:
@@ -110,7 +112,8 @@ class BlobContent:
         return state.digest()
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """`digest` of several contents that are whole in a plain layer and not sparse: 0.4 us each, in the order given.
+        """Return the `digest` of several contents that are whole in a plain layer and not sparse: 0.4 us each, in the given
+        order.
 
         Raises CorruptLayer like `pieces`.
         """
@@ -142,7 +145,7 @@ class _UnpackedReader:
     """
 
     STRIDE = 4 << 20
-    """Mapped bytes read before their pages are let go."""
+    """Mapped bytes read before their pages are released."""
 
     def __init__(self, content: BlobContent) -> None:
         self._blob, self._compression, self._points = content.blob, content.compression, content.seek_points

@@ -21,10 +21,11 @@ _MARKS = [np.uint64(int.from_bytes(mark, "big")) for mark in (CRC_MARK, SHA_MARK
 
 
 def crc_id(checksum: bytes | None) -> bytes:
-    """The 16 bytes of an id, high half first, for a CRC-64 (ISO polynomial, 8 bytes, big endian); zeros for any other length.
+    """Return the 16 bytes of an id, high half first, for a CRC-64 (ISO polynomial, 8 bytes, big endian); zeros for other
+    lengths.
 
-    Two contents of one size with the same id are taken to be the same. By chance that is wrong once in 2^64 pairs; a CRC
-    is no defence against someone who makes two files to have the same one. What follows from it is a wrong cause of waste.
+    Two contents of one size with the same id are taken to be the same. By chance that is wrong once in 2^64 pairs; a CRC is no
+    defense against someone who makes two files with the same one. The only consequence is a wrong cause of waste.
     """
     return checksum + CRC_MARK if checksum is not None and len(checksum) == CRC_BYTES else UNKNOWN_ID
 

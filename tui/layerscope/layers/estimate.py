@@ -6,23 +6,23 @@ from layerscope.layers.blob import Blob
 from layerscope.layers.compression.streams import zlib
 
 WINDOW = 4 << 10
-"""Bytes that are compressed of each place that is looked at."""
+"""Bytes compressed at each sampled place."""
 HISTORY = 8 << 10
-"""Bytes before each window that deflate may refer to; it has 32 KiB in earnest, but reading those in takes too long."""
+"""Bytes before each window that deflate may refer to; really 32 KiB, but reading that much takes too long."""
 EVERY = 3 << 20
-"""Bytes of a layer for which one window stands: 375 windows, and 36 ms, for 1.1 GB."""
+"""Bytes of a layer that one window represents: 375 windows, and 36 ms, for 1.1 GB."""
 LEAST, MOST = 16, 1000
 """Windows of a small and of a huge layer."""
 WHOLE = 64 << 10
-"""Layers of up to so many bytes are compressed as a whole."""
+"""The largest layer that is compressed as a whole, in bytes."""
 LEVEL = 6
-"""What Docker, BuildKit and skopeo use."""
+"""The compression level that Docker, BuildKit and skopeo use."""
 TOO_MUCH = 0.98
 """A window's own tables and the history that is missing make it 2% larger (measured on images of Node and Python)."""
 RAW = -15
 FLUSH_BYTES = 5
 AROUND = 64 << 10
-"""What the kernel maps around a byte that is touched."""
+"""Bytes that the kernel maps around one touched byte."""
 
 
 def estimate_compressed(blob: Blob) -> int:

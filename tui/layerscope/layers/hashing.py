@@ -17,7 +17,7 @@ from layerscope.progress import ignore
 PIECE = 1 << 20
 """Mapped bytes hashed at a time; hashlib lets other threads run meanwhile."""
 STRIDE = 16 << 20
-"""Mapped bytes hashed before their pages are let go."""
+"""Mapped bytes hashed before their pages are released."""
 BATCH = 512 << 10
 """Bytes handed to the thread at a time: eStargz unpacks in pieces as small as its files."""
 WAITING = 8
@@ -100,7 +100,7 @@ class BackgroundHashing:
 
     @property
     def hashes(self) -> LayerHashes:
-        """Hashes, available after the context was left."""
+        """Return the hashes, available after the context was left."""
         stored = f"{self._algorithms.stored}:{self._stored.hexdigest()}"
         if self._is_plain and self._algorithms.stored == self._algorithms.unpacked:
             return LayerHashes(stored, stored)

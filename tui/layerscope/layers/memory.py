@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MANY = 250_000
-"""Entries from which it is worth the few milliseconds."""
+"""The least number of entries for which freeing memory is worth a few milliseconds."""
 
 
 def release_memory(entries: int) -> None:

@@ -65,12 +65,12 @@ class Problem:
 
     @property
     def is_fatal(self) -> bool:
-        """Whether entries may be missing because of it, so that no verdict is possible."""
+        """Tell whether entries may be missing because of it, so that no verdict is possible."""
         return self.severity is Severity.DAMAGE
 
     @property
     def is_doubt(self) -> bool:
-        """Whether the gate gives no verdict because of it: the image is incomplete, or not what its documents say."""
+        """Tell whether the gate gives no verdict because of it: the image is incomplete, or not what its documents say."""
         return self.severity >= Severity.REFUSED
 
 
@@ -150,7 +150,6 @@ class Entries:
 
     @classmethod
     def none(cls) -> Entries:
-        """No entries at all."""
         longs, strings = np.zeros(0, np.int64), Strings.of([])
         small, ids = np.zeros(0, np.uint16), np.zeros((0, 2), np.uint64)
         return cls(strings, small.astype(np.uint8), small, longs, longs, longs, longs, longs, ids, strings)
@@ -197,7 +196,7 @@ class SparseMap:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """A member that is no entry and hides nothing: aufs's own (`.wh..wh.aufs`), or a whiteout that names nothing.
+    """A member that is no entry and hides nothing: aufs's own (`.wh..wh.aufs`), or a whiteout without a name.
 
     dive counts them, so they are kept for its figures.
     """

@@ -14,12 +14,11 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from layerscope.oci.documents import Index, Manifest
-from layerscope.oci.media_types import DOCKER_MANIFEST, INDEXES, OCI_MANIFEST
+from layerscope.oci.documents import DOCKER_MANIFEST, INDEXES, OCI_MANIFEST, Index, Manifest
 from layerscope.text import escape
 
 MOST = 5
-"""Findings told of one document."""
+"""The most findings reported for one document."""
 _NOT_OF_A_MANIFEST, _NOT_OF_AN_INDEX = ("manifests", "fsLayers"), ("config", "layers", "fsLayers")
 
 
@@ -38,7 +37,7 @@ def ambiguities(raw: bytes, document: Any) -> list[str]:
 
 
 def _twice(top: Any, document: Any) -> Iterator[str]:
-    """Fields that are there twice, or in other letters. A loop, so that depth costs no stack."""
+    """Return the fields that are there twice, or in other letters. A loop, so that nesting uses no stack."""
     todo = [(top, document)]
     while todo:
         value, wanted = todo.pop()

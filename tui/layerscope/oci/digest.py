@@ -43,17 +43,17 @@ class Digest(str):
 
     @property
     def algorithm(self) -> str:
-        """What comes before the colon."""
+        """Return the part before the colon."""
         return self.partition(":")[0]
 
     @property
     def encoded(self) -> str:
-        """What comes after the colon: the hash in hexadecimal, for registered algorithms."""
+        """Return the part after the colon: the hash in hexadecimal, for registered algorithms."""
         return self.partition(":")[2]
 
     @property
     def short(self) -> str:
-        """First 12 characters of the hash, as engines show it."""
+        """Return the first 12 characters of the hash, as engines show it."""
         return self.encoded[:12]
 
     def matches(self, content: bytes) -> bool | None:

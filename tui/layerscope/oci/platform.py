@@ -57,7 +57,7 @@ class Platform:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether it is `unknown/unknown`, which BuildKit writes for attestations."""
+        """Tell whether it is `unknown/unknown`, which BuildKit writes for attestations."""
         return self.os == self.architecture == UNKNOWN
 
     def matches(self, wanted: Platform) -> bool:
@@ -75,7 +75,7 @@ class Platform:
 
     @property
     def name(self) -> str:
-        """The platform without the system's version, as JSON has it: `windows/amd64`."""
+        """Return the platform without the system's version, as JSON has it: `windows/amd64`."""
         return str(replace(self, os_version=""))
 
     def __str__(self) -> str:

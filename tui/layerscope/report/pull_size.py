@@ -25,7 +25,9 @@ def pull_text(size: PullSize) -> str:
 
 
 def estimate_field(size: PullSize) -> dict[str, int | None]:
-    """The estimated gzip size of uncompressed layers, for JSON; null where no layer is stored uncompressed or it is unknown."""
+    """Return the estimated gzip size of uncompressed layers, for JSON; null where no layer is stored uncompressed or it is
+    unknown.
+    """
     return {"compressed_bytes_estimate": size.pull_bytes if size.is_estimate else None}
 
 

@@ -1,4 +1,5 @@
-"""Globs over many names at once, in time linear in their bytes: a bit-parallel automaton, one word of states a name.
+"""Matches a glob with many names at once, in time linear in their bytes: a bit-parallel automaton, one word of states a
+name.
 
 The automaton is that of R. Baeza-Yates and G. Gonnet ("A New Approach to Text Searching", 1992) with a loop for each star. A
 backtracking matcher takes minutes for `*a*a*a*a*b`.
@@ -9,22 +10,25 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import UsageError
 from layerscope.limits import PATTERN_BYTES
-from layerscope.search.batch import Batch
-from layerscope.tree.shape import Flags
+from layerscope.tree.nodes import Flags
+
+if TYPE_CHECKING:
+    from layerscope.search.names import Batch
 
 GLOB_TOKEN = re.compile(rb"(/\*\*/|\*+|\?|\[!?\]?[^\]/]*\])")
 _SLASH = ord("/")
 _WORD = 64
 _CHUNK = 1 << 16
-"""Names looked at side by side: their states stay in the processor's cache."""
+"""Names processed together: their states stay in the processor's cache."""
 _LOOK = 8
-"""Steps between two looks at which names can still fit."""
+"""Steps between two checks of which names can still match."""
 
 Masks = npt.NDArray[np.uint64]
 Octets = npt.NDArray[np.bool_]
@@ -34,10 +38,11 @@ _NO_SLASH: Octets = np.arange(256) != _SLASH
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Glob:
-    """State i, of `states`, is where the first i tokens fit; each mask has a bit a state, 64 of them in a row.
+    """A compiled glob. State i, of `states`, means that the first i tokens match; each mask has a bit a state, 64 of them in
+    a row.
 
-    `moves` and `loops` (rows, 256) are the states that a byte leads on from, and stays in; from those in `skips` one gets two
-    states on without a byte, from those in `stars` one. With `is_path`, what is matched is "/" and the name.
+    `moves` and `loops` (rows, 256) are the states that a byte leads on from, and stays in; from those in `skips` the automaton
+    gets two states on without a byte, from those in `stars` one. With `is_path`, what is matched is "/" and the name.
     """
 
     states: int
@@ -48,7 +53,7 @@ class Glob:
     is_path: bool
 
     def fits(self, batch: Batch) -> Flags:
-        """Which strings fit as a whole."""
+        """Return which strings match as a whole."""
         lengths = batch.stops - batch.starts
         flags = np.zeros(len(lengths), bool)
         longest_first = np.argsort(-lengths, kind="stable")
@@ -58,7 +63,7 @@ class Glob:
         return flags
 
     def _fitting(self, batch: Batch, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Those of `rows` (the longest first) that fit. A row ends with the states it has when its bytes end."""
+        """Return which of `rows` (the longest first) match. A row keeps the states it has when its bytes end."""
         states = np.repeat(self._start()[:, None], len(rows), axis=1)
         starts, step = batch.starts[rows], 0
         while len(rows) and (count := int(np.searchsorted(-lengths, -step, "left"))):
@@ -83,23 +88,24 @@ class Glob:
         return self._closed(_shifted(states & self.moves[:, octets], 1) | (states & self.loops[:, octets]))
 
     def _closed(self, states: Masks) -> Masks:
-        """With the states that are reached without a byte."""
+        """Add the states that are reached without a byte."""
         if self.skips.any():
             states = states | _shifted(states & self.skips[:, None], 2)
         return states | _shifted(states & self.stars[:, None], 1)
 
 
 def _shifted(states: Masks, by: int) -> Masks:
-    """Each state's bit `by` further on, across the rows."""
+    """Shift each state's bit by `by`, across the rows."""
     moved = states << np.uint64(by)
     moved[1:] |= states[:-1] >> np.uint64(_WORD - by)
     return moved
 
 
 def compile_glob(pattern: bytes, *, is_path: bool) -> Glob:
-    """A glob: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets, `/**/` is one slash, too.
+    """Compile a glob: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets, `/**/` also matches one
+    slash.
 
-    Raises UsageError for one that is too long, and ValueError for a set that makes no sense.
+    Raises UsageError for one that is too long, and ValueError for an invalid set.
     """
     if len(pattern) > PATTERN_BYTES:
         raise UsageError(f"a pattern of {len(pattern)} bytes is longer than the {PATTERN_BYTES} allowed: shorten it")
@@ -128,7 +134,7 @@ def _mask(states: list[int], words: int) -> Masks:
 
 
 def _octets_of(part: bytes) -> Octets:
-    """The bytes that a token takes; those of a star it takes any number of times."""
+    """Return the bytes that a token matches; a star matches its bytes any number of times."""
     if part.startswith(b"*"):
         return _ANY if len(part) > 1 else _NO_SLASH
     if part == b"?":

@@ -1,4 +1,4 @@
-"""Finding the nodes that a query asks for, a batch at a time, so that the first ones are there while the rest is searched."""
+"""Finds the nodes that match a query in batches, so that the first ones appear while the rest is searched."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
+from operator import ge, gt, le, lt
 
 import numpy as np
 
-from layerscope.search.conditions import NodeColumns
+from layerscope.layers.table import Kind
 from layerscope.search.find_nodes import Fits, fitting
-from layerscope.search.matching import OTHER, fit_of
-from layerscope.search.name_index import NameIndex, parts
-from layerscope.search.row_visibility import is_there
-from layerscope.search.terms import Condition, Query, Text
-from layerscope.tree.nodes import Ints
-from layerscope.tree.shape import Flags
-from layerscope.tree.tree import View
+from layerscope.search.names import OTHER, NameIndex, fit_of, parts
+from layerscope.search.query import Condition, Is, Query, Size, Text, Touched
+from layerscope.tree.nodes import IMPLIED, Flags, Ints
+from layerscope.tree.tree import Change, View
 from layerscope.waste.find import Waste
 
 FIRST_SECONDS, NEXT_SECONDS = 0.05, 0.25
-"""After how long what was found so far is given, and how often from then on."""
+"""Seconds until the first partial result, and between later ones."""
 _MOST_IN_BATCH = 1 << 13
 """Names in a batch: 10 ms, even when a regular expression looks at each."""
+_COMPARISONS = {">": gt, ">=": ge, "<": lt, "<=": le}
+_CHANGES = {"added": Change.ADDED, "modified": Change.MODIFIED, "changed": Change.MODIFIED}
+_KINDS = {"link": (Kind.SYMLINK, Kind.HARDLINK), "dir": (Kind.DIRECTORY,), "file": (Kind.FILE, Kind.HARDLINK)}
+_EXECUTABLE = 0o111
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,19 +41,19 @@ class SearchHits:
 def search(
     query: Query, index: NameIndex, view: View, waste: Waste | None, *, is_cancelled: Callable[[], bool]
 ) -> Iterator[SearchHits]:
-    """Find the nodes that were there at any time up to the view's last layer and pass `query`; never the root.
+    """Find the nodes that match `query` and existed at any time up to the view's last layer; never the root.
 
-    Gives what it has as long as it takes long, and at last a Found that is complete; ends without one when `is_cancelled`,
-    which is asked every few milliseconds. The best hit is the one whose name (or path) is what was typed, else begins with
-    it, else holds it, and of equals the shortest; without any words to look for it is the first. Raises UsageError when a
-    regular expression takes too long.
+    Yields partial results while it takes long, and at last a SearchHits that is complete; ends without one when `is_cancelled`,
+    which is called every few milliseconds, returns True. The best hit is the one whose name (or path) is the typed text, else
+    begins with it, else contains it, and of equals the shortest; without any words to search for it is the first. Raises
+    UsageError when a regular expression takes too long.
     """
     candidates = _candidates(query, index, view, NodeColumns(view, waste), is_cancelled)
     if candidates is None:
         return
     conditions = [each for each in query.conditions if isinstance(each.test, Text)]
     if not conditions:
-        yield SearchHits(candidates, is_complete=True, best=_first(candidates))
+        yield SearchHits(candidates, is_complete=True, best=int(np.argmax(candidates)) if candidates.any() else None)
         return
     with ExitStack() as stack:
         fits = [stack.enter_context(fitting(each.test, is_cancelled)) for each in conditions if isinstance(each.test, Text)]
@@ -71,15 +74,11 @@ def _found(texts: _TextSearch, candidates: Flags, index: NameIndex, is_cancelled
         yield SearchHits(mask, is_complete=True, best=texts.best)
 
 
-def _first(mask: Flags) -> int | None:
-    return int(np.argmax(mask)) if mask.any() else None
-
-
 def _candidates(
     query: Query, index: NameIndex, view: View, columns: NodeColumns, is_cancelled: Callable[[], bool]
 ) -> Flags | None:
-    """What passes all conditions that whole columns can answer; None when cancelled."""
-    candidates = is_there(view, with_gone=True)
+    """Return the nodes that pass all conditions on whole columns; None when cancelled."""
+    candidates = view.is_there(with_gone=True)
     candidates[0] = False
     for condition in query.conditions:
         if is_cancelled():
@@ -92,7 +91,7 @@ def _candidates(
 
 
 def _batches(candidates: Flags, index: NameIndex) -> Iterator[Ints]:
-    """The candidates, some thousand and some paths' bytes at a time."""
+    """Yield the candidates in batches of a few thousand, bounded by the bytes of their paths."""
     nodes = np.flatnonzero(candidates).astype(np.int32)
     lengths = index.nodes.paths.offsets[nodes + 1] - index.nodes.paths.offsets[nodes]
     for part in parts(lengths, _MOST_IN_BATCH):
@@ -100,17 +99,18 @@ def _batches(candidates: Flags, index: NameIndex) -> Iterator[Ints]:
 
 
 class _TextSearch:
-    """Looks for words in one batch after the other, and remembers the best hit so far."""
+    """Searches one batch after the other for words, and keeps the best hit so far."""
 
     def __init__(self, index: NameIndex, conditions: list[Condition], fits: list[Fits]) -> None:
         self.conditions, self._fits = conditions, fits
         self.best: int | None = None
         self._best_fit = (OTHER + 1, 0)
         self._index = index
-        self._ranked = next((each.test for each in conditions if _is_ranked(each)), None)
+        texts = (each.test for each in conditions if isinstance(each.test, Text) and not each.is_negated)
+        self._ranked = next((text for text in texts if text.literal), None)
 
     def found(self, nodes: Ints) -> Ints:
-        """Those of `nodes` (ascending) that pass all conditions."""
+        """Return those of `nodes` (ascending) that pass all conditions."""
         for condition, fits in zip(self.conditions, self._fits, strict=True):
             if len(nodes) and isinstance(condition.test, Text):
                 nodes = nodes[fits(self._index.batch(nodes, condition.test)) ^ condition.is_negated]
@@ -121,7 +121,7 @@ class _TextSearch:
     def _rank(self, nodes: Ints) -> None:
         lengths = self._index.offsets[nodes + 1] - self._index.offsets[nodes]
         fits = np.full(len(nodes), OTHER, np.uint8)
-        if isinstance(self._ranked, Text):
+        if self._ranked is not None:
             batch = self._index.batch(nodes, self._ranked)
             fits, lengths = fit_of(batch, self._ranked.literal), batch.stops - batch.starts
         best = int(np.argmin(fits.astype(np.int64) << 48 | lengths))
@@ -130,5 +130,65 @@ class _TextSearch:
             self.best, self._best_fit = int(nodes[best]), fit
 
 
-def _is_ranked(condition: Condition) -> bool:
-    return isinstance(condition.test, Text) and bool(condition.test.literal) and not condition.is_negated
+@dataclass(frozen=True, eq=False)
+class NodeColumns:
+    """The columns of each node in `view`; removed nodes have those of their last version. Without `waste`, nothing is
+    wasted.
+    """
+
+    view: View
+    waste: Waste | None
+
+    def passes(self, test: Size | Is | Touched) -> Flags:
+        """Return one flag a node: whether it passes a test."""
+        if isinstance(test, Size):
+            sizes = self.view.tree.content_size(self._entry)
+            return np.asarray(self._is_file() & _COMPARISONS[test.comparison](sizes, test.content_bytes))
+        return self._touched(test) if isinstance(test, Touched) else self._is(test.word)
+
+    def _is(self, word: str) -> Flags:
+        if word == "removed":
+            # Also what went in an earlier layer: with a filter that has a line, too, and the same mark.
+            return np.asarray(~self.view.is_visible)
+        if word in _CHANGES:
+            return np.asarray(self.view.change == _CHANGES[word])
+        if word in _KINDS:
+            return self._has_kind(*_KINDS[word])
+        if word == "wasted":
+            return self._wasted()
+        modes = np.append(self.view.tree.entries.mode, np.uint16(0))
+        return np.asarray(self._is_file() & (modes[self._entry] & _EXECUTABLE != 0))
+
+    @cached_property
+    def _last(self) -> Ints:
+        return self.view.last_versions()
+
+    @cached_property
+    def _entry(self) -> Ints:
+        """Return the entry of each node; IMPLIED also for nodes that do not exist yet."""
+        entries = np.append(self.view.tree.versions.entry, np.int32(IMPLIED))
+        return np.asarray(entries[self._last])
+
+    def _has_kind(self, *kinds: Kind) -> Flags:
+        fits = np.append(np.isin(self.view.tree.versions.kind, kinds), False)  # -1, for no version, finds the last
+        return np.asarray(fits[self._last])
+
+    def _is_file(self) -> Flags:
+        return self._has_kind(Kind.FILE, Kind.HARDLINK)
+
+    def _wasted(self) -> Flags:
+        wasted = np.zeros(len(self.view.seen), bool)
+        if self.waste is not None:
+            wasted[self.waste.node] = True
+        return wasted
+
+    def _touched(self, test: Touched) -> Flags:
+        """Return one flag a node: whether one of the layers wrote or removed it. The layer that ends a version removed or
+        replaced it.
+        """
+        versions, layers = self.view.tree.versions, self.view.tree.layers
+        first, last = min(test.first, layers + 1), min(test.last, layers)
+        touched = np.zeros(len(self.view.seen), bool)
+        for column in (versions.layer, versions.until):
+            touched[versions.node[(column >= first) & (column <= last)]] = True
+        return touched

@@ -1,1 +1,1 @@
-"""What a user sets in config.toml, and what is remembered from run to run. No textual here."""
+"""The user's settings in config.toml, and the state kept from run to run. Does not import textual."""

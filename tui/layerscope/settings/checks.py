@@ -1,4 +1,4 @@
-"""What config.toml says, checked key by key: each mistake is a sentence that says what is allowed."""
+"""Checks of config.toml, key by key: each error is a sentence that says what is allowed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ NameKeys = Callable[[str], str]
 
 
 def checked(document: dict[str, Any], *, key_ids: Collection[str], name_keys: NameKeys) -> Settings:
-    """The settings in a decoded config file. Raises BadSettings, whose sentence names the key but not the file."""
+    """Check a decoded config file and return its settings. Raises BadSettings, whose sentence names the key but not the
+    file.
+    """
     for key, value in document.items():
         if key not in TYPES:
-            near = suggestion(key, TYPES) or f"; there are {', '.join(TYPES)}"
+            near = suggestion(key, TYPES) or f"; allowed: {', '.join(TYPES)}"
             raise BadSettings(f"unknown key `{_shown(key)}`{near}")
         if key != KEYS:
             _check_value(key, value)
@@ -34,7 +36,7 @@ def checked(document: dict[str, Any], *, key_ids: Collection[str], name_keys: Na
 
 
 def allowed(wanted: Any) -> str:
-    """What a setting of the type `wanted` may be, in words."""
+    """Describe in words what a setting of the type `wanted` may be."""
     if wanted is bool:
         return "true or false"
     if wanted is str:
@@ -54,20 +56,20 @@ def _check_value(key: str, value: Any) -> None:
 
 
 def _unknown_word(value: Any, known: Collection[str]) -> str:
-    """The text in `value` that is none of the known; empty where something else is wrong with it."""
+    """Return the text in `value` that is not an allowed word; empty if something else is wrong with it."""
     words = value if isinstance(value, list) else [value]
     return next((word for word in words if isinstance(word, str) and word not in known), "")
 
 
 def _written(key: str, value: Any, word: str) -> str:
-    """A setting about as the file has it."""
+    """Return a setting roughly as it is written in the file."""
     if isinstance(value, str):
         return f'`{key} = "{_shown(value)}"`'
     return f'`{key}` has "{_shown(word)}"' if word else f"`{key}`"
 
 
 def _checked_keys(table: Any, key_ids: Collection[str], name_keys: NameKeys) -> dict[str, str]:
-    """Binding id -> Textual's names of its keys."""
+    """Return, for each binding id, Textual's names of its keys."""
     if not isinstance(table, dict):
         raise BadSettings("`keys`: must be a table, which begins with the line [keys]")
     return {name: _checked_binding(name, written, key_ids, name_keys) for name, written in _flat(table)}
@@ -86,7 +88,7 @@ def _checked_binding(name: str, written: Any, key_ids: Collection[str], name_key
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value with its dotted name: TOML reads `list.up = "k"` without quotes around the name as a table in a table."""
+    """Yield every value with its dotted name: TOML reads `list.up = "k"` without quotes as a table in a table."""
     for name, value in table.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")

@@ -1,4 +1,4 @@
-"""The default config file: every key, what it does and what it may be, all commented out."""
+"""The default config file: every key, what it does and its allowed values, all commented out."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _KEYS_COMMENT = """\
 
 
 def defaults_text(keys: Sequence[tuple[str, str, str]]) -> str:
-    """The defaults as TOML. `keys`: of each binding its id, its default keys and what they do.
+    """Return the defaults as TOML. `keys`: the id, default keys and description of each binding.
 
-    A line that starts with `#` and no space is a setting: without the `#` it says what is the case anyway (but for `sort`,
-    which has no default). Nothing is set as it stands, so a copy of it will not hold on to defaults that change later.
+    A line that starts with `#` and no space is a setting: without the `#` it states the default (except for `sort`, which has
+    none). All settings are commented out, so a copy of the file does not freeze defaults that change later.
     """
     return "\n".join([*_settings(), f"{_KEYS_COMMENT}[{KEYS}]", *_bindings(keys), ""])
 
@@ -46,5 +46,5 @@ def _bindings(keys: Sequence[tuple[str, str, str]]) -> Iterator[str]:
 
 
 def _toml(value: object) -> str:
-    """JSON's strings, lists and booleans are TOML's too."""
+    """Format a value as JSON, whose strings, lists and booleans are also TOML."""
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Where the settings and what is remembered are: where the platform keeps such files (XDG on Linux)."""
+"""The paths of the settings and state files, where the platform puts such files (XDG on Linux)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ NAMED_BY = "LAYERSCOPE_CONFIG"
 
 
 def is_named() -> bool:
-    """Whether the user named a config file; it then has to be there."""
+    """Tell whether the user named a config file, which then has to exist."""
     return bool(os.environ.get(NAMED_BY))
 
 
 def settings_path() -> Path:
-    """The config file: what LAYERSCOPE_CONFIG names, or else layerscope/config.toml in the user's config directory."""
+    """Return the config file: the one in LAYERSCOPE_CONFIG, or layerscope/config.toml in the user's config directory."""
     if is_named():
         return Path(os.environ[NAMED_BY])
     from platformdirs import user_config_path
@@ -23,7 +23,7 @@ def settings_path() -> Path:
 
 
 def state_path() -> Path:
-    """The file of what is remembered from run to run."""
+    """Return the file of the state that is kept from run to run."""
     from platformdirs import user_state_path
 
     return user_state_path("layerscope", appauthor=False) / "state.json"

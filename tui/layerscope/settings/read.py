@@ -16,13 +16,13 @@ from layerscope.settings.settings import Settings
 from layerscope.text import escape
 
 _NO_KEY = re.compile(rb"#[^\n]*|\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'", re.DOTALL)
-"""Comments and strings: no dot in them nests anything."""
+"""Comments and strings, in which dots do not nest tables."""
 MAX_FILE = 1 << 20
-"""The longest config file we read, in bytes."""
+"""The longest config file read, in bytes."""
 
 
 def read_settings(path: Path | None = None, *, key_ids: Collection[str], name_keys: NameKeys) -> Settings:
-    """The settings in the file at `path`, by default `settings_path()`; all defaults where there is none.
+    """Return the settings in the file at `path`, by default `settings_path()`; all defaults where there is none.
 
     `key_ids` are the bindings that [keys] may name, and `name_keys` names their keys. Raises BadSettings with a sentence that
     names the file and the key, also for a missing file that LAYERSCOPE_CONFIG names.
@@ -54,7 +54,7 @@ def _read(place: Path, *, must_exist: bool) -> bytes:
 
 
 def decode_toml(raw: bytes) -> dict[str, Any]:
-    """A TOML file's text. Raises BadSettings, whose sentence does not name the file."""
+    """Decode a TOML file's text. Raises BadSettings, whose sentence does not name the file."""
     import tomllib
 
     if any(line.count(b".") > TOML_DOTS for line in _NO_KEY.sub(b"", raw).split(b"\n")):

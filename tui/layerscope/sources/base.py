@@ -1,4 +1,4 @@
-"""Which layers came with the base image: what the author of the image did not write."""
+"""Find which layers came from an image's base image and so were not written by the image's author."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 
 def base_layers(image: Image, base: Image) -> int:
-    """The number of leading layers that both images share, by diff_id: all of `base`'s if it is the base."""
+    """Count the leading layers that both images share, compared by diff_id; all of `base`'s layers if it is the base."""
     for number, (mine, theirs) in enumerate(zip(image.layers, base.layers, strict=False)):
         if mine.diff_id is None or mine.diff_id != theirs.diff_id:
             return number
@@ -24,9 +24,10 @@ def base_layers(image: Image, base: Image) -> int:
 
 
 def annotated_base(image: Image) -> tuple[str, Digest | None]:
-    """The name and manifest digest of the base that the image states; empty and None where it does not.
+    """Return the name and manifest digest of the base that the image states; empty and None where it states none.
 
-    From the manifest's annotations, or the config's labels where builders put them (OCI image-spec `annotations.md`).
+    From the manifest's annotations, or from the config's labels, where some builders put them (OCI image-spec
+    `annotations.md`).
     """
     stated = {**image.config.config.labels, **image.annotations}
     try:
@@ -38,17 +39,17 @@ def annotated_base(image: Image) -> tuple[str, Digest | None]:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What is known of an image's base: how many layers are its (None: not known) and what it is called (may be empty)."""
+    """An image's base: how many layers belong to it (None: unknown) and its name (may be empty)."""
 
     layers: int | None = None
     name: str = ""
 
 
 def find_base(image: Image, given: str | None, *, open_base: Callable[[str], Image]) -> Base:
-    """The base that the user named (a number of layers, or an image), else the one that the image itself states.
+    """Find the base that the user named (a number of layers, or an image), or else the one that the image itself states.
 
-    A stated base is looked for where the image is, by digest, then by name; its layers are unknown when it is not there.
-    Raises UsageError when what the user named is no base of this image, and what `open_base` raises for it.
+    A stated base is searched for where the image is, by digest, then by name; if it is not there, its layers are unknown.
+    Raises UsageError when what the user named is not a base of this image, and whatever `open_base` raises.
     """
     if given is None:
         return _stated_base(image, open_base)

@@ -1,4 +1,4 @@
-"""What something looks like that is no image: half a sentence for the user who named it."""
+"""Describes a file that is not an image, in half a sentence for an error message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from layerscope.layers.tar.headers import BLOCK, has_good_checksum
-from layerscope.oci.media_types import BUILDKIT_CACHE, SCHEMA_1, artifact_kind
+from layerscope.oci.documents import BUILDKIT_CACHE, SCHEMA_1, artifact_kind
 from layerscope.text import escape
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -40,12 +40,12 @@ _MANIFESTS = frozenset({b"index.json", b"manifest.json"})
 
 
 def is_tar(head: bytes) -> bool:
-    """True when the first block is a tar header with a good checksum, whatever age of tar wrote it."""
+    """Tell whether the first block is a tar header with a valid checksum, in any tar format."""
     return len(head) >= BLOCK and has_good_checksum(head[:BLOCK])
 
 
 def describe_head(head: bytes) -> str:
-    """What a file with these first bytes looks like, if it is no tar."""
+    """Describe a file that is not a tar, from its first bytes."""
     if not head:
         return "it is empty"
     if not head.strip(b"\0"):
@@ -61,7 +61,7 @@ def describe_head(head: bytes) -> str:
 def _describe_text(head: bytes) -> str:
     start = head[:HEAD].lstrip()
     if _CONTROLS.search(head[:HEAD]):
-        return "binary data of a kind we do not know"
+        return "binary data of unknown type"
     if start[:1] in (b"{", b"["):
         return f"JSON text{_describe_document(start)}"
     if start[:5].lower() in (b"<!doc", b"<html"):
@@ -70,7 +70,7 @@ def _describe_text(head: bytes) -> str:
 
 
 def _describe_document(start: bytes) -> str:
-    """Which of an image's documents JSON text is, to follow a noun; empty for any other text."""
+    """Name the image document that a JSON text is, to follow a noun; empty for any other text."""
     if b'"fsLayers"' in start or any(media_type.encode() in start for media_type in SCHEMA_1):
         return ", a manifest of Docker's schema 1 (before 2016) without its layers"
     if BUILDKIT_CACHE.encode() in start:
@@ -80,7 +80,7 @@ def _describe_document(start: bytes) -> str:
 
 
 def describe_tar(names: Sequence[bytes], *, is_layer: bool) -> str:
-    """What a tar with these members looks like; `is_layer` when it has whiteouts besides."""
+    """Describe a tar with these members; `is_layer` when it also has whiteouts."""
     if not names:
         return "it is an empty tar" if not is_layer else "it looks like a single layer"
     count = "one entry" if len(names) == 1 else f"{len(names)} entries"
@@ -97,14 +97,14 @@ def describe_tar(names: Sequence[bytes], *, is_layer: bool) -> str:
 
 
 def describe_zip(names: Sequence[bytes]) -> str:
-    """What a zip archive with these members looks like."""
+    """Describe a zip archive with these members."""
     of_what = f"{len(names)} files" if len(names) != 1 else "one file"
     such = f", such as {escape(names[0][:100])}" if names else ""
     return f"it looks like a zip archive of {of_what}{such}"
 
 
 def describe_directory(names: Sequence[bytes]) -> str:
-    """What a directory with these entries looks like."""
+    """Describe a directory with these entries."""
     archive = next((name for name in names if name.endswith((b".tar", b".tar.gz", b".tgz", b".tar.zst"))), None)
     if not names:
         return "the directory is empty"
@@ -120,13 +120,13 @@ def describe_directory(names: Sequence[bytes]) -> str:
 
 
 def is_root_filesystem(names: Sequence[bytes]) -> bool:
-    """True when at least three of the usual directories are at the top, or the file that Docker puts into each container."""
+    """Tell whether at least three of the usual directories are at the top, or the file that Docker puts into each container."""
     top = {name.partition(b"/")[0] for name in names}
     return len(_ROOT_NAMES & top) >= 3 or b".dockerenv" in top
 
 
 def _nested_image(names: Sequence[bytes]) -> bytes | None:
-    """The directory that holds an image's documents, when they are not at the top."""
+    """Return the directory that holds an image's documents, when they are not at the top."""
     for name in names:
         directory, _, base = name.rpartition(b"/")
         if base in _MANIFESTS and b"/" not in directory and (directory + b"/oci-layout" in names or base == b"manifest.json"):

@@ -1,4 +1,4 @@
-"""What changes when the image behind a reference is built anew: looked at again and again by those who watch it."""
+"""A fingerprint that changes when the image behind a reference is rebuilt; `watch` compares it repeatedly."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ _DOCUMENTS = ("index.json", "manifest.json", "repositories")
 
 
 def fingerprint(reference: str) -> object:
-    """Of a file its inode, size and time, of a directory those of the documents that name its images, of a tag the image's
-    id. None while nothing is there.
+    """Return a file's inode, size and time, those of a directory's documents, or the id of a tag's image.
+
+    None while nothing is there.
     """
     try:
         location = locate(reference)

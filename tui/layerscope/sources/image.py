@@ -1,4 +1,4 @@
-"""What a source hands on: an image's documents, and for each layer its reader."""
+"""An opened image: its documents, and a reader for each layer."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from layerscope.oci.platform import Platform
 class StoredLayer:
     """One layer as it is stored, before any of its bytes are read.
 
-    `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic
-    `docker save`). All that depends on where its bytes are is asked of its `reader`.
+    `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic `docker
+    save`). Everything that depends on where its bytes are is asked of its `reader`.
     """
 
     number: int
@@ -32,15 +32,15 @@ class StoredLayer:
 
     @property
     def created_by(self) -> str:
-        """The instruction that made the layer, as the history has it; empty when the history does not say."""
+        """Return the instruction that made the layer, as in the history; empty when the history does not say."""
         return self.history.created_by if self.history else ""
 
 
 @dataclass(frozen=True, slots=True)
 class PullSize:
-    """What one or several layers take as they are stored, and what a pull of them moves (None: not known), in bytes.
+    """The stored bytes of one or several layers, and what a pull of them moves (None: unknown), in bytes.
 
-    The two are the same unless `is_estimate`, for which a layer is stored plain: registries have it compressed.
+    The two are the same unless `is_estimate`, for uncompressed layers: registries store them compressed.
     """
 
     stored_bytes: int
@@ -49,7 +49,7 @@ class PullSize:
 
     @classmethod
     def of(cls, layer: StoredLayer, read: ReadLayer | None) -> PullSize:
-        """The size of one layer. Only reading tells what a layer takes that an engine keeps unpacked; None: it was not read."""
+        """Return the size of one layer. For one that an engine keeps unpacked, only reading gives it; None: it was not read."""
         stored = layer.reader.stored_bytes
         if read is None or read.compression is not Compression.NONE or layer.reader.is_as_pulled:
             return cls(stored, stored, is_estimate=False)
@@ -57,7 +57,7 @@ class PullSize:
 
     @classmethod
     def sum(cls, sizes: Iterable[PullSize]) -> PullSize:
-        """The size of several layers."""
+        """Return the size of several layers together."""
         sizes = tuple(sizes)
         known = [size.pull_bytes for size in sizes if size.pull_bytes is not None]
         total = sum(known) if len(known) == len(sizes) else None
@@ -66,14 +66,14 @@ class PullSize:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuildStep:
-    """One step of the build and the layer that it made, None where it made none; no `history` where that does not say."""
+    """One step of the build and the layer that it made, None if it made none; `history` is None if there is none."""
 
     history: HistoryStep | None
     layer: StoredLayer | None
 
     @property
     def created_by(self) -> str:
-        """The step's instruction; empty when the history does not say."""
+        """Return the step's instruction; empty when the history does not say."""
         return self.history.created_by if self.history else ""
 
 
@@ -82,10 +82,10 @@ class Image:
     """An opened image. `reference` is what the user typed; `name` the tag that was chosen, or empty.
 
     `config_digest` is the image's id, `manifest_digest` is None, and `raw_manifest` empty, for archives without an OCI
-    manifest. `states_id` is False where `config_digest` is not the hash of `raw_config`, as before Docker 1.10. `noun` says
-    what it is that is shown as an image of one layer without being one (`a root filesystem`), and is empty for an image;
-    `is_guessed` whether nobody asked for that. `problems` are about the documents (odd history, wrong sizes, ...), none of
-    them about an entry.
+    manifest. `states_id` is False where `config_digest` is not the hash of `raw_config`, as before Docker 1.10. `noun` names
+    what is shown as an image of one layer without being an image (`a root filesystem`), and is empty for an image; `is_guessed`
+    says that the user did not ask for that. `problems` are about the documents (odd history, wrong sizes, ...), none of them
+    about an entry.
     """
 
     reference: str
@@ -105,22 +105,22 @@ class Image:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The problems as sentences."""
+        """Return the problems as sentences."""
         return tuple(problem.text for problem in self.problems)
 
     @property
     def id(self) -> Digest | None:
-        """What programs call the image; None for what has no config to be called by."""
+        """Return the image's id; None for what has no config to compute it from."""
         return None if self.noun else self.config_digest
 
     @property
     def short_id(self) -> str:
-        """What a title calls it: the first digits of its id, or else what it is."""
+        """Return what a title calls the image: the first digits of its id, or else what it is."""
         return self.noun or self.config_digest.short
 
     @property
     def steps(self) -> list[BuildStep]:
-        """Every step of the history, empty ones too, with its layer; layers that no step made come last."""
+        """Return every step of the history, including empty ones, with its layer; layers that no step made come last."""
         layers = iter(self.layers)
         steps = [BuildStep(step, None if step.empty_layer else next(layers, None)) for step in self.config.history]
         return [*steps, *(BuildStep(layer.history, layer) for layer in layers)]

@@ -1,15 +1,16 @@
-"""What the user typed: a path, in skopeo's spellings too, standard input, or an image in an engine."""
+"""Parsing a reference: a path (also in skopeo's spellings), standard input, or an image in an engine; nothing is asked here."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from layerscope.errors import NotFound, UsageError
-from layerscope.sources.engine_names import CONTAINER, EngineKind, may_be_container, may_be_image, split_prefix
 from layerscope.sources.registry.registry_name import RegistryName, parse_image_name
 from layerscope.suggestion import did_you_mean, nearest
 from layerscope.text import escape
@@ -23,16 +24,27 @@ STDIN = "-"
 MAX_NEAR = 5000
 """Names of a directory that are compared with a mistyped one."""
 DOCUMENTS = ("index.json", "manifest.json", "repositories")
-"""What a directory that is an image has one of."""
+"""Files of which a directory with an image has at least one."""
 _PATHS = ("/", "./", "../", "~")
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_DOMAIN = r"(?:[a-zA-Z0-9.-]+|\[[a-fA-F0-9:]+\])(?::\d+)?"
+_NAME = re.compile(
+    rf"(?:(?:{_DOMAIN}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[a-f0-9]{{64}})?|sha256:[a-f0-9]{{4,64}})",
+    re.ASCII,
+)
+"""The grammar of `distribution/reference`, and an image's id in full."""
+LONGEST = 512
+CONTAINER = "container:"
+"""Before the name of a container, perhaps after the prefix of an engine."""
+_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineName:
-    """An image in an engine: in which one (None: in any), by what name, and why that is no path (empty: nobody asked).
+    """An image in an engine: which engine (None: any), its name, and why it is not a path (empty: nobody asked).
 
-    With `is_container` it is a container: its image, and its own layer on top.
+    With `is_container`, it is a container: its image with its own layer on top.
     """
 
     kind: EngineKind | None
@@ -43,9 +55,9 @@ class EngineName:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place to look into. `path` is None for standard input, `tag` empty when none was asked for. With `engine` it is
-    neither of these, and with `is_containerd` it is the content store of containerd. With `is_layer` it is no image but one
-    layer, by the user's own word.
+    """A parsed reference. `path` is None for standard input, `tag` empty when none was given. With `engine`, it is an image
+    in an engine instead; with `is_containerd`, an image in containerd's content store. With `is_layer`, the user says
+    that it is not an image but one layer.
     """
 
     typed: str
@@ -59,12 +71,12 @@ class Location:
 
     @property
     def is_stdin(self) -> bool:
-        """Whether it can be read only once."""
+        """Tell whether this is standard input, which can be read only once."""
         return self.path is None and self.engine is None and self.registry is None and not self.is_containerd
 
     @property
     def place(self) -> str:
-        """What messages call it."""
+        """Return what messages call this location."""
         if self.engine is not None:
             return self.engine.kind.label if self.engine.kind else "the engine"
         if self.registry is not None:
@@ -80,11 +92,11 @@ def locate(reference: str) -> Location:
     `container:` and that of a container, or `containerd:` and the name or digest of an image in containerd's content store,
     or `docker://` or `registry:` and the name of an image in a registry.
 
-    A prefix decides. So does a path that exists, except that a bare name is no directory without an image's documents
-    (`node:1` beside a directory `node`). Else what starts with `/`, `./`, `../` or `~` is a path, and anything that an engine
-    could have is an engine's; none is asked here. The prefix of a path says only that one follows; what it holds decides how
-    it is read. A path may contain colons: the longest one that exists is taken, what follows is the tag. Raises NotFound,
-    with near file names, and UsageError for an empty reference.
+    A prefix decides. So does a path that exists, except that a bare name is no directory without an image's documents (`node:1`
+    beside a directory `node`). Otherwise what starts with `/`, `./`, `../` or `~` is a path, and any valid image name is an
+    engine's; no engine is asked here. The prefix of a path only says that a path follows; the content decides the format. A
+    path may contain colons: the longest one that exists is taken, what follows is the tag. Raises NotFound, with similar file
+    names, and UsageError for an empty reference.
     """
     named = _named(reference)
     if named is not None:
@@ -103,14 +115,16 @@ def locate(reference: str) -> Location:
             continue
         if not may_be_engines or _holds_image(Path(path)):
             return Location(prefix + path, Path(path), tag, is_layer=is_layer)
-        no_path = f"the directory {escape(path)} is no image: it has neither index.json (OCI layout) nor manifest.json"
+        no_path = f"the directory {escape(path)} is not an image: it has neither index.json (OCI layout) nor manifest.json"
     if may_be_engines:
         return Location(rest, None, engine=EngineName(None, rest, no_path))
     raise NotFound(_not_found(rest))
 
 
 def _named(reference: str) -> Location | None:
-    """The place whose prefix names it: containerd, a registry, an engine; None for all else. Raises NotFound, UsageError."""
+    """Return the place whose prefix names it: containerd, a registry, an engine; None for all else. Raises NotFound,
+    UsageError.
+    """
     if reference.startswith(CONTAINERD):
         return Location(CONTAINERD.removesuffix(":"), None, reference.removeprefix(CONTAINERD), is_containerd=True)
     in_registry = registry_name(reference)
@@ -123,7 +137,7 @@ def _named(reference: str) -> Location | None:
 
 
 def registry_name(reference: str) -> RegistryName | None:
-    """The image in a registry that a prefix names; None for all other references. Raises NotFound and UsageError.
+    """Return the image in a registry that a prefix names; None for all other references. Raises NotFound and UsageError.
 
     `registry:2` is an image of that name: what follows has to hold a slash, a dot or a port (REGISTRY).
     """
@@ -136,34 +150,34 @@ def registry_name(reference: str) -> RegistryName | None:
 
 
 def _checked(name: str, kind: EngineKind) -> str:
-    """A name after the prefix of an engine. Raises NotFound for what no engine can have."""
+    """Check a name after an engine's prefix. Raises NotFound for one that no engine can have."""
     if not name:
         raise UsageError(f"name an image: {kind}:NAME[:TAG]")
     if name.startswith("//"):
         known = f"{kind}:{escape(name[2:200])}"
         raise NotFound(f"{kind}:{escape(name[:200])} is in a registry; let {kind.label} pull it: layerscope {known} --pull")
     if not may_be_image(name):
-        raise NotFound(f"'{escape(name[:200])}' is no name that an image can have")
+        raise NotFound(f"'{escape(name[:200])}' is not a valid image name")
     return name
 
 
 def _container_name(text: str) -> str:
-    """The name after `container:`. Raises UsageError and NotFound for what none can have."""
+    """Return the name after `container:`. Raises UsageError and NotFound for an invalid one."""
     name = text.removeprefix(CONTAINER)
     if not name:
         raise UsageError(f"name a container: {CONTAINER}NAME")
     if not may_be_container(name):
-        raise NotFound(f"'{escape(name[:200])}' is no name that a container can have")
+        raise NotFound(f"'{escape(name[:200])}' is not a valid container name")
     return name
 
 
 def _holds_image(path: Path) -> bool:
-    """True for anything but a directory without an image's documents."""
+    """Tell whether a path may be an image: anything but a directory without an image's documents."""
     return not path.is_dir() or any((path / name).exists() for name in DOCUMENTS)
 
 
 def _splits(text: str) -> Iterator[tuple[str, str]]:
-    """`text` whole, then cut in two at each of its colons, the last one first."""
+    """Yield `text` whole, then cut in two at each of its colons, the last colon first."""
     yield text, ""
     for end in range(len(text) - 1, 0, -1):
         if text[end] == ":":
@@ -192,7 +206,7 @@ def _not_found(path: str) -> str:
 
 
 def near_files(path: str) -> list[str]:
-    """At most two files that someone who typed `path` may have meant."""
+    """Return at most two files whose names resemble `path`, to suggest after a typing mistake."""
     parent, name = os.path.split(path)
     try:
         with os.scandir(parent or ".") as entries:
@@ -200,3 +214,37 @@ def near_files(path: str) -> list[str]:
     except (OSError, ValueError):
         return []
     return [str(Path(parent, near)) for near in nearest(name, names, most=2, likeness=0.7)]
+
+
+class EngineKind(StrEnum):
+    """The supported container engines."""
+
+    DOCKER = "docker"
+    PODMAN = "podman"
+
+    @property
+    def label(self) -> str:
+        """Return the engine's name as sentences spell it."""
+        return self.value.capitalize()
+
+
+ENGINE_PREFIXES = {"docker-daemon:": EngineKind.DOCKER, "docker:": EngineKind.DOCKER, "podman:": EngineKind.PODMAN}
+"""skopeo's spelling is known, too."""
+
+
+def may_be_container(text: str) -> bool:
+    """Tell whether an engine would accept `text` as the name or id of a container."""
+    return _CONTAINER_NAME.fullmatch(text) is not None
+
+
+def may_be_image(text: str) -> bool:
+    """Tell whether an engine would accept `text` as the name or id of an image."""
+    return len(text) <= LONGEST and _NAME.fullmatch(text) is not None
+
+
+def split_prefix(reference: str) -> tuple[EngineKind | None, str]:
+    """Split a reference into the engine that its prefix selects, if any, and the rest."""
+    for prefix, kind in ENGINE_PREFIXES.items():
+        if reference.startswith(prefix):
+            return kind, reference.removeprefix(prefix)
+    return None, reference

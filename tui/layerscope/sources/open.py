@@ -1,4 +1,4 @@
-"""Opening an image from what the user typed: a file, a directory, standard input, or an image in an engine."""
+"""Opening an image from a reference: a file, a directory, standard input, or an image in an engine."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def open_image(
     image in an engine (`locate` has the rules). PATH is an archive (plain or compressed, perhaps inside a tar or zip), a pipe,
     a layout of OCI or skopeo, or an unpacked `docker save`. A root filesystem or a layer is an image of one layer, and
     `layer:PATH` makes any tar one. `platform` chooses among several (default: the host's, else the only one). `stdin` is read
-    for `-` (default: this process's). An archive that `may_change` is copied
-    first: when a mapped file shrinks because it is written again, the kernel kills the process that reads from the map.
+    for `-` (default: this process's). An archive that `may_change` is copied first: when a mapped file shrinks because it is
+    written again, the kernel kills the process that reads from the map.
 
     Raises NotFound (no such path, tag, platform), NotAnImage, AmbiguousImage, BadDocument, CorruptLayer (a damaged archive
     without a readable manifest), CannotWrite (no room to unpack), EngineFailed and UsageError, each with a sentence.
@@ -68,7 +68,7 @@ def open_image(
 
 
 def open_files(files: Files, location: Location, *, reference: str, platform: Platform | None) -> Image:
-    """The image among `files` that `location.tag` and `platform` choose. Raises as `open_image` does."""
+    """Open the image among `files` that `location.tag` and `platform` choose. Raises like `open_image`."""
     stored = stored_images(files)
     if not stored:
         noun = "" if location.tag else looks_like_layer(files)
@@ -80,7 +80,7 @@ def open_files(files: Files, location: Location, *, reference: str, platform: Pl
 
 
 def open_place(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool = False) -> ImagePlace:
-    """What is at a place that is not an engine, or in the archive there. Raises as `open_image` does."""
+    """Open an image that is not in an engine, or that is in an archive inside that place. Raises like `open_image`."""
     files = _read_files(location, stdin, progress, may_change=may_change)
     return place_inside(ImagePlace(files, location), progress)
 
@@ -104,7 +104,7 @@ def _read_files(location: Location, stdin: BinaryIO | None, progress: Progress, 
 
 
 def _layer_blob(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool) -> Blob:
-    """What is said to be a layer, as it is stored. Raises NotAnImage when it is no tar, compressed or not."""
+    """Return a single layer's bytes as they are stored. Raises NotAnImage when they are no tar, compressed or not."""
     place = location.place
     if location.path is not None and location.path.is_dir():
         raise NotAnImage(f"{place} is a directory; a layer is a tar: tar -C {place} -c . | layerscope layer:-")
@@ -116,7 +116,7 @@ def _layer_blob(location: Location, stdin: BinaryIO | None, progress: Progress, 
 
 
 def _blob(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool) -> Blob:
-    """The bytes of a file, or of standard input."""
+    """Return the bytes of a file, or of standard input."""
     if location.path is None:
         return _blob_of_stream(stdin or sys.stdin.buffer, location.place, progress)
     try:
@@ -127,7 +127,7 @@ def _blob(location: Location, stdin: BinaryIO | None, progress: Progress, *, may
 
 
 def _blob_of_stream(stream: BinaryIO, place: str, progress: Progress, *, may_change: bool = False) -> Blob:
-    """The bytes of an open file: mapped where that can be done, else copied first."""
+    """Return the bytes of an open file, mapped if possible, otherwise copied first."""
     if stream.isatty():
         raise NotFound(f"{place} is a terminal; pipe an image into it, such as: docker save IMAGE | layerscope -")
     mode = _mode(stream)
@@ -138,7 +138,7 @@ def _blob_of_stream(stream: BinaryIO, place: str, progress: Progress, *, may_cha
 
 
 def _mode(stream: BinaryIO) -> int:
-    """What sort of file is behind a stream; 0 when there is none, as behind io.BytesIO."""
+    """Return the type of file behind a stream; 0 when there is none, as behind io.BytesIO."""
     try:
         return os.fstat(stream.fileno()).st_mode
     except OSError:
@@ -146,7 +146,7 @@ def _mode(stream: BinaryIO) -> int:
 
 
 def refusal(files: Files) -> LayerscopeError:
-    """Why there is no image among `files`."""
+    """Return the error that says why there is no image among `files`."""
     if files.damage:
         return CorruptLayer(f"{files.place} is a damaged archive, and what can be read of it has no manifest: {files.damage}")
     names = files.names()

@@ -1,4 +1,4 @@
-"""What cannot be mapped as it is (a pipe, a compressed archive) goes to an unnamed temporary file, and is mapped from there."""
+"""Temporary copies of what cannot be mapped directly: pipes and compressed archives."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def spool_stream(stream: BinaryIO, place: str, progress: Progress) -> Blob:
 
 
 def unpack_archive(blob: Blob, place: str, progress: Progress) -> Blob:
-    """The archive in `blob` without the gzip or zstd around it, if any.
+    """Return the archive in `blob` without the gzip or zstd around it, if any.
 
-    Raises NotAnImage when it is no tar that is compressed, CorruptLayer for damage, CannotWrite when there is no room for it.
+    Raises NotAnImage for a compressed file that is no tar, CorruptLayer for damage, CannotWrite when there is no room for it.
     """
     compression = compression_of(blob.read(0, 4))
     if compression is Compression.NONE:
@@ -47,7 +47,7 @@ def unpack_archive(blob: Blob, place: str, progress: Progress) -> Blob:
 
 
 def head_of(blob: Blob, place: str) -> bytes:
-    """The first unpacked bytes of what is stored in any compression. Raises CorruptLayer when there are none to be had."""
+    """Return the first unpacked bytes of a blob in any compression. Raises CorruptLayer when none can be unpacked."""
     return _head(_named_damage(unpack(blob), place))
 
 
@@ -67,7 +67,7 @@ def _named_damage(pieces: Iterator[bytes], place: str) -> Iterator[bytes]:
 
 
 def _head(pieces: Iterator[bytes]) -> bytes:
-    """Pieces from the front until they can be told apart; the first may be short."""
+    """Collect pieces from the front until they suffice to recognize the format; the first may be short."""
     head = b""
     for piece in pieces:
         head += piece
@@ -98,7 +98,7 @@ def spool(pieces: Iterator[bytes], place: str, stage: str, progress: Progress) -
 
 
 def _write(file: BinaryIO, piece: bytes) -> None:
-    """Write all of it: an unbuffered file may take less at a time."""
+    """Write all of `piece`: an unbuffered file may accept less at a time."""
     rest = memoryview(piece)
     while rest:
         rest = rest[file.write(rest) :]

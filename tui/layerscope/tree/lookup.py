@@ -16,7 +16,7 @@ from layerscope.tree.tree import Tree, View
 MAX_HOPS = 40
 """Links followed for one path before it counts as a loop; Linux's number (path_resolution(7))."""
 MAX_COMPARED = 5000
-"""Names among which near ones are looked for, so that a mistyped path in a huge directory costs no seconds."""
+"""Names searched for similar ones, so that a mistyped path in a huge directory does not take seconds."""
 NOUNS = {
     Kind.FILE: "a file",
     Kind.HARDLINK: "a file",
@@ -70,7 +70,9 @@ class _Walk:
         while todo:
             part = todo.pop()
             if kind_of(self._view, self._node) is not Kind.DIRECTORY:
-                raise NotFound(f"{self._shown} is not there: {self._place} is {noun_of(self._view, self._node)}, no directory")
+                raise NotFound(
+                    f"{self._shown} does not exist: {self._place} is {noun_of(self._view, self._node)}, not a directory"
+                )
             if part == b"..":
                 self._node = int(self._tree.nodes.parent[self._node])
             elif part != b".":
@@ -84,7 +86,7 @@ class _Walk:
     def _follow(self, node: int, todo: list[bytes]) -> None:
         self._hops += 1
         if self._hops > MAX_HOPS:
-            raise NotFound(f"{self._shown} leads through more than {MAX_HOPS} symlinks: they go round in circles")
+            raise NotFound(f"{self._shown} leads through more than {MAX_HOPS} symlinks: they form a loop")
         target = self._tree.entries.links[shown_entry(self._view, node)]
         todo += _components(target)
         if target.startswith(b"/"):
@@ -123,7 +125,7 @@ def _components(path: bytes) -> list[bytes]:
 def noun_of(view: View, node: int) -> str:
     """Name the kind of a visible node for a sentence: `a file`, `a symlink`."""
     kind = kind_of(view, node)
-    return NOUNS[kind] if kind is not None else "a hard link that leads nowhere"
+    return NOUNS[kind] if kind is not None else "a broken hard link"
 
 
 def _elsewhere(tree: Tree, node: int, layer: int) -> str:

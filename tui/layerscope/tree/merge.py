@@ -7,15 +7,12 @@ from typing import TypeVar
 import numpy as np
 
 from layerscope.layers.table import LayerStack
-from layerscope.tree.clashes import find_clashes, find_hidden
-from layerscope.tree.contents import origins_of
-from layerscope.tree.inodes import with_inodes
-from layerscope.tree.lower import LowerLayers
+from layerscope.tree.engine_differences import find_clashes, find_hidden, find_made_by_markers, find_turned
+from layerscope.tree.hard_links import origins_of, with_inodes
+from layerscope.tree.layer_paths import paths_of, settle
 from layerscope.tree.nodes import Ints, PathRows, nodes_of, sort_rows
-from layerscope.tree.stack import paths_of, settle
-from layerscope.tree.symlinks import follow_symlinks
+from layerscope.tree.symlinks import LowerLayers, follow_symlinks
 from layerscope.tree.tree import Tree
-from layerscope.tree.turned import find_made_by_markers, find_turned
 from layerscope.tree.versions import Layers, Versions, versions_of
 
 T = TypeVar("T")

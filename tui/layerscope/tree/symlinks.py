@@ -1,8 +1,9 @@
-"""Entries below a symlink of their own layer: their paths are resolved inside the root, as engines do when they unpack them.
+"""Symlinks among the parents of paths, resolved inside the root: in a layer's own tar, as engines do when they unpack it, and
+among the layers below, for the few paths that need it.
 
-A symlink of a lower layer is not followed: Docker and Podman on overlayfs and containerd unpack a layer into a directory of its
-own, where the path becomes a directory. Rare, so this is exact and slow: a replay of the layer in order, keeping which symlinks
-stand. Most images never come here.
+Entries are unpacked through a symlink of their own layer only: Docker and Podman on overlayfs and containerd unpack a layer
+into a directory of its own, where a path below a lower layer's symlink becomes a directory. Rare, so this is exact and slow: a
+replay of the layer in order, keeping which symlinks stand. Most images never come here.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 
-from layerscope.layers.table import Kind, Severity
-from layerscope.tree.keys import SEPARATOR, ancestors_of, directories_above, parent_of
-from layerscope.tree.stack import LayerPaths, Marker, find_needed
+import numpy as np
+
+from layerscope.layers.table import Entries, Kind, Severity
+from layerscope.tree.layer_paths import SEPARATOR, LayerPaths, Marker, ancestors_of, directories_above, find_needed, parent_of
+from layerscope.tree.nodes import PathRows
+from layerscope.tree.versions import Versions
 
 MAX_HOPS = 255
 """Links followed for one path before it counts as a loop; containerd's number."""
-LOOP = "an entry below a symlink that leads round in circles: no engine unpacks it"
+LOOP = "an entry below a loop of symlinks: no engine unpacks it"
 LEADS_OUT = (
-    "an entry below a symlink of its own layer to a directory that the layer has not (yet): Docker (but on containerd's store) "
-    "and Podman refuse it (but the vfs driver where a layer below has the directory); containerd and umoci follow the symlink, "
-    "as is done here"
+    "an entry below a symlink of its own layer to a directory that the layer does not have (yet): Docker (except with "
+    "containerd's store) and Podman refuse it (except the vfs driver where a layer below has the directory); containerd and "
+    "umoci follow the symlink, as layerscope does"
 )
 LinkOf = Callable[[bytes], bytes | None]
 OnHop = Callable[[bytes], None]
@@ -117,7 +121,7 @@ class _Replay:
             self._targets[key] = target
 
     def _resolved(self, key: bytes) -> bytes:
-        """`key` with its directory resolved; as it is when that directory is no link or a loop of them."""
+        """Return `key` with its directory resolved; unchanged if that directory is no link or a loop of them."""
         directory = parent_of(key)
         if not directory or self._targets.keys().isdisjoint((directory, *ancestors_of(directory))):
             return key
@@ -135,3 +139,50 @@ class _Replay:
 
 def _row(marker: tuple[int, list[Marker], bytes]) -> int:
     return marker[0]
+
+
+class LowerLayers:
+    """Lookup of paths by sort key. `number` is the layer that is added on top of the ones searched."""
+
+    def __init__(self, entries: Entries, rows: PathRows, versions: Versions) -> None:
+        self._entries, self._rows, self.versions = entries, rows, versions
+
+    def version(self, key: bytes, number: int) -> int | None:
+        """Return the visible version of a path without following its own symlink; None for nothing."""
+        found = self._seen(key, number)
+        if found is not None or number == 1 or not parent_of(key):
+            return found
+        directory = self._resolved(parent_of(key), number)
+        if directory is None:
+            return None
+        name = key.rpartition(SEPARATOR)[2]
+        return self._seen(directory + SEPARATOR + name if directory else name, number)
+
+    def target(self, key: bytes, number: int) -> bytes:
+        """Return the path that a symlink finally leads to; its own where it is circular."""
+        found = self._resolved(key, number)
+        return (key if found is None else found).replace(SEPARATOR, b"/")
+
+    def leads_to_directory(self, key: bytes, number: int) -> bool:
+        """Tell whether a path is a directory, or a symlink to one."""
+        directory = self._resolved(key, number)
+        found = self._seen(directory, number) if directory else None
+        return directory == b"" or (found is not None and bool(self.versions.kind[found] == Kind.DIRECTORY))
+
+    def _resolved(self, directory: bytes, number: int) -> bytes | None:
+        return walk(directory, lambda key: self._link(key, number))
+
+    def _link(self, key: bytes, number: int) -> bytes | None:
+        version = self._seen(key, number)
+        if version is None or self.versions.kind[version] != Kind.SYMLINK:
+            return None
+        return self._entries.links[int(self.versions.entry[version])]
+
+    def _seen(self, key: bytes, number: int) -> int | None:
+        node = self._rows.find(key)
+        if node is None:
+            return None
+        # Of the column's own type, or numpy converts the whole column for each question.
+        start, stop = np.searchsorted(self.versions.node, np.array([node, node + 1], self.versions.node.dtype))
+        found = np.flatnonzero((self.versions.layer[start:stop] < number) & (self.versions.until[start:stop] >= number))
+        return int(start + found[0]) if len(found) else None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.layers.table import Entries, Kind, Problem
-from layerscope.tree.nodes import IMPLIED, Ints, Nodes
+from layerscope.tree.nodes import IMPLIED, Flags, Ints, Nodes
 from layerscope.tree.versions import Layers, Versions
 
 Longs = npt.NDArray[np.int64]
@@ -103,13 +103,13 @@ class View:
     seen: Ints
 
     @cached_property
-    def is_visible(self) -> npt.NDArray[np.bool_]:
-        """Which nodes are there, the root among them."""
+    def is_visible(self) -> Flags:
+        """Return which nodes are there, the root among them."""
         return self.seen >= 0
 
     @cached_property
     def change(self) -> npt.NDArray[np.uint8]:
-        """A Change for each node; UNCHANGED also for nodes that are not there at all."""
+        """Return a Change for each node; UNCHANGED also for nodes that are not there at all."""
         change = np.zeros(len(self.seen), np.uint8)
         was_there = self.before >= 0
         change[self.is_visible & ~was_there] = Change.ADDED
@@ -119,23 +119,23 @@ class View:
 
     @cached_property
     def entry(self) -> Ints:
-        """The entry seen at each node; IMPLIED (-1) for parents that no entry names and for nodes that are not there."""
+        """Return the entry seen at each node; IMPLIED (-1) for parents that no entry names and for nodes that are not there."""
         return self._entries_of(self.seen)
 
     @cached_property
     def size(self) -> Longs:
-        """Content bytes of each node that is seen, 0 for all but files; every name of a content shows its size."""
+        """Return the content bytes of each visible node, 0 for all but files; every name of a content shows its size."""
         return self.tree.content_size(self.entry)
 
     @cached_property
     def removed_size(self) -> Longs:
-        """Content bytes of each REMOVED node as they were below layer `first`; 0 for all others."""
+        """Return the content bytes of each REMOVED node as they were below layer `first`; 0 for all others."""
         before = np.where(self.change == Change.REMOVED, self.before, -1)
         return self.tree.content_size(self._entries_of(before))
 
     @cached_property
     def counted_size(self) -> Longs:
-        """`size` with each content counted at its first name only, so that sums are what a disk would hold."""
+        """Return `size` with each content counted at its first name only, so that sums are what a disk would hold."""
         size = self.size.copy()
         linked = np.flatnonzero(self._linked)
         origin = self.tree.origin[self.entry[linked]]
@@ -147,33 +147,57 @@ class View:
 
     @cached_property
     def subtree_bytes(self) -> Longs:
-        """Content bytes below and at each node, each content once."""
+        """Return the content bytes below and at each node, each content once."""
         return self.tree.nodes.subtree_sums(self.counted_size)
 
     @cached_property
     def subtree_removed_bytes(self) -> Longs:
-        """Content bytes of what these layers removed below and at each node."""
+        """Return the content bytes of what these layers removed below and at each node."""
         return self.tree.nodes.subtree_sums(self.removed_size)
 
     @cached_property
     def subtree_files(self) -> Longs:
-        """How many nodes below and at each one are seen and no directories."""
+        """Count how many nodes below and at each one are seen and no directories."""
         kind = self.tree.versions.kind[self.seen] if len(self.tree.versions) else np.zeros(len(self.seen), np.uint8)
         return self.tree.nodes.subtree_sums(self.is_visible & (kind != Kind.DIRECTORY))
 
     @cached_property
     def subtree_changed_bytes(self) -> Longs:
-        """Content bytes below and at each node that these layers added, modified or removed."""
+        """Return the content bytes below and at each node that these layers added, modified or removed."""
         return self.tree.nodes.subtree_sums(np.where(self.change != Change.UNCHANGED, self.counted_size, 0) + self.removed_size)
 
     @cached_property
     def subtree_changes(self) -> Longs:
-        """How many nodes below and at each one changed."""
+        """Count how many nodes below and at each one changed."""
         return self.tree.nodes.subtree_sums(self.change != Change.UNCHANGED)
 
+    def is_there(self, *, with_gone: bool) -> Flags:
+        """Return which nodes are visible or were removed by these layers; with `with_gone`, or existed at any time before."""
+        there = self.is_visible | (self.change == Change.REMOVED)
+        if with_gone:
+            there[self.tree.versions.node[self.tree.versions.layer <= self.last]] = True
+        return np.asarray(there)
+
+    def has_change(self, changes: frozenset[Change]) -> Flags:
+        """Return which nodes have one of `changes`; nodes removed earlier count as UNCHANGED."""
+        is_meant = np.zeros(len(Change), bool)
+        is_meant[list(changes)] = True
+        return np.asarray(is_meant[self.change])
+
+    def last_versions(self) -> Ints:
+        """Return the version (int32) to describe each node by: the visible one, for a REMOVED node the one before, for a node
+        removed earlier its last; -1 for nodes that only later layers add.
+        """
+        versions = self.tree.versions
+        last = np.full(len(self.seen), -1, np.int32)
+        # Versions are in the order of layers, and of several values for one place numpy keeps the last.
+        until_now = np.flatnonzero(versions.layer <= self.last)
+        last[versions.node[until_now]] = until_now
+        return np.where(self.change == Change.REMOVED, self.before, last)
+
     @cached_property
-    def _linked(self) -> npt.NDArray[np.bool_]:
-        """Nodes whose content has, or is, a hard link."""
+    def _linked(self) -> Flags:
+        """Return the nodes whose content has, or is, a hard link."""
         entry, tree = self.entry, self.tree
         if not len(tree.entries):
             return np.zeros(len(entry), bool)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.layers.table import Kind
+from layerscope.tree.layer_paths import LayerPaths
 from layerscope.tree.nodes import FALLEN, IMPLIED, Ints, Nodes, PathRows
-from layerscope.tree.stack import LayerPaths
 
 Layers = npt.NDArray[np.int16]
 
@@ -72,7 +72,7 @@ def _winners(rows: PathRows, layers: list[LayerPaths]) -> npt.NDArray[np.bool_]:
 
 
 class _Stack:
-    """What is seen while the layers are put on one by one: `seen[node]` is the version, -1 for none."""
+    """The visible versions while layers are added one by one: `seen[node]` is the version, -1 for none."""
 
     def __init__(
         self, nodes: Nodes, node: Ints, kind: npt.NDArray[np.uint8], is_implied: npt.NDArray[np.bool_], count: int

@@ -1,1 +1,3 @@
-"""What a view of one file shows: its versions, its content as lines, and the difference between two versions. No screen."""
+"""The content of a file view: a path's versions, their content as lines, and differences between two. Independent of the
+screen.
+"""

@@ -1,4 +1,4 @@
-"""Bytes that may be text -> lines that can be shown."""
+"""Decodes bytes that may be text into lines that can be shown."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import codecs
 import re
 from dataclasses import dataclass
 
+from layerscope.errors import IsCancelled, stop_if
 from layerscope.text import escape
-from layerscope.viewing.cancelling import IsCancelled, stop_if
 
 SAMPLE = 64 << 10
-"""Bytes looked at to tell text from binary."""
+"""Bytes examined to tell text from binary."""
 LONGEST_LINE = 10_000
 """Characters of a line that are shown."""
 MOST_LINES = 200_000
 TAB = 8
 CUT_MARK = "…"
 BATCH = 5000
-"""Lines between two looks at whether the work is still wanted."""
+"""Lines between two checks for cancellation."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8", "UTF-8 with BOM"),
     (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
@@ -33,7 +33,7 @@ _UNUSUAL = re.compile(r"[^ -~\n\t]")
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Text as it was decoded, nothing escaped yet; `encoding` is for a reader, empty for plain UTF-8."""
+    """Decoded text, not escaped yet; `encoding` is its name for the reader, empty for plain UTF-8."""
 
     text: str
     encoding: str
@@ -51,7 +51,7 @@ class TextLines:
 
 
 def decoded(content: bytes, *, is_whole: bool) -> Decoded | None:
-    """`content` as text, in the encoding it looks like; None for what is no text. If it is not whole, it may end inside a
+    """Decode `content` in the encoding it seems to have; None if it is not text. Unless it is whole, it may end inside a
     character.
     """
     for bom, codec, name in _BOMS:
@@ -62,26 +62,26 @@ def decoded(content: bytes, *, is_whole: bool) -> Decoded | None:
     if b"\0" in sample or _share(sample, _CONTROLS) > 0.02:
         return None
     text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(content, final=is_whole)
-    return Decoded(text, "") if _is_utf8(text) else _latin1(content, sample)
+    if _is_utf8(text):
+        return Decoded(text, "")
+    is_latin1 = _share(sample, _ODD) <= 0.02 and _share(sample, _HIGH) <= 0.3
+    return Decoded(content.decode("latin-1"), "Latin-1") if is_latin1 else None
 
 
 def _is_mostly_printable(sample: str) -> bool:
-    """A byte order mark alone says little: binaries begin with the same two bytes."""
+    """Tell whether most characters are printable: a byte order mark proves little, some binaries begin with the same two
+    bytes.
+    """
     odd = sum(not character.isprintable() and character not in "\t\n\r\f" for character in sample)
     return odd <= len(sample) // 10
 
 
 def _is_utf8(text: str) -> bool:
-    """Whether more of the characters beyond ASCII are valid UTF-8 than are not."""
+    """Tell whether more of the characters beyond ASCII are valid UTF-8 than are not."""
     if text.isascii():
         return True
     broken = len(_NOT_UTF8.findall(text))
     return not broken or 2 * broken < sum(character > "\x7f" for character in text)
-
-
-def _latin1(content: bytes, sample: bytes) -> Decoded | None:
-    is_text = _share(sample, _ODD) <= 0.02 and _share(sample, _HIGH) <= 0.3
-    return Decoded(content.decode("latin-1"), "Latin-1") if is_text else None
 
 
 def _share(sample: bytes, wanted: bytes) -> float:
@@ -89,37 +89,28 @@ def _share(sample: bytes, wanted: bytes) -> float:
 
 
 def lines_of(text: str, is_cancelled: IsCancelled) -> TextLines:
-    """The lines of `text`: escaped, tabs expanded, line ends gone (LF, CRLF, or CR where there is nothing else)."""
+    """Split `text` into lines: escaped, tabs expanded, without line ends (LF, CRLF, or CR if there is nothing else)."""
     if "\n" not in text and "\r" in text:
         text = text.replace("\r", "\n")
     raw = text.split("\n", MOST_LINES)
     is_cut = len(raw) > MOST_LINES
     if is_cut or not raw[-1]:
         raw.pop()
-    line_ends = _line_ends(text)
-    if line_ends:
+    crlf, line_ends = text.count("\r\n"), ""
+    if crlf:
+        line_ends = "CRLF" if crlf == text.count("\n") else "mixed line ends"
         raw = [line.removesuffix("\r") for line in raw]
     is_cut |= any(len(line) > LONGEST_LINE for line in raw)
     return TextLines(_shown(raw, is_cancelled, is_plain=not _UNUSUAL.search(text)), line_ends, is_cut)
-
-
-def _line_ends(text: str) -> str:
-    crlf = text.count("\r\n")
-    if not crlf:
-        return ""
-    return "CRLF" if crlf == text.count("\n") else "mixed line ends"
 
 
 def _shown(raw: list[str], is_cancelled: IsCancelled, *, is_plain: bool) -> list[str]:
     shown: list[str] = []
     for start in range(0, len(raw), BATCH):
         stop_if(is_cancelled)
-        shown += map(_plain_line if is_plain else _line, raw[start : start + BATCH])
+        lines = raw[start : start + BATCH]
+        shown += [_cut(line[: LONGEST_LINE + 1].expandtabs(TAB)) for line in lines] if is_plain else map(_line, lines)
     return shown
-
-
-def _plain_line(line: str) -> str:
-    return _cut(line[: LONGEST_LINE + 1].expandtabs(TAB))
 
 
 def _line(line: str) -> str:

@@ -1,4 +1,4 @@
-"""What is different between two versions of a file: their metadata, and their content in the form it is shown in."""
+"""The difference between two versions of a file: of their metadata, and of their content as it is shown."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from layerscope.units import count_text, size_text, utc_text
-from layerscope.viewing.forms import Form, ShownFile
-from layerscope.viewing.hexdump import HexLines
-from layerscope.viewing.members import ArchiveMember
+from layerscope.viewing.archives import ArchiveMember
+from layerscope.viewing.history import Metadata, PathVersion
+from layerscope.viewing.shown import Form, HexLines, ShownFile
 from layerscope.viewing.unified import DiffLine, unified
-from layerscope.viewing.versions import Metadata, PathVersion
 
 WINDOW = 4
 """Lines of hex shown before and after the first byte that differs."""
@@ -27,15 +26,15 @@ def difference(
     old_version: PathVersion | None = None,
     new_version: PathVersion | None = None,
 ) -> list[DiffLine]:
-    """A note on sizes and metadata, then what differs; None is a side where the path is no file.
+    """Return a note on sizes and metadata, then the differing lines; None is a side where the path is no file.
 
-    Text gives a unified diff, archives their members (each a line of its own), all else the first bytes that differ.
-    Takes less than a second for the largest texts that `load` gives.
+    Text gives a unified diff, archives their members (each a line of its own), all else the first bytes that differ. Takes less
+    than a second for the largest texts that `load` gives.
     """
     if old is None and new is None:
         return []
     changes = _metadata_changes(_metadata(old_version), _metadata(new_version))
-    if old and new and _is_same(old, new):
+    if old and new and old.digest and (old.size, old.digest) == (new.size, new.digest):
         return [_note(f"same {count_text(new.size, 'byte')}", changes)]
     sizes = f"{size_text(old.size) if old else 'no file'} -> {size_text(new.size) if new else 'no file'}"
     return [_note(sizes, changes), *_content_changes(old or _empty_like(new), new or _empty_like(old))]
@@ -43,10 +42,6 @@ def difference(
 
 def _note(first: str, changes: list[str]) -> DiffLine:
     return DiffLine("note", f"{first}; {', '.join(changes)}" if changes else first)
-
-
-def _is_same(old: ShownFile, new: ShownFile) -> bool:
-    return old.size == new.size and bool(old.digest) and old.digest == new.digest
 
 
 def _empty_like(other: ShownFile | None) -> ShownFile:
@@ -75,22 +70,20 @@ def _content_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
     if old.form is new.form is Form.ARCHIVE:
         yield from _member_changes(old, new)
     elif old.form is new.form is Form.TEXT:
-        yield from _text_changes(old, new)
+        lines = unified(old.lines, new.lines)
+        yield from lines
+        if not lines and old.content != new.content:
+            yield DiffLine("note", "the lines are the same; line ends, tabs, encoding or ends of long lines differ")
     else:
         yield from _byte_changes(old, new)
     if old.is_cut or new.is_cut:
         yield DiffLine("note", "only what is shown of each side was compared")
 
 
-def _text_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
-    lines = unified(old.lines, new.lines)
-    yield from lines
-    if not lines and old.content != new.content:
-        yield DiffLine("note", "the lines are the same; line ends, tabs, encoding or ends of long lines differ")
-
-
 def _member_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
-    """Members by name, in the order of the new archive, those that are gone first; of several with one name the last counts."""
+    """Compare members by name, in the order of the new archive, removed ones first; the last of several with one name
+    counts.
+    """
     before, after = _by_name(old), _by_name(new)
     changed = 0
     for name, (number, member) in before.items():
@@ -119,19 +112,14 @@ def _byte_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
         yield DiffLine("note", f"the first {size_text(len(new.content))} are the same")
         return
     if old.content and new.content:
-        yield DiffLine("note", _difference_note(old, new, first, count))
+        has_one_length = len(old.content) == len(new.content)
+        counted = f"; {count_text(count, 'byte')} of {len(new.content):,} differ" if has_one_length else ""
+        yield DiffLine("note", f"the first difference is at byte {first} (0x{first:x}){counted}")
         yield from _hex_window(old.content, new.content, first)
 
 
-def _difference_note(old: ShownFile, new: ShownFile, first: int, count: int) -> str:
-    place = f"the first difference is at byte {first} (0x{first:x})"
-    if len(old.content) != len(new.content):
-        return place
-    return f"{place}; {count_text(count, 'byte')} of {len(new.content):,} differ"
-
-
 def _differing(old: bytes, new: bytes) -> tuple[int, int]:
-    """The offset of the first byte that differs, and how many do, as far as both go."""
+    """Return the offset of the first byte that differs, and how many differ, up to the shorter length."""
     size = min(len(old), len(new))
     if not size:
         return 0, 0
@@ -141,7 +129,7 @@ def _differing(old: bytes, new: bytes) -> tuple[int, int]:
 
 
 def _hex_window(old: bytes, new: bytes, first: int) -> Iterator[DiffLine]:
-    """Lines of hex around offset `first`, as a unified diff of just these."""
+    """Return lines of hex around offset `first`, as a unified diff of just these."""
     before, after = HexLines(old, WIDTH), HexLines(new, WIDTH)
     start = max(first // WIDTH - WINDOW, 0)
     lines = slice(start, first // WIDTH + WINDOW + 1)

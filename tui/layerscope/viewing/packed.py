@@ -1,24 +1,25 @@
-"""A compressed file inside an image -> its unpacked bytes, with bounds on memory."""
+"""Unpacks a compressed file inside an image, with bounds on memory."""
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Protocol
 
-from layerscope.errors import CorruptLayer
+from layerscope.errors import CorruptLayer, IsCancelled, stop_if
 from layerscope.layers.blob import Blob
 from layerscope.layers.compression.streams import Compression, compression_of, unpack
 
 INPUT = 64 << 10
 OUTPUT = 256 << 10
 MOST_MEMORY = 128 << 20
-"""What xz may take to unpack; `xz -9` takes 65 MiB, the format allows 4 GiB."""
+"""Memory that xz may take to unpack; `xz -9` takes 65 MiB, the format allows 4 GiB."""
 _MAGICS = {b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 
 
 class Decompressor(Protocol):
-    """What bz2 and lzma have in common."""
+    """The interface that bz2 and lzma have in common."""
 
     @property
     def eof(self) -> bool: ...
@@ -30,7 +31,7 @@ class Decompressor(Protocol):
 
 
 def packing_of(head: bytes) -> str:
-    """`gzip`, `zstd`, `bzip2`, `xz` or nothing, from the first bytes."""
+    """Return `gzip`, `zstd`, `bzip2`, `xz` or an empty string, from the first bytes."""
     compression = compression_of(head[:4])
     if compression is not Compression.NONE:
         return compression.value
@@ -38,16 +39,20 @@ def packing_of(head: bytes) -> str:
 
 
 def unpacked(content: bytes, packing: str) -> Iterator[bytes]:
-    """The bytes that `content` unpacks to, in pieces of at most 1 MiB. Raises CorruptLayer after the last good piece."""
+    """Yield the unpacked bytes of `content` in pieces of at most 1 MiB. Raises CorruptLayer after the last good piece."""
     if packing == "bzip2":
-        return _unpacked_by(_bzip2, content)
+        from bz2 import BZ2Decompressor
+
+        return _unpacked_by(BZ2Decompressor, content)
     if packing == "xz":
-        return _unpacked_by(_xz, content)
+        from lzma import FORMAT_XZ, LZMADecompressor
+
+        return _unpacked_by(partial(LZMADecompressor, FORMAT_XZ, memlimit=MOST_MEMORY), content)
     return unpack(_blob(content))
 
 
 class Unpacked:
-    """The unpacked bytes of a file that may be damaged: damage ends them, and `damage` then says what it is."""
+    """The unpacked bytes of a file that may be damaged: they end at the damage, which `damage` then describes."""
 
     def __init__(self, content: bytes, packing: str) -> None:
         self.damage = ""
@@ -61,26 +66,16 @@ class Unpacked:
 
 
 def _blob(content: bytes) -> Blob:
-    """Bytes as the compression module wants them: in a map. A shared one, whose pages may be let go without being lost."""
+    """Put bytes into a map, as the compression module needs them. The map is shared, so that its pages can be dropped and
+    read again.
+    """
     mapped = mmap.mmap(-1, len(content))
     mapped.write(content)
     return Blob(mapped, 0, len(content))
 
 
-def _bzip2() -> Decompressor:
-    from bz2 import BZ2Decompressor
-
-    return BZ2Decompressor()
-
-
-def _xz() -> Decompressor:
-    from lzma import FORMAT_XZ, LZMADecompressor
-
-    return LZMADecompressor(FORMAT_XZ, memlimit=MOST_MEMORY)
-
-
 def _unpacked_by(new: Callable[[], Decompressor], content: bytes) -> Iterator[bytes]:
-    """All streams of `content`, one after the other; zeros between and after them are padding."""
+    """Yield all streams of `content`, one after the other; zeros between and after them are padding."""
     position = 0
     while position < len(content):
         stream = new()
@@ -104,3 +99,26 @@ def _next_piece(stream: Decompressor, data: bytes) -> bytes:
         return stream.decompress(data, OUTPUT)
     except (LZMAError, OSError, EOFError, ValueError) as error:
         raise CorruptLayer(str(error)) from error
+
+
+class BoundedPieces:
+    """An iterator over pieces up to `limit` bytes in all; `is_cut` then says whether there were more.
+
+    Raises Cancelled between two pieces.
+    """
+
+    def __init__(self, pieces: Iterable[bytes], limit: int, is_cancelled: IsCancelled) -> None:
+        self.is_cut = False
+        self.length = 0
+        self._pieces, self._limit, self._is_cancelled = pieces, limit, is_cancelled
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            stop_if(self._is_cancelled)
+            room = self._limit - self.length
+            self.is_cut = len(piece) > room
+            if room and piece:
+                self.length += min(len(piece), room)
+                yield piece[:room]
+            if self.is_cut:
+                return

@@ -1,1 +1,1 @@
-"""What is wasted, by cause, and the scores."""
+"""The waste of an image, by cause, and its efficiency."""

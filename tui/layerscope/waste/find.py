@@ -1,4 +1,6 @@
-"""Every wasted byte, once: its cause, the layer that wrote it and the layer that buried it (ARCHITECTURE.md, "Waste")."""
+"""Every wasted byte, once: its cause, the layer that wrote it and the layer that buried it (ARCHITECTURE.md, "Waste"); and
+totals by layer pair and by directory.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ LARGEST_LANDMARK = 1
 
 
 class Cause(IntEnum):
-    """Why a content is wasted. The numbers are the column's values; `name.lower()` is the word that reports use."""
+    """The reason why a content is wasted. The numbers are the column's values; `name.lower()` is the word that reports use."""
 
     OVERWRITTEN = 0
     METADATA = 1
@@ -32,17 +34,18 @@ class Cause(IntEnum):
 
     @property
     def word(self) -> str:
-        """The cause as the design names it."""
+        """Return the cause in lower case, as reports name it."""
         return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waste:
-    """The wasted contents of an image as columns of one length, biggest first; `content_bytes` = `live_bytes` + sum of `size`.
+    """The wasted contents of an image as columns of one length, biggest first; `content_bytes` = `live_bytes` + sum of
+    `size`.
 
-    `entry` is the regular-file entry that brought the content, `node` the path of its last name, `size` its bytes,
-    `cause` a Cause, `written_by` and `buried_by` layer numbers. `estargz_bytes` are eStargz's own files, which every layer
-    has: they count as live, whatever buries them.
+    `entry` is the regular-file entry that has the content, `node` the path of its last name, `size` its bytes, `cause` a Cause,
+    `written_by` and `buried_by` layer numbers. `estargz_bytes` are eStargz's own files, which every layer has: they count as
+    live, whatever buries them.
     """
 
     entry: Ints
@@ -60,44 +63,64 @@ class Waste:
 
     @property
     def wasted_bytes(self) -> int:
-        """The sum of `size`."""
+        """Return the sum of `size`."""
         return int(self.size.sum())
 
     @property
     def efficiency(self) -> float:
-        """Live by content bytes; 1 for an image without content."""
+        """Return live bytes divided by content bytes; 1 for an image without content."""
         return self.live_bytes / self.content_bytes if self.content_bytes else 1.0
 
     def part(self, rows: npt.NDArray[np.bool_]) -> Waste:
-        """Only these contents; the image's own totals stay."""
+        """Return only these contents; the image's own totals stay."""
         columns = ("entry", "node", "size", "cause", "written_by", "buried_by")
         return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
     def is_base(self, base_layers: int) -> npt.NDArray[np.bool_]:
-        """Which contents the first `base_layers` layers buried: their waste is the base's, all other the user's own."""
+        """Return which contents the first `base_layers` layers buried: their waste is the base's, all other the user's own."""
         return np.asarray(self.buried_by <= base_layers)
 
     def by_cause(self) -> dict[Cause, int]:
-        """Wasted bytes of each cause, all causes."""
+        """Return the wasted bytes of every cause."""
         return {cause: int(self.size[self.cause == cause].sum()) for cause in Cause}
 
     def by_node(self, nodes: int) -> Longs:
-        """Wasted bytes at each of an image's `nodes` nodes, those below it not counted."""
+        """Return the wasted bytes at each of an image's `nodes` nodes, without those below it."""
         sums = np.zeros(nodes, np.int64)
         np.add.at(sums, self.node, self.size)
         return sums
 
     def by_layer(self, layers: int, *, column: str = "written_by") -> Longs:
-        """Wasted bytes of each layer (index 0 is layer 1), as its writer or, with `buried_by`, as what buried them."""
+        """Return the wasted bytes of each layer (index 0 is layer 1): what it wrote or, with `buried_by`, what it buried."""
         numbers = self.written_by if column == "written_by" else self.buried_by
         sums = np.zeros(layers, np.int64)
         np.add.at(sums, numbers.astype(np.int64) - 1, self.size)
         return sums
 
 
+@dataclass(frozen=True, slots=True)
+class LayerPair:
+    """What one layer wrote and another buried for one cause: bytes and number of contents."""
+
+    written_by: int
+    buried_by: int
+    cause: Cause
+    size: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryWaste:
+    """The waste below a directory, including its subdirectories."""
+
+    node: int
+    size: int
+    count: int
+
+
 def find(tree: Tree, identity: ContentIdentity) -> Waste:
-    """Find all waste of a merged tree. Contents are compared (and, in plain layers, read) only where the cause depends
-    on it.
+    """Find all waste of a merged tree. Contents are compared (and, in uncompressed layers, read) only where the cause
+    depends on it.
     """
     contents = np.flatnonzero(tree.entries.kind == Kind.FILE)
     sizes = tree.entries.size[contents]
@@ -139,9 +162,9 @@ def _is_estargz(tree: Tree, contents: Longs) -> npt.NDArray[np.bool_]:
 
 
 def _last_names(tree: Tree, contents: Longs) -> tuple[Layers, Longs]:
-    """For each content the layer that buries its last name, and the entry of that name.
+    """Return, for each content, the layer that buries its last name, and the entry of that name.
 
-    Of several names that go at once it is the content's own entry, if it is among them, else the first path.
+    Of several names that disappear at once it is the content's own entry, if it is among them, else the first path.
     """
     death, name = tree.entry_until.copy(), np.arange(len(tree.entries))
     links = np.flatnonzero((tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0))
@@ -168,7 +191,9 @@ def _causes(tree: Tree, identity: ContentIdentity, content: Longs, name: Longs, 
 
 
 def _judge_replaced(tree: Tree, identity: ContentIdentity, content: Longs, name: Longs, new: Ints) -> npt.NDArray[np.uint8]:
-    """Contents whose path the burying layer holds again, as entry `new`: is it the same content, and what else differs?"""
+    """Find the cause for contents whose path the burying layer has again, as entry `new`: is the content the same, what else
+    differs?
+    """
     cause = np.full(len(content), Cause.OVERWRITTEN, np.uint8)
     origin = np.full(len(new), -1, np.int64)
     origin[new >= 0] = tree.origin[new[new >= 0]]
@@ -191,7 +216,7 @@ def _has_same_metadata(tree: Tree, old: Longs, new: Ints) -> npt.NDArray[np.bool
 
 
 def _is_moved(tree: Tree, identity: ContentIdentity, content: Longs, buried_by: Layers) -> npt.NDArray[np.bool_]:
-    """Which deleted contents the deleting layer holds under another path: pairs of one size in one layer, compared by
+    """Return which deleted contents the deleting layer has under another path: pairs of equal size in one layer, compared by
     content.
     """
     versions, sizes = tree.versions, tree.entries.size
@@ -212,7 +237,7 @@ def _is_moved(tree: Tree, identity: ContentIdentity, content: Longs, buried_by: 
 
 
 def _groups(old_layer: Layers, old_size: Longs, new_layer: Layers, new_size: Longs) -> tuple[Longs, Longs]:
-    """Number the (layer, size) pairs of two sides alike."""
+    """Number the (layer, size) pairs of two sides, equal pairs with the same number."""
     layer, size = np.concatenate([old_layer, new_layer]), np.concatenate([old_size, new_size])
     order = np.lexsort((size, layer))
     is_new = np.ones(len(order), bool)
@@ -223,7 +248,31 @@ def _groups(old_layer: Layers, old_size: Longs, new_layer: Layers, new_size: Lon
 
 
 def _tagged(group: Longs, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.void]:
-    """Group and identity as one value that can be looked up whole."""
+    """Combine group and identity into one value for lookups."""
     table = np.empty((len(group), 3), np.uint64)
     table[:, 0], table[:, 1:] = group, ids
     return table.view("V24").reshape(-1)
+
+
+def by_layer_pair(waste: Waste) -> list[LayerPair]:
+    """Return every existing combination (written by, buried by, cause), the most bytes first."""
+    key = waste.written_by.astype(np.int64) << 24 | waste.buried_by.astype(np.int64) << 8 | waste.cause
+    keys, index, counts = np.unique(key, return_inverse=True, return_counts=True)
+    sizes = np.zeros(len(keys), np.int64)
+    np.add.at(sizes, index, waste.size)
+    pairs = [
+        LayerPair(key >> 24, key >> 8 & 0xFFFF, Cause(key & 0xFF), size, count)
+        for key, size, count in zip(keys.tolist(), sizes.tolist(), counts.tolist(), strict=True)
+    ]
+    return sorted(pairs, key=lambda pair: -pair.size)
+
+
+def by_directory(tree: Tree, waste: Waste) -> list[DirectoryWaste]:
+    """Return every directory with waste below it, the most bytes first."""
+    nodes = tree.nodes
+    sizes = nodes.subtree_sums(waste.by_node(len(nodes)))
+    counts = nodes.subtree_sums(np.bincount(waste.node, minlength=len(nodes)))
+    found = np.flatnonzero((sizes > 0) & (nodes.end > np.arange(1, len(nodes) + 1)))
+    found = found[np.lexsort((found, -sizes[found]))]
+    rows = (found, sizes[found], counts[found])
+    return [DirectoryWaste(*row) for row in zip(*(column.tolist() for column in rows), strict=True)]

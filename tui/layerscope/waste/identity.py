@@ -1,10 +1,11 @@
-"""Which contents are the same: by ids from the table where reading gave them, else by their xxh3_128, computed once when
-it is asked for.
+"""Identity of contents: by ids from the table if reading computed them, otherwise by their xxh3_128, computed once when needed.
+Identical contents at several paths are no waste, since a container sees each of them, but worth knowing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -20,14 +21,15 @@ from layerscope.layers.table import Kind, Problem
 from layerscope.tree.tree import Longs, Tree
 
 Mask = npt.NDArray[np.bool_]
-
 PAIRS = 64
-"""Contents compared before their pages are let go: a touched byte maps up to 400 KiB around it, so 50 MB."""
+"""Contents compared before their pages are released: a touched byte maps up to 400 KiB around it, so 50 MB."""
 NO_BLOB = Blob(None, 0, 0)
+COMPARED = 20_000
+"""The most contents compared, biggest first; only in small images are these all files."""
 
 
 class ContentIdentity:
-    """Tells contents apart. `contents[k - 1]` gives layer k's bytes, or is None when they are not there.
+    """Compares contents. `contents[k - 1]` reads layer k's bytes, or is None when they are missing.
 
     Ids come in kinds, xxh3_128 and what somebody recorded (`layers.content_ids`), of which only like and like can be
     compared: where two contents have ids of different kinds, both are hashed. Contents that cannot be read, or are too far
@@ -48,7 +50,7 @@ class ContentIdentity:
 
     @cached_property
     def _is_by_checksum(self) -> Mask:
-        """Which contents go by what was recorded: those of whose size every content in the image has a record of one kind."""
+        """Return which contents are identified by a record: they and all others of their size have one of the same kind."""
         sizes = self._tree.entries.size
         files = np.flatnonzero(self._tree.entries.kind == Kind.FILE)
         of_kind = [np.unique(sizes[files[self._kinds[files] == kind]]) for kind in np.unique(self._kinds[files])]
@@ -56,8 +58,8 @@ class ContentIdentity:
         return np.asarray(self._has_checksum & ~np.isin(sizes, found[count > 1]), bool)
 
     def ids(self, entries: Longs) -> npt.NDArray[np.uint64]:
-        """Shape (n, 2): the identity of each entry's own content, the same in every call; reads those that are not known
-        yet, in the order they are stored.
+        """Return the identity of each entry's own content, shape (n, 2), the same in every call; reads unknown ones in
+        stored order.
         """
         if not self._has_checksum.any():
             return self.hashes(entries)
@@ -67,7 +69,7 @@ class ContentIdentity:
         return ids
 
     def is_same(self, left: Longs, right: Longs) -> Mask:
-        """Whether the contents of each pair of entries are the same. Reads only where their sizes are."""
+        """Return whether the contents of each pair of entries are the same. Reads only where their sizes are."""
         sizes = self._tree.entries.size
         same = sizes[left] == sizes[right]
         compared = np.flatnonzero(same & (sizes[left] > 0))
@@ -78,7 +80,7 @@ class ContentIdentity:
         return np.asarray(same, bool)
 
     def _is_same_content(self, left: Longs, right: Longs) -> Mask:
-        """The same for pairs of one size, above 0, by their bytes or what is known of them."""
+        """Return the same for pairs of equal size, above 0, by their bytes or known ids."""
         same = np.zeros(len(left), bool)
         is_mapped = self._is_mapped(left) & self._is_mapped(right)
         same[is_mapped] = self._compare(left[is_mapped], right[is_mapped])
@@ -88,8 +90,8 @@ class ContentIdentity:
         return same
 
     def hashes(self, entries: Longs) -> npt.NDArray[np.uint64]:
-        """Shape (n, 2): the xxh3_128 of each entry's own content, so that two images can be compared; zeros where it cannot be
-        read, and for empty ones.
+        """Return the xxh3_128 of each entry's own content, shape (n, 2), to compare two images; zeros for unreadable and
+        empty ones.
         """
         wanted = np.flatnonzero(np.bincount(entries, minlength=1))
         wanted = wanted[~(self._is_known[wanted] | self._is_unreadable[wanted])]
@@ -99,13 +101,13 @@ class ContentIdentity:
         return self._ids[entries]
 
     def _is_mapped(self, entries: Longs) -> Mask:
-        """Which contents lie small and whole in a map and were not hashed: two such are compared sooner than hashed."""
+        """Return which contents are small, whole in a map and not hashed yet: comparing two such is faster than hashing."""
         is_plain = np.array([False, *(content is not None and content.plain is not None for content in self._contents)])
         is_small = self._tree.entries.size[entries] <= SMALL
         return np.asarray(is_plain[self._tree.entry_layer[entries]] & is_small & ~self._is_known[entries])
 
     def _compare(self, left: Longs, right: Longs) -> list[bool]:
-        """Compare pairs of mapped contents byte by byte: 0.5 us a pair. Pages are let go after every few."""
+        """Compare pairs of mapped contents byte by byte: 0.5 us a pair. Pages are released after every few."""
         same: list[bool] = []
         for start in range(0, len(left), PAIRS):
             sides = [self._mapped(entries[start : start + PAIRS]) for entries in (left, right)]
@@ -113,21 +115,18 @@ class ContentIdentity:
                 one[begin:end] == other[from_:to]
                 for one, begin, end, other, from_, to in zip(*sides[0], *sides[1], strict=True)
             ]
-            self._forget()
+            for content in self._contents:
+                if content is not None and content.plain is not None:
+                    content.plain.forget(0, content.plain.size)
         return same
 
     def _mapped(self, entries: Longs) -> tuple[list[Any], list[int], list[int]]:
-        """The map that holds each content, and its bounds there."""
+        """Return the map that contains each content, and its bounds there."""
         layers = self._tree.entry_layer[entries].tolist()
         blobs = [(content.plain if content else None) or NO_BLOB for content in self._contents]
         starts = np.array([blobs[layer - 1].start for layer in layers]) + self._tree.entries.content_offset[entries]
         maps = [blobs[layer - 1].map for layer in layers]
         return maps, starts.tolist(), (starts + self._tree.entries.size[entries]).tolist()
-
-    def _forget(self) -> None:
-        for content in self._contents:
-            if content is not None and content.plain is not None:
-                content.plain.forget(0, content.plain.size)
 
     def _compute(self, wanted: Longs) -> None:
         entries = self._tree.entries
@@ -163,3 +162,60 @@ class ContentIdentity:
             text = f"a content that cannot be compared ({error}); it counts as overwritten"
             self.problems.append(Problem(layer, self._tree.entries.paths[entry], text))
             return bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """One content at several paths: its size, and the nodes of its copies in path order; hard links of one copy count once."""
+
+    size: int
+    nodes: tuple[int, ...]
+
+    @property
+    def extra_bytes(self) -> int:
+        """Return the bytes of all copies but one."""
+        return self.size * (len(self.nodes) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """All groups, the most extra bytes first. Contents smaller than `compared_from` bytes were not compared."""
+
+    groups: tuple[Duplicate, ...]
+    compared_from: int
+
+    @property
+    def extra_bytes(self) -> int:
+        """Return the bytes of all copies but one of each group."""
+        return sum(group.extra_bytes for group in self.groups)
+
+
+def find_duplicates(tree: Tree, identity: ContentIdentity) -> Duplicates:
+    """Compare the contents that are visible after the last layer and have the same size as another."""
+    candidates, compared_from = _candidates(tree)
+    ids = identity.ids(candidates)
+    known = ids.any(axis=1)
+    candidates, ids = candidates[known], ids[known]
+    order = np.lexsort((ids[:, 1], ids[:, 0]))
+    candidates, ids = candidates[order], ids[order]
+    starts = np.flatnonzero(np.append(True, (ids[1:] != ids[:-1]).any(axis=1))) if len(ids) else np.zeros(0, np.int64)
+    counts = np.diff(np.append(starts, len(ids)))
+    groups = [_group(tree, candidates[start : start + count]) for start, count in zip(starts, counts, strict=True) if count > 1]
+    groups.sort(key=lambda group: (-group.extra_bytes, group.nodes))
+    return Duplicates(tuple(groups), compared_from)
+
+
+def _candidates(tree: Tree) -> tuple[Longs, int]:
+    """Return the visible, nonempty contents that share their size with another; the biggest when there are too many."""
+    entries = tree.entries
+    alive = np.flatnonzero((entries.kind == Kind.FILE) & (tree.entry_until > tree.layers) & (entries.size > 0))
+    _, group, counts = np.unique(entries.size[alive], return_inverse=True, return_counts=True)
+    shared = alive[counts[group] > 1]
+    if len(shared) <= COMPARED:
+        return shared, 1
+    smallest = int(np.partition(entries.size[shared], -COMPARED)[-COMPARED]) + 1
+    return shared[entries.size[shared] >= smallest], smallest
+
+
+def _group(tree: Tree, entries: Longs) -> Duplicate:
+    return Duplicate(int(tree.entries.size[entries[0]]), tuple(sorted(tree.entry_node[entries].tolist())))

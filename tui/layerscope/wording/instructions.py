@@ -44,7 +44,7 @@ def step_text(step: HistoryStep | None) -> str:
 
 
 def history_fields(step: HistoryStep | None) -> dict[str, str]:
-    """The same for JSON: each text apart, empty where the history does not have it."""
+    """Return the same for JSON: each text apart, empty where the history does not have it."""
     if step is None:
         return {"instruction": "", "comment": "", "author": ""}
     comment, author = map(utf8_text, (step.comment, step.author))

@@ -30,7 +30,7 @@ class Style:
     is_ascii: bool = False
 
     def paint(self, text: str, *names: str) -> str:
-        """Color or weight for `text`, where there is color."""
+        """Add color or weight to `text`, if colors are on."""
         if not self.has_color or not text:
             return text
         return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}\x1b[0m"
@@ -71,12 +71,12 @@ def cut_end(text: str, width: int, *, mark: str = "…") -> str:
 
 
 def _start(text: str, room: int) -> str:
-    """As much of the start of `text` as fits into `room` cells."""
+    """Return as much of the start of `text` as fits into `room` cells."""
     return text[: max(bisect_right(range(len(text) + 1), room, key=lambda end: cells(text[:end])) - 1, 0)]
 
 
 def _end(text: str, room: int) -> str:
-    """As much of the end of `text` as fits into `room` cells, without combining characters of what does not."""
+    """Return as much of the end of `text` as fits into `room` cells, without combining characters of what does not."""
     first = bisect_left(range(len(text)), -room, key=lambda start: -cells(text[start:]))
     return text[next((start for start in range(first, len(text)) if cells(text[start])), len(text)) :]
 

@@ -70,7 +70,9 @@ def _copy(keyword: str, arguments: str, layer: int | None) -> Step:
 
 
 def is_by_docker(steps: list[BuildStep]) -> bool:
-    """Whether Docker's classic builder wrote part of a history: only there does a RUN that changes nothing have no layer."""
+    """Tell whether Docker's classic builder wrote part of a history: only there does a RUN that changes nothing have no
+    layer.
+    """
     return any(f"{_NOP}  " in step.created_by for step in steps)
 
 
@@ -78,7 +80,7 @@ _PREFIX = re.compile(r"(?:\|\d+ (?:[^\s=]+=.*? )?(?=\S*sh -))?(?:/\S*/(?:ba|da|z
 
 
 def instruction_text(step: Step) -> str:
-    """A step as its author may have written it: without build arguments, shell and checksum."""
+    """Return a step as its author may have written it: without build arguments, shell and checksum."""
     if step.keyword == "RUN":
         match = _PREFIX.match(step.text)
         return f"RUN {step.text[match.end() if match else 0 :]}"

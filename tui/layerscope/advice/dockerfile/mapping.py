@@ -1,4 +1,7 @@
-"""Which Dockerfile line made which layer. A wrong line is worse than none, so uncertain pairs are left out."""
+"""Which Dockerfile line made which layer: history steps and instructions, aligned in order for the best total.
+
+A wrong line is worse than none, so uncertain pairs are left out.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layerscope.advice.advice import DockerfileLine
-from layerscope.advice.dockerfile.align import Alignment, Costs, align
 from layerscope.advice.dockerfile.history_step import Step, is_by_docker, read_steps
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction
-from layerscope.advice.dockerfile.similarity import Wanted, similarity, words_of
-from layerscope.advice.dockerfile.spellings import wanted_of
-from layerscope.advice.dockerfile.stages import Dockerfile
-from layerscope.advice.dockerfile.variables import Variables
+from layerscope.advice.dockerfile.similarity import Wanted, similarity, wanted_of, words_of
+from layerscope.advice.dockerfile.stages import Dockerfile, Variables
 from layerscope.sources.image import Image
 
 CLAIMED_FROM = 0.7
-"""The confidence below which no line is named. Measured on real builds: see tests/test_gate_mapping_builds.py."""
+"""The confidence below which no line is named. Measured on real builds: see tests/advice/test_gate_mapping_builds.py."""
 RECOGNIZED_FROM = 0.6
-"""The share of instructions and own steps that must be found again: below it the Dockerfile is another image's."""
+"""The share of instructions and own steps that must be found again: below it the Dockerfile belongs to another image."""
 SETTING_WORTH = 0.3
-"""What ENV, WORKDIR or CMD is worth in an alignment where a RUN or COPY is worth 1: the same ones stand in many images."""
+"""The weight of ENV, WORKDIR or CMD in an alignment, where RUN and COPY have 1: they are alike in many images."""
 SCRATCH = "scratch"
 SPARE_STEPS = 40
-"""How many more steps than instructions of the history are looked at: triggers of ONBUILD, squashed or removed lines."""
+"""How many more history steps than instructions are examined: triggers of ONBUILD, squashed or removed lines."""
+
+NEVER = float("-inf")
+SURE = 0.2
+"""How far the best pairing must be ahead of all others for a pair to keep its full similarity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +74,18 @@ def _read(steps: list[Step], dockerfile: Dockerfile, index: int, variables: Vari
     wanted = wanted_of(dockerfile, chain, variables)
     base = chain[0].base
     has_base = base.lower() != SCRATCH
-    first = _first_own(steps, base_layers) if has_base else 0
-    first = max(first, len(steps) - len(wanted) - SPARE_STEPS)
+    own = (index + 1 for index, step in enumerate(steps) if has_base and step.layer is not None and step.layer <= base_layers)
+    first = max(*own, len(steps) - len(wanted) - SPARE_STEPS, 0)
+    nothing = [0.0] * len(wanted)
+    similarities = [_row(step, wanted) if index >= first and step.keyword else nothing for index, step in enumerate(steps)]
     costs = Costs(
-        steps=[_step_cost(step) for step in steps],
+        steps=[0.6 if step.keyword in COPIES or step.keyword in ("RUN", "") else 0.1 for step in steps],
         instructions=[_instruction_cost(each.instruction) for each in wanted],
         worth=[1.0 if each.instruction.makes_layer else SETTING_WORTH for each in wanted],
         has_base=has_base,
         first_step=first,
     )
-    return _Reading(wanted, align(_similarities(steps, wanted, first), costs), base)
-
-
-def _first_own(steps: list[Step], base_layers: int) -> int:
-    """The first step after the base's last layer."""
-    last = [index for index, step in enumerate(steps) if step.layer is not None and step.layer <= base_layers]
-    return last[-1] + 1 if last else 0
-
-
-def _similarities(steps: list[Step], wanted: Sequence[Wanted], first: int) -> list[list[float]]:
-    nothing = [0.0] * len(wanted)
-    return [_row(step, wanted) if index >= first and step.keyword else nothing for index, step in enumerate(steps)]
+    return _Reading(wanted, align(similarities, costs), base)
 
 
 def _row(step: Step, wanted: Sequence[Wanted]) -> list[float]:
@@ -98,20 +93,18 @@ def _row(step: Step, wanted: Sequence[Wanted]) -> list[float]:
     return [similarity(each, step, words) for each in wanted]
 
 
-def _step_cost(step: Step) -> float:
-    return 0.6 if step.keyword in COPIES or step.keyword in ("RUN", "") else 0.1
-
-
 def _instruction_cost(instruction: Instruction) -> float:
-    """BuildKit's history leaves out ONBUILD, and kaniko's leaves out ARG, so leaving these unpaired costs little."""
+    """Return the cost of leaving an instruction unpaired: low for ONBUILD and ARG, which BuildKit's and kaniko's histories
+    lack.
+    """
     if instruction.keyword in ("ARG", "MAINTAINER", "ONBUILD"):
         return 0.02
     return 0.3 if instruction.makes_layer else 0.05
 
 
 def _is_recognized(reading: _Reading, steps: list[Step]) -> bool:
-    """Whether enough instructions are paired; those that make no layer count a fifth, because WORKDIR /app and CMD recur in
-    many images.
+    """Tell whether enough instructions are paired; those that make no layer count a fifth, because WORKDIR /app and CMD
+    recur in many images.
     """
     own = steps[reading.alignment.own_from :]
     expected = max(
@@ -128,7 +121,7 @@ def _weight(keyword: str) -> float:
 
 
 def _squashed(steps: list[Step], *, has_empty_runs: bool) -> set[int]:
-    """Layers that hold several steps.
+    """Return the layers that hold several steps.
 
     buildah without --layers, and all tools that squash, leave the steps before without a layer. A COPY always has something to
     store, and so has a RUN, except with Docker's classic builder.
@@ -155,3 +148,125 @@ def _mapping(reading: _Reading, steps: list[Step], squashed: set[int]) -> Mappin
         instructions[layer] = instruction
     below = [step.layer for step in steps[: reading.alignment.own_from] if step.layer is not None]
     return Mapping(lines, instructions, max(below, default=0), is_recognized=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Step `step` of the history paired with instruction `instruction` (both are indexes), with a confidence from 0 to 1."""
+
+    step: int
+    instruction: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """All pairs. `own_from` is the first step that is not the base's; the number of steps if all are the base's."""
+
+    pairs: tuple[Pair, ...]
+    own_from: int
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The cost of each step and instruction left unpaired, and the worth of each instruction paired. `first_step` is the first
+    that can be the author's.
+    """
+
+    steps: Sequence[float]
+    instructions: Sequence[float]
+    worth: Sequence[float]
+    has_base: bool
+    first_step: int = 0
+
+
+def align(similarity: Sequence[Sequence[float]], costs: Costs) -> Alignment:
+    """Pair steps with instructions in order. `similarity[i][j]` says how surely step i is instruction j; 0 never pairs them.
+
+    A sequence alignment (Needleman-Wunsch) with one end free: what the base brought comes before the first instruction's step
+    and costs nothing. A step or instruction without partner costs a little, so that a similarity far down in the base's history
+    does not win over the plain reading. Of equals the reading that leaves most to the base is chosen.
+    """
+    gain = [[each * worth for each, worth in zip(row, costs.worth, strict=True)] for row in similarity]
+    forward, backward = _forward(gain, costs), _backward(gain, costs)
+    steps, instructions = len(costs.steps), len(costs.instructions)
+    through = [
+        [
+            forward[i][j] + gain[i][j] + backward[i + 1][j + 1] if gain[i][j] > 0 and i >= costs.first_step else NEVER
+            for j in range(instructions)
+        ]
+        for i in range(steps)
+    ]
+    path, own_from = _best_path(forward, gain, costs)
+    pairs = tuple(Pair(i, j, similarity[i][j] * _certainty(through, i, j)) for i, j in path)
+    return Alignment(pairs, own_from, forward[steps][instructions])
+
+
+def _forward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]]:
+    """Compute `[i][j]`: the best total of the first i steps and j instructions. Without instructions all steps are the
+    base's.
+    """
+    instructions = len(costs.instructions)
+    table = [[0.0] * (instructions + 1) for _ in range(len(costs.steps) + 1)]
+    for i in range(len(costs.steps) + 1):
+        if i and not costs.has_base:
+            table[i][0] = table[i - 1][0] - costs.steps[i - 1]
+        for j in range(1, instructions + 1):
+            best = table[i][j - 1] - costs.instructions[j - 1]
+            if i:
+                best = max(best, table[i - 1][j] - costs.steps[i - 1])
+                if gain[i - 1][j - 1] > 0 and i > costs.first_step:
+                    best = max(best, table[i - 1][j - 1] + gain[i - 1][j - 1])
+            table[i][j] = best
+    return table
+
+
+def _backward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]]:
+    """Compute `[i][j]`: the best total of the steps from i and the instructions from j on, without the base's steps."""
+    steps, instructions = len(costs.steps), len(costs.instructions)
+    table = [[0.0] * (instructions + 1) for _ in range(steps + 1)]
+    for i in range(steps, -1, -1):
+        for j in range(instructions, -1, -1):
+            choices = []
+            if i < steps:
+                choices.append(table[i + 1][j] - costs.steps[i])
+            if j < instructions:
+                choices.append(table[i][j + 1] - costs.instructions[j])
+            if i < steps and j < instructions and gain[i][j] > 0 and i >= costs.first_step:
+                choices.append(table[i + 1][j + 1] + gain[i][j])
+            table[i][j] = max(choices, default=0.0)
+    return table
+
+
+def _best_path(forward: list[list[float]], gain: Sequence[Sequence[float]], costs: Costs) -> tuple[list[tuple[int, int]], int]:
+    """Return the pairs of the best total from the last to the first; a pair is taken as late as it can be."""
+    i, j = len(costs.steps), len(costs.instructions)
+    path: list[tuple[int, int]] = []
+    while j:
+        here = forward[i][j]
+        is_pair = i > costs.first_step and gain[i - 1][j - 1] > 0
+        if is_pair and _is_equal(here, forward[i - 1][j - 1] + gain[i - 1][j - 1]):
+            path.append((i - 1, j - 1))
+            i, j = i - 1, j - 1
+        elif _is_equal(here, forward[i][j - 1] - costs.instructions[j - 1]):
+            j -= 1
+        else:
+            i -= 1
+    own_from = i if costs.has_base else 0
+    return path[::-1], own_from
+
+
+def _is_equal(left: float, right: float) -> bool:
+    return abs(left - right) < 1e-9
+
+
+def _certainty(through: list[list[float]], step: int, instruction: int) -> float:
+    """Rate a pair: 1 if no other pairing of this step or instruction comes near the best total; half or less if one equals
+    it.
+    """
+    best = through[step][instruction]
+    others = [total for j, total in enumerate(through[step]) if j != instruction]
+    others += [row[instruction] for i, row in enumerate(through) if i != step]
+    margin = best - max(others, default=NEVER)
+    return 1.0 if margin >= SURE else 0.5 + 0.5 * max(margin, 0.0) / SURE * 0.8

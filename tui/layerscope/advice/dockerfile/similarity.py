@@ -1,4 +1,4 @@
-"""How similar a history step is to a Dockerfile instruction: 0 (something else) to 1 (word for word)."""
+"""How builders may record an instruction, and how similar a history step is to it: 0 (something else) to 1 (word for word)."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from layerscope.advice.dockerfile.history_step import Step
-from layerscope.advice.dockerfile.instructions import COPIES, Instruction
-from layerscope.advice.dockerfile.variables import UNKNOWN
+from layerscope.advice.dockerfile.instructions import COPIES, Instruction, unquoted
+from layerscope.advice.dockerfile.stages import UNKNOWN, Dockerfile, Stage, Variables, expand, sets
 
 SAME = 1.0
 BY_DESTINATION = 0.95
-"""The history names a checksum and the destination, no source."""
+"""Similarity when the history has only a checksum and the destination, no source."""
 WITH_UNKNOWN = 0.9
-"""All but the values of variables is the same; less where little is left."""
+"""Similarity when all but the values of variables is equal; less if little else is left."""
 BELOW_UNKNOWN = 0.75
-"""At least, for WORKDIR with a path from where the base left it: its last names are the same."""
+"""The least similarity of a WORKDIR relative to the base's whose last names are equal."""
 MARKER_ONLY = 0.85
-"""The first line of a here-document is the same, and the history does not tell the others."""
+"""Similarity when the first line of a here-document is equal and the history lacks the others."""
 EDITED = 0.85
-"""At most, for a command of which some words differ."""
+"""The greatest similarity of a command in which some words differ."""
 OTHER_SETTING = 0.4
-"""The same keyword with other values (ENV, LABEL, ...): builders spell these in many ways."""
+"""Similarity of the same keyword with other values (ENV, LABEL, ...), which builders spell in many ways."""
 ODD = 0.6
 """Factor for a detail that does not fit: another owner, or a checksum of several files for one source."""
 
 _SHELL = re.compile(r"(?:^|(?<= ))\S*(?:sh|cmd|shell)(?:\.exe)?(?: [-/+]\S*| pipefail| errexit)+$", re.IGNORECASE)
 _WORDS = re.compile(r"[\w./:@$%+-]+")
 _GLOB = re.compile(r"[*?\[]")
+
+DEFAULT_SHELL = "/bin/sh -c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ class Wanted:
 
 
 def similarity(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
-    """`step_words` are the step's `words_of`, so that they are counted once for many instructions."""
+    """Rate how well a step matches an instruction, from 0 to 1. `step_words` are the step's `words_of`, counted once for
+    many calls.
+    """
     instruction = wanted.instruction
     if step.keyword != instruction.keyword:
         return 0.0
@@ -77,7 +81,7 @@ def _run(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
 
 
 def _is_prefix(prefix: str, wanted: Wanted) -> bool:
-    """Whether builders put this text before a command: build arguments, a shell, both, or nothing."""
+    """Tell whether builders put this text before a command: build arguments, a shell, both, or nothing."""
     prefix, shell = prefix.strip(), wanted.shell
     if prefix.endswith(shell):
         before = prefix[: len(prefix) - len(shell)]
@@ -91,7 +95,7 @@ def _is_prefix(prefix: str, wanted: Wanted) -> bool:
 
 
 def _shared(left: Counter[str], right: Counter[str]) -> float:
-    """The share of words that two texts have in common (Dice coefficient), minus a little for builders' prefixes."""
+    """Return the share of words that two texts have in common (Dice coefficient), minus a little for builders' prefixes."""
     total = left.total() + right.total()
     return 2 * (left & right).total() / total if total else 0.0
 
@@ -110,7 +114,9 @@ def _copy(wanted: Wanted, step: Step) -> float:
 
 
 def _fit_of_flags(instruction: Instruction, step: Step) -> float:
-    """buildah leaves --chown out of the history, so only another owner speaks against an instruction, not a missing one."""
+    """Compare flags. buildah's history lacks --chown, so a missing owner does not count against an instruction, only another
+    one.
+    """
     owner = instruction.flag("chown")
     if "--chown=" not in step.flags or "$" in owner:
         return 1.0
@@ -119,7 +125,7 @@ def _fit_of_flags(instruction: Instruction, step: Step) -> float:
 
 
 def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
-    """For ENV, LABEL, EXPOSE and the like: the share of the instruction's words that the step has."""
+    """Return, for ENV, LABEL, EXPOSE and the like, the share of the instruction's words that the step has."""
     words = wanted.words or Counter()
     if not words:
         return OTHER_SETTING
@@ -128,7 +134,7 @@ def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
 
 
 def _spelled(spelling: str, text: str) -> float:
-    """SAME for equal text, somewhat less where only unknown values may differ, else 0."""
+    """Return SAME for equal text, somewhat less where only unknown values may differ, else 0."""
     if UNKNOWN not in spelling:
         return SAME if spelling == text else 0.0
     pieces = spelling.split(UNKNOWN)
@@ -139,8 +145,8 @@ def _spelled(spelling: str, text: str) -> float:
 
 
 def _fits(pieces: list[str], text: str) -> bool:
-    """Whether `text` consists of the pieces in order with anything between them. Each piece is searched once, so this is
-    linear.
+    """Tell whether `text` consists of the pieces in order with anything between them. Each piece is searched once, so this
+    is linear.
     """
     first, *middle, last = pieces
     if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):
@@ -155,7 +161,7 @@ def _fits(pieces: list[str], text: str) -> bool:
 
 
 def resolved(path: str, directory: str) -> str:
-    """A destination as an absolute path; a slash at its end stays."""
+    """Return a destination as an absolute path; a slash at its end stays."""
     if UNKNOWN in directory and not path.startswith("/"):
         return UNKNOWN + posixpath.normpath("/" + path) if path.strip("./") else UNKNOWN
     whole = posixpath.normpath(posixpath.join(directory or "/", path))
@@ -165,3 +171,118 @@ def resolved(path: str, directory: str) -> str:
 def all_spellings(texts: Iterator[str]) -> tuple[str, ...]:
     """Collapse blanks and drop repetitions, keeping the order."""
     return tuple(dict.fromkeys(" ".join(text.split()) for text in texts if text.strip()))
+
+
+def wanted_of(dockerfile: Dockerfile, chain: tuple[Stage, ...], variables: Variables) -> list[Wanted]:
+    """Return the possible spellings of each instruction of the stages, in order. `variables` are the image's own, to start
+    with.
+    """
+    build = _Build(dockerfile.arguments, dict(variables))
+    wanted = []
+    for stage in chain:
+        build.start_stage()
+        wanted += [build.instruct(each) for each in stage.instructions]
+    return wanted
+
+
+class _Build:
+    """The state at one point of a Dockerfile: variables, working directory, shell."""
+
+    def __init__(self, arguments: Variables, variables: Variables) -> None:
+        self._arguments, self._variables = arguments, variables
+        self._directory, self._shell = UNKNOWN, DEFAULT_SHELL
+        self._set_by_arg: set[str] = set()
+
+    def start_stage(self) -> None:
+        """Drop ARGs, which end with their stage."""
+        for name in self._set_by_arg:
+            self._variables.pop(name, None)
+        self._set_by_arg.clear()
+
+    def instruct(self, instruction: Instruction) -> Wanted:
+        """Return the spellings of an instruction, and apply it to the state for those that follow."""
+        wanted = self._wanted(instruction)
+        self._apply(instruction)
+        return wanted
+
+    def _apply(self, instruction: Instruction) -> None:
+        new = sets(instruction, self._variables)
+        if instruction.keyword == "ARG":
+            new |= {name: self._arguments[name] for name in instruction.words if name in self._arguments}
+            self._set_by_arg |= new.keys() - self._variables.keys()
+        self._variables |= new
+        if instruction.keyword == "WORKDIR":
+            self._directory = self._resolved_workdir(instruction)
+        if instruction.keyword == "SHELL":
+            self._shell = " ".join(instruction.words)
+
+    def _wanted(self, instruction: Instruction) -> Wanted:
+        if instruction.keyword == "RUN":
+            spellings = all_spellings(_commands(instruction))
+            return Wanted(instruction, spellings, shell=self._shell, words=words_of(spellings[0]))
+        if instruction.keyword in COPIES:
+            return self._copied(instruction)
+        spellings = all_spellings(self._settings(instruction))
+        return Wanted(
+            instruction, spellings, words=words_of(" ".join(map(self._expand, instruction.words)).replace(UNKNOWN, " "))
+        )
+
+    def _settings(self, instruction: Instruction) -> Iterator[str]:
+        yield instruction.arguments
+        yield self._expand(instruction.arguments)
+        yield " ".join(map(self._expand, instruction.words))
+        if instruction.keyword == "WORKDIR":
+            yield self._resolved_workdir(instruction)
+
+    def _resolved_workdir(self, instruction: Instruction) -> str:
+        return resolved(self._expand(unquoted(instruction.arguments, instruction.escape)), self._directory).rstrip("/") or "/"
+
+    def _copied(self, instruction: Instruction) -> Wanted:
+        targets = all_spellings(self._targets(instruction.destination))
+        sources = [_source(word) for word in instruction.sources]
+        lists = (sources, list(map(self._expand, sources)), [expand(word, {}) for word in sources])
+        texts = [instruction.arguments, *(" ".join([*each, target]) for each in lists for target in targets)]
+        return Wanted(instruction, all_spellings(iter(texts)), targets)
+
+    def _targets(self, destination: str) -> Iterator[str]:
+        """Yield a destination as written, with known values, with none, and each as an absolute path, with and without a
+        slash at its end.
+        """
+        for path in (destination, self._expand(destination), expand(destination, {})):
+            yield path
+            whole = resolved(path, self._directory)
+            if whole != UNKNOWN:
+                yield whole
+                yield whole.rstrip("/") or "/"
+
+    def _expand(self, text: str) -> str:
+        return expand(text, self._variables)
+
+
+def _source(word: str) -> str:
+    """Return a source as the history has it: BuildKit names a here-document without its quotes."""
+    return "<<" + unquoted(word.lstrip("<").removeprefix("-")) if word.startswith("<<") else word
+
+
+def _commands(instruction: Instruction) -> Iterator[str]:
+    """Yield the command of a RUN in the spellings of all builders; a here-document's marker alone comes last."""
+    if instruction.heredocs:
+        yield from _with_heredocs(instruction)
+    if instruction.is_json:
+        yield " ".join(instruction.words)
+    if instruction.flags:
+        yield instruction.text.split(" ", 1)[1]
+    yield instruction.arguments
+
+
+def _with_heredocs(instruction: Instruction) -> Iterator[str]:
+    """Add the body of a here-document: BuildKit runs a RUN that is only one as its body, or as a file if that starts with
+    `#!`.
+    """
+    heredocs = instruction.heredocs
+    if len(instruction.words) == 1 and len(heredocs) == 1:
+        body = heredocs[0].body
+        yield f"/dev/pipes/{heredocs[0].name}" if body.startswith("#!") else body
+    yield "\n".join([instruction.arguments, *(f"{each.body}{each.name}" for each in heredocs)])
+    # Podman 5 leaves the last line out.
+    yield "\n".join([instruction.arguments, *(each.body for each in heredocs)])

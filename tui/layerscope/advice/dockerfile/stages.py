@@ -1,16 +1,26 @@
-"""A whole Dockerfile: finding and reading it, its stages, and which stage is built on which."""
+"""A whole Dockerfile: finding and reading it, its stages, and the values of its variables."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from layerscope.advice.dockerfile.instructions import Instruction, parse_instruction
-from layerscope.advice.dockerfile.source import read_source
-from layerscope.advice.dockerfile.variables import Variables, expand, sets
+from layerscope.advice.dockerfile.instructions import Instruction, parse_instruction, raw_words, read_source, unquoted
 from layerscope.errors import BadDockerfile
+from layerscope.limits import EXPANDED
 from layerscope.text import escape
+
+NAMES = ("Dockerfile", "Containerfile")
+MAX_BYTES = 1 << 20
+"""The longest file taken for a Dockerfile; the longest real ones have some 100 kB."""
+Variables = dict[str, str]
+UNKNOWN = "\0"
+"""Stands in expanded text for what only the builder knew: a build argument, a base's variable, an unsupported modifier."""
+MAX_NESTING = 4
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})(:?[-+])?([^{{}}]*)\}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,7 @@ class Dockerfile:
     arguments: Variables
 
     def chain(self, index: int) -> tuple[Stage, ...]:
-        """Indexes of the stages that stage `index` consists of, lowest first, itself last."""
+        """Return the indexes of the stages that stage `index` consists of, lowest first, itself last."""
         chain = [self.stages[index]]
         below = self._find(chain[0].base, index)
         while below is not None:
@@ -40,7 +50,7 @@ class Dockerfile:
         return tuple(chain)
 
     def _find(self, base: str, before: int) -> int | None:
-        """The last stage of that name before the stage `before`; FROM does not accept numbers."""
+        """Return the last stage of that name before the stage `before`; FROM does not accept numbers."""
         wanted = base.lower()
         return next((index for index in reversed(range(before)) if self.stages[index].name.lower() == wanted), None)
 
@@ -54,7 +64,7 @@ def parse_dockerfile(text: str, *, name: str = "Dockerfile") -> Dockerfile:
         if each.keyword != "ARG":
             raise BadDockerfile(f"{name}, line {each.line}: {each.keyword} before the first FROM")
     if first == len(instructions):
-        raise BadDockerfile(f"{name}: no FROM in it, so it is no Dockerfile")
+        raise BadDockerfile(f"{name} has no FROM, so it is not a Dockerfile")
     arguments = _arguments(instructions[:first])
     return Dockerfile(tuple(_stages(instructions[first:], arguments, name)), arguments)
 
@@ -78,13 +88,8 @@ def _stages(instructions: list[Instruction], arguments: Variables, name: str) ->
 def _stage(origin: Instruction, instructions: tuple[Instruction, ...], arguments: Variables, name: str) -> Stage:
     words = origin.words
     if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
-        raise BadDockerfile(f"{name}, line {origin.line}: FROM takes an image, and AS with a name")
+        raise BadDockerfile(f"{name}, line {origin.line}: write FROM IMAGE, or FROM IMAGE AS NAME")
     return Stage(words[2] if len(words) == 3 else "", expand(words[0], arguments, origin.escape), origin.line, instructions)
-
-
-NAMES = ("Dockerfile", "Containerfile")
-MAX_BYTES = 1 << 20
-"""The longest file taken for a Dockerfile; the longest real ones have some 100 kB."""
 
 
 def find_dockerfile(directory: Path) -> Path | None:
@@ -101,10 +106,72 @@ def read_dockerfile(path: Path, *, name: str = "") -> Dockerfile:
     except OSError as error:
         raise BadDockerfile(f"{name}: {error.strerror or error}") from error
     if len(content) > MAX_BYTES:
-        raise BadDockerfile(f"{name} is longer than {MAX_BYTES >> 10} KiB, so it is no Dockerfile")
+        raise BadDockerfile(f"{name} is longer than {MAX_BYTES >> 10} KiB, so it is not a Dockerfile")
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadDockerfile(f"{name}, line {line}: not UTF-8") from error
     return parse_dockerfile(text, name=name)
+
+
+def expand(text: str, variables: Variables, escape: str = "\\") -> str:
+    """Replace variables by their values, and by UNKNOWN where the value is not known.
+
+    As in the Dockerfile reference, "Environment replacement".
+    """
+    most = 2 * len(text) + EXPANDED
+    for _ in range(MAX_NESTING):
+        expanded = _expand_once(text, variables, escape, most)
+        if expanded == text or "${" not in expanded:
+            return expanded
+        text = expanded
+    return text
+
+
+def _expand_once(text: str, variables: Variables, escape: str, most: int) -> str:
+    """Expand the innermost of `${A:-${B}}` first: a pair of braces without others inside."""
+    parts: list[str] = []
+    end = length = 0
+    for match in _VARIABLE.finditer(text):
+        if match.start() and text[match.start() - 1] == escape:
+            continue
+        parts += [text[end : match.start()], _value(match, variables)]
+        end = match.end()
+        length += len(parts[-1]) + len(parts[-2])
+        if length > most:  # each of 24 lines may double the one before
+            return UNKNOWN
+    return "".join([*parts, text[end:]])
+
+
+def _value(match: re.Match[str], variables: Variables) -> str:
+    name, operator, word = match[1] or match[2], match[3], match[4]
+    value = variables.get(name)
+    if operator is None:
+        return UNKNOWN if value is None or word else value
+    if value is None:
+        return UNKNOWN
+    is_set = bool(value) or operator in ("-", "+")
+    if operator.endswith("-"):
+        return value if is_set else word
+    return word if is_set else ""
+
+
+def sets(instruction: Instruction, variables: Variables) -> Variables:
+    """Return the variables that an ENV or ARG sets; an ARG without a default sets nothing."""
+    if instruction.keyword not in ("ENV", "ARG"):
+        return {}
+    escape = instruction.escape
+    words = list(raw_words(instruction.arguments, escape))
+    if instruction.keyword == "ENV" and "=" not in words[0]:
+        value = instruction.arguments[len(words[0]) :].strip()
+        return {words[0]: expand(value, variables, escape)}
+    pairs = (word.partition("=") for word in words)
+    return {unquoted(name, escape): _expanded(value, variables, escape) for name, equals, value in pairs if equals}
+
+
+def _expanded(value: str, variables: Variables, escape: str) -> str:
+    """Return a word's value: single quotes keep variables from being replaced."""
+    if value.startswith("'"):
+        return unquoted(value, escape)
+    return unquoted(expand(value, variables, escape), escape)

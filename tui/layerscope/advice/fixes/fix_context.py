@@ -28,7 +28,7 @@ SHOWN = 56
 
 @dataclass(frozen=True, slots=True)
 class LayerOrigin:
-    """What made a layer. `keyword` is empty where nothing says it; `text` is the instruction on one line, unescaped.
+    """The instruction that made a layer. `keyword` is empty where nothing says it; `text` is on one line, unescaped.
 
     `instruction` and `line` are None where the Dockerfile is not known or does not show it.
     """
@@ -42,12 +42,12 @@ class LayerOrigin:
 
     @property
     def is_run(self) -> bool:
-        """Whether a command made it."""
+        """Tell whether a command made it."""
         return self.keyword == "RUN"
 
     @property
     def is_copy(self) -> bool:
-        """Whether COPY or ADD made it."""
+        """Tell whether COPY or ADD made it."""
         return self.keyword in COPIES
 
     @property
@@ -57,7 +57,7 @@ class LayerOrigin:
 
     @property
     def quoted(self) -> str:
-        """Its place and the start of its text, printable: ``line 9 `RUN rm -rf /x` ``."""
+        """Return its place and the start of its text, printable: ``line 9 `RUN rm -rf /x` ``."""
         if not self.text:
             return self.place
         # A backtick inside would end the quotation in reports that take it for code.
@@ -87,20 +87,20 @@ class FixContext:
 
     @property
     def waste(self) -> Waste:
-        """All waste, the base's too."""
+        """Return all waste, the base's too."""
         return self.analysis.waste
 
     def origin(self, layer: int) -> LayerOrigin:
-        """What made a layer."""
+        """Return the instruction that made a layer."""
         return self.origins[layer - 1]
 
     @property
     def min_saving(self) -> int:
-        """The fewest bytes for which a fix is offered."""
+        """Return the fewest bytes for which a fix is offered."""
         return max(TRIFLE_BYTES, round(TRIFLE_SHARE * self.waste.content_bytes))
 
     def open_rows(self) -> Longs:
-        """Rows of the waste that own layers buried and no fix has claimed yet."""
+        """Return the rows of waste that the author's layers buried and no fix has claimed yet."""
         waste = self.waste
         return np.flatnonzero(~self.is_taken[waste.entry] & (waste.buried_by > (self.base_layers or 0)))
 
@@ -116,7 +116,7 @@ class FixContext:
         return np.asarray(is_live & (self.tree.entries.size > 0), bool)
 
     def examples(self, nodes: npt.NDArray[np.integer], sizes: Longs) -> tuple[bytes, ...]:
-        """The paths of the biggest few."""
+        """Return the paths of the biggest few."""
         biggest = np.argsort(-sizes, kind="stable")[:EXAMPLES]
         paths = (self.tree.nodes.paths[node] for node in nodes[biggest].tolist())
         return tuple(dict.fromkeys(paths))

@@ -81,14 +81,14 @@ CACHES = (
     KnownCache(
         "go-cache",
         "Go's build and module caches",
-        f"build in a stage of its own, or use {_mount('{home}/.cache/go-build')} and `--mount=type=cache,target=/go/pkg/mod`",
+        f"build in a separate stage, or use {_mount('{home}/.cache/go-build')} and `--mount=type=cache,target=/go/pkg/mod`",
         (b"go/pkg/mod",),
         (b".cache/go-build", b"go/pkg/mod"),
     ),
     KnownCache(
         "cargo-cache",
         "cargo's registry",
-        f"build in a stage of its own, or use {_mount('/usr/local/cargo/registry')}",
+        f"build in a separate stage, or use {_mount('/usr/local/cargo/registry')}",
         (b"usr/local/cargo/registry", b"usr/local/cargo/git"),
         (b".cargo/registry", b".cargo/git"),
     ),
@@ -114,13 +114,13 @@ CACHES = (
     KnownCache(
         "maven-cache",
         "maven's repository",
-        f"build in a stage of its own, or use {_mount('{home}/.m2')}",
+        f"build in a separate stage, or use {_mount('{home}/.m2')}",
         at_home=(b".m2/repository",),
     ),
     KnownCache(
         "gradle-cache",
         "gradle's cache",
-        f"build in a stage of its own, or use {_mount('{home}/.gradle')}",
+        f"build in a separate stage, or use {_mount('{home}/.gradle')}",
         at_home=(b".gradle/caches",),
     ),
     KnownCache(

@@ -16,7 +16,7 @@ from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
-from layerscope.waste.group import LayerPair
+from layerscope.waste.find import LayerPair
 from layerscope.wording.instructions import step_text
 from layerscope.wording.marks import EXPLANATIONS
 from layerscope.wording.problems import problem_sentence
@@ -33,7 +33,7 @@ def layer_details(
     """Yield a layer's instruction, its waste (of all `pairs`), and how many entries it changed, once it was read."""
     yield Detail(step_text(layer.history) or "(the history does not say what made it)", color="bold")
     if layer.reader.unreadable:
-        what = "not there" if layer.reader.missing_bytes else "not readable"
+        what = "missing" if layer.reader.missing_bytes else "not readable"
         yield Detail(f"{what}: {layer.reader.unreadable}", color="removed")
     if analysis is not None:
         yield from _layer_figures(layer, analysis, pairs)
@@ -150,7 +150,7 @@ def _runtime(image: Image) -> Iterator[Detail]:
 
 def comparison_details(comparison: Comparison) -> Iterator[Detail]:
     """Yield what changed since the build before."""
-    yield Detail("Compared with the build before", color="bold")
+    yield Detail("Compared with the previous build", color="bold")
     for line in islice(comparison_lines(comparison, Style(width=200)), HEAVIEST):
         yield Detail(line.strip())
     yield Detail("")

@@ -17,9 +17,9 @@ from layerscope.units import count_text
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
-    from layerscope.search.name_index import NameIndex
-    from layerscope.search.terms import Query
-    from layerscope.tree.shape import Flags
+    from layerscope.search.names import NameIndex
+    from layerscope.search.query import Query
+    from layerscope.tree.nodes import Flags
     from layerscope.tree.tree import View
 
 
@@ -86,7 +86,7 @@ class FilterBar(InputLine):
 
     @work(thread=True, exclusive=True, group="index")
     def _build_index(self) -> None:
-        from layerscope.search.name_index import NameIndex
+        from layerscope.search.names import NameIndex
 
         worker, analysis = get_current_worker(), self._analysis
         if analysis is not None:
@@ -94,7 +94,7 @@ class FilterBar(InputLine):
 
     @work(thread=True, exclusive=True, group="search")
     def _search(self, text: str) -> None:
-        from layerscope.search.name_index import NameIndex
+        from layerscope.search.names import NameIndex
         from layerscope.search.query import parse
         from layerscope.search.search import search
 

@@ -62,13 +62,13 @@ class LayerList(CursorLines):
 
     @property
     def number(self) -> int:
-        """The layer under the cursor, from 1; 0 for none."""
+        """Return the layer under the cursor, from 1; 0 for none."""
         layer = self._lines[self.cursor].layer if self._lines else None
         return layer.number if layer else 0
 
     @property
     def lines_wanted(self) -> int:
-        """The number of lines that show all layers, with the head."""
+        """Return the number of lines that show all layers, with the head."""
         return len(self._lines)
 
     @property
@@ -161,7 +161,7 @@ class LayerList(CursorLines):
         used = sum(len(part.text) for part in parts)
         text = shown.text if figures.is_read else f"… {shown.text}"
         if shown.layer.reader.unreadable:
-            what = "not there" if shown.layer.reader.missing_bytes else "not readable"
+            what = "missing" if shown.layer.reader.missing_bytes else "not readable"
             text, style = f"{what}: {shown.text}", self.style("removed")
         return [*parts, Segment(" " + fitted(text, room - used - 1), style)]
 

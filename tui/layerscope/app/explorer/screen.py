@@ -1,4 +1,4 @@
-"""The explorer: layers and their details, and the files after each layer. It wires; the panes show."""
+"""The explorer: layers and their details, and the files after each layer. It connects the panes, which do the drawing."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ from layerscope.app.widgets.details import Details
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.summary import Summary
-from layerscope.rows.order import Order
-from layerscope.settings.settings import Settings
+from layerscope.settings.settings import Order, Settings
 from layerscope.text import escape
 
 if TYPE_CHECKING:
@@ -142,47 +141,47 @@ class Explorer(Screen[None]):
 
     @property
     def summary(self) -> Summary:
-        """The line above the panes."""
+        """Return the line above the panes."""
         return self.query_one(Summary)
 
     @property
     def layer_pane(self) -> LayerList:
-        """The pane of layers."""
+        """Return the pane of layers."""
         return self.query_one(LayerList)
 
     @property
     def file_pane(self) -> FileTree:
-        """The pane of files."""
+        """Return the pane of files."""
         return self.query_one(FileTree)
 
     @property
     def detail_pane(self) -> Details:
-        """The pane of details."""
+        """Return the pane of details."""
         return self.query_one(Details)
 
     @property
     def bar(self) -> FilterBar:
-        """The line of the filter."""
+        """Return the line of the filter."""
         return self.query_one(FilterBar)
 
     @property
     def contents(self) -> Contents | None:
-        """What was read so far."""
+        """Return what was read so far."""
         return self._state.contents
 
     @property
     def analysis(self) -> Analysis | None:
-        """The analysis, None until the waste was found."""
+        """Return the analysis, None until the waste was found."""
         return self._state.analysis
 
     @property
     def view(self) -> View | None:
-        """What the tree shows."""
+        """Return the view that the tree shows."""
         return self.file_pane.rows.view if self.file_pane.rows is not None else None
 
     @property
     def layer_range(self) -> LayerRange:
-        """The layers whose changes are to be shown: by the mark, `t`, and the layer under the cursor."""
+        """Return the layers whose changes are to be shown: by the mark, `t`, and the layer under the cursor."""
         last, marked = max(self.layer_pane.number, 1), self.layer_pane.marked
         return LayerRange.of(last, marked=marked, is_so_far=self._is_so_far, base_layers=self._state.base_layers)
 
@@ -322,7 +321,7 @@ class Explorer(Screen[None]):
         self.set_focus(panes[(at + step) % len(panes)])
 
     def action_details(self) -> None:
-        """In a narrow terminal, show details instead of files; in a wide one, move the focus to them."""
+        """Show details instead of files in a narrow terminal; move the focus to them in a wide one."""
         details = self.detail_pane
         is_there = self.has_class("-details") if self.has_class("-narrow") else details.has_focus
         if self.has_class("-narrow"):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
     from layerscope.tree.tree import View
-    from layerscope.waste.group import LayerPair
+    from layerscope.waste.find import LayerPair
 
 
 @dataclass(slots=True)
@@ -34,17 +34,17 @@ class ExplorerState:
 
     @property
     def image(self) -> Image | None:
-        """The image as far as it was read: only reading tells how large a container's own layer is."""
+        """Return the image as far as it was read: only reading tells how large a container's own layer is."""
         return self.contents.image if self.contents is not None else self.opened
 
     @property
     def base_layers(self) -> int:
-        """How many layers are the base's; 0 where that is not known."""
+        """Count how many layers are the base's; 0 where that is not known."""
         return (self.base.layers if self.base else 0) or 0
 
     def learn(self, analysis: Analysis) -> None:
         """Keep the analysis, and its waste by layer pair, so that no step through the layers has to group it again."""
-        from layerscope.waste.group import by_layer_pair
+        from layerscope.waste.find import by_layer_pair
 
         self.analysis, self.pairs = analysis, tuple(by_layer_pair(analysis.waste))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layerscope.rows.order import Order
+from layerscope.settings.settings import Order
 from layerscope.text import escape
 from layerscope.wording.style import cells, cut_middle
 
 if TYPE_CHECKING:
-    from layerscope.rows.rows import Rows
+    from layerscope.rows import Rows
 
 LEAST = 8
 """Cells that the path keeps."""

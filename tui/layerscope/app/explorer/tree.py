@@ -12,9 +12,9 @@ from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import KeyContext
 
 if TYPE_CHECKING:
-    from layerscope.rows.order import Order
-    from layerscope.rows.rows import Rows
-    from layerscope.tree.shape import Flags
+    from layerscope.rows import Rows
+    from layerscope.settings.settings import Order
+    from layerscope.tree.nodes import Flags
     from layerscope.tree.tree import Change, View
 
 
@@ -30,7 +30,7 @@ class FileTree(TreeLines):
         """The user wants to see the file under the cursor."""
 
     _absent = 0
-    """The node that the user put the cursor on, while it is not shown and the cursor is on one above it."""
+    """The node the cursor belongs to while that node is hidden; the cursor is on a parent meanwhile."""
 
     @property
     def _meant(self) -> int:
@@ -45,7 +45,7 @@ class FileTree(TreeLines):
 
     def show_tree(self, view: View, order: Order) -> None:
         """Show another tree, such as more of the image while it is read. Open directories stay open, by path."""
-        from layerscope.rows.rows import Rows  # numpy, which the first frame does not wait for
+        from layerscope.rows import Rows  # numpy, which the first frame does not wait for
 
         old, node = self._rows, self.node
         self._wasted = None
@@ -90,7 +90,7 @@ class FileTree(TreeLines):
             self._restore(node, above)
 
     def toggle_change(self, word: str) -> None:
-        """Hide, or show again, what was `added`, `modified`, `removed` or `unchanged`."""
+        """Hide or show nodes that were `added`, `modified`, `removed` or `unchanged`."""
         from layerscope.tree.tree import Change
 
         if self._rows is not None:
@@ -122,7 +122,7 @@ class FileTree(TreeLines):
 
     @property
     def _place(self) -> tuple[int, int]:
-        """The node of the cursor, and how many lines below the top it is."""
+        """Return the node of the cursor, and how many lines below the top it is."""
         return self._meant, self.cursor - round(self.scroll_y)
 
     def _restore(self, node: int, above: int) -> None:

@@ -9,7 +9,7 @@ from rich.style import Style
 
 from layerscope.app.explorer.tree_row import NodeLine, NodeLines
 from layerscope.app.widgets.cells import TWISTY, bar_cell, fitted, size_cell
-from layerscope.rows.rows import Rows
+from layerscope.rows import Rows
 from layerscope.tree.tree import Change, Longs
 from layerscope.units import count_text, size_text
 from layerscope.wording.marks import CHANGE_MARKS, WASTED_MARK

@@ -13,7 +13,7 @@ from layerscope.app.widgets.cursor_lines import CursorLines
 if TYPE_CHECKING:
     from layerscope.app.explorer.tree_columns import RowRenderer
     from layerscope.app.explorer.tree_row import NodeLine
-    from layerscope.rows.rows import Rows
+    from layerscope.rows import Rows
     from layerscope.tree.tree import Longs
     from layerscope.waste.find import Waste
 
@@ -33,17 +33,17 @@ class TreeLines(CursorLines):
 
     @property
     def rows(self) -> Rows | None:
-        """The visible rows, None until there is an image."""
+        """Return the visible rows, None until there is an image."""
         return self._rows
 
     @property
     def node(self) -> int:
-        """The node under the cursor, 0 (the root) where there are no rows."""
+        """Return the node under the cursor, 0 (the root) where there are no rows."""
         return int(self._rows.nodes[self.cursor]) if self._rows is not None and len(self._rows) else 0
 
     @property
     def line(self) -> NodeLine | None:
-        """What is shown under the cursor."""
+        """Return the row under the cursor."""
         return self._renderer.line(self.node) if self._renderer is not None and self.node else None
 
     def show_waste(self, waste: Waste) -> None:
@@ -74,7 +74,7 @@ class TreeLines(CursorLines):
 
     @property
     def name_column(self) -> int:
-        """The cell where names begin, with the signs before them."""
+        """Return the cell where names begin, with the signs before them."""
         return self._renderer.name_column(self._wanted_columns, self.room) if self._renderer is not None else 0
 
     @property
@@ -83,7 +83,7 @@ class TreeLines(CursorLines):
 
     @property
     def nothing(self) -> str:
-        """Why there is no line, and what to do about it."""
+        """Say why there is no line, and what to do about it."""
         rows = self._rows
         if rows is None:
             return ""

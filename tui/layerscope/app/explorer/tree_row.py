@@ -36,7 +36,7 @@ class NodeLine:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the node is no longer there, and shown as removed."""
+        """Tell whether the node is no longer there, and shown as removed."""
         return self.change is Change.REMOVED or self.gone_in > 0
 
 

@@ -47,22 +47,22 @@ class FileLines(CursorLines):
 
     @property
     def page(self) -> Page:
-        """The page, fitted to the width."""
+        """Return the page, fitted to the width."""
         return self._page
 
     @property
     def index(self) -> int:
-        """The index of the item under the cursor, such as a version; an item may take several lines."""
+        """Return the index of the item under the cursor, such as a version; an item may take several lines."""
         return self.cursor // self._page.step
 
     @property
     def top(self) -> int:
-        """The first line in sight."""
+        """Return the first line in sight."""
         return round(self.scroll_y)
 
     @property
     def seen(self) -> range:
-        """The lines in sight."""
+        """Return the lines in sight."""
         return range(self.top, min(self.top + max(self.scrollable_content_region.height, 1), self.count))
 
     def show(self, page: Page, *, top: int = 0, index: int = 0) -> None:

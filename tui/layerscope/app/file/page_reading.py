@@ -11,12 +11,10 @@ from layerscope.app.file.header import Mode
 from layerscope.app.file.pages import Difference, Hex, Page, Sentences, SourceText
 from layerscope.app.file.path_history import PathHistory
 from layerscope.app.widgets.highlight import highlighted
-from layerscope.errors import Cancelled, LayerscopeError
+from layerscope.errors import Cancelled, IsCancelled, LayerscopeError
 from layerscope.units import size_text
-from layerscope.viewing.cancelling import IsCancelled
 from layerscope.viewing.difference import difference
-from layerscope.viewing.forms import Form, ShownFile
-from layerscope.viewing.shown import load
+from layerscope.viewing.shown import Form, ShownFile, load
 from layerscope.viewing.unified import DiffLine
 
 PageKey = tuple[Mode, int]

@@ -28,22 +28,22 @@ class Pager(Vertical):
 
     @property
     def lines(self) -> FileLines:
-        """The lines of the page."""
+        """Return the lines of the page."""
         return self.query_one(FileLines)
 
     @property
     def bar(self) -> SearchLine:
-        """The input line of the search."""
+        """Return the input line of the search."""
         return self.query_one(SearchLine)
 
     @property
     def status(self) -> FileStatus:
-        """The status line."""
+        """Return the status line."""
         return self.query_one(FileStatus)
 
     @property
     def has_matches(self) -> bool:
-        """Whether the search found anything."""
+        """Tell whether the search found anything."""
         return bool(self.bar.found.matches)
 
     def show(self, page: Page, *, top: int = 0, index: int = 0) -> None:

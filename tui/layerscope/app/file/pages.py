@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from layerscope.app.widgets.highlight import ColorSpan
-from layerscope.viewing.hexdump import HexLines
+from layerscope.viewing.shown import HexLines
 from layerscope.viewing.unified import DiffLine
 from layerscope.wording.style import wrapped
 

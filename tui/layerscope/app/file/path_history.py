@@ -14,7 +14,7 @@ from layerscope.text import escape
 from layerscope.tree.lookup import NOUNS
 from layerscope.tree.tree import Change
 from layerscope.units import size_text, utc_text
-from layerscope.viewing.versions import PathVersion, versions_of_path
+from layerscope.viewing.history import PathVersion, versions_of_path
 from layerscope.waste.find import Waste
 from layerscope.wording.instructions import step_text
 from layerscope.wording.marks import CHANGE_MARKS
@@ -33,22 +33,22 @@ class Facts:
     link: str
     instruction: str
     buried_by: int
-    """The layer that ended it, its own for one that its own tar holds again, 0 for none."""
+    """The layer that ended it (its own if its tar has the path again), 0 for none."""
     is_wasted: bool
 
     @property
     def mark(self) -> str:
-        """The mark of the change: `+`, `~` or `-`."""
+        """Return the mark of the change: `+`, `~` or `-`."""
         return CHANGE_MARKS[self.change]
 
     @property
     def word(self) -> str:
-        """The change: `added`, `modified` or `removed`."""
+        """Return the change: `added`, `modified` or `removed`."""
         return self.change.name.lower()
 
     @property
     def look(self) -> str:
-        """Mode, owner, size, date and link target, as far as there are any."""
+        """Return mode, owner, size, date and link target, as far as there are any."""
         target = f"→ {self.link}" if self.link else ""
         return "  ".join(part for part in (self.mode, self.owner, self.size, self.date, target) if part)
 
@@ -75,12 +75,12 @@ class PathHistory:
 
     @property
     def path(self) -> str:
-        """The path, escaped."""
+        """Return the path, escaped."""
         return "/" + escape(self.contents.tree.nodes.paths[self.node])
 
     @property
     def has_content(self) -> bool:
-        """Whether any version is something else than a directory."""
+        """Tell whether any version is something else than a directory."""
         return any(version.kind not in (Kind.DIRECTORY, None) for version in self.versions)
 
     def seen_after(self, layer: int) -> int:

@@ -1,4 +1,4 @@
-"""The screen of one path: its content, the diff to the version before, and every layer that touched it. It wires."""
+"""The screen of one path: its content, the diff to the version before, and every layer that touched it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class FileScreen(Screen[None]):
 
     @property
     def pager(self) -> Pager:
-        """The page that is shown."""
+        """Return the page that is shown."""
         return self.query_one(Pager)
 
     # What is shown.

@@ -12,8 +12,7 @@ from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from layerscope.app.widgets.input_line import InputLine
-from layerscope.errors import Cancelled
-from layerscope.viewing.cancelling import IsCancelled, stop_if
+from layerscope.errors import Cancelled, IsCancelled, stop_if
 
 MOST_MATCHES = 10_000
 BATCH = 2_000
@@ -38,12 +37,12 @@ class Matches:
 
     @property
     def here(self) -> Match | None:
-        """The current match."""
+        """Return the current match."""
         return self.matches[self.at] if 0 <= self.at < len(self.matches) else None
 
     @property
     def text(self) -> str:
-        """The count as shown: `3 of 12`."""
+        """Return the count as shown: `3 of 12`."""
         more = "+" if len(self.matches) >= MOST_MATCHES else ""
         count = f"{len(self.matches):,}{more}"
         return f"{self.at + 1:,} of {count}" if self.at >= 0 else count if self.matches else "not found"
@@ -87,7 +86,7 @@ class SearchLine(InputLine):
 
     @property
     def pattern(self) -> re.Pattern[str] | None:
-        """What to search for, None for nothing."""
+        """Return what to search for, None for nothing."""
         return pattern_of(self.text) if self.is_on else None
 
     def open(self) -> None:

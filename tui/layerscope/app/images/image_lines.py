@@ -11,10 +11,8 @@ from textual.widget import Widget
 
 from layerscope.app.widgets.cells import SIZE, TWISTY, bar_cell, fitted, size_cell
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.families.age import age_text
-from layerscope.families.figures import ImageOrder
-from layerscope.families.outline import Outline
-from layerscope.families.rows import TRUNK, Row
+from layerscope.families.figures import ImageOrder, age_text
+from layerscope.families.outline import TRUNK, Outline, Row
 from layerscope.report.images.families import titles_in, trunk_text
 
 ROOMY, NARROW = 100, 60
@@ -49,7 +47,7 @@ class FigureColumns:
 
     @property
     def width(self) -> int:
-        """Cells before the name."""
+        """Return the number of cells before the name."""
         return (SIZE + 1) * len(self.heads) + (BAR + 1) * self.has_bar
 
 
@@ -94,12 +92,12 @@ class ImageLines(CursorLines):
 
     @property
     def row(self) -> Row | None:
-        """The row under the cursor."""
+        """Return the row under the cursor."""
         return self._outline.rows[self.cursor] if self.count else None
 
     def show(self, image: int = TRUNK) -> None:
         """Show other rows, the cursor on `image` if it is given."""
-        self._largest = max((figures.own for figures in self._outline.ledger.figures), default=0)
+        self._largest = max((figures.own for figures in self._outline.usage.figures), default=0)
         self.set_count(len(self._outline.rows))
         if self.count:
             self.go(self._outline.line_of(image) if image != TRUNK else self.cursor, is_centered=True)
@@ -131,7 +129,7 @@ class ImageLines(CursorLines):
         if self._outline.is_foldable(row) and self._outline.is_open(row) and not self._outline.text:
             self.toggle()
             return
-        parent = self._outline.ledger.forest.nodes[row.node].parent
+        parent = self._outline.usage.forest.nodes[row.node].parent
         self.go(next((line for line in range(self.cursor, -1, -1) if self._outline.rows[line].node == parent), self.cursor))
 
     def unfold(self) -> None:
@@ -158,12 +156,12 @@ class ImageLines(CursorLines):
         return [*figures, *self._label(row, left), *self._age(row, columns)]
 
     def _trunk(self, node: int, columns: FigureColumns) -> list[Segment]:
-        size = size_cell(self._outline.ledger.size_to(node))
+        size = size_cell(self._outline.usage.size_to(node))
         return [Segment(f"{size:{columns.width}}", self.style("dim"))]
 
     def _figures(self, number: int, columns: FigureColumns) -> list[Segment]:
-        ledger = self._outline.ledger
-        figures, wasted = ledger.figures[number], ledger.forest.images[number].wasted_bytes
+        usage = self._outline.usage
+        figures, wasted = usage.figures[number], usage.forest.images[number].wasted_bytes
         sizes = {"size": figures.size, "own": figures.own, "shared": figures.shared, "frees": figures.freed}
         parts = []
         for head in columns.heads:
@@ -183,17 +181,17 @@ class ImageLines(CursorLines):
         left = max(room - indent - 2, 0)
         start = Segment(" " * indent + sign, self.style("dim"))
         if row.image == TRUNK:
-            return [start, Segment(fitted(trunk_text(outline.ledger, row.node), left), self.style("dim"))]
-        text = titles_in(outline.ledger.titles(row.image), left)
+            return [start, Segment(fitted(trunk_text(outline.usage, row.node), left), self.style("dim"))]
+        text = titles_in(outline.usage.titles(row.image), left)
         return [start, Segment(fitted(text, left), self._name_style(row))]
 
     def _name_style(self, row: Row) -> Style:
         if not self._outline.is_hit(row):
             return self.style("dim")
-        return self.style("modified") if self._outline.ledger.forest.images[row.image].is_dangling else Style()
+        return self.style("modified") if self._outline.usage.forest.images[row.image].is_dangling else Style()
 
     def _age(self, row: Row, columns: FigureColumns) -> list[Segment]:
         if not columns.has_age:
             return []
-        created = "" if row.image == TRUNK else self._outline.ledger.forest.images[row.image].created
+        created = "" if row.image == TRUNK else self._outline.usage.forest.images[row.image].created
         return [Segment(f" {age_text(created, self._now):>{AGE}}", self.style("dim"))]

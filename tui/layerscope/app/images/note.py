@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from layerscope.app.widgets.details import Detail
 from layerscope.families.figures import ImageFigures, LayerUsage
-from layerscope.families.rows import TRUNK, Row
+from layerscope.families.outline import TRUNK, Row
 from layerscope.report.images.families import trunk_text
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
@@ -14,53 +14,53 @@ from layerscope.units import count_text, size_text
 MOST_NAMED = 5
 
 
-def image_note(ledger: LayerUsage, row: Row) -> Iterator[Detail]:
+def image_note(usage: LayerUsage, row: Row) -> Iterator[Detail]:
     """Yield the note on a row of the list."""
     if row.image == TRUNK:
-        yield from _trunk(ledger, row.node)
+        yield from _trunk(usage, row.node)
         return
-    image, figures = ledger.forest.images[row.image], ledger.figures[row.image]
-    yield Detail(", ".join(ledger.titles(row.image)), color="bold")
+    image, figures = usage.forest.images[row.image], usage.figures[row.image]
+    yield Detail(", ".join(usage.titles(row.image)), color="bold")
     created = f" · created {escape(image.created[:16].replace('T', ' '))}" if image.created else ""
     yield Detail(f"{escape(str(image.platform))} · {image.id.short}{created}")
     yield Detail(removal_sentence(figures, len(image.names)), "removing it")
     yield Detail(waste_sentence(image.wasted_bytes, figures), "waste", "wasted" if image.wasted_bytes else "")
-    yield Detail(_layers(ledger, row), "layers")
-    yield Detail(_shared(ledger, row.image, figures), "shares")
+    yield Detail(_layers(usage, row), "layers")
+    yield Detail(_shared(usage, row.image, figures), "shares")
 
 
-def _trunk(ledger: LayerUsage, node: int) -> Iterator[Detail]:
-    forest = ledger.forest
+def _trunk(usage: LayerUsage, node: int) -> Iterator[Detail]:
+    forest = usage.forest
     numbers = forest.images_from(node)
-    yield Detail(trunk_text(ledger, node), color="bold")
+    yield Detail(trunk_text(usage, node), color="bold")
     parent = forest.nodes[node].parent
-    below = ledger.size_to(parent) if parent >= 0 else 0
-    whole = f", {size_text(ledger.size_to(node))} with all below" if below else ""
-    yield Detail(size_text(ledger.size_to(node) - below) + whole, "size")
-    yield Detail(f"{count_text(len(numbers), 'image')}: {_names(ledger, numbers)}", "of")
+    below = usage.size_to(parent) if parent >= 0 else 0
+    whole = f", {size_text(usage.size_to(node))} with all below" if below else ""
+    yield Detail(size_text(usage.size_to(node) - below) + whole, "size")
+    yield Detail(f"{count_text(len(numbers), 'image')}: {_names(usage, numbers)}", "of")
 
 
-def _layers(ledger: LayerUsage, row: Row) -> str:
-    image = ledger.forest.images[row.image]
-    below, twins = ledger.images_below(row.image), [each for each in ledger.forest.nodes[row.node].images if each != row.image]
+def _layers(usage: LayerUsage, row: Row) -> str:
+    image = usage.forest.images[row.image]
+    below, twins = usage.images_below(row.image), [each for each in usage.forest.nodes[row.node].images if each != row.image]
     parts = [str(len(image.layers))]
     if below:
-        new = len(image.layers) - len(ledger.forest.images[below[0]].layers)
-        parts.append(f"{new} of them on {_names(ledger, below)}")
+        new = len(image.layers) - len(usage.forest.images[below[0]].layers)
+        parts.append(f"{new} of them on {_names(usage, below)}")
     if twins and image.layers:
-        parts.append(f"the same as {_names(ledger, twins)}")
+        parts.append(f"the same as {_names(usage, twins)}")
     return ", ".join(parts)
 
 
-def _shared(ledger: LayerUsage, number: int, figures: ImageFigures) -> str:
+def _shared(usage: LayerUsage, number: int, figures: ImageFigures) -> str:
     if not figures.sharing:
         return "nothing"
-    others = ledger.sharing(number)
-    return f"{size_text(figures.shared)} with {count_text(len(others), 'image')}: {_names(ledger, others)}"
+    others = usage.sharing(number)
+    return f"{size_text(figures.shared)} with {count_text(len(others), 'image')}: {_names(usage, others)}"
 
 
-def _names(ledger: LayerUsage, numbers: Sequence[int]) -> str:
-    names = ", ".join(ledger.titles(number)[0] for number in numbers[:MOST_NAMED])
+def _names(usage: LayerUsage, numbers: Sequence[int]) -> str:
+    names = ", ".join(usage.titles(number)[0] for number in numbers[:MOST_NAMED])
     return names + (f" and {len(numbers) - MOST_NAMED:,} more" if len(numbers) > MOST_NAMED else "")
 
 
@@ -74,7 +74,7 @@ def removal_sentence(figures: ImageFigures, names: int) -> str:
 def waste_sentence(wasted: int | None, figures: ImageFigures) -> str:
     """Say what an image wastes, and what fixing its own layers would save."""
     if wasted is None:
-        return "not known yet: open it, or `a` reads all images"
+        return "unknown: open the image, or press `a` to read all images"
     own = figures.own_wasted
     if not wasted or own is None or figures.carriers < 2:
         return size_text(wasted) + (f", {size_text(own)} of it by its own layers" if own not in (None, wasted) else "")

@@ -1,4 +1,4 @@
-"""The list of all images: families, what each image costs, what removing it frees. It wires; the widgets show."""
+"""The list of all images: families, what each image costs, what removing it frees. It connects the widgets."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.details import Details
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
-from layerscope.families.outline import Outline
-from layerscope.families.rows import TRUNK
+from layerscope.families.outline import TRUNK, Outline
 from layerscope.sources.base import Base
 from layerscope.sources.listing.found import FoundImage
 from layerscope.units import count_text
@@ -64,7 +63,7 @@ class ImagesScreen(Screen[None]):
         self._reader: ImagesReader | None = None
 
     def compose(self) -> ComposeResult:
-        yield ImagesSummary(self.outline.ledger.totals, id="summary")
+        yield ImagesSummary(self.outline.usage.totals, id="summary")
         yield ImageHeads(id="images-heads")
         yield ImageLines(self.outline, now=self._images.now, id="images", is_ascii=self._is_ascii)
         yield ImagesFilter("part of a name, or the first digits of an id", id="images-filter")
@@ -82,17 +81,17 @@ class ImagesScreen(Screen[None]):
 
     @property
     def pane(self) -> ImageLines:
-        """The list."""
+        """Return the list."""
         return self.query_one(ImageLines)
 
     @property
     def filter_line(self) -> ImagesFilter:
-        """The line of the filter."""
+        """Return the line of the filter."""
         return self.query_one(ImagesFilter)
 
     @property
     def image(self) -> int:
-        """The image under the cursor, or TRUNK."""
+        """Return the image under the cursor, or TRUNK."""
         return self.pane.row.image if self.pane.row is not None else TRUNK
 
     # What the images waste.
@@ -101,7 +100,7 @@ class ImagesScreen(Screen[None]):
         """Show what an image wastes, and tell the caller; the cursor stays where it is."""
         here = self.image
         self.outline.learn(image, wasted_bytes)
-        self.query_one(ImagesSummary).show(self.outline.ledger.totals)
+        self.query_one(ImagesSummary).show(self.outline.usage.totals)
         self.pane.show(here)
         self._images.on_learned(self._images.found[image], wasted_bytes)
 
@@ -110,7 +109,7 @@ class ImagesScreen(Screen[None]):
         if self._reader is not None:
             self._reader.stop()
             return
-        known = self.outline.ledger.forest.images
+        known = self.outline.usage.forest.images
         unknown = [(number, each) for number, each in enumerate(self._images.found) if known[number].wasted_bytes is None]
         self._reader = ImagesReader(unknown, self._images.waste_of, self.post_message)
         self.run_worker(self._reader.run, thread=True, group="load")
@@ -122,7 +121,7 @@ class ImagesScreen(Screen[None]):
 
     @on(ReadingImage)
     def _show_reading(self, message: ReadingImage) -> None:
-        title = self.outline.ledger.titles(message.image)[0]
+        title = self.outline.usage.titles(message.image)[0]
         self.query_one(ImagesSummary).show_reading(f" reading {message.done:,} of {message.total:,}: {title} ")
 
     @on(WasteLearned)
@@ -142,15 +141,15 @@ class ImagesScreen(Screen[None]):
     @on(CursorLines.Moved)
     def _tell(self) -> None:
         row = self.pane.row
-        self.query_one("#images-note", Details).show(list(image_note(self.outline.ledger, row)) if row is not None else [])
+        self.query_one("#images-note", Details).show(list(image_note(self.outline.usage, row)) if row is not None else [])
 
     @on(CursorLines.Chosen)
     def _open(self) -> None:
         number = self.image
         if number != TRUNK:
-            ledger = self.outline.ledger
-            below = ledger.images_below(number)
-            base = Base(len(ledger.forest.images[below[0]].layers), ledger.titles(below[0])[0]) if below else Base()
+            usage = self.outline.usage
+            below = usage.images_below(number)
+            base = Base(len(usage.forest.images[below[0]].layers), usage.titles(below[0])[0]) if below else Base()
             self.post_message(self.Opened(number, self._images.found[number], base))
 
     # What keys do.

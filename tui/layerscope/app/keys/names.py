@@ -1,4 +1,4 @@
-"""How people write keys, and what Textual calls them: `[` is `left_square_bracket`, `Ctrl+F` is `ctrl+f`.
+"""Converts keys as people write them to Textual's names: `[` to `left_square_bracket`, `Ctrl+F` to `ctrl+f`.
 
 Textual is imported late, so that `layerscope config` starts at once where the settings have no keys.
 """
@@ -18,14 +18,14 @@ _HOW_TO_WRITE = '; write a key as in "ctrl+f", "f5", "left_square_bracket" or "[
 
 
 def textual_keys(written: str) -> str:
-    """The keys of one binding, named as Textual does, with commas and no spaces between. Raises BadSettings."""
+    """Return the keys of one binding by Textual's names, separated by commas without spaces. Raises BadSettings."""
     if written in {",", " "}:
         return textual_key(written)
     return ",".join(dict.fromkeys(textual_key(key.strip()) for key in written.split(",")))
 
 
 def textual_key(written: str) -> str:
-    """One key, its modifiers in the order of Textual's events. Raises BadSettings when there is no such key."""
+    """Return one key with its modifiers in the order of Textual's events. Raises BadSettings when there is no such key."""
     before, name = _parted(written)
     modifiers = sorted({_modifier(each.strip()) for each in before})
     key = _plain_key(name if name == " " else name.strip())
@@ -37,7 +37,7 @@ def textual_key(written: str) -> str:
 
 
 def _parted(written: str) -> tuple[list[str], str]:
-    """The modifiers, and the key itself, which may be `+`."""
+    """Split off the modifiers from the key itself, which may be `+`."""
     if written == "+":
         return [], "+"
     *before, name = (written[:-1] + "plus" if written.endswith("++") else written).split("+")
@@ -51,7 +51,7 @@ def _modifier(written: str) -> str:
 
 
 def _plain_key(written: str) -> str:
-    """A key without modifiers. Letters keep their case: `E` is Shift and `e`."""
+    """Return a key without modifiers. Letters keep their case: `E` is Shift and `e`."""
     if not written:
         raise BadSettings(f"a key is missing{_HOW_TO_WRITE}; the comma itself is `comma`")
     name = written.lower()
@@ -64,7 +64,7 @@ def _plain_key(written: str) -> str:
 
 
 def _character(name: str) -> str:
-    """The character whose Unicode name this is, in Textual's spelling; empty when there is none."""
+    """Return the character with this Unicode name, in Textual's spelling; empty when there is none."""
     try:
         found = unicodedata.lookup(name.replace("_", " ").upper())
     except KeyError:
@@ -73,7 +73,7 @@ def _character(name: str) -> str:
 
 
 def _character_key(character: str) -> str:
-    """Name a character as Textual does: letters and digits are themselves, all else has its Unicode name, if any."""
+    """Name a character as Textual does: letters and digits name themselves, others have their Unicode name, if any."""
     from textual.keys import KEY_NAME_REPLACEMENTS
 
     if not character or character.isalnum():
@@ -84,7 +84,7 @@ def _character_key(character: str) -> str:
 
 @cache
 def _named_keys() -> frozenset[str]:
-    """Textual's keys that are no characters, without modifiers: `escape`, `pageup`, `f5`."""
+    """Return Textual's keys that are not characters, without modifiers: `escape`, `pageup`, `f5`."""
     from textual.keys import Keys
 
     return frozenset(key.value for key in Keys if key.value.isalnum()) - {"return"}  # terminals send `enter`
@@ -92,7 +92,7 @@ def _named_keys() -> frozenset[str]:
 
 @cache
 def _punctuation() -> tuple[str, ...]:
-    """The names of ASCII's punctuation. Not all can be looked up: Unicode spells LESS-THAN SIGN with a hyphen."""
+    """Return the names of ASCII's punctuation. Not all can be looked up: Unicode spells LESS-THAN SIGN with a hyphen."""
     return tuple(_character_key(character) for character in string.punctuation)
 
 

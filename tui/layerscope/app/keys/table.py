@@ -141,7 +141,7 @@ DIVE: dict[str, str] = {
 
 
 ALIASES = {"files.changed": "files.modified", "files.deleted": "files.removed"}
-"""Ids of earlier versions, which a config file may still hold."""
+"""Key ids of earlier versions, which config files may still use."""
 
 KEY_IDS = (*(key.id for key in KEYS), *ALIASES)
 """All ids that the section [keys] of a config file may name."""

@@ -12,8 +12,7 @@ import numpy as np
 from layerscope.analysis import Analysis
 from layerscope.tree.tree import Longs
 from layerscope.units import size_text
-from layerscope.waste.find import Cause, Waste
-from layerscope.waste.group import by_directory, by_layer_pair
+from layerscope.waste.find import Cause, Waste, by_directory, by_layer_pair
 
 DIRECTORIES = 500
 """The most directories to list."""
@@ -63,7 +62,7 @@ class Share:
 
     @cached_property
     def pairs(self) -> list[WasteGroup]:
-        """The groups by layer pair, largest first."""
+        """Return the groups by layer pair, largest first."""
         return [
             WasteGroup(Grouping.PAIR, each.size, each.count, self.is_base, each.cause, each.written_by, each.buried_by)
             for each in by_layer_pair(self.waste)
@@ -71,7 +70,7 @@ class Share:
 
     @cached_property
     def causes(self) -> list[WasteGroup]:
-        """The groups by cause, largest first."""
+        """Return the groups by cause, largest first."""
         sizes = sorted(self.waste.by_cause().items(), key=lambda item: -item[1])
         counts = np.bincount(self.waste.cause, minlength=len(Cause)).tolist()
         return [WasteGroup(Grouping.CAUSE, size, counts[cause], self.is_base, cause) for cause, size in sizes if size]

@@ -60,19 +60,19 @@ class WasteOutline:
 
     @property
     def waste(self) -> Waste:
-        """The columns that the row of a Path refers to."""
+        """Return the columns that the row of a Path refers to."""
         return self.analysis.waste
 
     @property
     def lines(self) -> Listed:
-        """The lines of the current grouping."""
+        """Return the lines of the current grouping."""
         if self.grouping not in self._lines:
             self._lines[self.grouping] = _AllPaths(self._shares) if self.grouping is Grouping.PATH else list(self._unfolded())
         return self._lines[self.grouping]
 
     @property
     def largest(self) -> int:
-        """The size of the largest line."""
+        """Return the size of the largest line."""
         if self.grouping is Grouping.PATH:
             return int(self.waste.size[0]) if len(self.waste) else 0
         return max((each.size for each in self._groups() if isinstance(each, WasteGroup)), default=0)

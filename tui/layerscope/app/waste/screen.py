@@ -1,4 +1,4 @@
-"""The screen of all waste: its causes, the instructions, the paths. It wires; list, tabs and note show."""
+"""The screen of all waste: its causes, the instructions, the paths. It connects list, tabs and note."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class WasteScreen(Screen[Jump | None]):
 
     @property
     def pane(self) -> WasteLines:
-        """The list."""
+        """Return the list."""
         return self.query_one(WasteLines)
 
     def _show(self, grouping: Grouping) -> None:

@@ -35,7 +35,7 @@ class WasteLines(CursorLines):
 
     @property
     def line(self) -> WasteLine | None:
-        """The line under the cursor."""
+        """Return the line under the cursor."""
         return self._outline.lines[self.cursor] if self.count else None
 
     def show(self, grouping: Grouping) -> None:

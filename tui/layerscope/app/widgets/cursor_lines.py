@@ -33,7 +33,7 @@ class CursorLines(Lines):
 
         @property
         def control(self) -> CursorLines:
-            """The list it happened in."""
+            """Return the list it happened in."""
             return self.lines
 
     class Chosen(Moved):
@@ -42,7 +42,7 @@ class CursorLines(Lines):
     # What subclasses implement.
 
     def can_stop(self, line: int) -> bool:  # noqa: ARG002
-        """Whether the cursor may stand on that line."""
+        """Tell whether the cursor may stand on that line."""
         return True
 
     def clicked(self, x: int, *, is_again: bool) -> None:  # noqa: ARG002

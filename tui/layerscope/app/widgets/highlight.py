@@ -9,7 +9,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from layerscope.viewing.cancelling import IsCancelled, stop_if
+from layerscope.errors import IsCancelled, stop_if
 
 ColorSpan = tuple[int, int, str]
 """Start and end in characters, and one of KINDS."""

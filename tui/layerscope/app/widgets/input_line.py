@@ -40,17 +40,17 @@ class InputLine(Horizontal):
 
     @property
     def is_on(self) -> bool:
-        """Whether the line is shown."""
+        """Tell whether the line is shown."""
         return self.has_class("-on")
 
     @property
     def is_typed_in(self) -> bool:
-        """Whether keys go into the input. The input itself learns of its focus only later."""
+        """Tell whether keys go into the input. The input itself learns of its focus only later."""
         return self.is_on and self.screen.focused is self._input
 
     @property
     def text(self) -> str:
-        """The text typed so far."""
+        """Return the text typed so far."""
         return self._input.value
 
     @property

@@ -48,11 +48,11 @@ class Lines(ScrollView, can_focus=True):
         """Adapt to the widget's new size, for example wrap text again."""
 
     def after_fit(self) -> None:
-        """Called once the lines fit the new size."""
+        """Do what has to wait until the lines fit the new size."""
 
     @property
     def nothing(self) -> str:
-        """The sentence to show when there are no lines at all."""
+        """Return the sentence to show when there are no lines at all."""
         return ""
 
     # What they use.
@@ -63,12 +63,12 @@ class Lines(ScrollView, can_focus=True):
 
     @property
     def room(self) -> int:
-        """Cells of a line."""
+        """Return the cells of a line."""
         return self.scrollable_content_region.width
 
     @property
     def ground(self) -> Style:
-        """The pane's own colors, cached: Textual takes 0.1 ms to compute them on every access."""
+        """Return the pane's own colors, cached: Textual takes 0.1 ms to compute them on every access."""
         if self._ground is None:
             self._ground = self.rich_style
         return self._ground

@@ -27,7 +27,7 @@ PIECE = 256 * 1024
 SEEK_DISTANCE = 16 << 20
 """Unpacked bytes between two seek points: about 2 MB of state per 600 MB layer."""
 MAX_WINDOW = 512 << 20
-"""The largest zstd window we give memory to; the format allows 3.75 TiB (RFC 8878, 3.1.1.1.2)."""
+"""The largest zstd window that gets memory; the format allows 3.75 TiB (RFC 8878, 3.1.1.1.2)."""
 GENEROUS_UNPACKED = 16 << 30
 GENEROUS_RATIO = 100
 INFLATED = 1024 * 1024
@@ -44,7 +44,7 @@ XZ_MAGIC = b"\xfd7zXZ\0"
 BZIP2_MAGIC, BZIP2_LEVELS = b"BZh", tuple(b"%d" % level for level in range(1, 10))
 LARGEST_INPUT = 128 * 1024
 _GZIP_CHECKS = ("incorrect data check", "incorrect length check")
-"""What zlib says when a member unpacks to its end, to something else than was packed (RFC 1952 2.3.1, CRC32 and ISIZE)."""
+"""zlib's messages when a member unpacks to its end, but not to what was packed (RFC 1952 2.3.1, CRC32 and ISIZE)."""
 _ZSTD_CHECK = "match checksum"
 CHECKSUM = 4
 """Bytes of a zstd frame's content checksum, its last (RFC 8878, 3.1.1)."""

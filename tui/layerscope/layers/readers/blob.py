@@ -1,4 +1,4 @@
-"""A blob -> its LayerTable, by the cheapest way there is: hopping over a memory map, or one pass through the decompressor."""
+"""Reads a blob into a LayerTable in the fastest way: hopping over a memory map, or one pass through the decompressor."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from layerscope.progress import ignore
 STRIDE = 64 << 20
 """Mapped bytes walked over before their pages are let go."""
 NO_DIGEST = bytes(16)
-WHOLE = "; the end of its tar comes before that, so that all of its entries are shown"
+WHOLE = "; its tar ends before that, so all of its entries are shown"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadLayer:
-    """A layer that was read: its table, how it is stored, and where unpacking can start again to read one file, and its hashes.
+    """A layer that was read: its table, how it is stored, the points where unpacking can restart, and its hashes.
 
-    `compressed_estimate` is about how many bytes a plain layer takes as gzip; None where that was not estimated.
+    `compressed_estimate` is about how many bytes an uncompressed layer takes as gzip; None where that was not estimated.
     """
 
     table: LayerTable
@@ -57,12 +57,11 @@ def read_layer(
     keep_seek_points: bool = True,
     hash_with: Algorithms | None = None,
 ) -> ReadLayer:
-    """Read every entry of a stored layer, plain or compressed (told by its first bytes).
+    """Read every entry of a stored layer, plain or compressed (recognized by its first bytes).
 
-    `layer` is the number that problems will name; `on_bytes` is called with the stored bytes got through since the last
+    `layer` is the number that problems will name; `on_bytes` is called with the number of stored bytes read since the last
     call. Damage does not raise: it is a fatal problem of the table, which then holds the entries before it. Contents of
-    compressed layers are hashed in passing; those of plain layers are not touched. With `hash_with`, all bytes are hashed
-    beside that.
+    compressed layers are hashed in passing; those of plain layers are not touched. With `hash_with`, all bytes are hashed, too.
     """
     if hash_with is None:
         return _read_layer(blob, None, layer=layer, on_bytes=on_bytes, keep_seek_points=keep_seek_points)
@@ -146,7 +145,9 @@ def _flush(walk: HeaderWalk) -> str:
 
 
 def read_pieces(pieces: Iterable[bytes], *, layer: int = 0) -> LayerTable:
-    """Read every entry of an unpacked layer that passes by, hashing contents; CorruptLayer from `pieces` is its damage."""
+    """Read every entry of an unpacked layer from a stream of pieces, hashing contents; CorruptLayer from `pieces` is its
+    damage.
+    """
     stream = _StreamWalk(HeaderWalk(layer))
     damage = ""
     try:
@@ -161,7 +162,7 @@ def read_pieces(pieces: Iterable[bytes], *, layer: int = 0) -> LayerTable:
 
 
 class _StreamWalk:
-    """Feeds a HeaderWalk from a stream, hashing contents as they pass by; holds one piece and an unfinished header at most."""
+    """Feeds a HeaderWalk from a stream and hashes contents; holds at most one piece and an unfinished header."""
 
     def __init__(self, walk: HeaderWalk) -> None:
         self.walk = walk
@@ -234,13 +235,13 @@ class _StreamWalk:
         self.walk.flush_when_full()
 
     def finish(self) -> None:
-        """Raises CorruptLayer when the stream ended inside a content or a header."""
+        """Finish the table. Raises CorruptLayer if the stream ended inside a content or a header."""
         if self._content:
             raise CorruptLayer(f"truncated: the bytes end at offset {self.length}, inside a content")
         self.walk.keep_whole(self.length + self._skip, self.length)
         self.walk.end(self.length - len(self._carry), self._carry, self.length)
 
     def drop_open(self) -> None:
-        """Forget the entry whose content did not arrive whole."""
+        """Drop the entry whose content did not arrive completely."""
         if self._content:
             self.walk.rows.drop_from(len(self.walk.rows.sizes) - 1)

@@ -1,4 +1,4 @@
-"""What every reader of a layer offers, wherever the layer's bytes are."""
+"""The interface of all layer readers, wherever a layer's bytes are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from layerscope.layers.readers.blob import ReadLayer
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What is wanted besides the table: points from which to unpack single files later, and hashes of all bytes."""
+    """Options of reading: whether to keep points from which to unpack single files later, and which hashes to compute."""
 
     keep_seek_points: bool = False
     hash_with: Algorithms | None = None
@@ -24,53 +24,55 @@ class LayerReader(Protocol):
 
     @property
     def stored_bytes(self) -> int:
-        """What the layer takes where it is kept, in bytes; 0 where only reading tells. Progress counts in it."""
+        """Return the stored bytes of the layer; 0 if only reading gives them. Progress is counted in them."""
 
     @property
     def work(self) -> int:
-        """How long `read` takes, in bytes of an uncompressed layer whose headers are hopped over."""
+        """Return how long `read` takes, in bytes of an uncompressed layer whose headers are hopped over."""
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing is decompressed: `read` holds Python's lock then, and there are no seek points to keep."""
+        """Tell whether nothing is decompressed: `read` holds Python's lock then, and there are no seek points to keep."""
 
     @property
     def is_as_pulled(self) -> bool:
-        """Whether a pull moves `stored_bytes` as they are, which registries do not do with uncompressed layers of archives."""
+        """Tell whether a pull moves `stored_bytes` as they are, which registries do not do with uncompressed layers of
+        archives.
+        """
 
     @property
     def missing_bytes(self) -> str:
-        """Why the stored bytes are not at hand, so that no digest of them can be checked; empty where they are."""
+        """Return why the stored bytes are missing, so that their digest cannot be checked; empty if they are not."""
 
     @property
     def may_be_missing(self) -> bool:
-        """Whether the stored bytes need not be at hand (OCI image-spec `layer.md`, non-distributable layers)."""
+        """Tell whether the stored bytes are allowed to be missing (OCI image-spec `layer.md`, non-distributable layers)."""
 
     @property
     def unreadable(self) -> str:
-        """Why nothing of the layer's files can be read; empty where it can."""
+        """Return why none of the layer's files can be read; empty if they can."""
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        """What `read` would return, where that takes next to no time; None where it has to be read."""
+        """Return what `read` would return, if that takes almost no time; None if the layer has to be read."""
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """The table, the same as that of the layer's tar. Damage does not raise: it is a fatal problem of the table.
+        """Read the layer into the same table as that of its tar. Damage does not raise: it is a fatal problem of the table.
 
-        `layer` is the number that problems name; `on_bytes` is called with the stored bytes got through since the last call.
+        `layer` is the number that problems name; `on_bytes` is called with the stored bytes read since the last call.
         """
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """Access to the bytes of its files; None if there is none."""
+        """Return access to the bytes of its files; None if there is none."""
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
-        """Hashes of all stored bytes, and a sentence on what kept them from being unpacked (empty: nothing).
+        """Return hashes of all stored bytes, and a sentence on the damage that kept them from being unpacked (empty: none).
 
-        Only where no bytes are missing (`missing_bytes`).
+        Only if no bytes are missing (`missing_bytes`).
         """
 
 
 class KeptUnpacked:
-    """What readers have in common of which nobody has the stored bytes: only the headers, and perhaps the files."""
+    """The common part of readers of unpacked layers: there are no stored bytes, only headers, and perhaps files."""
 
     __slots__ = ()
 
@@ -82,15 +84,15 @@ class KeptUnpacked:
 
     @property
     def work(self) -> int:
-        """Next to none."""
+        """Return 0: reading takes almost no time."""
         return 0
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:  # noqa: ARG002
-        """It is always read."""
+        """Return None: the layer is always read."""
         return None
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:  # noqa: ARG002
-        """There is nothing to hash."""
+        """Return no hashes: there are no stored bytes."""
         return LayerHashes("", ""), self.missing_bytes
 
 

@@ -1,4 +1,4 @@
-"""Readers of the layers of an archive or a layout: of stored bytes, of bytes in an unknown form, and of absent ones."""
+"""Readers of layers in archives and layouts: of stored bytes, of bytes in an unknown form, and of absent ones."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SLOWER = 5
 
 @dataclass(frozen=True, slots=True)
 class BlobReader:
-    """A layer of which the stored bytes are at hand, plain or compressed. `stated_bytes` is what the manifest says they are.
+    """Reads a layer from its stored bytes, plain or compressed. `stated_bytes` is the size in the manifest.
 
-    A layer with fewer bytes than that is cut: all that is there is read, and the rest is damage.
+    A layer with fewer bytes than that is truncated: all available bytes are read, and the rest is damage.
     """
 
     blob: Blob
@@ -37,7 +37,7 @@ class BlobReader:
 
     @property
     def compression(self) -> Compression:
-        """How the layer is stored, by its first bytes."""
+        """Return how the layer is stored, by its first bytes."""
         return compression_of(self.blob.read(0, 4))
 
     @property
@@ -49,15 +49,14 @@ class BlobReader:
         return self.blob.size if self.is_plain else SLOWER * (self.blob.size + unpacked_guess(self.blob))
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:  # noqa: ARG002
-        """It is always read."""
+        """Return None: the layer is always read."""
         return None
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """See LayerReader."""
         return self.judged(self.read_stored(options, layer=layer, on_bytes=on_bytes), layer)
 
     def read_stored(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """Read the bytes that are there, whatever was stated."""
+        """Read the available bytes, whatever size was stated."""
         keep, hash_with = options.keep_seek_points, options.hash_with
         return read_layer(self.blob, layer=layer, on_bytes=on_bytes, keep_seek_points=keep, hash_with=hash_with)
 
@@ -69,17 +68,16 @@ class BlobReader:
         return replace(read, table=replace(read.table, problems=(*read.table.problems, problem)))
 
     def content(self, read: ReadLayer) -> BlobContent:
-        """See LayerReader. `read` may be of the same layer stored otherwise: engines differ in how they compress it."""
+        """Return the contents. `read` may be of the same layer stored differently: engines differ in how they compress it."""
         return BlobContent(self.blob, self.compression, read.seek_points, read.table.sparse)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
-        """See LayerReader."""
         return hash_blob(self.blob, algorithms, on_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class AbsentReader:
-    """A layer whose bytes are not there: `missing_bytes` says why, `may_be_missing` that it is foreign."""
+    """Stands for a layer whose bytes are missing: `missing_bytes` says why, `may_be_missing` that it is foreign."""
 
     missing_bytes: str
     may_be_missing: bool = False
@@ -94,25 +92,24 @@ class AbsentReader:
         return self.missing_bytes or "its bytes are not there"
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        """See LayerReader."""
         return self.read(options, layer=layer, on_bytes=on_bytes)
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002
-        """Return an empty table and say why."""
+        """Return an empty table with a problem that says why."""
         severity = Severity.REFUSED if self.may_be_missing else Severity.DAMAGE
         return _empty(Problem(layer, b"", f"its bytes are not there ({self.missing_bytes})", severity))
 
     def content(self, read: ReadLayer) -> None:
-        """There is none."""
+        """Return None: there are no contents."""
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:  # noqa: ARG002
-        """There is nothing to hash."""
+        """Return no hashes: there are no bytes."""
         return LayerHashes("", ""), self.missing_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class SealedReader:
-    """A layer that is encrypted, or in no form that is read here, as `unreadable` says: its bytes can only be hashed."""
+    """Reads only the hashes of a layer that is encrypted or in an unsupported form, as `unreadable` says."""
 
     blob: Blob
     unreadable: str
@@ -128,19 +125,18 @@ class SealedReader:
         return self.blob.size
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        """See LayerReader."""
         return self.read(options, layer=layer, on_bytes=on_bytes)
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002
-        """Return an empty table and say why."""
+        """Return an empty table with a problem that says why."""
         on_bytes(self.blob.size)
         return _empty(Problem(layer, b"", f"its files cannot be read ({self.unreadable})", Severity.DAMAGE))
 
     def content(self, read: ReadLayer) -> None:
-        """There is none."""
+        """Return None: the contents cannot be read."""
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
-        """Hashes of the stored bytes; the unpacked ones have none."""
+        """Return the hash of the stored bytes; the unpacked ones are unknown."""
         hashes, _ = hash_blob(self.blob, algorithms, on_bytes)
         return replace(hashes, unpacked=""), self.unreadable
 

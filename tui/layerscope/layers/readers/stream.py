@@ -1,4 +1,4 @@
-"""A layer that passes by once, as part of a stream -> its table; what a map would give and a stream cannot is left out."""
+"""Reads a layer from a stream that can be read only once, without what only a memory map could give."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from layerscope.progress import ignore
 
 
 class Passing(Protocol):
-    """Bytes that pass by."""
+    """A stream that can be read only once."""
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer only where they end."""
+        """Return the next `size` bytes; fewer only where they end."""
 
 
 def read_passing(
     stream: Passing, *, size: int, algorithms: Algorithms | None = None, keep_seek_points: bool = False
 ) -> ReadLayer:
-    """Read a stored layer of `size` bytes, plain or compressed, from the front of `stream`. Contents are hashed in passing, and
-    so are all stored and all unpacked bytes (sha256 if no other `algorithms` are named).
+    """Read a stored layer of `size` bytes, plain or compressed, from `stream`. Contents are hashed in passing, and so are
+    all stored and all unpacked bytes (sha256).
 
-    Which layer it is may not be known yet: problems name layer 0 until `numbered`. Damage does not raise; bytes after it are
-    left in the stream, and then there are no hashes.
+    Which layer it is may be unknown yet: problems name layer 0 until `numbered`. Damage does not raise; bytes after it are left
+    in the stream, and then there are no hashes. There are no seek points.
     """
     algorithms = algorithms or Algorithms()
     supply = _Forward(stream, size)
@@ -67,7 +67,7 @@ def _seen(pieces: Iterator[bytes], on_piece: Callable[[bytes], object]) -> Itera
 
 
 def numbered(read: ReadLayer, layer: int) -> ReadLayer:
-    """The same, now that its number is known."""
+    """Return the same layer under its number, once that is known."""
     if not read.table.problems:
         return read
     problems = tuple(replace(problem, layer=layer) for problem in read.table.problems)
@@ -75,7 +75,7 @@ def numbered(read: ReadLayer, layer: int) -> ReadLayer:
 
 
 class _Forward:
-    """A stream as the Supply of a decompressor: what was read beyond the last start is kept, for that is asked for again.
+    """A stream as the Supply of a decompressor: bytes read beyond the last start are kept, because they are asked for again.
 
     `hash` is of the bytes that were read so far, None before `start_hash`.
     """
@@ -88,7 +88,7 @@ class _Forward:
         self._start = 0
 
     def start_hash(self, algorithm: str) -> None:
-        """Hash what was read and what will be; before any but the first bytes were asked for."""
+        """Hash everything read so far and from now on; call it before reading beyond the first bytes."""
         self.hash = hashlib.new(algorithm, self._held)
 
     def drain(self) -> None:
@@ -99,11 +99,10 @@ class _Forward:
 
     @property
     def is_used_up(self) -> bool:
-        """Whether all bytes were read."""
+        """Tell whether all bytes were read."""
         return self._start + len(self._held) == self.size
 
     def read(self, start: int, size: int) -> bytes:
-        """See Supply."""
         end = min(start + size, self.size)
         missing = end - self._start - len(self._held)
         if missing > 0:

@@ -15,7 +15,7 @@ from layerscope.limits import RARE_BYTES
 MAX_PATH = 4096
 """Linux's PATH_MAX. Each directory of a path is a node with its own path: longer ones cost memory by the square."""
 MAX_SHOWN = 100
-NO_ROOT = f"an entry that is no directory names the root: {OVERLAYFS} leave it out, as is done here; umoci and {VFS} refuse it"
+NO_ROOT = f"an entry that is not a directory names the root: {OVERLAYFS} skip it, as layerscope does; umoci and {VFS} refuse it"
 
 Mask = npt.NDArray[np.bool_]
 

@@ -13,7 +13,7 @@ from layerscope.layers.tar.sparse import MAX_RUNS, Run, SparseRecords, checked_m
 
 MAX_SIZE = 1 << 62
 MAX_MAP = 8 << 20
-"""The longest map of a sparse file that we look for, in bytes; 131,072 runs of the longest numbers take less."""
+"""The longest map of a sparse file that is read, in bytes; 131,072 runs of the longest numbers take less."""
 SHORT_MAP = 64 << 10
 
 
@@ -36,7 +36,7 @@ class Header:
 
     @property
     def offset(self) -> int:
-        """Its offset in the unpacked tar, for messages."""
+        """Return its offset in the unpacked tar, for messages."""
         return self.position + self.shift
 
     def following(self, distance: int, length: int) -> bytes:
@@ -96,9 +96,9 @@ def _sparse(position: int, runs: tuple[Run, ...], size: int, stored: int, fault:
     sparse = checked_map(runs, size)
     held = sum(length for _, length in runs)
     if held > stored:
-        raise ValueError(f"its map speaks of {held} bytes, {stored} are stored")
+        raise ValueError(f"its map describes {held} bytes, {stored} are stored")
     if held < stored:
-        fault = f"a sparse file that stores {stored} bytes, {stored - held} of them at no place in it"
+        fault = f"a sparse file that stores {stored} bytes, {stored - held} of them outside its map"
     return Content(position, size, sparse, fault)
 
 

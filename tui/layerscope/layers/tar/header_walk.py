@@ -41,19 +41,19 @@ from layerscope.limits import RARE_BYTES, RUN_COST
 BATCH = 4096
 """Headers decoded at a time: 2 MB of them, which stays in the processor's cache."""
 MAX_EXTENDED = 1 << 20
-"""The largest extended header we believe, in bytes; real ones stay under 100 KiB."""
+"""The largest extended header accepted, in bytes; real ones stay under 100 KiB."""
 ZERO_BLOCK = bytes(BLOCK)
 UNPARSED = -1
 MAX_USUAL = 2048
 """The largest extended header that is taken by the fast path, in bytes: a batch of them is 8 MB at most."""
 MAX_KNOWN = 1 << 16
-"""Size fields whose value is remembered: most files share theirs with another."""
+"""Decoded size fields that are kept for reuse: most files share theirs with another."""
 REGULAR = b"\x000"
 HEADER_ONLY = b"123456"
 EXTENDED = b"xLK"
 PAX = ord("x")
 REFUSED_TYPES = b"7S"
-"""Types that are files, and that no engine unpacks."""
+"""Types of entries that are files but that no engine unpacks."""
 ESTARGZ_TABLE = b"stargz.index.json\0"
 """The name of the member after the end of a tar in which eStargz keeps its table of contents (BuildKit, nerdctl)."""
 NO_ROW = -1
@@ -87,7 +87,7 @@ class HeaderWalk:
 
     @property
     def takes_plain(self) -> bool:
-        """Whether a plain header may be added to `rows` unchanged: no extended header applies to it."""
+        """Tell whether a plain header may be added to `rows` unchanged: no extended header applies to it."""
         return not self.is_done and not self.awaits_entry
 
     def advance(self, buffer: Buffer, position: int, stop: int, end: int, shift: int) -> int:
@@ -227,15 +227,25 @@ class HeaderWalk:
             for name, text in faults:
                 self._add_problem(name, refused(text), Severity.REFUSED)
             self._pending = replace(self._pending, records=records) if flag == b"x" else NOTHING
+            if flag == b"g":
+                self._note_global(header.offset, records)
         else:
             name = body.partition(b"\0")[0]
             self._pending = replace(self._pending, name=name) if flag == b"L" else replace(self._pending, link=name)
         self.awaits_entry, self._pending_at = self._pending is not NOTHING, header.offset
-        if flag == b"g" and not self._has_globals:
-            self._has_globals = True
-            text = f"a global PAX header at offset {header.offset}: engines use nothing of it, and umoci refuses the layer"
-            self._add_problem(b"", text, Severity.DIFFERS)
         return header.position + BLOCK + -(-header.size // BLOCK) * BLOCK
+
+    def _note_global(self, offset: int, records: dict[bytes, bytes]) -> None:
+        """Say what engines make of a global header, once: Go reads its numbers from version 1.22 on, and uses none of them."""
+        try:
+            replace(NOTHING, records=records).overrides()
+        except ValueError as error:
+            text = f"a damaged global PAX header at offset {offset}: {error}; Docker 25, Podman 5 and later refuse the layer"
+            self._add_problem(b"", text, Severity.REFUSED)
+        if not self._has_globals:
+            self._has_globals = True
+            text = f"a global PAX header at offset {offset}: engines ignore it, and umoci refuses the layer"
+            self._add_problem(b"", text, Severity.DIFFERS)
 
     def _add_problem(self, name: bytes, text: str, severity: Severity) -> None:
         self._collector.problems.append(Problem(self._collector.layer, name, text, severity))
@@ -248,7 +258,7 @@ class HeaderWalk:
         if not is_header_only and (header.size < 0 or not 0 <= stored <= MAX_SIZE):
             raise CorruptLayer(f"an entry of {min(header.size, stored)} bytes at offset {header.offset}")
         if is_header_only and override.sparse is not None:
-            raise ValueError("a sparse file that is no file")
+            raise ValueError("a sparse entry that is not a regular file")
         content = content_of(header, override.sparse, stored)
         if content is None:
             return None

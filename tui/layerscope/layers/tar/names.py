@@ -15,16 +15,16 @@ OPAQUE = b".wh..wh..opq"
 SLASH, DOT = 0x2F, 0x2E
 OVERLAYFS = "Docker, Podman and containerd on overlayfs"
 VFS = "the vfs driver of Docker and Podman"
-"""Who reads a layer in one way, and who in another.
+"""Names for the engines that agree on how to read a layer.
 
 Measured with Docker 20.10, and 26.1 on containerd's store; Podman 4.3, containerd 1.6 and umoci 0.4.7.
 """
-NOTHING = "a whiteout that names nothing: no engine unpacks it; here it hides nothing"
+NOTHING = "a whiteout without a name: no engine unpacks it; here it hides nothing"
 NOTHING_INSIDE = (
-    f"a whiteout that names nothing: {OVERLAYFS} refuse it, {VFS} removes the directory that it is in, umoci refuses or "
+    f"a whiteout without a name: {OVERLAYFS} refuse it, {VFS} removes the directory that it is in, umoci refuses or "
     "ignores it; here it hides nothing"
 )
-AUFS = f"below a directory of aufs's own name: {OVERLAYFS}, and umoci, have it, as is shown here; {VFS} leaves it out"
+AUFS = f"below a directory name that aufs reserves: {OVERLAYFS}, and umoci, unpack it, as shown here; {VFS} skips it"
 
 
 @dataclass(slots=True, eq=False)

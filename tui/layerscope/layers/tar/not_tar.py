@@ -37,5 +37,5 @@ def no_header_text(offset: int, block: bytes) -> str:
     """
     found = next((words for magic, words in _MAGIC if block.startswith(magic)), "") if offset == 0 else ""
     if found:
-        return f"it is no tar but {found}, and no engine unpacks that (no tar header at offset 0)"
+        return f"it is not a tar but {found}, which no engine unpacks (no tar header at offset 0)"
     return f"no tar header at offset {offset}: its checksum is wrong"

@@ -10,7 +10,7 @@ from layerscope.limits import XATTR_COST
 
 XATTR_PREFIX = b"SCHILY.xattr."
 MAX_XATTRS = 256 << 10
-"""The most bytes of xattrs that one entry may have; Linux allows 64 KiB a value, and file systems far less for all."""
+"""The most bytes of xattrs that one entry may have; Linux allows 64 KiB a value, and file systems far less in total."""
 STRINGS = (b"path", b"linkpath", b"uname", b"gname")
 
 Records = dict[bytes, bytes]
@@ -39,7 +39,7 @@ class Overrides:
 
     @property
     def name(self) -> bytes | None:
-        """The entry's name, if any is given."""
+        """Return the entry's name, if any is given."""
         return self.sparse.name if self.sparse is not None and self.sparse.name else self.path
 
 

@@ -21,7 +21,7 @@ MOST_RECORDS = 12
 LONGEST_NUMBER = 32
 """Characters of a number with its fraction; seconds and nanoseconds have 20."""
 PADDING = bytes(64)
-"""Behind the last header, so that a look ahead finds bytes there."""
+"""Bytes after the last header, so that reading ahead stays inside the buffer."""
 TIMES = (b"mtime", b"atime", b"ctime")
 OWNERS = (b"uid", b"gid")
 STRINGS = (b"path", b"linkpath")
@@ -31,7 +31,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 ExtendedHeader = tuple[int, bytes, bytes, int]
-"""An x, L or K: the row of the entry that it speaks of, its block, its body, and its offset in the unpacked tar."""
+"""An x, L or K: the row of the entry that it describes, its block, its body, and its offset in the unpacked tar."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,9 +45,9 @@ class ExtendedFields:
     links: dict[int, bytes]
     xattrs: dict[int, dict[bytes, bytes]]
     odd: dict[int, Overrides]
-    """By row, what was read by `pax`; the other columns say nothing of these rows."""
+    """By row, headers that `pax` decoded; the other columns do not apply to these rows."""
     faults: list[tuple[bytes, str]]
-    """Names and sentences of what can be read, but is refused by all engines."""
+    """Names and sentences for headers that can be read but that all engines refuse."""
     damage: str = ""
     damaged_row: int = 0
 

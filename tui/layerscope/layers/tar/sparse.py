@@ -11,9 +11,9 @@ from layerscope.layers.tar.numbers import LARGEST, parse_decimal, parse_field
 
 BLOCK = 512
 MAX_RUNS = 1 << 17
-"""The most data runs we believe a sparse file to have."""
+"""The most data runs accepted in a sparse file."""
 MAX_SPARSE = 1 << 44
-"""The largest sparse file we believe, in bytes: ext4's limit. Sums of many still fit a column."""
+"""The largest sparse file accepted, in bytes: ext4's limit. Sums of many still fit a column."""
 
 Run = tuple[int, int]
 
@@ -28,7 +28,7 @@ class SparseRecords:
     size: int | None
     name: bytes
     fault: str = ""
-    """Why no engine takes it, although it can be read."""
+    """Why no engine accepts it, although it can be read."""
 
 
 def parse_sparse_records(records: Mapping[bytes, bytes]) -> SparseRecords | None:

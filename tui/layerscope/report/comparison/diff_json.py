@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from layerscope.analysis import Analysis
-from layerscope.compare.comparison import Comparison
+from layerscope.compare.comparison import Aspect, Comparison
 from layerscope.compare.documents import document_difference, has_same_layers
-from layerscope.compare.entries import Aspect
 from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
 from layerscope.report.encode import json_line, path_fields
 from layerscope.report.pull_size import estimate_field

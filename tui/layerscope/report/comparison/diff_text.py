@@ -48,7 +48,7 @@ def _name(analysis: Analysis) -> str:
 
 
 def _pull_rows(old: PullSize, new: PullSize) -> Iterator[tuple[str, int, int]]:
-    """Rows for what is stored, where layers are uncompressed, and for what a pull moves, where that is known."""
+    """Return rows for stored bytes, where layers are uncompressed, and for bytes that a pull moves, where known."""
     if is_estimate := old.is_estimate or new.is_estimate:
         yield "stored", old.stored_bytes, new.stored_bytes
     if old.pull_bytes is not None and new.pull_bytes is not None:
@@ -112,7 +112,7 @@ def _all_seen_alike(comparison: Comparison) -> str:
         return f"No path was added, removed or modified, but {' and '.join(but)}."
     if has_same_layers(comparison.old, comparison.new):
         return "A container sees the same files in both."
-    return "A container sees the same files in both: what differs in the layers above is not seen in the end."
+    return "A container sees the same files in both; later layers hide what differs."
 
 
 def _ending(comparison: Comparison, style: Style) -> Iterator[str]:
@@ -137,7 +137,7 @@ def _reasons(found: DocumentDifference) -> Iterator[str]:
     elif not found.has_same_manifest:
         yield "Layers and config are the same; only the manifests differ."
     else:
-        yield "Layers and config are the same: it is one image."
+        yield "Layers and config are the same: they are one image."
 
 
 def _storage(found: DocumentDifference) -> Iterator[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from layerscope.compare.comparison import Comparison
-from layerscope.compare.entries import Aspect
+from layerscope.compare.comparison import Aspect, Comparison
 from layerscope.tree.tree import Change
 from layerscope.units import count_text, percent_text, size_text
 from layerscope.wording.marks import CHANGE_MARKS
@@ -33,7 +32,7 @@ def summary_sentence(comparison: Comparison) -> str:
 
 
 def comparison_lines(comparison: Comparison, style: Style, *, limit: int = HEAVIEST) -> Iterator[str]:
-    """The summary, the efficiency before and after, and the paths with the biggest difference."""
+    """Yield the summary, the efficiency before and after, and the paths with the biggest difference."""
     yield style.plain(summary_sentence(comparison))
     old, new = comparison.old.waste, comparison.new.waste
     yield style.plain(f"efficiency {percent_text(old.efficiency)} → {percent_text(new.efficiency)}")

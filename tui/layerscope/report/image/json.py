@@ -65,7 +65,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
 
 
 def _plain_json(raw: bytes) -> bytes:
-    """The config on one line: programs that read it must not depend on its layout."""
+    """Return the config on one line: programs that read it must not depend on its layout."""
     return msgspec.json.encode(msgspec.json.decode(raw))
 
 
@@ -149,7 +149,9 @@ def _base(analysis: Analysis) -> dict[str, Any]:
 
 
 def _dive(analysis: Analysis) -> dict[str, Any]:
-    """dive's figures under dive's names. NaN and infinity are null, because JSON has no such numbers; `note` then says so."""
+    """Return dive's figures under dive's names. NaN and infinity are null, because JSON has no such numbers; `note` then
+    says so.
+    """
     figures = analysis.dive
     return {
         "efficiencyScore": figures.efficiency_score,

@@ -8,15 +8,15 @@ from layerscope.analysis import Contents
 from layerscope.report.encode import json_line, path_fields
 from layerscope.report.image.tree_listing import Describer
 from layerscope.text import escape
-from layerscope.tree.history import Event, Fallen, fallen_entries, history_of
 from layerscope.tree.tree import Change
+from layerscope.viewing.history import Event, Fallen, fallen_entries, history_of
 from layerscope.wording.instructions import history_fields, step_text
 from layerscope.wording.marks import CHANGE_MARKS
 from layerscope.wording.style import Style, cut_end
 
 
 def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
-    """Two lines per version: the change and how the path looked after it, then the instruction that made it."""
+    """Yield two lines per version: the change with the path's metadata after it, then the instruction that made it."""
     describe = Describer(contents.tree).entry
     for event in history_of(contents.tree, node, fallen_entries(contents.tree)):
         version = describe(event.entry)
@@ -29,14 +29,14 @@ def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
 
 
 def blame_json_lines(contents: Contents, node: int) -> Iterator[bytes]:
-    """One JSON object per version, oldest first."""
+    """Yield one JSON object per version, oldest first."""
     describe = Describer(contents.tree)
     for event in history_of(contents.tree, node, fallen_entries(contents.tree)):
         yield json_line(_fields(contents, node, event, describe))
 
 
 def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
-    """One line per version of each node. Versions that are no longer seen name the layer that buried them."""
+    """Yield one line per version of each node. Versions that are no longer visible name the layer that buried them."""
     describe, paths = Describer(contents.tree).entry, contents.tree.nodes.paths
     fallen = fallen_entries(contents.tree)
     for node in nodes:
@@ -47,7 +47,7 @@ def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
 
 
 def find_json_lines(contents: Contents, nodes: list[int]) -> Iterator[bytes]:
-    """One JSON object per version of each node."""
+    """Yield one JSON object per version of each node."""
     describe, fallen = Describer(contents.tree), fallen_entries(contents.tree)
     for node in nodes:
         for event in _with_content(contents, node, fallen):

@@ -11,8 +11,7 @@ from layerscope.layers.compression.streams import Compression
 from layerscope.report.pull_size import pull_facts
 from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
-from layerscope.waste.find import Cause, Waste
-from layerscope.waste.group import by_layer_pair
+from layerscope.waste.find import Cause, Waste, by_layer_pair
 from layerscope.wording.instructions import step_text
 from layerscope.wording.marks import EXPLANATIONS
 from layerscope.wording.problems import problem_sentence
@@ -141,9 +140,9 @@ def _sentences(analysis: Analysis, style: Style) -> Iterator[str]:
     else:
         yield f"{efficiency} efficient: a container sees every byte that the layers carry."
     if waste.estargz_bytes:
-        yield f"{size_text(waste.estargz_bytes)} are eStargz's own tables and landmarks, which are no waste."
+        yield f"{size_text(waste.estargz_bytes)} are eStargz's own tables and landmarks, which do not count as waste."
     if _is_uncompressed(analysis):
-        yield "The layers are stored uncompressed here; a registry would carry less."
+        yield "The layers are stored uncompressed here; a registry would store less."
     yield _base(analysis, style)
 
 
@@ -153,7 +152,7 @@ def _is_uncompressed(analysis: Analysis) -> bool:
 
 
 def _hundredths(waste: Waste) -> int:
-    """Percentage of wasted bytes; 0 and 100 only where that is exact."""
+    """Return the percentage of wasted bytes; 0 and 100 only where that is exact."""
     share = round(100 * waste.wasted_bytes / waste.content_bytes)
     return min(max(share, 1), 99 if waste.live_bytes else 100)
 
@@ -166,7 +165,7 @@ def _base(analysis: Analysis, style: Style) -> str:
         return f"Yours: {size_text(own)}. The base's ({name or first}): {size_text(base)}."
     if name:
         return f"The image says that its base is {name}, whose layers are not known here (--base N or --base IMAGE)."
-    return "Which layers are the base's is not known (--base N or --base IMAGE tells)."
+    return "Which layers belong to the base is unknown (--base N or --base IMAGE sets it)."
 
 
 def _problems(analysis: Analysis, style: Style) -> Iterator[str]:

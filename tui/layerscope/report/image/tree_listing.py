@@ -50,7 +50,7 @@ class Version:
     xattrs: tuple[bytes, ...] = ()
 
     def fields(self) -> dict[str, object]:
-        """The JSON fields, in the order that the contract states."""
+        """Return the JSON fields, in the order that the contract states."""
         link = path_fields(self.link, field="linkname", root=b"")
         mode = None if self.mode is None else f"{self.mode:04o}"
         owner = {"uid": self.uid, "gid": self.gid}
@@ -68,18 +68,18 @@ class Version:
 
     @property
     def mode_text(self) -> str:
-        """Type and permissions like `ls -l`; question marks where no entry says."""
+        """Return type and permissions like `ls -l`; question marks where no entry says."""
         return _LETTERS[self.type] + ("?????????" if self.mode is None else stat.filemode(self.mode)[1:])
 
     def columns(self) -> str:
-        """Mode, owner, size (for a device, its numbers) and time, aligned; dashes where no entry says."""
+        """Format mode, owner, size (for a device, its numbers) and time, aligned; dashes where no entry says."""
         owner = "-:-" if self.uid is None else f"{self.uid}:{self.gid}"
         size = size_text(self.size) if self.type == "file" else device_text(self.device)
         return f"{self.mode_text} {owner:<11} {size:>8}  {'-' if self.mtime is None else utc_text(self.mtime):<16}"
 
     @property
     def remark(self) -> str:
-        """Target of a symlink and names of extended attributes, escaped: ` -> target (xattrs: user.a)`."""
+        """Return the target of a symlink and the names of extended attributes, escaped: ` -> target (xattrs: user.a)`."""
         link = f" -> {escape(self.link)}" if self.link else ""
         return f"{link}  (xattrs: {xattrs_text(self.xattrs)})" if self.xattrs else link
 
@@ -118,7 +118,7 @@ class Describer:
 
 
 def nodes_below(view: View, node: int) -> list[int]:
-    """Visible nodes below a directory, or the node itself where it has none below it and is not a directory."""
+    """Return the visible nodes below a directory, or the node itself if it is not a directory or has none below it."""
     end = int(view.tree.nodes.end[node])
     is_directory = view.tree.versions.kind[view.seen[node]] == Kind.DIRECTORY if view.is_visible[node] else False
     first = node + 1 if is_directory else node
@@ -127,7 +127,7 @@ def nodes_below(view: View, node: int) -> list[int]:
 
 
 def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
-    """One JSON object per node."""
+    """Yield one JSON object per node."""
     describe = Describer(view.tree).entry
     paths, entries, changes = view.tree.nodes.paths, view.entry, view.change
     words = [change.name.lower() for change in Change]
@@ -137,7 +137,7 @@ def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
 
 
 def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:
-    """One line per node: change mark, mode, owner, size, time, path and remarks."""
+    """Yield one line per node: change mark, mode, owner, size, time, path and remarks."""
     describe, paths = Describer(view.tree).entry, view.tree.nodes.paths
     entries, changes = view.entry, view.change
     for node in nodes:

@@ -13,8 +13,7 @@ from layerscope.analysis import Analysis
 from layerscope.report.encode import json_line, path_fields
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
-from layerscope.waste.find import Cause, Waste
-from layerscope.waste.group import by_directory, by_layer_pair
+from layerscope.waste.find import Cause, Waste, by_directory, by_layer_pair
 from layerscope.wording.instructions import history_fields, step_text
 from layerscope.wording.marks import EXPLANATIONS
 from layerscope.wording.style import Style
@@ -30,19 +29,19 @@ class Line:
 
 
 def waste_lines(analysis: Analysis, by: str, limit: int | None, style: Style) -> Iterator[str]:
-    """Aligned text, biggest first. Paths are never cut, so that they can be copied."""
+    """Format aligned text, biggest first. Paths are never cut, so that they can be copied."""
     for line in islice(_lines(analysis, by), limit):
         yield f"{style.paint(f'{size_text(line.size):>8}', 'magenta')}  {style.plain(line.text)}"
 
 
 def waste_json_lines(analysis: Analysis, by: str, limit: int | None) -> Iterator[bytes]:
-    """One JSON object per line."""
+    """Yield one JSON object per line."""
     for line in islice(_lines(analysis, by), limit):
         yield json_line(line.fields)
 
 
 def _lines(analysis: Analysis, by: str) -> Iterator[Line]:
-    """The user's own waste first, then the base's, marked; all unmarked where the base is not known."""
+    """Yield the user's own waste first, then the base's, marked; all unmarked where the base is not known."""
     waste, base_layers = analysis.waste, analysis.base_layers
     if base_layers is None:
         yield from (replace(line, fields=line.fields | {"is_base": None}) for line in _LINES[by](analysis, waste))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from layerscope.families.figures import FamilyTotals, LayerUsage
-from layerscope.families.rows import TRUNK, Row, rows
+from layerscope.families.outline import TRUNK, Row, rows
 from layerscope.report.encode import json_line
 from layerscope.sources.listing.facts import ImageFacts
 from layerscope.text import utf8_text
@@ -22,12 +22,12 @@ SIZES: dict[Sizes, str] = {
     "mixed": "of what layers hold in the engine, and as layers are stored in files",
 }
 NARROWEST = 22
-"""Cells that a name keeps; of levels so many are drawn as leave it that, and what is above stands at the last."""
+"""The least cells of a name; levels that would leave it fewer are drawn at the last level that fits."""
 
 
-def families_text(ledger: LayerUsage, style: Style) -> str:
+def families_text(usage: LayerUsage, style: Style) -> str:
     """Write the whole report, each line within `style.width` cells."""
-    parts = (_heading(ledger.totals, style), _tree(ledger, style), _waste(ledger, style), _notes(ledger, style))
+    parts = (_heading(usage.totals, style), _tree(usage, style), _waste(usage, style), _notes(usage, style))
     blocks = ["\n".join(part) for part in parts]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -57,29 +57,29 @@ def totals_sentence(totals: FamilyTotals) -> str:
     return f"{sizes}: sharing layers saves {size_text(totals.saved)}."
 
 
-def _tree(ledger: LayerUsage, style: Style) -> Iterator[str]:
-    has_waste = any(image.wasted_bytes is not None for image in ledger.forest.images)
+def _tree(usage: LayerUsage, style: Style) -> Iterator[str]:
+    has_waste = any(image.wasted_bytes is not None for image in usage.forest.images)
     heads = ["size", "own", "shared", "frees", *(["wasted"] if has_waste else [])]
     yield style.paint("".join(f"{head:>8} " for head in heads) + " image", "dim")
-    for row in rows(ledger.forest):
-        yield _line(ledger, row, style, has_waste=has_waste)
+    for row in rows(usage.forest):
+        yield _line(usage, row, style, has_waste=has_waste)
 
 
-def _line(ledger: LayerUsage, row: Row, style: Style, *, has_waste: bool) -> str:
+def _line(usage: LayerUsage, row: Row, style: Style, *, has_waste: bool) -> str:
     room = style.width - 37 - 9 * has_waste
     shown = row.guides[: max((room - NARROWEST) // 2, 1)]
     guides = style.paint(_guides(shown, is_ascii=style.is_ascii), "dim")
     room -= 2 * len(shown)
     mark = style.plain("…")
     if row.image == TRUNK:
-        size = style.paint(f"{size_text(ledger.size_to(row.node)):>8}", "dim")
-        text = cut_middle(trunk_text(ledger, row.node), room, mark=mark)
+        size = style.paint(f"{size_text(usage.size_to(row.node)):>8}", "dim")
+        text = cut_middle(trunk_text(usage, row.node), room, mark=mark)
         return size + " " * (29 + 9 * has_waste) + guides + style.paint(text, "dim")
-    figures, image = ledger.figures[row.image], ledger.forest.images[row.image]
+    figures, image = usage.figures[row.image], usage.forest.images[row.image]
     sizes = (figures.size, figures.own, figures.shared, figures.freed)
     wasted = "" if image.wasted_bytes is None else size_text(image.wasted_bytes)
     lost = style.paint(f"{wasted:>8} ", "magenta") if has_waste else ""
-    return "".join(f"{size_text(size):>8} " for size in sizes) + lost + " " + guides + _titles(ledger, row.image, style, room)
+    return "".join(f"{size_text(size):>8} " for size in sizes) + lost + " " + guides + _titles(usage, row.image, style, room)
 
 
 def _guides(shown: Sequence[bool], *, is_ascii: bool) -> str:
@@ -88,9 +88,9 @@ def _guides(shown: Sequence[bool], *, is_ascii: bool) -> str:
     return "".join(around) + "".join(branch if has_next else last for has_next in shown[-1:])
 
 
-def _titles(ledger: LayerUsage, number: int, style: Style, room: int) -> str:
-    text = titles_in(tuple(map(style.name, ledger.titles(number))), room, mark=style.plain("…"))
-    return style.paint(text, "yellow") if ledger.forest.images[number].is_dangling else text
+def _titles(usage: LayerUsage, number: int, style: Style, room: int) -> str:
+    text = titles_in(tuple(map(style.name, usage.titles(number))), room, mark=style.plain("…"))
+    return style.paint(text, "yellow") if usage.forest.images[number].is_dangling else text
 
 
 def titles_in(titles: tuple[str, ...], room: int, *, mark: str = "…") -> str:
@@ -103,50 +103,50 @@ def titles_in(titles: tuple[str, ...], room: int, *, mark: str = "…") -> str:
     return cut_middle(titles[0], room - len(more), mark=mark) + more
 
 
-def trunk_text(ledger: LayerUsage, node: int) -> str:
+def trunk_text(usage: LayerUsage, node: int) -> str:
     """Describe shared layers that are not an image of their own."""
-    count = ledger.forest.new_layers(node)
+    count = usage.forest.new_layers(node)
     return f"{count_text(count, 'shared layer')}; no image has exactly {'this' if count == 1 else 'these'}"
 
 
-def _waste(ledger: LayerUsage, style: Style) -> Iterator[str]:
+def _waste(usage: LayerUsage, style: Style) -> Iterator[str]:
     """List images that others are built on, by what fixing their own waste would save in all of them."""
-    bases = wasteful_bases(ledger)
+    bases = wasteful_bases(usage)
     if not bases:
         return
-    yield style.paint("Waste that is carried on", "bold")
+    yield style.paint("Waste inherited by other images", "bold")
     yield style.paint(f"{'on disk':>8} {'on pulls':>9} {'images':>7}  built on", "dim")
     for number in bases[:WORST]:
-        figures = ledger.figures[number]
+        figures = usage.figures[number]
         wasted = figures.own_wasted or 0
         start = f"{size_text(wasted):>8} {size_text(wasted * figures.carriers):>9} {figures.carriers:>7,}  "
-        name = cut_middle(style.name(ledger.titles(number)[0]), style.width - cells(start), mark=style.plain("…"))
+        name = cut_middle(style.name(usage.titles(number)[0]), style.width - cells(start), mark=style.plain("…"))
         yield style.paint(start, "magenta") + name
     if len(bases) > WORST:
         yield style.paint(f"{'':28}and {len(bases) - WORST:,} more", "dim")
 
 
-def wasteful_bases(ledger: LayerUsage) -> list[int]:
-    """Images whose own waste is also in other images, worst first; one of each set with equal layers."""
-    firsts = [node.images[0] for node in ledger.forest.nodes if node.images]
-    found = [each for each in firsts if ledger.figures[each].own_wasted and ledger.figures[each].carriers > 1]
-    return sorted(found, key=lambda each: -(ledger.figures[each].own_wasted or 0) * ledger.figures[each].carriers)
+def wasteful_bases(usage: LayerUsage) -> list[int]:
+    """Return images whose own waste is also in other images, worst first; one of each set with equal layers."""
+    firsts = [node.images[0] for node in usage.forest.nodes if node.images]
+    found = [each for each in firsts if usage.figures[each].own_wasted and usage.figures[each].carriers > 1]
+    return sorted(found, key=lambda each: -(usage.figures[each].own_wasted or 0) * usage.figures[each].carriers)
 
 
-def _notes(ledger: LayerUsage, style: Style) -> Iterator[str]:
-    totals = ledger.totals
+def _notes(usage: LayerUsage, style: Style) -> Iterator[str]:
+    totals = usage.totals
     if totals.dangling:
         images = count_text(totals.dangling, "dangling image")
         them = "it" if totals.dangling == 1 else "them all"
         yield from wrapped(f"{images}: removing {them} frees {size_text(totals.prunable)}.", style.width)
-    sizes = SIZES[sizes_of(ledger.forest.images)]
+    sizes = SIZES[sizes_of(usage.forest.images)]
     sentence = f"Sizes are {sizes}; own: layers no other image has; frees: what removing one name frees."
     for line in wrapped(sentence, style.width):
         yield style.paint(line, "dim")
 
 
-def families_json(ledger: LayerUsage, references: Sequence[str], problems: Sequence[str]) -> bytes:
-    """One document, with a newline at its end; `references` are what opens each image. Sizes are bytes.
+def families_json(usage: LayerUsage, references: Sequence[str], problems: Sequence[str]) -> bytes:
+    """Encode one document, with a newline at its end; `references` open the images. Sizes are bytes.
 
     `schema` is `layerscope.images/1`; keys may be added to it, none is taken away or means something else. `sizes` says what
     sizes are of: `content` of what layers hold, `stored` of layers as they are stored, `mixed` of both. Then:
@@ -164,26 +164,26 @@ def families_json(ledger: LayerUsage, references: Sequence[str], problems: Seque
     """
     document = {
         "schema": SCHEMA,
-        "sizes": sizes_of(ledger.forest.images),
-        "images": [_image(ledger, number, reference) for number, reference in enumerate(references)],
+        "sizes": sizes_of(usage.forest.images),
+        "images": [_image(usage, number, reference) for number, reference in enumerate(references)],
         "layers": [
-            {"id": _layer_id(key), "size": size, "images": [ledger.forest.images[number].id for number in numbers]}
-            for key, size, numbers in ledger.layers
+            {"id": _layer_id(key), "size": size, "images": [usage.forest.images[number].id for number in numbers]}
+            for key, size, numbers in usage.layers
         ],
-        "shared_layers": _trunks(ledger),
-        "totals": _totals(ledger.totals),
+        "shared_layers": _trunks(usage),
+        "totals": _totals(usage.totals),
         "problems": [utf8_text(problem) for problem in problems],
     }
     return json_line(document)
 
 
-def _image(ledger: LayerUsage, number: int, reference: str) -> dict[str, Any]:
-    image, figures, forest = ledger.forest.images[number], ledger.figures[number], ledger.forest
+def _image(usage: LayerUsage, number: int, reference: str) -> dict[str, Any]:
+    image, figures, forest = usage.forest.images[number], usage.figures[number], usage.forest
     parent = forest.nodes[forest.node_of[number]].parent
     return {
         **_named(image, reference),
         "parent": forest.nodes[parent].chain_id if parent >= 0 else None,
-        "built_on": [forest.images[each].id for each in ledger.images_below(number)],
+        "built_on": [forest.images[each].id for each in usage.images_below(number)],
         "size": figures.size,
         "shared": figures.shared,
         "shared_with": figures.sharing,
@@ -201,7 +201,7 @@ def _image(ledger: LayerUsage, number: int, reference: str) -> dict[str, Any]:
 
 
 def _layer_id(key: str) -> str:
-    """The digest in a key: a chain id for an engine, a blob's digest for a file."""
+    """Return the digest in a key: a chain id for an engine, a blob's digest for a file."""
     return key.rpartition(" ")[2]
 
 
@@ -218,14 +218,14 @@ def _named(image: ImageFacts, reference: str) -> dict[str, Any]:
     }
 
 
-def _trunks(ledger: LayerUsage) -> list[dict[str, Any]]:
-    forest = ledger.forest
+def _trunks(usage: LayerUsage) -> list[dict[str, Any]]:
+    forest = usage.forest
     return [
         {
             "chain_id": node.chain_id,
             "parent": forest.nodes[node.parent].chain_id if node.parent >= 0 else None,
             "layers": forest.new_layers(number),
-            "size": ledger.size_to(number),
+            "size": usage.size_to(number),
             "images_above": len(forest.images_from(number)),
         }
         for number, node in enumerate(forest.nodes)

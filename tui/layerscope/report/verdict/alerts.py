@@ -19,7 +19,7 @@ from layerscope.wording.instructions import step_text
 EXAMPLES = 5
 """Findings that an alert names."""
 MOST = 1000
-"""Alerts of a run; code scanning shows at most 5,000, and nobody reads as many."""
+"""Alerts of a run; code scanning shows at most 5,000, more would not be read."""
 DEFAULT_DOCKERFILE = "Dockerfile"
 DOUBT = "unjudged-image"
 
@@ -81,7 +81,7 @@ def _doubts(run: GateRun) -> Iterator[Alert]:
 
 
 def _of_rule(run: GateRun, result: RuleResult) -> Iterator[Alert]:
-    """One alert for each line that the rule's findings lead to; one without a line for a rule that has none."""
+    """Return one alert for each line that the rule's findings lead to; one without a line if there is none."""
     level = Level.ERROR if result.severity is RuleSeverity.ERROR else Level.WARNING
     sentence = _ended(escape(result.sentence))
     groups: dict[int | None, list[Finding]] = {}
@@ -100,8 +100,8 @@ def _ended(sentence: str) -> str:
 
 
 def _blamed(run: GateRun, finding: Finding) -> int | None:
-    """The layer whose instruction is to blame, if its line is known: the one that buried the bytes, else the one that wrote
-    them.
+    """Return the layer whose instruction is to blame, if its line is known: the one that buried the bytes, else the one that
+    wrote them.
     """
     layers = (finding.buried_by, finding.layer)
     return next((layer for layer in layers if layer is not None and layer in run.advice.lines), None)
@@ -137,7 +137,7 @@ def _place(run: GateRun, layer: int | None) -> Place:
 
 
 def _instruction(run: GateRun, layer: int | None) -> str:
-    """An instruction without the checksum of what it copies, so that it stays the same when only contents change."""
+    """Return an instruction without the checksum of what it copies, so that it stays the same when only contents change."""
     if layer is None:
         return ""
     line = run.advice.lines.get(layer)
@@ -157,5 +157,5 @@ def _unique(run: GateRun, found: list[Alert]) -> list[Alert]:
 
 
 def more_sentence(count: int) -> str:
-    """The sentence that replaces alerts for which there is no room."""
+    """Return the sentence that replaces alerts for which there is no room."""
     return f"{count_text(count, 'more alert')}: see the other reports."

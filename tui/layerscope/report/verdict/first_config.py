@@ -9,9 +9,9 @@ from decimal import ROUND_CEILING, Decimal
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.gate.measures import MEASURES
+from layerscope.gate.config import FLOOR, KEYS, Key
 from layerscope.gate.quantities import Quantity
-from layerscope.gate.rule_keys import FLOOR, KEYS, Key
+from layerscope.gate.rules import MEASURES
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import Unit
 from layerscope.report.verdict.gate_config import quantity_toml
@@ -20,7 +20,7 @@ from layerscope.units import count_text, percent_text, size_text
 from layerscope.waste.find import Cause
 
 ROOM = Decimal("1.1")
-"""How much more than today is allowed."""
+"""How much more than today the first config allows."""
 MORE_LAYERS = 2
 SMALLEST = 1_000_000
 _FORBIDDEN = (("**/.git/**", "anywhere"), ("**/id_rsa", "anywhere"), ("**/.aws/credentials", "anywhere"))
@@ -36,7 +36,7 @@ def first_config_text(analysis: Analysis) -> str:
 def _head(analysis: Analysis) -> str:
     name = escape(analysis.image.name or analysis.image.reference)
     return (
-        f"# What `layerscope ci` holds this image to. Written from {name}: its figures with a little room.\n"
+        f"# The rules that `layerscope ci` checks. Written from {name}: its figures with a little room.\n"
         '# Each rule may also be a table: max-size = { limit = "500MB", severity = "warn" }'
     )
 
@@ -78,7 +78,7 @@ def _figure(unit: Unit | None, value: float) -> str:
 
 def _growth() -> str:
     return (
-        "# The ratchet: no more than this beyond what `layerscope baseline IMAGE` wrote down. The greater of the two holds.\n"
+        "# Growth: at most this much more than `layerscope baseline IMAGE` recorded. The greater of the two applies.\n"
         '#baseline = "layerscope.lock.json"\n'
         '#max-growth = "5MB or 2%"\n'
         '#max-waste-growth = "1MB"'
@@ -86,22 +86,24 @@ def _growth() -> str:
 
 
 def _forbidden(subject: Subject) -> Iterator[str]:
-    """Paths that do not belong in an image; those that this one has are commented out for its author to decide."""
-    yield "# What must not be in the image, be it visible to a container, or anywhere: removed later, and still pulled."
+    """Yield rules for paths that do not belong in an image; those that match this one are commented out for its author to
+    decide.
+    """
+    yield "# Paths that must not be in the image: visible to a container, or anywhere (removed later, but still pulled)."
     for path, where in _FORBIDDEN:
         count = int(np.count_nonzero(subject.fitting(path)))
         off = "#" if count else ""
-        today = f"# There is something to look at: {count_text(count, 'path')} of this image.\n" if count else ""
+        today = f"# This image has {count_text(count, 'such path')}.\n" if count else ""
         yield f'{today}{off}[[forbid]]\n{off}path = "{path}"\n{off}where = "{where}"'
 
 
 def _examples() -> str:
     day = "2030-01-31"
     return (
-        "# How much a directory, or all that fits a glob, may take of what a container sees.\n"
+        "# Size limits for directories or globs, counting what a container sees.\n"
         '#[[budget]]\n#path = "/usr/share/doc"\n#max = "1MB"\n\n'
-        f"# How much may be wasted for one cause: {', '.join(cause.word for cause in Cause)}.\n"
+        f"# Limits on the waste of one cause: {', '.join(cause.word for cause in Cause)}.\n"
         '#[[max-cause]]\n#cause = "metadata"\n#max = "1MB"\n\n'
-        "# What is let through for a while. After its last day a waiver fails the gate.\n"
+        "# Exceptions for a limited time. A waiver that has expired fails the gate.\n"
         f'#[[waive]]\n#rule = "max-wasted"\n#path = "/opt/vendor/**"\n#reason = "bought, not built"\n#until = {day}'
     )

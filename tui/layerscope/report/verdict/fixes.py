@@ -13,7 +13,9 @@ SHOWN = 10
 
 
 def fix_lines(advice: Advice, analysis: Analysis, style: Style, *, limit: int = SHOWN) -> Iterator[str]:
-    """The biggest fixes, then why others could not be found; empty where there is nothing to say. Lines fit `style.width`."""
+    """Yield the biggest fixes, then why others could not be found; empty where there is nothing to say. Lines fit
+    `style.width`.
+    """
     fixes, rest = advice.fixes[:limit], advice.fixes[limit:]
     if fixes:
         yield _heading(advice, analysis, style)
@@ -27,7 +29,7 @@ def fix_lines(advice: Advice, analysis: Analysis, style: Style, *, limit: int = 
 
 
 def _heading(advice: Advice, analysis: Analysis, style: Style) -> str:
-    """Fixes may save more than what is wasted: caches that a container sees are not waste."""
+    """Return the heading. Fixes may save more than is wasted: caches that a container sees are not waste."""
     saved = sum(fix.size for fix in advice.fixes)
     share = percent_text(min(saved / max(analysis.waste.content_bytes, 1), 1.0))
     title = "What to change"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from layerscope.gate.config import WHERE, GateConfig, Limit
+from layerscope.gate.config import KEYS, OFF, TABLES, WHERE, GateConfig, Limit
 from layerscope.gate.quantities import Quantity, bare_size
-from layerscope.gate.rule_keys import KEYS, OFF, TABLES
 from layerscope.gate.verdict import Unit
 from layerscope.text import escape, utf8_text
 

@@ -38,7 +38,7 @@ KINDS = {
 def checked_kind(kind: str) -> str:
     """Check a kind of report. Raises UsageError."""
     if kind not in KINDS:
-        near = suggestion(kind, KINDS) or f"; there are {', '.join(KINDS)}"
+        near = suggestion(kind, KINDS) or f"; allowed: {', '.join(KINDS)}"
         raise UsageError(f"there is no report `{escape(kind[:40])}`{near}")
     return kind
 

@@ -20,7 +20,9 @@ _MESSAGE = str.maketrans(_DATA)
 
 
 def workflow_commands(run: GateRun) -> str:
-    """One command per line: `::error file=Dockerfile,line=14,title=max-wasted::...`; empty when there is nothing to say."""
+    """Return one command per line: `::error file=Dockerfile,line=14,title=max-wasted::...`; empty when there is nothing to
+    say.
+    """
     lines = (line for level, group in groupby(alerts(run), lambda alert: alert.level) for line in _commands(level, list(group)))
     return "".join(f"{line}\n" for line in lines)
 

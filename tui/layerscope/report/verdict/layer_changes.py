@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from layerscope.compare.entries import Aspect, PairedEntries, origins
+from layerscope.compare.comparison import Aspect, PairedEntries, origins
 from layerscope.compare.layers import LayerDifference
 from layerscope.layers.table import Kind
 from layerscope.report.image.tree_listing import TYPES, device_text, xattrs_text
@@ -58,7 +58,7 @@ def _metadata_words(difference: LayerDifference) -> str:
 
 
 def _examples(difference: LayerDifference, paths: tuple[bytes, ...], told: Aspect) -> str:
-    """The first paths, each with the differences whose aspects are in `told`."""
+    """Return the first paths, each with the differences whose aspects are in `told`."""
     shown = []
     for path in paths[:MOST_NAMED]:
         details = list(_details(difference.pairs, difference.both.index(path), told)) if told else []

@@ -128,7 +128,7 @@ def _fixes(run: GateRun, rows: int) -> Iterator[str]:
 
 
 def _offenders(run: GateRun, rows: int) -> Iterator[str]:
-    """What broke each rule; where none is broken, the biggest waste."""
+    """List what broke each rule, or the biggest waste if none is broken."""
     broken = [result for result in run.verdict.results if result.outcome in (Outcome.FAILED, Outcome.WARNED)]
     told: set[tuple[Finding, ...]] = {()}
     for result in broken[:BRIEF]:
@@ -139,7 +139,7 @@ def _offenders(run: GateRun, rows: int) -> Iterator[str]:
 
 
 def _findings(result: RuleResult, rows: int, told: set[tuple[Finding, ...]]) -> str:
-    """Rules about waste share their worst offenders, which are listed once."""
+    """Return a rule's findings. Rules about waste share their worst offenders, which are listed once."""
     if result.findings in told:
         return "The same as above.\n" if result.findings else ""
     told.add(result.findings)
@@ -188,7 +188,7 @@ def _layers(analysis: Analysis, rows: int) -> str:
 
 
 def _table(heads: Row, sides: str, rows: Iterator[Row], count: int, limit: int) -> str:
-    """A table of at most `limit` of its `count` rows; `sides` has `l` or `r` per column."""
+    """Return a table of at most `limit` of its `count` rows; `sides` has `l` or `r` per column."""
     rules = ("--:" if side == "r" else "---" for side in sides)
     lines = [_line(heads), _line(tuple(rules)), *(_line(row) for row in islice(rows, limit))]
     if count > limit:

@@ -50,19 +50,21 @@ def figures(result: RuleResult) -> tuple[str, str, str]:
 
 
 def image_title(image: Image) -> str:
-    """The image's name, escaped: its tag, else what the user typed."""
+    """Return the image's name, escaped: its tag, else what the user typed."""
     return cut_middle(escape(image.name or image.reference), LONGEST_NAME)
 
 
 def lasting_name(image: Image) -> str:
-    """A name that stays the same from build to build, escaped: without tag, digest or directory, but with the platform."""
+    """Return a name that stays the same from build to build, escaped: without tag, digest or directory, but with the
+    platform.
+    """
     name = image.name.partition("@")[0] or image.reference.rpartition("/")[2]
     tag = tag_of(name) if image.name else ""
     return escape(f"{name.removesuffix(':' + tag) if tag else name} {image.platform}")
 
 
 def path_text(path: bytes) -> str:
-    """A path from the image's root, escaped and shortened."""
+    """Return a path from the image's root, escaped and shortened."""
     return cut_middle("/" + escape(path), LONGEST_NAME)
 
 

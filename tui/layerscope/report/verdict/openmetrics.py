@@ -16,7 +16,7 @@ Sample = tuple[dict[str, str], float]
 
 
 def openmetrics_report(run: GateRun) -> bytes:
-    """Label every sample with the image's name, so that reports of several images can be read together."""
+    """Return the report. Every sample is labeled with the image's name, so that reports of several images can be combined."""
     image = image_title(run.analysis.image)
     lines = (line for family in (_image(run), _layers(run), _rules(run), _gate(run)) for line in family)
     return ("".join(f"{line}\n" for line in _labeled(lines, image)) + "# EOF\n").encode()
@@ -49,7 +49,9 @@ def _image(run: GateRun) -> Iterator[str | tuple[str, Sample]]:
     }
     for name, (meaning, size) in sizes.items():
         yield from _gauge(f"layerscope_image_{name}_bytes", "bytes", meaning, [({}, size)])
-    yield from _gauge("layerscope_image_efficiency_ratio", "ratio", "Live by content bytes.", [({}, waste.efficiency)])
+    yield from _gauge(
+        "layerscope_image_efficiency_ratio", "ratio", "Share of content bytes that a container sees.", [({}, waste.efficiency)]
+    )
     causes: list[Sample] = [({"cause": cause.word}, size) for cause, size in waste.by_cause().items()]
     yield from _gauge("layerscope_image_waste_by_cause_bytes", "bytes", "Wasted bytes by cause.", causes)
 
@@ -58,7 +60,12 @@ def _estimate(analysis: Analysis) -> dict[str, tuple[str, int]]:
     pull = analysis.pull_size
     if not pull.is_estimate or pull.pull_bytes is None:
         return {}
-    return {"compressed_estimate": ("About what a registry has of layers that are stored plain here.", pull.pull_bytes)}
+    return {
+        "compressed_estimate": (
+            "Estimated bytes that a registry stores for layers that are uncompressed here.",
+            pull.pull_bytes,
+        )
+    }
 
 
 def _layers(run: GateRun) -> Iterator[str | tuple[str, Sample]]:
@@ -81,7 +88,7 @@ def _rules(run: GateRun) -> Iterator[str | tuple[str, Sample]]:
     limits = [(_rule(result), result.limit) for result in results]
     yield from _gauge("layerscope_rule_limit", "", "A rule's limit, in the unit that its label says.", limits)
     yield "# TYPE layerscope_rule_outcome stateset"
-    yield "# HELP layerscope_rule_outcome What became of a rule."
+    yield "# HELP layerscope_rule_outcome The outcome of a rule."
     for result in results:
         for outcome in Outcome:
             labels = {"rule": escape(result.name), "layerscope_rule_outcome": str(outcome)}
@@ -94,9 +101,9 @@ def _rule(result: RuleResult) -> dict[str, str]:
 
 def _gate(run: GateRun) -> Iterator[str | tuple[str, Sample]]:
     verdict = run.verdict
-    yield from _gauge("layerscope_gate_passed", "", "1 where the gate passed.", [({}, float(verdict.has_passed))])
+    yield from _gauge("layerscope_gate_passed", "", "1 if the gate passed.", [({}, float(verdict.has_passed))])
     yield from _gauge(
-        "layerscope_gate_doubts", "", "Why it could not be judged: how many reasons.", [({}, len(verdict.doubts))]
+        "layerscope_gate_doubts", "", "Number of reasons why the image could not be judged.", [({}, len(verdict.doubts))]
     )
     fixes: list[Sample] = [({"kind": escape(kind)}, size) for kind, size in _fixes(run).items()]
     yield from _gauge("layerscope_fix_bytes", "bytes", "Bytes that fixes of a kind save.", fixes)

@@ -29,8 +29,8 @@ _RULES = {
     "max-layers": "The image has too many layers",
     "max-layer-size": "A layer is too big",
     "max-file-size": "A file is too big",
-    "forbid": "The image holds what it must not hold",
-    "budget": "A directory or pattern is beyond its budget",
+    "forbid": "The image contains forbidden paths",
+    "budget": "A directory or pattern exceeds its budget",
     "max-cause": "Too much is wasted for one cause",
     "fix-join-runs": "One RUN removes what another added",
     "fix-copy-chown": "Changing owners or modes copies files into another layer",
@@ -74,7 +74,7 @@ def _rule(rule: str, level: str) -> dict[str, Any]:
         "id": rule,
         "name": "".join(word.capitalize() for word in rule.split("-")),
         "shortDescription": {"text": f"{title}."},
-        "fullDescription": {"text": f"{title}. Stated as '{rule}' to layerscope."},
+        "fullDescription": {"text": f"{title}. Configured in layerscope as '{rule}'."},
         "help": {
             "text": f"{title}. The result names the layers, the paths and the bytes; `layerscope IMAGE` shows all of them."
         },

@@ -18,7 +18,7 @@ from layerscope.wording.instructions import step_text
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 
 LINES = 24
-"""A terminal's height: what there is room for."""
+"""Lines of a report that fit a terminal's height."""
 MOST_FIXES = 3
 _FEWEST_OFFENDERS, _MOST_OFFENDERS = 2, 6
 _MOST_DOUBTS, _MOST_NOTES = 5, 4
@@ -132,7 +132,7 @@ def _offender(run: GateRun, result: RuleResult, finding: Finding, style: Style) 
 
 
 def _instruction(run: GateRun, finding: Finding, style: Style) -> str:
-    """The instruction to change: the one that buried the bytes, else the one that wrote them."""
+    """Return the instruction to change: the one that buried the bytes, else the one that wrote them."""
     number = finding.buried_by or finding.layer
     if not number:
         return ""
@@ -161,7 +161,7 @@ def _layers(finding: Finding) -> str:
 
 
 def _fixes(run: GateRun, style: Style, *, room: int) -> list[str]:
-    """As many fixes as there is room for, at least one."""
+    """Return as many fixes as there is room for, at least one."""
     lines: list[str] = []
     for limit in range(MOST_FIXES, 0, -1):
         lines = list(fix_lines(run.advice, run.analysis, style, limit=limit))

@@ -1,4 +1,4 @@
-"""The tar around an image: its members by name, links followed, contents mapped and not copied."""
+"""A tar that holds an image: its members by name, with links followed and contents mapped instead of copied."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_HOPS = 16
 
 
 class Archive:
-    """The members of an uncompressed tar, as `Files`. The last member of a name counts, as tar(1) has it.
+    """The members of an uncompressed tar, as `Files`. The last member of a name counts, as in tar(1).
 
     `stored` is the tar as it was given, which may be compressed.
     """
@@ -31,21 +31,19 @@ class Archive:
 
     @classmethod
     def of(cls, place: str, blob: Blob, *, stored: Blob | None = None) -> Archive:
-        """Index the tar in `blob`. A damaged one is indexed up to its damage."""
+        """Index the tar in `blob`. A damaged tar is indexed up to its damage."""
         return cls(place, blob, read_plain(blob), stored)
 
     @property
     def damage(self) -> str:
-        """See Files."""
         return next((problem.text for problem in self._table.problems if problem.is_fatal), "")
 
     @property
     def has_whiteouts(self) -> bool:
-        """True when this tar holds what only layers hold."""
+        """Tell whether this tar has whiteouts, which only layers have."""
         return bool(self._table.whiteouts or self._table.opaques)
 
     def has(self, name: str) -> bool:
-        """See Files."""
         try:
             self._row(name)
         except NotFound:
@@ -53,28 +51,26 @@ class Archive:
         return True
 
     def blob(self, name: str) -> Blob:
-        """See Files."""
         row = self._row(name)
         entries = self._table.entries
         return self._blob.region(int(entries.content_offset[row]), int(entries.size[row]))
 
     def names(self) -> list[bytes]:
-        """See Files."""
         return list(self._rows)
 
     def _row(self, name: str) -> int:
-        """The entry number of the regular file behind `name`."""
+        """Return the entry number of the regular file behind `name`, after following links."""
         shown, path = escape(name), normalize(raw_name(name))
         for _ in range(MAX_HOPS):
             row = self._rows.get(path)
             if row is None:
-                raise NotFound(f"{shown} is not there")
+                raise NotFound(f"{shown} is missing")
             kind = self._table.entries.kind[row]
             if kind not in (Kind.SYMLINK, Kind.HARDLINK):
                 return self._plain_file(row, shown)
             target = self._table.entries.links[row]
             path = target if kind == Kind.HARDLINK else normalize(posixpath.join(posixpath.dirname(path), target))
-        raise NotFound(f"{shown} is a link that leads nowhere")
+        raise NotFound(f"{shown} is a broken link")
 
     def _plain_file(self, row: int, shown: str) -> int:
         if self._table.entries.kind[row] != Kind.FILE:

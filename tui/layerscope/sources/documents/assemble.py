@@ -1,4 +1,4 @@
-"""A chosen candidate -> Image: its layers with their history, diff_ids, chain ids and bytes."""
+"""Builds an Image from a chosen candidate: its layers with their history, diff_ids, chain ids and readers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.stored import AbsentReader, BlobReader, SealedReader
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest, chain_ids
-from layerscope.oci.documents import Config, HistoryStep
-from layerscope.oci.media_types import DOCKER_LAYER
+from layerscope.oci.documents import DOCKER_LAYER, Config, HistoryStep
 from layerscope.sources.documents.candidate import Candidate, StatedLayer
 from layerscope.sources.documents.files import Files, because
 from layerscope.sources.documents.foreign_layers import is_foreign
@@ -30,7 +29,7 @@ _SUFFIX = {
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What the documents say about one layer."""
+    """One layer as the documents describe it."""
 
     number: int
     part: StatedLayer
@@ -58,7 +57,7 @@ def stored_reader(files: Files, part: StatedLayer) -> BlobReader | SealedReader 
 
 
 def assemble(files: Files, candidate: Candidate, *, reference: str, name: str, reader_of: ReaderOf = stored_reader) -> Image:
-    """Open the layers' bytes. A layer that is not there does not raise: its reader says why."""
+    """Build the image. A layer whose bytes are missing does not raise: its reader says why."""
     rows = _rows(candidate)
     layers = tuple(_layer(row, reader_of(files, row.part)) for row in rows)
     problems = [*candidate.problems, *_count_problems(candidate), *_size_problems(rows, layers)]
@@ -100,7 +99,7 @@ def _rows(candidate: Candidate) -> list[_Row]:
 
 
 def layer_steps(config: Config) -> list[HistoryStep]:
-    """The steps of the history that made a layer, base first (OCI image-spec `config.md`, `empty_layer`)."""
+    """Return the history steps that made a layer, base first (OCI image-spec `config.md`, `empty_layer`)."""
     return [step for step in config.history if not step.empty_layer]
 
 
@@ -120,7 +119,7 @@ def _layer(row: _Row, reader: LayerReader) -> StoredLayer:
 
 
 def _count_problems(candidate: Candidate) -> list[Problem]:
-    """What does not add up between layers, diff_ids and history. Both are taken from the base up.
+    """Report different numbers of layers, diff_ids and history steps. Both lists are matched from the base up.
 
     Docker, containerd and Podman refuse an image without a diff_id for each layer; history is for people.
     """

@@ -1,4 +1,4 @@
-"""An image that a place holds, before one is chosen: all that its documents say, none of its layers' bytes."""
+"""An image found in an archive or layout before one is chosen: what its documents say, without any bytes of its layers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from layerscope.oci.platform import Platform
 
 @dataclass(frozen=True, slots=True)
 class StatedLayer:
-    """One layer as a manifest names it. `media_type` is empty and `size` (bytes) is -1 where it does not say.
+    """One layer as a manifest names it. `media_type` is empty and `size` (bytes) is -1 where the manifest does not say.
 
-    `unread` is why its bytes are no tar that anybody could read (encrypted, nydus); empty for all others.
+    `unread` says why its bytes are not a tar that this program can read (encrypted, nydus); it is empty for all others.
     """
 
     file: str
@@ -30,8 +30,9 @@ class StatedLayer:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An image that can be opened. `names` are its tags, the most familiar first, `indexes` those that list it, `numbers` its
-    positions, from 0, in the document that lists it. For `states_id`, `noun` and `is_guessed` see `Image`.
+    """An image that can be opened. `names` are its tags, the most familiar first; `indexes` are the indexes that list it;
+    `numbers` are its positions, from 0, in the document that lists it. `states_id`, `noun` and `is_guessed` are as in
+    `Image`.
     """
 
     platform: Platform
@@ -52,21 +53,23 @@ class Candidate:
 
     @property
     def digest(self) -> Digest:
-        """What tells this image from others."""
+        """Return the digest that identifies this image: of its manifest, or else of its config."""
         return self.manifest_digest or self.config_digest
 
     def named(self, names: Iterable[str]) -> Candidate:
-        """The same image with `names` added before its own."""
+        """Return the same image with `names` added before its own."""
         return replace(self, names=tuple(dict.fromkeys([*names, *self.names])))
 
     def doubted(self, *problems: Problem) -> Candidate:
-        """The same image with `problems` of its documents added."""
+        """Return the same image with `problems` of its documents added."""
         return replace(self, problems=(*self.problems, *problems))
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Something that a place lists and that cannot be opened as an image; `error` says why, to whoever asks for it."""
+    """An item that an index or archive lists but that cannot be opened as an image; `error` is raised if the user asks for
+    it.
+    """
 
     error: LayerscopeError
     names: tuple[str, ...] = ()

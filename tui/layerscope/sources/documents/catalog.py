@@ -1,4 +1,4 @@
-"""All images that a place holds, by whichever of its documents say most."""
+"""All images in an archive or layout, from whichever of its documents says most."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from layerscope.sources.documents.twins import with_differences, with_rivals
 
 
 def stored_images(files: Files) -> list[Stored]:
-    """The images in `files`; empty when no document lists any, so that this may be no image at all.
+    """Return the images in `files`; an empty list when no document lists any, so that this may not be an image at all.
 
     Docker 25 and later write `index.json` and `manifest.json` side by side. The index comes first: it gives manifest digests
     and platforms. An image of `manifest.json` with the same config as one of the index is the same image and only adds its
     tags, which are spelled as users know them; one that the index lacks (its `manifests` may be null) is an image of its own.
-    Positions are those of `manifest.json` where it lists any, as skopeo counts them. What skopeo writes as `dir:` has a
-    `manifest.json` of another kind. A document that is damaged is passed over, with a note, as long as the other one lists an
-    image. What Docker wrote before 1.10 is looked for only where both are missing. Raises BadDocument when all of them are
+    Positions are those of `manifest.json` where it lists any, as skopeo counts them. `manifest.json` has another format in the
+    directories that skopeo writes as `dir:`. A damaged document is skipped, with a problem, as long as the other one lists an
+    image. The format from before Docker 1.10 is tried only where both are missing. Raises BadDocument when all of them are
     damaged, NotAnImage when they list nothing.
     """
     if is_skopeo_directory(files):
@@ -40,12 +40,12 @@ def stored_images(files: Files) -> list[Stored]:
         raise damages[0]
     if not images:
         return _without_images(files)
-    problems = [Problem(0, b"", f"passed over: {each}", Severity.REFUSED) for each in damages]
+    problems = [Problem(0, b"", f"skipped: {each}", Severity.REFUSED) for each in damages]
     return [image.doubted(*problems) if isinstance(image, Candidate) else image for image in images]
 
 
 def lists_images(files: Files) -> bool:
-    """Whether there is a document that may list images, whatever is in it."""
+    """Tell whether there is a document that may list images, whatever it contains."""
     return files.has(INDEX) or files.has(MANIFEST) or is_legacy(files)
 
 
@@ -70,7 +70,7 @@ def _listed(files: Files, name: str, read: Callable[[Files], list[Stored]]) -> t
 
 
 def _merge(files: Files, listed: list[Stored], saved: list[Stored]) -> list[Stored]:
-    """The images of `index.json` and of `manifest.json`, those of one config as one; in time linear in the names of all."""
+    """Merge the images of `index.json` and `manifest.json` by config digest, in time linear in the number of names."""
     images = [replace(image, numbers=()) for image in listed] if saved else list(listed)
     known = {normalize(name) for image in listed for name in image.names}
     rows: dict[Digest, list[int]] = {}
@@ -95,7 +95,7 @@ def _merge(files: Files, listed: list[Stored], saved: list[Stored]) -> list[Stor
 
 
 def _with_twins(image: Candidate, twins: list[Candidate], known: set[str]) -> Candidate:
-    """Add the twins' positions and those of their names that are new, and spell the image's own as the last of them does."""
+    """Add the positions and new names of the same image's other listings, and use the last one's spelling of shared names."""
     allowed = {normalize(name) for name in image.names}
     added: list[list[str]] = []
     for twin in twins:

@@ -1,4 +1,4 @@
-"""One image out of those that a place holds: by tag or digest first, then by platform."""
+"""Choosing one image of an archive or layout: first by tag or digest, then by platform."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ Groups = dict[str, list[Stored]]
 
 
 def choose(stored: Sequence[Stored], location: Location, platform: Platform | None) -> tuple[Candidate, str]:
-    """The image that is meant, and the tag it was found by (empty if it has none).
+    """Return the image that the user means, and the tag it was found by (empty if it has none).
 
-    Without a tag asked for, several tags are no ambiguity if all lead to one manifest. Of several platforms: `platform` if
-    given, else the host's, else the only one. Raises NotFound, AmbiguousImage with a list, or what an image was refused with.
+    If no tag was asked for, several tags are not ambiguous when all lead to one manifest. Of several platforms: `platform` if
+    given, else the host's, else the only one. Raises NotFound, AmbiguousImage with a list, or the error an image was refused
+    with.
     """
     groups = _openable(_asked_for(stored, location), location)
     if len(groups) > 1:
@@ -42,7 +43,7 @@ def choose(stored: Sequence[Stored], location: Location, platform: Platform | No
 
 
 def _only(picks: dict[Digest, Candidate], groups: Groups, location: Location) -> Candidate:
-    """The image that all tags lead to. Raises AmbiguousImage when they lead to several."""
+    """Return the image that all tags lead to. Raises AmbiguousImage when they lead to several."""
     if len(picks) == 1:
         return next(iter(picks.values()))
     raise AmbiguousImage(
@@ -52,7 +53,7 @@ def _only(picks: dict[Digest, Candidate], groups: Groups, location: Location) ->
 
 
 def _asked_for(stored: Sequence[Stored], location: Location) -> Groups:
-    """All images by tag, or only those that the tag or digest in the reference means. Raises NotFound."""
+    """Group all images by tag, or only those that the tag or digest in the reference matches. Raises NotFound."""
     groups: Groups = {}
     for image in stored:
         for name in image.names or (UNNAMED,):
@@ -72,7 +73,7 @@ def _asked_for(stored: Sequence[Stored], location: Location) -> Groups:
 
 
 def _numbered(stored: Sequence[Stored], number: int, location: Location) -> list[Stored]:
-    """What stands at one position: several where that is an index of platforms. Raises NotFound."""
+    """Return the images at one position: several where that is an index of platforms. Raises NotFound."""
     numbered = [image for image in stored if number in image.numbers]
     if not numbered:
         last = _last_number(stored)
@@ -85,7 +86,7 @@ def _last_number(stored: Iterable[Stored]) -> int:
 
 
 def _has_digest(image: Stored, text: str) -> bool:
-    """True when `text` is the digest of the manifest, config or index, whole or its first digits, perhaps after `NAME@`."""
+    """Tell whether `text` is the digest of the manifest, config or index, whole or its first digits, perhaps after `NAME@`."""
     wanted = text.rpartition("@")[2].removeprefix("sha256:")
     if len(wanted) < SHORTEST_DIGEST:
         return False
@@ -99,13 +100,13 @@ def _no_such_tag(groups: Groups, location: Location) -> str:
     if not names:
         last = _last_number([image for group in groups.values() for image in group])
         several = f", or choose by position: @0 to @{last}" if last else ""
-        return f"{sentence}; what it holds has no tags, so leave the tag away{several}"
+        return f"{sentence}; its images have no tags, so omit the tag{several}"
     question = did_you_mean(near_matches(location.tag, names))
     return f"{sentence}{question} It holds {_list(names)}" if question else f"{sentence}; it holds {_list(names)}"
 
 
 def _openable(groups: Groups, location: Location) -> Groups:
-    """The groups that have an image at all. Raises the reason when there are none."""
+    """Return the groups that contain at least one image. Raises the reason when there are none."""
     openable = {name: group for name, group in groups.items() if any(isinstance(image, Candidate) for image in group)}
     if not openable:
         raise _refusal([image for group in groups.values() for image in group], location)
@@ -121,7 +122,7 @@ def _refusal(images: Iterable[Stored], location: Location) -> LayerscopeError:
 
 
 def _picks(groups: Groups, location: Location, platform: Platform | None) -> dict[Digest, Candidate]:
-    """What each group leads to, by digest; all of its images if the platform does not tell one."""
+    """Pick the image of each group, by digest; all of its images if the platform does not decide."""
     picks: dict[Digest, Candidate] = {}
     for group in groups.values():
         try:
@@ -133,7 +134,7 @@ def _picks(groups: Groups, location: Location, platform: Platform | None) -> dic
 
 
 def _pick(group: Sequence[Stored], location: Location, platform: Platform | None) -> Candidate:
-    """The image for one platform out of a group. Raises NotFound or AmbiguousImage."""
+    """Return the image for one platform out of a group. Raises NotFound or AmbiguousImage."""
     images = [image for image in group if isinstance(image, Candidate)]
     fits = fitting(images, platform)
     if len(fits) == 1:
@@ -157,7 +158,7 @@ def _pick(group: Sequence[Stored], location: Location, platform: Platform | None
 
 
 class HasPlatform(Protocol):
-    """What is for one platform."""
+    """An object for one platform."""
 
     @property
     def platform(self) -> Platform:
@@ -168,7 +169,7 @@ P = TypeVar("P", bound=HasPlatform)
 
 
 def fitting(images: Sequence[P], platform: Platform | None) -> list[P]:
-    """Those for the platform itself, else those for another variant of it unless one was asked for."""
+    """Return the images for the platform itself, or else for another variant of it, unless a variant was asked for."""
     wanted = platform or host_platform()
     exact = [image for image in images if image.platform.matches(wanted)]
     if exact or (platform and platform.normal.variant):
@@ -177,7 +178,7 @@ def fitting(images: Sequence[P], platform: Platform | None) -> list[P]:
 
 
 def _refuse_platform(groups: Groups, location: Location, platform: Platform | None) -> None:
-    """Raises NotFound where a platform was asked for that no image of any tag is for."""
+    """Raise NotFound when no image of any tag is for the platform that was asked for."""
     stored = [image for group in groups.values() for image in group]
     images = [image for image in stored if isinstance(image, Candidate)]
     if platform and not fitting(images, platform):
@@ -192,7 +193,7 @@ def _absent_platform(group: Sequence[Stored], location: Location, platform: Plat
 
 
 def _labels(groups: Groups) -> list[str]:
-    """What to call each group: its tag, or the digests of images without one."""
+    """Return a label for each group: its tag, or the digests of images without one."""
     labels: dict[str, None] = {}
     for name, group in groups.items():
         unnamed = [image.digest.short for image in group if isinstance(image, Candidate)]

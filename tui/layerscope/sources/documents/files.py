@@ -1,4 +1,4 @@
-"""The files of an image, by name, wherever they are: in a directory or in a tar."""
+"""The files of an image by name, whether they are in a directory or in a tar."""
 
 from __future__ import annotations
 
@@ -17,33 +17,39 @@ T = TypeVar("T")
 
 
 class Files(Protocol):
-    """Files below one root. Names are relative to it and as an image has them, so anything: no name leads out of the root."""
+    """Files below one root. Names are relative to it and come from the image, so they may be anything: none leads out of the
+    root.
+    """
 
     @property
     def place(self) -> str:
-        """What the user calls the root; escaped, to start a sentence with."""
+        """Return what messages call the root; escaped, and suitable to begin a sentence."""
         ...
 
     @property
     def damage(self) -> str:
-        """Why files may be missing at the end, as part of a sentence; empty when all is well."""
+        """Return why files may be missing at the end, as part of a sentence; empty when nothing is damaged."""
         ...
 
     def has(self, name: str) -> bool:
-        """True when `blob(name)` would find something."""
+        """Tell whether `blob(name)` would find a file."""
         ...
 
     def blob(self, name: str) -> Blob:
-        """The bytes of a file. Raises NotFound with a sentence that starts with the name, escaped, and not with the place."""
+        """Return the bytes of a file. Raises NotFound with a sentence that begins with the name, escaped, not with the
+        place.
+        """
         ...
 
     def names(self) -> list[bytes]:
-        """What there is, to tell what this is if it is no image: all members of a tar, the first level of a directory."""
+        """List names from which to guess what this is if it is not an image: all members of a tar, the top level of a
+        directory.
+        """
         ...
 
 
 class Directory:
-    """Files below a directory of the file system. Links that leave it are not followed."""
+    """Files below a directory of the file system. Links that lead out of it are not followed."""
 
     def __init__(self, root: Path, place: str) -> None:
         self.place = place
@@ -51,7 +57,6 @@ class Directory:
         self._root = Path(os.path.realpath(root))
 
     def has(self, name: str) -> bool:
-        """See Files."""
         try:
             self._real(name)
         except NotFound:
@@ -59,7 +64,6 @@ class Directory:
         return True
 
     def blob(self, name: str) -> Blob:
-        """See Files."""
         try:
             with self._real(name).open("rb") as file:
                 return Blob.of_open_file(file)
@@ -67,22 +71,21 @@ class Directory:
             raise NotFound(f"{escape(name)} cannot be read: {error.strerror}") from error
 
     def names(self) -> list[bytes]:
-        """See Files."""
         try:
             return sorted(os.fsencode(path.name) for path in self._root.iterdir())
         except OSError as error:
             raise NotFound(f"{self.place} cannot be read: {error.strerror}") from error
 
     def _real(self, name: str) -> Path:
-        """The regular file behind `name`, once all links are followed. Raises NotFound."""
+        """Return the regular file behind `name`, once all links are followed. Raises NotFound."""
         shown = escape(name)
         relative = normalize(raw_name(name))
         if b"\0" in relative:
-            raise NotFound(f"{shown} is not there")
+            raise NotFound(f"{shown} is missing")
         try:
             real = Path(os.path.realpath(self._root / os.fsdecode(relative), strict=True))
         except OSError as error:
-            raise NotFound(f"{shown} is not there ({error.strerror})") from error
+            raise NotFound(f"{shown} is missing ({error.strerror})") from error
         if not real.is_relative_to(self._root):
             raise NotFound(f"{shown} is a link that leaves the directory; it is not followed")
         if not real.is_file():
@@ -91,17 +94,17 @@ class Directory:
 
 
 def raw_name(name: str) -> bytes:
-    """A name from a JSON document as the bytes that a tar or a file system has."""
+    """Convert a name from a JSON document to the bytes that a tar or a file system has."""
     return name.encode("utf-8", "surrogatepass")
 
 
 def blob_name(digest: Digest) -> str:
-    """Where a layout keeps content (OCI image-spec `image-layout.md`, Blobs)."""
+    """Return the name under which a layout keeps content (OCI image-spec `image-layout.md`, Blobs)."""
     return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 
 def read_document(files: Files, name: str) -> bytes:
-    """A JSON document's bytes, cut where `decode` will refuse it anyway. Raises NotFound with a whole sentence."""
+    """Read a JSON document, only as far as `decode` accepts. Raises NotFound with a whole sentence."""
     try:
         return files.blob(name).read(0, MAX_DOCUMENT + 1)
     except NotFound as error:
@@ -109,7 +112,7 @@ def read_document(files: Files, name: str) -> bytes:
 
 
 def read_content(files: Files, descriptor: Descriptor) -> bytes:
-    """A document's bytes by its digest; the descriptor itself may embed them (OCI image-spec `descriptor.md`, `data`)."""
+    """Read a document by its digest; the descriptor itself may embed its bytes (OCI image-spec `descriptor.md`, `data`)."""
     if descriptor.data and descriptor.digest.matches(descriptor.data):
         return descriptor.data
     return read_document(files, blob_name(descriptor.digest))
@@ -121,5 +124,5 @@ def decode_document(files: Files, name: str, document: type[T]) -> T:
 
 
 def because(files: Files) -> str:
-    """The damage that may be why something is missing, to end a sentence with."""
+    """Return the damage that may explain why something is missing, to end a sentence with."""
     return f"; the archive is damaged ({files.damage})" if files.damage else ""

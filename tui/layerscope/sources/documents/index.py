@@ -10,8 +10,7 @@ from layerscope.errors import BadDocument, LayerscopeError
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.ambiguity import ambiguities
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import Descriptor, Index, decode
-from layerscope.oci.media_types import INDEXES
+from layerscope.oci.documents import INDEXES, Descriptor, Index, decode
 from layerscope.sources.documents.files import Files, decode_document, read_content, read_document
 from layerscope.text import escape
 
@@ -26,7 +25,7 @@ CONTAINERD_NAME = "io.containerd.image.name"
 
 @dataclass(frozen=True, slots=True)
 class _Nested:
-    """An index inside another (None: it cannot be read, or is none), and what of it is not as its descriptor says."""
+    """An index inside another (None: it cannot be read, or is no index), and how it differs from its descriptor."""
 
     index: Index | None
     problems: tuple[Problem, ...] = ()
@@ -38,7 +37,7 @@ _Found = tuple[Descriptor, tuple[str, ...], tuple[Digest, ...], int]
 
 @dataclass(slots=True)
 class Leaf:
-    """A manifest that an index lists, and all that was said about it; `names`, `indexes` and `numbers` keep their order.
+    """A manifest that an index lists; `names`, `indexes` and `numbers` keep the order of the document.
 
     `numbers` are the positions in the topmost index that lead to it, `problems` those of the indexes on the way.
     """
@@ -51,10 +50,10 @@ class Leaf:
 
 
 def leaves(files: Files, document: str = INDEX) -> list[Leaf]:
-    """Every manifest that the index `document` leads to, once, in its order; nested indexes are followed.
+    """Return every manifest that the index `document` leads to, once, in its order; nested indexes are followed.
 
-    An index that cannot be read is a leaf itself. Raises NotFound or BadDocument for `document`, and BadDocument where the
-    indexes do not end.
+    An index that cannot be read is a leaf itself. Raises NotFound or BadDocument for `document`, and BadDocument when indexes
+    are nested too deep.
     """
     found: dict[Digest, Leaf] = {}
     known: dict[Digest, _Nested] = {}
@@ -72,14 +71,14 @@ def leaves(files: Files, document: str = INDEX) -> list[Leaf]:
 
 
 def _walk(files: Files, top: Index, known: dict[Digest, _Nested]) -> Iterator[_Found]:
-    """Depth first. Each index is decoded once, however often it is listed, and then among `known`."""
+    """Walk the indexes depth first. Each one is decoded once, however often it is listed, and then kept in `known`."""
     todo: list[_Found] = [(each, _names(each), (), number) for number, each in enumerate(top.manifests)]
     todo.reverse()
     listed = len(todo)
     while todo and listed <= MAX_LISTED:
         descriptor, names, above, number = todo.pop()
         if descriptor.digest in above or len(above) >= MAX_DEPTH:
-            raise BadDocument(f"{files.place}: its indexes are nested without end, at {descriptor.digest}")
+            raise BadDocument(f"{files.place}: its indexes are nested too deeply, at {descriptor.digest}")
         if descriptor.digest not in known:
             known[descriptor.digest] = _nested(files, descriptor)
         inner = known[descriptor.digest].index
@@ -94,13 +93,13 @@ def _walk(files: Files, top: Index, known: dict[Digest, _Nested]) -> Iterator[_F
 
 
 def _names(descriptor: Descriptor) -> tuple[str, ...]:
-    """The tag of a descriptor: the full name that containerd and Docker write, or else the standard annotation."""
+    """Return a descriptor's tags: the full name that containerd and Docker write, or else the standard annotation."""
     name = descriptor.annotations.get(CONTAINERD_NAME) or descriptor.annotations.get(REF_NAME)
     return (name,) if name else ()
 
 
 def read_index(files: Files, descriptor: Descriptor) -> Index:
-    """The index behind a descriptor. Raises NotFound and BadDocument with whole sentences."""
+    """Read the index behind a descriptor. Raises NotFound and BadDocument with whole sentences."""
     return _decoded(files, descriptor, read_content(files, descriptor))
 
 
@@ -109,7 +108,7 @@ def _decoded(files: Files, descriptor: Descriptor, raw: bytes) -> Index:
 
 
 def size_problem(what: str, descriptor: Descriptor, content: bytes) -> list[Problem]:
-    """What there is to say of a document that is not as long as its descriptor says; nothing where it does not say."""
+    """Report a document whose length differs from its descriptor's `size`; nothing where that states none."""
     if descriptor.size in (-1, len(content)):
         return []
     text = f"the {what} has {len(content)} bytes where its descriptor says {descriptor.size}"
@@ -117,7 +116,7 @@ def size_problem(what: str, descriptor: Descriptor, content: bytes) -> list[Prob
 
 
 def ambiguity_problems(what: str, raw: bytes, document: Any) -> list[Problem]:
-    """What engines read of a document's bytes otherwise than we do."""
+    """Report what engines read differently from this program in a document's bytes."""
     return [Problem(0, b"", f"the {what} {text}", Severity.REFUSED) for text in ambiguities(raw, document)]
 
 

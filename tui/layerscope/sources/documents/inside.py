@@ -1,4 +1,4 @@
-"""An archive that lies in another one, as in what CI systems hand on: `artifact.zip` with `image.tar` in it."""
+"""Archives inside other archives, as CI systems store them: `artifact.zip` with `image.tar` in it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ MAX_TRIED = 20
 
 @dataclass(frozen=True, slots=True)
 class ImagePlace:
-    """Files that may hold images, and what is asked of them there."""
+    """Files that may hold images, with the tag and platform that the user asked for."""
 
     files: Files
     location: Location
 
 
 def place_inside(place: ImagePlace, progress: Progress) -> ImagePlace:
-    """The archive of images inside that of `place`, where that is none itself; else `place`.
+    """Return the image archive inside that of `place`, unless `place` holds images itself.
 
-    A tag may be the name of one, perhaps with the tag in it: `artifact.zip:image.tar:v1`. Raises AmbiguousImage for several.
+    The tag may name a member, itself followed by a tag: `artifact.zip:image.tar:v1`. Raises AmbiguousImage for several.
     """
     outer, tag = place.files, place.location.tag
     if isinstance(outer, Directory) or lists_images(outer) or looks_like_layer(outer):
@@ -56,7 +56,7 @@ def _may_be_image(name: bytes) -> bool:
 
 
 def _images(outer: Files, names: list[str], progress: Progress) -> dict[str, Files]:
-    """Those of the archives that hold images. Raises what keeps the only one from being opened."""
+    """Return the archives that hold images. If there is only one archive and it cannot be opened, raises the reason."""
     found = {}
     for name in names:
         try:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from layerscope.errors import BadDocument, NotAnImage, NotFound
-from layerscope.oci.documents import Config, Descriptor, Manifest, decode
-from layerscope.oci.media_types import (
+from layerscope.oci.documents import (
     BUILDKIT_CACHE,
     CONFIGS,
     DOCKER_MANIFEST,
     INDEXES,
     OCI_MANIFEST,
     SCHEMA_1,
+    Config,
+    Descriptor,
+    Manifest,
     artifact_kind,
+    decode,
     is_layer,
     unread_kind,
 )
@@ -31,12 +34,12 @@ OLD_MANIFEST = "of Docker's schema 1 (before 2016), which engines have dropped t
 
 
 def layout_images(files: Files) -> list[Stored]:
-    """Every image that `index.json` leads to. Raises NotFound or BadDocument for `index.json` itself."""
+    """Return every image that `index.json` leads to. Raises NotFound or BadDocument for `index.json` itself."""
     return images_at(files, leaves(files))
 
 
 def images_at(files: Files, found: list[Leaf]) -> list[Stored]:
-    """Leaves as images, or as refused with the reason."""
+    """Turn each leaf into an image, or into a refusal with the reason."""
     caches = {tuple(leaf.indexes) for leaf in found if leaf.descriptor.media_type == BUILDKIT_CACHE}
     return [_stored(files, leaf, is_cache=tuple(leaf.indexes) in caches) for leaf in found]
 
@@ -90,7 +93,7 @@ def _read(files: Files, leaf: Leaf, *, is_cache: bool) -> Candidate:
 
 
 def _platform(descriptor: Descriptor, config: Config) -> Platform:
-    """What the index says, or else the config; the version of the system from whichever has one."""
+    """Return the platform that the index states, or else the config; the OS version from whichever has one."""
     stated = descriptor.platform
     if not (stated and stated.os and stated.architecture):
         return config.platform
@@ -104,7 +107,7 @@ def _manifest(raw: bytes, what: str) -> Manifest:
 
 
 def _refuse_descriptor(descriptor: Descriptor, what: str) -> None:
-    """Raises NotAnImage for what need not be opened to see that it is none: attestations, foreign media types."""
+    """Raise NotAnImage for what the descriptor alone shows to be no image: attestations, foreign media types."""
     is_unknown = descriptor.platform is not None and descriptor.platform.platform.is_unknown
     if is_unknown or REFERENCE_TYPE in descriptor.annotations:
         raise NotAnImage(f"{what} is an attestation about an image, not an image")
@@ -113,7 +116,7 @@ def _refuse_descriptor(descriptor: Descriptor, what: str) -> None:
 
 
 def _refuse_artifact(manifest: Manifest, what: str) -> None:
-    """Raises NotAnImage for a manifest that packs something else (OCI image-spec `manifest.md`, artifact usage)."""
+    """Raise NotAnImage for a manifest that packs something else (OCI image-spec `manifest.md`, artifact usage)."""
     config_type = manifest.config.media_type
     if config_type not in CONFIGS:
         kind = artifact_kind(manifest.artifact_type or config_type)

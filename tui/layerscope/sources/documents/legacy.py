@@ -22,15 +22,15 @@ MAX_CHAIN = 1000
 """Layers in a chain; aufs stopped at 127."""
 NOTE = "saved by a Docker older than 1.10: it has no config of its own and no diff_ids"
 MAX_LAYERS = 10_000
-"""Layers looked at for one that no other stands on."""
+"""Layers searched for one on which no other is built."""
 _ID = re.compile(r"[a-f0-9]{64}")
 _CONFIG = re.compile(rb"[a-f0-9]{64}\.json")
 
 
 def is_legacy(files: Files) -> bool:
-    """True for `repositories`, and for layers by id without it.
+    """Tell whether there is a `repositories` file, or layers by id without the newer `HEX.json` config.
 
-    Newer archives have the same layers, too, and a config, `HEX.json`, without which one that was cut would be taken for old.
+    Newer archives have layers by id, too; without that check, a truncated one would be taken for an old one.
     """
     if files.has(REPOSITORIES):
         return True
@@ -38,7 +38,7 @@ def is_legacy(files: Files) -> bool:
 
 
 def legacy_images(files: Files) -> list[Stored]:
-    """Every image that `repositories` names, then those that nothing names, by id. Raises BadDocument for `repositories`."""
+    """Return every image that `repositories` names, then unnamed ones by id. Raises BadDocument for `repositories`."""
     repositories: dict[str, dict[str, str]] = {}
     if files.has(REPOSITORIES):
         repositories = decode_document(files, REPOSITORIES, dict[str, dict[str, str]])
@@ -51,13 +51,13 @@ def legacy_images(files: Files) -> list[Stored]:
 
 
 def _ids(files: Files) -> list[str]:
-    """The layers that are there, by id, in the archive's order."""
+    """List the ids of the layers that are stored, in the archive's order."""
     first = dict.fromkeys(name.partition(b"/")[0].decode("utf-8", "replace") for name in files.names())
     return [name for name in first if _ID.fullmatch(name) and files.has(f"{name}/json")]
 
 
 def _tops(files: Files) -> list[str]:
-    """The layers that no other layer stands on. What is damaged is told when its image is read."""
+    """Return the layers that no other layer stands on. What is damaged is told when its image is read."""
     parents = set()
     ids = _ids(files)
     for identity in ids[:MAX_LAYERS]:
@@ -95,7 +95,7 @@ def _read(files: Files, identity: str, names: tuple[str, ...]) -> Candidate:
 
 
 def _chain(files: Files, identity: str) -> list[tuple[str, LegacyImage]]:
-    """The layers down from `identity`, base first, as (id, its json)."""
+    """Return the layers down from `identity`, base first, as (id, its json)."""
     chain: dict[str, LegacyImage] = {}
     while identity:
         if not _ID.fullmatch(identity) or identity in chain or len(chain) >= MAX_CHAIN:

@@ -13,8 +13,7 @@ from layerscope.layers.table import Problem, Severity
 from layerscope.layers.tar.names import normalize
 from layerscope.limits import CONFIGS_BYTES
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode
-from layerscope.oci.media_types import unread_kind
+from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode, unread_kind
 from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer, Stored
 from layerscope.sources.documents.files import Files, raw_name, read_document
 from layerscope.sources.documents.foreign_layers import refuse_absent
@@ -31,11 +30,11 @@ _BLOB = re.compile(r"blobs/([a-z0-9+._-]+)/([a-zA-Z0-9=_-]+)")
 
 
 def saved_images(files: Files) -> list[Stored]:
-    """Every image in `manifest.json`, in its order. Raises NotFound or BadDocument for `manifest.json` itself."""
+    """Return every image in `manifest.json`, in its order. Raises NotFound or BadDocument for `manifest.json` itself."""
     raw = read_document(files, MANIFEST)
     what = f"{files.place}: {MANIFEST}"
     if raw.lstrip().startswith(b"{"):
-        raise BadDocument(f"{what} is no list of images")
+        raise BadDocument(f"{what} is not a list of images")
     known = _Configs(files)
     items = decode(raw, tuple[ArchiveManifest, ...], what=what)
     problems = ambiguity_problems(MANIFEST, raw, tuple[ArchiveManifest, ...])
@@ -44,7 +43,7 @@ def saved_images(files: Files) -> list[Stored]:
 
 
 class _Configs:
-    """Each config is read and decoded once, however often it is listed, and all of them together have a limit."""
+    """The configs of an archive, each decoded once however often it is listed; their total size has a limit."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -52,7 +51,7 @@ class _Configs:
         self._bytes = 0
 
     def read(self, name: str) -> tuple[bytes, Config, Digest]:
-        """Its bytes, what they say, and their digest. Raises NotFound and BadDocument."""
+        """Return a config's bytes, its decoded content and its digest. Raises NotFound and BadDocument."""
         key = normalize(raw_name(name))
         if key not in self._known:
             raw, what = read_document(self._files, name), f"{self._files.place}: the config {escape(name[:200])}"
@@ -92,7 +91,7 @@ def _what(files: Files, item: ArchiveManifest) -> str:
 
 
 def _mismatch(name: str, raw: bytes) -> tuple[Problem, ...]:
-    """A problem when the config is named for another hash than its own; all tools name it for its own."""
+    """Report a config whose file name is another hash than its own; all tools name it after its own."""
     stated = _HASH.search(name)
     if stated is None or stated[1] == Digest.of(raw).encoded:
         return ()
@@ -107,7 +106,7 @@ def _parts(item: ArchiveManifest, config: Config) -> tuple[StatedLayer, ...]:
 
 
 def _part(file: str, source: Descriptor | None) -> StatedLayer:
-    """A layer. Its source says where it once came from: only where the member bears that digest is it about these bytes."""
+    """Describe a layer. Its `LayerSources` entry counts only if its digest is the one in the member's name."""
     digest = digest_in(file)
     if source is None:
         return StatedLayer(file, digest)
@@ -118,7 +117,7 @@ def _part(file: str, source: Descriptor | None) -> StatedLayer:
 
 
 def digest_in(file: str) -> Digest | None:
-    """The digest that `blobs/ALGORITHM/ENCODED` states; None for names of any other form, which promise nothing."""
+    """Return the digest that `blobs/ALGORITHM/ENCODED` states; None for names of any other form."""
     match = _BLOB.fullmatch(file.removeprefix("./"))
     try:
         return Digest.parse(f"{match[1]}:{match[2]}") if match else None

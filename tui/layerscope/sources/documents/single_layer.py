@@ -1,4 +1,4 @@
-"""A tar that is no image but what an image is made of, shown as an image of one layer."""
+"""A tar that is not an image but could be one layer of it, shown as an image of one layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT_FILESYSTEM, LAYER = "a root filesystem", "a single layer"
 
 
 def looks_like_layer(files: Files) -> str:
-    """`a root filesystem` or `a single layer`, for a tar that is one; empty for anything else."""
+    """Return `a root filesystem` or `a single layer` for a tar that looks like one, else an empty string."""
     if not isinstance(files, Archive):
         return ""
     if files.has_whiteouts:
@@ -28,8 +28,8 @@ def looks_like_layer(files: Files) -> str:
 
 
 def single_layer_image(place: str, blob: Blob, *, reference: str, noun: str = LAYER, is_guessed: bool = False) -> Image:
-    """The bytes of `blob`, compressed or not, as the only layer. There is no config, no history and no digest of anything."""
-    spelled = f"; `layer:{place}` opens it as that without a guess" if is_guessed else ""
+    """Return an image whose only layer is `blob`, compressed or not; it has no config, history or digests."""
+    spelled = f"; `layer:{place}` opens it as one layer without guessing" if is_guessed else ""
     text = f"not an image but {noun}: there is no config, no history and no digest to check it by{spelled}"
     candidate = Candidate(
         platform=Platform("linux", ""),
@@ -46,20 +46,17 @@ def single_layer_image(place: str, blob: Blob, *, reference: str, noun: str = LA
 
 
 class _OneFile:
-    """A file as Files, whatever name it is asked for."""
+    """One file as `Files`, found under every name."""
 
     def __init__(self, place: str, blob: Blob) -> None:
         self.place, self.damage = place, ""
         self._blob = blob
 
     def has(self, name: str) -> bool:  # noqa: ARG002
-        """See Files."""
         return True
 
     def blob(self, name: str) -> Blob:  # noqa: ARG002
-        """See Files."""
         return self._blob
 
     def names(self) -> list[bytes]:
-        """See Files."""
         return []

@@ -1,4 +1,5 @@
-"""What skopeo and podman write as `dir:PATH`: a manifest as `manifest.json`, and blobs named for their hex digits alone.
+"""Directories that skopeo and podman write as `dir:PATH`: `manifest.json` is the manifest, blobs are named by their hex
+digits.
 
 See containers-transports(5), `dir:`. There is no specification; the file `version` says "Directory Transport Version: 1.1".
 """
@@ -21,7 +22,7 @@ _KEYS = (b'"layers"', b'"manifests"', b'"fsLayers"')
 
 
 def is_skopeo_directory(files: Files) -> bool:
-    """True when `manifest.json` is the manifest or the index itself, and no list of images as `docker save` writes it."""
+    """Tell whether `manifest.json` is a manifest or an index itself, not a list of images as `docker save` writes it."""
     if files.has(INDEX) or not files.has(MANIFEST):
         return False
     raw = read_document(files, MANIFEST).lstrip()
@@ -29,7 +30,7 @@ def is_skopeo_directory(files: Files) -> bool:
 
 
 def directory_images(files: Files) -> list[Stored]:
-    """The image, or with `--all` those of every platform. Raises BadDocument for an index that is none."""
+    """Return the image, or those of every platform after `skopeo copy --all`. Raises BadDocument for a broken index."""
     named = _ByHex(files)
     raw = read_document(files, MANIFEST)
     if b'"manifests"' in raw:
@@ -50,14 +51,14 @@ def _part(named: _ByHex, part: StatedLayer) -> StatedLayer:
 
 
 class _ByHex:
-    """The files of the directory, found by the names that an OCI layout gives them."""
+    """The files of the directory under the names that an OCI layout would give them."""
 
     def __init__(self, files: Files) -> None:
         self.place, self.damage = files.place, files.damage
         self._files = files
 
     def name_of(self, name: str) -> str:
-        """`blobs/sha256/HEX` as it is called here: a blob, or a manifest of one platform; other algorithms stand before HEX."""
+        """Translate `blobs/sha256/HEX` to the file's name here; other algorithms are part of the file name."""
         algorithm, slash, encoded = name.removeprefix("blobs/").partition("/")
         if not slash or not name.startswith("blobs/"):
             return name
@@ -65,13 +66,10 @@ class _ByHex:
         return next((each for each in (own, f"{own}.manifest.json") if self._files.has(each)), own)
 
     def has(self, name: str) -> bool:
-        """See Files."""
         return self._files.has(self.name_of(name))
 
     def blob(self, name: str) -> Blob:
-        """See Files."""
         return self._files.blob(self.name_of(name))
 
     def names(self) -> list[bytes]:
-        """See Files."""
         return self._files.names()

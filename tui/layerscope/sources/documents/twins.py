@@ -1,4 +1,4 @@
-"""Archives with two lists of images, `index.json` and `manifest.json`: whether both say the same of an image.
+"""Archives with both `index.json` and `manifest.json`: checks that both describe the same images.
 
 Old engines read one, new engines the other, so an archive in which they differ is two images under one name. Docker 25 and
 later, BuildKit and skopeo write both from the same image.
@@ -23,7 +23,7 @@ UNNAMED = ""
 
 
 def with_differences(files: Files, image: Candidate, twins: Iterable[Candidate]) -> Candidate:
-    """An image, with a problem for each way in which `manifest.json` gives it, told by the same config, other layers."""
+    """Add a problem to an image if `manifest.json` lists other layers for the same config."""
     by_parts = {twin.parts: twin for twin in twins if twin.parts != image.parts}
     places = dict.fromkeys(_first_difference(files, image, twin) for twin in by_parts.values())
     texts = (f"index.json and manifest.json name different layers for this image: {place}" for place in places if place)
@@ -31,8 +31,9 @@ def with_differences(files: Files, image: Candidate, twins: Iterable[Candidate])
 
 
 def with_rivals(images: list[Stored], *, count: int) -> list[Stored]:
-    """The images, the first `count` of them from `index.json` and the others from `manifest.json` alone; those with a problem
-    that share a name with an image of the other document, or would if either had one.
+    """Add a problem to each image that shares a name with another image of the other document.
+
+    The first `count` images are from `index.json`, the others from `manifest.json` alone.
     """
     listed, saved = images[:count], images[count:]
     if not listed or not saved:
@@ -52,7 +53,7 @@ def _first_difference(files: Files, image: Candidate, twin: Candidate) -> str:
 
 
 def _is_same_layer(files: Files, one: StatedLayer, other: StatedLayer, diff_id: Digest | None) -> bool:
-    """Whether two members hold the same bytes, or the other one unpacks to what the config says."""
+    """Tell whether two members have the same bytes, or the other one unpacks to the diff_id in the config."""
     if one.file == other.file:
         return True
     try:
@@ -83,7 +84,7 @@ def _unpacks_to(blob: Blob, diff_id: Digest | None) -> bool:
 
 
 def _by_name(images: Iterable[Stored]) -> dict[str, Stored]:
-    """The first image of each name; what is no image at all is left out."""
+    """Map each name to its first image, leaving out what cannot be opened."""
     found: dict[str, Stored] = {}
     for image in images:
         if not (isinstance(image, Refused) and isinstance(image.error, NotAnImage)):
@@ -93,7 +94,7 @@ def _by_name(images: Iterable[Stored]) -> dict[str, Stored]:
 
 
 def _keys(image: Stored) -> set[str]:
-    """What an image may be found by. A layout may give no more than a tag (`1` for `app:1`)."""
+    """Return the names under which an image may be found. A layout may give only a tag (`1` for `app:1`)."""
     return {key for name in image.names for key in (normalize(name), tag_of(name) or name)} or {UNNAMED}
 
 
@@ -110,7 +111,7 @@ def _against(image: Stored, others: dict[str, Stored]) -> Stored:
 
 
 def _rival(image: Candidate, others: dict[str, Stored]) -> Stored | None:
-    """The image of the other document that another engine may take for this one."""
+    """Return the image of the other document that another engine may take for this one."""
     if not image.names or UNNAMED in others:
         return next(iter(others.values()), None)
     names = {normalize(name) for name in image.names}

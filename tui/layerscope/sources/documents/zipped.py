@@ -1,4 +1,4 @@
-"""The files in a zip archive, as CI systems hand on what a job left: stored ones mapped, compressed ones copied out."""
+"""Zip archives, in which CI systems store artifacts: stored members are mapped, compressed ones copied out."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _CENTRAL = b"PK\x01\x02"
 _LOCAL_HEADER = 30
 """Bytes before the name (APPNOTE 4.3.7); the lengths of the name and of the extra field are the last four."""
 _BAD = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
-"""What the standard library raises for damage, for encryption and for compressions that it does not have."""
+"""Exceptions of the standard library for damage, encryption and unsupported compressions."""
 
 
 def check_directory(tail: bytes) -> None:
-    """Raises ValueError for a zip whose directory takes more work to read than any real one, told by the archive's end.
+    """Raise ValueError for a zip whose directory would take too long to read, judging by the archive's end.
 
     zipfile reads all of it at once, and an entry's extra fields in time that grows with the square of their length. `tail` is
     the whole archive or its last LARGEST_DIRECTORY bytes and a little more.
@@ -61,18 +61,16 @@ class ZipArchive:
         self._blob, self._progress = blob, progress
 
     def has(self, name: str) -> bool:
-        """See Files."""
         return normalize(raw_name(name)) in self._members
 
     def names(self) -> list[bytes]:
-        """See Files."""
         return list(self._members)
 
     def blob(self, name: str) -> Blob:
-        """See Files. Raises CorruptLayer for a member that is damaged, and CannotWrite without room to copy it."""
+        """Return a member's bytes. Raises CorruptLayer for a damaged member, and CannotWrite without room to copy it."""
         shown, member = escape(name), self._members.get(normalize(raw_name(name)))
         if member is None:
-            raise NotFound(f"{shown} is not there")
+            raise NotFound(f"{shown} is missing")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise NotFound(f"{shown} is a link, which is not followed in a zip archive; unpack it first")
         if member.file_size > unpacked_limit(member.compress_size):
@@ -109,7 +107,7 @@ class ZipArchive:
 
 
 class _BlobFile(io.RawIOBase):
-    """A blob as the file that zipfile wants."""
+    """A blob as the seekable file that zipfile needs."""
 
     def __init__(self, blob: Blob) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Images in engines (Docker, Podman), through their API. Nothing else imports docker."""
+"""Images in engines (Docker, Podman), read through their API. No other package imports docker."""

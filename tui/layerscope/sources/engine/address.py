@@ -35,12 +35,12 @@ class EngineAddress:
 
     @property
     def host(self) -> str:
-        """The name or address of the machine; a word for a socket, where HTTP wants one all the same."""
+        """Return the name or address of the machine; a word for a socket, where HTTP wants one all the same."""
         return urlsplit(self.url).hostname or "engine"
 
     @property
     def port(self) -> int:
-        """0 for a socket."""
+        """Return the port; 0 for a socket."""
         return urlsplit(self.url).port or 0
 
 
@@ -53,7 +53,7 @@ class StatedAddress:
 
 
 def stated_address(endpoint: Endpoint) -> StatedAddress:
-    """What leads to an engine: its own address, else DOCKER_HOST, else the context. Raises EngineFailed."""
+    """Return the address of an engine: its own, else DOCKER_HOST, else the context's. Raises EngineFailed."""
     if endpoint.address:
         return StatedAddress(endpoint.address)
     if path := local_socket(endpoint):
@@ -74,7 +74,7 @@ def stated_address(endpoint: Endpoint) -> StatedAddress:
 
 
 def engine_address(endpoint: Endpoint, stated: StatedAddress) -> EngineAddress:
-    """Where to connect for a stated address, which is not ssh's. Raises EngineFailed for one that leads nowhere from here."""
+    """Parse a stated address other than ssh's. Raises EngineFailed for one that cannot be reached from here."""
     if stated.text.startswith("npipe:"):
         raise EngineFailed(
             f"{escape(str(endpoint))} is a named pipe, which only Windows has: set DOCKER_HOST to a socket (unix:///...) or a "
@@ -93,7 +93,9 @@ def engine_address(endpoint: Endpoint, stated: StatedAddress) -> EngineAddress:
 
 
 def _tls_context(config: Any) -> ssl.SSLContext:
-    """As the docker command has it: without DOCKER_TLS_VERIFY any certificate will do, with it only those of `ca.pem`."""
+    """Return the TLS settings like the docker command: without DOCKER_TLS_VERIFY any certificate is accepted, with it only
+    those of `ca.pem`.
+    """
     if config is None:
         return ssl.create_default_context()
     context = ssl.create_default_context(cafile=config.ca_cert if config.verify else None)
@@ -106,7 +108,9 @@ def _tls_context(config: Any) -> ssl.SSLContext:
 
 
 def _proxy_for(url: str) -> str:
-    """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY say; empty for none. Raises ValueError for one of another kind."""
+    """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY say; empty for none. Raises ValueError for one of another
+    kind.
+    """
     from requests.utils import get_environ_proxies, select_proxy
 
     proxy: str = select_proxy(url, get_environ_proxies(url)) or ""
@@ -120,7 +124,7 @@ def _proxy_for(url: str) -> str:
 
 @contextmanager
 def _docker_failures(endpoint: Endpoint) -> Iterator[None]:
-    """Raises EngineFailed for settings that docker-py cannot understand."""
+    """Raise EngineFailed for settings that docker-py cannot parse."""
     try:
         yield
     except LayerscopeError:
@@ -130,7 +134,7 @@ def _docker_failures(endpoint: Endpoint) -> Iterator[None]:
 
 
 def credentials_header(repository: str) -> dict[str, str]:
-    """What `docker login` left for a registry; nothing where its helper fails, as helpers do for public images."""
+    """Return what `docker login` stored for a registry; nothing if its helper fails, as helpers do for public images."""
     from docker import auth
     from docker.errors import DockerException
 

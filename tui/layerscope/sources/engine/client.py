@@ -1,4 +1,4 @@
-"""The conversation with one engine: what its API is asked, and what it answers."""
+"""A client for one engine: sends requests to its API and decodes the answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import ODD_ANSWERS, failure_of, refused, taking_apart, too_old
 
 OLDEST_VERSION = (1, 24)
-"""The oldest API that is spoken here (Docker 1.12)."""
+"""The oldest supported API (Docker 1.12)."""
 PLATFORM_VERSION = (1, 48)
 """The API that can save one platform of several (Docker 28)."""
 _ABSENT = frozenset({400, 404})
@@ -30,7 +30,7 @@ _SUCCESS = range(200, 300)
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What an engine says of an image it has; sizes in bytes. `layers` are the diff_ids, base first."""
+    """An engine's description of an image; sizes in bytes. `layers` are the diff_ids, base first."""
 
     id: str
     names: tuple[str, ...]
@@ -39,7 +39,7 @@ class Inspected:
 
 
 class Engine:
-    """An engine that answered. Closed by `close` or as a context manager. Every method raises EngineFailed with a sentence."""
+    """A connected engine, closed by `close` or as a context manager. Every method raises EngineFailed with a sentence."""
 
     def __init__(self, endpoint: Endpoint, transport: http.EngineTransport, resources: ExitStack) -> None:
         self.endpoint = endpoint
@@ -74,16 +74,16 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._resources.close()
 
     @property
     def version(self) -> str:
-        """What it is, and the newest version of the API that it speaks: `docker 1.41`."""
+        """Return the engine and the newest version of the API that it speaks: `docker 1.41`."""
         return f"{self.endpoint.kind} {_text(self._version)}"
 
     def ask(self, path: str) -> Any:
-        """The answer to a short question of the API, such as `/images/json`; None where there is no such thing.
+        """Return the answer to a short question of the API, such as `/images/json`; None where there is no such thing.
 
         May be called in several threads at a time.
         """
@@ -92,11 +92,11 @@ class Engine:
             return None if status in _ABSENT else json.loads(self._checked(status, body))
 
     def ping(self) -> None:
-        """Have it say that it still is there."""
+        """Check that the engine still answers."""
         self.ask("/version")
 
     def inspect(self, name: str) -> Inspected | None:
-        """An image by name, name@digest or the first digits of its id; None where the engine has none."""
+        """Return an image by name, name@digest or the first digits of its id; None if the engine has none."""
         found = self.ask(f"/images/{quoted(name)}/json")
         if found is None:
             return None
@@ -105,32 +105,32 @@ class Engine:
             return Inspected(str(found["Id"]), _tags(found), int(found.get("Size") or 0), tuple(map(str, layers)))
 
     def names(self) -> list[str]:
-        """The tags of all images."""
+        """Return the tags of all images."""
         listed = self.ask("/images/json") or ()
         with taking_apart(self.endpoint):
             return [tag for image in listed for tag in _tags(image)]
 
     def storage(self) -> tuple[str, str]:
-        """The directory that the engine keeps everything in, and its storage driver; both empty where it does not say."""
+        """Return the directory where the engine stores everything, and its storage driver; both empty where it does not say."""
         about = self.ask("/info") or {}
         with taking_apart(self.endpoint):
             return str(about.get("DockerRootDir") or ""), str(about.get("Driver") or "")
 
     def save(self, name: str, platform: Platform | None) -> http.EngineResponse:
-        """Start a save, and return the response to it once the engine begins, which may take long; it may raise anything."""
+        """Start a save and return the response once the engine begins to send, which may take long; may raise anything."""
         wanted = {"platform": _platform_json(platform)} if platform and self._version >= PLATFORM_VERSION else {}
         return self._start("GET", f"/images/{quoted(name)}/get", wanted)
 
     def export(self, container: str) -> http.EngineResponse:
-        """Start the export of a container's files, and return the response to it: one tar; it may raise anything."""
+        """Start the export of a container's files and return the response: one tar; may raise anything."""
         return self._start("GET", f"/containers/{quoted(container)}/export", {})
 
     def file(self, container: str, path: bytes) -> http.EngineResponse:
-        """Start the copy of a file of a container, and return the response to it: a tar of that file; it may raise anything."""
+        """Start the copy of a file of a container and return the response: a tar of that file; may raise anything."""
         return self._start("GET", f"/containers/{quoted(container)}/archive", {"path": path})
 
     def pull(self, name: str, platform: Platform | None) -> http.EngineResponse:
-        """Start a pull, and return the response to it: its progress messages (Engine API, ImageCreate); may raise anything."""
+        """Start a pull and return the response: its progress messages (Engine API, ImageCreate); may raise anything."""
         repository, tag = _pulled(name)
         wanted = {"fromImage": repository, "tag": tag} | ({"platform": str(platform)} if platform else {})
         return self._start("POST", "/images/create", wanted, credentials_header(repository))
@@ -152,7 +152,7 @@ class Engine:
         return f"/v{_text(self._version)}{path}"
 
     def _newest_version(self) -> tuple[int, ...]:
-        """The newest version of the API that the engine speaks. Raises EngineFailed for one that is too old."""
+        """Return the newest version of the API that the engine speaks. Raises EngineFailed for one that is too old."""
         status, body = self._transport.answer("/version", seconds=http.CONNECT_SECONDS)
         stated = str(json.loads(self._checked(status, body))["ApiVersion"])
         version = tuple(int(part) for part in stated.split("."))
@@ -161,7 +161,9 @@ class Engine:
         return version
 
     def _checked(self, status: int, body: bytes) -> bytes:
-        """The body of a success. Raises EngineFailed with the engine's own words for anything else, redirects included."""
+        """Return the body of a success. Raises EngineFailed with the engine's own words for anything else, redirects
+        included.
+        """
         if status in _SUCCESS:
             return body
         text = body[:ENGINE_REFUSAL].decode("utf-8", "replace")
@@ -189,7 +191,7 @@ def _tags(image: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _pulled(name: str) -> tuple[str, str]:
-    """A name as repository and tag or digest; the tag is `latest` where none is named, or the engine would pull them all."""
+    """Split a name into repository and tag or digest; `latest` by default, because without a tag the engine pulls them all."""
     repository, at, digest = name.partition("@")
     tag = tag_of(repository)
     repository = repository.removesuffix(f":{tag}") if tag else repository
@@ -197,7 +199,7 @@ def _pulled(name: str) -> tuple[str, str]:
 
 
 def quoted(name: str) -> str:
-    """A name of an image or container as part of a path."""
+    """Return a name of an image or container as part of a path."""
     return quote(name, safe="/:@", errors="surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""A container of an engine: its image, and on top of it what the container wrote, as one more layer."""
+"""Opening a container of an engine: its image, with what the container wrote as one more layer on top."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from layerscope.sources.engine.export import OpenRequest
 from layerscope.sources.engine.failures import EngineFailed, taking_apart
 from layerscope.sources.engine.find_engine import EngineImage, NotAnswered
 from layerscope.sources.engine.layer_readers import open_found
-from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.image import Image
-from layerscope.sources.location import EngineName
+from layerscope.sources.location import EngineKind, EngineName
 from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer
 from layerscope.sources.storage.in_place import search_container
@@ -33,7 +32,7 @@ NOWHERE = Path("/nonexistent")
 
 
 class _NotInEngine(NotFound):
-    """No engine that could be asked has the container."""
+    """No engine that answered has the container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +42,13 @@ class _FoundContainer:
 
 
 def open_container(wanted: EngineName, asked: OpenRequest) -> Image:
-    """Open a container, running or not. What cannot be read in the engine's storage is asked of its API, now.
+    """Open a container, running or not. What cannot be read in the engine's storage is requested from its API at once.
 
-    Raises NotFound with all places that were looked into and near names, AmbiguousImage when Docker and Podman both have one
-    of that name, EngineFailed, and what opening the container's image raises.
+    Raises NotFound with all places that were searched and similar names, AmbiguousImage when Docker and Podman both have one of
+    that name, EngineFailed, and whatever opening the container's image raises.
     """
     if asked.engine_options.keep is not None:
-        raise UsageError("--keep keeps the archive of an image; of a container, commit it first")
+        raise UsageError("--keep works for images only; commit the container to an image first")
     try:
         with _found(wanted, asked.progress) as found:
             return _opened(found, asked)
@@ -71,7 +70,7 @@ def _opened(found: _FoundContainer, asked: OpenRequest) -> Image:
 
 
 def _own_layer_reader(found: _FoundContainer, below: Image, progress: Progress) -> LayerReader:
-    """What the container wrote: in the engine's storage, else as its API tells it."""
+    """Return a reader of what the container wrote: from the engine's storage, or else through its API."""
     if may_read_storage() and found.engine.endpoint.socket is not None:
         try:
             return own_layer(found.container, below)
@@ -110,7 +109,7 @@ def _found(wanted: EngineName, progress: Progress) -> Iterator[_FoundContainer]:
 
 
 def _has_named(found: list[_FoundContainer]) -> bool:
-    """Whether an engine that a setting names has the container."""
+    """Tell whether an engine that a setting names has the container."""
     return any(not is_usual(each.engine.endpoint.kind) for each in found)
 
 
@@ -121,7 +120,7 @@ def _look(engine: Engine, name: str) -> list[_FoundContainer]:
 
 
 def _note_absent(engine: Engine, name: str, reasons: list[str]) -> list[_FoundContainer]:
-    """Say that an engine has no such container, with near names."""
+    """Note that an engine has no such container, with similar names."""
     listed = engine.ask("/containers/json?all=1") or ()
     with taking_apart(engine.endpoint):
         names = [str(each).removeprefix("/") for container in listed for each in container.get("Names") or ()]

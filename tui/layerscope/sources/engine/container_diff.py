@@ -1,4 +1,4 @@
-"""What a container wrote, as the API tells it: the paths that it changed, and an export of all its files to see them in."""
+"""A container's own layer through the API: the list of changed paths, and an export of all files to read them from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from layerscope.text import escape
 
 
 def read_container_diff(engine: Engine, container: Container, progress: Progress) -> ContainerDiffReader:
-    """Ask for what a container changed, then index an export of it while it passes by. Raises EngineFailed."""
+    """Request the paths that a container changed, then index an export of it while it arrives. Raises EngineFailed."""
     answer = engine.ask(f"/containers/{container.id}/changes") or ()
     with taking_apart(engine.endpoint):
         changes = [_change(each) for each in answer]
@@ -47,14 +47,14 @@ def read_container_diff(engine: Engine, container: Container, progress: Progress
 
 
 def _change(answer: dict[str, Any]) -> ContainerChange:
-    """Engine API, ContainerChanges: kind 2 is a path that is gone."""
+    """Convert one change. Kind 2 is a removed path (Engine API, ContainerChanges)."""
     path = normalize(str(answer.get("Path") or "").encode("utf-8", "surrogateescape"))
     return ContainerChange(path, is_removal=answer.get("Kind") == 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ContainerDiffReader(KeptUnpacked):
-    """Reads what a container had written at the time the engine was asked."""
+    """Reads what a container had written when the engine was asked."""
 
     passed: ReadLayer
     endpoint: Endpoint
@@ -65,7 +65,6 @@ class ContainerDiffReader(KeptUnpacked):
     may_be_missing = True
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002 - nothing is left to count
-        """See LayerReader."""
         return numbered(self.passed, layer)
 
     def content(self, read: ReadLayer) -> LayerContent | None:
@@ -75,7 +74,7 @@ class ContainerDiffReader(KeptUnpacked):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ContainerDiffContent:
-    """The files of such a layer, asked for one by one. Raises EngineFailed besides what LayerContent does."""
+    """The files of such a layer, requested one by one. Raises EngineFailed besides what LayerContent raises."""
 
     endpoint: Endpoint
     container: Container
@@ -83,34 +82,30 @@ class ContainerDiffContent:
 
     @property
     def compression(self) -> Compression:
-        """They come as they are."""
         return Compression.NONE
 
     @property
     def plain(self) -> Blob | None:
-        """There is no map of them."""
+        """Return None: the bytes are not in a map."""
         return None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002 - a file begins at its beginning
-        """See LayerContent. Raises CorruptLayer when the container has changed the file meanwhile."""
+        """Yield a file's content. Raises CorruptLayer when the container has changed the file meanwhile."""
         with Engine.connect(self.endpoint) as engine:
             yield from self._pieces(engine, self.paths[entry], size)
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """See LayerContent."""
         with Engine.connect(self.endpoint) as engine:
             for entry, _offset, size in wanted:
                 yield entry, self._pieces(engine, self.paths[entry], size)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
-        """See LayerContent."""
         state = xxhash.xxh3_128()
         for piece in self.pieces(entry, offset, size):
             state.update(piece)
         return state.digest()
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """See LayerContent."""
         return [self.digest(*stretch) for stretch in stretches]
 
     def _pieces(self, engine: Engine, path: bytes, size: int) -> Iterator[bytes]:
@@ -125,4 +120,4 @@ class ContainerDiffContent:
                 while piece := member.read(PIECE):
                     yield piece
                 return
-        raise CorruptLayer(f"{escape(path)}: it is no file any more; open the container again")
+        raise CorruptLayer(f"{escape(path)}: it is no longer a file; open the container again")

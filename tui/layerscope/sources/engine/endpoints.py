@@ -1,4 +1,6 @@
-"""Where engines may be listening: by the environment, by Docker's context, or at the usual sockets. docker is not imported."""
+"""Addresses at which engines may listen: from the environment, Docker's context, or the usual sockets. docker is not
+imported.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from layerscope.sources.engine_names import EngineKind
+from layerscope.sources.location import EngineKind
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"
@@ -15,19 +17,19 @@ PODMAN_SOCKET = "/run/podman/podman.sock"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An engine and its address, such as `unix:///run/podman/podman.sock`; empty: what the environment or context says."""
+    """An engine and its address, such as `unix:///run/podman/podman.sock`; empty: the one in the environment or context."""
 
     kind: EngineKind
     address: str = ""
 
     @property
     def socket(self) -> Path | None:
-        """Its socket, where it is one of this machine."""
+        """Return the path of its socket if it is on this machine."""
         return Path(self.address.removeprefix("unix://")) if self.address.startswith("unix://") else None
 
     @property
     def is_there(self) -> bool:
-        """Whether it is worth trying: an address somewhere else always is."""
+        """Tell whether the address is worth trying: a remote one always is."""
         try:
             return self.socket is None or self.socket.exists()
         except OSError:  # a directory that may not be looked into says so when it is tried
@@ -38,7 +40,7 @@ class Endpoint:
 
 
 def endpoints(kind: EngineKind | None = None) -> list[Endpoint]:
-    """The engines to ask, in this order: Docker first; of one engine's usual sockets only those that are there, if any is."""
+    """List the engines to ask, Docker first. Of one engine's usual sockets, only existing ones, if there are any."""
     found: list[Endpoint] = []
     if kind in (None, EngineKind.DOCKER):
         found += _docker()
@@ -48,7 +50,7 @@ def endpoints(kind: EngineKind | None = None) -> list[Endpoint]:
 
 
 def local_socket(endpoint: Endpoint) -> Path | None:
-    """The socket that an engine listens at; None where it is elsewhere, or only Docker's context says where."""
+    """Return the socket where an engine listens; None if it is remote, or if only Docker's context says where."""
     address = endpoint.address
     if not address and endpoint.kind is EngineKind.DOCKER:
         address = os.environ.get("DOCKER_HOST", "")
@@ -56,7 +58,7 @@ def local_socket(endpoint: Endpoint) -> Path | None:
 
 
 def is_usual(kind: EngineKind) -> bool:
-    """Whether no setting leads to another engine of that kind than this machine's own."""
+    """Tell whether no setting selects another engine of that kind than this machine's own."""
     if kind is EngineKind.DOCKER:
         return not os.environ.get("DOCKER_HOST") and not _has_context()
     return not os.environ.get("CONTAINER_HOST")
@@ -81,13 +83,13 @@ def _usual(kind: EngineKind, sockets: list[str]) -> list[Endpoint]:
 
 
 def _own_runtime() -> list[str]:
-    """The user's directory of sockets (XDG base directory specification)."""
+    """Return the user's directory of sockets (XDG base directory specification)."""
     directory = os.environ.get("XDG_RUNTIME_DIR", "")
     return [directory] if directory else []
 
 
 def _has_context() -> bool:
-    """Whether `docker context use` or DOCKER_CONTEXT chose another engine than the default one."""
+    """Tell whether `docker context use` or DOCKER_CONTEXT selected another engine than the default one."""
     chosen = os.environ.get("DOCKER_CONTEXT", "")
     if not chosen:
         directory = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")  # noqa: PTH111 - raises for no home

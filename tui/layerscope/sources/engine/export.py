@@ -1,4 +1,4 @@
-"""An engine's image by export, the slowest route: the engine sends all of it, and it is indexed while it arrives."""
+"""Reading an engine's image from an export, the slowest way: the engine sends all of it, and it is indexed as it arrives."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from layerscope.text import escape
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """What was asked for, and by whom it is watched."""
+    """What the user asked for, with the progress callback."""
 
     reference: str
     platform: Platform | None
@@ -43,9 +43,9 @@ class OpenRequest:
 
 
 def exported(found: EngineImage, asked: OpenRequest) -> Image:
-    """Index an export while it arrives; with `keep`, it is also written there. Nothing else of it is stored.
+    """Index an export while it arrives; with `keep`, it is also written there. Nothing else is stored.
 
-    The cache learns its layers and documents.
+    The cache receives its layers and documents.
     """
     directory = asked.engine_options.keep
     if directory is None:
@@ -60,18 +60,18 @@ def exported(found: EngineImage, asked: OpenRequest) -> Image:
 
 
 def known(found: EngineImage, asked: OpenRequest) -> Image | None:
-    """An image that was exported before, from the cache; None where not all of it is there."""
+    """Return an image that was exported before, from the cache; None if any part is missing."""
     again = _refetched(found, asked)
     return recall(found, reference=asked.reference, platform=asked.platform, cache=asked.engine_options.cache, refetched=again)
 
 
 def stored(found: EngineImage, asked: OpenRequest) -> Image:
-    """Store an export in an unnamed temporary file first: for those who will read contents, so that it is asked for once."""
+    """Store an export in an unnamed temporary file first, for callers that read contents, so that it is requested only once."""
     return _stored(_copy(found, asked), found, asked)
 
 
 def _refetched(found: EngineImage, asked: OpenRequest) -> RefetchedImage:
-    """The same image later, by its id: a tag may be another's by then."""
+    """Return a callback that fetches the same image later, by its id: the tag may belong to another image by then."""
     same = replace(found, name=found.image.id)
     return RefetchedImage(lambda: _stored(_copy(same, asked), same, asked), asked.progress)
 
@@ -82,7 +82,7 @@ def _stored(files: Files, found: EngineImage, asked: OpenRequest) -> Image:
 
 
 def _opened(received: Received, refetched: RefetchedImage, found: EngineImage, asked: OpenRequest) -> Image:
-    """The image among the documents that arrived, its layers with their tables."""
+    """Open the image among the documents that arrived, with the tables of its layers."""
     candidate, name = _chosen(received, found, asked)
     image = assemble(received, candidate, reference=asked.reference, name=name)
     pairs = list(zip(image.layers, candidate.parts, strict=True))
@@ -118,7 +118,7 @@ def _received(found: EngineImage, asked: OpenRequest, on_piece: OnPiece) -> Rece
 
 
 def _copy(found: EngineImage, asked: OpenRequest) -> Archive:
-    """The archive, fetched and stored in an unnamed temporary file. The engine is called again: that call may be over."""
+    """Fetch the archive into an unnamed temporary file. Connects to the engine again: the first connection may be closed."""
     place = str(found.engine.endpoint)
     with Engine.connect(found.engine.endpoint) as engine, _receiving(engine, found, asked, ignore) as stream:
         return Archive.of(place, spool_stream(cast("BinaryIO", stream), place, asked.progress))

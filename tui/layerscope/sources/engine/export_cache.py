@@ -1,7 +1,7 @@
-"""An engine's image that was exported before: all of it comes from the cache, and the engine exports nothing.
+"""Cached exports of engines' images: documents and layers are read from the cache, so that nothing is exported again.
 
-Its documents are noted under its id, and its layers kept under their diff_ids; each only where the bytes that arrived have
-that hash, so that an engine that lies about one image spoils no other.
+Documents are stored under the image's id and layers under their diff_ids; each only where the bytes that arrived have that
+hash, so that an engine that lies about one image spoils no other.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Layer(msgspec.Struct, array_like=True, frozen=True):
 
 
 class _Note(msgspec.Struct, array_like=True, frozen=True):
-    """`saved_by` is the engine, whose next version may save the same image in another form."""
+    """`saved_by` is the engine and its version, because another version may save the same image in another form."""
 
     saved_by: str
     platform: tuple[str, str, str]
@@ -49,8 +49,10 @@ class _Note(msgspec.Struct, array_like=True, frozen=True):
 
 
 def remember(image: Image, diff_ids: Sequence[Digest | None], files: Files, found: EngineImage, cache: Cache | None) -> None:
-    """Keep what arrived of an image, as far as its hashes are right; `diff_ids` are those of the bytes, None where none are."""
-    from layerscope.cache.key import IdKind
+    """Cache a received image as far as its hashes are right; `diff_ids` are those of the bytes, None for members without
+    one.
+    """
+    from layerscope.cache.directory import IdKind
 
     if cache is None or cache.trouble:
         return
@@ -65,7 +67,7 @@ def remember(image: Image, diff_ids: Sequence[Digest | None], files: Files, foun
 def recall(
     found: EngineImage, *, reference: str, platform: Platform | None, cache: Cache | None, refetched: RefetchedImage
 ) -> Image | None:
-    """An image whose documents and layers are all known; None where anything is missing. Contents come from `refetched`."""
+    """Return an image whose documents and layers are all cached, else None. Contents come from `refetched`."""
     text = cache.recall(Digest(found.image.id)) if cache is not None else None
     if cache is None or text is None:
         return None
@@ -79,7 +81,7 @@ def recall(
 
 
 def _is_proved(image: Image, image_id: Digest, files: Files) -> bool:
-    """Whether an image's id is, hash by hash, that of its config: the config's own, its manifest's, or an index's with it."""
+    """Tell whether an image's id is the hash of its config, of its manifest, or of an index that contains the manifest."""
     if not image.config_digest.matches(image.raw_config):
         return False
     if image_id == image.config_digest:
@@ -115,13 +117,13 @@ def _layer_note(layer: StoredLayer) -> _Layer:
 
 
 def _is_meant(note: _Note, image_id: str, platform: Platform | None) -> bool:
-    """Whether this is the platform that is asked for; an id that is not an index's has one only."""
+    """Tell whether this is the platform that was asked for; only the id of an index stands for several."""
     is_only = image_id in (note.config_digest, note.manifest_digest)
     return Platform(*note.platform).matches(platform or host_platform()) or (is_only and platform is None)
 
 
 def _opened(note: _Note, cache: Cache, refetched: RefetchedImage, *, reference: str, name: str) -> Image | None:
-    from layerscope.cache.key import IdKind
+    from layerscope.cache.directory import IdKind
 
     reads: list[ReadLayer] = []
     for number, layer in enumerate(note.layers, 1):

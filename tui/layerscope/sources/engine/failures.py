@@ -1,4 +1,4 @@
-"""What engines and the way to them fail with -> sentences with the way out."""
+"""Error sentences for engines that fail or cannot be reached, each with what to do."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from contextlib import contextmanager
 
 from layerscope.errors import LayerscopeError, causes_of
 from layerscope.sources.engine.endpoints import Endpoint
-from layerscope.sources.engine_names import EngineKind
+from layerscope.sources.location import EngineKind
 from layerscope.text import escape
 
 LONGEST_REASON = 300
 ODD_ANSWERS = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
-"""What taking an answer apart raises that is JSON, or nearly, and not what the API says."""
+"""Exceptions from decoding an answer that does not follow the API."""
 
 
 class EngineFailed(LayerscopeError):
-    """An engine cannot be asked, or it failed half-way; the message names it and says what else to do."""
+    """An engine cannot be reached, or failed halfway; the message names it and says what else to do."""
 
 
 def failure_of(endpoint: Endpoint, error: BaseException) -> EngineFailed:
-    """The sentence for an engine that cannot be talked to."""
+    """Return the error for an engine that cannot be reached."""
     return EngineFailed(f"{escape(str(endpoint))} {_reason(endpoint, error)}")
 
 
 @contextmanager
 def taking_apart(endpoint: Endpoint) -> Iterator[None]:
-    """Raises EngineFailed for an answer that is not what the API says."""
+    """Raise EngineFailed for an answer that does not follow the API, as a context manager around its decoding."""
     try:
         yield
     except ODD_ANSWERS as error:
@@ -35,13 +35,13 @@ def taking_apart(endpoint: Endpoint) -> Iterator[None]:
 
 
 def too_old(endpoint: Endpoint, stated: str, oldest: str) -> EngineFailed:
-    """The sentence for an engine of long ago."""
+    """Return the error for an engine that is too old."""
     save = f"save the image instead: {endpoint.kind} save IMAGE | {_PIPE}"
     return EngineFailed(f"{escape(str(endpoint))} speaks version {escape(stated)} of the API, older than {oldest}; {save}")
 
 
 def refused(endpoint: Endpoint, status: int, words: str) -> EngineFailed:
-    """The sentence for an answer that is not a success, with the engine's own words."""
+    """Return the error for an unsuccessful answer, with the engine's own words."""
     way_out = "; set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH" if "HTTPS server" in words else ""
     return EngineFailed(f"{escape(str(endpoint))} refused ({status}): {escape(words[:500].strip())}{way_out}")
 
@@ -52,20 +52,20 @@ def _reason(endpoint: Endpoint, error: BaseException) -> str:
     if number in (errno.EACCES, errno.EPERM):
         return f"may not be used by this user (permission denied): {_permission(kind)}"
     if number in (errno.ENOENT, errno.ECONNREFUSED):
-        return f"does not run there: {_start(kind)}"
+        return f"is not running there: {_start(kind)}"
     words = " ".join(f"{type(cause).__name__} {cause}" for cause in causes)
     return next(sentence for clues, sentence in _by_words(endpoint, _last(error)) if any(clue in words for clue in clues))
 
 
 def _number(error: BaseException) -> int | None:
-    """The system's number for an error; TLS has numbers of its own."""
+    """Return the system's number of an error; TLS errors have numbers of their own."""
     import ssl
 
     return error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
 
 
 def _by_words(endpoint: Endpoint, last: str) -> tuple[tuple[tuple[str, ...], str], ...]:
-    """What the words of an error point to, the surest first."""
+    """Return the sentence that the words of an error suggest, trying the most certain first."""
     kind = endpoint.kind
     try_it = f"ssh HOST {kind} version" if endpoint.address.startswith("ssh://") else f"{kind} version"
     way = " over ssh" if endpoint.address.startswith("ssh://") else ""
@@ -74,12 +74,12 @@ def _by_words(endpoint: Endpoint, last: str) -> tuple[tuple[tuple[str, ...], str
         (("client version",), f"speaks another version of the API ({last}); {save}"),
         (("SSL", "TLS"), f"cannot be reached over TLS ({last}); check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH"),
         (("Timeout", "timed out"), f"does not answer: see whether `{try_it}` does"),
-        (("",), f"cannot be talked to{way} ({last}): see whether `{try_it}` works"),
+        (("",), f"cannot be reached{way} ({last}): see whether `{try_it}` works"),
     )
 
 
 def _last(error: BaseException) -> str:
-    """The innermost words, on one line."""
+    """Return the innermost message on one line."""
     reason = " ".join(str([*causes_of(error)][-1] or error).split()) or type(error).__name__
     return escape(reason[:LONGEST_REASON])
 

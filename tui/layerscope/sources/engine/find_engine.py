@@ -1,4 +1,4 @@
-"""Which engine has the image that a name means, and what to say when none has, or two."""
+"""Finds the engine that has an image, with error sentences for none and for two."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from layerscope.sources.engine.endpoints import Endpoint, endpoints, is_usual
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.engine.pull import pull_image
-from layerscope.sources.engine_names import EngineKind
-from layerscope.sources.location import EngineName, near_files
+from layerscope.sources.location import EngineKind, EngineName, near_files
 from layerscope.suggestion import did_you_mean
 from layerscope.text import escape
 
 
 class NotInEngine(NotFound):
-    """No engine that could be asked has the image."""
+    """No engine that answered has the image."""
 
 
 class NotAnswered(NotFound):
-    """An engine that settings name does not answer, so that no other one is asked in its place."""
+    """An engine that a setting names does not answer, so no other one is asked instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineImage:
-    """An image and the engine that has it. `name` is what to save it by: its tag where it was asked for by one, else its id."""
+    """An image and the engine that has it. `name` is what to save it by: its tag if the user gave one, else its id."""
 
     engine: Engine
     image: Inspected
@@ -39,13 +38,13 @@ class EngineImage:
 
     @property
     def tag(self) -> str:
-        """The tag it was asked for by, or empty."""
+        """Return the tag that the user gave, or an empty string."""
         return "" if self.name == self.image.id else self.name
 
 
 @dataclass(slots=True)
 class _EngineSearch:
-    """What asking one engine after the other brought: where there is none, those that failed, answered and have the image."""
+    """The results of asking one engine after the other: absent, failed, without the image, or with it."""
 
     absent: list[Endpoint] = field(default_factory=list)
     failed: list[EngineFailed] = field(default_factory=list)
@@ -55,7 +54,7 @@ class _EngineSearch:
     """Why an engine that a setting names cannot be asked, unless another one that is named had the image before."""
 
     def note_unanswered(self, endpoint: Endpoint, reason: str) -> None:
-        """An engine failed. The usual ones may: nobody asked for them."""
+        """Note that an engine failed. At its usual address that is no error: the user did not name it."""
         is_answered = any(not is_usual(each.engine.endpoint.kind) for each in self.found)
         if not is_usual(endpoint.kind) and not is_answered:
             self.unanswered = self.unanswered or reason
@@ -65,9 +64,9 @@ class _EngineSearch:
 def found_image(
     wanted: EngineName, *, platform: Platform | None, engine_options: EngineOptions, progress: Progress
 ) -> Iterator[EngineImage]:
-    """The image that is meant, and its engine for as long as the context lasts; pulled where `engine_options` say so.
+    """Find an image and its engine, connected for as long as the context lasts; pull it if `engine_options` say so.
 
-    Raises NotInEngine with all places that were looked into and near names, AmbiguousImage when Docker and Podman have
+    Raises NotInEngine with all places that were searched and similar names, AmbiguousImage when Docker and Podman have
     different images of that name, NotAnswered, and EngineFailed.
     """
     with ExitStack() as resources:
@@ -101,7 +100,7 @@ def _search(wanted: EngineName, resources: ExitStack, progress: Progress) -> _En
 
 
 def _other_readings(wanted: EngineName, search: _EngineSearch) -> str:
-    """How to ask the engine that has the image."""
+    """Suggest how to name the image in another engine."""
     kinds = dict.fromkeys(each.engine.endpoint.kind for each in search.found)
     return " or ".join(f"{kind}:{escape(wanted.name)} asks {kind.label} alone" for kind in kinds)
 
@@ -116,7 +115,7 @@ def _look(engine: Engine, name: str, search: _EngineSearch) -> None:
 
 
 def _only(wanted: EngineName, found: list[EngineImage]) -> EngineImage:
-    """The first, if all are the same image: the same id, or at least the same layers, for stores name images differently."""
+    """Return the first image if all are the same: same id, or same layers, because stores name images differently."""
     first = found[0]
     others = [each for each in found if each.image.id != first.image.id and each.image.layers != first.image.layers]
     if not others:

@@ -19,12 +19,12 @@ from layerscope.sources.engine.address import EngineAddress
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
-"""How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls may take for ever."""
+"""How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls have no limit."""
 PIECE = 64 << 10
 
 
 class EngineTransport:
-    """Connections to one engine, those that are free kept for the next question. Used by several threads at a time."""
+    """Connections to one engine; free ones are kept for the next request. Used by several threads at a time."""
 
     def __init__(self, address: EngineAddress) -> None:
         self._address = address
@@ -38,7 +38,9 @@ class EngineTransport:
             self._idle.pop().close()
 
     def answer(self, path: str, *, seconds: float | None = None) -> tuple[int, bytes]:
-        """The status and body of a short answer to GET. Raises OSError, HTTPException, and ValueError for an endless one."""
+        """Return the status and body of a short answer to GET. Raises OSError, HTTPException, and ValueError for an endless
+        one.
+        """
         try:
             kept = self._idle.pop()
         except IndexError:  # none is free, perhaps since a moment ago
@@ -50,7 +52,7 @@ class EngineTransport:
         return self._answer(_EngineConnection(self._address), path, seconds)
 
     def start(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> EngineResponse:
-        """The response to a request that may take as long as it likes, on a connection of its own, which it closes."""
+        """Return the response to a request that may take as long as it likes, on a connection of its own, which it closes."""
         connection = _EngineConnection(self._address)
         try:
             return connection.respond(method, path, headers or {}, None)
@@ -73,7 +75,7 @@ class EngineTransport:
 
 
 class EngineResponse:
-    """An answer whose body is still to come. A context manager: leaving it closes the connection."""
+    """An answer whose body was not read yet. A context manager: leaving it closes the connection."""
 
     def __init__(self, connection: _EngineConnection, response: http.client.HTTPResponse, line: socket.socket) -> None:
         self._connection, self._response, self._line = connection, response, line
@@ -88,14 +90,16 @@ class EngineResponse:
         self.close()
 
     def some(self, size: int) -> bytes:
-        """What there is, at most `size` bytes; nothing only at the end. Raises IncompleteRead where the engine breaks off."""
+        """Return what has arrived, at most `size` bytes; empty only at the end. Raises IncompleteRead where the engine
+        breaks off.
+        """
         piece = self._response.read1(size)
         if not piece and self._response.length:
             raise http.client.IncompleteRead(b"", self._response.length)
         return piece
 
     def body(self, most: int) -> bytes:
-        """All of it. Raises ValueError for one that goes on and on."""
+        """Return all of it. Raises ValueError for one that goes on and on."""
         body = bytearray()
         while piece := self.some(PIECE):
             body += piece
@@ -105,7 +109,7 @@ class EngineResponse:
         return bytes(body)
 
     def shutdown(self) -> None:
-        """Wake up whoever waits for bytes in another thread, which closing a socket does not."""
+        """Wake up a thread that waits for bytes, which closing a socket does not."""
         with suppress(OSError):
             socket.socket.shutdown(self._line, socket.SHUT_RDWR)  # not TLS's, which would take the state from under the reader
 
@@ -124,7 +128,7 @@ class _EngineConnection(http.client.HTTPConnection):
         self._proxy_headers: dict[str, str] = {}
 
     def respond(self, method: str, path: str, headers: Mapping[str, str], seconds: float | None) -> EngineResponse:
-        """Ask, and wait for the first line of the answer and then for each piece for `seconds` at most."""
+        """Send a request; wait at most `seconds` for the first line of the answer, and then for each piece."""
         if self.sock is None:
             self.connect()
         line: socket.socket = self.sock
@@ -135,7 +139,7 @@ class _EngineConnection(http.client.HTTPConnection):
         return EngineResponse(self, self.getresponse(), line)
 
     def connect(self) -> None:
-        """See HTTPConnection: to the socket, the host, or the proxy before it."""
+        """Connect to the socket, the host, or the proxy before it."""
         address = self._address
         if address.socket is not None:
             self.sock = socket.socket(socket.AF_UNIX)

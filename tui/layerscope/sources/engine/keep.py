@@ -1,4 +1,4 @@
-"""`--keep DIR`: the archive as a file of the user's, written while it is indexed, under its name once it is whole."""
+"""`--keep DIR`: writes the archive to a file while it is indexed, and names it once it is complete."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from layerscope.text import escape
 
 
 class Keeper:
-    """Writes an archive to DIR/NAME.tar. A context manager: what was not finished is removed.
+    """Writes an archive to DIR/NAME.tar. As a context manager, it removes an unfinished file.
 
-    Raises WouldOverwrite where the file exists, before anything is written, and CannotWrite.
+    Raises WouldOverwrite before anything is written if the file exists, and CannotWrite.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
         self.path = directory / file_name(name)
         if os.path.lexists(self.path):
-            raise WouldOverwrite(f"{escape(str(self.path))} exists already; move it away, or open it: it is an archive, too")
+            raise WouldOverwrite(f"{escape(str(self.path))} already exists; move it away, or open it instead: it is an archive")
         try:
             number, unfinished = tempfile.mkstemp(prefix=f".{self.path.name[:100]}.", suffix=".part", dir=directory)
         except OSError as error:
@@ -39,7 +39,6 @@ class Keeper:
             self._unfinished.unlink()
 
     def write(self, piece: bytes) -> None:
-        """Add to the archive."""
         rest = memoryview(piece)
         try:
             while rest:
@@ -48,12 +47,14 @@ class Keeper:
             raise self._cannot(error) from error
 
     def finish(self) -> None:
-        """The archive is whole: give it its name. A file of that name that appeared meanwhile stays."""
+        """Give the complete archive its name. A file of that name that was created meanwhile is not replaced."""
         try:
             os.fchmod(self._file.fileno(), 0o666 & ~_umask())
             os.link(self._unfinished, self.path)
         except FileExistsError as error:
-            raise WouldOverwrite(f"{escape(str(self.path))} appeared meanwhile; it is left as it is") from error
+            raise WouldOverwrite(
+                f"{escape(str(self.path))} was created meanwhile by another program; it was not overwritten"
+            ) from error
         except OSError as error:
             raise self._cannot(error) from error
 
@@ -62,12 +63,12 @@ class Keeper:
 
 
 def file_name(name: str) -> str:
-    """The file of an image: `demo_node_1.tar` for `demo/node:1`."""
+    """Return the file name for an image: `demo_node_1.tar` for `demo/node:1`."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name) + ".tar"
 
 
 def _umask() -> int:
-    """The user's mask; it can only be read by being set."""
+    """Return the user's umask; it can be read only by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Chooses how to read an engine's image, the cheapest first: storage in place, the cache, an export."""
+"""Chooses how to read an engine's image, fastest first: storage in place, the cache, an export."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from layerscope.sources.storage.unreadable import StorageUnreadable
 
 
 def open_found(found: EngineImage, asked: OpenRequest) -> Image:
-    """Open an image by the cheapest route that does what was asked for.
+    """Open an image in the fastest way that gives everything that was asked for.
 
-    An archive to keep has to be exported even if it could be read in place.
+    An archive for `--keep` has to be exported even if the image could be read in place.
     """
     if asked.engine_options.keep is not None:
         return exported(found, asked)
@@ -29,7 +29,7 @@ def open_found(found: EngineImage, asked: OpenRequest) -> Image:
 
 
 def _kept(found: EngineImage, asked: OpenRequest) -> Image:
-    """The image where the engine keeps it. Raises StorageUnreadable."""
+    """Open the image in the engine's storage. Raises StorageUnreadable."""
     engine = found.engine
     if engine.endpoint.socket is None or not may_read_storage():
         raise StorageUnreadable(f"what {engine.endpoint} keeps is not read")

@@ -1,4 +1,4 @@
-"""All images of an engine, from its metadata alone: one short question, and one or two for each image."""
+"""The list of all images of an engine, from metadata: one short request, and one or two for each image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from layerscope.sources.engine.failures import EngineFailed
 from layerscope.text import escape
 
 AT_ONCE = 8
-"""Questions asked side by side: an engine of several cores answers as many at once."""
+"""Parallel requests: an engine with several cores answers that many at once."""
 UNNAMED = "<none>"
 
 Ask = Callable[[str], Any]
@@ -25,7 +25,7 @@ Ask = Callable[[str], Any]
 
 @dataclass(frozen=True, slots=True)
 class ListedStep:
-    """A step of the build as an engine's history has it; it does not say which steps made no layer."""
+    """A step of the build in an engine's history, which does not say which steps made no layer."""
 
     created_by: str
     size: int
@@ -33,9 +33,9 @@ class ListedStep:
 
 @dataclass(frozen=True, slots=True)
 class ListedImage:
-    """What an engine says of an image it has; sizes in bytes. `diff_ids` and `steps` are base first, texts untrusted.
+    """An image in an engine's list; sizes in bytes. `diff_ids` and `steps` are base first, texts untrusted.
 
-    `sizes` are those of the layers where they are known; else they have to be guessed from `steps`, which are empty then.
+    `sizes` are those of the layers where they are known, and `steps` are empty then; otherwise sizes are guessed from `steps`.
     """
 
     id: str
@@ -50,7 +50,7 @@ class ListedImage:
 
     @property
     def chain(self) -> list[Digest]:
-        """The chain id of each layer."""
+        """Return the chain id of each layer."""
         return chain_ids(self.diff_ids)
 
 
@@ -71,7 +71,7 @@ class _RootFsRow(msgspec.Struct, rename="pascal"):
 
 
 class _InspectRow(msgspec.Struct, rename="pascal"):
-    """An image by itself (ImageInspect)."""
+    """The description of one image (ImageInspect)."""
 
     id: str
     created: str | None = None
@@ -83,14 +83,14 @@ class _InspectRow(msgspec.Struct, rename="pascal"):
 
 
 class _HistoryRow(msgspec.Struct, rename="pascal"):
-    """A step of its build, the last one first (ImageHistory)."""
+    """A step of its build, last step first (ImageHistory)."""
 
     created_by: str = ""
     size: int = 0
 
 
 def list_images(ask: Ask, known_sizes: KnownSizes, progress: Progress = ignore) -> list[ListedImage]:
-    """All images but those that only are steps on the way to others; one that is removed meanwhile is left out.
+    """List all images except intermediate build steps; an image that is removed meanwhile is left out.
 
     Raises EngineFailed.
     """
@@ -100,11 +100,11 @@ def list_images(ask: Ask, known_sizes: KnownSizes, progress: Progress = ignore) 
         sized = [_sized(image, known) for image in images]
         return [image for image in _with_steps(ask, sized, progress) if image is not None]
     except (msgspec.ValidationError, BadDocument) as error:
-        raise EngineFailed(f"the engine answers what no image can be: {escape(str(error))}") from error
+        raise EngineFailed(f"the engine's list of images is invalid: {escape(str(error))}") from error
 
 
 def ask_all(ask: Ask, paths: Iterable[str]) -> Iterator[Any]:
-    """The answers, in the order of the questions."""
+    """Send all requests in parallel and return the answers in the same order."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -121,7 +121,7 @@ def _asked(ask: Ask, progress: Progress) -> Iterator[ListedImage]:
 
 
 def _listed(row: _ImageRow, about: _InspectRow) -> ListedImage:
-    """The names are those of the list, which has them all."""
+    """Combine the two answers about an image. The names are those of the list, which has all of them."""
     return ListedImage(
         id=about.id,
         names=_named(row.repo_tags),
@@ -139,7 +139,7 @@ def _sized(image: ListedImage, known: Mapping[Digest, int]) -> ListedImage:
 
 
 def _with_steps(ask: Ask, images: list[ListedImage], progress: Progress) -> Iterator[ListedImage | None]:
-    """The images, those whose layers' sizes are not known with their history; None for one that is not there any more."""
+    """Add the history to images whose layer sizes are unknown; None for one that was removed meanwhile."""
     unknown = [image for image in images if len(image.sizes) < len(image.diff_ids)]
     histories = ask_all(ask, [f"/images/{image.id}/history" for image in unknown])
     steps: dict[str, tuple[ListedStep, ...] | None] = {image.id: () for image in images}
@@ -156,5 +156,5 @@ def _steps(history: list[_HistoryRow]) -> tuple[ListedStep, ...]:
 
 
 def _named(names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Without `<none>:<none>`, which stands for no name, and `NAME@<none>`."""
+    """Leave out `<none>:<none>`, which stands for no name, and `NAME@<none>`."""
     return tuple(name for name in names or () if UNNAMED not in name)

@@ -1,4 +1,4 @@
-"""The tar around an image, member by member, while it arrives."""
+"""A tar that is read member by member while it arrives."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ LONGEST_ERROR = 4096
 
 
 class ByteStream(Protocol):
-    """What a tar arrives by."""
+    """A stream that can be read and skipped, forward only."""
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer only at the end."""
+        """Return the next `size` bytes; fewer only at the end."""
 
     def skip(self, size: int) -> int:
-        """Let `size` bytes pass; the number of those that came."""
+        """Skip `size` bytes and return how many there were."""
 
 
 class ArrivingMember:
-    """A regular file in the tar: where its content starts there, and how long it is; `read` gives it once, from the front."""
+    """A regular file in the tar: the offset of its content, and its size; `read` returns the content once, from the front."""
 
     def __init__(self, stream: ByteStream, offset: int, size: int) -> None:
         self.offset, self.size = offset, size
@@ -36,13 +36,13 @@ class ArrivingMember:
         self._head = b""
 
     def head(self, size: int) -> bytes:
-        """The first bytes, which `read` will give again."""
+        """Return the first bytes, which `read` will return again."""
         if len(self._head) < size:
             self._head += self._take(size - len(self._head))
         return self._head[:size]
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer only at the member's end, or where the tar ends."""
+        """Return the next `size` bytes; fewer only at the member's end, or where the tar ends."""
         if not self._head:
             return self._take(size)
         piece, self._head = self._head[:size], self._head[size:]
@@ -55,7 +55,7 @@ class ArrivingMember:
 
 
 class ArrivingTar:
-    """Goes through a tar once. `table` is that of the tar's own entries, after `members` has come to the end."""
+    """Reads a tar once, front to back. `table` describes the tar's own entries once `members` has ended."""
 
     def __init__(self, stream: ByteStream, place: str) -> None:
         self._stream, self._place = stream, place
@@ -63,9 +63,9 @@ class ArrivingTar:
         self._received = 0
 
     def members(self) -> Iterator[ArrivingMember]:
-        """Every regular file, to be read before the next is asked for; what is not read is passed over.
+        """Yield every regular file; read it before asking for the next one, because the rest of it is skipped then.
 
-        Raises EngineFailed for an error that the engine put in place of a member, and where the tar ends early or is none.
+        Raises EngineFailed for an error that the engine put in place of a member, and where the tar ends early or is no tar.
         """
         window = b""
         while not self._walk.is_done:
@@ -81,11 +81,10 @@ class ArrivingTar:
                 self._pass_to(following)
 
     def table(self) -> LayerTable:
-        """The tar's entries."""
         return self._walk.table(unpacked_bytes=self._received)
 
     def _advance(self, window: bytes) -> int:
-        """Take the header in `window`; the offset of the next one, or 0 when this one is longer than the window."""
+        """Decode the header in `window` and return the offset of the next one, or 0 when this one is longer than the window."""
         start = self._received - len(window)
         try:
             taken = self._walk.advance(window, 0, 1, len(window), start)
@@ -111,7 +110,7 @@ class ArrivingTar:
             raise self._broken(f"it ends after {self._received} bytes, inside a member")
 
     def _own_error(self, window: bytes) -> EngineFailed | None:
-        """Docker writes an error that comes after its first byte into the middle of the tar, as JSON."""
+        """Return Docker's error: one that comes after the first byte is written into the middle of the tar, as JSON."""
         if not window.startswith(b'{"error'):
             return None
         raw = window + self._stream.read(LONGEST_ERROR)
@@ -122,4 +121,4 @@ class ArrivingTar:
         return EngineFailed(f"{self._place} failed while it saved the image: {escape(text[:500].strip())}")
 
     def _broken(self, reason: str) -> EngineFailed:
-        return EngineFailed(f"{self._place} sent a broken archive ({reason}); see whether it still runs, and try again")
+        return EngineFailed(f"{self._place} sent a broken archive ({reason}); check that it still runs, and try again")

@@ -1,4 +1,4 @@
-"""Opening an image of an engine: find the engine, then the cheapest reader of its layers."""
+"""Opening an image of an engine: finds the engine, then the fastest reader of its layers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from layerscope.cache.cache import Cache
 from layerscope.cache.cached_reader import CachedReader
-from layerscope.cache.key import IdKind
+from layerscope.cache.directory import IdKind
 from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
@@ -16,9 +16,8 @@ from layerscope.sources.engine.export import OpenRequest
 from layerscope.sources.engine.find_engine import NotInEngine, found_image
 from layerscope.sources.engine.layer_readers import open_found
 from layerscope.sources.engine.options import EngineOptions
-from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.image import Image, StoredLayer
-from layerscope.sources.location import EngineName
+from layerscope.sources.location import EngineKind, EngineName
 from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.in_place import search_kept
 
@@ -26,10 +25,10 @@ from layerscope.sources.storage.in_place import search_kept
 def open_engine_image(
     wanted: EngineName, *, reference: str, platform: Platform | None, engine_options: EngineOptions, progress: Progress
 ) -> Image:
-    """Open an image of an engine, or a container. Layers that have to be exported are read by then; `progress` shows that.
+    """Open an image or a container of an engine. Layers that have to be exported are read here, with `progress`.
 
-    What no engine can be asked for may still be in the storage of one that does not run; Podman needs no service.
-    Raises NotFound, AmbiguousImage, EngineFailed, and what opening the engine's archive raises.
+    If no engine answers, the image may still be in the storage of one that does not run; Podman needs no service. Raises
+    NotFound, AmbiguousImage, EngineFailed, and whatever opening the engine's archive raises.
     """
     image = _open(wanted, OpenRequest(reference, platform, engine_options, progress))
     cache = engine_options.cache

@@ -1,4 +1,4 @@
-"""What a user may ask of the reading of an image of an engine or a registry besides its name."""
+"""Options for reading an image of an engine or a registry."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """`pull`: the engine pulls what it does not have. `keep`: a directory to keep the archive in. `needs_bytes`: contents of
-    files will be read, so that an archive had better be stored at once instead of asked for twice. `needs_tars`: so will the
-    layers as they are stored. `cache` knows images that were exported before, and learns others.
+    """`pull`: the engine pulls an image that it does not have. `keep`: a directory for the exported archive. `needs_bytes`:
+    contents of files will be read, so an export is stored at once instead of being requested twice. `needs_tars`: so will
+    the layers as they are stored. `cache` holds images that were exported before, and receives new ones.
 
     `insecure` are hosts of registries that may answer without TLS, or with any certificate; `bytes_per_second` limits what is
     fetched from registries (0: no limit). With `no_registry`, only a reference that names a registry is looked up in one.
@@ -34,7 +34,7 @@ class EngineOptions:
 
     @property
     def needs_archive(self) -> bool:
-        """True when an export had better be stored."""
+        """Tell whether an export should be stored."""
         return self.needs_bytes or self.needs_tars
 
 

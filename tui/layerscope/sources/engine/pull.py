@@ -1,4 +1,4 @@
-"""`--pull`: the engine pulls, and says how far it is."""
+"""`--pull`: the engine pulls the image and reports progress."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LONGEST_LINE = 1 << 20
 
 
 class _PullProgress:
-    """What is known of the layers that are being pulled: the bytes that came and that will, by layer."""
+    """The layers being pulled: bytes received and expected, by layer."""
 
     def __init__(self) -> None:
         self._bytes: dict[str, tuple[int, int]] = {}
         self._done: set[str] = set()
 
     def take(self, message: dict[str, Any]) -> None:
-        """One of the engine's messages (Engine API, ImageCreate); podman's lack sizes."""
+        """Process one of the engine's messages (Engine API, ImageCreate); podman's lack sizes."""
         layer, status = str(message.get("id") or ""), str(message.get("status") or "")
         detail = message.get("progressDetail") or {}
         if not layer or status.startswith("Pulling from"):
@@ -38,14 +38,13 @@ class _PullProgress:
             self._bytes[layer] = (known[1], known[1])
 
     def tell(self, progress: Progress, stage: str) -> None:
-        """Pass it on."""
         done, total = (sum(column) for column in zip((0, 0), *self._bytes.values(), strict=True))
         layers = f" ({len(self._done)} of {len(self._bytes)} layers)" if self._bytes else ""
         progress(stage + layers, done, total)
 
 
 def pull_image(engine: Engine, name: str, platform: Platform | None, progress: Progress) -> None:
-    """Have the engine pull an image. Raises EngineFailed with the engine's words when it cannot."""
+    """Have the engine pull an image. Raises EngineFailed with the engine's words if it cannot."""
     try:
         _pull(engine, name, platform, progress)
     except EngineFailed as error:
@@ -66,7 +65,7 @@ def _pull(engine: Engine, name: str, platform: Platform | None, progress: Progre
 
 
 def _messages(stream: Receiving) -> Iterator[dict[str, Any]]:
-    """The objects that come one a line."""
+    """Decode the messages, one JSON object per line."""
     line = b""
     while piece := stream.some():
         *lines, line = (line + piece).split(b"\n")

@@ -1,7 +1,7 @@
-"""Receiving a save: a thread takes the engine's bytes from the connection while another indexes them.
+"""Receiving a saved image: one thread reads the engine's bytes from the connection while another indexes them.
 
-The thread is also what lets the user leave: whoever waits for the engine looks up ten times a second. Docker before version
-25 writes the whole image to its own disk before it sends the first byte (16 s for 1 GB).
+The thread also makes waiting interruptible: the waiting side wakes up ten times a second. Docker before version 25 writes the
+whole image to its own disk before it sends the first byte (16 s for 1 GB).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ PIECE = 256 << 10
 AHEAD = 16
 """Pieces received before they are indexed: 4 MiB."""
 LOOK_UP = 0.1
-"""Seconds between two reports of progress, and between two looks at whether anybody still waits."""
+"""Seconds between two progress reports, which may also cancel."""
 SILENCE = 20.0
-"""Seconds without a byte after which an engine is asked whether it still is there; one that writes to its disk answers."""
+"""Seconds without a byte after which the engine is asked whether it still answers; one that is writing to its disk does."""
 
 Request = Callable[[], EngineResponse]
-"""Starts a save and gives the response to it, as `Engine.save` does."""
+"""Starts a save and returns its response, like `Engine.save`."""
 OnPiece = Callable[[bytes], None]
 
 
@@ -40,8 +40,8 @@ Ping = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is asked of which engine: `name` is what sentences call it; `stage` and `waiting` say what is going on once it
-    answers, and before.
+    """A request to an engine: `name` is what sentences call it; `stage` and `waiting` are the progress texts after and
+    before it answers.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Call:
 
 
 class Receiving:
-    """The bytes of one save, as they come. A context manager: leaving it tears the connection down, and the save with it.
+    """The bytes of one saved image as they come. As a context manager, it closes the connection, which stops the save.
 
-    `expected` is how many bytes may come (0: unknown). `on_piece` is given
-    every byte, in the thread that reads. Raises EngineFailed when the engine refuses, fails, dies or hangs.
+    `expected` is how many bytes may come (0: unknown). `on_piece` is called with every piece, in the thread that reads. Raises
+    EngineFailed when the engine refuses, fails, dies or hangs.
     """
 
     def __init__(self, call: Call, *, expected: int, progress: Progress, on_piece: OnPiece = ignore) -> None:
@@ -75,7 +75,7 @@ class Receiving:
         self._line.hang_up()
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer only at the end of the save."""
+        """Return the next `size` bytes; fewer only at the end."""
         if len(self._held) >= size:
             return self._cut(size)
         parts: list[bytes] = []
@@ -85,11 +85,11 @@ class Receiving:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def some(self) -> bytes:
-        """What came next, however much that is; nothing only at the end."""
+        """Return whatever came next; empty only at the end."""
         return self._cut(PIECE) if self._held or self._next() else b""
 
     def skip(self, size: int) -> int:
-        """Let `size` bytes pass; the number of those that came."""
+        """Skip `size` bytes and return how many there were."""
         skipped = 0
         while skipped < size and (self._held or self._next()):
             length = min(size - skipped, len(self._held))
@@ -98,7 +98,7 @@ class Receiving:
         return skipped
 
     def finish(self) -> None:
-        """Take what is left, so that a save that breaks off is noticed. Raises EngineFailed."""
+        """Read the rest, so that a save that breaks off is noticed. Raises EngineFailed."""
         while self._next():
             pass
 
@@ -108,7 +108,7 @@ class Receiving:
         return piece
 
     def _next(self) -> bool:
-        """Wait for the next piece; False at the end, however often it is asked for."""
+        """Wait for the next piece; return False at the end, however often it is called."""
         if self._is_ended:
             return False
         piece = self._wait()
@@ -145,11 +145,11 @@ class Receiving:
             return error
         reason = escape(" ".join(str(error).split())[:200]) or type(error).__name__
         when = f"after {self._done} bytes" if self._done else "before the first byte"
-        return EngineFailed(f"{self._name} broke off {when} of the image ({reason}); see whether it still runs, and try again")
+        return EngineFailed(f"{self._name} broke off {when} of the image ({reason}); check that it still runs, and try again")
 
 
 class _ConnectionThread:
-    """The thread on the connection. `pieces` gets bytes, the empty one last, or the exception that ended them."""
+    """The thread that reads from the connection. `pieces` receives bytes, an empty piece at the end, or the exception."""
 
     def __init__(self, call: Call) -> None:
         self.pieces: Queue[bytes | Exception] = Queue(AHEAD)
@@ -162,17 +162,17 @@ class _ConnectionThread:
         self._thread.start()
 
     def look(self) -> None:
-        """See whether the engine still answers; if not, that ends the pieces."""
+        """Check that the engine still answers; if not, that ends the pieces."""
         Thread(target=self._ping, name="layerscope-ping", daemon=True).start()
 
     def _ping(self) -> None:
         try:
             self._call.ping()
-        except Exception as error:  # noqa: BLE001 - raised again by whoever reads
+        except Exception as error:  # noqa: BLE001 - raised again in the reading thread
             self._put(error)
 
     def hang_up(self) -> None:
-        """Tear the connection down, if it still stands. An engine that has not begun to answer notices when we exit."""
+        """Close the connection if it is open. An engine that has not begun to answer notices when this process exits."""
         self._is_over.set()
         response = self._response
         if response is not None:
@@ -185,11 +185,11 @@ class _ConnectionThread:
             with self._response:
                 self._pass_on(self._response)
             self._put(b"")
-        except Exception as error:  # noqa: BLE001 - raised again by whoever reads, as a sentence
+        except Exception as error:  # noqa: BLE001 - raised again in the reading thread, as a sentence
             self._put(error)
 
     def _pass_on(self, response: EngineResponse) -> None:
-        # What there is at once: whoever watches a pull does not want to wait for 256 KiB of it.
+        # Pass on what is there: progress of a pull should not wait for 256 KiB of messages.
         while not self._is_over.is_set() and (piece := response.some(PIECE)):
             self._put(piece)
 

@@ -1,4 +1,4 @@
-"""An archive that was indexed while it arrived: its documents, and every layer's table; nothing else of it was kept."""
+"""An archive that was indexed while it arrived: its documents and the table of every layer; nothing else was stored."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MAX_KEPT = 64 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReceivedMember:
-    """One member. `first` are the bytes that were kept: all of a document, the first of a layer; `layer` is None for what
-    cannot be one.
+    """One member. `first` are the bytes that were kept: all of a document, the first of a layer; `layer` is None for a
+    member that cannot be a layer.
     """
 
     size: int
@@ -33,34 +33,34 @@ class ReceivedMember:
 
     @property
     def diff_id(self) -> Digest | None:
-        """The sha256 of a layer's unpacked bytes; None where not all of them could be read."""
+        """Return the sha256 of a layer's unpacked bytes; None if not all of them could be read."""
         hashes = self.layer.hashes if self.layer else None
         return Digest.parse(hashes.unpacked) if hashes and hashes.unpacked else None
 
 
 class Received(Archive):
-    """What arrived, as Files; only documents have their bytes. Parts go by the offset of their content."""
+    """A received archive as `Files`; only documents have their bytes. Members are keyed by the offset of their content."""
 
     def __init__(self, place: str, table: LayerTable, parts: dict[int, ReceivedMember]) -> None:
         super().__init__(place, Blob(None, 0, 0), table)
         self._parts = parts
 
     def blob(self, name: str) -> Blob:
-        """See Files. A layer has its size and its first bytes, which tell its compression."""
+        """Return a document's bytes; a layer has only its size and its first bytes, which tell its compression."""
         part = self.part(name)
         return blob_of(part.first, part.size)
 
     def part(self, name: str) -> ReceivedMember:
-        """The member behind `name`. Raises NotFound."""
+        """Return the member behind `name`. Raises NotFound."""
         return self._parts[self.offset(name)]
 
     def offset(self, name: str) -> int:
-        """Where the content of the member behind `name` starts in the archive. Raises NotFound."""
+        """Return the offset in the archive of the content behind `name`. Raises NotFound."""
         return int(self._table.entries.content_offset[self._row(name)])
 
 
 def blob_of(first: bytes, size: int) -> Blob:
-    """Stored bytes of which only the first are there."""
+    """Return a blob of which only the first bytes are available."""
     if not first:
         return Blob(None, 0, 0)
     kept = mmap.mmap(-1, len(first))
@@ -69,9 +69,9 @@ def blob_of(first: bytes, size: int) -> Blob:
 
 
 def receive(stream: ByteStream, place: str) -> Received:
-    """Index an archive to its end. Raises EngineFailed as `ArrivingTar` does.
+    """Index an archive to its end. Raises EngineFailed like `ArrivingTar`.
 
-    Which member is what stands in `manifest.json`, which comes last: whatever may be a layer is read as one.
+    `manifest.json`, which says what each member is, comes last: so every member that may be a layer is read as one.
     """
     tar = ArrivingTar(stream, place)
     room = MAX_KEPT
@@ -91,7 +91,7 @@ def _part(member: ArrivingMember, room: int) -> ReceivedMember:
 
 
 def _may_be_layer(head: bytes) -> bool:
-    """Anything but text: what is no layer after all costs its reading, what is missed would be lost."""
+    """Tell whether a member is anything but text: reading one too many costs time, missing one would lose it."""
     if is_tar(head) or compression_of(head) is not Compression.NONE:
         return True
     return len(head) >= HEAD and head.lstrip()[:1] not in (b"{", b"[")

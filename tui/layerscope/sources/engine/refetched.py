@@ -1,7 +1,7 @@
-"""The content of files of an image that was indexed as it passed by, now or once before: it is fetched when first asked for.
+"""Contents of files of an image that was only indexed as it arrived: fetched when first asked for.
 
-Slow the first time: the engine exports the whole image once more, and that copy goes to an unnamed temporary file. From then
-on every file of every layer is read from there.
+Slow the first time: the engine exports the whole image once more, and that copy goes to an unnamed temporary file. From then on
+every file of every layer is read from there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from layerscope.text import escape
 
 
 class RefetchedImage:
-    """The stored image, by `fetch` when it is first needed; whoever comes meanwhile waits."""
+    """The stored image, fetched when it is first needed; other threads wait meanwhile."""
 
     def __init__(self, fetch: Callable[[], Image], progress: Progress) -> None:
         self._fetch, self._progress = fetch, progress
@@ -32,7 +32,9 @@ class RefetchedImage:
         self._lock = Lock()
 
     def content(self, number: int, diff_id: Digest | None, read: ReadLayer) -> LayerContent:
-        """The files of a layer that was read. Raises NotFound if the layer of that diff_id is gone, and what `fetch` raises."""
+        """Return the files of a layer that was read. Raises NotFound if the layer of that diff_id is gone, and what `fetch`
+        raises.
+        """
         with self._lock:
             if self._image is None:
                 try:
@@ -49,7 +51,7 @@ class RefetchedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportedReader(KeptUnpacked):
-    """Reads a layer that was indexed when it passed by in an exported archive."""
+    """Reads a layer that was indexed while an exported archive arrived."""
 
     passed: ReadLayer
     number: int
@@ -58,46 +60,40 @@ class ExportedReader(KeptUnpacked):
     image: RefetchedImage
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002
-        """See LayerReader; there is nothing left to do."""
+        """Return the table, which is complete already."""
         on_bytes(self.stored_bytes)
         return numbered(self.passed, layer)
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """See LayerReader."""
         return RefetchedContent(self, read)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RefetchedContent:
-    """The contents of such a layer. Raises EngineFailed, NotFound and CannotWrite besides what LayerContent does."""
+    """The contents of such a layer. Raises EngineFailed, NotFound and CannotWrite besides what LayerContent raises."""
 
     reader: ExportedReader
     layer: ReadLayer
 
     @property
     def compression(self) -> Compression:
-        """See LayerContent."""
         return self.layer.compression
 
     @property
     def plain(self) -> Blob | None:
-        """See LayerContent: nothing can be read without a detour."""
+        """Return None: the bytes are not in a map."""
         return None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
-        """See LayerContent."""
         return self._stored().pieces(entry, offset, size)
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """See LayerContent."""
         return self._stored().many(wanted)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
-        """See LayerContent."""
         return self._stored().digest(entry, offset, size)
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """See LayerContent."""
         return [self.digest(*stretch) for stretch in stretches]
 
     def _stored(self) -> LayerContent:

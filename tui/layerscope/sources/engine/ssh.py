@@ -1,7 +1,6 @@
-"""An engine behind ssh: a socket of this process's own, each connection to which is an `ssh HOST docker system dial-stdio`.
+"""Engines behind ssh: a local socket, each connection to which runs `ssh HOST docker system dial-stdio`.
 
-docker-py has a way of its own, which needs paramiko even where the ssh command does the work, and whose sockets know no
-timeouts.
+docker-py's own ssh support needs paramiko even when the ssh command does the work, and its sockets have no timeouts.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine_names import EngineKind
+from layerscope.sources.location import EngineKind
 
 GOODBYE_SECONDS = 2
 
@@ -42,7 +41,7 @@ def ssh_bridge(endpoint: Endpoint) -> Iterator[Path]:
 
 
 def _command(endpoint: Endpoint) -> list[str]:
-    """The command line, as docker has it. Raises EngineFailed for an address that names no host."""
+    """Return the command line that docker would run. Raises EngineFailed for an address that names no host."""
     if endpoint.kind is EngineKind.PODMAN:
         raise EngineFailed(
             f"{endpoint} is behind ssh: forward its socket (ssh -L), or: ssh HOST podman save IMAGE | layerscope -"

@@ -1,1 +1,1 @@
-"""What images there are: in engines, archives and directories, from metadata alone."""
+"""Lists of the images in engines, archives and directories, from metadata alone."""

@@ -1,4 +1,4 @@
-"""What must be known of an image to say what it shares: its names and its layers' sizes, no byte of a layer."""
+"""An image's names and layer sizes: enough to say what it shares, without a byte of a layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from layerscope.text import escape
 
 @dataclass(frozen=True, slots=True)
 class LayerFacts:
-    """One layer. `key` says what its store keeps once: what is under a chain id in an engine, a blob in a layout.
+    """One layer. `key` identifies what the store keeps once: a chain id in an engine, a blob's digest in a layout.
 
     `size` is in bytes: of the content in an engine, as stored in an archive or layout.
     """
@@ -26,10 +26,10 @@ class LayerFacts:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """One image. `names` are its tags, `repo_digests` such as `alpine@sha256:…` of what was pulled by digest.
+    """One image. `names` are its tags, `repo_digests` such as `alpine@sha256:…` are set by pulls by digest.
 
-    `layers` are base first. `created` is RFC 3339 as the config has it, or empty. `place` is the archive or layout that
-    holds it, empty for an engine. `wasted_bytes` (content) is None where its layers were not read.
+    `layers` are base first. `created` is RFC 3339 as the config has it, or empty. `place` is the archive or layout that holds
+    it, empty for an engine. `wasted_bytes` (content) is None where its layers were not read.
     """
 
     id: Digest
@@ -43,11 +43,11 @@ class ImageFacts:
 
     @property
     def is_dangling(self) -> bool:
-        """Whether nothing names it, so that an engine's `prune` removes it."""
+        """Tell whether nothing names it, so that an engine's `prune` removes it."""
         return not (self.names or self.repo_digests or self.place)
 
     def titles(self, *, has_place: bool = True) -> tuple[str, ...]:
-        """What to call it, never empty: its tags, or else what it was pulled by, or else that it has none and its id.
+        """Return what to call it, never empty: its tags, or else the digests it was pulled by, or else `<none>` and its id.
 
         Escaped. The tag of a layout is only a word, so with `has_place` the layout's own name comes before it.
         """
@@ -62,15 +62,15 @@ class ImageFacts:
 
     @property
     def chain_id(self) -> Digest | None:
-        """What names all layers at once; None where there are none."""
+        """Return the chain id that identifies all layers together; None where there are none."""
         return self.layers[-1].chain_id if self.layers else None
 
     def wasting(self, wasted_bytes: int | None) -> ImageFacts:
-        """The same image once its layers were read."""
+        """Return the same image with the bytes wasted in it, once its layers were read."""
         return replace(self, wasted_bytes=wasted_bytes)
 
     def named(self, names: Iterable[str]) -> ImageFacts:
-        """The same image with further names."""
+        """Return the same image with further names."""
         return replace(self, names=tuple(dict.fromkeys([*self.names, *names])))
 
 

@@ -1,4 +1,4 @@
-"""An image that was found, and the way to open it; and what could not be read where others were found."""
+"""Images found by a search, with what could not be read beside them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Open = Callable[[Progress], "Image"]
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """What is known of an image, and how to open it. `reference` is what a user types to do the same."""
+    """An image's facts, and how to open it. `reference` is what a user types to open it."""
 
     facts: ImageFacts
     reference: str
@@ -29,7 +29,7 @@ class FoundImage:
 
 @dataclass(frozen=True, slots=True)
 class FoundImages:
-    """All that was found; `problems` are sentences about what could not be read."""
+    """All images found; `problems` are sentences about what could not be read."""
 
     found: list[FoundImage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -38,7 +38,7 @@ class FoundImages:
         return FoundImages([*self.found, *other.found], [*self.problems, *other.problems])
 
     def merged(self) -> FoundImages:
-        """Each image once: what is in several places under several names is one image with all of these names."""
+        """Merge duplicates: an image in several places under several names becomes one image with all of these names."""
         found: dict[tuple[Digest, tuple[LayerFacts, ...]], FoundImage] = {}
         for each in self.found:
             facts = each.facts

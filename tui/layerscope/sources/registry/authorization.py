@@ -1,7 +1,7 @@
-"""Answers to a registry's challenges: a password sent as it is (Basic), or a token that its token server gives for it (Bearer).
+"""Answers to a registry's challenges: a password (Basic), or a token from the registry's token server (Bearer).
 
-distribution `docs/spec/auth/token.md`, `oauth.md`. A credential goes to the registry it was found for, and to the token server
-which that registry names; both are checked by `guards`.
+distribution `docs/spec/auth/token.md`, `oauth.md`. A credential is sent only to the registry it was found for and to the token
+server that this registry names; `guards` checks both.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from layerscope.sources.registry.credentials import ANONYMOUS, Credential
 from layerscope.sources.registry.failures import HiddenSecrets, RegistryFailed
 
 USUAL_SECONDS = 60.0
-"""How long a token holds whose answer does not say."""
+"""Seconds that a token is valid if its answer does not say."""
 RENEW_EARLY = 0.8
-"""The part of its time after which a token is not used any more."""
+"""The part of its lifetime after which a token is no longer used."""
 CLIENT = "layerscope"
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What is sent to a token server: a GET with `headers`, or a POST of `form` where there is one."""
+    """A request to a token server: a GET with `headers`, or a POST of `form` if there is one."""
 
     url: str
     headers: dict[str, str] = field(default_factory=dict, repr=False)
@@ -50,11 +50,11 @@ class Authorization:
 
     @property
     def credential(self) -> Credential:
-        """Who we are; looked up when the registry first asks, for helpers take their time."""
+        """Return the user's credential, looked up when the registry first asks, because helpers are slow."""
         return self._credential or ANONYMOUS
 
     def header(self, scope: str) -> str:
-        """The value to send with the next request for this scope; empty where nothing was asked for yet, or it ran out."""
+        """Return the header for the next request of this scope; empty if none was needed yet, or if the token has expired."""
         with self._lock:
             value, until = self._headers.get(scope, ("", 0.0))
             if value and time.monotonic() >= until and scope in self._challenges:
@@ -62,7 +62,9 @@ class Authorization:
             return value
 
     def answer(self, header: str, scope: str, *, refused: str) -> str:
-        """The value that answers a `WWW-Authenticate`; empty where there is no answer, or this very one was refused."""
+        """Return the header that answers a `WWW-Authenticate`; empty if there is no answer, or if this one was refused
+        already.
+        """
         challenge = best_challenge(header)
         if challenge is None:
             return ""
@@ -98,7 +100,7 @@ class Authorization:
 
 
 def token_request(challenge: Challenge, scope: str, who: Credential) -> TokenRequest:
-    """How a token is asked for: an identity token is POSTed, a password goes along as Basic, and nobody asks as nobody."""
+    """Build a token request: an identity token is POSTed, a password sent as Basic, and nothing sent without a credential."""
     fields = {"service": challenge.service, "scope": scope}
     if who.identity_token:
         form = {"grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": who.identity_token} | fields

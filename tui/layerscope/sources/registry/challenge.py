@@ -1,4 +1,4 @@
-"""`WWW-Authenticate`: how a registry wants to be asked (RFC 9110 11.6.1; distribution `docs/spec/auth/token.md`)."""
+"""`WWW-Authenticate`: how a registry asks for credentials (RFC 9110 11.6.1; distribution `docs/spec/auth/token.md`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 LONGEST = 8192
-"""Characters of the header that are looked at."""
+"""Characters of the header that are parsed."""
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _ITEM = re.compile(
     rf'\s*,?\s*(?:(?P<name>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>{_WORD}))|(?P<scheme>{_WORD}))'
@@ -15,7 +15,7 @@ _ITEM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One way in: `scheme` in lower case (`basic`, `bearer`), and for Bearer where to get a token, and for what."""
+    """One accepted scheme, in lower case (`basic`, `bearer`); for Bearer also the token server and the scope."""
 
     scheme: str
     realm: str = ""
@@ -24,7 +24,7 @@ class Challenge:
 
 
 def parse_challenges(header: str) -> list[Challenge]:
-    """All challenges of a header, in its order. What cannot be understood ends the list."""
+    """Return all challenges of a header, in its order. The list ends at what cannot be parsed."""
     found: list[tuple[str, dict[str, str]]] = []
     position = 0
     text = header[:LONGEST]
@@ -40,6 +40,6 @@ def parse_challenges(header: str) -> list[Challenge]:
 
 
 def best_challenge(header: str) -> Challenge | None:
-    """The challenge to answer: a token is asked for before a password is sent."""
+    """Choose the challenge to answer: a token is preferred to sending a password."""
     known = {challenge.scheme: challenge for challenge in reversed(parse_challenges(header))}
     return known.get("bearer") or known.get("basic")

@@ -1,5 +1,5 @@
-"""The clouds' own credentials, each for its own hosts only: a credential helper or the cloud's command where it is on PATH, or
-its SDK where that is installed (extras `aws`, `gcp`, `azure`; imported late).
+"""Credentials of cloud registries, each only for its own hosts: from a credential helper or the cloud's command on PATH, or
+from its SDK if installed (extras `aws`, `gcp`, `azure`; imported late).
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ GOOGLE_USER = "oauth2accesstoken"
 
 @dataclass(frozen=True, slots=True)
 class EcrHost:
-    """A private registry of Amazon's: which account's, in which region."""
+    """A private Amazon registry: its account and region."""
 
     account: str
     region: str
 
 
 def ecr_host(host: str) -> EcrHost | None:
-    """What a host name of Amazon ECR says; None for any other host."""
+    """Parse a host name of Amazon ECR; None for any other host."""
     found = _ECR.fullmatch(host)
     return EcrHost(found["account"], found["region"] or found["new_region"]) if found else None
 
 
 def is_google(host: str) -> bool:
-    """Whether a host is Container Registry's or Artifact Registry's."""
+    """Tell whether a host belongs to Google's Container Registry or Artifact Registry."""
     return _GOOGLE.fullmatch(host) is not None
 
 
 def is_azure(host: str) -> bool:
-    """Whether a host is Azure Container Registry's."""
+    """Tell whether a host belongs to Azure Container Registry."""
     return _AZURE.fullmatch(host) is not None
 
 
 def cloud_findings(host: str) -> Iterator[CredentialFinding]:
-    """Every way that the cloud of this host has, the cheapest first; nothing for a host that is no cloud's."""
+    """Yield what each source of credentials of this host's cloud gives, fastest first; nothing for a host of no cloud."""
     if private := ecr_host(host):
         yield ask_helper("ecr-login", host, "docker-credential-ecr-login")
         yield _amazon_command(("ecr", "get-login-password", "--region", private.region))
@@ -76,12 +76,12 @@ def cloud_findings(host: str) -> Iterator[CredentialFinding]:
 
 
 def _from_output(place: str, user: str, answer: bytes | str) -> CredentialFinding:
-    """A program whose whole output is the secret."""
+    """Run a program whose whole output is the secret."""
     if isinstance(answer, str):
         return CredentialFinding(place, answer)
     secret = answer.decode("ascii", "replace").strip()
     if not secret or any(character.isspace() for character in secret):
-        return CredentialFinding(place, "answers with something that is no token")
+        return CredentialFinding(place, "answers with something that is not a token")
     return CredentialFinding(place, f"gave a token for user {user}", Credential(user, secret, origin=place))
 
 
@@ -104,7 +104,7 @@ def _sdk(extra: str, module: str, ask: Callable[[], Credential]) -> CredentialFi
 
 
 def _amazon_sdk(service: str, region: str) -> Credential:
-    """`GetAuthorizationToken`: base64 of `AWS:PASSWORD`, good for 12 hours. AWS_ENDPOINT_URL is boto3's own."""
+    """Call `GetAuthorizationToken`: base64 of `AWS:PASSWORD`, valid for 12 hours. boto3 itself reads AWS_ENDPOINT_URL."""
     client: Any = import_module("boto3").client(service, region_name=region)
     answer = client.get_authorization_token()["authorizationData"]
     token = (answer[0] if isinstance(answer, list) else answer)["authorizationToken"]
@@ -113,7 +113,7 @@ def _amazon_sdk(service: str, region: str) -> Credential:
 
 
 def _google_key() -> CredentialFinding:
-    """A service account's key file is sent as it is, by the user `_json_key` (Artifact Registry, "JSON key")."""
+    """Send a service account's key file as it is, as the user `_json_key` (Artifact Registry, "JSON key")."""
     place = "GOOGLE_APPLICATION_CREDENTIALS"
     path = os.environ.get(place)
     if not path:
@@ -135,7 +135,7 @@ def _google_sdk() -> Credential:
 
 
 def _azure_command(host: str) -> CredentialFinding:
-    """`az acr login --expose-token` does the exchange itself, and gives a refresh token."""
+    """Run `az acr login --expose-token`, which does the token exchange itself and prints a refresh token."""
     place = "az acr login --expose-token"
     name = host.partition(".")[0]
     answer = run_program("az", "acr", "login", "--name", name, "--expose-token", "--output", "tsv", "--query", "accessToken")
@@ -143,7 +143,7 @@ def _azure_command(host: str) -> CredentialFinding:
 
 
 def _azure_sdk(host: str) -> Credential:
-    """The Entra token is exchanged for ACR's refresh token (`POST /oauth2/exchange`), which is then a password."""
+    """Exchange the Entra token for ACR's refresh token (`POST /oauth2/exchange`), which then serves as a password."""
     import requests
 
     scope = "https://containerregistry.azure.net/.default"

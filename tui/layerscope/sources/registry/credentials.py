@@ -1,8 +1,8 @@
-"""Who the user is at a registry: what Docker's and containers' files say, with their helpers, then each cloud's own way.
+"""The user's credentials for a registry: from Docker's and containers' files and their helpers, then from clouds.
 
 Docker's file is read through docker.auth, which has traps: a helper that is missing or fails raises even where the image is
-public, keys of its answers differ in case, and paths in keys, as podman writes them, are cut off. So helpers are asked one
-at a time with a fallback, and path-scoped keys are looked up here.
+public, keys of its answers differ in case, and paths in keys, as podman writes them, are cut off. So helpers are asked one at a
+time with a fallback, and path-scoped keys are looked up here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from layerscope.oci.reference import DEFAULT_DOMAIN
 from layerscope.text import escape
 
 HUB_KEY = "https://index.docker.io/v1/"
-"""What Docker Hub's credentials are kept under."""
+"""The key under which Docker Hub's credentials are stored."""
 TOKEN_USER = "<token>"  # noqa: S105 - the name under which helpers give an identity token
 LONGEST_FILE = 4 << 20
 HELPER_SECONDS = 60
@@ -41,12 +41,12 @@ class Credential:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """All spellings that must never be shown."""
+        """Return all spellings of the secret that must never be shown."""
         return (self.secret, self.identity_token, self.basic)
 
     @property
     def basic(self) -> str:
-        """The value after `Basic ` (RFC 7617)."""
+        """Return the value after `Basic ` (RFC 7617)."""
         return base64.b64encode(f"{self.user}:{self.secret}".encode()).decode()
 
 
@@ -55,7 +55,9 @@ ANONYMOUS = Credential()
 
 @dataclass(frozen=True, slots=True)
 class CredentialFinding:
-    """What came of one place: the credential, if there was one, and a sentence for `registry check` (no secret in it)."""
+    """The result of looking in one place: the credential, if there was one, and a sentence for `registry check` without
+    secrets.
+    """
 
     place: str
     outcome: str
@@ -63,11 +65,11 @@ class CredentialFinding:
 
 
 CloudLookup = Callable[[str], Iterator[CredentialFinding]]
-"""The clouds' own ways for a host; nothing for hosts that are no cloud's."""
+"""Returns the findings of a host's cloud; nothing for other hosts."""
 
 
 def find_credential(host: str, repository: str, clouds: CloudLookup) -> tuple[Credential, list[CredentialFinding]]:
-    """The first credential for a repository, and every place that was looked at on the way to it."""
+    """Return the first credential for a repository, and the findings of every place searched until then."""
     findings = []
     for finding in _looked_up(host, repository, clouds):
         findings.append(finding)
@@ -83,7 +85,7 @@ def _looked_up(host: str, repository: str, clouds: CloudLookup) -> Iterator[Cred
 
 
 def credential_files() -> list[Path]:
-    """Docker's file, then containers' in their order (containers-auth.json(5)); those that are not there, too."""
+    """List Docker's file, then containers' files in their order (containers-auth.json(5)), including missing ones."""
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
     docker = Path(os.environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
     runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -96,7 +98,7 @@ def credential_files() -> list[Path]:
 
 
 def _in_file(path: Path, host: str, repository: str) -> Iterator[CredentialFinding]:
-    """What one file leads to: its helper for this host, then what it says itself, then its store for all hosts."""
+    """Yield what one file leads to: its helper for this host, its own entry, then its store for all hosts."""
     place = escape(str(path))
     try:
         with path.open("rb") as file:
@@ -126,14 +128,14 @@ def _table(value: Any) -> dict[str, Any]:
 
 
 def _keys(host: str, repository: str) -> list[str]:
-    """The keys that may hold a repository's credential, the longest first: `host/org/repo`, `host/org`, `host`."""
+    """Return the keys that may hold a repository's credential, longest first: `host/org/repo`, `host/org`, `host`."""
     parts = repository.split("/") if repository else []
     keys = ["/".join((host, *parts[:length])) for length in range(len(parts), 0, -1)]
     return [*keys, *((HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io") if host == DEFAULT_DOMAIN else (host,))]
 
 
 def _entry(table: dict[str, Any], key: str) -> Any:
-    """The value of a key, however the file spells it: with a scheme, and a path of `/v1` or `/v2` behind the host."""
+    """Return the value of a key in any spelling: with a scheme, and a path of `/v1` or `/v2` behind the host."""
     if key in table:
         return table[key]
     plain = {re.sub(r"/v[12]/?$", "", _SCHEME.sub("", each)).rstrip("/"): value for each, value in reversed(table.items())}
@@ -141,7 +143,7 @@ def _entry(table: dict[str, Any], key: str) -> Any:
 
 
 def _from_entry(entry: dict[str, Any], key: str, place: str) -> CredentialFinding:
-    """What stands in a file itself: `auth` (base64 of user and secret), the two apart, or an identity token."""
+    """Read a credential from a file's entry: `auth` (base64 of user and secret), the two apart, or an identity token."""
     origin = f"{place}, {escape(key)}"
     token = entry.get("identitytoken") or entry.get("registrytoken")
     if isinstance(token, str) and token:
@@ -166,9 +168,9 @@ def _credential(user: str, secret: str, origin: str) -> Credential:
 
 
 def ask_helper(helper: str, key: str, shown: str) -> CredentialFinding:
-    """What `docker-credential-HELPER get` answers (docker/docker-credential-helpers); one that fails ends no search."""
+    """Run `docker-credential-HELPER get` (docker/docker-credential-helpers); if it fails, the search continues."""
     if not _HELPER_NAME.fullmatch(helper):
-        return CredentialFinding(shown, "is no name of a program, and is not run")
+        return CredentialFinding(shown, "is not the name of a program and is not run")
     answer = run_program(f"docker-credential-{helper}", "get", given=key)
     if isinstance(answer, str):
         return CredentialFinding(shown, answer)
@@ -176,16 +178,16 @@ def ask_helper(helper: str, key: str, shown: str) -> CredentialFinding:
         found = {str(name).lower(): value for name, value in json.loads(answer).items()}
         user, secret = found["username"], found["secret"]
     except (ValueError, KeyError, AttributeError, RecursionError):
-        return CredentialFinding(shown, "answers with something that is no credential")
+        return CredentialFinding(shown, "answers with something that is not a credential")
     if not (isinstance(user, str) and isinstance(secret, str) and (user or secret)):
         return CredentialFinding(shown, f"has nothing for {escape(key)}")
     return CredentialFinding(shown, f"has user {escape(user)} for {escape(key)}", _credential(user, secret, shown))
 
 
 def run_program(*command: str, given: str = "") -> bytes | str:
-    """What a program of the user's writes to standard output; a sentence where it is not there or fails.
+    """Return what a program writes to standard output; a sentence if it is missing or fails.
 
-    What it says on standard error is not shown: helpers quote secrets there.
+    Its standard error is not shown, because helpers quote secrets there.
     """
     try:
         done = subprocess.run(  # noqa: S603 - the user's own configuration or cloud tool names it

@@ -1,4 +1,4 @@
-"""One address of a registry: its own, or a mirror's."""
+"""The address of a registry, or of a mirror of it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class RegistryEndpoint:
     """Where requests for a repository go: `schemes` are tried in order until one answers at `host`.
 
     `prefix` is the path before `/v2/`, if any, and `repository` the repository's name there, which differs behind a mirror.
-    `namespace` is sent as `ns=` to containerd's mirrors (containerd `docs/hosts.md`). With `is_insecure` http and any
-    certificate will do, as `--insecure`, `insecure` and `skip_verify` ask for. `authorities` and `client_certificates`
-    (certificate, key) are PEM files.
+    `namespace` is sent as `ns=` to containerd's mirrors (containerd `docs/hosts.md`). `is_insecure` allows http and any
+    certificate, as `--insecure`, `insecure` and `skip_verify` do. `authorities` and `client_certificates` (certificate, key)
+    are PEM files.
     """
 
     host: str
@@ -32,14 +32,14 @@ class RegistryEndpoint:
 
 
 def bare_host(host: str) -> str:
-    """A host without its port, and an IPv6 address without its brackets."""
+    """Return a host without its port, and an IPv6 address without its brackets."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] if host.count(":") == 1 else host
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, perhaps with a port, is this machine: plain HTTP is allowed there without asking, as with Docker."""
+    """Tell whether a host, perhaps with a port, is this machine: plain HTTP is allowed there, as with Docker."""
     name = bare_host(host)
     if name == "localhost":
         return True

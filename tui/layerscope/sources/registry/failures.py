@@ -1,4 +1,4 @@
-"""What registries and the way to them fail with -> sentences with the way out. No sentence holds a secret."""
+"""Error sentences for registries that fail or cannot be reached, each with what to do. They contain no secrets."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ LONGEST_REASON = 300
 
 
 class RegistryFailed(LayerscopeError):
-    """A registry cannot be asked, or it failed half-way; the message names it and says what else to do."""
+    """A registry cannot be reached, or failed halfway; the message names it and says what else to do."""
 
 
 class AccessDenied(RegistryFailed):
-    """The registry wants credentials, or others; the message says which were sent and how to log in."""
+    """The registry requires credentials, or other ones; the message says which were sent and how to log in."""
 
 
 class NoSuchImage(RegistryFailed):
-    """The registry has no such repository, tag or blob, or shows it to nobody without credentials."""
+    """The registry has no such repository, tag or blob, or hides it from users without credentials."""
 
 
 class RequestRefused(RegistryFailed):
@@ -29,17 +29,17 @@ class RequestRefused(RegistryFailed):
 
 
 class HiddenSecrets:
-    """Hides secrets in texts that are shown: error messages of libraries quote URLs and headers."""
+    """Masks secrets in texts that are shown: error messages of libraries quote URLs and headers."""
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
 
     def add(self, *secrets: str) -> None:
-        """Never show these again. Short ones are left out: they would hide ordinary words."""
+        """Mask these from now on. Short ones are left out: they would mask ordinary words."""
         self._secrets |= {secret for secret in secrets if len(secret) >= 6}
 
     def hide(self, text: str) -> str:
-        """`text`, escaped, on one line and bounded, with stars where a secret stood."""
+        """Return `text` escaped, on one line and bounded, with stars in place of secrets."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return escape(" ".join(text.split())[:LONGEST_REASON])

@@ -1,7 +1,7 @@
-"""What a registry may not make this machine do: its realms, redirects and `Link` pages are a stranger's words.
+"""Checks of addresses that a registry sends requests to: token servers, redirects and `Link` pages are untrusted input.
 
-They lead to https only, unless the registry itself may be insecure. They never lead to a link-local address (where clouds keep
-their metadata), and to a private or loopback one only where the registry itself is at one.
+Only https is allowed, unless the registry itself may be insecure. Link-local addresses, where clouds keep their metadata, are
+never allowed, and private or loopback ones only if the registry itself has such an address.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(slots=True)
 class Guard:
-    """Judges the addresses that one endpoint sends us to."""
+    """Checks the addresses to which one endpoint sends requests."""
 
     endpoint: RegistryEndpoint
     is_plain_http: bool = False
@@ -28,7 +28,7 @@ class Guard:
     _own: frozenset[Address] | None = field(default=None, init=False)
 
     def check(self, url: str, what: str) -> None:
-        """Raises RegistryFailed where `url`, which is the registry's `what` ("token server"), may not be asked."""
+        """Raise RegistryFailed if no request may go to `url`, which is the registry's `what` ("token server")."""
         parts = urlsplit(url)
         where = f"{escape(str(self.endpoint))} names {escape(parts.netloc[:200]) or 'no host'} as its {what}"
         if parts.scheme not in ("https", "http") or not parts.hostname:
@@ -51,19 +51,19 @@ class Guard:
                 )
 
     def _is_private(self) -> bool:
-        """Whether the registry itself is at a private or loopback address."""
+        """Tell whether the registry itself is at a private or loopback address."""
         if self._own is None:
             self._own = addresses(bare_host(self.endpoint.host))
         return any(not address.is_global for address in self._own)
 
 
 def is_same_host(parts: SplitResult, host: str) -> bool:
-    """Whether a URL leads to exactly this host and port."""
+    """Tell whether a URL has exactly this host and port."""
     return parts.netloc.lower() == host.lower()
 
 
 def addresses(host: str) -> frozenset[Address]:
-    """All addresses of a host; none where it is not known here, as behind a proxy."""
+    """Return all addresses of a host; none if it cannot be resolved here, as behind a proxy."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

@@ -1,4 +1,4 @@
-"""What this machine's configuration says of registries: mirrors, aliases, authorities, and which may be insecure.
+"""This machine's registry configuration: mirrors, aliases, certificate authorities and insecure hosts.
 
 Read are containerd's `certs.d/HOST/hosts.toml` (`docs/hosts.md`), containers' `registries.conf` version 2 with its drop-ins
 (`containers-registries.conf(5)`), Docker's `daemon.json` (`registry-mirrors`, `insecure-registries`), and
@@ -41,7 +41,7 @@ class MirrorTable(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class RegistryTable(msgspec.Struct, frozen=True, rename="kebab"):
-    """`[[registry]]`: what holds for all names that begin with `prefix` (default: `location`)."""
+    """A `[[registry]]` table: settings for all names that begin with `prefix` (default: `location`)."""
 
     prefix: str = ""
     location: str = ""
@@ -52,11 +52,11 @@ class RegistryTable(msgspec.Struct, frozen=True, rename="kebab"):
 
     @property
     def matched(self) -> str:
-        """What a name has to begin with."""
+        """Return the prefix that a name has to begin with."""
         return self.prefix or self.location
 
     def fits(self, name: RegistryName) -> bool:
-        """Whether this table is about a name; `*.example.com` stands for every host below example.com."""
+        """Tell whether this table applies to a name; `*.example.com` matches every host below example.com."""
         if self.matched.startswith("*."):
             return bare_host(name.host).endswith(self.matched[1:])
         full = f"{name.host}/{name.repository}"
@@ -72,7 +72,7 @@ class RegistriesConf(msgspec.Struct, frozen=True, rename={"unqualified_search_re
 
 
 class DaemonJson(msgspec.Struct, frozen=True, rename="kebab"):
-    """What Docker's `daemon.json` says of registries."""
+    """The registry settings in Docker's `daemon.json`."""
 
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class HostTable(msgspec.Struct, frozen=True):
 
 
 class HostsToml(msgspec.Struct, frozen=True):
-    """containerd's `hosts.toml`; what stands outside of any `[host]` is about the server itself."""
+    """containerd's `hosts.toml`; keys outside of any `[host]` apply to the server itself."""
 
     server: str = ""
     ca: str | tuple[str, ...] = ()
@@ -102,8 +102,8 @@ class HostsToml(msgspec.Struct, frozen=True):
 class HostSettings:
     """The configuration below `root` (`/`, or another in tests) and of the user whose home is `home`.
 
-    `insecure` are the hosts that the user allowed on the command line. A file that is not there says nothing; one that cannot
-    be understood raises BadSettings with its name.
+    `insecure` are the hosts that the user allowed on the command line. A missing file counts as empty; one that cannot be
+    parsed raises BadSettings with its name.
     """
 
     root: Path = Path("/")
@@ -112,12 +112,12 @@ class HostSettings:
 
     @classmethod
     def of_this_machine(cls, insecure: Iterable[str] = ()) -> HostSettings:
-        """The settings of the user who runs this."""
+        """Return the settings of the user who runs this program."""
         home = os.path.expanduser("~")  # noqa: PTH111 - Path.home raises where there is none
         return cls(home=None if home == "~" else Path(home), insecure=frozenset(insecure))
 
     def full_names(self, name: RegistryName) -> list[RegistryName]:
-        """The full names that a short one may stand for, in the order to try them; a full one stands for itself.
+        """Return the full names that a short one may stand for, in the order to try them; a full one stands for itself.
 
         An alias decides. Otherwise it is Docker Hub's, or one of those that `unqualified-search-registries` lists.
         """
@@ -131,7 +131,7 @@ class HostSettings:
         return [name if host == DEFAULT_DOMAIN else name.at(host, short) for host in search or (DEFAULT_DOMAIN,)]
 
     def endpoints(self, name: RegistryName) -> list[RegistryEndpoint]:
-        """Where to ask for an image, in order: mirrors first, the registry last. Raises NotFound for a blocked name."""
+        """Return the endpoints to ask for an image: mirrors first, the registry last. Raises NotFound for a blocked name."""
         tables = [table for table in self._registries_conf.registry if table.fits(name)]
         table = max(tables, key=lambda each: len(each.matched), default=RegistryTable())
         if table.blocked:
@@ -158,7 +158,7 @@ class HostSettings:
                 yield self._located(name, table, mirror.location, is_insecure=mirror.insecure)
 
     def _docker_mirrors(self, name: RegistryName) -> Iterator[RegistryEndpoint]:
-        """Docker's own mirrors stand for Docker Hub only (dockerd, `registry-mirrors`)."""
+        """Return Docker's own mirrors, which apply to Docker Hub only (dockerd, `registry-mirrors`)."""
         for url in self._daemon_json.registry_mirrors if name.host == DEFAULT_DOMAIN else ():
             yield self._at(url, name.repository, is_insecure=False)
 
@@ -174,16 +174,16 @@ class HostSettings:
                 )
 
     def _located(self, name: RegistryName, table: RegistryTable, location: str, *, is_insecure: bool) -> RegistryEndpoint:
-        """The endpoint of a name in which `location` stands in the place of the table's prefix."""
+        """Return the endpoint of a name in which `location` replaces the table's prefix."""
         full = f"{name.host}/{name.repository}"
         rest = name.repository if table.matched.startswith("*.") else full[len(table.matched) :].lstrip("/")
         host, _, path = location.partition("/")
         return self._at(host, f"{path.rstrip('/')}/{rest}".strip("/"), is_insecure=is_insecure)
 
     def _at(self, address: str, repository: str, *, is_insecure: bool) -> RegistryEndpoint:
-        """The endpoint at a host or URL, with the certificates that are kept for it.
+        """Return the endpoint at a host or URL, with the certificates configured for it.
 
-        Where it may be insecure, or is this machine, https is tried before http, as Docker does.
+        If it may be insecure, or is this machine, https is tried before http, as Docker does.
         """
         parts = urlsplit(address if "://" in address else f"//{address}")
         is_insecure = is_insecure or self._is_insecure(parts.netloc)
@@ -200,7 +200,9 @@ class HostSettings:
         )
 
     def _is_insecure(self, host: str) -> bool:
-        """Whether `--insecure`, a `[[registry]]` or `insecure-registries` names a host; the last may give address ranges."""
+        """Tell whether `--insecure`, a `[[registry]]` or `insecure-registries` names a host; the last may contain address
+        ranges.
+        """
         if host in self.insecure or bare_host(host) in self.insecure:
             return True
         if any(table.insecure and table.matched == host for table in self._registries_conf.registry):
@@ -208,18 +210,18 @@ class HostSettings:
         return any(host == each or _is_in_range(bare_host(host), each) for each in self._daemon_json.insecure_registries)
 
     def _certificates(self, host: str) -> tuple[tuple[Path, ...], tuple[tuple[Path, Path], ...]]:
-        """The authorities, and the client's certificates with their keys, in every `certs.d/HOST`."""
+        """Return the authorities, and the client's certificates with their keys, in every `certs.d/HOST`."""
         found: list[Path] = []
         for directory in self._directories("etc/docker/certs.d", "etc/containers/certs.d", ".config/containers/certs.d"):
             try:
                 found += sorted((directory / host).iterdir())
-            except OSError:  # not there, or not for this user
+            except OSError:  # not there, or this user may not read it
                 continue
         keys = [(path, path.with_suffix(".key")) for path in found if path.suffix == ".cert"]
         return tuple(path for path in found if path.suffix == ".crt"), tuple(keys)
 
     def _directories(self, *names: str) -> list[Path]:
-        """Directories of the system, and those that begin with a dot in the user's home."""
+        """Return configuration directories of the system, and those that begin with a dot in the user's home."""
         bases = {True: self.home, False: self.root}
         return [base / name for name in names if (base := bases[name.startswith(".")]) is not None]
 
@@ -240,7 +242,7 @@ class HostSettings:
 
     @cached_property
     def _registries_conf(self) -> RegistriesConf:
-        """All files as one: of two tables with one prefix the later one holds, and so does the later list to search."""
+        """Merge all files: of two tables with one prefix the later one applies, and so does the later search list."""
         search: tuple[str, ...] | None = None
         tables: dict[str, RegistryTable] = {}
         aliases: dict[str, str] = {}
@@ -252,7 +254,7 @@ class HostSettings:
         return RegistriesConf(search, tuple(tables.values()), aliases)
 
     def _registries_files(self) -> list[Path]:
-        """The user's file stands in the place of the system's, drop-ins of both are added (containers-registries.conf(5))."""
+        """List the files: the user's replaces the system's, drop-ins of both are added (containers-registries.conf(5))."""
         stated = os.environ.get(REGISTRIES_CONF)
         system, own = self.root / "etc/containers", self.home / ".config/containers" if self.home else None
         mains = [Path(stated)] if stated else [each / "registries.conf" for each in (own, system) if each]
@@ -267,7 +269,7 @@ def _paths(stated: str | tuple[str, ...]) -> tuple[Path, ...]:
 
 
 def _pairs(stated: str | tuple[str | tuple[str, str], ...]) -> tuple[tuple[Path, Path], ...]:
-    """Certificates with their keys; one file may hold both."""
+    """Pair certificates with their keys; one file may hold both."""
     several = (stated,) if isinstance(stated, str) else stated
     return tuple((Path(each), Path(each)) if isinstance(each, str) else (Path(each[0]), Path(each[1])) for each in several)
 
@@ -280,7 +282,7 @@ def _is_in_range(host: str, stated: str) -> bool:
 
 
 def _read(path: Path, document: type[T]) -> T:
-    """A configuration file in TOML or JSON. Raises BadSettings."""
+    """Read a configuration file in TOML or JSON. Raises BadSettings."""
     decode: Any = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
     try:
         with path.open("rb") as file:

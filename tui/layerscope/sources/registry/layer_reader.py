@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.key import PROVED, CacheKey
+from layerscope.cache.directory import PROVED, CacheKey
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.compression.streams import Compression
@@ -57,7 +57,7 @@ class RegistryReader:
     work = 0  # nothing that another process should do, which could not share the connection
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        """The cached table; a blob never changes under its digest, so that nothing is asked of the registry."""
+        """Return the cached table; a blob never changes under its digest, so that nothing is asked of the registry."""
         kept = self.cache.load(CacheKey(self.digest, PROVED), layer) if self.cache and not self.unreadable else None
         if kept is None or kept.read.hashes is None or not kept.read.hashes.are_of(self._algorithms(options)):
             return None
@@ -65,7 +65,7 @@ class RegistryReader:
         return replace(kept.read, fetched=Fetched(FetchWay.CACHE, 0))
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """See LayerReader. Raises RegistryFailed besides."""
+        """Read the layer. Raises RegistryFailed, too."""
         if self.unreadable:
             problem = Problem(layer, b"", f"its files cannot be read ({self.unreadable})", Severity.DAMAGE)
             return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)

@@ -12,8 +12,7 @@ from layerscope.layers.blob import Blob
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.stored import AbsentReader
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import Descriptor, Index, decode
-from layerscope.oci.media_types import INDEXES
+from layerscope.oci.documents import INDEXES, Descriptor, Index, decode
 from layerscope.oci.platform import Platform, host_platform
 from layerscope.oci.reference import familiar
 from layerscope.progress import Progress
@@ -59,7 +58,7 @@ def open_registry_image(
 
 
 def connect(name: RegistryName, options: EngineOptions) -> Iterator[Repository]:
-    """The repositories that a name may stand for, in the order to try them; nothing is asked yet."""
+    """Yield the repositories that a name may stand for, in the order to try them; nothing is asked yet."""
     settings, traffic = HostSettings.of_this_machine(options.insecure), Traffic(options.bytes_per_second)
     for full in settings.full_names(name):
         connections = [Connection(each, partial(_credential, full, each), traffic) for each in settings.endpoints(full)]
@@ -72,7 +71,7 @@ def _credential(name: RegistryName, endpoint: RegistryEndpoint) -> Credential:
 
 
 def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Document]:
-    """The first repository that has the image, and its manifest or index. The last one's error is raised."""
+    """Return the first repository that has the image, and its manifest or index. The last one's error is raised."""
     repositories = list(connect(name, options))
     for repository in repositories[:-1]:
         with suppress(NoSuchImage):
@@ -81,7 +80,7 @@ def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Docu
 
 
 def _top(repository: Repository) -> Document:
-    """A tag is asked for by HEAD, which registries that count pulls do not count, and then read by its digest."""
+    """Return a tag is asked for by HEAD, which registries that count pulls do not count, and then read by its digest."""
     name = repository.name
     digest = name.digest or repository.resolve(name.tag)
     return repository.document(str(digest) if digest else name.tag)
@@ -102,15 +101,14 @@ class RegistryFiles:
 
     @property
     def place(self) -> str:
-        """See Files."""
         return escape(familiar(str(self.repository.name)))
 
     def has(self, name: str) -> bool:
-        """See Files. Whether a registry has a blob is not known before it is asked for."""
+        """Tell whether `name` is a blob's; only a request tells whether the registry has it."""
         return name.startswith("blobs/")
 
     def blob(self, name: str) -> Blob:
-        """See Files. Raises RegistryFailed besides."""
+        """Return the bytes of a blob. Raises RegistryFailed, too."""
         if name not in self._documents:
             digest = Digest.parse(name.removeprefix("blobs/").replace("/", ":", 1))
             is_manifest = name in self._manifests
@@ -118,7 +116,6 @@ class RegistryFiles:
         return Blob.of_bytes(self._documents[name])
 
     def names(self) -> list[bytes]:
-        """See Files."""
         return [name.encode() for name in self._documents]
 
     def _take(self, name: str, raw: bytes) -> None:
@@ -128,7 +125,7 @@ class RegistryFiles:
 
 
 def _listed(files: RegistryFiles, top: Document) -> list[Leaf]:
-    """The manifests that the registry has under the name: one, or those of an index."""
+    """Return the manifests that the registry has under the name: one, or those of an index."""
     name = blob_name(top.digest)
     if top.media_type in INDEXES or b'"manifests"' in top.raw:
         found = leaves(files, name)
@@ -147,10 +144,7 @@ class _Listed:
 
 
 def _of_platform(found: list[Leaf], platform: Platform | None, place: str) -> list[Leaf]:
-    """Those manifests that have to be read to choose one: the fitting ones, and those whose platform is not stated.
-
-    Raises NotFound and AmbiguousImage where the index shows already that none fits.
-    """
+    """Return the manifests to read in order to choose one: the fitting ones, and those whose platform is not stated."""
     images = [leaf for leaf in found if not _is_attestation(leaf.descriptor)]
     stated = [_Listed(leaf, leaf.descriptor.platform.platform) for leaf in images if leaf.descriptor.platform]
     silent = [leaf for leaf in images if not leaf.descriptor.platform]

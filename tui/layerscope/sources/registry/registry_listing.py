@@ -35,7 +35,7 @@ class _TagsPage(msgspec.Struct):
 
 
 def repository_pages(connection: Connection) -> Iterator[tuple[str, ...]]:
-    """The names of all repositories, in the registry's order (distribution-spec, "Listing Repositories").
+    """Yield the names of all repositories, in the registry's order (distribution-spec, "Listing Repositories").
 
     Untrusted text. Raises AccessDenied, NoSuchImage where a registry lists none, as Docker Hub and GHCR do, RegistryFailed.
     """
@@ -45,7 +45,7 @@ def repository_pages(connection: Connection) -> Iterator[tuple[str, ...]]:
 
 
 def tag_pages(repository: Repository) -> Iterator[tuple[str, ...]]:
-    """All tags of a repository, in the registry's order (distribution-spec, "Content Discovery"). Untrusted text."""
+    """Yield all tags of a repository, in the registry's order (distribution-spec, "Content Discovery"). Untrusted text."""
     connection, what = repository.connection, f"list of tags of {escape(repository.endpoint.repository)}"
     namespace = f"&ns={quote(repository.endpoint.namespace)}" if repository.endpoint.namespace else ""
     start = f"{connection.url(f'{repository.endpoint.repository}/tags/list')}?n={AT_A_TIME}{namespace}"
@@ -54,11 +54,7 @@ def tag_pages(repository: Repository) -> Iterator[tuple[str, ...]]:
 
 
 def referrers(repository: Repository, digest: Digest) -> list[Descriptor]:
-    """What refers to a manifest: signatures, attestations, SOCI indexes (distribution-spec, "Listing Referrers").
-
-    A registry without that list keeps them under the tag `sha256-HEX`; one with neither has none, and neither has one that
-    refuses the question. Raises AccessDenied, and RegistryFailed for one that is busy or does not answer.
-    """
+    """List what refers to a manifest: signatures, attestations, SOCI indexes (distribution-spec, "Listing Referrers")."""
     connection = repository.connection
     start = connection.url(f"{repository.endpoint.repository}/referrers/{digest}")
     try:
@@ -79,7 +75,7 @@ def referrers(repository: Repository, digest: Digest) -> list[Descriptor]:
 
 
 def _pages(connection: Connection, url: str, scope: str, what: str) -> Iterator[bytes]:
-    """The bodies of a list's pages. A page leads to the next one by `Link`, which is followed on the same host only."""
+    """Yield the bodies of a list's pages. A page leads to the next one by `Link`, which is followed on the same host only."""
     seen: set[str] = set()
     while url:
         if url in seen or len(seen) == MOST_PAGES:
@@ -105,7 +101,7 @@ def _pages(connection: Connection, url: str, scope: str, what: str) -> Iterator[
 
 
 def next_page(header: str) -> str:
-    """The target of `rel="next"` in a Link header (RFC 8288); empty where there is none."""
+    """Return the target of `rel="next"` in a Link header (RFC 8288); empty where there is none."""
     return next((target for target, parameters in _LINK.findall(header[:8192]) if _NEXT.search(parameters)), "")
 
 

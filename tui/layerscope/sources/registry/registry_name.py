@@ -1,4 +1,4 @@
-"""Names of images and repositories in registries, filled in as Docker does (the grammar of `distribution/reference`)."""
+"""Names of images and repositories in registries, completed as Docker does (the grammar of `distribution/reference`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from layerscope.oci.reference import DEFAULT_DOMAIN, DEFAULT_TAG, OFFICIAL, name
 from layerscope.text import escape
 
 LONGEST = 512
-"""Characters of a name that are looked at; the grammar allows 255 for the repository."""
+"""Characters of a name that are parsed; the grammar allows 255 for the repository."""
 HUB_HOST = "registry-1.docker.io"
 """The host that answers for Docker Hub."""
 _HUB_HOSTS = frozenset({"docker.io", "index.docker.io", HUB_HOST, "registry.hub.docker.com"})
@@ -38,16 +38,16 @@ class RegistryName:
 
     @property
     def reference(self) -> str:
-        """What stands after `/manifests/` in a request: the digest, else the tag."""
+        """Return what follows `/manifests/` in a request: the digest, else the tag."""
         return str(self.digest) if self.digest else self.tag
 
     @property
     def api_host(self) -> str:
-        """The host that answers requests: Docker Hub's has another name than the one that users write."""
+        """Return the host that answers requests: Docker Hub's differs from the one that users write."""
         return HUB_HOST if self.host == DEFAULT_DOMAIN else self.host
 
     def at(self, host: str, repository: str) -> RegistryName:
-        """The same image under another name, such as that of a mirror."""
+        """Return the same image under another name, such as that of a mirror."""
         return replace(self, host=_known_host(host), repository=repository)
 
     def __str__(self) -> str:
@@ -56,13 +56,15 @@ class RegistryName:
 
 
 def parse_image_name(text: str) -> RegistryName:
-    """`[HOST/]REPOSITORY[:TAG][@DIGEST]`, filled in with `docker.io`, `library/` and `latest`. Raises NotFound, UsageError."""
+    """Parse `[HOST/]REPOSITORY[:TAG][@DIGEST]`, completed with `docker.io`, `library/` and `latest`. Raises NotFound,
+    UsageError.
+    """
     name = parse_repository_name(text)
     return name if name.tag or name.digest else replace(name, tag=DEFAULT_TAG)
 
 
 def parse_repository_name(text: str) -> RegistryName:
-    """The same, but without `latest` where neither tag nor digest is given. Raises NotFound, UsageError."""
+    """Parse a name likewise, but without adding `latest` if neither tag nor digest is given. Raises NotFound, UsageError."""
     if not text:
         raise UsageError("name an image in a registry, such as ghcr.io/owner/app:1.4")
     rest, at, digest_text = text[:LONGEST].partition("@")
@@ -75,7 +77,7 @@ def parse_repository_name(text: str) -> RegistryName:
         repository = OFFICIAL + repository
     is_well_formed = _DOMAIN.fullmatch(host) and _REPOSITORY.fullmatch(repository) and (not colon or _TAG.fullmatch(tag))
     if len(text) > LONGEST or not is_well_formed:
-        raise NotFound(f"'{escape(text[:200])}' is no name that an image in a registry can have")
+        raise NotFound(f"'{escape(text[:200])}' is not a valid name of an image in a registry")
     return RegistryName(host, repository, tag, _digest(digest_text, text) if at else None, is_short)
 
 

@@ -11,8 +11,7 @@ from urllib.parse import quote
 
 from layerscope.errors import BadDocument
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import MAX_DOCUMENT
-from layerscope.oci.media_types import DOCKER_MANIFEST, INDEXES, OCI_MANIFEST
+from layerscope.oci.documents import DOCKER_MANIFEST, INDEXES, MAX_DOCUMENT, OCI_MANIFEST
 from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.sources.registry.registry_name import RegistryName
@@ -32,7 +31,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 
 
 class NoRanges(RegistryFailed):
-    """The registry answers a range with the whole blob, or not at all: what is wanted has to be streamed."""
+    """The registry answers a range request with the whole blob, or not at all: the blob has to be streamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Document:
 
 
 class Repository:
-    """Reads one repository. The first endpoint that knows a manifest serves all that follows. Safe for several threads."""
+    """Reads one repository. The first endpoint that has a manifest serves all later requests. Safe for several threads."""
 
     def __init__(self, name: RegistryName, connections: list[Connection]) -> None:
         self.name = name
@@ -53,24 +52,23 @@ class Repository:
 
     @property
     def connection(self) -> Connection:
-        """The endpoint in use."""
+        """Return the connection to the endpoint in use."""
         return self._connections[0]
 
     @property
     def endpoint(self) -> RegistryEndpoint:
-        """Its address."""
         return self.connection.endpoint
 
     def resolve(self, reference: str) -> Digest | None:
-        """The digest that a tag stands for, by HEAD, which Docker Hub does not count as a pull; None where none is told."""
+        """Return the digest of a tag by HEAD, which Docker Hub does not count as a pull; None if the answer states none."""
         return self._first(lambda connection: self._head(connection, reference))
 
     def document(self, reference: str) -> Document:
-        """A manifest or index by tag or digest. Raises RegistryFailed, and BadDocument for one with another digest."""
+        """Fetch a manifest or index by tag or digest. Raises RegistryFailed, and BadDocument if its digest differs."""
         return self._first(lambda connection: self._get(connection, reference))
 
     def blob(self, digest: Digest, size: int) -> bytes:
-        """A small blob, such as a config, whole and checked. Raises BadDocument for one that is not what its digest says."""
+        """Fetch a small blob, such as a config, whole. Raises BadDocument if its digest differs."""
         if size > MAX_DOCUMENT:
             limit = f"longer than {MAX_DOCUMENT >> 20} MiB, which no document needs"
             raise BadDocument(f"{self._place}: {digest.short} is said to be {limit}")
@@ -80,7 +78,9 @@ class Repository:
         return content
 
     def read_range(self, digest: Digest, start: int, size: int) -> bytes:
-        """`size` bytes of a blob from `start` on, by one closed range. Raises NoRanges at the first sign of a whole blob."""
+        """Fetch `size` bytes of a blob from `start` on by one closed range. Raises NoRanges at the first sign of a whole
+        blob.
+        """
         wanted = {"Range": f"bytes={start}-{start + size - 1}"}
         with self._opened(digest, wanted) as response:
             if response.status_code in (200, 416):
@@ -92,9 +92,9 @@ class Repository:
         return content
 
     def stream(self, digest: Digest, size: int) -> Iterator[bytes]:
-        """A blob from its first byte to its last, in pieces; one that breaks off goes on where it broke. `size` is its bound.
+        """Yield a blob in pieces; a broken download is resumed where it broke. `size` bounds it.
 
-        Nothing is checked against the digest here: whoever takes the pieces hashes them.
+        The digest is not checked here: the consumer hashes the pieces.
         """
         done = tries = 0
         while True:
@@ -119,14 +119,14 @@ class Repository:
                     raise RegistryFailed(f"{self._place} broke off {reached}; try again") from error
 
     def _skipped(self, response: Response, done: int, size: int, digest: Digest) -> Iterator[bytes]:
-        """The rest of a blob that is served from its start again."""
+        """Yield the rest of a blob that is served from its start again."""
         for piece in self._pieces(response, size, digest):
             if len(piece) > done:
                 yield piece[done:]
             done = max(0, done - len(piece))
 
     def _pieces(self, response: Response, size: int, digest: Digest) -> Iterator[bytes]:
-        """The body, counted, and never more of it than `size` bytes. Raises OSError where it breaks off."""
+        """Yield the body, counting its bytes, never more than `size`. Raises OSError where it breaks off."""
         left = size
         while left and (piece := read_body(response, min(PIECE, left))):
             self.connection.traffic.take(str(digest), len(piece))
@@ -137,7 +137,7 @@ class Repository:
             raise ConnectionResetError("the body is shorter than its Content-Length")
 
     def _check_part(self, response: Response, start: int, size: int, digest: Digest) -> None:
-        """Raises where an answer is not exactly the part that was asked for."""
+        """Raise if an answer is not exactly the part that was asked for."""
         if response.status_code != 206:
             raise self.connection.failure(response, f"blob {digest.short}")
         told = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
@@ -173,7 +173,7 @@ class Repository:
         return Document(raw, self._checked(raw, reference), media_type)
 
     def _checked(self, raw: bytes, reference: str) -> Digest:
-        """The digest of a manifest: the one it was asked for by, which its bytes have to match."""
+        """Return the digest of a manifest; its bytes must match the digest it was asked for by."""
         if ":" not in reference:
             return Digest.of(raw)
         digest = Digest.parse(reference)
@@ -183,7 +183,7 @@ class Repository:
         return digest
 
     def _first(self, ask: Callable[[Connection], T]) -> T:
-        """What the first endpoint that can answer says; it serves all that follows. The last one's error is raised."""
+        """Return the answer of the first endpoint that has one; it serves all later requests. Raises the last one's error."""
         for connection in self._connections[:-1]:
             with suppress(RegistryFailed, BadDocument):
                 found = ask(connection)
@@ -211,5 +211,5 @@ class Repository:
 
 
 def pull_scope(repository: str) -> str:
-    """What a token to read a repository is asked for (distribution `docs/spec/auth/scope.md`)."""
+    """Return the token scope for reading a repository (distribution `docs/spec/auth/scope.md`)."""
     return f"repository:{repository}:pull"

@@ -1,4 +1,4 @@
-"""What all requests of one command share: how many at once, how fast, how long to wait, and what was fetched."""
+"""Limits and counters that all requests of one command share: how many at once, how fast, how long to wait, bytes fetched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from layerscope.errors import Cancelled
 AT_ONCE = 8
 """Requests to one host at a time; registries answer more with 429."""
 LONGEST_WAIT = 60.0
-"""Seconds that a registry may ask us to wait before we try again."""
+"""Seconds that a registry may demand before the next try."""
 FIRST_WAIT = 0.5
 
 
@@ -28,7 +28,7 @@ class Traffic:
         self.fetched: Counter[str] = Counter()
         """Bytes of bodies, by what they belong to: a digest, or empty for documents."""
         self.remaining: dict[str, int] = {}
-        """What `ratelimit-remaining` said last, by host."""
+        """The last `ratelimit-remaining` of each host."""
         self._hosts: dict[str, BoundedSemaphore] = {}
         self._not_before: dict[str, float] = {}
         self._rate, self._allowance, self._filled = bytes_per_second, 0.0, time.monotonic()
@@ -38,7 +38,7 @@ class Traffic:
 
     @contextmanager
     def slot(self, host: str) -> Iterator[None]:
-        """One of the few requests to a host that run at a time; waits for as long as that host asked everybody to."""
+        """Hold one of the few simultaneous requests to a host, after waiting as long as that host asked for."""
         with self._lock:
             semaphore = self._hosts.setdefault(host, BoundedSemaphore(AT_ONCE))
         while not semaphore.acquire(timeout=0.2):
@@ -50,7 +50,7 @@ class Traffic:
             semaphore.release()
 
     def postpone(self, host: str, seconds: float) -> None:
-        """Let nobody ask this host for a while."""
+        """Send no requests to this host for a while."""
         with self._lock:
             self._not_before[host] = max(self._not_before.get(host, 0.0), time.monotonic() + seconds)
 
@@ -61,7 +61,7 @@ class Traffic:
         self.check()
 
     def take(self, owner: str, length: int) -> None:
-        """Count bytes that came, and slow down where the user limits the rate."""
+        """Count received bytes, and slow down if the user limits the rate."""
         with self._lock:
             self.fetched[owner] += length
             if not self._rate:
@@ -74,7 +74,7 @@ class Traffic:
 
     @contextmanager
     def watched(self, response: Any) -> Iterator[Any]:
-        """A response whose connection is torn down when the command is stopped, whoever waits for its bytes."""
+        """Register a response, so that its connection is closed when the command is stopped."""
         with self._lock:
             self._open.add(response)
         try:
@@ -90,23 +90,23 @@ class Traffic:
         self._is_cancelled.set()
         with self._lock:
             for response in self._open:
-                # Closing a socket wakes nobody who waits for it in another thread; shutting it down does.
+                # Closing a socket does not wake another thread that waits for it; shutting it down does.
                 with suppress(OSError, ValueError, RuntimeError, AttributeError):
                     response.raw.shutdown()
 
     def check(self) -> None:
-        """Raises Cancelled after `cancel`."""
+        """Raise Cancelled after `cancel`."""
         if self._is_cancelled.is_set():
             raise Cancelled
 
     @property
     def total(self) -> int:
-        """All bytes fetched so far."""
+        """Return the number of bytes fetched so far."""
         return sum(self.fetched.values())
 
 
 def retry_after(value: str | None, attempt: int) -> float:
-    """How long to wait before trying again, in seconds (RFC 9110 10.2.3: a number or a date), else ever longer."""
+    """Return the seconds to wait before trying again (RFC 9110 10.2.3: a number or a date), by default longer each time."""
     with suppress(ValueError, TypeError, OverflowError):
         if value and value.strip().isdecimal():
             return min(float(value), LONGEST_WAIT)

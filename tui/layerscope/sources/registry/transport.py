@@ -1,4 +1,4 @@
-"""Requests to one endpoint of a registry: authorized, retried, redirected by our rules, and never to a place of its choosing.
+"""Requests to one endpoint of a registry: authorized, retried, and redirected only to addresses that `guards` allows.
 
 The only module that imports requests, late: it takes 60 ms.
 """
@@ -42,7 +42,7 @@ CLIENT_CLUES = ("ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_
 
 
 class Connection:
-    """The conversation with one endpoint; may be used by several threads."""
+    """A connection to one endpoint; may be used by several threads."""
 
     def __init__(self, endpoint: RegistryEndpoint, find_credential: Callable[[], Credential], traffic: Traffic) -> None:
         self.endpoint, self.traffic = endpoint, traffic
@@ -52,32 +52,33 @@ class Connection:
         self._session: Session | None = None
         self._base = ""
         self._redirected: dict[str, str] = {}
-        """Signed addresses of blobs by ours, for as long as they hold: they spare a request for each range."""
+        """Signed addresses of blobs, by URL, until they expire: they save a request for each range."""
 
     @property
     def base(self) -> str:
-        """`https://HOST[/PREFIX]`, with the scheme that answered."""
+        """Return `https://HOST[/PREFIX]`, with the scheme that answered."""
         if not self._base:
             self._base = self._find_base()
         return self._base
 
     @property
     def credential(self) -> Credential:
-        """Who we are there, as far as that was looked up."""
+        """Return the user's credential there, if it was looked up already."""
         return self._authorization.credential
 
     def url(self, path: str) -> str:
-        """The address of something below `/v2/`."""
+        """Return the URL of a path below `/v2/`."""
         return f"{self.base}/v2/{path}"
 
     @contextmanager
     def open(
         self, url: str, *, scope: str = "", headers: Mapping[str, str] | None = None, method: str = "GET", what: str = ""
     ) -> Iterator[Response]:
-        """The answer to a request below our own address, after challenges, redirects and waiting; any status is an answer.
+        """Send a request to this endpoint and return the answer, after challenges, redirects and retries; any status is an
+        answer.
 
-        Its body is still to come, uncompressed by nobody. `scope` is what a token is asked for (`repository:NAME:pull`), `what`
-        names the thing for people. Raises RegistryFailed and AccessDenied.
+        The body is read later and is not decompressed. `scope` is the token's (`repository:NAME:pull`), `what` names the object
+        for people. Raises RegistryFailed and AccessDenied.
         """
         asked = url
         with ExitStack() as stack:
@@ -95,7 +96,7 @@ class Connection:
                     response = self._sent(stack, method, url, dict(headers or {}))
                     self._redirected[asked] = url
             else:
-                raise RegistryFailed(f"{self.name} sends requests for {what} from place to place without end")
+                raise RegistryFailed(f"{self.name} sends requests for {what} from place to place endlessly")
             if WEB_PAGE in response.headers.get("Content-Type", "") and response.ok:
                 raise RegistryFailed(
                     f"{self.name} answers with a web page instead of {what}; is there a login page of the network before it?"
@@ -104,11 +105,11 @@ class Connection:
 
     @property
     def name(self) -> str:
-        """What sentences call it."""
+        """Return what messages call it."""
         return escape(str(self.endpoint))
 
     def failure(self, response: Response, what: str) -> RegistryFailed:
-        """The sentence for an answer that is no success, with the registry's own words."""
+        """Return the error for an unsuccessful answer, with the registry's own words."""
         words, status = self._words(response), response.status_code
         told = f": {words}" if words else ""
         known = DEFAULT_DOMAIN if self.endpoint.host == HUB_HOST else self.name
@@ -124,7 +125,7 @@ class Connection:
         return RequestRefused(f"{self.name} refuses {what} ({status}{told})", status)
 
     def _by_known_redirect(self, stack: ExitStack, method: str, url: str, headers: dict[str, str]) -> Response | None:
-        """The answer of the signed address that this URL led to before; None where there is none, or it ran out (403)."""
+        """Ask the signed address that this URL led to before; None if there is none, or if it has expired (403)."""
         signed = self._redirected.get(url)
         if signed is None:
             return None
@@ -135,7 +136,7 @@ class Connection:
         return None
 
     def _answered(self, stack: ExitStack, method: str, url: str, scope: str, headers: dict[str, str]) -> Response:
-        """One hop with our authorization: a challenge is answered once."""
+        """Send one authorized request without following redirects; a challenge is answered once."""
         sent = self._authorization.header(scope)
         response = self._sent(stack, method, url, headers | ({"Authorization": sent} if sent else {}))
         if response.status_code != 401:
@@ -148,7 +149,7 @@ class Connection:
     def _sent(
         self, stack: ExitStack, method: str, url: str, headers: dict[str, str], form: dict[str, str] | None = None
     ) -> Response:
-        """One hop, tried again while the host is busy or the line breaks; leaving `stack` closes the response."""
+        """Send one request, retrying while the host is busy or the line breaks; leaving `stack` closes the response."""
         host = urlsplit(url).netloc
         for attempt in range(MOST_TRIES):
             is_last = attempt == MOST_TRIES - 1
@@ -188,7 +189,7 @@ class Connection:
         return response
 
     def _opened_session(self) -> Session:
-        """A session that takes nothing from `.netrc` or the environment but proxies."""
+        """Return a session that takes only proxies from the environment, nothing from `.netrc`."""
         import requests
         from requests.adapters import HTTPAdapter
 
@@ -215,7 +216,7 @@ class Connection:
         return session
 
     def _find_base(self) -> str:
-        """Try the schemes in order: an insecure registry, or one of this machine, may speak https or plain http."""
+        """Try the schemes in order: an insecure registry, or one on this machine, may speak https or plain http."""
         *others, last = self.endpoint.schemes
         for scheme in others:
             base = f"{scheme}://{self.endpoint.host}{self.endpoint.prefix}"
@@ -230,7 +231,7 @@ class Connection:
         return f"{last}://{self.endpoint.host}{self.endpoint.prefix}"
 
     def _token(self, request: TokenRequest) -> dict[str, Any]:
-        """Ask a token server. Its redirects get no credentials, and have to be as trustworthy as itself."""
+        """Request a token. Redirects of the token server get no credentials, and are checked like its own address."""
         url, headers = request.url, request.headers
         with ExitStack() as stack:
             for _ in range(MOST_REDIRECTS):
@@ -245,13 +246,13 @@ class Connection:
             return _small_object(response, f"the token server {escape(urlsplit(url).netloc)}")
 
     def _note_limit(self, host: str, response: Response) -> None:
-        """Docker Hub's `ratelimit-remaining: 76;w=21600`."""
+        """Parse Docker Hub's `ratelimit-remaining: 76;w=21600`."""
         stated = response.headers.get("ratelimit-remaining", "").partition(";")[0].strip()
         if stated.isdecimal():
             self.traffic.remaining[host] = int(stated)
 
     def _words(self, response: Response) -> str:
-        """The messages of an error's body (distribution-spec, "Error Codes"), or its first words."""
+        """Return the messages of an error's body (distribution-spec, "Error Codes"), or its first words."""
         try:
             body = read_body(response, LONGEST_ANSWER)
         except OSError:
@@ -265,12 +266,12 @@ class Connection:
         return self.hidden.hide(text)
 
     def _unreachable(self, error: OSError, host: str) -> RegistryFailed:
-        """The sentence for a host that cannot be talked to. Libraries quote URLs, so the innermost reason alone is told."""
+        """Return the error for an unreachable host with the innermost reason only, because libraries quote URLs."""
         return RegistryFailed(f"{escape(host)} {_reason(error, self.endpoint)} ({self.hidden.hide(_innermost(error))})")
 
 
 def read_body(response: Response, size: int) -> bytes:
-    """At most `size` bytes of a body, as they were sent; fewer only at its end. Raises OSError where the line breaks."""
+    """Read at most `size` bytes of a body, as they were sent; fewer only at its end. Raises OSError where the line breaks."""
     from urllib3.exceptions import HTTPError
 
     try:
@@ -281,8 +282,8 @@ def read_body(response: Response, size: int) -> bytes:
 
 
 def tls_context(endpoint: RegistryEndpoint) -> ssl.SSLContext:
-    """Who is trusted: the system's authorities (SSL_CERT_FILE and SSL_CERT_DIR replace them), those of certs.d, and with
-    `truststore` installed, the operating system's own store.
+    """Return a TLS context that trusts the system's authorities (SSL_CERT_FILE and SSL_CERT_DIR replace them), those of
+    certs.d, and, if `truststore` is installed, the operating system's own store.
     """
     context = _system_context()
     for path in endpoint.authorities:
@@ -306,21 +307,21 @@ def _system_context() -> ssl.SSLContext:
 
 
 def _small_object(response: Response, what: str) -> dict[str, Any]:
-    """A JSON object of at most 64 KiB."""
+    """Decode a JSON object of at most 64 KiB."""
     body = read_body(response, LONGEST_ANSWER + 1)
     if len(body) > LONGEST_ANSWER:
-        raise RegistryFailed(f"{what} answers with more than {LONGEST_ANSWER >> 10} KiB, which no token takes")
+        raise RegistryFailed(f"{what} answers with more than {LONGEST_ANSWER >> 10} KiB, too much for a token")
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise RegistryFailed(f"{what} answers with something that is not JSON") from error
     if not isinstance(found, dict):
-        raise RegistryFailed(f"{what} answers with something that is no JSON object")
+        raise RegistryFailed(f"{what} answers with something that is not a JSON object")
     return found
 
 
 def _is_passing(error: OSError) -> bool:
-    """Whether trying again may help: not where a certificate or a name is wrong."""
+    """Tell whether trying again may help: not after a wrong certificate or host name."""
     words = _all_words(error)
     return not any(
         clue in words for clue in ("SSLError", "CERTIFICATE", "NameResolutionError", "Connection refused", "ProxyError")
@@ -333,13 +334,13 @@ def _reason(error: OSError, endpoint: RegistryEndpoint) -> str:
     own = f"put client.cert and client.key into /etc/docker/certs.d/{host}"
     reasons = (
         (CLIENT_CLUES, f"wants a certificate of this client, or another one: {own}"),
-        (CERTIFICATE_CLUES, f"has a certificate that nobody here vouches for: {vouch}"),
+        (CERTIFICATE_CLUES, f"has a certificate that this machine does not trust: {vouch}"),
         (("WRONG_VERSION_NUMBER", "RECORD_LAYER"), f"does not speak TLS; if that is meant to be so: --insecure {host}"),
-        (("SSL",), "cannot be talked to over TLS"),
+        (("SSL",), "cannot be reached over TLS"),
         (("ProxyError",), "cannot be reached through the proxy of HTTPS_PROXY or HTTP_PROXY"),
-        (("NameResolutionError", "Name or service", "gaierror"), "is no host that is known here"),
+        (("NameResolutionError", "Name or service", "gaierror"), "is an unknown host"),
         (("timed out", "Timeout"), "does not answer"),
-        (("refused",), "is there, but nothing listens at that port"),
+        (("refused",), "is reachable, but nothing listens on that port"),
     )
     return next((sentence for clues, sentence in reasons if any(clue in words for clue in clues)), "cannot be talked to")
 

@@ -1,1 +1,1 @@
-"""Images read where an engine keeps them, without the engine: nothing is written there, and no lock is taken."""
+"""Images read where an engine stores them, without the engine: nothing is written there, and no lock is taken."""

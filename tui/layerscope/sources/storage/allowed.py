@@ -1,13 +1,13 @@
-"""Whether engines' storage is read at all."""
+"""The setting that allows reading engines' storage."""
 
 from __future__ import annotations
 
 import os
 
 NO_STORAGE = "LAYERSCOPE_NO_STORAGE"
-"""The environment variable that has engines export their images although their storage could be read."""
+"""The environment variable that makes engines export their images even if their storage could be read."""
 
 
 def may_read_storage() -> bool:
-    """False when the user does not want it."""
+    """Return False if the user has turned it off."""
     return not os.environ.get(NO_STORAGE)

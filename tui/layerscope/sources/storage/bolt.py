@@ -1,8 +1,8 @@
-"""Reading a bbolt database (go.etcd.io/bbolt, `page.go`, `bucket.go`): a B+tree of buckets within buckets, in one file.
+"""A reader of bbolt databases (go.etcd.io/bbolt, `page.go`, `bucket.go`): a B+tree of nested buckets in one file.
 
-The engine holds the file's lock as long as it runs, so none is taken. It never writes over what the last transaction left:
-a copy made at once is whole, unless two transactions ended meanwhile. Numbers are of the machine's own byte order; all that
-run containers are little-endian but s390x.
+The engine holds the file's lock as long as it runs, so none is taken. It never overwrites the pages of the last transaction: a
+copy made at once is whole, unless two transactions ended meanwhile. Numbers have the machine's own byte order; all machines
+that run containers are little-endian, except s390x.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ T = TypeVar("T")
 
 
 class _Damaged(Exception):
-    """The bytes are no database, or two transactions ended while they were read."""
+    """The bytes are not a database, or two transactions ended while they were read."""
 
 
 def read_bolt(path: Path, use: Callable[[Bucket], T]) -> T:
-    """What `use` makes of a database, whose outermost bucket it is given. Raises StorageUnreadable.
+    """Call `use` with the outermost bucket of a database and return its result. Raises StorageUnreadable.
 
     `use` may be called again, with a new copy, when this one proves to be torn.
     """
@@ -55,19 +55,19 @@ def read_bolt(path: Path, use: Callable[[Bucket], T]) -> T:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bucket:
-    """One bucket of a database. Buckets within are not read until they are asked for."""
+    """One bucket of a database. Nested buckets are not read until they are asked for."""
 
     values: dict[bytes, bytes]
     _inner: dict[bytes, bytes]
     _reader: _BoltReader
 
     def buckets(self) -> Iterator[tuple[bytes, Bucket]]:
-        """The buckets within, with their names."""
+        """Yield the nested buckets with their names."""
         for name, value in self._inner.items():
             yield name, self._reader.bucket(value)
 
     def bucket(self, name: bytes) -> Bucket:
-        """The bucket of that name; an empty one where there is none."""
+        """Return the nested bucket of that name; an empty one if there is none."""
         return self._reader.bucket(self._inner[name]) if name in self._inner else Bucket({}, {}, self._reader)
 
 
@@ -78,14 +78,14 @@ class _BoltReader:
         if not metas:
             raise _Damaged("it has no page that says where its data is")
         _, self._page_size, self._root = max(metas)
-        self._left = len(raw)  # far more pages than there are: whoever needs them all goes in circles
+        self._left = len(raw)  # far more pages than there are: a reader that needs them all is in a loop
 
     def outermost(self) -> Bucket:
-        """The bucket that holds all others."""
+        """Return the bucket that contains all others."""
         return self._bucket(self._root, b"")
 
     def bucket(self, value: bytes) -> Bucket:
-        """The bucket that is kept as a value."""
+        """Return the bucket that is stored as a value."""
         root, _sequence = _BUCKET.unpack_from(value)
         return self._bucket(root, value[_BUCKET.size :])
 
@@ -95,9 +95,9 @@ class _BoltReader:
         return Bucket(values, {key: value for flags, key, value in elements if flags & IS_BUCKET}, self)
 
     def _elements(self, root: int, inline: bytes, depth: int) -> Iterator[tuple[int, bytes, bytes]]:
-        """Flags, key and value of all that is below a page; a small bucket has its page `inline`."""
+        """Yield flags, key and value of every element below a page; a small bucket stores its page `inline`."""
         if depth > MAX_DEPTH:
-            raise _Damaged("it is nested without end")
+            raise _Damaged("it is nested too deeply")
         page = self._page(root) if root else inline
         _, kind, count, _ = _PAGE.unpack_from(page)
         for start in range(_PAGE.size, _PAGE.size + 16 * count, 16):
@@ -110,11 +110,11 @@ class _BoltReader:
                 raise _Damaged(f"page {root} holds no data")
 
     def _page(self, number: int) -> bytes:
-        """A page and what overflows it."""
+        """Return a page with its overflow pages."""
         self._left -= 1
         start = number * self._page_size
         if self._left < 0 or start + _PAGE.size > len(self._raw):
-            raise _Damaged(f"page {number} is not there")
+            raise _Damaged(f"page {number} is missing")
         own, _, _, overflow = _PAGE.unpack_from(self._raw, start)
         if own != number:
             raise _Damaged(f"page {number} calls itself {own}")
@@ -122,7 +122,7 @@ class _BoltReader:
 
 
 def _meta(raw: bytes, start: int) -> tuple[int, int, int] | None:
-    """Transaction, size of pages and root page, by the meta page at `start`; None where it is none, or was half written."""
+    """Return transaction, page size and root page from the meta page at `start`; None if it is invalid or half written."""
     if len(raw) < start + _PAGE.size + _META.size or not _PAGE.unpack_from(raw, start)[1] & META:
         return None
     start += _PAGE.size
@@ -133,7 +133,7 @@ def _meta(raw: bytes, start: int) -> tuple[int, int, int] | None:
 
 
 def _page_sizes(raw: bytes) -> list[int]:
-    """Where the second meta page may start: after one page, whose size the first one may not be there to tell."""
+    """Yield where the second meta page may start: after one page, whose size the first one may fail to state."""
     return [1 << bits for bits in range(10, 17) if 1 << bits < len(raw)]
 
 
@@ -144,7 +144,7 @@ def _cut(page: bytes, start: int, key: int, value: int) -> tuple[bytes, bytes]:
 
 
 def _fnv(data: bytes) -> int:
-    """FNV-1a, 64 bits."""
+    """Hash with FNV-1a, 64 bits."""
     found = _OFFSET_BASIS
     for byte in data:
         found = (found ^ byte) * _PRIME & 0xFFFFFFFFFFFFFFFF

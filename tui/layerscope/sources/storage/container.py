@@ -1,4 +1,4 @@
-"""A container's own layer on top of its image: where an engine keeps what the container wrote."""
+"""A container's own layer: where an engine stores what the container wrote on top of its image."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from layerscope.layers.readers.overlay.reader import DirectoryReader
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.layers.table import Problem
-from layerscope.oci.documents import HistoryStep
-from layerscope.oci.media_types import DOCKER_LAYER
+from layerscope.oci.documents import DOCKER_LAYER, HistoryStep
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.storage.unreadable import StorageUnreadable, may_read, plain_id
 from layerscope.text import escape
@@ -23,7 +22,7 @@ UPPER = {"overlay2": "overlay2/{}/diff", "fuse-overlayfs": "fuse-overlayfs/{}/di
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container, running or not. `image_id` is in hexadecimal, `upper` the directory that holds what it wrote, and only that.
+    """A container, running or not. `image_id` is in hexadecimal, `upper` the directory that holds exactly what it wrote.
 
     `mounts` are the paths in it where something else is mounted (volumes, directories of the host): not part of the layer.
     """
@@ -36,7 +35,7 @@ class Container:
 
     @property
     def title(self) -> str:
-        """Its name, or the first digits of its id."""
+        """Return its name, or the first digits of its id."""
         return self.name or self.id[:12]
 
 
@@ -44,13 +43,15 @@ def own_layer(container: Container, image: Image) -> DirectoryReader:
     """Return a reader of what the container wrote. Raises StorageUnreadable where this user may not read it."""
     if not may_read(container.upper):
         where = escape(str(container.upper))
-        raise StorageUnreadable(f"{where}, what container {escape(container.title)} wrote, is not there, or not for this user")
+        raise StorageUnreadable(
+            f"{where}, what container {escape(container.title)} wrote, does not exist, or this user may not read it"
+        )
     lowers = [layer.reader.directory for layer in reversed(image.layers) if isinstance(layer.reader, TarSplitReader)]
     return DirectoryReader(container.upper, tuple(lowers))
 
 
 def with_own_layer(image: Image, container: Container, reader: LayerReader, *, reference: str) -> Image:
-    """`image` with the container's own layer on top, read when the image is. Its number is one more than the image's last."""
+    """Return `image` with the container's own layer on top, which is read when the image is; it gets the next layer number."""
     layer = StoredLayer(
         number=len(image.layers) + 1,
         digest=None,
@@ -72,14 +73,14 @@ def _mount_notes(container: Container) -> list[Problem]:
 
 
 def upper_directory(root: Path, driver: str, layer: str) -> Path:
-    """Where a driver keeps what a container wrote. Raises StorageUnreadable."""
+    """Return the directory where a storage driver keeps what a container wrote. Raises StorageUnreadable."""
     if driver not in UPPER:
         raise StorageUnreadable(f"storage driver {escape(driver)} keeps no layer of a container's own")
     return root / UPPER[driver].format(plain_id(layer, "the id of a container's layer"))
 
 
 def pick_container(wanted: str, names: Mapping[str, tuple[str, ...]], place: str) -> str:
-    """The id that a name, or the first digits of an id, mean. `names` are by id. Raises NotFound and AmbiguousImage."""
+    """Return the id of the container with that name or id prefix. `names` are by id. Raises NotFound and AmbiguousImage."""
     named = [each for each, own in names.items() if wanted in own]
     found = named or [each for each in names if wanted and each.startswith(wanted)]
     if len(found) > 1:

@@ -1,4 +1,4 @@
-"""containerd's content store, read in place: what nerdctl, k3s, and Docker with the containerd image store keep images in.
+"""containerd's content store, read in place: it holds the images of nerdctl, k3s, and Docker with the containerd image store.
 
 io.containerd.content.v1.content/blobs/sha256/     every blob, as in an OCI layout
 io.containerd.metadata.v1.bolt/meta.db             names -> manifests and indexes, by namespace
@@ -18,8 +18,7 @@ import msgspec
 from layerscope.errors import BadDocument, NotFound
 from layerscope.layers.blob import Blob
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import MAX_DOCUMENT
-from layerscope.oci.media_types import OCI_INDEX, OCI_MANIFEST
+from layerscope.oci.documents import MAX_DOCUMENT, OCI_INDEX, OCI_MANIFEST
 from layerscope.oci.reference import best_match
 from layerscope.sources.documents.files import Directory, blob_name
 from layerscope.sources.documents.index import CONTAINERD_NAME, INDEX
@@ -38,15 +37,15 @@ CONFIG = Path("/etc/containerd/config.toml")
 ROOT = "LAYERSCOPE_CONTAINERD"
 """The environment variable that names containerd's root directory where that is an unusual one."""
 NAMESPACE = "CONTAINERD_NAMESPACE"
-"""containerd's own variable: the one namespace to look into."""
+"""containerd's own variable: the only namespace to search."""
 CONTENT, DATABASE = "io.containerd.content.v1.content", "io.containerd.metadata.v1.bolt/meta.db"
 SHORTEST = 7
-"""Digits of a digest that are enough to look for it."""
+"""The least digits of a digest to search for."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedTarget:
-    """An image that the database lists: of what type its manifest or index is may not be known."""
+    """An image that the database lists; the media type of its manifest or index may be unknown."""
 
     name: str
     digest: Digest
@@ -54,18 +53,16 @@ class NamedTarget:
 
 
 class ContentStore(Directory):
-    """The blobs as the files of an OCI layout, whose index is made up: the images of the database, or one by its digest."""
+    """The blobs as files of an OCI layout with a generated index: the images of the database, or one by its digest."""
 
     def __init__(self, root: Path, listed: list[NamedTarget]) -> None:
         super().__init__(root / CONTENT, f"containerd ({escape(str(root))})")
         self._index = msgspec.json.encode({"schemaVersion": 2, "manifests": [self._descriptor(each) for each in listed]})
 
     def has(self, name: str) -> bool:
-        """See Files."""
         return name == INDEX or super().has(name)
 
     def blob(self, name: str) -> Blob:
-        """See Files."""
         if name != INDEX:
             return super().blob(name)
         kept = mmap.mmap(-1, len(self._index))
@@ -83,7 +80,7 @@ class ContentStore(Directory):
 
 
 def containerd_files(wanted: str) -> ContentStore:
-    """The store that has an image of that name or digest; the first that there is, if none has. Raises NotFound.
+    """Return the store that has an image of that name or digest, or else the first existing store. Raises NotFound.
 
     With a digest, or its first digits, the database is not needed.
     """
@@ -96,14 +93,14 @@ def containerd_files(wanted: str) -> ContentStore:
 
 
 def open_content(root: Path, digest: Digest, name: str) -> ContentStore:
-    """One image of the store below `root`, by the digest of its manifest or index. Raises StorageUnreadable."""
+    """Open one image of the store below `root`, by the digest of its manifest or index. Raises StorageUnreadable."""
     if not _media_type(_blob(root, digest.encoded)):
-        raise StorageUnreadable(f"containerd's {escape(str(root))} does not have {digest}, or not for this user")
+        raise StorageUnreadable(f"containerd's {escape(str(root))} does not have {digest}, or this user may not read it")
     return ContentStore(root, [NamedTarget(name, digest)])
 
 
 def containerd_roots() -> list[Path]:
-    """Where to look: the directory named by LAYERSCOPE_CONTAINERD, or the usual ones."""
+    """Return the directories to search: the one named by LAYERSCOPE_CONTAINERD, or the usual ones."""
     if named := os.environ.get(ROOT):
         return [Path(named)]
     own = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
@@ -120,7 +117,7 @@ def _configured() -> Iterator[Path]:
 
 
 def _store(root: Path, wanted: str) -> tuple[ContentStore, bool] | None:
-    """The store below `root`, and whether it has what is wanted; None where neither its names nor that can be read."""
+    """Return the store below `root`, and whether it has the wanted image; None if neither its names nor that can be read."""
     digests = list(_digests(root, wanted))
     try:
         listed = _listed(root)
@@ -135,7 +132,7 @@ def _store(root: Path, wanted: str) -> tuple[ContentStore, bool] | None:
 
 
 def _digests(root: Path, wanted: str) -> Iterator[Digest]:
-    """The manifests and indexes whose digests begin as `wanted` does, perhaps after `NAME@`."""
+    """Return the manifests and indexes whose digests begin with `wanted`, perhaps after `NAME@`."""
     digits = wanted.rpartition("@")[2].removeprefix("sha256:")
     if len(digits) < SHORTEST or set(digits) - set("0123456789abcdef"):
         return
@@ -152,7 +149,7 @@ def _blob(root: Path, digits: str) -> Blob:
 
 
 def _media_type(blob: Blob) -> str:
-    """What a blob is by its looks: an index, a manifest, or (empty) something else."""
+    """Guess from its content what a blob is: an index, a manifest, or (empty) something else."""
     text = blob.read(0, MAX_DOCUMENT)
     if not text.lstrip().startswith(b"{"):
         return ""
@@ -164,7 +161,7 @@ def _listed(root: Path) -> list[NamedTarget]:
 
 
 def _images(database: Bucket) -> Iterator[NamedTarget]:
-    """containerd `metadata/buckets.go`: v1/NAMESPACE/images/NAME/target."""
+    """Yield the images of the database (containerd `metadata/buckets.go`: v1/NAMESPACE/images/NAME/target)."""
     own = os.environ.get(NAMESPACE, "").encode()
     for namespace, bucket in database.bucket(b"v1").buckets():
         if own and namespace != own:

@@ -12,10 +12,10 @@ from layerscope.sources.storage.wanted import find_wanted
 
 
 def find_containers_image(roots: Sequence[Path], name_or_id: str, *, driver: str = "") -> KeptImage:
-    """The image of that name or id in the stores at `roots`: the engine's own, then additional ones.
+    """Find the image of that name or id in the stores at `roots`: the engine's own, then additional ones.
 
-    Raises StorageUnreadable when this user may not read it or it is of a driver that is not known here: ask the API then.
-    Raises NotFound and AmbiguousImage for the name.
+    Raises StorageUnreadable when this user may not read it or its storage driver is not supported: then ask the API. Raises
+    NotFound and AmbiguousImage for the name.
     """
     stores = stores_at(roots, driver)
     rows = images_of(stores)

@@ -17,7 +17,9 @@ PLAIN = frozenset(".0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 def kept_image(stores: Sequence[ContainersStore], store: ContainersStore, row: ImageRow, *, name: str) -> KeptImage:
-    """An image of `store`, whose layers may be in any of `stores`. Raises StorageUnreadable, also for what is no image."""
+    """Return an image of `store`, whose layers may be in any of `stores`. Raises StorageUnreadable, also if it is not an
+    image.
+    """
     place = store.images_directory / plain_id(row.id, ID)
     raw_manifest = read_bytes(place / MANIFEST)
     try:
@@ -35,7 +37,9 @@ def kept_image(stores: Sequence[ContainersStore], store: ContainersStore, row: I
 
 
 def file_name(key: str) -> str:
-    """The name of the file that holds an image's document `key` (containers/storage `images.go`, makeBigDataBaseName)."""
+    """Return the name of the file that holds an image's document `key` (containers/storage `images.go`,
+    makeBigDataBaseName).
+    """
     # The last character is not looked at, there and so here.
     return key if PLAIN.issuperset(key[:-1]) else "=" + base64.b64encode(key.encode()).decode()
 
@@ -50,13 +54,13 @@ def _layers(stores: Sequence[ContainersStore], row: ImageRow, config: Config) ->
 
 
 def _chain(stores: Sequence[ContainersStore], top: str) -> list[tuple[ContainersStore, str]]:
-    """The layers from the base up to `top`, each with the store that has it."""
+    """Return the layers from the base up to `top`, each with the store that has it."""
     chain: list[tuple[ContainersStore, str]] = []
     seen = set()
     while top:
         store = next((store for store in stores if top in store.layers), None)
         if store is None or top in seen:
-            raise StorageUnreadable(f"layer {top[:12]} is not there")
+            raise StorageUnreadable(f"layer {top[:12]} is missing")
         seen.add(top)
         chain.append((store, top))
         top = store.layers[top].parent

@@ -1,4 +1,4 @@
-"""The files of containers/storage, where Podman, Buildah and CRI-O keep images: `/var/lib/containers/storage` and the like.
+"""The files of containers/storage, where Podman, Buildah and CRI-O store images: `/var/lib/containers/storage` and the like.
 
 DRIVER-images/images.json        names, ids, top layers
 DRIVER-images/ID/                manifest and config, under names in base64
@@ -49,37 +49,37 @@ class ContainersStore:
 
     @property
     def images_directory(self) -> Path:
-        """Where images are."""
+        """Return the directory of images."""
         return self.root / f"{self.driver}-images"
 
     @property
     def layers_directory(self) -> Path:
-        """Where the records of layers are."""
+        """Return the directory of layers' records."""
         return self.root / f"{self.driver}-layers"
 
     @cached_property
     def images(self) -> dict[str, ImageRow]:
-        """All images by id. Raises StorageUnreadable."""
+        """Return all images by id. Raises StorageUnreadable."""
         path = self.images_directory / "images.json"
         return {row.id: row for row in read_json(path, list[ImageRow])} if is_there(path) else {}
 
     @cached_property
     def layers(self) -> dict[str, LayerRow]:
-        """All layers by id, those that only containers use too. Raises StorageUnreadable."""
+        """Return all layers by id, including those that only containers use. Raises StorageUnreadable."""
         paths = [self.layers_directory / name for name in ("layers.json", "volatile-layers.json")]
         return {row.id: row for path in paths if is_there(path) for row in read_json(path, list[LayerRow])}
 
     def directory(self, layer: str) -> Path:
-        """Where the files of a layer are. Raises StorageUnreadable for what is no id."""
+        """Return the directory with the files of a layer. Raises StorageUnreadable for an invalid id."""
         return self.root / DIRECTORIES[self.driver].format(plain_id(layer, ID))
 
     def record(self, layer: str) -> Path:
-        """The tar-split file of a layer."""
+        """Return the path of a layer's tar-split file."""
         return self.layers_directory / f"{plain_id(layer, ID)}.tar-split.gz"
 
 
 def stores_at(roots: Sequence[Path], driver: str = "") -> list[ContainersStore]:
-    """The stores below `roots`, of that driver or all. Raises StorageUnreadable when there is none to be read."""
+    """Return the stores below `roots`, of that driver or all. Raises StorageUnreadable when none can be read."""
     drivers = [driver] if driver in DIRECTORIES else [] if driver else list(DIRECTORIES)
     stores = [ContainersStore(root, each) for root in roots for each in drivers]
     found = [store for store in stores if is_there(store.images_directory)]
@@ -87,14 +87,14 @@ def stores_at(roots: Sequence[Path], driver: str = "") -> list[ContainersStore]:
         return found
     places = " and ".join(escape(str(root)) for root in roots)
     if not any(map(may_read, roots)):
-        raise StorageUnreadable(f"Podman's storage {places} cannot be read: it is not there, or not for this user")
+        raise StorageUnreadable(f"Podman's storage {places} cannot be read: it does not exist, or this user may not read it")
     raise StorageUnreadable(
         f"Podman's storage {places} has no images of a kind that is read in place ({', '.join(DIRECTORIES)})"
     )
 
 
 def images_of(stores: Sequence[ContainersStore]) -> dict[str, tuple[ContainersStore, ImageRow]]:
-    """All images by id, with the first store that has them."""
+    """Return all images by id, with the first store that has them."""
     found: dict[str, tuple[ContainersStore, ImageRow]] = {}
     for store in stores:
         for id, row in store.images.items():  # noqa: A001

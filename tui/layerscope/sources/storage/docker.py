@@ -47,26 +47,26 @@ class DockerStorage:
 
     @classmethod
     def at(cls, root: Path, driver: str = "") -> DockerStorage:
-        """The storage below `root`, of that driver or the only one there. Raises StorageUnreadable."""
+        """Return the storage below `root`, of that driver or the only one there. Raises StorageUnreadable."""
         for name in [driver] if driver else DIRECTORIES:
             if name in DIRECTORIES and is_there(root / "image" / name / "imagedb" / "content"):
                 return cls(root, name)
         what = f"Docker's storage {escape(str(root))}"
         if not may_read(root):
-            raise StorageUnreadable(f"{what} cannot be read: it is not there, or not for this user")
+            raise StorageUnreadable(f"{what} cannot be read: it does not exist, or this user may not read it")
         raise StorageUnreadable(f"{what} has no images of a kind that is read in place ({', '.join(DIRECTORIES)})")
 
     @property
     def database(self) -> Path:
-        """What the engine knows of images and layers."""
+        """Return the directory with the engine's metadata about images and layers."""
         return self.root / "image" / self.driver
 
     def directory(self, cache_id: str) -> Path:
-        """Where the files of a layer are. Raises StorageUnreadable for what is no id."""
+        """Return the directory with the files of a layer. Raises StorageUnreadable for an invalid id."""
         return self.root / DIRECTORIES[self.driver].format(plain_id(cache_id, "an id of Docker's"))
 
     def names(self) -> dict[str, str]:
-        """Every tag, and every `NAME@DIGEST`, with the id of its image in hexadecimal. Raises StorageUnreadable."""
+        """Return every tag, and every `NAME@DIGEST`, with the id of its image in hexadecimal. Raises StorageUnreadable."""
         path = self.database / "repositories.json"
         if not is_there(path):
             return {}
@@ -74,11 +74,11 @@ class DockerStorage:
         return {name: image.removeprefix("sha256:") for names in repositories.values() for name, image in names.items()}
 
     def ids(self) -> list[str]:
-        """The ids of all images in hexadecimal, those of the build cache too."""
+        """Return the ids of all images in hexadecimal, including those of the build cache."""
         return list(names_in(self.database / "imagedb/content/sha256"))
 
     def image(self, image_id: str, *, name: str) -> KeptImage:
-        """One image by its id in hexadecimal. Raises StorageUnreadable."""
+        """Return one image by its id in hexadecimal. Raises StorageUnreadable."""
         config, raw = read_config(self.database / "imagedb/content/sha256" / plain_id(image_id, "an id of an image"))
         diff_ids = config.rootfs.diff_ids
         return KeptImage(
@@ -102,15 +102,15 @@ class DockerStorage:
 
 
 def docker_roots() -> list[Path]:
-    """Where Docker keeps its data when nothing else is set: for the system, and for this user's rootless engine."""
+    """Return Docker's default data directories: the system's, and that of this user's rootless engine."""
     own = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "docker"
     return [SYSTEM, own]
 
 
 def find_docker_image(root: Path, name_or_id: str, *, driver: str = "") -> KeptImage:
-    """The image of that name or id in the data root `root`.
+    """Find the image of that name or id in the data root `root`.
 
-    Raises StorageUnreadable when this user may not read it or Docker keeps its images otherwise: ask the API then. Raises
+    Raises StorageUnreadable when this user may not read it or Docker stores its images in another way: then ask the API. Raises
     NotFound and AmbiguousImage for the name.
     """
     storage = DockerStorage.at(root, driver)

@@ -17,7 +17,7 @@ from layerscope.text import escape
 
 
 class _Settings(msgspec.Struct, frozen=True, rename="pascal"):
-    """`config.v2.json`, as far as it is of interest; the name begins with a slash."""
+    """The fields of `config.v2.json` that are used here; the name begins with a slash."""
 
     name: str = ""
     image: str = ""
@@ -25,7 +25,7 @@ class _Settings(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 def find_docker_container(root: Path, name_or_id: str, *, driver: str = "") -> Container:
-    """A container of that name, or whose id begins so. Raises StorageUnreadable, NotFound and AmbiguousImage."""
+    """Find the container with that name or id prefix. Raises StorageUnreadable, NotFound and AmbiguousImage."""
     storage = DockerStorage.at(root, driver)
     known = {each: _settings(root, each) for each in names_in(root / "containers")}
     names = {each: (settings.name.removeprefix("/"),) for each, settings in known.items()}
@@ -41,7 +41,7 @@ def find_docker_container(root: Path, name_or_id: str, *, driver: str = "") -> C
 
 
 def _settings(root: Path, container: str) -> _Settings:
-    """What is known of a container; nothing of one that comes or goes."""
+    """Return a container's settings; nothing for one that is being created or removed."""
     try:
         return read_json(root / "containers" / container / "config.v2.json", _Settings)
     except StorageUnreadable:

@@ -1,4 +1,4 @@
-"""An image opened where its engine keeps it: whose storage that is, and of which kind."""
+"""Opening an image in its engine's storage, after finding out which kind of storage that is."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from layerscope.oci.platform import Platform
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.catalog import stored_images
 from layerscope.sources.documents.choose import choose
-from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.image import Image
-from layerscope.sources.location import EngineName, Location
+from layerscope.sources.location import EngineKind, EngineName, Location
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer
 from layerscope.sources.storage.containerd import containerd_roots, open_content
 from layerscope.sources.storage.containers import find_containers_image
@@ -30,7 +29,7 @@ from layerscope.sources.storage.unreadable import StorageUnreadable
 
 @dataclass(frozen=True, slots=True)
 class StoragePlace:
-    """Where an engine says that it keeps everything, and its storage driver; empty where it does not say."""
+    """The directory and the storage driver that an engine states; empty where it does not say."""
 
     kind: EngineKind
     root: str
@@ -38,10 +37,10 @@ class StoragePlace:
 
 
 def open_kept(place: StoragePlace, image_id: str, *, reference: str, name: str, platform: Platform | None) -> Image:
-    """The image of that id in the storage of an engine that has it. `name` is the tag it was asked for by, or empty.
+    """Open the image of that id in its engine's storage. `name` is the tag that the user gave, or empty.
 
-    An id is a hash of the image, so another engine's storage below the same path is no danger. Raises StorageUnreadable
-    where it is not to be read or not there; NotFound for the platform.
+    An id is a hash of the image, so another engine's storage below the same path does no harm. Raises StorageUnreadable if it
+    cannot be read or is missing; NotFound for the platform.
     """
     if not place.root:
         raise StorageUnreadable("the engine does not say where it keeps its images")
@@ -59,7 +58,7 @@ def open_kept(place: StoragePlace, image_id: str, *, reference: str, name: str, 
 
 
 def _open_content(root: Path, image_id: str, *, reference: str, name: str, platform: Platform | None) -> Image:
-    """Docker's image in the store of its containerd, or of the system's; its id is the digest of its manifest or index."""
+    """Open Docker's image in containerd's store; its id is the digest of its manifest or index."""
     try:
         digest = Digest.parse(image_id)
     except BadDocument as error:
@@ -70,11 +69,11 @@ def _open_content(root: Path, image_id: str, *, reference: str, name: str, platf
             location = Location(reference, None, engine=EngineName(EngineKind.DOCKER, name or image_id))
             candidate, tag = choose(stored_images(files), location, platform)
             return assemble(files, candidate, reference=reference, name=tag)
-    raise StorageUnreadable(f"no containerd that may be read here keeps {digest}")
+    raise StorageUnreadable(f"no readable containerd store has {digest}")
 
 
 def search_kept(kinds: Collection[EngineKind], name: str, *, reference: str, platform: Platform | None) -> Image | None:
-    """The image that `name` means at the usual places of engines that do not run; None where none can be read that has it.
+    """Search the usual storage of engines that do not run for the image `name`; None if no readable one has it.
 
     Raises AmbiguousImage for the name, NotFound for the platform.
     """
@@ -89,7 +88,7 @@ def search_kept(kinds: Collection[EngineKind], name: str, *, reference: str, pla
 
 
 def search_container(kinds: Collection[EngineKind], name: str, *, reference: str) -> Image | None:
-    """The container that `name` means at the usual places of engines that do not run; None where none can be read that has it.
+    """Search the usual storage of engines that do not run for the container `name`; None if no readable one has it.
 
     Raises AmbiguousImage for the name.
     """

@@ -1,4 +1,4 @@
-"""An image as an engine keeps it: its config, and for each layer its record and its directory."""
+"""An image in an engine's storage: its config, and the record and directory of each layer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from layerscope.errors import NotFound
 from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import Config
-from layerscope.oci.media_types import DOCKER_LAYER
+from layerscope.oci.documents import DOCKER_LAYER, Config
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import familiar
 from layerscope.sources.documents.assemble import layer_steps
@@ -22,7 +21,9 @@ from layerscope.text import escape
 
 @dataclass(frozen=True, slots=True)
 class KeptLayer:
-    """One layer. `size` is in bytes as the engine counts them: Docker the contents of files, containers/storage the tar."""
+    """One layer. `size` is in bytes as the engine counts them: for Docker the contents of files, for containers/storage the
+    tar.
+    """
 
     diff_id: Digest
     chain_id: Digest
@@ -42,7 +43,7 @@ class KeptImage:
     layers: tuple[KeptLayer, ...]
 
     def opened(self, *, reference: str, platform: Platform | None = None) -> Image:
-        """The image as the engine would save it, with a TarSplitReader to each layer; no layer is read.
+        """Return the image as the engine would save it, with a TarSplitReader for each layer; no layer is read.
 
         Raises NotFound for another platform, StorageUnreadable when the record of a layer may not be read.
         """

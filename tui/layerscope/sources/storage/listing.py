@@ -1,4 +1,4 @@
-"""All images of an engine and the sizes of their layers, from its storage alone: what its API may take seconds for."""
+"""All images of an engine and the sizes of their layers from its storage, faster than from its API."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ Built = tuple[tuple[HistoryStep, ...], tuple[Digest, ...]]
 
 
 def docker_layer_sizes(root: Path, driver: str, chain: Iterable[Digest]) -> dict[Digest, int]:
-    """What Docker's layer database (moby `layer/filestore.go`) says of layers by chain id, in bytes of the files in each.
+    """Return layer sizes by chain id from Docker's layer database (moby `layer/filestore.go`), in bytes of the files in
+    each.
 
-    A chain id is a hash of its layers, so another engine's storage below the same path is no danger. What is not there, or
-    may not be read, is left out.
+    A chain id is a hash of its layers, so another engine's storage below the same path does no harm. Missing and unreadable
+    layers are left out.
     """
     database = root / "image" / driver / "layerdb"
     words = {each: read_word(database / each.algorithm / each.encoded / "size") for each in set(chain)}
@@ -29,10 +30,11 @@ def docker_layer_sizes(root: Path, driver: str, chain: Iterable[Digest]) -> dict
 
 
 def list_containers_storage(roots: Sequence[Path], driver: str = "") -> tuple[list[ListedImage], int]:
-    """The images of Podman, Buildah and CRI-O in the stores at `roots`, and how many there are with those that only are steps
-    on the way to others, which are left out as engines do. Sizes are those of the layers' tars.
+    """Return the images of Podman, Buildah and CRI-O in the stores at `roots`, and their number with intermediate build
+    steps.
 
-    What cannot be read is left out: it may be on its way in or out. Raises StorageUnreadable when nothing can be.
+    Intermediate steps are left out, as engines do. Sizes are those of the layers' tars. Unreadable images are left out: they
+    may be just being added or removed. Raises StorageUnreadable when none can be read.
     """
     stores = stores_at(roots, driver)
     found = list(_readable(stores))
@@ -41,7 +43,7 @@ def list_containers_storage(roots: Sequence[Path], driver: str = "") -> tuple[li
 
 
 def _before(built: Built) -> Iterator[Built]:
-    """What a build was before each of its steps but the first."""
+    """Return the state of a build before each of its steps but the first."""
     steps, layers = built
     made = 0
     for number, step in enumerate(steps[:-1], 1):
@@ -83,14 +85,14 @@ def _listed(stores: Sequence[ContainersStore], store: ContainersStore, row: Imag
 
 
 def _sizes(stores: Sequence[ContainersStore], top: str) -> list[int]:
-    """The sizes of a layer and all below it, base first. Raises StorageUnreadable where one is not there."""
+    """Return the sizes of a layer and all below it, base first. Raises StorageUnreadable if one is missing."""
     sizes: list[int] = []
     seen: set[str] = set()
     while top and top not in seen:
         seen.add(top)
         row = next((store.layers[top] for store in stores if top in store.layers), None)
         if row is None:
-            raise StorageUnreadable(f"layer {top[:12]} is not there")
+            raise StorageUnreadable(f"layer {top[:12]} is missing")
         sizes.append(row.diff_size)
         top = row.parent
     return sizes[::-1]

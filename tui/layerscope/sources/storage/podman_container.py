@@ -13,7 +13,7 @@ from layerscope.sources.storage.unreadable import StorageUnreadable, is_there, p
 
 
 class _ContainerRow(msgspec.Struct, frozen=True):
-    """A container in `containers.json`; `layer` is its own."""
+    """A container in `containers.json`; `layer` is its own layer."""
 
     id: str
     names: tuple[str, ...] | None = None
@@ -33,7 +33,7 @@ class _RuntimeSpec(msgspec.Struct, frozen=True):
 
 
 def find_podman_container(roots: Sequence[Path], name_or_id: str, *, driver: str = "") -> Container:
-    """A container of that name, or whose id begins so. Raises StorageUnreadable, NotFound and AmbiguousImage."""
+    """Find the container with that name or id prefix. Raises StorageUnreadable, NotFound and AmbiguousImage."""
     rows = {row.id: (store, row) for store in stores_at(roots, driver) for row in _container_rows(store)}
     one = pick_container(name_or_id, {each: row.names or () for each, (_, row) in rows.items()}, "Podman's storage")
     store, row = rows[one]
@@ -53,7 +53,7 @@ def _container_rows(store: ContainersStore) -> list[_ContainerRow]:
 
 
 def _mounts(place: Path) -> tuple[str, ...]:
-    """Where something of the host is mounted, `/etc/hosts` and the like too; nothing for a container that never ran."""
+    """Return the paths where host files are mounted, `/etc/hosts` and the like too; nothing for a container that never ran."""
     try:
         mounts = read_json(place / "userdata/config.json", _RuntimeSpec).mounts or ()
     except StorageUnreadable:

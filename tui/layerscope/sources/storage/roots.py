@@ -1,4 +1,4 @@
-"""Where containers/storage keeps its stores (`containers-storage.conf(5)`)."""
+"""The directories of containers/storage (`containers-storage.conf(5)`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = (Path("/usr/share/containers/storage.conf"), Path("/etc/containers/stora
 
 
 def containers_roots() -> list[Path]:
-    """The store of this user's engine and its additional image stores, which only images are read from.
+    """Return the store of this user's engine and its additional, read-only image stores.
 
     A configuration that cannot be read counts as none.
     """
@@ -37,7 +37,7 @@ def _own(settings: Mapping[str, Any]) -> Path:
 
 
 def _settings() -> dict[str, Any]:
-    """The table `storage` of the one file that counts: the last of those there are."""
+    """Return the `storage` table of the file that applies: the last existing one."""
     for path in _files():
         try:
             found = tomllib.loads(read_bytes(path).decode())

@@ -1,4 +1,4 @@
-"""Files of an engine's storage, which may be anyone's, half-written, or gone the next moment."""
+"""Careful reading of files in an engine's storage, which may belong to anyone, be half-written, or vanish."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from layerscope.text import escape
 T = TypeVar("T")
 
 MAX_DATABASE = 256 << 20
-"""The longest list of layers or images we read, in bytes; an engine with 10,000 images takes 20."""
+"""The longest list of layers or images read, in bytes; an engine with 10,000 images takes 20."""
 _ID = re.compile("[0-9A-Za-z_-]{1,128}")
-"""Mostly hexadecimal; BuildKit has its own for what it built."""
+"""An id: mostly hexadecimal; BuildKit gives what it builds ids of its own form."""
 
 
 class StorageUnreadable(LayerscopeError):
-    """An engine's storage cannot be read here (no permission, another layout); its API may still give what is in it."""
+    """An engine's storage cannot be read here (no permission, another format); its API may still have the content."""
 
 
 def read_bytes(path: Path, limit: int = MAX_DOCUMENT + 1) -> bytes:
-    """The first `limit` bytes of a file. Raises StorageUnreadable."""
+    """Return the first `limit` bytes of a file. Raises StorageUnreadable."""
     try:
         with path.open("rb") as file:
             return file.read(limit)
@@ -36,7 +36,7 @@ def read_bytes(path: Path, limit: int = MAX_DOCUMENT + 1) -> bytes:
 
 
 def read_word(path: Path) -> str:
-    """A file that holds one word, such as an id; empty when it cannot be read."""
+    """Return the content of a file that holds one word, such as an id; empty if it cannot be read."""
     try:
         return read_bytes(path, 4096).decode("utf-8", "replace").strip()
     except StorageUnreadable:
@@ -55,7 +55,7 @@ def read_json(path: Path, document: type[T]) -> T:
 
 
 def read_config(path: Path) -> tuple[Config, bytes]:
-    """An image's config, decoded and as it is. Raises StorageUnreadable."""
+    """Return an image's config, decoded and as bytes. Raises StorageUnreadable."""
     raw = read_bytes(path)
     try:
         return decode(raw, Config, what=escape(str(path))), raw
@@ -64,14 +64,14 @@ def read_config(path: Path) -> tuple[Config, bytes]:
 
 
 def plain_id(text: str, what: str) -> str:
-    """`text` itself, an id that may be a file's name. Raises StorageUnreadable."""
+    """Return `text` if it is an id that may be a file name. Raises StorageUnreadable."""
     if not _ID.fullmatch(text):
         raise StorageUnreadable(f"'{escape(text[:100])}' is not {what}")
     return text
 
 
 def names_in(directory: Path) -> Iterator[str]:
-    """The names in a directory; none when it cannot be read."""
+    """Return the names in a directory; none if it cannot be read."""
     try:
         yield from sorted(path.name for path in directory.iterdir())
     except OSError:
@@ -79,7 +79,7 @@ def names_in(directory: Path) -> Iterator[str]:
 
 
 def may_read(path: Path) -> bool:
-    """True when a file or directory is there and may be read."""
+    """Tell whether a file or directory exists and may be read."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
     except OSError:
@@ -88,7 +88,7 @@ def may_read(path: Path) -> bool:
 
 
 def is_there(path: Path) -> bool:
-    """True when `path` is there and may be looked at."""
+    """Tell whether `path` exists and may be accessed."""
     try:
         path.stat()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Which image of an engine is meant by a name or an id."""
+"""Looking up an image of an engine by name or id."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WantedImage:
 
 
 def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, place: str) -> WantedImage:
-    """Look `text` up among `names`, which give ids, then among `ids` by their first digits.
+    """Look `text` up among `names`, which map to ids, then among `ids` by their first digits.
 
     A tag alone is no name here, as for the engines themselves. Raises NotFound, with near names, and AmbiguousImage.
     """

@@ -1,4 +1,4 @@
-"""The content of files of a layer that lies unpacked in a directory, as engines keep them."""
+"""File contents of a layer that an engine keeps unpacked in a directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from layerscope.layers.readers.overlay.rooted import RootedDirectory
 from layerscope.layers.table import LayerTable, Strings
 from layerscope.text import escape
 
-GONE = "it is not there any more"
+GONE = "it no longer exists"
 _WORDS = {errno.ENOENT: GONE, errno.ENOTDIR: GONE, errno.ESTALE: GONE, errno.EISDIR: "something else is in its place"}
 
 
@@ -45,32 +45,31 @@ class DirectoryContent:
     def of(
         cls, directory: Path, table: LayerTable, *, is_upper: bool = False, lowers: tuple[Path, ...] = ()
     ) -> DirectoryContent:
-        """The content of a layer whose table was read."""
+        """Return the content of a layer whose table was read."""
         return cls(directory, table.entries.paths, frozenset(table.sparse), is_upper, lowers)
 
     @property
     def compression(self) -> Compression:
-        """Files lie there as they are."""
+        """Return PLAIN: the files are not compressed."""
         return Compression.NONE
 
     @property
     def plain(self) -> Blob | None:
-        """There is no map of all files."""
+        """Return None: the files are not in one map."""
         return None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002 - a file begins at its beginning
-        """See LayerContent. Raises CorruptLayer when the file is not there, or not as large as the layer's table says."""
+        """Yield a file's content. Raises CorruptLayer when the file is missing, or its size differs from the layer's table."""
         with RootedDirectory(self.directory) as opened:
             yield from self._pieces(opened, self.paths[entry], size)
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """See LayerContent. 10 us a file, when they come in the order of the layer."""
+        """Yield several contents; 10 us a file in the order of the layer."""
         with RootedDirectory(self.directory) as opened:
             for entry, _offset, size in wanted:
                 yield entry, self._pieces(opened, self.paths[entry], size)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
-        """See LayerContent."""
         if entry in self.sparse and size > LARGEST_SPARSE:
             raise CorruptLayer(f"a sparse file of {size} bytes, most of them a hole, is not read through")
         state = xxhash.xxh3_128()
@@ -79,7 +78,6 @@ class DirectoryContent:
         return state.digest()
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """See LayerContent."""
         return [self.digest(*stretch) for stretch in stretches]
 
     def _pieces(self, opened: RootedDirectory, path: bytes, size: int) -> Iterator[bytes]:
@@ -97,14 +95,14 @@ class DirectoryContent:
             raise CorruptLayer(f"{escape(path)} in {escape(str(self.directory))} cannot be read: {reason}") from error
 
     def _pieces_below(self, path: bytes, size: int) -> Iterator[bytes]:
-        """The bytes of a file of which only the metadata is here: those of the uppermost layer below that has it."""
+        """Yield the bytes of a file that has only its metadata here, from the topmost lower layer that has them."""
         for number, directory in enumerate(self.lowers, 1):
             with RootedDirectory(directory) as opened:
                 if opened.has_file(path):
                     lower = replace(self, directory=directory, lowers=self.lowers[number:])
                     yield from lower._pieces(opened, path, size)
                     return
-        raise CorruptLayer(f"{escape(path)}: the engine keeps its bytes in a layer below (overlayfs metacopy), and not there")
+        raise CorruptLayer(f"{escape(path)}: the engine keeps its bytes in a lower layer (overlayfs metacopy), not in this one")
 
 
 def _read(file: FileIO, path: bytes, size: int) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""A container's own layer, read from the directory that the engine mounts on top: the same table as a tar of it would give."""
+"""Reads a container's own layer from the upper directory of its mount, into the same table as a tar of it would give."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ SECURITY_LABEL = b"security.selinux"
 
 @dataclass(frozen=True, slots=True)
 class DirectoryReader(KeptUnpacked):
-    """A layer that is the upper directory of an overlay mount, perhaps of a running container.
+    """Reads the upper directory of an overlay mount, perhaps of a running container.
 
-    `lowers` are the directories of the layers below, the uppermost first: files may have their bytes there (`metacopy`).
+    `lowers` are the directories of the lower layers, the topmost first: files may have their bytes there (`metacopy`).
     """
 
     directory: Path
@@ -64,13 +64,13 @@ class DirectoryReader(KeptUnpacked):
         return ReadLayer(rows.table(), Compression.NONE)
 
     def content(self, read: ReadLayer) -> DirectoryContent:
-        """The files in the directory."""
+        """Return access to the files in the directory."""
         return DirectoryContent.of(self.directory, read.table, is_upper=True, lowers=self.lowers)
 
 
 @dataclass(slots=True, eq=False)
 class _Rows:
-    """Entries as they are found, one row each; the lists run side by side."""
+    """The entries found so far, one row each, as parallel lists."""
 
     layer: int
     found: list[Found] = field(default_factory=list)
@@ -82,7 +82,7 @@ class _Rows:
     """The first path of each file that has several."""
 
     def add(self, found: Found) -> None:
-        """Take one name: an entry, or what overlayfs has instead of a marker."""
+        """Add one name: an entry, or overlayfs's form of a marker."""
         kind = KINDS.get(stat.S_IFMT(found.status.st_mode))
         if is_whiteout(found.status, found.xattrs):
             self.markers.whiteouts.append(found.path)
@@ -105,11 +105,11 @@ class _Rows:
         self.links.append(link)
 
     def fail(self, path: bytes, error: OSError) -> None:
-        """Remember a directory that cannot be read."""
+        """Record a directory that cannot be read."""
         self.problems.append(Problem(self.layer, path, f"a directory that cannot be read: {error.strerror}", Severity.DAMAGE))
 
     def table(self) -> LayerTable:
-        """The table of all that was added. A name with `.wh.` is a marker, as in a tar: fuse-overlayfs may write such files."""
+        """Build the table. A name with `.wh.` is a marker, as in a tar: fuse-overlayfs may write such files."""
         paths = [found.path for found in self.found]
         kept = np.flatnonzero(sort_out(paths, self.markers)).tolist()
         found = [self.found[row] for row in kept]
@@ -128,7 +128,7 @@ class _Rows:
         )
 
     def _count_markers(self) -> int:
-        """Each takes a header in a tar."""
+        """Count the headers that markers would take in a tar."""
         return len(self.markers.whiteouts) + len(self.markers.opaques)
 
 
@@ -157,10 +157,10 @@ def _device(found: Found) -> tuple[int, int] | None:
 
 
 def _tar_bytes(size: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """What entries take in a tar: a header, and their content in whole blocks."""
+    """Return the bytes that entries take in a tar: a header each, and their content in whole blocks."""
     return BLOCK + -(-size // BLOCK) * BLOCK
 
 
 def _file_xattrs(xattrs: Xattrs) -> Xattrs:
-    """Those that belong to the file, not to the mount or the machine."""
+    """Return the xattrs that belong to the file, not to the mount or the machine."""
     return {name: value for name, value in xattrs.items() if not is_own(name) and name != SECURITY_LABEL}

@@ -18,9 +18,9 @@ PLACE = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.
 
 
 class RootedDirectory:
-    """Opens files below `root`. Each name of a path is opened by itself, in the directory before it; a symlink among a file's
-    parents leads where it would if `root` were `/`. A few directories stay open for the next file. To be used with `with`, by
-    one thread.
+    """Opens files below `root`. Each name of a path is opened by itself, in the directory before it; a symlink among a
+    file's parents leads where it would if `root` were `/`. A few directories stay open for the next file. A context
+    manager, for one thread.
     """
 
     def __init__(self, root: Path) -> None:
@@ -35,21 +35,21 @@ class RootedDirectory:
             os.close(self._open.popitem()[1])
 
     def file(self, path: bytes) -> int:
-        """A descriptor of the regular file at `path`, to be closed by the caller.
+        """Return a descriptor of the regular file at `path`, which the caller closes.
 
-        Raises OSError: ENOENT when it is not there, EISDIR when something else is. A device or FIFO is never opened.
+        Raises OSError: ENOENT when it is missing, EISDIR for anything but a file. A device or FIFO is never opened.
         """
         names = tuple(path.split(b"/"))
         place = os.open(names[-1], PLACE, dir_fd=self.directory(names[:-1]))
         try:
             if not stat.S_ISREG(os.fstat(place).st_mode):
-                raise OSError(errno.EISDIR, "it is no file")
+                raise OSError(errno.EISDIR, "it is not a file")
             return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
         finally:
             os.close(place)
 
     def has_file(self, path: bytes) -> bool:
-        """Whether there is a regular file at `path` that may be read."""
+        """Tell whether there is a readable regular file at `path`."""
         try:
             os.close(self.file(path))
         except OSError:
@@ -57,7 +57,7 @@ class RootedDirectory:
         return True
 
     def directory(self, names: tuple[bytes, ...]) -> int:
-        """A descriptor of the directory that `names` lead to, which stays this object's. Raises OSError."""
+        """Return a descriptor of the directory at `names`, which this object keeps and closes. Raises OSError."""
         found = self._open.get(names)
         if found is None:
             found = self._open[names] = _walk(self._root, names)
@@ -88,7 +88,7 @@ def _walk(root: Path, names: tuple[bytes, ...]) -> int:
 
 
 def _enter(opened: list[int], name: bytes) -> bytes | None:
-    """Open the directory `name` in the last of `opened`; what it leads to instead if it is a symlink."""
+    """Open the directory `name` in the last of `opened`, or return the target if it is a symlink."""
     if name in (b"", b"."):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Some entries of a whole file system -> the table of the layer that they are."""
+"""Builds the table of a layer from some of the entries of a whole file system."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class ContainerChange:
 
 
 def changed_part(whole: LayerTable, changes: Sequence[ContainerChange]) -> LayerTable:
-    """The layer that holds what `changes` name in the table of a file system, and hides what they removed.
+    """Return the layer that contains the paths of `changes` from the table of a file system, and hides the removed ones.
 
-    What was removed and is there again was replaced: it hides what was there, and is held. A hard link to a file that was not
-    changed is taken for a file of its own.
+    A path that was removed and exists again was replaced: the layer hides the old one and contains the new one. A hard link to
+    an unchanged file is taken for a file of its own.
     """
     removed = {change.path for change in changes if change.is_removal}
     changed = {change.path for change in changes}

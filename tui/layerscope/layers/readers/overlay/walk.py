@@ -1,4 +1,4 @@
-"""The walk over a directory that an engine keeps a layer in: all that a tar of it would say, in a tar's order."""
+"""Walks over a directory that holds a layer, yielding what a tar of it would contain, in the order of a tar."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Found:
 
     @property
     def is_directory(self) -> bool:
-        """True for a directory itself, not for a link to one."""
+        """Tell whether it is a directory itself, not a link to one."""
         return stat.S_ISDIR(self.status.st_mode)
 
 
 def walk_directory(root: Path, on_failure: OnFailure) -> Iterator[Found]:
-    """Everything below `root`, directories before what is in them, names in the order of their bytes.
+    """Yield everything below `root`, directories before their contents, names in the order of their bytes.
 
-    No link is followed. What goes away meanwhile is left out, since a container may be running. Raises OSError when `root`
+    No link is followed. Files that vanish meanwhile are left out, since a container may be running. Raises OSError when `root`
     itself cannot be read.
     """
     with RootedDirectory(root) as opened:
@@ -51,7 +51,7 @@ def walk_directory(root: Path, on_failure: OnFailure) -> Iterator[Found]:
 
 
 def _found(opened: RootedDirectory, names: tuple[bytes, ...]) -> list[Found]:
-    """What one directory holds."""
+    """Yield the names in one directory."""
     directory = opened.directory(names)
     with os.scandir(directory) as listing:
         present = sorted(os.fsencode(entry.name) for entry in listing)
@@ -69,7 +69,7 @@ def _look(directory: int, path: bytes, name: bytes) -> Found | None:
 
 
 def _xattrs(path: bytes) -> Xattrs:
-    """Empty where the file system has none, or does not let them be read."""
+    """Return the xattrs; empty if the file system has none, or if they cannot be read."""
     try:
         names = os.listxattr(path, follow_symlinks=False)
         return {os.fsencode(name): os.getxattr(path, name, follow_symlinks=False) for name in names}

@@ -1,4 +1,4 @@
-"""A layer read from its engine's own record: tar-split keeps every byte of a layer's tar but the contents of files."""
+"""Reads a layer from its engine's own record: tar-split stores every byte of a layer's tar except the contents of files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from layerscope.text import escape
 
 @dataclass(frozen=True, slots=True)
 class TarSplitReader(KeptUnpacked):
-    """A layer whose headers are in the tar-split file `record` and whose files lie unpacked below `directory`.
+    """Reads a layer whose headers are in the tar-split file `record` and whose files are unpacked below `directory`.
 
-    `stored_bytes` is what the layer takes where it is kept; progress is counted in it, although the record is far smaller.
+    `stored_bytes` is the layer's size in storage; progress is counted in it, although the record is far smaller.
     """
 
     record: Path
@@ -33,9 +33,9 @@ class TarSplitReader(KeptUnpacked):
         return self.stored_bytes
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002 - no more is to be had
-        """The same table as that of the layer's tar, but that contents have CRC-64s for ids. 0.3 s for 117,000 entries.
+        """Read the same table as that of the layer's tar, but with CRC-64s as content ids. 0.3 s for 117,000 entries.
 
-        Nothing below `directory` is touched. A record that is damaged or not there is a fatal problem of the table.
+        Nothing below `directory` is touched. A damaged or missing record is a fatal problem of the table.
         """
         walk = SplitWalk(layer)
         damage = ""
@@ -54,12 +54,12 @@ class TarSplitReader(KeptUnpacked):
         walk.finish()
 
     def content(self, read: ReadLayer) -> DirectoryContent:
-        """The files in the layer's directory."""
+        """Return access to the files in the layer's directory."""
         return DirectoryContent.of(self.directory, read.table)
 
 
 def _table(walk: SplitWalk, damage: str) -> LayerTable:
-    """What was read; a checksum that is wrong before the damage is the damage."""
+    """Return the table of what was read; a wrong checksum before the damage counts as the damage."""
     try:
         walk.flush()
     except CorruptLayer as error:

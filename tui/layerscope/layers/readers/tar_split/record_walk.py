@@ -1,4 +1,4 @@
-"""Records of a tar-split file -> the table of the layer: a HeaderWalk over a tar whose contents are left out."""
+"""Builds a layer's table from the records of a tar-split file: a HeaderWalk over a tar without its contents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from layerscope.layers.tar.headers import BLOCK
 from layerscope.layers.tar.octal import octal_12
 
 MAX_HEAD = 16 << 20
-"""The most bytes of headers we believe one entry to have."""
+"""The most bytes of headers accepted for one entry."""
 FIELDS = np.dtype(
     {"names": ["high", "low", "flag"], "formats": [">u8", ">u4", "u1"], "offsets": [124, 132, 156], "itemsize": BLOCK}
 )
@@ -31,7 +31,7 @@ Longs = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slice:
-    """Some entries, side by side: the raw bytes from the content before it to its own, its last block, its file record."""
+    """Some entries as parallel lists: the raw bytes between two contents, the last block of them, the file record."""
 
     heads: list[bytes]
     blocks: list[bytes]
@@ -43,7 +43,7 @@ class _Slice:
 
 
 class SplitWalk:
-    """Takes the records of one tar-split file, in order, and makes the table of them. Raises CorruptLayer like HeaderWalk."""
+    """Takes the records of one tar-split file, in order, and builds the table. Raises CorruptLayer like HeaderWalk."""
 
     def __init__(self, layer: int) -> None:
         self._walk = HeaderWalk(layer)
@@ -82,11 +82,11 @@ class SplitWalk:
         self._walk.flush()
 
     def table(self, damage: str) -> LayerTable:
-        """The table of all that was flushed; `damage` is added as a fatal problem."""
+        """Build the table of all flushed rows; `damage` is added as a fatal problem."""
         return self._walk.table(unpacked_bytes=self._length, damage=damage)
 
     def _bound_rest(self) -> None:
-        """Any number of segments may follow the end marker, which is then all there is to them."""
+        """Skip the segments after the end marker, however many there are."""
         if self._walk.is_done or sum(map(len, self._parts)) > MAX_HEAD:
             self._close(b"".join(self._parts))
             self._parts.clear()
@@ -94,7 +94,7 @@ class SplitWalk:
                 raise CorruptLayer(f"headers of more than {MAX_HEAD >> 20} MiB at offset {self._length} of the tar")
 
     def _close(self, head: bytes) -> int:
-        """Take what follows the last file; returns how far the walk came in it."""
+        """Take what follows the last file; return how far the walk came in it."""
         start = self._length
         self._length += len(head)
         if self._walk.is_done:
@@ -122,7 +122,7 @@ class SplitWalk:
         self._walk.flush()
 
     def _add_plain(self, part: _Slice, first: int, last: int) -> None:
-        """Take the entries `first` to `last` - 1 as they are; one at a time where an extended header bears on them."""
+        """Add the entries `first` to `last` - 1 unchanged; one at a time where an extended header applies to them."""
         if first >= last:
             return
         if not self._walk.takes_plain:
@@ -138,7 +138,7 @@ class SplitWalk:
         self._length, self._pad = ends[-1], -stored[-1] % BLOCK
 
     def _add_exact(self, part: _Slice, row: int) -> None:
-        """Take one entry by HeaderWalk's own steps. As for them its content follows, the next header lies behind `head`."""
+        """Add one entry by HeaderWalk's own steps: its content follows, and the next header is after `head`."""
         rows, head, file = self._walk.rows, part.heads[row], part.files[row]
         count = len(rows.blocks)
         try:
@@ -151,7 +151,9 @@ class SplitWalk:
         self._pad = following - len(head) - stored
 
     def _step(self, head: bytes, file: Record) -> tuple[int, int]:
-        """Where the header after this entry would be, counted from `head`, and how many bytes the tar stores of its content."""
+        """Return where the header after this entry would be, counted from `head`, and how many bytes of content the tar
+        stores.
+        """
         rows = self._walk.rows
         count = len(rows.blocks)
         following = self._walk.advance(head, self._pad, len(head), len(head), self._length)
@@ -164,15 +166,15 @@ class SplitWalk:
         return following, stored
 
     def _add_mapped(self, head: bytes, position: int, size: int) -> int:
-        """A sparse file in PAX form 1.0 begins with its map, which tar-split loses: engines cannot save such a layer again.
+        """Add a sparse file in PAX form 1.0 as one run of data.
 
-        The file is taken for one run of data.
+        It begins with its map, which tar-split loses: engines cannot save such a layer again.
         """
         head += f"1\n0\n{size}\n".encode().ljust(BLOCK, b"\0")
         return self._walk.advance(head, position, len(head) - BLOCK, len(head), self._length)
 
     def _stored(self, file: Record) -> int:
-        """Bytes that the tar stores of the entry just taken: none of a link, of a sparse file what its header says."""
+        """Return the bytes that the tar stores of the last entry: none of a link, of a sparse file what its header says."""
         rows = self._walk.rows
         row = len(rows.blocks) - 1
         block, override = rows.blocks[row], rows.overrides.get(row)
@@ -187,7 +189,7 @@ class SplitWalk:
 
 
 def _slice(heads: list[bytes], files: list[Record], pad: int) -> _Slice:
-    """Tell the plain entries apart. `pad` bytes of padding come before the first."""
+    """Separate the plain entries. `pad` bytes of padding come before the first."""
     blocks = [head[-BLOCK:] if len(head) >= BLOCK else ZERO_BLOCK for head in heads]
     fields = np.frombuffer(b"".join(blocks), FIELDS)
     is_header_only = IS_HEADER_ONLY[fields["flag"]]

@@ -1,4 +1,4 @@
-"""The lines of a tar-split file: what an engine keeps of a layer's tar (github.com/vbatts/tar-split, `tar/storage`)."""
+"""The lines of a tar-split file: an engine's record of a layer's tar (github.com/vbatts/tar-split, `tar/storage`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from layerscope.text import escape
 
 FILE, SEGMENT = 1, 2
 MAX_LINE = 64 << 20
-"""The longest line we believe, in bytes: a segment holds the headers of one entry, or 1 MiB of padding at the end."""
+"""The longest line accepted, in bytes: a segment holds the headers of one entry, or 1 MiB of padding at the end."""
 TEXT = 1 << 20
 """Lines decoded at a time, in bytes: about 800 entries, which stay in the processor's cache."""
 
@@ -35,10 +35,10 @@ _DECODER = msgspec.json.Decoder(Record)
 
 
 def records_of(blob: Blob, on_bytes: OnBytes = ignore) -> Iterator[list[Record]]:
-    """The records of a tar-split file (gzip, zstd or plain), in order, some hundreds at a time.
+    """Yield the records of a tar-split file (gzip, zstd or plain), in order, some hundreds at a time.
 
-    `on_bytes` is called with the stored bytes got through. Raises CorruptLayer, naming the line or stored offset, after the
-    last records that could be read.
+    `on_bytes` is called with the stored bytes read. Raises CorruptLayer, naming the line or stored offset, after the last
+    records that could be read.
     """
     if not blob.size:
         raise CorruptLayer("it is empty")
@@ -50,7 +50,7 @@ def records_of(blob: Blob, on_bytes: OnBytes = ignore) -> Iterator[list[Record]]
 
 
 def _whole_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, cut after ends of lines, about TEXT at a time."""
+    """Yield the same bytes, cut after ends of lines, about TEXT at a time."""
     held: list[bytes] = []
     length = 0
     for piece in pieces:
@@ -73,11 +73,11 @@ def _decode(text: bytes, line: int) -> list[Record]:
 
 
 def _complaint(text: bytes, first: int) -> str:
-    """Which of the lines cannot be decoded, and why."""
+    """Say which of the lines cannot be decoded, and why."""
     for line, record in enumerate(text.split(b"\n"), first):
         try:
             if record.strip():
                 _DECODER.decode(record)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return f"line {line} is no record of tar-split ({escape(str(error))})"
-    return f"a line after {first} is no record of tar-split"
+            return f"line {line} is not a tar-split record ({escape(str(error))})"
+    return f"a line after {first} is not a tar-split record"

@@ -27,7 +27,7 @@ LONGEST_INSTRUCTION = 300
 
 
 def sections(run: GateRun) -> str:
-    """The body's content."""
+    """Return the body's content."""
     parts = (_header(run), _tiles(run.analysis), "<main>", *_main(run), "</main>", _footer())
     return "\n".join(filter(None, parts))
 
@@ -64,13 +64,13 @@ def _tiles(analysis: Analysis) -> str:
     waste, (own, base) = analysis.waste, analysis.own_and_base_waste
     pull = analysis.pull_size
     wire = "unknown" if pull.pull_bytes is None else size_text(pull.pull_bytes)
-    estimated = f"estimated, {size_text(pull.stored_bytes)} stored plain"
+    estimated = f"estimated, {size_text(pull.stored_bytes)} stored uncompressed"
     whose = "" if base is None else f"{size_text(own)} yours, {size_text(base)} the base's"
     tiles = (
         ("on disk", size_text(waste.content_bytes), count_text(len(analysis.image.layers), "layer")),
         ("on the wire", f"≈{wire}", estimated) if pull.is_estimate else ("on the wire", wire, "as its layers are stored"),
         ("wasted", size_text(waste.wasted_bytes), whose or "no container sees these"),
-        ("efficient", percent_text(waste.efficiency), "seen of what the layers carry"),
+        ("efficient", percent_text(waste.efficiency), "of the layers' bytes are seen by a container"),
     )
     items = "".join(f"<li><b>{value}</b><span>{name}</span><small>{note}</small></li>" for name, value, note in tiles)
     return f'<ul class="tiles">{items}</ul>'
@@ -83,8 +83,8 @@ def _sentences(title: str, sentences: tuple[str, ...], look: str) -> str:
 
 def _rules(run: GateRun) -> str:
     rows = [_rule(result) for result in run.verdict.results]
-    heads = ("Result", "Rule", "#Measured", "#Limit", "#Margin", "What it says")
-    return _section("Rules", table("Every rule, measured", heads, rows) if rows else "")
+    heads = ("Result", "Rule", "#Measured", "#Limit", "#Margin", "Explanation")
+    return _section("Rules", table("All rules", heads, rows) if rows else "")
 
 
 def _rule(result: RuleResult) -> tuple[Cell, ...]:
@@ -113,13 +113,15 @@ def _fixes(run: GateRun) -> str:
         )
         for fix in fixes[:FIXES]
     ]
-    caption = f"Lines are those of {escape(where)}" if where else "Which lines they are about is not known (--dockerfile)"
-    heads = ("#Saves", "#Line", "What to write instead")
+    caption = f"Lines refer to {escape(where)}" if where else "Line numbers need a Dockerfile (--dockerfile)"
+    heads = ("#Saves", "#Line", "Change")
     return _section("What to change", table(caption, heads, rows, more=len(fixes) - FIXES) if rows else "")
 
 
 def _findings(run: GateRun) -> Iterator[str]:
-    """Findings of each broken rule. Rules about waste share their worst offenders, so only the first list is unfolded."""
+    """Yield the findings of each broken rule. Rules about waste share their worst offenders, so only the first list is
+    unfolded.
+    """
     broken = [each for each in run.verdict.results if each.findings and each.outcome in (Outcome.FAILED, Outcome.WARNED)]
     for place, result in enumerate(broken[:BROKEN]):
         heads = ("#Size", "Cause", "Written → buried", "Path", "")
@@ -141,7 +143,7 @@ def _finding(finding: Finding) -> tuple[Cell, ...]:
 
 
 def _drawing() -> str:
-    """The place that the script fills; hidden where no script runs."""
+    """Return the place that the script fills; hidden where no script runs."""
     return """<section id="drawing" hidden><h2>Where the bytes are</h2>
 <div class="tools"><div role="group" aria-label="Divided by"><button type="button" data-by="directory">By directory</button>\
 <button type="button" data-by="layer">By layer</button></div><nav aria-label="Shown directory" id="trail"></nav></div>
@@ -203,7 +205,7 @@ def _worst(analysis: Analysis) -> str:
         for size, cause, written_by, buried_by, node in zip(*(column.tolist() for column in columns), strict=True)
     ]
     heads = ("#Size", "Cause", "#Written by", "#Buried by", "Path")
-    return _section("Worst paths", table("What wastes most", heads, rows, more=len(waste) - WORST) if rows else "")
+    return _section("Worst paths", table("Largest waste", heads, rows, more=len(waste) - WORST) if rows else "")
 
 
 def _footer() -> str:

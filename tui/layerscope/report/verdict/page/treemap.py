@@ -67,7 +67,7 @@ def treemap(analysis: Analysis, *, most: int = MOST) -> Treemap:
 
 
 def _biggest(whole: Longs, most: int) -> Longs:
-    """At most `most` of the biggest nodes, none without bytes but the root."""
+    """Return at most `most` of the biggest nodes, none without bytes but the root."""
     least = int(np.partition(whole, -most)[-most]) if len(whole) > most else 0
     is_kept = whole > least
     is_kept[0] = True
@@ -75,7 +75,7 @@ def _biggest(whole: Longs, most: int) -> Longs:
 
 
 def _between(nodes: Ints, sizes: Longs, first: Longs, end: Longs) -> Longs:
-    """For each subtree `[first, end)`, the sum of `sizes` whose nodes are in it."""
+    """Return, for each subtree `[first, end)`, the sum of `sizes` whose nodes are in it."""
     order = np.argsort(nodes, kind="stable")
     sums = np.zeros(len(nodes) + 1, np.int64)
     np.cumsum(sizes[order], out=sums[1:])

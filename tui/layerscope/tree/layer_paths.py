@@ -1,20 +1,67 @@
-"""The layers' paths during the merge: sort keys that symlinks may rewrite, and entries that may be shadowed."""
+"""The layers' paths during the merge: sort keys that symlinks may rewrite, entries that may be shadowed, and what engines do
+not agree about.
+
+The sort key of a path is the path with `/` read as NUL, so that `a-b` does not fall between `a` and `a/b`. Names hold no NUL.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.table import Kind, LayerStack, LayerTable, Severity
-from layerscope.tree.findings import Findings
-from layerscope.tree.keys import SEPARATOR, ancestors_of, directories_above, key_of
+from layerscope.layers.table import Kind, LayerStack, LayerTable, Problem, Severity
+from layerscope.text import escape
 
-BELOW_FILE = "an entry below what is no directory in the same layer: no engine unpacks it; here it makes a directory of it"
+BELOW_FILE = (
+    "an entry below a path that is not a directory in the same layer: no engine unpacks it; layerscope shows that path as a "
+    "directory"
+)
 Marker = tuple[bytes, int]
+EXAMPLES = 3
+"""The most paths that a problem names, the first among them."""
+SEPARATOR = b"\0"
+MAX_IMPLIED = 256 << 20
+"""Bytes of the names of directories that paths may imply; 100,000 directories of a real image take 10 MB."""
+
+
+@dataclass(slots=True)
+class _Finding:
+    severity: Severity
+    paths: list[bytes]
+    count: int = 1
+
+    def more(self) -> str:
+        """Return what follows the sentence when it is true of further paths."""
+        if self.count == 1:
+            return ""
+        others = " and ".join("/" + escape(path) for path in self.paths[1:])
+        return f" ({self.count - 1:,} more like it" + (f", such as {others})" if others else ")")
+
+
+@dataclass(slots=True)
+class Findings:
+    """Sentences with their severities, in the order in which they were first found."""
+
+    _found: dict[str, _Finding] = field(default_factory=dict)
+
+    def add(self, key: bytes, text: str, severity: Severity) -> None:
+        """Record that `text` is true of the path with this sort key."""
+        path = key.replace(SEPARATOR, b"/")
+        found = self._found.get(text)
+        if found is None:
+            self._found[text] = _Finding(severity, [path])
+            return
+        found.count += 1
+        if len(found.paths) < EXAMPLES and path not in found.paths:
+            found.paths.append(path)
+
+    def problems(self, layer: int) -> list[Problem]:
+        """Return one problem per sentence, which names up to three paths and how many more there are."""
+        return [Problem(layer, each.paths[0], text + each.more(), each.severity) for text, each in self._found.items()]
 
 
 @dataclass(slots=True, eq=False)
@@ -169,4 +216,36 @@ def contested_above(key: bytes, contested: Container[bytes]) -> list[bytes]:
         if (ancestor := key[:end]) in contested:
             found.append(ancestor)
         end = key.rfind(b"\0", 0, end)
+    return found
+
+
+def key_of(path: bytes) -> bytes:
+    """Return the sort key of a normalized path; the root's is empty."""
+    return path.replace(b"/", SEPARATOR)
+
+
+def parent_of(key: bytes) -> bytes:
+    """Return the key of the directory that holds `key`; the root's own parent is the root."""
+    return key.rpartition(SEPARATOR)[0]
+
+
+def ancestors_of(key: bytes) -> list[bytes]:
+    """Yield every directory above `key` except the root, nearest first."""
+    found = []
+    while key := parent_of(key):
+        found.append(key)
+    return found
+
+
+def directories_above(keys: Iterable[bytes]) -> set[bytes]:
+    """Return every directory above any of `keys` except the root. Raises ValueError when their names are absurdly many."""
+    found = {key.rpartition(SEPARATOR)[0] for key in keys}
+    fresh = found
+    total = 0
+    while fresh := {parent_of(key) for key in fresh} - found:
+        total += sum(map(len, fresh))
+        if total > MAX_IMPLIED:
+            raise ValueError(f"its paths imply directories with names of more than {MAX_IMPLIED >> 20} MiB")
+        found |= fresh
+    found.discard(b"")
     return found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.settings.remembered import Remembered, recall, remember
+from layerscope.settings.state import SavedState, recall, remember
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state" / "layerscope" / "state.json"
 
 
-def kept(state: Path, raw: bytes) -> Remembered:
+def kept(state: Path, raw: bytes) -> SavedState:
     """What is recalled of a file with these bytes."""
     state.parent.mkdir(parents=True)
     state.write_bytes(raw)
@@ -24,22 +24,22 @@ def kept(state: Path, raw: bytes) -> Remembered:
 
 
 def test_nothing_is_remembered_at_first() -> None:
-    assert recall() == Remembered(sort="", theme="")
+    assert recall() == SavedState(sort="", theme="")
 
 
 def test_what_was_remembered_is_recalled() -> None:
-    remember(Remembered("size", "nord"))
-    remember(Remembered("change", "gruvbox"))
-    assert recall() == Remembered("change", "gruvbox")
+    remember(SavedState("size", "nord"))
+    remember(SavedState("change", "gruvbox"))
+    assert recall() == SavedState("change", "gruvbox")
 
 
 def test_the_directory_is_the_users_own(state: Path) -> None:
-    remember(Remembered("size"))
+    remember(SavedState("size"))
     assert state.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_nothing_is_left_beside_the_file(state: Path) -> None:
-    remember(Remembered("size"))
+    remember(SavedState("size"))
     assert list(state.parent.iterdir()) == [state]
 
 
@@ -47,31 +47,31 @@ def test_nothing_is_left_beside_the_file(state: Path) -> None:
     "raw", [b"", b"{", b"[]", b"\xff", b'{"sort": 1}', b'{"theme": "\xff"}', b"[" * 50_000, b'{"x": ' + b"[" * 50_000]
 )
 def test_a_broken_file_is_as_none(state: Path, raw: bytes) -> None:
-    assert kept(state, raw) == Remembered()
+    assert kept(state, raw) == SavedState()
 
 
 def test_what_a_newer_version_remembers_beside_is_passed_over(state: Path) -> None:
-    assert kept(state, b'{"sort": "size", "more": [1]}') == Remembered("size")
+    assert kept(state, b'{"sort": "size", "more": [1]}') == SavedState("size")
 
 
 def test_a_sort_order_that_there_is_not_is_forgotten(state: Path) -> None:
-    assert kept(state, b'{"sort": "color", "theme": "nord"}') == Remembered("", "nord")
+    assert kept(state, b'{"sort": "color", "theme": "nord"}') == SavedState("", "nord")
 
 
 def test_a_place_that_cannot_be_written_is_no_error(state: Path) -> None:
     state.parent.parent.write_text("a file where the directory should be")
-    remember(Remembered("size"))
-    assert recall() == Remembered()
+    remember(SavedState("size"))
+    assert recall() == SavedState()
 
 
 def test_a_failed_replacement_leaves_nothing_behind(state: Path) -> None:
     state.mkdir(parents=True)
-    remember(Remembered("size"))
+    remember(SavedState("size"))
     assert list(state.parent.iterdir()) == [state]
 
 
 def test_without_a_home_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layerscope.settings.remembered.state_path", lambda: Path("~/.local/state/layerscope/state.json"))
+    monkeypatch.setattr("layerscope.settings.state.state_path", lambda: Path("~/.local/state/layerscope/state.json"))
     monkeypatch.chdir(tmp_path)
-    remember(Remembered("size"))
+    remember(SavedState("size"))
     assert list(tmp_path.iterdir()) == []

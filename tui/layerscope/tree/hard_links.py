@@ -1,21 +1,32 @@
-"""Content identity of names: a hard link is another name of the content that a regular-file entry brought."""
+"""Hard links: each is another name of the content that a regular-file entry brought, and all names of one inode show the mode,
+owner and times that its last header gave, as engines unpack them.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from layerscope.layers.table import Entries, Kind, Severity
 from layerscope.layers.tar.names import OVERLAYFS, VFS
-from layerscope.tree.lower import LowerLayers
+from layerscope.tree.layer_paths import LayerPaths, key_of
 from layerscope.tree.nodes import IMPLIED, Ints, PathRows
-from layerscope.tree.stack import LayerPaths
+from layerscope.tree.symlinks import LowerLayers
 
 NONE = -1
-TO_NOTHING = "a hard link to what is not there: no engine unpacks it"
+TO_NOTHING = "a hard link to a missing path: no engine unpacks it"
 TO_LATER = "a hard link that comes before its target: no engine unpacks it"
 TO_ITSELF = "a hard link to itself: no engine unpacks it"
 TO_DIRECTORY = "a hard link to a directory: no engine unpacks it"
-TO_LOWER = f"a hard link to what only a layer below has: {OVERLAYFS} refuse it; umoci and {VFS} link to it, as is shown here"
+TO_LOWER = (
+    f"a hard link to a path that only a lower layer has: {OVERLAYFS} refuse it; umoci and {VFS} link to it, as shown here"
+)
+OF_A_LINK = (
+    "its mode, owner or times differ in the header of a hard link to it: Docker, Podman and containerd give those to all "
+    "names, as shown here; umoci keeps the first"
+)
+Xattrs = dict[int, dict[bytes, bytes]]
 
 
 def origins_of(entries: Entries, layers: list[LayerPaths], rows: PathRows, lower: LowerLayers) -> Ints:
@@ -59,7 +70,7 @@ class _Finder:
             self._link_after(layer, index, own)
 
     def _link_below(self, layer: LayerPaths, index: int, target: bytes) -> bool:
-        """Link to what the layers below have at the target, if anything."""
+        """Link to the target in the lower layers, if it exists there."""
         version = self._lower.version(target, layer.number)
         if version is None:
             return False
@@ -92,3 +103,39 @@ class _Finder:
         part = slice(self._bounds[node], self._bounds[node + 1])
         found: list[int] = self._rows.entry[part][self._rows.layer[part] == number].tolist()
         return found
+
+
+def with_inodes(entries: Entries, layers: list[LayerPaths], origin: Ints, xattrs: Xattrs) -> tuple[Entries, Xattrs]:
+    """Return the entries with the mode, owner and times of their inodes: those of its last header in the same layer, hard links
+    included.
+
+    Of a link to a symlink that is the owner alone. Xattrs add up, as nothing takes them from an inode.
+    """
+    links = np.flatnonzero((entries.kind == Kind.HARDLINK) & (origin >= 0))
+    if not len(links):
+        return entries, xattrs
+    layer_of = np.searchsorted([layer.first for layer in layers], np.arange(len(entries)), side="right")
+    brought = origin[links].astype(np.int64)
+    names = np.unique(np.concatenate([links, brought[layer_of[brought] == layer_of[links]]]))
+    group = np.unique(origin[names].astype(np.int64) * (len(layers) + 1) + layer_of[names], return_inverse=True)[1]
+    last = np.zeros(len(names), np.int64)
+    np.maximum.at(last, group, names)
+    columns = {name: getattr(entries, name).copy() for name in ("mode", "uid", "gid", "mtime")}
+    is_symlink = entries.kind[origin[names]] == Kind.SYMLINK
+    is_changed = np.zeros(len(names), bool)
+    for name, column in columns.items():
+        source = np.where(is_symlink, origin[names], last[group]) if name in ("mode", "mtime") else last[group]
+        column[names] = getattr(entries, name)[source]
+        is_changed |= (column != getattr(entries, name))[names]
+    for entry in names[is_changed & (origin[names] == names)].tolist():
+        layers[layer_of[entry] - 1].findings.add(key_of(entries.paths[entry]), OF_A_LINK, Severity.DIFFERS)
+    return replace(entries, **columns), _joined(xattrs, names.tolist(), group.tolist()) if xattrs else xattrs
+
+
+def _joined(xattrs: Xattrs, names: list[int], group: list[int]) -> Xattrs:
+    """Return the xattrs of every header of an inode, for each of its names."""
+    together: Xattrs = {}
+    for name, inode in zip(names, group, strict=True):
+        if name in xattrs:
+            together[inode] = together.get(inode, {}) | xattrs[name]
+    return xattrs | {name: together[inode] for name, inode in zip(names, group, strict=True) if inode in together}

@@ -1,0 +1,337 @@
+"""The visible lines of a tree, as one array of node numbers that folding changes a slice at a time, their order, and the
+changes that the keys for the next and previous one stop at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.layers.table import Kind
+from layerscope.settings.settings import Order
+from layerscope.tree.nodes import Flags, Ints, Shape
+from layerscope.tree.tree import Change, Longs, View
+
+Numbers = npt.NDArray[np.integer]
+
+
+class Rows:
+    """The rows shown of `view`: its nodes without the root, all folded at first.
+
+    `nodes` (int32) are the node numbers of the rows in display order. A node has a row when it can be shown and every directory
+    above it is open.
+    """
+
+    def __init__(self, view: View, *, order: Order = Order.NAME) -> None:
+        self.view = view
+        self._shape = Shape.of(view.tree.nodes)
+        self._order = order
+        self._hidden: frozenset[Change] = frozenset()
+        self._hits: Flags | None = None
+        self._is_open = np.zeros(len(self._shape), bool)
+        self._is_open_outside = self._is_open
+        self._sort_columns = sort_columns(view, order)
+        self._presence = RowVisibility.of(view, self._shape, self._hidden, None)
+        self.nodes: Ints = self._rows_below(0)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def order(self) -> Order:
+        return self._order
+
+    @property
+    def hidden(self) -> frozenset[Change]:
+        """Return the changes whose nodes are hidden, unless something below them is shown."""
+        return self._hidden
+
+    @property
+    def is_filtered(self) -> bool:
+        """Tell whether there is a filter, whatever it found."""
+        return self._hits is not None
+
+    @property
+    def hit_count(self) -> int:
+        """Count the hits of the filter that can be shown; 0 without a filter."""
+        return int(np.count_nonzero(self._presence.hits))
+
+    def is_hit(self, node: int) -> bool:
+        """Tell whether a node itself matches the filter, rather than something above or below it."""
+        return bool(self._presence.hits[node])
+
+    def can_show(self, node: int) -> bool:
+        """Tell whether `reveal` would find a row for the node itself."""
+        return node > 0 and bool(self._presence.can_show[node])
+
+    def is_open(self, node: int) -> bool:
+        """Tell whether a directory is open; one may be without having anything to show."""
+        return bool(self._is_open[node])
+
+    def has_children(self, node: int) -> bool:
+        """Tell whether anything below a node can be shown now."""
+        return bool(self._presence.can_show[node + 1 : self._shape.end[node]].any())
+
+    def depth(self, node: int) -> int:
+        """Return the indentation of a node's row: 0 for the root's children."""
+        return int(self.view.tree.nodes.depth[node]) - 1
+
+    def show(self, view: View) -> None:
+        """Show other layers of the same tree; folding, order, hidden changes and the filter stay."""
+        self.view = view
+        self._sort_columns = sort_columns(view, self._order)
+        self._find_rows(self._presence.hits)
+
+    def set_order(self, order: Order) -> None:
+        self._order = order
+        self._sort_columns = sort_columns(self.view, order)
+        self._lay_out()
+
+    def set_hidden(self, hidden: frozenset[Change]) -> None:
+        """Hide nodes with one of these changes; a directory stays as long as anything below it is shown."""
+        self._hidden = hidden
+        self._find_rows(self._presence.hits)
+
+    def filter(self, hits: Flags | None) -> None:
+        """Show only `hits` (one flag a node) with their parents, which open, and everything below them, folded; None shows
+        all.
+
+        Hits that were removed before the view's layers are shown too. Folding under a filter is separate: the folding from
+        before comes back with None.
+        """
+        if self._hits is None:
+            self._is_open_outside = self._is_open
+        self._hits = hits
+        self._is_open = self._is_open_outside if hits is None else np.zeros(len(self._shape), bool)
+        self._find_rows(np.zeros(len(self._shape), bool))
+
+    def toggle(self, row: int) -> None:
+        """Open or close a row."""
+        if self._is_open[self.nodes[row]]:
+            self.close(row)
+        else:
+            self.open(row)
+
+    def open(self, row: int) -> None:
+        """Show what is below a row; does nothing to a row that has nothing below."""
+        node = int(self.nodes[row])
+        if not self._is_open[node] and self.has_children(node):
+            self._is_open[node] = True
+            self._replace_below(row, self._rows_below(node))
+
+    def close(self, row: int) -> None:
+        """Fold what is below a row; directories open there are open again when the row is."""
+        node = int(self.nodes[row])
+        if self._is_open[node] and self.has_children(node):
+            self._is_open[node] = False
+            self._replace_below(row, self.nodes[:0])
+
+    def open_below(self, row: int) -> None:
+        """Open a row and all directories below it."""
+        node = int(self.nodes[row])
+        if self.has_children(node):
+            self._is_open[self._shape.inner_of(node, int(self._shape.end[node]))] = True
+            self._replace_below(row, self._rows_below(node))
+
+    def open_all(self) -> None:
+        """Open every directory, including those that only other layers have."""
+        self._is_open[self._shape.inner] = True
+        self._lay_out()
+
+    def close_all(self) -> None:
+        """Close every directory."""
+        self._is_open[:] = False
+        self._lay_out()
+
+    def reveal(self, node: int) -> int:
+        """Open what is above a node and return its row; for one that cannot be shown, the row of the nearest parent that
+        can, or 0.
+        """
+        chain, closed = self._chain(node)
+        if closed:
+            self._is_open[closed] = True
+            self._replace_below(self._row(closed[-1]), self._rows_below(closed[-1]))
+        return self._row(chain[0]) if chain else 0
+
+    def nearest(self, node: int) -> int:
+        """Return the row of a node, or of the nearest parent that has one, or 0; opens nothing."""
+        chain, closed = self._chain(node)
+        return self._row((closed or chain[:1])[-1]) if chain else 0
+
+    def parent_row(self, row: int) -> int | None:
+        """Return the row of the directory that contains a row's node; None at the top."""
+        parent = int(self._shape.parent[self.nodes[row]])
+        return self._row(parent) if parent else None
+
+    def next_change(self, row: int, step: Literal[1, -1]) -> int | None:
+        """Return the node of the next (1) or previous (-1) change in display order, also folded ones; None when there is
+        none.
+
+        Only changes that `reveal` can show; `change_stops` defines what counts.
+        """
+        if not len(self.nodes):
+            return None
+        stops = change_stops(self.view, self._hidden) & self._presence.can_show
+        return next_stop(stops, int(self.nodes[row]), step, self._shape, self._sort_columns)
+
+    def _chain(self, node: int) -> tuple[list[int], list[int]]:
+        """Return a node and its parents, nearest first, as far as they can be shown; and the closed directories among the
+        parents.
+        """
+        chain = [each for each in self._shape.chain(node) if self._presence.can_show[each]]
+        return chain, [each for each in chain[1:] if not self._is_open[each]]
+
+    def _row(self, node: int) -> int:
+        return int(np.argmax(self.nodes == node))
+
+    def _find_rows(self, opened: Flags) -> None:
+        """Open the directories above hits, unless they were `opened` for them before."""
+        self._presence = RowVisibility.of(self.view, self._shape, self._hidden, self._hits)
+        self._is_open[self._shape.above(self._presence.hits & ~opened)] = True
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.nodes = self._rows_below(0)
+
+    def _rows_below(self, node: int) -> Ints:
+        """Return the rows, in display order, that are below an open directory."""
+        nodes = self._shape.unfolded(node + 1, int(self._shape.end[node]), self._is_open)
+        return in_order(nodes[self._presence.can_show[nodes]], self._shape, self._sort_columns)
+
+    def _replace_below(self, row: int, rows: Ints) -> None:
+        """Replace all rows below a row by `rows`."""
+        node, after = self.nodes[row], self.nodes[row + 1 :]
+        is_outside = (after < node) | (after >= self._shape.end[node])
+        stop = int(np.argmax(is_outside)) if is_outside.any() else len(after)
+        self.nodes = np.concatenate([self.nodes[: row + 1], rows, after[stop:]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowVisibility:
+    """`can_show[node]`, which holds for all parents of shown nodes too; `hits`: the filter's matches among them, none
+    without one.
+    """
+
+    can_show: Flags
+    hits: Flags
+
+    @classmethod
+    def of(cls, view: View, shape: Shape, hidden: frozenset[Change], hits: Flags | None) -> RowVisibility:
+        """Compute visibility. With a filter, nodes removed before the view's layers can be shown too, and everything below a
+        match.
+        """
+        there = view.is_there(with_gone=hits is not None)
+        if hidden:
+            there &= ~view.has_change(hidden)
+        there = shape.with_above(there)
+        if hits is None:
+            return cls(there, np.zeros(len(there), bool))
+        found = hits & there
+        found[0] = False
+        return cls(shape.with_above(found) | (shape.below(found) & there), found)
+
+
+def change_stops(view: View, hidden: frozenset[Change]) -> Flags:
+    """Return the nodes to stop at: changed non-directories; the topmost of directories that were added or removed, and
+    nothing inside them; modified directories without another change below.
+    """
+    change, parent = view.change, view.tree.nodes.parent
+    came_or_went = (change == Change.ADDED) | (change == Change.REMOVED)
+    stops = view.has_change(frozenset(Change) - hidden - {Change.UNCHANGED})
+    directories = _directories(view)
+    # All that is inside such a directory came or went with it. The root is no row, so it stands for nothing inside it.
+    is_inside = came_or_went[parent] & directories[parent] & (change[parent] == change) & (parent > 0)
+    stops &= ~is_inside & (~directories | came_or_went | (view.subtree_changes == 1))
+    stops[0] = False
+    return stops
+
+
+def _directories(view: View) -> Flags:
+    """Return which nodes are directories, or were when they were removed."""
+    kinds = view.tree.versions.kind
+    if not len(kinds):
+        return np.zeros(len(view.seen), bool)
+    is_directory = kinds == Kind.DIRECTORY
+    return np.asarray(is_directory[np.where(view.seen >= 0, view.seen, view.before)])
+
+
+def next_stop(stops: Flags, node: int, step: int, shape: Shape, columns: tuple[Longs, ...]) -> int | None:
+    """Return the stop after (`step` 1) or before (-1) `node` in display order; sorts only stops and their parents."""
+    if not columns:
+        ascending = np.flatnonzero(stops).astype(np.int32)
+        at = int(np.searchsorted(ascending, node, "right") if step > 0 else np.searchsorted(ascending, node) - 1)
+        return int(ascending[at]) if 0 <= at < len(ascending) else None
+    marks = stops.copy()
+    marks[node] = True
+    lines = shape.with_above(marks)
+    lines[0] = False
+    ordered = in_order(np.flatnonzero(lines).astype(np.int32), shape, columns)
+    ordered = ordered[stops[ordered] | (ordered == node)]
+    at = int(np.argmax(ordered == node)) + step
+    return int(ordered[at]) if 0 <= at < len(ordered) else None
+
+
+def sort_columns(view: View, order: Order) -> tuple[Longs, ...]:
+    """Return the columns (int64, over all nodes) that `order` sorts by, biggest first; the first column decides first."""
+    if order is Order.SIZE:
+        return (view.subtree_bytes + view.subtree_removed_bytes,)
+    if order is Order.CHANGE:
+        return (view.subtree_changed_bytes, view.subtree_changes)
+    return ()
+
+
+def in_order(nodes: Ints, shape: Shape, columns: tuple[Longs, ...]) -> Ints:
+    """Sort rows from name order into display order: siblings by `columns`.
+
+    `nodes` (int32, ascending) contain each node's parents, up to the topmost ones, which must be siblings.
+    """
+    if not columns or not len(nodes):
+        return nodes
+    rows_below = _rows_below(nodes, shape)
+    steps = np.zeros(len(nodes) + 1, np.int64)
+    steps[:-1] = _rows_between(nodes, shape, columns, rows_below)
+    # A row stands one line after its parent, and the rows between: sums over what is above each one.
+    np.subtract.at(steps, np.arange(1, len(nodes) + 1) + rows_below, steps[:-1].copy())
+    ordered = np.empty_like(nodes)
+    ordered[np.cumsum(steps[:-1]) - 1] = nodes
+    return ordered
+
+
+def _rows_below(nodes: Ints, shape: Shape) -> Longs:
+    below = np.zeros(len(nodes), np.int64)
+    inner = np.flatnonzero(shape.end[nodes] > nodes + 1)
+    below[inner] = np.searchsorted(nodes, shape.end[nodes[inner]]) - inner - 1
+    return below
+
+
+def _rows_between(nodes: Ints, shape: Shape, columns: tuple[Longs, ...], rows_below: Longs) -> Longs:
+    """Return how many lines each row is below its parent: 1, and the subtrees of the siblings before it."""
+    order = np.arange(len(nodes))
+    for column in reversed(columns):
+        values = column[nodes]
+        order = _sorted_by(values.max() - values, order)
+    parents = shape.parent[nodes]
+    order = _sorted_by(parents, order)
+    lines = rows_below[order] + 1
+    upto = np.cumsum(lines) - lines
+    is_first = np.ones(len(nodes), bool)
+    is_first[1:] = np.diff(parents[order]) != 0
+    between = np.empty_like(upto)
+    between[order] = upto - np.maximum.accumulate(np.where(is_first, upto, 0)) + 1
+    return between
+
+
+def _sorted_by(values: Numbers, order: Longs) -> Longs:
+    """Sort `order` stably by the `values` (not negative) of what it lists.
+
+    Value and place are packed into one number: numpy sorts numbers five times as fast as it finds a stable order.
+    """
+    bits = len(order).bit_length()
+    if int(values.max()).bit_length() + bits > 63:
+        return order[np.argsort(values[order], kind="stable")]
+    keys = values[order].astype(np.int64) << bits | np.arange(len(order))
+    keys.sort()
+    return np.asarray(order[keys & ((1 << bits) - 1)])
