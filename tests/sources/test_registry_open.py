@@ -17,7 +17,7 @@ from layerscope.cli.main import run
 from layerscope.errors import AmbiguousImage, NotFound
 from layerscope.oci.digest import Digest
 from layerscope.oci.platform import Platform
-from layerscope.report.image.json import analysis_json
+from layerscope.report.image_json import analysis_json
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
 from layerscope.sources.location import locate

@@ -20,10 +20,10 @@ from layerscope.cli.main import run
 from layerscope.errors import CorruptLayer
 from layerscope.layers.fetched import FetchWay
 from layerscope.oci.digest import Digest
-from layerscope.report.pull_size import fetched_text
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
 from layerscope.sources.open import open_image
+from layerscope.wording.sentences import fetched_text
 from sources.test_registry_open import BIG, report, served
 from support.image_builder import (
     Layer,

@@ -97,7 +97,7 @@ def today() -> date:
 
 
 def _print_config() -> int:
-    from layerscope.report.verdict.gate_config import config_text
+    from layerscope.report.verdict.config_text import config_text
 
     sys.stdout.write(config_text(read_rules()))
     return 0
@@ -105,7 +105,7 @@ def _print_config() -> int:
 
 def _init(reference: str, platform: str | None, base: str | None) -> int:
     from layerscope.errors import WouldOverwrite
-    from layerscope.report.verdict.first_config import first_config_text
+    from layerscope.report.verdict.config_text import first_config_text
     from layerscope.text import escape
 
     place = given_flags().config_file or Path(CONFIG_FILE)

@@ -102,7 +102,7 @@ def _waste_of(each: FoundImage, progress: Watch, cache: Cache | None) -> int | N
 
 def _write(all_images: FoundImages, *, is_json: bool) -> None:
     from layerscope.families.figures import LayerUsage
-    from layerscope.report.images.families import families_json, families_text
+    from layerscope.report.families import families_json, families_text
 
     usage = LayerUsage.of(each.facts for each in all_images.found)
     if is_json:

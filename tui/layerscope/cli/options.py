@@ -217,7 +217,7 @@ def remember_waste(analysis: Analysis, cache: Cache | None) -> None:
 
 def damage_exit_code(contents: Contents) -> int:
     """Print damage to standard error and return the exit code: 2 if anything is damaged, for then figures are incomplete."""
-    from layerscope.wording.problems import problem_text
+    from layerscope.wording.findings import problem_text
 
     fatal = [problem for problem in contents.problems if problem.is_fatal]
     for problem in fatal[:MOST_PROBLEMS]:

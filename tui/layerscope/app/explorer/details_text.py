@@ -10,16 +10,14 @@ import numpy as np
 from layerscope.analysis import Analysis
 from layerscope.app.widgets.details import Detail
 from layerscope.compare.comparison import Comparison
-from layerscope.report.comparison.summary import comparison_lines
-from layerscope.report.pull_size import fetched_text, pull_text
+from layerscope.report.diff_text import comparison_lines
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.find import LayerPair
-from layerscope.wording.instructions import step_text
-from layerscope.wording.marks import EXPLANATIONS
-from layerscope.wording.problems import problem_sentence
+from layerscope.wording.findings import EXPLANATIONS, problem_sentence
+from layerscope.wording.sentences import fetched_text, pull_text, step_text
 from layerscope.wording.style import Style
 
 GAUGE = 20

@@ -227,7 +227,7 @@ class Explorer(Screen[None]):
     @on(Rebuilt)
     def _show_rebuilt(self, message: Rebuilt) -> None:
         """Show another build of the watched image; the cursors stay on their layer and path."""
-        from layerscope.report.comparison.summary import summary_sentence
+        from layerscope.report.diff_text import summary_sentence
 
         number = self.layer_pane.number
         self._state = ExplorerState(message.image, message.base, comparison=message.comparison)

@@ -12,7 +12,7 @@ from layerscope.app.widgets.cells import TWISTY, bar_cell, fitted, size_cell
 from layerscope.rows import Rows
 from layerscope.tree.tree import Change, Longs
 from layerscope.units import count_text, size_text
-from layerscope.wording.marks import CHANGE_MARKS, WASTED_MARK
+from layerscope.wording.findings import CHANGE_MARKS, WASTED_MARK
 from layerscope.wording.style import cells, cut_middle
 
 MARK = 3

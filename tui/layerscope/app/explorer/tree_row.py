@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from layerscope.layers.table import Kind
-from layerscope.report.image.tree_listing import Describer
+from layerscope.report.tree_listing import Describer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, Longs, View
 from layerscope.wording.style import code_points

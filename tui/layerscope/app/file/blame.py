@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from layerscope.app.file.pages import Page, Piece
 from layerscope.app.file.path_history import Facts
-from layerscope.wording.marks import WASTED_MARK
+from layerscope.wording.findings import WASTED_MARK
 from layerscope.wording.style import cells
 
 MARKS = 3

@@ -13,7 +13,7 @@ from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import KeyContext
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.families.figures import FamilyTotals
-from layerscope.report.images.families import families_count
+from layerscope.report.families import families_count
 from layerscope.units import count_text, size_text
 from layerscope.wording.style import cells, cut_end
 

@@ -13,7 +13,7 @@ from layerscope.app.widgets.cells import SIZE, TWISTY, bar_cell, fitted, size_ce
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.families.figures import ImageOrder, age_text
 from layerscope.families.outline import TRUNK, Outline, Row
-from layerscope.report.images.families import titles_in, trunk_text
+from layerscope.report.families import titles_in, trunk_text
 
 ROOMY, NARROW = 100, 60
 """Cells from which there is room for every column, and below which there is only for two."""

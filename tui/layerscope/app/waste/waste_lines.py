@@ -12,8 +12,8 @@ from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.text import escape
 from layerscope.units import count_text
 from layerscope.waste.find import Cause
-from layerscope.wording.instructions import step_text
-from layerscope.wording.marks import EXPLANATIONS
+from layerscope.wording.findings import EXPLANATIONS
+from layerscope.wording.sentences import step_text
 from layerscope.wording.style import cut_middle
 
 ROOMY, NARROW = 100, 60

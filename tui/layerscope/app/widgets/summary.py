@@ -10,9 +10,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from layerscope.app.reading_progress import Progressed
-from layerscope.report.pull_size import pull_facts
 from layerscope.text import escape
 from layerscope.units import bar, percent_text, size_text
+from layerscope.wording.sentences import pull_facts
 from layerscope.wording.style import cells, cut_middle
 
 if TYPE_CHECKING:

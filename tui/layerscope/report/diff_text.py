@@ -1,23 +1,25 @@
-"""The comparison of two images for people: totals, layers and why they differ, and the paths with the biggest difference."""
+"""The comparison of two images for people: whole (totals, layers and why they differ, heaviest paths) or in a few lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
 
-from layerscope.analysis import Analysis
-from layerscope.compare.comparison import Comparison
+from layerscope.compare.comparison import Aspect, Comparison
 from layerscope.compare.documents import DocumentDifference, document_difference, has_same_layers
 from layerscope.compare.layers import LayerState, PairedLayer, layer_difference, pair_layers
-from layerscope.report.comparison.summary import growth_text, path_lines
-from layerscope.report.verdict.layer_changes import why_changed
+from layerscope.report.layer_changes import why_changed
 from layerscope.sources.image import PullSize
+from layerscope.tree.tree import Change
 from layerscope.units import count_text, percent_text, size_text
-from layerscope.wording.instructions import step_text
-from layerscope.wording.style import Style, cut_end, cut_middle, wrapped
+from layerscope.wording.findings import CHANGE_MARKS
+from layerscope.wording.sentences import step_text
+from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 
 MOST_STEPS = 10
 _COLORS = {LayerState.ADDED: "green", LayerState.REMOVED: "red", LayerState.CHANGED: "yellow"}
+
+HEAVIEST = 10
 
 
 def diff_text(comparison: Comparison, style: Style, *, limit: int) -> str:
@@ -30,7 +32,7 @@ def diff_text(comparison: Comparison, style: Style, *, limit: int) -> str:
 def _sums(comparison: Comparison, style: Style) -> Iterator[str]:
     old, new = comparison.old, comparison.new
     room = (style.width - 4) // 2
-    names = (cut_middle(style.name(_name(each)), room, mark=style.plain("…")) for each in (old, new))
+    names = (cut_middle(style.name(each.image.reference), room, mark=style.plain("…")) for each in (old, new))
     yield style.paint(style.plain(" → ").join(names), "bold")
     rows = (
         ("on disk", old.waste.content_bytes, new.waste.content_bytes),
@@ -41,10 +43,6 @@ def _sums(comparison: Comparison, style: Style) -> Iterator[str]:
         yield style.plain(f"{what:<12} {size_text(before):>9} → {size_text(after):<9}  {growth_text(after - before)}")
     efficiencies = (percent_text(each.waste.efficiency) for each in (old, new))
     yield style.plain("{:<12} {:>9} → {}".format("efficiency", *efficiencies))
-
-
-def _name(analysis: Analysis) -> str:
-    return analysis.image.reference
 
 
 def _pull_rows(old: PullSize, new: PullSize) -> Iterator[tuple[str, int, int]]:
@@ -149,3 +147,42 @@ def _storage(found: DocumentDifference) -> Iterator[str]:
     for way, numbers in ways.items():
         shown = ", ".join(numbers[:MOST_STEPS]) + (", ..." if len(numbers) > MOST_STEPS else "")
         yield f"compression: {'layer' if len(numbers) == 1 else 'layers'} {shown} ({way})"
+
+
+def growth_text(grown: int) -> str:
+    """Format a change of size: `+1.20 MB`, `-3 B`, `+0 B`."""
+    return f"{'+' if grown >= 0 else ''}{size_text(grown)}"
+
+
+def summary_sentence(comparison: Comparison) -> str:
+    """Summarize on one line: `+1.2 MB on disk, +0 B wasted; 3 of 10 layers new; 12 files added, ...`."""
+    new = comparison.new
+    layers = len(new.image.layers)
+    paths = [
+        f"{comparison.count(change):,} {change.name.lower()}" for change in (Change.ADDED, Change.MODIFIED, Change.REMOVED)
+    ]
+    return (
+        f"{growth_text(comparison.content_grown)} on disk, {growth_text(comparison.wasted_grown)} wasted; "
+        f"{layers - comparison.shared_layers} of {count_text(layers, 'layer')} new; paths: {', '.join(paths)}"
+    )
+
+
+def comparison_lines(comparison: Comparison, style: Style, *, limit: int = HEAVIEST) -> Iterator[str]:
+    """Yield the summary, the efficiency before and after, and the paths with the biggest difference."""
+    yield style.plain(summary_sentence(comparison))
+    old, new = comparison.old.waste, comparison.new.waste
+    yield style.plain(f"efficiency {percent_text(old.efficiency)} → {percent_text(new.efficiency)}")
+    yield from path_lines(comparison, style, limit=limit)
+    if len(comparison) > limit:
+        yield f"  and {len(comparison) - limit:,} more"
+
+
+def path_lines(comparison: Comparison, style: Style, *, limit: int) -> Iterator[str]:
+    """List the paths that differ, biggest difference first: ` + +3.00 kB /b`, ` ~ +0 B /a (mode)`."""
+    for row in range(min(limit, len(comparison))):
+        grown = int(comparison.new_size[row] - comparison.old_size[row])
+        start = f"  {CHANGE_MARKS[Change(comparison.change[row])]} {growth_text(grown):>9}  "
+        words = Aspect(int(comparison.aspects[row])).words if not grown else []
+        end = f"  ({', '.join(words)})" if words else ""
+        room = style.width - cells(start + end)
+        yield start + cut_middle("/" + style.name(comparison.path(row)), room, mark=style.plain("…")) + end

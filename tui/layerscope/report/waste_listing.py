@@ -14,8 +14,8 @@ from layerscope.report.encode import json_line, path_fields
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
 from layerscope.waste.find import Cause, Waste, by_directory, by_layer_pair
-from layerscope.wording.instructions import history_fields, step_text
-from layerscope.wording.marks import EXPLANATIONS
+from layerscope.wording.findings import EXPLANATIONS
+from layerscope.wording.sentences import history_fields, step_text
 from layerscope.wording.style import Style
 
 

@@ -1,13 +1,26 @@
-"""Problems as sentences that name the image, the layer and the path."""
+"""Problems, changes and causes of waste, in words and signs."""
 
 from __future__ import annotations
 
 from layerscope.layers.table import Problem
 from layerscope.sources.image import Image
 from layerscope.text import escape
+from layerscope.tree.tree import Change
+from layerscope.waste.find import Cause
 from layerscope.wording.style import cut_middle
 
+CHANGE_MARKS = {Change.UNCHANGED: " ", Change.ADDED: "+", Change.MODIFIED: "~", Change.REMOVED: "-"}
+WASTED_MARK = "!"
 LONGEST_PATH = 200
+
+EXPLANATIONS = {
+    Cause.DELETED: "removed later; every pull still carries it",
+    Cause.OVERWRITTEN: "replaced later by other content",
+    Cause.METADATA: "same bytes; mode, owner or times differ",
+    Cause.IDENTICAL: "same bytes again; nothing differs",
+    Cause.MOVED: "removed, and added again at another path",
+    Cause.SHADOWED: "its own layer holds the path twice",
+}
 
 
 def problem_text(image: Image, problem: Problem) -> str:

@@ -8,13 +8,11 @@ import numpy as np
 
 from layerscope.analysis import Analysis
 from layerscope.layers.compression.streams import Compression
-from layerscope.report.pull_size import pull_facts
 from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.find import Cause, Waste, by_layer_pair
-from layerscope.wording.instructions import step_text
-from layerscope.wording.marks import EXPLANATIONS
-from layerscope.wording.problems import problem_sentence
+from layerscope.wording.findings import EXPLANATIONS, problem_sentence
+from layerscope.wording.sentences import pull_facts, step_text
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 
 WORST = 10
@@ -141,14 +139,9 @@ def _sentences(analysis: Analysis, style: Style) -> Iterator[str]:
         yield f"{efficiency} efficient: a container sees every byte that the layers carry."
     if waste.estargz_bytes:
         yield f"{size_text(waste.estargz_bytes)} are eStargz's own tables and landmarks, which do not count as waste."
-    if _is_uncompressed(analysis):
+    if {analysis.contents.compression(layer.number) for layer in analysis.image.layers} == {Compression.NONE}:
         yield "The layers are stored uncompressed here; a registry would store less."
     yield _base(analysis, style)
-
-
-def _is_uncompressed(analysis: Analysis) -> bool:
-    layers = analysis.image.layers
-    return {analysis.contents.compression(layer.number) for layer in layers} == {Compression.NONE}
 
 
 def _hundredths(waste: Waste) -> int:

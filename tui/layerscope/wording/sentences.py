@@ -1,11 +1,17 @@
-"""The instruction that made a layer, without the noise that builders wrap around it."""
+"""What the history says of a step, without the noise that builders wrap around it, and what layers take, in words."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from layerscope.oci.documents import HistoryStep
 from layerscope.text import escape, utf8_text
+from layerscope.units import size_text
+
+if TYPE_CHECKING:
+    from layerscope.layers.fetched import Fetched
+    from layerscope.sources.image import PullSize
 
 _SAYS_NOTHING = frozenset({"buildkit.dockerfile.v0", "buildkit.exporter.image.v0"})
 """Comments that BuildKit gives to every step."""
@@ -53,3 +59,22 @@ def history_fields(step: HistoryStep | None) -> dict[str, str]:
 
 def _one_line(text: str) -> str:
     return escape(" ".join(text.split()))
+
+
+def pull_facts(size: PullSize) -> list[str]:
+    """Format `315 MB on the wire`; for uncompressed layers `1.12 GB stored` and, if it was estimated, `≈331 MB on the wire`."""
+    if not size.is_estimate:
+        return [f"{size_text(size.stored_bytes)} on the wire"]
+    stored = f"{size_text(size.stored_bytes)} stored"
+    return [stored] if size.pull_bytes is None else [stored, f"≈{size_text(size.pull_bytes)} on the wire"]
+
+
+def pull_text(size: PullSize) -> str:
+    """Join those facts: `1.12 GB stored, ≈331 MB on the wire`."""
+    return ", ".join(pull_facts(size))
+
+
+def fetched_text(fetched: Fetched, stored_bytes: int) -> str:
+    """Say how a layer of a registry was read: `from the table of contents, 212 kB of 180 MB fetched; not checked`."""
+    doubt = "" if fetched.is_checked else "; not checked"
+    return f"from the {fetched.way}, {size_text(fetched.bytes)} of {size_text(stored_bytes)} fetched{doubt}"

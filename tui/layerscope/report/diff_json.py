@@ -8,12 +8,11 @@ from layerscope.analysis import Analysis
 from layerscope.compare.comparison import Aspect, Comparison
 from layerscope.compare.documents import document_difference, has_same_layers
 from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
-from layerscope.report.encode import json_line, path_fields
-from layerscope.report.pull_size import estimate_field
-from layerscope.report.verdict.layer_changes import why_changed
+from layerscope.report.encode import estimate_field, json_line, path_fields
+from layerscope.report.layer_changes import why_changed
 from layerscope.text import utf8_text
 from layerscope.tree.tree import Change
-from layerscope.wording.instructions import history_fields
+from layerscope.wording.sentences import history_fields
 
 SCHEMA = "layerscope.diff/1"
 

@@ -8,12 +8,11 @@ import msgspec
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.report.encode import json_line, path_fields
-from layerscope.report.pull_size import estimate_field, fetched_fields
+from layerscope.report.encode import estimate_field, fetched_fields, json_line, path_fields
 from layerscope.text import utf8_text
 from layerscope.tree.tree import Change, Tree
 from layerscope.waste.find import Cause
-from layerscope.wording.instructions import history_fields
+from layerscope.wording.sentences import history_fields
 
 SCHEMA = "layerscope.analysis/1"
 

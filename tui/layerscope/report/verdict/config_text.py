@@ -1,7 +1,11 @@
-"""A first layerscope.toml for an image: today's figures with some headroom, each key with its purpose."""
+"""The gate's configuration as a layerscope.toml: the rules in force with the source of each line, or a first file for an image.
+
+The first file has today's figures with some headroom, each key with its purpose.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from decimal import ROUND_CEILING, Decimal
@@ -9,15 +13,16 @@ from decimal import ROUND_CEILING, Decimal
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.gate.config import FLOOR, KEYS, Key
-from layerscope.gate.quantities import Quantity
+from layerscope.gate.config import FLOOR, KEYS, OFF, TABLES, WHERE, GateConfig, Key, Limit
+from layerscope.gate.quantities import Quantity, bare_size
 from layerscope.gate.rules import MEASURES
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import Unit
-from layerscope.report.verdict.gate_config import quantity_toml
-from layerscope.text import escape
+from layerscope.text import escape, utf8_text
 from layerscope.units import count_text, percent_text, size_text
 from layerscope.waste.find import Cause
+
+_COLUMN = 44
 
 ROOM = Decimal("1.1")
 """How much more than today the first config allows."""
@@ -26,10 +31,74 @@ SMALLEST = 1_000_000
 _FORBIDDEN = (("**/.git/**", "anywhere"), ("**/id_rsa", "anywhere"), ("**/.aws/credentials", "anywhere"))
 
 
+def config_text(config: GateConfig) -> str:
+    """Write every rule in force as a usable file; dive's rules, which live in their own file, are comments."""
+    blocks = [_limits(config), _tables(config), _dive(config)]
+    return "\n".join("\n".join(lines) + "\n" for lines in map(list, blocks) if lines)
+
+
+def toml_text(text: str) -> str:
+    """Encode a TOML basic string: JSON's strings are valid TOML but for U+007F, which TOML wants escaped."""
+    return json.dumps(utf8_text(text), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def quantity_toml(key: str, value: Quantity | None) -> str:
+    """Format a limit: sizes and growth as text, shares and counts as numbers."""
+    if value is None:
+        return toml_text(OFF)
+    is_size = isinstance(value, int) and KEYS[key].unit is not Unit.COUNT
+    if is_size:
+        return toml_text(bare_size(int(str(value))))
+    return repr(value) if isinstance(value, int | float) else toml_text(str(value))
+
+
+def _limits(config: GateConfig) -> Iterator[str]:
+    for key in KEYS:
+        if key in config.limits:
+            limit = config.limits[key]
+            yield _told(f"{key} = {_limit(key, limit)}", limit.origin)
+
+
+def _limit(key: str, limit: Limit) -> str:
+    value = quantity_toml(key, limit.value)
+    if limit.severity is None or limit.value is None:
+        return value
+    return f'{{ limit = {value}, severity = "{limit.severity}" }}'
+
+
+def _tables(config: GateConfig) -> Iterator[str]:
+    for rule in (rule for key in TABLES for rule in config.rows(key)):
+        yield _told(f"[[{rule.key}]]", rule.origin)
+        yield f"{'cause' if rule.key == 'max-cause' else 'path'} = {toml_text(rule.about)}"
+        if rule.key == "forbid":
+            yield f'where = "{WHERE[rule.is_anywhere]}"'
+        else:
+            yield f'max = "{bare_size(rule.limit) if isinstance(rule.limit, int) else rule.limit}"'
+        yield f'severity = "{rule.severity}"'
+        yield ""
+    for waiver in config.waive:
+        yield _told("[[waive]]", waiver.origin)
+        yield f'rule = "{waiver.rule}"'
+        if waiver.path:
+            yield f"path = {toml_text(waiver.path)}"
+        yield f"reason = {toml_text(waiver.reason)}"
+        yield f"until = {waiver.until}"
+        yield ""
+
+
+def _dive(config: GateConfig) -> Iterator[str]:
+    for key, limit in config.dive.items():
+        yield _told(f"# dive's {key}: {'disabled' if limit.value is None else limit.value}", limit.origin)
+
+
+def _told(line: str, origin: str) -> str:
+    return f"{line:<{_COLUMN}}  # {escape(origin)}"
+
+
 def first_config_text(analysis: Analysis) -> str:
     """Write the file. The image it is made from passes it."""
     subject = Subject(analysis)
-    blocks = [_head(analysis), *_limits(subject), _growth(), *_forbidden(subject), _examples()]
+    blocks = [_head(analysis), *_figures_with_room(subject), _growth(), *_forbidden(subject), _examples()]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -41,7 +110,7 @@ def _head(analysis: Analysis) -> str:
     )
 
 
-def _limits(subject: Subject) -> Iterator[str]:
+def _figures_with_room(subject: Subject) -> Iterator[str]:
     for name, measure in MEASURES.items():
         key, measured = KEYS[name], measure(subject, None)
         value = _with_room(key, measured.value)
