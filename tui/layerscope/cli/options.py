@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -52,6 +53,15 @@ no_verify_option = click.option(
     expose_value=False,
     callback=_note,
     help="Skip hashing layers to check their digests; the report says so.",
+)
+
+
+trust_toc_option = click.option(
+    "--trust-toc",
+    is_flag=True,
+    expose_value=False,
+    callback=_note,
+    help="Judge layers of a registry by their tables of contents, without checking these; the report says so.",
 )
 
 
@@ -122,6 +132,7 @@ def chosen_engine_options(
         bytes_per_second=_bytes_per_second(settings.limit_rate),
         or_registry=not _is_registry_forbidden(is_forbidden=settings.no_registry),
         say=say or say_on_stderr,
+        trust_toc=cast("bool | None", _noted("trust_toc")),
     )
 
 
@@ -237,8 +248,8 @@ def analyze_image(
 ) -> Analysis:
     """Open, read and analyze an image, with progress; from a copy if its file `may_change` meanwhile.
 
-    If it `is_judged`, check digests (unless --no-verify is given), and raise NotAnImage for a root filesystem or layer that
-    was not named as layer:FILE.
+    If it `is_judged`, check digests (unless --no-verify is given), believe no table of contents (unless --trust-toc is), and
+    raise NotAnImage for a root filesystem or layer that was not named as layer:FILE.
     """
     from layerscope.analysis import analyze
     from layerscope.analysis import read_image as read
@@ -246,7 +257,9 @@ def analyze_image(
     from layerscope.sources.base import find_base
 
     with Progress() as progress:
-        image = open_image(reference, platform, progress, may_change=may_change)
+        chosen = chosen_engine_options()
+        options = replace(chosen, trust_toc=bool(chosen.trust_toc)) if is_judged else chosen
+        image = open_image(reference, platform, progress, engine_options=options, may_change=may_change)
         if is_judged and image.is_guessed:
             raise NotAnImage(_not_judged(image))
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))

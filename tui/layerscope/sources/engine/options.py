@@ -22,6 +22,8 @@ class EngineOptions:
     `insecure` are hosts of registries that may answer without TLS, or with any certificate; `bytes_per_second` limits what is
     fetched from registries (0: no limit). With `or_registry`, a NAME that no engine has is read in its registry; `say` is
     then called with a sentence for the user.
+    `trust_toc` says whether a layer of a registry may be read by its table of contents, which nothing proves; None: unless
+    bytes are to be hashed.
     """
 
     pull: bool = False
@@ -33,6 +35,7 @@ class EngineOptions:
     bytes_per_second: int = 0
     or_registry: bool = False
     say: Callable[[str], None] = ignore
+    trust_toc: bool | None = None
 
     @property
     def needs_archive(self) -> bool:
