@@ -20,6 +20,7 @@ from layerscope.cli.options import (
     engine_options,
     no_verify_option,
     platform_option,
+    trust_toc_option,
 )
 from layerscope.cli.output import write_bytes
 from layerscope.cli.rule_options import config_options, given_flags, read_rules, rule_options
@@ -60,6 +61,7 @@ CONFIG_FILE = "layerscope.toml"
 @rule_options
 @config_options
 @no_verify_option
+@trust_toc_option
 @base_option
 @platform_option
 @engine_options

@@ -15,6 +15,7 @@ import msgspec
 from layerscope.text import escape
 
 if TYPE_CHECKING:
+    from layerscope.layers.fetched import Fetched
     from layerscope.sources.image import PullSize
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode  # a Digest is a str that msgspec does not know
@@ -52,3 +53,8 @@ def estimate_field(size: PullSize) -> dict[str, int | None]:
     unknown.
     """
     return {"compressed_bytes_estimate": size.pull_bytes if size.is_estimate else None}
+
+
+def fetched_fields(fetched: Fetched | None) -> dict[str, str | int]:
+    """Return how a layer of a registry was read, for JSON; nothing for a layer that is on this machine."""
+    return {} if fetched is None else {"read_from": fetched.way, "fetched_bytes": fetched.bytes}

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.report.encode import estimate_field, json_line, path_fields
+from layerscope.report.encode import estimate_field, fetched_fields, json_line, path_fields
 from layerscope.text import utf8_text
 from layerscope.tree.tree import Change, Tree
 from layerscope.waste.find import Cause
@@ -91,6 +91,7 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
             "wasted_bytes": wasted[layer.number - 1],
             "buries_bytes": buried[layer.number - 1],
             "wire_bytes_wasted_estimate": analysis.wire_bytes_wasted[layer.number - 1],
+            **fetched_fields(analysis.contents.fetched_by(layer.number)),
             **_change_counts(tree, layer.number),
         }
         for layer in image.layers

@@ -10,6 +10,7 @@ from layerscope.text import escape, utf8_text
 from layerscope.units import size_text
 
 if TYPE_CHECKING:
+    from layerscope.layers.fetched import Fetched
     from layerscope.sources.image import PullSize
 
 _SAYS_NOTHING = frozenset({"buildkit.dockerfile.v0", "buildkit.exporter.image.v0"})
@@ -71,3 +72,9 @@ def pull_facts(size: PullSize) -> list[str]:
 def pull_text(size: PullSize) -> str:
     """Join those facts: `1.12 GB stored, ≈331 MB on the wire`."""
     return ", ".join(pull_facts(size))
+
+
+def fetched_text(fetched: Fetched, stored_bytes: int) -> str:
+    """Say how a layer of a registry was read: `from the table of contents, 212 kB of 180 MB fetched; not checked`."""
+    doubt = "" if fetched.is_checked else "; not checked"
+    return f"from the {fetched.way}, {size_text(fetched.bytes)} of {size_text(stored_bytes)} fetched{doubt}"
