@@ -23,7 +23,7 @@ from layerscope.app.waste.outline import Jump, WasteOutline
 from layerscope.app.waste.screen import WasteScreen
 from layerscope.app.waste.tabs import WasteTabs
 from layerscope.app.waste.waste_lines import WasteLines
-from layerscope.settings.settings import Settings
+from layerscope.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.open import open_image
 from support.image_builder import Layer, file, hardlink, image, layer, whiteout

@@ -9,7 +9,7 @@ import pytest
 
 from layerscope.app.keys.names import textual_keys
 from layerscope.app.keys.table import KEYS
-from layerscope.settings.read import read_settings
+from layerscope.settings import read_settings
 from support.commands import ran
 
 

@@ -24,8 +24,7 @@ from layerscope.app.keys.bindings import bindings
 from layerscope.app.keys.table import KeyContext, keymap_of, keys_with
 from layerscope.app.terminal import Terminal
 from layerscope.app.widgets.footer import key_text
-from layerscope.settings.settings import Order, Settings
-from layerscope.settings.state import SavedState, recall, remember
+from layerscope.settings import Order, SavedState, Settings, recall, remember
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents

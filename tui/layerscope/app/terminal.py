@@ -16,8 +16,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 from layerscope.errors import BadSettings
-from layerscope.suggestion import suggestion
-from layerscope.text import escape
+from layerscope.text import escape, suggestion
 from layerscope.wording.style import ASCII_SIGNS, cells
 
 _ALL_COLORS = ("alacritty", "contour", "foot", "ghostty", "iterm2", "kitty", "rio", "wezterm")

@@ -120,7 +120,7 @@ def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     from layerscope.app.keys.names import textual_keys
     from layerscope.app.keys.table import KEY_IDS
     from layerscope.app.terminal import Terminal
-    from layerscope.settings.read import read_settings
+    from layerscope.settings import read_settings
     from layerscope.sources.listing.known_waste import remember_waste
 
     read_keys_from_terminal(*references)

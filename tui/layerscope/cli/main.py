@@ -17,8 +17,7 @@ from layerscope.cli.options import NOT_ON
 from layerscope.cli.output import ready_streams
 from layerscope.cli.signals import Ended
 from layerscope.errors import LayerscopeError, NotFound
-from layerscope.suggestion import nearest, suggestion
-from layerscope.text import escape
+from layerscope.text import escape, nearest, suggestion
 
 GATE = "ci"
 _REPORTS = frozenset({"--text", "--json", "--help", "-h"})

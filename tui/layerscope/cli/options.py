@@ -116,7 +116,7 @@ def chosen_engine_options(
 
     `say` shows the user a sentence; by default on standard error. Raises BadSettings and UsageError.
     """
-    from layerscope.settings.read import read_registry_settings
+    from layerscope.settings import read_registry_settings
     from layerscope.sources.engine.options import EngineOptions
 
     settings = read_registry_settings()

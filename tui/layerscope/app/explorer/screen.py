@@ -29,7 +29,7 @@ from layerscope.app.widgets.details import Details
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.summary import Summary
-from layerscope.settings.settings import Order, Settings
+from layerscope.settings import Order, Settings
 from layerscope.text import escape
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layerscope.settings.settings import Order
+from layerscope.settings import Order
 from layerscope.text import escape
 from layerscope.wording.style import cells, cut_middle
 

@@ -13,7 +13,7 @@ from layerscope.app.keys.table import KeyContext
 
 if TYPE_CHECKING:
     from layerscope.rows import Rows
-    from layerscope.settings.settings import Order
+    from layerscope.settings import Order
     from layerscope.tree.nodes import Flags
     from layerscope.tree.tree import Change, View
 

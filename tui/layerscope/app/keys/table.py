@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from layerscope.settings.settings import Settings
+    from layerscope.settings import Settings
 
 
 class KeyContext(Enum):
