@@ -388,7 +388,7 @@ def test_a_table_is_not_cached_as_if_it_were_proved(registry: PretendedRegistry,
     reference = served(registry, write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND)))
     options = EngineOptions(cache=cache)
     assert ways(read_image(open_image(reference, engine_options=options), cache=cache)) == {FetchWay.TABLE}
-    assert cache.entries() == []
+    assert [each for each in cache.entries() if not each.is_image] == []
     read_image(open_image(reference, engine_options=options), cache=cache, verify=True)
     assert ways(read_image(open_image(reference, engine_options=options), cache=cache)) == {FetchWay.CACHE}
 
