@@ -20,7 +20,7 @@ from layerscope.app.terminal import Terminal
 from layerscope.app.waste.outline import Grouping, Jump, WasteOutline
 from layerscope.app.waste.screen import WasteScreen, WasteTabs
 from layerscope.app.waste.waste_lines import WasteLines, WasteNote
-from layerscope.settings.settings import Settings
+from layerscope.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.open import open_image
 from support.image_builder import Layer, file, hardlink, image, layer, whiteout

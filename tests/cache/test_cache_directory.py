@@ -12,7 +12,7 @@ import pytest
 
 from layerscope.cache import directory as files
 from layerscope.cache.cache import DEFAULT_LIMIT, Cache
-from layerscope.cache.key import IdKind
+from layerscope.cache.directory import IdKind
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
@@ -283,7 +283,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from layerscope.cache.cache import Cache
-from layerscope.cache.key import IdKind
+from layerscope.cache.directory import IdKind
 from support.cached_layers import digest, read_of
 cache, read = Cache.open(Path(sys.argv[2])), read_of(*sys.argv[3:])
 for _ in range(300):

@@ -9,7 +9,7 @@ import pytest
 
 from layerscope.cache.cache import Cache
 from layerscope.cache.cached_reader import CachedReader
-from layerscope.cache.key import IdKind
+from layerscope.cache.directory import IdKind
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.readers.blob import ReadLayer, read_layer

@@ -15,13 +15,13 @@ import pytest
 from layerscope import reading
 from layerscope.analysis import analyze, read_image
 from layerscope.cache.cache import Cache
-from layerscope.cache.fingerprint import Fingerprint, PassingHash
+from layerscope.cache.format import Fingerprint, PassingHash
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers import stored
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.layers.readers.stored import BlobReader
 from layerscope.reading import read_layers
-from layerscope.report.image.json import analysis_json
+from layerscope.report.image_json import analysis_json
 from layerscope.sources.image import Image
 from layerscope.sources.open import open_image
 from support.commands import NO_SETTINGS, Settings, process
@@ -166,7 +166,7 @@ def test_a_damaged_copy_of_a_known_layer_is_damaged(cache: Cache, tmp_path: Path
 
 
 def test_a_layer_in_a_file_and_an_engines_are_kept_apart(cache: Cache, tmp_path: Path) -> None:
-    from layerscope.cache.key import IdKind
+    from layerscope.cache.directory import IdKind
 
     opened = layout(tmp_path / "image", HONEST)
     (stored,) = opened.layers

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.key import IdKind
+from layerscope.cache.directory import IdKind
 from layerscope.layers.readers.blob import read_layer
 from layerscope.oci.digest import Digest
 from layerscope.units import size_text

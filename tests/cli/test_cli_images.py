@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from layerscope.families.figures import LayerUsage
-from layerscope.report.images.families import families_text
+from layerscope.report.families import families_text
 from layerscope.wording.style import Style, cells
 from support.commands import Ran, on_terminal, process, ran, written
 from support.families_build import facts
@@ -140,7 +140,7 @@ def test_without_an_engine_there_is_a_sentence(
     monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(tmp_path / "none"))
     monkeypatch.setattr("layerscope.sources.engine.endpoints.DOCKER_SOCKET", str(tmp_path / "docker.sock"))
     monkeypatch.setattr("layerscope.sources.engine.endpoints.PODMAN_SOCKET", str(tmp_path / "podman.sock"))
-    monkeypatch.setattr("layerscope.sources.listing.engine_list.containers_roots", lambda: [tmp_path / "nothing"])
+    monkeypatch.setattr("layerscope.sources.listing.engine_images.containers_roots", lambda: [tmp_path / "nothing"])
     done = ran(capsys, "images")
     assert (done.code, "there is no Docker at " in done.err, "and no Podman at" in done.err) == (2, True, True)
     assert "or name archives or layouts" in done.err

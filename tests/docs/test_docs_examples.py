@@ -19,7 +19,7 @@ from layerscope.app.keys import KEY_IDS
 from layerscope.cli.main import COMMANDS, GATE
 from layerscope.cli.main import commands as layerscope
 from layerscope.gate.config_sources import Flags, read_config
-from layerscope.settings.read import read_settings
+from layerscope.settings import read_settings
 from support.documentation import (
     DOCUMENTS,
     ROOT,

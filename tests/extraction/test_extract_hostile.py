@@ -18,7 +18,8 @@ import pytest
 
 from layerscope.analysis import read_image
 from layerscope.errors import CannotWrite, CorruptLayer, WouldOverwrite
-from layerscope.extraction import destination, writing
+from layerscope.extraction import destination
+from layerscope.extraction.extract import SelectionWriter
 from layerscope.layers.content import BlobContent
 from support.extracting import contents_of, extracted, image_in, tree_on_disk
 from support.image_builder import blob, directory, fifo, file, hardlink, layer, symlink
@@ -88,26 +89,26 @@ def test_a_directory_that_becomes_a_link_meanwhile_is_not_followed(
     inside: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(destination, "MAX_OPEN", 0)
-    make = writing.SelectionWriter._make_directories
+    make = SelectionWriter._make_directories
 
-    def swapped(writer: writing.SelectionWriter) -> None:
+    def swapped(writer: SelectionWriter) -> None:
         make(writer)
         (inside / "d").rmdir()
         (inside / "d").symlink_to(outside)
 
-    monkeypatch.setattr(writing.SelectionWriter, "_make_directories", swapped)
+    monkeypatch.setattr(SelectionWriter, "_make_directories", swapped)
     with pytest.raises(CannotWrite):
         extracted(contents_of(layer("d/a")), "/", inside, overwrite=True)
 
 
 def test_a_file_that_appears_meanwhile_is_not_overwritten(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make = writing.SelectionWriter._make_directories
+    make = SelectionWriter._make_directories
 
-    def crossed(writer: writing.SelectionWriter) -> None:
+    def crossed(writer: SelectionWriter) -> None:
         make(writer)
         (inside / "b").write_bytes(b"mine")
 
-    monkeypatch.setattr(writing.SelectionWriter, "_make_directories", crossed)
+    monkeypatch.setattr(SelectionWriter, "_make_directories", crossed)
     with pytest.raises(WouldOverwrite, match="/inside/b already exists; 1 of 2 files were written"):
         extracted(contents_of(layer("a", "b")), "/", inside)
     assert tree_on_disk(inside) == {"a": b"content of a\n", "b": b"mine"}

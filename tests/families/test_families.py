@@ -6,14 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerscope.families.age import age_text
-from layerscope.families.figures import ImageFigures, ImageOrder, LayerUsage
-from layerscope.families.outline import Outline
-from layerscope.families.rows import TRUNK
+from layerscope.families.figures import ImageFigures, ImageOrder, LayerUsage, age_text
+from layerscope.families.outline import TRUNK, Outline
 from layerscope.oci.digest import Digest
 from layerscope.sources.engine.listing import ListedStep
+from layerscope.sources.listing.engine_images import layer_sizes
 from layerscope.sources.listing.facts import ImageFacts
-from layerscope.sources.listing.step_sizes import layer_sizes
 from support.families_build import check_shape, drawn, facts, family, number_of
 
 # The forest.

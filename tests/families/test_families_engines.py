@@ -21,10 +21,9 @@ from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.listing import ListedImage, list_images
-from layerscope.sources.engine_names import EngineKind
-from layerscope.sources.listing.engine_images import facts_of, images_of_engine, known_sums
-from layerscope.sources.listing.engine_list import _of_podmans_storage, listed_images
+from layerscope.sources.listing.engine_images import _of_podmans_storage, facts_of, images_of_engine, known_sums, listed_images
 from layerscope.sources.listing.facts import ImageFacts
+from layerscope.sources.location import EngineKind
 from layerscope.sources.open import open_image
 from support.commands import ran
 from support.engines import RunningEngine, docker_engine, podman_engine
@@ -246,7 +245,7 @@ def test_podmans_images_are_found_in_its_storage_while_it_does_not_run(
     monkeypatch.delenv("CONTAINER_HOST")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr("layerscope.sources.engine.endpoints.PODMAN_SOCKET", str(tmp_path / "podman.sock"))
-    monkeypatch.setattr("layerscope.sources.listing.engine_list.containers_roots", lambda: [podman.root])
+    monkeypatch.setattr("layerscope.sources.listing.engine_images.containers_roots", lambda: [podman.root])
     _, listed = listed_images(EngineKind.PODMAN, ignore)
     assert {each.id for each in listed} == {each.id for each in by_api(podman)}
 

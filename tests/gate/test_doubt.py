@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from layerscope.cache.stored import WORTH_KEEPING
+from layerscope.cache.cached_reader import WORTH_KEEPING
 from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import read_layer
 from support.commands import ran

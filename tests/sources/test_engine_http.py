@@ -25,7 +25,7 @@ from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.http import EngineTransport
-from layerscope.sources.engine_names import EngineKind
+from layerscope.sources.location import EngineKind
 from support.commands import ran
 from support.pretend_engine import Write, pretended_engine, sent
 from support.pretend_registry import Answer, pretended_registry
@@ -322,7 +322,7 @@ def test_a_socket_is_asked_without_importing_docker(tmp_path: Path) -> None:
 
     code = "import sys; from layerscope.sources.engine.client import Engine\n"
     code += "from layerscope.sources.engine.endpoints import Endpoint\n"
-    code += "from layerscope.sources.engine_names import EngineKind\n"
+    code += "from layerscope.sources.location import EngineKind\n"
     code += "Engine.connect(Endpoint(EngineKind.DOCKER, sys.argv[1])).names()\n"
     code += "sys.exit(any(name.partition('.')[0] in ('docker', 'requests', 'urllib3') for name in sys.modules))"
     with tempfile.TemporaryDirectory(prefix="ls-", dir="/tmp") as top, pretended_engine(Path(top), sent(b"")) as engine:

@@ -13,8 +13,7 @@ import pytest
 from conftest import requires
 from layerscope.errors import BadDocument
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import Config, Index, Manifest, decode
-from layerscope.oci.media_types import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from layerscope.oci.documents import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Config, Index, Manifest, decode
 from layerscope.sources.registry.credentials import ANONYMOUS, Credential, find_credential
 from layerscope.sources.registry.failures import AccessDenied, NoSuchImage, RegistryFailed
 from layerscope.sources.registry.host_settings import HostSettings

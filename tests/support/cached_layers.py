@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layerscope.cache.key import IdKind
+from layerscope.cache.directory import IdKind
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.oci.digest import Digest
 from support.image_builder import blob, layer, squeeze

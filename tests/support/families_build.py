@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from layerscope.families.figures import ImageOrder, LayerUsage
 from layerscope.families.forest import NOWHERE
-from layerscope.families.rows import TRUNK, rows
+from layerscope.families.outline import TRUNK, rows
 from layerscope.oci.digest import Digest
 from layerscope.oci.platform import Platform
 from layerscope.sources.listing.facts import ImageFacts, LayerFacts

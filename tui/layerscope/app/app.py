@@ -22,8 +22,7 @@ from layerscope.app.explorer.screen import Explorer
 from layerscope.app.keys import KeyContext, bindings, keymap_of, keys_with
 from layerscope.app.terminal import Terminal, TerminalDriver
 from layerscope.app.widgets.footer import key_text
-from layerscope.settings.settings import Order, Settings
-from layerscope.settings.state import SavedState, recall, remember
+from layerscope.settings import Order, SavedState, Settings, recall, remember
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents

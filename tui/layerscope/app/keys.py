@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from textual.binding import Binding, BindingType
 
-    from layerscope.settings.settings import Settings
+    from layerscope.settings import Settings
 
 DIVE: dict[str, str] = {
     "explore.filter": "ctrl+f,slash",

@@ -23,8 +23,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 
 from layerscope.errors import BadSettings
-from layerscope.suggestion import suggestion
-from layerscope.text import escape
+from layerscope.text import escape, suggestion
 from layerscope.wording.style import ASCII_SIGNS, cells
 
 if TYPE_CHECKING:

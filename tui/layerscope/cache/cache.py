@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
+from layerscope import __version__
 from layerscope.cache import directory as files
 from layerscope.cache.columns import Unusable
-from layerscope.cache.directory import KeptFile
-from layerscope.cache.fingerprint import Fingerprint
-from layerscope.cache.format import CachedLayer, OtherFormat, decode, encode
-from layerscope.cache.image_note import decode_note, encode_note
-from layerscope.cache.key import IMAGE, CacheKey, IdKind
+from layerscope.cache.directory import IMAGE, CacheKey, IdKind, KeptFile
+from layerscope.cache.format import CachedLayer, Fingerprint, OtherFormat, decode, encode, seal, unpacked, unseal
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
 from layerscope.units import parse_size
@@ -133,3 +133,26 @@ def _usual_directory() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("layerscope", appauthor=False) / "layers"
+
+
+class _NoteFile(msgspec.Struct, array_like=True, frozen=True):
+    made_by: str
+    name: str
+    text: bytes
+
+
+def encode_note(text: bytes, *, name: str) -> bytes:
+    """Return the file of a note; `name` is the file's own."""
+    return seal(msgspec.msgpack.encode(_NoteFile(__version__, name, text)))
+
+
+def decode_note(data: bytes, *, name: str) -> bytes:
+    """Return the note in a file called `name`. Raises OtherFormat, or Unusable for anything that `encode_note` did not
+    write.
+    """
+    note = unpacked(unseal(data)[0], _NoteFile)
+    if note.made_by != __version__:
+        raise OtherFormat
+    if note.name != name:
+        raise Unusable
+    return note.text

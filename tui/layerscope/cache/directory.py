@@ -1,17 +1,21 @@
-"""The cache's directory: only files of this program, written completely or not at all, limited in total size."""
+"""The cache's directory and the names of its files: only files of this program, written completely or not at all, limited
+in total size.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from layerscope.atomic import replace_file
-from layerscope.cache.key import IMAGE, is_name
+from layerscope.oci.digest import Digest
 
 TEMPORARY = ".new-"
 ABANDONED = 3600
@@ -20,6 +24,12 @@ TOUCHED = 3600
 """Seconds for which a file's time of use is not written again."""
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+STORED = "stored"
+"""The file ending of tables that were read from stored bytes, whose fingerprint must match."""
+PROVED = "proved"
+"""The ending of what was read from a registry's blob, all of which hashed to the digest that names the file."""
+IMAGE = "image"
+"""The file ending of notes about an engine's image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +145,33 @@ def _files(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]
             with suppress(FileNotFoundError):
                 if entry.is_file(follow_symlinks=False):
                     yield entry, entry.stat(follow_symlinks=False)
+
+
+class IdKind(StrEnum):
+    """Kinds of values in the column `content_id`. Ids of two kinds cannot be compared."""
+
+    NONE = "none"
+    XXH3 = "xxh3"
+    CRC64 = "crc64"
+
+
+_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{IMAGE}|{'|'.join(IdKind)})")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKey:
+    """A digest and a file extension. Only sha256 and sha512 name a file, because engines check only those."""
+
+    digest: Digest
+    ending: str
+
+    @property
+    def name(self) -> str:
+        """Return the file name; empty for digests that are not cached."""
+        name = f"{self.digest.replace(':', '-')}.{self.ending}"
+        return name if is_name(name) else ""
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a file of this name belongs to the cache."""
+    return _NAME.fullmatch(name) is not None

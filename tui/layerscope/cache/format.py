@@ -1,4 +1,5 @@
-"""A cached layer as one file: a fixed header, the rare parts as msgpack, and the columns as they are in memory.
+"""A cached layer as one file: a fixed header with a fingerprint of the stored bytes, the rare parts as msgpack, and the
+columns as they are in memory.
 
     magic, checksum   8 and 16 bytes; xxh3_128 of all that follows
     format, length    two u32, little-endian: the number of this format, and the length of the msgpack
@@ -10,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,13 +22,13 @@ import msgspec
 import xxhash
 
 from layerscope import __version__
-from layerscope.cache.columns import ALIGNMENT, ColumnReader, ColumnWriter, Unusable
-from layerscope.cache.entries import EntryStretches, add_entries, read_entries
-from layerscope.cache.fingerprint import Fingerprint
+from layerscope.cache.columns import ALIGNMENT, ColumnReader, ColumnWriter, EntryStretches, Unusable, add_entries, read_entries
+from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression.streams import Compression
 from layerscope.layers.hashing import LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap
+from layerscope.progress import ignore
 
 FORMAT = 5
 """Raise it with every change of this format, and of the table that reading a layer gives."""
@@ -36,6 +38,10 @@ _LENGTHS = struct.Struct("<II")
 _FIXED = _START.size + _LENGTHS.size
 
 T = TypeVar("T")
+PIECE = 1 << 20
+"""Mapped bytes hashed at a time."""
+STRIDE = 16 << 20
+"""Mapped bytes hashed before their pages are released."""
 
 
 class _Rest(msgspec.Struct, array_like=True, frozen=True):
@@ -160,3 +166,46 @@ def unpacked(packed: memoryview, wanted: type[T]) -> T:
         return msgspec.msgpack.decode(packed, type=wanted)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unusable from error
+
+
+class Fingerprint(msgspec.Struct, array_like=True, frozen=True):
+    """Size of stored bytes, and their xxh3_128 with a secret seed."""
+
+    size: int
+    seed: int
+    hash: bytes
+
+    def fits(self, blob: Blob, on_bytes: OnBytes = ignore) -> bool:
+        """Tell whether these are the bytes; reads all of them unless their size differs."""
+        return self.size == blob.size and self == PassingHash(blob, on_bytes, seed=self.seed).fingerprint()
+
+
+class PassingHash:
+    """Hash of stored bytes taken while another reader reads them, so that it covers exactly what was read even if the file
+    changes.
+    """
+
+    def __init__(self, blob: Blob, on_bytes: OnBytes = ignore, *, seed: int | None = None) -> None:
+        self._blob, self._on_bytes = blob, on_bytes
+        self._seed = int.from_bytes(os.urandom(8), "little") if seed is None else seed
+        self._hash = xxhash.xxh3_128(seed=self._seed)
+        self._reached = self._kept = 0
+
+    def take(self, length: int) -> None:
+        """Advance by the next `length` bytes, which the other reader has passed."""
+        end = min(self._reached + length, self._blob.size)
+        if self._blob.map is not None and end > self._reached:
+            start = self._blob.start
+            with memoryview(self._blob.map) as mapped:
+                self._hash.update(mapped[start + self._reached : start + end])
+        self._reached = end
+        if end - self._kept >= STRIDE or end == self._blob.size:
+            self._blob.forget(self._kept, end)
+            self._kept = end
+        self._on_bytes(length)
+
+    def fingerprint(self) -> Fingerprint:
+        """Return the fingerprint of all bytes, including those that the other reader never reached."""
+        while self._reached < self._blob.size:
+            self.take(min(PIECE, self._blob.size - self._reached))
+        return Fingerprint(self._blob.size, self._seed, self._hash.digest())

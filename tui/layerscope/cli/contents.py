@@ -47,7 +47,7 @@ def cat(reference: str, path: str, layer: int | None, platform: str | None) -> i
       layerscope cat image.tar /usr/bin/tool --layer 3 > tool
     """
     from layerscope.errors import UsageError
-    from layerscope.extraction.reading import content_pieces
+    from layerscope.extraction.extract import content_pieces
     from layerscope.text import escape
     from layerscope.tree.lookup import content_entry, noun_of, resolve
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 from pathlib import Path
+
+import numpy as np
 
 from layerscope.analysis import Contents
 from layerscope.errors import CannotWrite, CorruptLayer, WouldOverwrite
-from layerscope.extraction.destination import Destination
+from layerscope.extraction.destination import NO_HARD_LINK, Destination
 from layerscope.extraction.selection import Selection, check_names, check_room
-from layerscope.extraction.writing import SelectionWriter
+from layerscope.layers.compression.streams import PIECE
+from layerscope.layers.content import HOLE
 from layerscope.layers.table import Kind
 from layerscope.progress import Progress, ignore
 from layerscope.text import escape
 from layerscope.tree.lookup import noun_of
 from layerscope.tree.tree import View
+
+CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +113,192 @@ def _notes(selection: Selection) -> tuple[str, ...]:
         link, target = selection.source(0), escape(selection.target(0))
         notes.append(f"{link} is a symlink to {target}: the link itself was extracted; {link}/ stands for its target")
     return tuple(notes)
+
+
+@dataclass(slots=True)
+class Written:
+    """Progress of a writer: `files` counts all names except directories', `content_bytes` counts hard-linked content once."""
+
+    files: int = 0
+    directories: int = 0
+    content_bytes: int = 0
+    at: bytes = b""
+    """The path that was being written last."""
+
+
+class SelectionWriter:
+    """Writer of a checked selection; `files` is how many there are to write."""
+
+    def __init__(self, contents: Contents, selection: Selection, destination: Destination, *, overwrite: bool) -> None:
+        self.written = Written()
+        self._contents, self._selection, self._destination = contents, selection, destination
+        self._overwrite = overwrite
+        self._made: list[int] = []
+        self._others = [index for index in selection.of_kind(Kind.SYMLINK, Kind.FIFO) if selection.can_be_written(index)]
+        self.files = len(self._others) + len(selection.of_kind(Kind.FILE))
+
+    def write(self, progress: Progress) -> None:
+        """Write everything. Raises OSError and CorruptLayer; files that are complete by then stay."""
+        try:
+            self._make_directories()
+            for index in self._others:
+                self._make_other(index)
+            self._write_files(progress)
+        finally:
+            self._finish_directories()
+
+    def _make_directories(self) -> None:
+        for index in self._selection.of_kind(Kind.DIRECTORY):
+            self.written.at = path = self._selection.path(index)
+            if not self._destination.has_directory(path):
+                self._destination.make_directory(path)
+                self._made.append(index)
+                self.written.directories += 1
+
+    def _finish_directories(self) -> None:
+        """Set permissions and times last, deepest first: a read-only directory accepts no files, and a new file changes its
+        time.
+        """
+        at = self.written.at
+        for index in reversed(self._made):
+            self.written.at = self._selection.path(index)
+            self._dress(self._destination.directory(self.written.at), index)
+        self.written.at = at
+
+    def _dress(self, descriptor: int, index: int) -> None:
+        mtime = self._selection.mtime(index)
+        if mtime is not None:
+            os.utime(descriptor, (mtime, mtime))
+        os.fchmod(descriptor, self._selection.mode(index))
+
+    def _make_other(self, index: int) -> None:
+        mtime = self._selection.mtime(index) or 0
+        with self._new(index) as (name, directory):
+            if self._selection.kind[index] == Kind.SYMLINK:
+                os.symlink(self._selection.target(index), name, dir_fd=directory)
+            else:
+                _make_fifo(name, self._selection.mode(index), directory)
+            os.utime(name, (mtime, mtime), dir_fd=directory, follow_symlinks=False)
+
+    def _write_files(self, progress: Progress) -> None:
+        """Write files in the order in which their contents are stored, with all names of a content together."""
+        files = np.array(self._selection.of_kind(Kind.FILE), np.int64)
+        names = files[np.argsort(self._selection.shown[files], kind="stable")]
+        entries, starts = np.unique(self._selection.shown[names], return_index=True)
+        sizes = self._contents.tree.entries.size[entries]
+        total = int(sizes.sum())
+        reading = many_contents(self._contents, entries.tolist())
+        bounds = pairwise([*starts.tolist(), len(names)])
+        for (_, pieces), bound, size in zip(reading, bounds, sizes.tolist(), strict=True):
+            self._write_content(pieces, *names[slice(*bound)].tolist())
+            self.written.content_bytes += size
+            progress("extracting", self.written.content_bytes, total)
+
+    def _write_content(self, pieces: Iterator[bytes], index: int, *others: int) -> None:
+        with self._new(index) as (name, directory):
+            descriptor = os.open(name, CREATE, 0o600, dir_fd=directory)
+            try:
+                _fill(descriptor, pieces)
+                self._dress(descriptor, index)
+                for other in others:
+                    self._add_name(name, directory, descriptor, other)
+            finally:
+                os.close(descriptor)
+
+    def _add_name(self, name: bytes, directory: int, descriptor: int, index: int) -> None:
+        """Give a file another name, as a copy where the file system has no hard links."""
+        with self._new(index) as (new_name, new_directory):
+            try:
+                os.link(name, new_name, src_dir_fd=directory, dst_dir_fd=new_directory, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in NO_HARD_LINK:
+                    raise
+                self._copy(descriptor, new_name, new_directory, index)
+
+    def _copy(self, source: int, name: bytes, directory: int, index: int) -> None:
+        descriptor = os.open(name, CREATE, 0o600, dir_fd=directory)
+        try:
+            _fill(descriptor, _read(source))
+            self._dress(descriptor, index)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _new(self, index: int) -> Iterator[tuple[bytes, int]]:
+        self.written.at = path = self._selection.path(index)
+        with self._destination.new(path, overwrite=self._overwrite) as made:
+            yield made
+            self.written.at = path
+        self.written.files += 1
+
+
+def _make_fifo(name: bytes, mode: int, directory: int) -> None:
+    """Create a FIFO and set its full mode despite the umask, safely even if another process replaces it meanwhile.
+
+    A FIFO cannot be opened without another end, and chmod by name follows links: only a path descriptor stands for it alone.
+    """
+    os.mkfifo(name, mode, dir_fd=directory)
+    if os.chmod in os.supports_follow_symlinks:  # macOS
+        os.chmod(name, mode, dir_fd=directory, follow_symlinks=False)
+        return
+    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISFIFO(found.st_mode) or found.st_uid != os.geteuid():
+            raise FileExistsError(errno.EEXIST, "another program put something in its place")
+        if stat.S_IMODE(found.st_mode) != mode:
+            Path(f"/proc/self/fd/{descriptor}").chmod(mode)
+    finally:
+        os.close(descriptor)
+
+
+def _fill(descriptor: int, pieces: Iterable[bytes]) -> None:
+    length, has_holes = 0, False
+    for piece in pieces:
+        length += len(piece)
+        if piece is HOLE:
+            os.lseek(descriptor, len(piece), os.SEEK_CUR)
+            has_holes = True
+            continue
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    if has_holes:
+        os.ftruncate(descriptor, length)
+
+
+def _read(descriptor: int) -> Iterator[bytes]:
+    offset = 0
+    while piece := os.pread(descriptor, PIECE, offset):
+        yield HOLE if piece == HOLE else piece
+        offset += len(piece)
+
+
+def content_pieces(contents: Contents, entry: int) -> Iterator[bytes]:
+    """Yield the content of a regular-file entry. Raises CorruptLayer, which names image, layer and path."""
+    for _, pieces in many_contents(contents, [entry]):
+        yield from pieces
+
+
+def many_contents(contents: Contents, entries: Iterable[int]) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """Yield each regular-file entry with its `content_pieces`; read these before asking for the next.
+
+    In ascending order they are read in one pass a layer, for entries are numbered by layer, then by place in its tar.
+    """
+    tree = contents.tree
+    for layer, group in groupby(entries, key=lambda entry: int(tree.entry_layer[entry])):
+        content, first = contents.layers[layer - 1], contents.stack.first[layer - 1]
+        if content is None:
+            raise CorruptLayer(f"{escape(contents.image.reference)}: the bytes of layer {layer} are not there")
+        wanted = ((entry - first, int(tree.entries.content_offset[entry]), int(tree.entries.size[entry])) for entry in group)
+        for entry, pieces in content.many(wanted):
+            yield first + entry, _named(contents, first + entry, pieces)
+
+
+def _named(contents: Contents, entry: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    except CorruptLayer as error:
+        tree = contents.tree
+        place = f"{escape(contents.image.reference)}: layer {tree.entry_layer[entry]}: /{escape(tree.entries.paths[entry])}"
+        raise CorruptLayer(f"{place}: {error}") from error

@@ -1,15 +1,17 @@
-"""The forest as lines of a screen: sorted, filtered by name, with families folded or not."""
+"""The forest as lines of a screen: sorted, filtered by name, folded or not, each with the lines drawn before its name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from layerscope.families.figures import ImageOrder, LayerUsage
-from layerscope.families.rows import TRUNK, Row, rows
+from layerscope.families.forest import NOWHERE, Forest
 from layerscope.oci.digest import Digest
 from layerscope.sources.listing.facts import ImageFacts
 
 ORDERS = list(ImageOrder)
+TRUNK = -1
 
 
 class Outline:
@@ -102,3 +104,26 @@ class Outline:
         hits = {row.node for row in found}
         firsts = {(node, (*nodes[node].images, TRUNK)[0]) for node in needed - hits}
         return [row for row in rows(self.usage.forest) if self.is_hit(row) or (row.node, row.image) in firsts]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line: the number of an image or TRUNK, its node, and for each level whether more lines follow there."""
+
+    node: int
+    image: int
+    level: int
+    guides: tuple[bool, ...] = ()
+
+
+def rows(forest: Forest) -> Iterator[Row]:
+    """Return all lines. Images with exactly the same layers are listed together; what is built on them follows the last."""
+    guides: list[tuple[bool, ...]] = []
+    for number, node in enumerate(forest.nodes):
+        is_root = node.parent == NOWHERE
+        follows = () if is_root else (*guides[node.parent], node.end < forest.nodes[node.parent].end)
+        guides.append(follows)
+        images = node.images or (TRUNK,)
+        for image in images:
+            has_next = follows if image == images[-1] or is_root else (*follows[:-1], True)
+            yield Row(number, image, node.level, has_next)

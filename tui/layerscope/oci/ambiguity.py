@@ -14,8 +14,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from layerscope.oci.documents import Index, Manifest
-from layerscope.oci.media_types import DOCKER_MANIFEST, INDEXES, OCI_MANIFEST
+from layerscope.oci.documents import DOCKER_MANIFEST, INDEXES, OCI_MANIFEST, Index, Manifest
 from layerscope.text import escape
 
 MOST = 5

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from layerscope.layers.tar.headers import BLOCK, has_good_checksum
-from layerscope.oci.media_types import BUILDKIT_CACHE, SCHEMA_1, artifact_kind
+from layerscope.oci.documents import BUILDKIT_CACHE, SCHEMA_1, artifact_kind
 from layerscope.text import escape
 
 ZIP_MAGIC = b"PK\x03\x04"

@@ -1,18 +1,18 @@
-"""Parsing a reference: a path (also in skopeo's spellings), standard input, or an image in an engine."""
+"""Parsing a reference: a path (also in skopeo's spellings), standard input, or an image in an engine; nothing is asked here."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from layerscope.errors import NotFound, UsageError
-from layerscope.sources.engine_names import CONTAINER, EngineKind, may_be_container, may_be_image, split_prefix
 from layerscope.sources.registry.registry_name import RegistryName, parse_image_name
-from layerscope.suggestion import did_you_mean, nearest
-from layerscope.text import escape
+from layerscope.text import did_you_mean, escape, nearest
 
 LAYER = "layer:"
 REGISTRY_URL, REGISTRY = "docker://", "registry:"
@@ -26,6 +26,17 @@ DOCUMENTS = ("index.json", "manifest.json", "repositories")
 """Files of which a directory with an image has at least one."""
 _PATHS = ("/", "./", "../", "~")
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_DOMAIN = r"(?:[a-zA-Z0-9.-]+|\[[a-fA-F0-9:]+\])(?::\d+)?"
+_NAME = re.compile(
+    rf"(?:(?:{_DOMAIN}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[a-f0-9]{{64}})?|sha256:[a-f0-9]{{4,64}})",
+    re.ASCII,
+)
+"""The grammar of `distribution/reference`, and an image's id in full."""
+LONGEST = 512
+CONTAINER = "container:"
+"""Before the name of a container, perhaps after the prefix of an engine."""
+_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,3 +213,37 @@ def near_files(path: str) -> list[str]:
     except (OSError, ValueError):
         return []
     return [str(Path(parent, near)) for near in nearest(name, names, most=2, likeness=0.7)]
+
+
+class EngineKind(StrEnum):
+    """The supported container engines."""
+
+    DOCKER = "docker"
+    PODMAN = "podman"
+
+    @property
+    def label(self) -> str:
+        """Return the engine's name as sentences spell it."""
+        return self.value.capitalize()
+
+
+ENGINE_PREFIXES = {"docker-daemon:": EngineKind.DOCKER, "docker:": EngineKind.DOCKER, "podman:": EngineKind.PODMAN}
+"""skopeo's spelling is known, too."""
+
+
+def may_be_container(text: str) -> bool:
+    """Tell whether an engine would accept `text` as the name or id of a container."""
+    return _CONTAINER_NAME.fullmatch(text) is not None
+
+
+def may_be_image(text: str) -> bool:
+    """Tell whether an engine would accept `text` as the name or id of an image."""
+    return len(text) <= LONGEST and _NAME.fullmatch(text) is not None
+
+
+def split_prefix(reference: str) -> tuple[EngineKind | None, str]:
+    """Split a reference into the engine that its prefix selects, if any, and the rest."""
+    for prefix, kind in ENGINE_PREFIXES.items():
+        if reference.startswith(prefix):
+            return kind, reference.removeprefix(prefix)
+    return None, reference

@@ -13,7 +13,7 @@ import xxhash
 
 from layerscope.analysis import Contents
 from layerscope.errors import IsCancelled, never_cancelled, stop_if
-from layerscope.extraction.reading import content_pieces
+from layerscope.extraction.extract import content_pieces
 from layerscope.text import escape
 from layerscope.units import size_text
 from layerscope.viewing.archives import ArchiveListing, ArchiveMember, is_tar, is_worth_reading_on, list_archive, list_tar

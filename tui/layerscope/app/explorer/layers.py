@@ -12,7 +12,7 @@ from textual.message import Message
 from layerscope.app.keys import KeyContext, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.lines import bar_cell, fitted, size_cell
-from layerscope.wording.instructions import step_text
+from layerscope.wording.sentences import step_text
 
 if TYPE_CHECKING:
     from layerscope.sources.image import Image, StoredLayer

@@ -27,7 +27,7 @@ from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.lines import Details
 from layerscope.app.widgets.summary import Progressed, Summary
-from layerscope.settings.settings import Order, Settings
+from layerscope.settings import Order, Settings
 from layerscope.text import escape
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class Explorer(Screen[None]):
     @on(Rebuilt)
     def _show_rebuilt(self, message: Rebuilt) -> None:
         """Show another build of the watched image; the cursors stay on their layer and path."""
-        from layerscope.report.comparison.summary import summary_sentence
+        from layerscope.report.diff_text import summary_sentence
 
         number = self.layer_pane.number
         self._state = ExplorerState(message.image, message.base, comparison=message.comparison)

@@ -12,7 +12,7 @@ from layerscope.app.keys import KeyContext, bindings
 
 if TYPE_CHECKING:
     from layerscope.rows import Rows
-    from layerscope.settings.settings import Order
+    from layerscope.settings import Order
     from layerscope.tree.nodes import Flags
     from layerscope.tree.tree import Change, View
 

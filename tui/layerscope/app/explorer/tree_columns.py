@@ -10,12 +10,12 @@ from rich.style import Style
 
 from layerscope.app.widgets.lines import TWISTY, bar_cell, fitted, size_cell
 from layerscope.layers.table import Kind
-from layerscope.report.image.tree_listing import Describer
+from layerscope.report.tree_listing import Describer
 from layerscope.rows import Rows
 from layerscope.text import escape
 from layerscope.tree.tree import Change, Longs, View
 from layerscope.units import count_text, size_text
-from layerscope.wording.marks import CHANGE_MARKS, WASTED_MARK
+from layerscope.wording.findings import CHANGE_MARKS, WASTED_MARK
 from layerscope.wording.style import cells, code_points, cut_middle
 
 MARK = 3

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual.content import Content
 
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.settings.settings import Order
+from layerscope.settings import Order
 from layerscope.text import escape
 from layerscope.wording.style import cells, cut_middle
 

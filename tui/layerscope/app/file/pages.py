@@ -12,7 +12,7 @@ from layerscope.app.file.highlight import ColorSpan
 from layerscope.app.file.path_history import Facts
 from layerscope.viewing.shown import HexLines
 from layerscope.viewing.unified import DiffLine
-from layerscope.wording.marks import WASTED_MARK
+from layerscope.wording.findings import WASTED_MARK
 from layerscope.wording.style import cells, wrapped
 
 Piece = tuple[str, str]

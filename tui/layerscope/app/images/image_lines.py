@@ -17,11 +17,9 @@ from layerscope.app.keys import KeyContext, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.lines import SIZE, TWISTY, bar_cell, fitted, size_cell
-from layerscope.families.age import age_text
-from layerscope.families.figures import FamilyTotals, ImageOrder
-from layerscope.families.outline import Outline
-from layerscope.families.rows import TRUNK, Row
-from layerscope.report.images.families import families_count, titles_in, trunk_text
+from layerscope.families.figures import FamilyTotals, ImageOrder, age_text
+from layerscope.families.outline import TRUNK, Outline, Row
+from layerscope.report.families import families_count, titles_in, trunk_text
 from layerscope.units import count_text, size_text
 from layerscope.wording.style import cells, cut_end
 

@@ -24,8 +24,7 @@ from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.lines import Details
 from layerscope.errors import Cancelled, LayerscopeError
-from layerscope.families.outline import Outline
-from layerscope.families.rows import TRUNK
+from layerscope.families.outline import TRUNK, Outline
 from layerscope.progress import Progress
 from layerscope.sources.base import Base
 from layerscope.sources.listing.found import FoundImage

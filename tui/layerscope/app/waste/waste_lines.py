@@ -15,8 +15,8 @@ from layerscope.app.widgets.lines import LABEL, SIZE, TWISTY, Detail, Details, b
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
 from layerscope.waste.find import Cause
-from layerscope.wording.instructions import step_text
-from layerscope.wording.marks import EXPLANATIONS
+from layerscope.wording.findings import EXPLANATIONS
+from layerscope.wording.sentences import step_text
 from layerscope.wording.style import cut_end, cut_middle, wrapped
 
 ROOMY, NARROW = 100, 60

@@ -15,9 +15,9 @@ from textual.widget import Widget
 
 from layerscope.errors import Cancelled
 from layerscope.progress import Rate
-from layerscope.report.pull_size import pull_facts
 from layerscope.text import escape
 from layerscope.units import bar, percent_text, size_text
+from layerscope.wording.sentences import pull_facts
 from layerscope.wording.style import cells, cut_middle
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.stored import AbsentReader, BlobReader, SealedReader
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest, chain_ids
-from layerscope.oci.documents import Config, HistoryStep
-from layerscope.oci.media_types import DOCKER_LAYER
+from layerscope.oci.documents import DOCKER_LAYER, Config, HistoryStep
 from layerscope.sources.documents.candidate import Candidate, StatedLayer
 from layerscope.sources.documents.files import Files, because
 from layerscope.sources.documents.foreign_layers import is_foreign

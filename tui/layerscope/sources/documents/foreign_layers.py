@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from layerscope.errors import NotFound
-from layerscope.oci.media_types import is_foreign_layer
+from layerscope.oci.documents import is_foreign_layer
 from layerscope.sources.documents.candidate import StatedLayer
 from layerscope.sources.documents.files import Files, because
 

@@ -10,8 +10,7 @@ from layerscope.errors import BadDocument, LayerscopeError
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.ambiguity import ambiguities
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import Descriptor, Index, decode
-from layerscope.oci.media_types import INDEXES
+from layerscope.oci.documents import INDEXES, Descriptor, Index, decode
 from layerscope.sources.documents.files import Files, decode_document, read_content, read_document
 from layerscope.text import escape
 

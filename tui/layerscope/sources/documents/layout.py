@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from layerscope.errors import BadDocument, NotAnImage, NotFound
-from layerscope.oci.documents import Config, Descriptor, Manifest, decode
-from layerscope.oci.media_types import (
+from layerscope.oci.documents import (
     BUILDKIT_CACHE,
     CONFIGS,
     DOCKER_MANIFEST,
     INDEXES,
     OCI_MANIFEST,
     SCHEMA_1,
+    Config,
+    Descriptor,
+    Manifest,
     artifact_kind,
+    decode,
     is_layer,
     unread_kind,
 )
@@ -125,4 +128,5 @@ def _refuse_artifact(manifest: Manifest, what: str) -> None:
 
 def _part(layer: Descriptor) -> StatedLayer:
     unread = unread_kind(layer.media_type, layer.annotations)
-    return StatedLayer(blob_name(layer.digest), layer.digest, layer.media_type, layer.size, layer.urls, unread)
+    file = blob_name(layer.digest)
+    return StatedLayer(file, layer.digest, layer.media_type, layer.size, layer.urls, unread, layer.annotations)

@@ -13,8 +13,7 @@ from layerscope.layers.table import Problem, Severity
 from layerscope.layers.tar.names import normalize
 from layerscope.limits import CONFIGS_BYTES
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode
-from layerscope.oci.media_types import unread_kind
+from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode, unread_kind
 from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer, Stored
 from layerscope.sources.documents.files import Files, raw_name, read_document
 from layerscope.sources.documents.foreign_layers import refuse_absent

@@ -19,15 +19,13 @@ from layerscope.sources.engine.export import OpenRequest
 from layerscope.sources.engine.failures import EngineFailed, taking_apart
 from layerscope.sources.engine.find_engine import EngineImage, NotAnswered
 from layerscope.sources.engine.layer_readers import open_found
-from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.image import Image
-from layerscope.sources.location import EngineName
+from layerscope.sources.location import EngineKind, EngineName
 from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer
 from layerscope.sources.storage.in_place import search_container
 from layerscope.sources.storage.unreadable import StorageUnreadable
-from layerscope.suggestion import did_you_mean
-from layerscope.text import escape
+from layerscope.text import did_you_mean, escape
 
 NOWHERE = Path("/nonexistent")
 

@@ -52,7 +52,7 @@ def remember(image: Image, diff_ids: Sequence[Digest | None], files: Files, foun
     """Cache a received image as far as its hashes are right; `diff_ids` are those of the bytes, None for members without
     one.
     """
-    from layerscope.cache.key import IdKind
+    from layerscope.cache.directory import IdKind
 
     if cache is None or cache.trouble:
         return
@@ -123,7 +123,7 @@ def _is_meant(note: _Note, image_id: str, platform: Platform | None) -> bool:
 
 
 def _opened(note: _Note, cache: Cache, refetched: RefetchedImage, *, reference: str, name: str) -> Image | None:
-    from layerscope.cache.key import IdKind
+    from layerscope.cache.directory import IdKind
 
     reads: list[ReadLayer] = []
     for number, layer in enumerate(note.layers, 1):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from layerscope.errors import LayerscopeError, causes_of
 from layerscope.sources.engine.endpoints import Endpoint
-from layerscope.sources.engine_names import EngineKind
+from layerscope.sources.location import EngineKind
 from layerscope.text import escape
 
 LONGEST_REASON = 300

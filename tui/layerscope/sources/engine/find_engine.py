@@ -15,10 +15,8 @@ from layerscope.sources.engine.endpoints import Endpoint, endpoints, is_usual
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.engine.pull import pull_image
-from layerscope.sources.engine_names import EngineKind
-from layerscope.sources.location import EngineName, near_files
-from layerscope.suggestion import did_you_mean
-from layerscope.text import escape
+from layerscope.sources.location import EngineKind, EngineName, near_files
+from layerscope.text import did_you_mean, escape
 
 
 class NotInEngine(NotFound):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from layerscope.cache.cache import Cache
 from layerscope.cache.cached_reader import CachedReader
-from layerscope.cache.key import IdKind
+from layerscope.cache.directory import IdKind
 from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
@@ -16,9 +16,8 @@ from layerscope.sources.engine.export import OpenRequest
 from layerscope.sources.engine.find_engine import NotInEngine, found_image
 from layerscope.sources.engine.layer_readers import open_found
 from layerscope.sources.engine.options import EngineOptions
-from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.image import Image, StoredLayer
-from layerscope.sources.location import EngineName
+from layerscope.sources.location import EngineKind, EngineName
 from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.in_place import search_kept
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine_names import EngineKind
+from layerscope.sources.location import EngineKind
 
 GOODBYE_SECONDS = 2
 

@@ -11,8 +11,7 @@ from urllib.parse import quote
 
 from layerscope.errors import BadDocument
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import MAX_DOCUMENT
-from layerscope.oci.media_types import DOCKER_MANIFEST, INDEXES, OCI_MANIFEST
+from layerscope.oci.documents import DOCKER_MANIFEST, INDEXES, MAX_DOCUMENT, OCI_MANIFEST
 from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.sources.registry.registry_name import RegistryName

@@ -11,8 +11,7 @@ from layerscope.layers.readers.overlay.reader import DirectoryReader
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.layers.table import Problem
-from layerscope.oci.documents import HistoryStep
-from layerscope.oci.media_types import DOCKER_LAYER
+from layerscope.oci.documents import DOCKER_LAYER, HistoryStep
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.storage.unreadable import StorageUnreadable, may_read, plain_id
 from layerscope.text import escape

@@ -18,8 +18,7 @@ import msgspec
 from layerscope.errors import BadDocument, NotFound
 from layerscope.layers.blob import Blob
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import MAX_DOCUMENT
-from layerscope.oci.media_types import OCI_INDEX, OCI_MANIFEST
+from layerscope.oci.documents import MAX_DOCUMENT, OCI_INDEX, OCI_MANIFEST
 from layerscope.oci.reference import best_match
 from layerscope.sources.documents.files import Directory, blob_name
 from layerscope.sources.documents.index import CONTAINERD_NAME, INDEX

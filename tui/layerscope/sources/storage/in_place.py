@@ -14,9 +14,8 @@ from layerscope.oci.platform import Platform
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.catalog import stored_images
 from layerscope.sources.documents.choose import choose
-from layerscope.sources.engine_names import EngineKind
 from layerscope.sources.image import Image
-from layerscope.sources.location import EngineName, Location
+from layerscope.sources.location import EngineKind, EngineName, Location
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer
 from layerscope.sources.storage.containerd import containerd_roots, open_content
 from layerscope.sources.storage.containers import find_containers_image

@@ -10,8 +10,7 @@ from layerscope.errors import NotFound
 from layerscope.layers.readers.tar_split.reader import TarSplitReader
 from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import Config
-from layerscope.oci.media_types import DOCKER_LAYER
+from layerscope.oci.documents import DOCKER_LAYER, Config
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import familiar
 from layerscope.sources.documents.assemble import layer_steps

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.readers.tar_split.crc import crc_id
+from layerscope.layers.content_ids import crc_id
 from layerscope.layers.readers.tar_split.records import FILE, SEGMENT, Record
 from layerscope.layers.table import LayerTable
 from layerscope.layers.tar.exact import MAX_SIZE, size_field
