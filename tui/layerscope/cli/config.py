@@ -39,8 +39,8 @@ def config(*, only_path: bool, only_check: bool) -> None:
 
 
 def _check(path: Path) -> None:
-    from layerscope.app.keys.names import textual_keys
-    from layerscope.app.keys.table import KEY_IDS
+    from layerscope.app.key_names import textual_keys
+    from layerscope.app.keys import KEY_IDS
     from layerscope.settings import read_settings
     from layerscope.text import escape
 
@@ -49,7 +49,7 @@ def _check(path: Path) -> None:
 
 
 def _show(path: Path) -> None:
-    from layerscope.app.keys.table import KEYS
+    from layerscope.app.keys import KEYS
     from layerscope.settings import defaults_text
     from layerscope.text import escape
 

@@ -117,8 +117,8 @@ def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     tune_textual()
     from layerscope.app.app import run
     from layerscope.app.images.screen import ImageList
-    from layerscope.app.keys.names import textual_keys
-    from layerscope.app.keys.table import KEY_IDS
+    from layerscope.app.key_names import textual_keys
+    from layerscope.app.keys import KEY_IDS
     from layerscope.app.terminal import Terminal
     from layerscope.settings import read_settings
     from layerscope.sources.listing.known_waste import remember_waste
