@@ -38,6 +38,7 @@ COMMANDS = {
     "ci": "layerscope.cli.ci",
     "baseline": "layerscope.cli.baseline",
     "verify": "layerscope.cli.contents",
+    "registry": "layerscope.cli.registry",
     "config": "layerscope.cli.config",
     "cache": "layerscope.cli.cache",
     "completion": "layerscope.cli.completion",
