@@ -97,10 +97,10 @@ def read_settings(path: Path | None = None, *, key_ids: Collection[str], name_ke
     `key_ids` are the bindings that [keys] may name, and `name_keys` names their keys. Raises BadSettings with a sentence that
     names the file and the key, also for a missing file that LAYERSCOPE_CONFIG names.
     """
-    place = path or settings_path()
+    place, must_exist = path or settings_path(), path is None and bool(os.environ.get(NAMED_BY))
     try:
         return checked(
-            decode_toml(_read(place, must_exist=path is None and bool(os.environ.get(NAMED_BY)))),
+            decode_toml(_read(place, must_exist=must_exist)),
             key_ids=key_ids,
             name_keys=name_keys,
         )
