@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from layerscope.app.keys.table import KEY_IDS
+from layerscope.app.keys import KEY_IDS
 from layerscope.cli.help import SUMMARIES
 from layerscope.dive.rule_limits import DIVE_KEYS
 from layerscope.gate.config import KEYS

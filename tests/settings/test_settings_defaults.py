@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from layerscope.app.keys.names import textual_keys
+from layerscope.app.key_names import textual_keys
 from layerscope.settings import Settings, defaults_text, read_settings
 
 KEYS = [

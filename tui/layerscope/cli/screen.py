@@ -60,6 +60,7 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
     from layerscope.sources.location import locate
 
     context = click.get_current_context()
+    said: list[str] = []
 
     # Both run in a thread after the first frame: importing what the cache needs takes as long as drawing that frame.
     def opener(progress: Progress) -> tuple[Image, Base]:
@@ -67,7 +68,8 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
         from layerscope.sources.base import find_base
 
         with context.scope(cleanup=False):
-            engine_options = chosen_engine_options()
+            # Standard error is the screen's while it is open, so that what is said is printed afterwards.
+            engine_options = chosen_engine_options(say=said.append)
         image = open_image(reference, platform, progress, engine_options=engine_options, may_change=is_watched)
         found = find_base(
             image, base, open_base=lambda name: open_image(name, str(image.platform), progress, engine_options=engine_options)
@@ -82,7 +84,13 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
 
     locate(reference)  # a missing file is reported before the screen opens
     read_keys_from_terminal(reference, base)
-    return _show(opener, reference, is_watched=is_watched, on_analyzed=remember)
+    try:
+        return _show(opener, reference, is_watched=is_watched, on_analyzed=remember)
+    finally:
+        from layerscope.cli.options import say_on_stderr
+
+        for sentence in said:
+            say_on_stderr(sentence)
 
 
 def show_demo() -> int:
@@ -123,8 +131,8 @@ def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analyz
     tune_textual()
     from layerscope.app.app import run
     from layerscope.app.explorer.loader import ImageSource
-    from layerscope.app.keys.names import textual_keys
-    from layerscope.app.keys.table import KEY_IDS
+    from layerscope.app.key_names import textual_keys
+    from layerscope.app.keys import KEY_IDS
     from layerscope.app.terminal import Terminal
     from layerscope.settings import read_settings
     from layerscope.sources.fingerprint import fingerprint

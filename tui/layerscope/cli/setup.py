@@ -24,7 +24,8 @@ def cache(*, is_cleared: bool, as_json: bool) -> None:
     """Show the cache of layers: where it is and how much it holds.
 
     A layer never changes, so one that is compressed or in an engine is read only once: the list of its files is cached,
-    never their contents. The config of an engine's image is cached too, so that it is not exported again. If the cache is
+    never their contents. So are configs of engines' images, which need not be exported again, and manifests and configs of
+    registries' images. If the cache is
     full, the least recently used goes first. Times are UTC.
 
     \b
@@ -69,7 +70,7 @@ def _count_text(files: list[KeptFile]) -> str:
     from layerscope.units import count_text, size_text
 
     images = sum(file.is_image for file in files)
-    of_images = f" and {count_text(images, 'config')}" if images else ""
+    of_images = f" and {count_text(images, 'document')}" if images else ""
     return f"{count_text(len(files) - images, 'layer')}{of_images}, {size_text(sum(file.size for file in files))}"
 
 
@@ -130,8 +131,8 @@ def config(*, only_path: bool, only_check: bool) -> None:
 
 
 def _check_config(path: Path) -> None:
-    from layerscope.app.keys.names import textual_keys
-    from layerscope.app.keys.table import KEY_IDS
+    from layerscope.app.key_names import textual_keys
+    from layerscope.app.keys import KEY_IDS
     from layerscope.settings import read_settings
     from layerscope.text import escape
 
@@ -140,7 +141,7 @@ def _check_config(path: Path) -> None:
 
 
 def _show_config(path: Path) -> None:
-    from layerscope.app.keys.table import KEYS
+    from layerscope.app.keys import KEYS
     from layerscope.settings import defaults_text
     from layerscope.text import escape
 

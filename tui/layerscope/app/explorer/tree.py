@@ -8,8 +8,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from layerscope.app.explorer.tree_lines import TreeLines
-from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import KeyContext
+from layerscope.app.keys import KeyContext, bindings
 
 if TYPE_CHECKING:
     from layerscope.rows import Rows
