@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.app.widgets.details import Detail
+from layerscope.app.widgets.lines import Detail
 from layerscope.compare.comparison import Comparison
 from layerscope.report.diff_text import comparison_lines
 from layerscope.sources.image import Image, StoredLayer

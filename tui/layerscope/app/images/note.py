@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from layerscope.app.widgets.details import Detail
+from layerscope.app.widgets.lines import Detail
 from layerscope.families.figures import ImageFigures, LayerUsage
 from layerscope.families.outline import TRUNK, Row
 from layerscope.report.families import trunk_text

@@ -15,8 +15,7 @@ from layerscope.gate.quantities import margin_text, measured_and_limit
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
 from layerscope.oci.reference import tag_of
 from layerscope.sources.image import Image
-from layerscope.suggestion import suggestion
-from layerscope.text import escape
+from layerscope.text import escape, suggestion
 from layerscope.units import size_text
 from layerscope.wording.style import cut_middle
 

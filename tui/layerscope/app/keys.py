@@ -1,6 +1,6 @@
 """All keys in one table, from which the bindings, the footer, the help and the config file are made.
 
-This module does not import textual, so that `layerscope config` can list the keys.
+This module imports textual late, so that `layerscope config` can list the keys.
 """
 
 from __future__ import annotations
@@ -10,7 +10,28 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from layerscope.settings.settings import Settings
+    from textual.binding import Binding, BindingType
+
+    from layerscope.settings import Settings
+
+DIVE: dict[str, str] = {
+    "explore.filter": "ctrl+f,slash",
+    "list.page_up": "pageup,u",
+    "list.page_down": "pagedown,d",
+    "explore.so_far": "ctrl+l,t",
+    "files.added": "1,ctrl+a",
+    "files.modified": "2,ctrl+m,c",
+    "files.removed": "3,ctrl+r",
+    "files.unchanged": "4,ctrl+u",
+    "files.collapse_all": "ctrl+@,E",
+    "explore.attributes": "ctrl+b,o",
+    "explore.sort": "ctrl+o,s",
+    "explore.extract": "ctrl+e,x",
+    "file.diff": "D",
+}
+"""Keys of the keymap `dive`, where they differ. Terminals send Enter for Ctrl+M, hence also `c`."""
+ALIASES = {"files.changed": "files.modified", "files.deleted": "files.removed"}
+"""Key ids of earlier versions, which config files may still use."""
 
 
 class KeyContext(Enum):
@@ -47,7 +68,10 @@ class KeyAction:
 
 
 _E, _X, _L, _F = KeyContext.EVERYWHERE, KeyContext.EXPLORER, KeyContext.LISTS, KeyContext.FILES
+
+
 _Y, _T, _W, _V, _I = KeyContext.LAYERS, KeyContext.FILTER, KeyContext.WASTE, KeyContext.FILE, KeyContext.IMAGES
+
 
 KEYS: tuple[KeyAction, ...] = (
     KeyAction("app.help", _E, "question_mark,f1", "help", "help", "Show all keys and marks", 1),
@@ -122,26 +146,6 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("images.unfold_all", _I, "e", "unfold_all", "", "Expand all families"),
 )
 
-DIVE: dict[str, str] = {
-    "explore.filter": "ctrl+f,slash",
-    "list.page_up": "pageup,u",
-    "list.page_down": "pagedown,d",
-    "explore.so_far": "ctrl+l,t",
-    "files.added": "1,ctrl+a",
-    "files.modified": "2,ctrl+m,c",
-    "files.removed": "3,ctrl+r",
-    "files.unchanged": "4,ctrl+u",
-    "files.collapse_all": "ctrl+@,E",
-    "explore.attributes": "ctrl+b,o",
-    "explore.sort": "ctrl+o,s",
-    "explore.extract": "ctrl+e,x",
-    "file.diff": "D",
-}
-"""Keys of the keymap `dive`, where they differ. Terminals send Enter for Ctrl+M, hence also `c`."""
-
-
-ALIASES = {"files.changed": "files.modified", "files.deleted": "files.removed"}
-"""Key ids of earlier versions, which config files may still use."""
 
 KEY_IDS = (*(key.id for key in KEYS), *ALIASES)
 """All ids that the section [keys] of a config file may name."""
@@ -157,3 +161,33 @@ def keymap_of(settings: Settings) -> dict[str, str]:
 def keys_with(keymap: dict[str, str]) -> tuple[KeyAction, ...]:
     """Return all actions, with the keys that `keymap` has for them, by id."""
     return tuple(replace(key, keys=keymap.get(key.id, key.keys)) for key in KEYS)
+
+
+def back(action: str = "app.back") -> Binding:
+    """Bind Escape in a screen of its own: a modal screen hides the app's bindings, others do more than close."""
+    from textual.binding import Binding
+
+    key = next(key for key in KEYS if key.id == "app.back")
+    return Binding(key.keys, action, key.description, id=key.id, show=False)
+
+
+def bindings(*contexts: KeyContext) -> list[BindingType]:
+    """Return the bindings of these contexts, each with its id, so that users can rebind it, and its tooltip.
+
+    Textual's footer is not used: `show` only says whether ours has a word for the key.
+    """
+    from textual.binding import Binding
+
+    return [
+        Binding(
+            key.keys,
+            key.action,
+            key.label or key.description,
+            tooltip=key.description,
+            id=key.id,
+            show=bool(key.label),
+            priority=key.is_first,
+        )
+        for key in KEYS
+        if key.context in contexts
+    ]

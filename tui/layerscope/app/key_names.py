@@ -10,8 +10,7 @@ import unicodedata
 from functools import cache
 
 from layerscope.errors import BadSettings
-from layerscope.suggestion import suggestion
-from layerscope.text import escape
+from layerscope.text import escape, suggestion
 
 MODIFIERS = ("alt", "ctrl", "hyper", "meta", "shift", "super")
 _HOW_TO_WRITE = '; write a key as in "ctrl+f", "f5", "left_square_bracket" or "["'
