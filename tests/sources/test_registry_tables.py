@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from layerscope.analysis import Contents, analyze, read_image
+from layerscope.app.explorer.details_text import layer_details
 from layerscope.cache.cache import Cache
 from layerscope.cli.main import run
 from layerscope.errors import CorruptLayer
@@ -30,6 +31,7 @@ from layerscope.sources.image import Image
 from layerscope.sources.open import open_image
 from layerscope.wording.sentences import fetched_text
 from sources.test_registry_open import BIG, report
+from support.engines import registry as real_registry
 from support.image_builder import (
     Layer,
     block,
@@ -44,7 +46,8 @@ from support.image_builder import (
     whiteout,
     write_layout,
 )
-from support.pretend_registry import PretendedRegistry, pretended_registry, served
+from support.pretend_registry import Answer, Asked, PretendedRegistry, Route, pretended_registry, served
+from support.registry_pushes import skopeo_copy
 from support.toc_writer import Toc, Written, write_chunked, write_estargz, write_tables_layout
 
 Writer = Callable[..., Written]
@@ -203,8 +206,10 @@ def test_a_large_layer_costs_a_few_hundredths_of_its_bytes(
     assert ways(contents) == {FetchWay.TABLE}
     assert contents.fetched[0] is not None
     assert contents.fetched[0].bytes == blob_bytes(registry, image) < image.layers[0].reader.stored_bytes / 20
+    assert len([each for each in registry.asked if each.range]) <= 2
     text = fetched_text(contents.fetched[0], image.layers[0].reader.stored_bytes)
     assert text.startswith("from the table of contents, ") and text.endswith(" MB fetched; not checked")
+    assert text in [each.text for each in layer_details(image.layers[0], analyze(contents), (), None)]
     (layer_json,) = report(image)["layers"]
     assert layer_json["read_from"] == "table of contents"
     assert layer_json["fetched_bytes"] == contents.fetched[0].bytes
@@ -465,3 +470,43 @@ def test_images_with_tables_of_two_kinds_are_compared(
     assert capsys.readouterr().out == "def"
     assert run(["extract", two, "/", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out/same").read_bytes() == b"one"
+
+
+@pytest.mark.usefixtures("small_too")
+@pytest.mark.parametrize("name", ["buildkit-estargz", "skopeo-zstd-chunked"])
+def test_a_real_registry_gives_the_same_report(images: Path, name: str) -> None:
+    archive = images / f"{name}.tar"
+    with real_registry() as host:
+        skopeo_copy(f"oci-archive:{archive}", f"docker://{host}/team/app:1")
+        image = open_image(f"docker://{host}/team/app:1")
+        assert ways(read_image(image)) == {FetchWay.TABLE}
+        assert bare(report(image)) == bare(report(open_image(str(archive))))
+        assert run(["verify", f"docker://{host}/team/app:1"]) == 0
+
+
+@pytest.mark.usefixtures("small_too")
+def test_ranges_that_break_off_are_no_reason_to_give_up(registry: PretendedRegistry, tmp_path: Path) -> None:
+    reference = served(registry, write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND)))
+    for path, route in list(registry.routes.items()):
+        if "/blobs/" in path:
+            registry.routes[path] = lambda asked, route=route: (  # type: ignore[misc]
+                replace(route(asked), cut_after=10) if asked.range else route(asked)
+            )
+    assert ways(read_image(open_image(reference))) == {FetchWay.STREAM}
+
+
+@pytest.mark.usefixtures("small_too")
+def test_a_part_that_breaks_off_goes_on_where_it_broke(registry: PretendedRegistry, tmp_path: Path) -> None:
+    reference = served(registry, write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND)))
+    broken: list[str] = []
+    for path, route in list(registry.routes.items()):
+        if "/blobs/" in path:
+
+            def once(asked: Asked, route: Route = route) -> Answer:
+                is_first = bool(asked.range) and not broken
+                broken.extend([asked.path] * is_first)
+                return replace(route(asked), cut_after=10) if is_first else route(asked)
+
+            registry.routes[path] = once
+    assert ways(read_image(open_image(reference))) == {FetchWay.TABLE}
+    assert broken
