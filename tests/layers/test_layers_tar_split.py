@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from layerscope.layers.readers.blob import read_plain
 from layerscope.layers.readers.protocol import ReadOptions
-from layerscope.layers.readers.tar_split.crc import CRC_MARK, is_crc
-from layerscope.layers.readers.tar_split.reader import TarSplitReader
+from layerscope.layers.readers.tar_split import TarSplitReader
+from layerscope.layers.readers.tar_split_records import CRC_MARK, is_crc
 from layerscope.layers.table import LayerTable
 from layerscope.progress import ignore
 from support import strategies

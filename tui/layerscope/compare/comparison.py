@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.analysis import Analysis
-from layerscope.layers.readers.tar_split.crc import is_crc
+from layerscope.layers.readers.tar_split_records import is_crc
 from layerscope.layers.table import Kind
 from layerscope.tree.nodes import Ints
 from layerscope.tree.tree import Change, Longs, Tree, View

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob
 from layerscope.layers.content import SMALL, LayerContent, Stretch
-from layerscope.layers.readers.tar_split.crc import is_crc
+from layerscope.layers.readers.tar_split_records import is_crc
 from layerscope.layers.table import Kind, Problem
 from layerscope.tree.tree import Longs, Tree
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.report.pull_size import pull_facts
 from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
