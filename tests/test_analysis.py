@@ -14,7 +14,7 @@ from layerscope.forked import ForkedCall
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers import stored
 from layerscope.layers.readers.blob import ReadLayer, read_layer
-from layerscope.report.image.json import analysis_json
+from layerscope.report.image_json import analysis_json
 from layerscope.sources.open import open_image
 from support.image_builder import Layer, file, hardlink, image, layer, symlink, whiteout
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from layerscope.settings.settings import Settings
-from layerscope.settings.state import recall
+from layerscope.settings import Settings, recall
 from support.image_builder import file, layer, whiteout
 from support.screens import NARROW, WIDE, built, demo, explored, piloted
 

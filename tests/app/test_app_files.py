@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from layerscope.settings.settings import Settings
-from layerscope.settings.state import recall
+from layerscope.settings import Settings, recall
 from layerscope.tree.tree import Change
 from support.image_builder import directory, file, hardlink, layer, symlink, whiteout
 from support.screens import NARROW, WIDE, built, explored, piloted

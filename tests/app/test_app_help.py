@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from layerscope.app.keys.table import KEYS, KeyAction
+from layerscope.app.keys import KEYS, KeyAction
 from layerscope.app.widgets.footer import key_text
-from layerscope.settings.settings import Settings
+from layerscope.settings import Settings
 from support.screens import NARROW, WIDE, Shown, demo, explored, piloted
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.app.keys.names import textual_keys
+from layerscope.app.key_names import textual_keys
 from layerscope.errors import BadSettings
 
 

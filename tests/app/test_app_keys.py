@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.app.keys.table import DIVE, KEYS, KeyContext
+from layerscope.app.keys import DIVE, KEYS, KeyContext
 from layerscope.app.terminal import Terminal
-from layerscope.settings.settings import Settings
+from layerscope.settings import Settings
 from layerscope.tree.tree import Change
 from support.screens import NARROW, POOR, WIDE, demo, explored, piloted
 

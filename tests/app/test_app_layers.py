@@ -8,7 +8,7 @@ import pytest
 
 from layerscope.analysis import read_image
 from layerscope.app.widgets.lines import Lines
-from layerscope.settings.settings import Settings
+from layerscope.settings import Settings
 from layerscope.sources.open import open_image
 from layerscope.units import size_text
 from support.image_builder import Layer, digest, file, layer, squeeze, whiteout, write_layout

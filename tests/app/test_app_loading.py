@@ -9,8 +9,8 @@ import pytest
 
 from layerscope.app.explorer import loader
 from layerscope.app.explorer.loader import Failed, ImageSource, Opener
-from layerscope.app.reading_progress import Progressed
 from layerscope.app.terminal import Terminal
+from layerscope.app.widgets.summary import Progressed
 from layerscope.errors import CorruptLayer, NotFound
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.progress import Progress

@@ -17,13 +17,10 @@ from layerscope.analysis import Analysis
 from layerscope.app.app import Ending, LayerscopeApp
 from layerscope.app.explorer.loader import ImageSource
 from layerscope.app.terminal import Terminal
-from layerscope.app.waste.groups import Grouping
-from layerscope.app.waste.note import WasteNote
-from layerscope.app.waste.outline import Jump, WasteOutline
-from layerscope.app.waste.screen import WasteScreen
-from layerscope.app.waste.tabs import WasteTabs
-from layerscope.app.waste.waste_lines import WasteLines
-from layerscope.settings.settings import Settings
+from layerscope.app.waste.outline import Grouping, Jump, WasteOutline
+from layerscope.app.waste.screen import WasteScreen, WasteTabs
+from layerscope.app.waste.waste_lines import WasteLines, WasteNote
+from layerscope.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.open import open_image
 from support.image_builder import Layer, file, hardlink, image, layer, whiteout

@@ -21,7 +21,7 @@ from layerscope.layers.readers import stored
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.layers.readers.stored import BlobReader
 from layerscope.reading import read_layers
-from layerscope.report.image.json import analysis_json
+from layerscope.report.image_json import analysis_json
 from layerscope.sources.image import Image
 from layerscope.sources.open import open_image
 from support.commands import NO_SETTINGS, Settings, process

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.app.keys.names import textual_keys
-from layerscope.app.keys.table import KEYS
-from layerscope.settings.read import read_settings
+from layerscope.app.key_names import textual_keys
+from layerscope.app.keys import KEYS
+from layerscope.settings import read_settings
 from support.commands import ran
 
 

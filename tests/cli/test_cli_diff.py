@@ -10,7 +10,7 @@ import pytest
 
 from layerscope.compare.comparison import Aspect
 from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
-from layerscope.report.verdict.layer_changes import why_changed
+from layerscope.report.layer_changes import why_changed
 from support.commands import process, ran, written
 from support.gating import analyzed
 from support.image_builder import (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from layerscope.families.figures import LayerUsage
-from layerscope.report.images.families import families_text
+from layerscope.report.families import families_text
 from layerscope.wording.style import Style, cells
 from support.commands import Ran, on_terminal, process, ran, written
 from support.families_build import facts

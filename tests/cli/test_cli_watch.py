@@ -17,7 +17,7 @@ from layerscope.app.explorer.loader import ImageSource, Opener
 from layerscope.app.terminal import Terminal
 from layerscope.compare import builds
 from layerscope.progress import Progress
-from layerscope.settings.settings import Settings
+from layerscope.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.fingerprint import fingerprint
 from layerscope.sources.image import Image

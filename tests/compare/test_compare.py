@@ -6,7 +6,7 @@ import io
 
 from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.compare.comparison import Comparison, compare
-from layerscope.report.comparison.summary import comparison_lines, summary_sentence
+from layerscope.report.diff_text import comparison_lines, summary_sentence
 from layerscope.sources.open import open_image
 from layerscope.tree.tree import Change
 from layerscope.wording.style import Style

@@ -14,12 +14,12 @@ import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft7Validator
 
-from layerscope.app.keys.names import textual_keys
-from layerscope.app.keys.table import KEY_IDS
+from layerscope.app.key_names import textual_keys
+from layerscope.app.keys import KEY_IDS
 from layerscope.cli.main import COMMANDS, GATE
 from layerscope.cli.main import commands as layerscope
 from layerscope.gate.config_sources import Flags, read_config
-from layerscope.settings.read import read_settings
+from layerscope.settings import read_settings
 from support.documentation import (
     DOCUMENTS,
     ROOT,

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from layerscope.app.keys.table import KEY_IDS
+from layerscope.app.keys import KEY_IDS
 from layerscope.cli.help import SUMMARIES
 from layerscope.dive.rule_limits import DIVE_KEYS
 from layerscope.gate.config import KEYS
 from layerscope.gate.config_document import TABLE_COLUMNS
 from layerscope.report.verdict.gate_run import KINDS
 from layerscope.search.query import WORDS
-from layerscope.settings.settings import Settings
+from layerscope.settings import Settings
 from layerscope.waste.find import Cause
 from support.commands import ran
 from support.documentation import ROOT, first_column

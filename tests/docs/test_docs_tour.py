@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from layerscope.app.keys.table import KEYS
+from layerscope.app.keys import KEYS
 from layerscope.app.widgets.footer import key_text
 from layerscope.search.query import parse
 from support.documentation import ROOT, first_column, list_codes

@@ -14,7 +14,7 @@ from layerscope.gate.config import DEFAULT, KEYS
 from layerscope.gate.config_sources import MAX_FILE, Flags
 from layerscope.gate.quantities import Growth
 from layerscope.gate.verdict import RuleSeverity
-from layerscope.report.verdict.gate_config import config_text
+from layerscope.report.verdict.config_text import config_text
 from support.gating import config, stated
 
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layerscope.layers.content_ids import CRC_MARK, recorded_kind
 from layerscope.layers.readers.blob import read_plain
 from layerscope.layers.readers.protocol import ReadOptions
 from layerscope.layers.readers.tar_split import TarSplitReader
-from layerscope.layers.readers.tar_split_records import CRC_MARK, is_crc
 from layerscope.layers.table import LayerTable
 from layerscope.progress import ignore
 from support import strategies
@@ -77,7 +77,7 @@ def test_contents_have_their_checksum_for_an_id(record: Path) -> None:
     assert crc64(b"123456789").hex() == "b90956c775a41001"  # as Go's documentation and all tables of CRCs have it
     ids = read(record_of(record, layer(file("a", b"123456789"), file("empty")))).entries.content_id
     assert ids.astype(">u8").tobytes() == crc64(b"123456789") + CRC_MARK + bytes(16)
-    assert is_crc(ids).tolist() == [True, False]
+    assert recorded_kind(ids).tolist() == [1, 0]
 
 
 def test_a_global_header_bears_on_no_entry(record: Path) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from layerscope.report.verdict.github import without_commands, workflow_commands
+from layerscope.report.verdict.alerts import without_commands, workflow_commands
 from layerscope.text import escape
 from support import gate_runs
 from support.gate_runs import HOSTILE

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from layerscope.report.verdict.gitlab import gitlab_report
+from layerscope.report.verdict.alerts import gitlab_report
 from layerscope.text import escape
 from support import gate_runs
 from support.gate_runs import HOSTILE

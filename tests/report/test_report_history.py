@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from layerscope.oci.documents import HistoryStep
-from layerscope.wording.instructions import step_text
+from layerscope.wording.sentences import step_text
 from support.commands import ran
 from support.image_builder import file, layer
 from support.screens import WIDE, explored, piloted, stored

@@ -16,7 +16,7 @@ from lxml import html
 from layerscope.analysis import Analysis
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.report.verdict.html import html_report
-from layerscope.report.verdict.page.treemap import treemap
+from layerscope.report.verdict.treemap import treemap
 from layerscope.text import escape
 from support import gate_runs
 from support.gate_runs import HOSTILE, Stored

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from layerscope.wording.instructions import clean_instruction
+from layerscope.wording.sentences import clean_instruction
 
 
 @pytest.mark.parametrize(

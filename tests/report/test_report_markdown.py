@@ -12,9 +12,8 @@ from lxml import html
 from markdown_it import MarkdownIt
 
 from layerscope.report.verdict.gate_run import GateRun
-from layerscope.report.verdict.markdown import markdown_report, pr_comment, step_summary
+from layerscope.report.verdict.markdown import code, markdown_report, plain, pr_comment, step_summary
 from layerscope.text import escape
-from layerscope.wording.prose import code, plain
 from support import gate_runs
 from support.gate_runs import HOSTILE
 

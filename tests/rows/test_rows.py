@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from layerscope.rows import Rows
-from layerscope.settings.settings import Order
+from layerscope.settings import Order
 from layerscope.tree.nodes import Flags
 from layerscope.tree.tree import Change, Tree
 from support.image_builder import directory, file, layer, whiteout

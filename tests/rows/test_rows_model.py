@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from layerscope.layers.table import Kind
 from layerscope.rows import Rows
-from layerscope.settings.settings import Order
+from layerscope.settings import Order
 from layerscope.tree.nodes import Flags
 from layerscope.tree.tree import Change, Tree, View
 from support.image_builder import Layer

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.app.keys.names import textual_keys
+from layerscope.app.key_names import textual_keys
 from layerscope.errors import BadSettings
-from layerscope.settings.places import settings_path
-from layerscope.settings.read import read_settings
-from layerscope.settings.settings import Settings
-from layerscope.suggestion import suggestion
+from layerscope.settings import Settings, read_settings, settings_path
+from layerscope.text import suggestion
 
 KEY_IDS = ("app.help", "explore.sort", "list.up", "list.down")
 
@@ -120,7 +118,7 @@ def test_the_nearest_choice_is_suggested(word: str, expected: str) -> None:
 
 def test_reading_settings_loads_nothing_slow() -> None:
     script = (
-        "import sys, layerscope.settings.read, layerscope.settings.state\n"
+        "import sys, layerscope.settings\n"
         "print([name for name in ('textual', 'numpy', 'platformdirs', 'tomllib', 'difflib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -8,10 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from layerscope.app.keys.names import textual_keys
-from layerscope.settings.defaults import defaults_text
-from layerscope.settings.read import read_settings
-from layerscope.settings.settings import Settings
+from layerscope.app.key_names import textual_keys
+from layerscope.settings import Settings, defaults_text, read_settings
 
 KEYS = [
     ("list.up", "up,k", "Up"),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.app.keys.names import textual_keys
+from layerscope.app.key_names import textual_keys
 from layerscope.errors import BadSettings
-from layerscope.settings.read import MAX_FILE, read_settings
+from layerscope.settings import MAX_FILE, read_settings
 
 KEY_IDS = ("app.help", "explore.sort", "list.up", "list.down")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.settings.state import SavedState, recall, remember
+from layerscope.settings import SavedState, recall, remember
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_a_failed_replacement_leaves_nothing_behind(state: Path) -> None:
 
 
 def test_without_a_home_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layerscope.settings.state.state_path", lambda: Path("~/.local/state/layerscope/state.json"))
+    monkeypatch.setattr("layerscope.settings.state_path", lambda: Path("~/.local/state/layerscope/state.json"))
     monkeypatch.chdir(tmp_path)
     remember(SavedState("size"))
     assert list(tmp_path.iterdir()) == []

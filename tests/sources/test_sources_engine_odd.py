@@ -15,7 +15,7 @@ from layerscope.analysis import analyze, read_image
 from layerscope.cache.cache import Cache
 from layerscope.errors import LayerscopeError, NotFound
 from layerscope.oci.platform import Platform
-from layerscope.report.image.json import analysis_json
+from layerscope.report.image_json import analysis_json
 from layerscope.sources.engine import endpoints, http, receive
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.options import EngineOptions

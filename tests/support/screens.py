@@ -27,7 +27,7 @@ from layerscope.app.terminal import Terminal
 from layerscope.app.widgets.lines import Lines
 from layerscope.progress import Progress
 from layerscope.rows import Rows
-from layerscope.settings.settings import Settings
+from layerscope.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.demo import open_demo
 from layerscope.sources.image import Image

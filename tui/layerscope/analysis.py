@@ -11,6 +11,7 @@ from layerscope.cache.cache import Cache
 from layerscope.doubt import document_problems
 from layerscope.layers.compression import Compression
 from layerscope.layers.content import LayerContent
+from layerscope.layers.fetched import Fetched
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem, release_memory
 from layerscope.progress import Progress, ignore
@@ -31,7 +32,8 @@ class Contents:
     """An image whose layers were read and merged: its tree, and access to each file's bytes.
 
     `layers[k - 1]` is layer k as it was read, or None when its bytes are missing, and `sizes[k - 1]` what it takes as stored,
-    which is not always known before it was read. `unverified` are the numbers of the layers whose stated digest was not
+    which is not always known before it was read. `fetched[k - 1]` says how it was got from a
+    registry. `unverified` are the numbers of the layers whose stated digest was not
     checked.
     """
 
@@ -41,6 +43,11 @@ class Contents:
     tree: Tree
     sizes: tuple[PullSize, ...]
     unverified: tuple[int, ...] = ()
+    fetched: tuple[Fetched | None, ...] = ()
+
+    def fetched_by(self, number: int) -> Fetched | None:
+        """How layer `number` was got from a registry; None where it is on this machine, or was not read."""
+        return self.fetched[number - 1] if self.fetched else None
 
     def compression(self, number: int) -> Compression | None:
         """Return how layer `number` is stored; None when its bytes are missing."""
@@ -174,9 +181,10 @@ def read_image(
         if read.hashes is None and (layer.digest or layer.diff_id) and not layer.reader.unreadable
     )
     sizes = tuple(map(PullSize.of, image.layers, reads))
+    fetched = tuple(read.fetched for read in reads)
     stack, layers = _stack_layers(image, reads)
     progress("merging layers", 0, 0)
-    return Contents(image, stack, layers, merge(stack), sizes, unverified)
+    return Contents(image, stack, layers, merge(stack), sizes, unverified, fetched)
 
 
 def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
@@ -184,7 +192,8 @@ def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
     nothing = ReadLayer(LayerTable(Entries.none()), Compression.NONE)
     sizes = tuple(PullSize.of(layer, reads.get(layer.number)) for layer in image.layers)
     stack, layers = _stack_layers(image, [reads.get(layer.number, nothing) for layer in image.layers])
-    return Contents(image, stack, layers, merge(stack), sizes)
+    fetched = tuple(each.fetched if each else None for each in (reads.get(layer.number) for layer in image.layers))
+    return Contents(image, stack, layers, merge(stack), sizes, fetched=fetched)
 
 
 def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tuple[LayerContent | None, ...]]:

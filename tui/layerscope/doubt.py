@@ -56,14 +56,16 @@ def document_problems(image: Image) -> list[Problem]:
 
 def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> list[Check]:
     """Check a layer's stored bytes against its digest, the unpacked ones against its diff_id; `damage` is why these have no
-    hash.
+    hash. What its table of contents says was held against its tar.
     """
     what = f"layer {layer.number}"
     if layer.digest == layer.diff_id and not layer.reader.unreadable:
         # Bytes that are stored as they were unpacked have one hash; documents without any have nothing to compare.
         return [digest_check(f"{what} digest and diff_id", layer.diff_id, hashes.unpacked, damage)]
+    fault = hashes.table_fault
+    table = [] if fault is None else [Check(f"{what} table of contents", "", "", ok=not fault, note=fault)]
     checks = [digest_check(f"{what} digest", layer.digest, hashes.stored)] if layer.digest else []
-    return [*checks, digest_check(f"{what} diff_id", layer.diff_id, hashes.unpacked, damage)]
+    return [*checks, digest_check(f"{what} diff_id", layer.diff_id, hashes.unpacked, damage), *table]
 
 
 def layer_problems(layer: StoredLayer, hashes: LayerHashes) -> list[Problem]:

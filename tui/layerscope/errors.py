@@ -38,6 +38,10 @@ class CorruptLayer(LayerscopeError):
     """A layer or the archive around it is truncated, damaged or absurd at the offset that the message names."""
 
 
+class NotCompared(CorruptLayer):
+    """Contents of a layer are far away, and were not fetched only to be compared with others."""
+
+
 class UsageError(LayerscopeError):
     """The command's arguments are invalid or do not go together."""
 

@@ -36,3 +36,10 @@ RARE_BYTES: Final = 64 << 20
 """Memory for all sparse maps of a layer, and 512 bytes an entry more for its xattrs."""
 RUN_COST: Final = 128
 """Memory of one run of a sparse map, in bytes."""
+
+TABLE_BYTES: Final = 256 << 20
+"""Bytes that the table of contents of a layer may unpack to; 117,000 entries take 40 MB in eStargz's form."""
+TABLE_ENTRIES: Final = 1 << 21
+"""Entries, chunks of files among them, of such a table; a layer whose table has more is streamed."""
+TABLE_ENTRY: Final = 1 << 20
+"""Bytes of one entry of such a table."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.layers.table import Kind
-from layerscope.settings.settings import Order
+from layerscope.settings import Order
 from layerscope.tree.nodes import Flags, Ints, Shape
 from layerscope.tree.tree import Change, Longs, View
 

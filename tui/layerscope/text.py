@@ -1,9 +1,12 @@
-"""Escaping of text from images, so that no control character reaches a terminal, a log or a report."""
+"""Escaping of text from images, so that no control character reaches a terminal, a log or a report; and suggestions after
+typing mistakes.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _UNUSUAL = re.compile(r"[^ -~]")
 _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
@@ -37,3 +40,25 @@ def _escape_one(match: re.Match[str]) -> str:
 def utf8_text(text: str) -> str:
     """Escape what UTF-8 and so JSON cannot carry: lone surrogates, which come from arguments that are not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def nearest(word: str, choices: Iterable[str], *, most: int = 1, likeness: float = 0.6) -> list[str]:
+    """Return at most `most` of the choices that are like `word`, the most alike first; letter case does not count.
+
+    `likeness` is the least ratio of difflib's SequenceMatcher.
+    """
+    from difflib import get_close_matches
+
+    by_spelling = {choice.lower(): choice for choice in choices}
+    return [by_spelling[near] for near in get_close_matches(word.lower(), by_spelling, n=most, cutoff=likeness)]
+
+
+def did_you_mean(near: Iterable[str]) -> str:
+    """Return the end of a sentence: "; did you mean `a` or `b`?", or nothing if there is nothing near. Escapes the names."""
+    names = " or ".join(f"`{escape(name)}`" for name in near)
+    return f"; did you mean {names}?" if names else ""
+
+
+def suggestion(word: str, choices: Iterable[str]) -> str:
+    """Return the end of a sentence that complains about `word`: "; did you mean `x`?", or nothing."""
+    return did_you_mean(nearest(word, choices))

@@ -17,15 +17,12 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from layerscope.app.driver import TerminalDriver
 from layerscope.app.explorer.loader import Analyzed, Failed, ImageSource, Rebuilt
 from layerscope.app.explorer.screen import Explorer
-from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import KeyContext, keymap_of, keys_with
-from layerscope.app.terminal import Terminal
+from layerscope.app.keys import KeyContext, bindings, keymap_of, keys_with
+from layerscope.app.terminal import Terminal, TerminalDriver
 from layerscope.app.widgets.footer import key_text
-from layerscope.settings.settings import Order, Settings
-from layerscope.settings.state import SavedState, recall, remember
+from layerscope.settings import Order, SavedState, Settings, recall, remember
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
@@ -199,7 +196,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self._ask_where_to(message.contents, message.contents.tree.view(message.layer), message.node)
 
     def _ask_where_to(self, contents: Contents, view: View, node: int) -> None:
-        from layerscope.app.dialogs.extract import ExtractDialog
+        from layerscope.app.dialogs import ExtractDialog
 
         self.push_screen(ExtractDialog(contents, view, node), self._say_extracted)
 
@@ -251,7 +248,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Show all keys, those of the list of images first while it is shown."""
-        from layerscope.app.dialogs.help import HelpScreen
+        from layerscope.app.dialogs import HelpScreen
 
         is_list = self.images is not None and self.screen is self.images
         first = [key for key in self.key_table if key.context is KeyContext.IMAGES and is_list]
@@ -280,7 +277,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
 def _import_screens() -> None:
     """Import the screens that a key may open, so that neither the first frame nor the key waits for them."""
-    for name in ("waste.screen", "file.screen", "dialogs.extract", "dialogs.help"):
+    for name in ("waste.screen", "file.screen", "dialogs"):
         importlib.import_module(f"layerscope.app.{name}")
 
 

@@ -20,6 +20,7 @@ from layerscope.cli.options import (
     engine_options,
     no_verify_option,
     platform_option,
+    trust_toc_option,
 )
 from layerscope.cli.output import write_bytes
 from layerscope.cli.rule_options import config_options, given_flags, read_rules, rule_options
@@ -60,6 +61,7 @@ CONFIG_FILE = "layerscope.toml"
 @rule_options
 @config_options
 @no_verify_option
+@trust_toc_option
 @base_option
 @platform_option
 @engine_options
@@ -95,7 +97,7 @@ def today() -> date:
 
 
 def _print_config() -> int:
-    from layerscope.report.verdict.gate_config import config_text
+    from layerscope.report.verdict.config_text import config_text
 
     sys.stdout.write(config_text(read_rules()))
     return 0
@@ -103,7 +105,7 @@ def _print_config() -> int:
 
 def _init(reference: str, platform: str | None, base: str | None) -> int:
     from layerscope.errors import WouldOverwrite
-    from layerscope.report.verdict.first_config import first_config_text
+    from layerscope.report.verdict.config_text import first_config_text
     from layerscope.text import escape
 
     place = given_flags().config_file or Path(CONFIG_FILE)

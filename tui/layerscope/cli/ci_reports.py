@@ -74,7 +74,7 @@ def _write_for_people(run: GateRun, *, has_text: bool) -> None:
 
 def _write_for_actions(run: GateRun, *, has_text: bool) -> None:
     """Write workflow commands to the same stream as the text, in which no name may become a command of its own."""
-    from layerscope.report.verdict.github import without_commands, workflow_commands
+    from layerscope.report.verdict.alerts import without_commands, workflow_commands
 
     stream = sys.stdout if has_text else sys.stderr
     stream.write(without_commands(_text(run) if has_text else _talk(run)))

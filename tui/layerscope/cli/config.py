@@ -26,7 +26,7 @@ def config(*, only_path: bool, only_check: bool) -> None:
       layerscope config --check
     """
     from layerscope.errors import UsageError
-    from layerscope.settings.places import settings_path
+    from layerscope.settings import settings_path
 
     if only_path and only_check:
         raise UsageError("--path and --check cannot be combined")
@@ -39,9 +39,9 @@ def config(*, only_path: bool, only_check: bool) -> None:
 
 
 def _check(path: Path) -> None:
-    from layerscope.app.keys.names import textual_keys
-    from layerscope.app.keys.table import KEY_IDS
-    from layerscope.settings.read import read_settings
+    from layerscope.app.key_names import textual_keys
+    from layerscope.app.keys import KEY_IDS
+    from layerscope.settings import read_settings
     from layerscope.text import escape
 
     read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
@@ -49,8 +49,8 @@ def _check(path: Path) -> None:
 
 
 def _show(path: Path) -> None:
-    from layerscope.app.keys.table import KEYS
-    from layerscope.settings.defaults import defaults_text
+    from layerscope.app.keys import KEYS
+    from layerscope.settings import defaults_text
     from layerscope.text import escape
 
     state = (

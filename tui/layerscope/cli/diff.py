@@ -38,11 +38,11 @@ def diff(old: str, new: str, limit: int, platform: str | None, *, as_json: bool)
     analyses = [analyze_image(name, platform, None) for name in (old, new)]
     comparison = compare(*analyses)
     if as_json:
-        from layerscope.report.comparison.diff_json import diff_json
+        from layerscope.report.diff_json import diff_json
 
         sys.stdout.buffer.write(diff_json(comparison))
     else:
-        from layerscope.report.comparison.diff_text import diff_text
+        from layerscope.report.diff_text import diff_text
 
         sys.stdout.write(diff_text(comparison, output_style(), limit=limit))
     sys.stdout.flush()

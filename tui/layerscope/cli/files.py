@@ -39,7 +39,7 @@ def ls(reference: str, path: str, layer: int | None, platform: str | None, as_js
       layerscope ls image.tar /etc
       layerscope ls image.tar --layer 2 --json | jq -r 'select(.change == "added") | .path'
     """
-    from layerscope.report.image.tree_listing import listing_json_lines, listing_lines, nodes_below
+    from layerscope.report.tree_listing import listing_json_lines, listing_lines, nodes_below
     from layerscope.tree.lookup import resolve
 
     contents = read_image(reference, platform)
@@ -70,7 +70,7 @@ def find(reference: str, pattern: str, platform: str | None, as_json: bool) -> i
       layerscope find image.tar '*.pem'
       layerscope find image.tar '/[.]git[/]/' --json
     """
-    from layerscope.report.image.path_history import find_json_lines, find_lines
+    from layerscope.report.tree_listing import find_json_lines, find_lines
     from layerscope.search.find_nodes import find_nodes
 
     contents = read_image(reference, platform)
@@ -94,7 +94,7 @@ def blame(reference: str, path: str, platform: str | None, as_json: bool) -> int
     Example:
       layerscope blame image.tar /etc/passwd
     """
-    from layerscope.report.image.path_history import blame_json_lines, blame_lines
+    from layerscope.report.tree_listing import blame_json_lines, blame_lines
 
     contents = read_image(reference, platform)
     node = _ever_there(contents, os.fsencode(path))

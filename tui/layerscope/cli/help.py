@@ -125,8 +125,7 @@ def help(ctx: click.Context, topic: str | None) -> None:  # noqa: A001 - it is c
 
 def _no_topic(topic: str) -> Exception:
     from layerscope.errors import UsageError
-    from layerscope.suggestion import suggestion
-    from layerscope.text import escape
+    from layerscope.text import escape, suggestion
 
     near = suggestion(topic, [*SUMMARIES, "references"])
     return UsageError(f"there is no help on {escape(topic)}{near}. Try: layerscope help")

@@ -102,7 +102,7 @@ def _waste_of(each: FoundImage, progress: Watch, cache: Cache | None) -> int | N
 
 def _write(all_images: FoundImages, *, is_json: bool) -> None:
     from layerscope.families.figures import LayerUsage
-    from layerscope.report.images.families import families_json, families_text
+    from layerscope.report.families import families_json, families_text
 
     usage = LayerUsage.of(each.facts for each in all_images.found)
     if is_json:
@@ -116,10 +116,10 @@ def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     tune_textual()
     from layerscope.app.app import run
     from layerscope.app.images.screen import ImageList
-    from layerscope.app.keys.names import textual_keys
-    from layerscope.app.keys.table import KEY_IDS
+    from layerscope.app.key_names import textual_keys
+    from layerscope.app.keys import KEY_IDS
     from layerscope.app.terminal import Terminal
-    from layerscope.settings.read import read_settings
+    from layerscope.settings import read_settings
     from layerscope.sources.listing.known_waste import remember_waste
 
     read_keys_from_terminal(*references)

@@ -16,8 +16,7 @@ from layerscope.cli.help import EXIT_CODES, GROUPS, HELP, REPORT, SUMMARIES
 from layerscope.cli.output import ready_streams
 from layerscope.cli.signals import Ended
 from layerscope.errors import LayerscopeError, NotFound
-from layerscope.suggestion import nearest, suggestion
-from layerscope.text import escape
+from layerscope.text import escape, nearest, suggestion
 
 GATE = "ci"
 _REPORTS = frozenset({"--text", "--json", "--help", "-h"})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -51,6 +52,15 @@ no_verify_option = click.option(
 )
 
 
+trust_toc_option = click.option(
+    "--trust-toc",
+    is_flag=True,
+    expose_value=False,
+    callback=_note,
+    help="Judge layers of a registry by their tables of contents, without checking these; the report says so.",
+)
+
+
 def engine_options(command: Command) -> Command:
     """Add --pull and --keep, which every command that takes an IMAGE has; `chosen_engine_options` reads them."""
     pull = click.option(
@@ -84,6 +94,7 @@ def chosen_engine_options(*, needs_bytes: bool = False, needs_tars: bool = False
         needs_bytes=needs_bytes,
         needs_tars=needs_tars,
         cache=open_cache(),
+        trust_toc=cast("bool | None", _noted("trust_toc")),
     )
 
 
@@ -165,8 +176,8 @@ def analyze_image(
 ) -> Analysis:
     """Open, read and analyze an image, with progress; from a copy if its file `may_change` meanwhile.
 
-    If it `is_judged`, check digests (unless --no-verify is given), and raise NotAnImage for a root filesystem or layer that
-    was not named as layer:FILE.
+    If it `is_judged`, check digests (unless --no-verify is given), believe no table of contents (unless --trust-toc is), and
+    raise NotAnImage for a root filesystem or layer that was not named as layer:FILE.
     """
     from layerscope.analysis import analyze
     from layerscope.analysis import read_image as read
@@ -174,7 +185,9 @@ def analyze_image(
     from layerscope.sources.base import find_base
 
     with Progress() as progress:
-        image = open_image(reference, platform, progress, may_change=may_change)
+        chosen = chosen_engine_options()
+        options = replace(chosen, trust_toc=bool(chosen.trust_toc)) if is_judged else chosen
+        image = open_image(reference, platform, progress, engine_options=options, may_change=may_change)
         if is_judged and image.is_guessed:
             raise NotAnImage(_not_judged(image))
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
@@ -204,7 +217,7 @@ def remember_waste(analysis: Analysis, cache: Cache | None) -> None:
 
 def damage_exit_code(contents: Contents) -> int:
     """Print damage to standard error and return the exit code: 2 if anything is damaged, for then figures are incomplete."""
-    from layerscope.wording.problems import problem_text
+    from layerscope.wording.findings import problem_text
 
     fatal = [problem for problem in contents.problems if problem.is_fatal]
     for problem in fatal[:MOST_PROBLEMS]:

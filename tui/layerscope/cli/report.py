@@ -106,11 +106,11 @@ def show_image(reference: str) -> int:
 
 def _show(analysis: Analysis, json_file: str | None) -> int:
     if json_file is not None:
-        from layerscope.report.image.json import analysis_json
+        from layerscope.report.image_json import analysis_json
 
         write_bytes(json_file, analysis_json(analysis))
     if not is_stdout(json_file):
-        from layerscope.report.image.text import report_text
+        from layerscope.report.image_text import report_text
 
         sys.stdout.write(report_text(analysis, output_style()))
         sys.stdout.flush()

@@ -128,10 +128,10 @@ def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analyz
     tune_textual()
     from layerscope.app.app import run
     from layerscope.app.explorer.loader import ImageSource
-    from layerscope.app.keys.names import textual_keys
-    from layerscope.app.keys.table import KEY_IDS
+    from layerscope.app.key_names import textual_keys
+    from layerscope.app.keys import KEY_IDS
     from layerscope.app.terminal import Terminal
-    from layerscope.settings.read import read_settings
+    from layerscope.settings import read_settings
     from layerscope.sources.fingerprint import fingerprint
 
     settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)

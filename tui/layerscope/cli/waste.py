@@ -44,7 +44,7 @@ def waste(reference: str, by: str, limit: int | None, platform: str | None, base
 
 
 def _write(analysis: Analysis, by: str, limit: int | None, *, as_json: bool) -> None:
-    from layerscope.report.image.waste import waste_json_lines, waste_lines
+    from layerscope.report.waste_listing import waste_json_lines, waste_lines
 
     if as_json:
         sys.stdout.buffer.writelines(waste_json_lines(analysis, by, limit))

@@ -76,7 +76,7 @@ def _say_first(analysis: Analysis) -> None:
 
 def _say_next(before: Analysis, build: Analysis) -> None:
     from layerscope.compare.comparison import compare
-    from layerscope.report.comparison.summary import comparison_lines
+    from layerscope.report.diff_text import comparison_lines
 
     for index, line in enumerate(comparison_lines(compare(before, build), output_style())):
         click.echo(f"{time.strftime('%H:%M:%S')}  {line}" if index == 0 else f"{'':10}{line}")

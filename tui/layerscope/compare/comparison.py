@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.analysis import Analysis
-from layerscope.layers.readers.tar_split_records import is_crc
+from layerscope.layers.content_ids import COMPUTED, recorded_kind
 from layerscope.layers.table import Kind
 from layerscope.tree.nodes import Ints
 from layerscope.tree.tree import Change, Longs, Tree, View
@@ -269,7 +269,8 @@ def _is_of_one_layer(old: Analysis, new: Analysis, left: Longs, right: Longs) ->
 def _same_contents(old: Analysis, new: Analysis, left: Longs, right: Longs) -> tuple[Mask, Mask]:
     """Return, for files of equal size above 0, whether their contents are the same, and whether that is known."""
     mine, theirs = old.tree.entries.content_id[left], new.tree.entries.content_id[right]
-    hashed = np.flatnonzero(~(is_crc(mine) & is_crc(theirs)))
+    kinds = recorded_kind(mine)
+    hashed = np.flatnonzero((kinds == COMPUTED) | (kinds != recorded_kind(theirs)))
     mine[hashed], theirs[hashed] = old.identity.hashes(left[hashed]), new.identity.hashes(right[hashed])
     is_known = mine.any(axis=1) & theirs.any(axis=1)
     return np.asarray((mine == theirs).all(axis=1), bool), np.asarray(is_known, bool)

@@ -16,8 +16,7 @@ import yaml
 from layerscope.dive.rule_limits import DIVE_KEYS, NUMBER, dive_limit
 from layerscope.errors import BadSettings
 from layerscope.limits import DIVE_CI_BYTES
-from layerscope.suggestion import suggestion
-from layerscope.text import escape
+from layerscope.text import escape, suggestion
 
 _LONGEST = 40
 _BY_SPELLING = {key.lower(): key for key in DIVE_KEYS}

@@ -28,8 +28,7 @@ from layerscope.gate.config import (
 from layerscope.gate.quantities import growth_of, named, size_of
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.search.query import glob
-from layerscope.suggestion import suggestion
-from layerscope.text import escape
+from layerscope.text import escape, suggestion
 
 LIMIT, SEVERITY = "limit", "severity"
 _LONGEST = 60

@@ -13,9 +13,8 @@ from layerscope.gate.config import ANYWHERE, KEYS, PREFIX, WHERE, GateConfig, Li
 from layerscope.gate.config_document import checked_cause, checked_glob, read_document, read_limit
 from layerscope.gate.quantities import named, size_of
 from layerscope.gate.verdict import RuleSeverity
-from layerscope.settings.read import decode_toml
-from layerscope.suggestion import suggestion
-from layerscope.text import escape
+from layerscope.settings import decode_toml
+from layerscope.text import escape, suggestion
 
 FILE, PYPROJECT, DIVE_FILE = "layerscope.toml", "pyproject.toml", ".dive-ci"
 MAX_FILE = 1 << 20

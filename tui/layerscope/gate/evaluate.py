@@ -16,6 +16,8 @@ from layerscope.gate.judge import Judge
 from layerscope.gate.rules import dive_notes, dive_results, limit_results, table_results
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import RuleResult, Verdict
+from layerscope.layers.fetched import Fetched, FetchWay
+from layerscope.sources.image import StoredLayer
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
 
@@ -82,12 +84,19 @@ def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
 def _unverified(contents: Contents) -> Iterator[str]:
     """Note which parts of the layers were trusted without being checked."""
     layers = [contents.image.layers[number - 1] for number in contents.unverified]
-    for reason in dict.fromkeys(layer.reader.missing_bytes for layer in layers):
-        text = _layers_text([layer.number for layer in layers if layer.reader.missing_bytes == reason])
+    reasons = {layer.number: _why_unverified(layer, contents.fetched_by(layer.number)) for layer in layers}
+    for reason in dict.fromkeys(reasons.values()):
+        text = _layers_text([number for number, why in reasons.items() if why == reason])
         if reason:
             yield f"Not verified: {reason}, so no digest of {text} is checked."
         else:
             yield f"Not verified: the digests of {text} are not checked."
+
+
+def _why_unverified(layer: StoredLayer, fetched: Fetched | None) -> str:
+    if fetched is not None and not fetched.is_checked:
+        return f"only the {fetched.way} was fetched" if fetched.way is FetchWay.TABLE else "only headers were fetched"
+    return layer.reader.missing_bytes
 
 
 def _layers_text(numbers: list[int]) -> str:

@@ -12,8 +12,7 @@ from decimal import Decimal
 
 from layerscope.errors import BadSettings
 from layerscope.gate.verdict import RuleResult, Unit
-from layerscope.suggestion import did_you_mean
-from layerscope.text import escape
+from layerscope.text import did_you_mean, escape
 from layerscope.units import parse_size, size_text
 
 MOST_BYTES = (1 << 63) - 1

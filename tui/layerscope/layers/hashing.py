@@ -34,10 +34,14 @@ class Algorithms:
 
 @dataclass(frozen=True, slots=True)
 class LayerHashes:
-    """`algorithm:hex` of a layer's stored bytes and of its unpacked bytes; empty where not all of them could be read."""
+    """`algorithm:hex` of a layer's stored bytes and of its unpacked bytes; empty where not all of them could be read.
+
+    `table_fault` is what is wrong with the table of contents that the layer has, empty if nothing is; None: none was looked at.
+    """
 
     stored: str
     unpacked: str
+    table_fault: str | None = None
 
     def are_of(self, wanted: Algorithms) -> bool:
         """Tell whether both hashes are known, by these algorithms."""

@@ -139,10 +139,10 @@ class Entries:
     size: npt.NDArray[np.int64]
     mtime: npt.NDArray[np.int64]
     content_offset: npt.NDArray[np.int64]
-    """Where a regular file's content starts in the unpacked tar, in bytes."""
+    """Where a regular file's content starts in the unpacked tar, in bytes; of a table of contents, which content it is."""
     content_id: npt.NDArray[np.uint64]
-    """Shape (n, 2): xxh3_128 of the content, high half first, or a CRC-64 and a mark (`layers.crc`); (0, 0) where neither is
-    known.
+    """Shape (n, 2): xxh3_128 of the content, high half first, or a CRC-64 or sha256 and a mark (`layers.content_ids`); (0, 0)
+    where none is known.
     """
     links: Strings
     """Target of each link, as written for a symlink, normalized as a path for a hard link; empty for all else."""

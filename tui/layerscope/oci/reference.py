@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from layerscope.suggestion import nearest
+from layerscope.text import nearest
 
 DEFAULT_DOMAIN = "docker.io"
 OFFICIAL = "library/"

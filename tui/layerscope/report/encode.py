@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import base64
 import re
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from layerscope.text import escape
+
+if TYPE_CHECKING:
+    from layerscope.layers.fetched import Fetched
+    from layerscope.sources.image import PullSize
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode  # a Digest is a str that msgspec does not know
 _NOT_ASCII = re.compile(r"[^ -~\n]")
@@ -41,3 +46,15 @@ def path_fields(path: bytes, *, field: str = "path", root: bytes = b"/") -> dict
         return {field: full.decode("utf-8")}
     except UnicodeDecodeError:
         return {field: full.decode("utf-8", "backslashreplace"), f"{field}_base64": base64.b64encode(full).decode()}
+
+
+def estimate_field(size: PullSize) -> dict[str, int | None]:
+    """Return the estimated gzip size of uncompressed layers, for JSON; null where no layer is stored uncompressed or it is
+    unknown.
+    """
+    return {"compressed_bytes_estimate": size.pull_bytes if size.is_estimate else None}
+
+
+def fetched_fields(fetched: Fetched | None) -> dict[str, str | int]:
+    """Return how a layer of a registry was read, for JSON; nothing for a layer that is on this machine."""
+    return {} if fetched is None else {"read_from": fetched.way, "fetched_bytes": fetched.bytes}

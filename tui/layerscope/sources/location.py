@@ -12,8 +12,7 @@ from pathlib import Path
 
 from layerscope.errors import NotFound, UsageError
 from layerscope.sources.registry.registry_name import RegistryName, parse_image_name
-from layerscope.suggestion import did_you_mean, nearest
-from layerscope.text import escape
+from layerscope.text import did_you_mean, escape, nearest
 
 LAYER = "layer:"
 REGISTRY_URL, REGISTRY = "docker://", "registry:"

@@ -9,8 +9,7 @@ import numpy as np
 from layerscope.errors import NotFound
 from layerscope.layers.table import Kind
 from layerscope.layers.tar.names import normalize
-from layerscope.suggestion import did_you_mean, nearest
-from layerscope.text import escape
+from layerscope.text import did_you_mean, escape, nearest
 from layerscope.tree.tree import Tree, View
 
 MAX_HOPS = 40

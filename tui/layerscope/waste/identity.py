@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.errors import CorruptLayer
+from layerscope.errors import CorruptLayer, NotCompared
 from layerscope.layers.blob import Blob
 from layerscope.layers.content import SMALL, LayerContent, Stretch
-from layerscope.layers.readers.tar_split_records import is_crc
+from layerscope.layers.content_ids import COMPUTED, recorded_kind
 from layerscope.layers.table import Kind, Problem
 from layerscope.tree.tree import Longs, Tree
 
@@ -31,15 +31,17 @@ COMPARED = 20_000
 class ContentIdentity:
     """Compares contents. `contents[k - 1]` reads layer k's bytes, or is None when they are missing.
 
-    Ids come in two kinds, xxh3_128 and CRC-64 (`layers.crc`), which can be compared only with their own kind: where one content
-    has a CRC-64 and the other has not, both are hashed. Unreadable contents equal no other; each is a problem in `problems`.
+    Ids come in kinds, xxh3_128 and what somebody recorded (`layers.content_ids`), of which only like and like can be
+    compared: where two contents have ids of different kinds, both are hashed. Contents that cannot be read, or are too far
+    away, are never the same as another; each, or each layer of them, is a problem in `problems`.
     """
 
     def __init__(self, tree: Tree, contents: Sequence[LayerContent | None]) -> None:
         self._tree, self._contents = tree, contents
         self._first = np.searchsorted(tree.entry_layer, np.arange(1, tree.layers + 2))
         self._ids = tree.entries.content_id
-        self._checksums, self._has_checksum = self._ids, is_crc(self._ids)
+        self._checksums, self._kinds = self._ids, recorded_kind(self._ids)
+        self._has_checksum = self._kinds != COMPUTED
         if self._has_checksum.any():
             self._ids = np.where(self._has_checksum[:, None], np.uint64(0), self._ids)
         self._is_known: Mask = np.any(self._ids, axis=1)
@@ -48,10 +50,12 @@ class ContentIdentity:
 
     @cached_property
     def _is_by_checksum(self) -> Mask:
-        """Return which contents are identified by CRC-64: they and all others of their size in the image have one."""
+        """Return which contents are identified by a record: they and all others of their size have one of the same kind."""
         sizes = self._tree.entries.size
-        others = np.unique(sizes[~self._has_checksum & (self._tree.entries.kind == Kind.FILE)])
-        return np.asarray(self._has_checksum & ~np.isin(sizes, others), bool)
+        files = np.flatnonzero(self._tree.entries.kind == Kind.FILE)
+        of_kind = [np.unique(sizes[files[self._kinds[files] == kind]]) for kind in np.unique(self._kinds[files])]
+        found, count = np.unique(np.concatenate(of_kind or [np.zeros(0, np.int64)]), return_counts=True)
+        return np.asarray(self._has_checksum & ~np.isin(sizes, found[count > 1]), bool)
 
     def ids(self, entries: Longs) -> npt.NDArray[np.uint64]:
         """Return the identity of each entry's own content, shape (n, 2), the same in every call; reads unknown ones in
@@ -70,7 +74,7 @@ class ContentIdentity:
         same = sizes[left] == sizes[right]
         compared = np.flatnonzero(same & (sizes[left] > 0))
         left, right = left[compared], right[compared]
-        has_both = self._has_checksum[left] & self._has_checksum[right]
+        has_both = self._has_checksum[left] & (self._kinds[left] == self._kinds[right])
         same[compared[has_both]] = np.all(self._checksums[left[has_both]] == self._checksums[right[has_both]], axis=1)
         same[compared[~has_both]] = self._is_same_content(left[~has_both], right[~has_both])
         return np.asarray(same, bool)
@@ -144,10 +148,16 @@ class ContentIdentity:
         return [self._digest(content, layer, stretch) for stretch in stretches]
 
     def _digest(self, content: LayerContent, layer: int, stretch: Stretch) -> bytes:
+        entry = int(self._first[layer - 1]) + stretch[0]
         try:
             return content.digest(*stretch)
+        except NotCompared as error:
+            self._is_unreadable[entry] = True
+            problem = Problem(layer, b"", f"{error}; files of one size count as overwritten")
+            if problem not in self.problems:
+                self.problems.append(problem)
+            return bytes(16)
         except CorruptLayer as error:
-            entry = int(self._first[layer - 1]) + stretch[0]
             self._is_unreadable[entry] = True
             text = f"a content that cannot be compared ({error}); it counts as overwritten"
             self.problems.append(Problem(layer, self._tree.entries.paths[entry], text))

@@ -1,1 +1,1 @@
-"""Sentences, units in columns and escaping, shared by reports and screens."""
+"""Sentences, signs and columns, shared by reports and screens."""

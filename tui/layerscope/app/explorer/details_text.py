@@ -8,18 +8,16 @@ from itertools import islice
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.app.widgets.details import Detail
+from layerscope.app.widgets.lines import Detail
 from layerscope.compare.comparison import Comparison
-from layerscope.report.comparison.summary import comparison_lines
-from layerscope.report.pull_size import pull_text
+from layerscope.report.diff_text import comparison_lines
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.find import LayerPair
-from layerscope.wording.instructions import step_text
-from layerscope.wording.marks import EXPLANATIONS
-from layerscope.wording.problems import problem_sentence
+from layerscope.wording.findings import EXPLANATIONS, problem_sentence
+from layerscope.wording.sentences import fetched_text, pull_text, step_text
 from layerscope.wording.style import Style
 
 GAUGE = 20
@@ -55,6 +53,9 @@ def digest_details(layer: StoredLayer) -> Iterator[Detail]:
 def _layer_figures(layer: StoredLayer, analysis: Analysis, pairs: Sequence[LayerPair]) -> Iterator[Detail]:
     size = analysis.layer_content_bytes[layer.number - 1]
     yield Detail(f"{size_text(size)} on disk, {pull_text(analysis.layer_sizes[layer.number - 1])}", "size")
+    fetched = analysis.contents.fetched_by(layer.number)
+    if fetched is not None:
+        yield Detail(fetched_text(fetched, layer.reader.stored_bytes), "read")
     for pair in pairs:
         if pair.written_by == layer.number:
             yield Detail(_pair_text(pair, f"by layer {pair.buried_by}"), "wasted", "wasted")

@@ -9,8 +9,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import KeyContext
+from layerscope.app.keys import KeyContext, bindings
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.errors import UsageError
 from layerscope.units import count_text

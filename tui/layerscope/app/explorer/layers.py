@@ -9,11 +9,10 @@ from rich.segment import Segment
 from textual.binding import BindingType
 from textual.message import Message
 
-from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import KeyContext
-from layerscope.app.widgets.cells import bar_cell, fitted, size_cell
+from layerscope.app.keys import KeyContext, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.wording.instructions import step_text
+from layerscope.app.widgets.lines import bar_cell, fitted, size_cell
+from layerscope.wording.sentences import step_text
 
 if TYPE_CHECKING:
     from layerscope.sources.image import Image, StoredLayer

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from layerscope.app.reading_progress import Progressed, ProgressPoster
+from layerscope.app.widgets.summary import Progressed, ProgressPoster
 from layerscope.errors import Cancelled, LayerscopeError
 from layerscope.progress import Progress
 

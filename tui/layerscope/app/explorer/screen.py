@@ -19,17 +19,15 @@ from layerscope.app.explorer.filter import FilterBar
 from layerscope.app.explorer.layers import LayerList
 from layerscope.app.explorer.loader import Analyzed, ImageSource, Loader, Opened, Read, Rebuilt
 from layerscope.app.explorer.state import ExplorerState
-from layerscope.app.explorer.title import LayerRange, files_title
 from layerscope.app.explorer.tree import FileTree
-from layerscope.app.keys.bindings import back, bindings
-from layerscope.app.keys.table import KEYS, KeyAction, KeyContext
-from layerscope.app.reading_progress import Progressed
+from layerscope.app.explorer.tree_lines import LayerRange, files_title
+from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.app.widgets.details import Details
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
-from layerscope.app.widgets.summary import Summary
-from layerscope.settings.settings import Order, Settings
+from layerscope.app.widgets.lines import Details
+from layerscope.app.widgets.summary import Progressed, Summary
+from layerscope.settings import Order, Settings
 from layerscope.text import escape
 
 if TYPE_CHECKING:
@@ -227,7 +225,7 @@ class Explorer(Screen[None]):
     @on(Rebuilt)
     def _show_rebuilt(self, message: Rebuilt) -> None:
         """Show another build of the watched image; the cursors stay on their layer and path."""
-        from layerscope.report.comparison.summary import summary_sentence
+        from layerscope.report.diff_text import summary_sentence
 
         number = self.layer_pane.number
         self._state = ExplorerState(message.image, message.base, comparison=message.comparison)

@@ -9,7 +9,7 @@ from layerscope.app.explorer.layers import LayerSizes
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
-    from layerscope.app.widgets.details import Detail
+    from layerscope.app.widgets.lines import Detail
     from layerscope.compare.comparison import Comparison
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image

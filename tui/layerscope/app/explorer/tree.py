@@ -8,12 +8,11 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from layerscope.app.explorer.tree_lines import TreeLines
-from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import KeyContext
+from layerscope.app.keys import KeyContext, bindings
 
 if TYPE_CHECKING:
     from layerscope.rows import Rows
-    from layerscope.settings.settings import Order
+    from layerscope.settings import Order
     from layerscope.tree.nodes import Flags
     from layerscope.tree.tree import Change, View
 

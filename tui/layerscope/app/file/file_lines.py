@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,11 +12,13 @@ from textual.message import Message
 from textual.reactive import var
 from textual.strip import Strip
 
+from layerscope.app.file.highlight import pieces
 from layerscope.app.file.pages import Page
-from layerscope.app.file.search import Match
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.app.widgets.highlight import pieces
 from layerscope.wording.style import cells
+
+if TYPE_CHECKING:
+    from layerscope.app.file.pager import Match
 
 CUT = Segment("…")
 SIDE = 8

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from layerscope.app.file.path_history import Facts
-from layerscope.app.widgets.cells import fitted
+from layerscope.app.widgets.lines import fitted
 from layerscope.wording.style import cells, cut_middle
 
 Mode = Literal["content", "diff", "blame"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from textual.message import Message
 
 from layerscope.app.file.header import Mode
+from layerscope.app.file.highlight import highlighted
 from layerscope.app.file.pages import Difference, Hex, Page, Sentences, SourceText
 from layerscope.app.file.path_history import PathHistory
-from layerscope.app.widgets.highlight import highlighted
 from layerscope.errors import Cancelled, IsCancelled, LayerscopeError
 from layerscope.units import size_text
 from layerscope.viewing.difference import difference

@@ -9,15 +9,15 @@ import numpy as np
 
 from layerscope.analysis import Contents
 from layerscope.layers.table import KIND_LETTERS, Kind
-from layerscope.report.image.tree_listing import Describer
+from layerscope.report.tree_listing import Describer
 from layerscope.text import escape
 from layerscope.tree.lookup import NOUNS
 from layerscope.tree.tree import Change
 from layerscope.units import size_text, utc_text
 from layerscope.viewing.history import PathVersion, versions_of_path
 from layerscope.waste.find import Waste
-from layerscope.wording.instructions import step_text
-from layerscope.wording.marks import CHANGE_MARKS
+from layerscope.wording.findings import CHANGE_MARKS
+from layerscope.wording.sentences import step_text
 
 
 @dataclass(frozen=True, slots=True)

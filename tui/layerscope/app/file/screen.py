@@ -14,17 +14,15 @@ from textual.signal import Signal
 from textual.worker import get_current_worker
 
 from layerscope.analysis import Contents
-from layerscope.app.file.blame import Blame
 from layerscope.app.file.header import MODES, FileHeader, Mode
 from layerscope.app.file.page_reading import PageCache, PageKey, Ready, read
 from layerscope.app.file.pager import Pager
-from layerscope.app.file.pages import Page, Sentences
+from layerscope.app.file.pages import Blame, Page, Sentences
 from layerscope.app.file.path_history import PathHistory
-from layerscope.app.keys.bindings import back, bindings
-from layerscope.app.keys.table import KEYS, KeyAction, KeyContext
-from layerscope.app.reading_progress import Progressed
+from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
+from layerscope.app.widgets.summary import Progressed
 from layerscope.units import count_text
 
 PATIENCE = 0.1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from layerscope.app.widgets.details import Detail
+from layerscope.app.widgets.lines import Detail
 from layerscope.families.figures import ImageFigures, LayerUsage
 from layerscope.families.outline import TRUNK, Row
-from layerscope.report.images.families import trunk_text
+from layerscope.report.families import trunk_text
 from layerscope.text import escape
 from layerscope.units import count_text, size_text
 

@@ -1,10 +1,13 @@
-"""The list of all images: families, what each image costs, what removing it frees. It connects the widgets."""
+"""The list of all images: families, what each image costs, what removing it frees. It connects the widgets, and reads images
+one after the other in a thread, to learn what each wastes.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import ClassVar
 
 from textual import on
@@ -13,20 +16,79 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from layerscope.app.images.bars import ImagesFilter, ImagesSummary
-from layerscope.app.images.image_lines import ImageHeads, ImageLines
+from layerscope.app.images.image_lines import ImageHeads, ImageLines, ImagesFilter, ImagesSummary
 from layerscope.app.images.note import image_note
-from layerscope.app.images.waste_reading import ImagesReader, ReadingEnded, ReadingImage, WasteLearned, WasteOf
-from layerscope.app.keys.bindings import back, bindings
-from layerscope.app.keys.table import KEYS, KeyAction, KeyContext
+from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.app.widgets.details import Details
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
+from layerscope.app.widgets.lines import Details
+from layerscope.errors import Cancelled, LayerscopeError
 from layerscope.families.outline import TRUNK, Outline
+from layerscope.progress import Progress
 from layerscope.sources.base import Base
 from layerscope.sources.listing.found import FoundImage
 from layerscope.units import count_text
+
+WasteOf = Callable[[FoundImage, Progress], int | None]
+"""Reads an image and returns its wasted bytes, None where layers are not there. Raises what opening and reading raise."""
+
+
+@dataclass
+class ReadingImage(Message, bubble=False):
+    """The image with number `image` is being read, as the `done`th of `total`."""
+
+    image: int
+    done: int
+    total: int
+
+
+@dataclass
+class WasteLearned(Message, bubble=False):
+    """An image was read: it wastes so many bytes."""
+
+    image: int
+    wasted_bytes: int
+
+
+@dataclass
+class ReadingEnded(Message, bubble=False):
+    """All images were read, or the user stopped it; `problems` say what could not be read."""
+
+    problems: tuple[str, ...]
+
+
+class ImagesReader:
+    """Reads the numbered images in the thread that calls `run`, and calls `post` with each of these messages."""
+
+    def __init__(self, images: Sequence[tuple[int, FoundImage]], waste_of: WasteOf, post: Callable[[Message], object]) -> None:
+        self._images, self._waste_of, self._post = images, waste_of, post
+        self._is_stopped = Event()
+
+    def stop(self) -> None:
+        """End the reading at the next report of progress."""
+        self._is_stopped.set()
+
+    def run(self) -> None:
+        """Read all images; one that cannot be read is a problem, and the others are still read."""
+        problems: list[str] = []
+        try:
+            for done, (number, found) in enumerate(self._images, 1):
+                self._post(ReadingImage(number, done, len(self._images)))
+                try:
+                    wasted = self._waste_of(found, self._progress)
+                except (LayerscopeError, OSError) as error:
+                    problems.append(str(error))
+                    continue
+                if wasted is not None:
+                    self._post(WasteLearned(number, wasted))
+        except Cancelled:
+            pass
+        self._post(ReadingEnded(tuple(problems)))
+
+    def _progress(self, _stage: str, _done: int, _total: int) -> None:
+        if self._is_stopped.is_set():
+            raise Cancelled
 
 
 @dataclass(frozen=True, slots=True)

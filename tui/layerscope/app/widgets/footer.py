@@ -11,7 +11,7 @@ from textual.keys import format_key
 from textual.strip import Strip
 from textual.widget import Widget
 
-from layerscope.app.keys.table import KeyAction
+from layerscope.app.keys import KeyAction
 
 ALWAYS = 9
 """Keys of a rank below this come last and are never left out: help and quit."""

@@ -1,18 +1,29 @@
-"""A list of any length that draws only its visible lines: the base of every pane and view."""
+"""A list of any length that draws only its visible lines: the base of every pane and view; a pane of labeled text; and text
+fitted to terminal cells, as Textual counts them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from layerscope.app.keys.bindings import bindings
-from layerscope.app.keys.table import KeyContext
-from layerscope.wording.style import wrapped
+from layerscope.app.keys import KeyContext, bindings
+from layerscope.units import bar, size_text
+from layerscope.wording.style import cells, wrapped
+
+LABEL = 12
+SIZE = 8
+"""Cells of a size: `12.3 MB` and `1000 MB` fit."""
+TWISTY = {True: "▾ ", False: "▸ "}
+"""The sign before what can be unfolded, by whether it is."""
 
 
 class Lines(ScrollView, can_focus=True):
@@ -145,3 +156,68 @@ class Lines(ScrollView, can_focus=True):
     def action_bottom(self) -> None:
         """Scroll to the last line."""
         self.scroll_end(animate=False)
+
+
+class Details(Lines):
+    """Shows details, wrapped to the pane."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._parts: list[Detail] = []
+        self._wrapped: list[Detail] = []
+
+    def show(self, parts: list[Detail]) -> None:
+        """Show other details, from the top."""
+        self._parts = parts
+        self._wrap()
+        self.scroll_to(y=0, animate=False)
+
+    def fit(self) -> None:
+        self._wrap()
+
+    def _wrap(self) -> None:
+        self._wrapped = [line for part in self._parts for line in _wrapped(part, self.room)]
+        self.set_count(len(self._wrapped))
+
+    def segments(self, line: int, room: int) -> list[Segment]:  # noqa: ARG002
+        part = self._wrapped[line]
+        label = f" {part.label:<{LABEL}}" if part.label else " "
+        return [Segment(label, self.style("dim")), Segment(part.text, self.style(part.color) if part.color else None)]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A label and its text, before wrapping, and the color of the text."""
+
+    text: str
+    label: str = ""
+    color: str = ""
+
+
+def fitted(text: str, width: int, *, mark: str = "…") -> str:
+    """Return `text` in exactly `width` cells: cut and marked where it is longer, padded where it is shorter."""
+    if width <= 0:
+        return ""
+    if cells(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(set_cell_size(text, max(width - cells(mark), 0)) + mark, width)
+
+
+def _wrapped(part: Detail, room: int) -> Iterator[Detail]:
+    """Wrap a detail: its label before the first line, the others indented."""
+    indent = LABEL if part.label else 0
+    for index, text in enumerate(wrapped(part.text, max(room - indent - 2, 8))):
+        yield Detail(text, part.label if index == 0 else " " if part.label else "", part.color)
+
+
+def size_cell(size: int, *, zero: str = "") -> str:
+    """Return a size right-aligned on its unit, such as `12.3 MB` and `  12  B`; `zero` for no bytes."""
+    if not size:
+        return f"{zero:>{SIZE}}"
+    number, _, unit = size_text(size).partition(" ")
+    return f"{number:>{SIZE - 3}} {unit:>2}"
+
+
+def bar_cell(size: int, largest: int, width: int, *, is_ascii: bool = False) -> str:
+    """Return a bar of `width` cells for the share of `size` in `largest`."""
+    return f"{bar(size / largest if largest else 0.0, width, is_ascii=is_ascii):{width}}"

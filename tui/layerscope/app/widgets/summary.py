@@ -1,18 +1,23 @@
-"""The first line: the image and its figures, or the progress while it is read."""
+"""The first line: the image and its figures, or the progress of work in a thread, which is posted as messages to a screen."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from layerscope.app.reading_progress import Progressed
-from layerscope.report.pull_size import pull_facts
+from layerscope.errors import Cancelled
+from layerscope.progress import Rate
 from layerscope.text import escape
 from layerscope.units import bar, percent_text, size_text
+from layerscope.wording.sentences import pull_facts
 from layerscope.wording.style import cells, cut_middle
 
 if TYPE_CHECKING:
@@ -22,6 +27,50 @@ if TYPE_CHECKING:
 GAUGE = 10
 NAME = 14
 """Cells reserved for the image's name while it is read."""
+INTERVAL = 0.1
+"""Seconds between two messages."""
+
+
+@dataclass
+class Progressed(Message, bubble=False):
+    """The work is at `stage`: `done` bytes of `total` (0: unknown), at `rate` bytes a second. No stage: it is over."""
+
+    stage: str
+    done: int
+    total: int
+    rate: int
+
+
+class ProgressPoster:
+    """A progress callback for long work: it posts Progressed at most ten times a second, and raises Cancelled after `stop`."""
+
+    def __init__(self, post: Callable[[Message], object]) -> None:
+        self._post = post
+        self._is_stopped = False
+        self.start()
+
+    def start(self) -> None:
+        """Measure the rate from now on."""
+        self._told = time.monotonic()
+        self._rate = Rate(self._told)
+
+    def stop(self) -> None:
+        """Raise Cancelled at the next report."""
+        self._is_stopped = True
+
+    def check(self) -> None:
+        """Raise Cancelled if the work was stopped."""
+        if self._is_stopped:
+            raise Cancelled
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Report how far the work is. The end of it, which has no stage, is always posted."""
+        self.check()
+        now = time.monotonic()
+        rate = self._rate.of(done, now)
+        if now - self._told >= INTERVAL or not stage:
+            self._told = now
+            self._post(Progressed(stage, done, total, rate))
 
 
 class Summary(Widget):

@@ -17,6 +17,7 @@ from layerscope.layers.compression import (
     unpack,
     zlib,
 )
+from layerscope.layers.fetched import Fetched, StoredContents
 from layerscope.layers.hashing import Algorithms, BackgroundHashing, LayerHashes
 from layerscope.layers.table import LayerTable
 from layerscope.layers.tar.header_walk import HeaderWalk
@@ -60,6 +61,10 @@ class ReadLayer:
     hashes: LayerHashes | None = None
     """None where nobody asked for them, or where not all bytes of the layer were read."""
     compressed_estimate: int | None = None
+    fetched: Fetched | None = None
+    """How it was got from afar; None where its bytes are on this machine."""
+    stored_contents: StoredContents | None = None
+    """Where its contents are; only for what a table of contents says."""
 
 
 def read_layer(

@@ -13,10 +13,11 @@ import numpy.typing as npt
 from layerscope.errors import CorruptLayer, NotFound
 from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression import Compression
+from layerscope.layers.content_ids import crc_id
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.overlay.content import DirectoryContent
 from layerscope.layers.readers.protocol import KeptUnpacked, ReadOptions
-from layerscope.layers.readers.tar_split_records import FILE, SEGMENT, Record, crc_id, records_of
+from layerscope.layers.readers.tar_split_records import FILE, SEGMENT, Record, records_of
 from layerscope.layers.table import LayerTable
 from layerscope.layers.tar.exact import MAX_SIZE, size_field
 from layerscope.layers.tar.header_walk import BATCH, HEADER_ONLY, REGULAR, ZERO_BLOCK, HeaderWalk

@@ -1,6 +1,4 @@
-"""The lines of a tar-split file, an engine's record of a layer's tar (github.com/vbatts/tar-split, `tar/storage`), and the
-content ids in it.
-"""
+"""The lines of a tar-split file: an engine's record of a layer's tar (github.com/vbatts/tar-split, `tar/storage`)."""
 
 from __future__ import annotations
 
@@ -8,8 +6,6 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes
@@ -22,11 +18,6 @@ MAX_LINE = 64 << 20
 """The longest line accepted, in bytes: a segment holds the headers of one entry, or 1 MiB of padding at the end."""
 TEXT = 1 << 20
 """Lines decoded at a time, in bytes: about 800 entries, which stay in the processor's cache."""
-CRC_MARK = b"CRC64ISO"
-"""The low half of an id whose high half is a CRC-64. One xxh3_128 in 2^64 ends like that by chance."""
-CRC_BYTES = 8
-UNKNOWN_ID = bytes(16)
-_MARK = np.uint64(int.from_bytes(CRC_MARK, "big"))
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -90,18 +81,3 @@ def _complaint(text: bytes, first: int) -> str:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return f"line {line} is not a tar-split record ({escape(str(error))})"
     return f"a line after {first} is not a tar-split record"
-
-
-def crc_id(checksum: bytes | None) -> bytes:
-    """Return the 16 bytes of an id, high half first, for a CRC-64 (ISO polynomial, 8 bytes, big endian); zeros for other
-    lengths.
-
-    Two contents of one size with the same id are taken to be the same. By chance that is wrong once in 2^64 pairs; a CRC is no
-    defense against someone who makes two files with the same one. The only consequence is a wrong cause of waste.
-    """
-    return checksum + CRC_MARK if checksum is not None and len(checksum) == CRC_BYTES else UNKNOWN_ID
-
-
-def is_crc(ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Return which rows of a `content_id` column are CRC-64s."""
-    return np.asarray(ids[:, 1] == _MARK, bool)

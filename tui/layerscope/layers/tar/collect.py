@@ -42,11 +42,12 @@ class Collector:
             return
         batch, damage = decode(rows)
         if batch is not None:
-            self._take(rows, batch)
+            self.take(batch, rows.sparse)
         if damage:
             raise CorruptLayer(damage)
 
-    def _take(self, rows: HeaderRows, batch: HeaderBatch) -> None:
+    def take(self, batch: HeaderBatch, sparse: dict[int, SparseMap]) -> None:
+        """Collect decoded rows, those of `sparse` being sparse files. Raises CorruptLayer for more xattrs than are believed."""
         self.problems += problems_of(batch, self.layer)
         paths = batch.names
         keep = sort_out(paths, self._markers)
@@ -60,7 +61,7 @@ class Collector:
         self._place_markers(keep)
         kept = paths if keep.all() else [path for path, is_kept in zip(paths, keep.tolist(), strict=True) if is_kept]
         self._parts.append(batch.entries(keep, kept))
-        self._take_rare(rows, batch, keep)
+        self._take_rare(batch, sparse, keep)
         self._count += len(kept)
 
     def _place_markers(self, keep: Mask) -> None:
@@ -93,11 +94,11 @@ class Collector:
             text = f"a link whose target of {len(batch.links[row])} bytes is longer than any system allows; left out"
             self.problems.append(Problem(self.layer, batch.names[row], text, Severity.DAMAGE))
 
-    def _take_rare(self, rows: HeaderRows, batch: HeaderBatch, keep: Mask) -> None:
-        if not rows.sparse and not batch.devices and not batch.xattrs:
+    def _take_rare(self, batch: HeaderBatch, sparse: dict[int, SparseMap], keep: Mask) -> None:
+        if not sparse and not batch.devices and not batch.xattrs:
             return
         kept, numbers = keep.tolist(), (self._count + np.cumsum(keep) - 1).tolist()
-        self._sparse |= {numbers[row]: sparse for row, sparse in rows.sparse.items() if kept[row]}
+        self._sparse |= {numbers[row]: runs for row, runs in sparse.items() if kept[row]}
         self._devices |= {numbers[row]: device for row, device in batch.devices.items() if kept[row]}
         self._spent += sum(map(xattr_cost, batch.xattrs.values())) - 512 * len(batch.xattrs)
         if self._spent > RARE_BYTES:

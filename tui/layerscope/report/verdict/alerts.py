@@ -1,4 +1,8 @@
-"""The gate's findings about lines of a Dockerfile, for code scanning, code quality reports and annotations alike."""
+"""The gate's findings about lines of a Dockerfile, as code scanning (sarif.py) and the two forges show them.
+
+GitHub's runners turn lines on standard output, workflow commands, into annotations. GitLab shows the issues of a code quality
+report at the lines of a merge request's files.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import groupby
+from typing import Any
 
 from layerscope.advice.advice import Fix
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, RuleSeverity
-from layerscope.report.verdict.gate_run import GateRun
-from layerscope.report.verdict.measures import finding_text, lasting_name
-from layerscope.text import escape
+from layerscope.report.encode import json_line
+from layerscope.report.verdict.gate_run import GateRun, finding_text, lasting_name
+from layerscope.text import escape, utf8_text
 from layerscope.units import count_text, size_text
-from layerscope.wording.instructions import step_text
+from layerscope.wording.sentences import step_text
+from layerscope.wording.style import cut_end
 
 EXAMPLES = 5
 """Findings that an alert names."""
@@ -24,6 +31,13 @@ DEFAULT_DOCKERFILE = "Dockerfile"
 DOUBT = "unjudged-image"
 
 _CHECKSUM = re.compile(r"^(ADD|COPY) [0-9a-f]{8} ")
+
+ANNOTATIONS_SHOWN = 10
+"""Annotations of each kind that GitHub shows for a step; it drops those that follow."""
+LONGEST = 1000
+_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_PROPERTY = str.maketrans({**_DATA, ":": "%3A", ",": "%2C"})
+_MESSAGE = str.maketrans(_DATA)
 
 
 class Level(StrEnum):
@@ -159,3 +173,71 @@ def _unique(run: GateRun, found: list[Alert]) -> list[Alert]:
 def more_sentence(count: int) -> str:
     """Return the sentence that replaces alerts for which there is no room."""
     return f"{count_text(count, 'more alert')}: see the other reports."
+
+
+_SEVERITIES = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTE: "info"}
+
+
+def gitlab_report(run: GateRun) -> bytes:
+    """Encode a JSON array, `[]` when there is nothing to say. Paths are relative to the repository."""
+    return json_line([_issue(alert) for alert in alerts(run)])
+
+
+def _issue(alert: Alert) -> dict[str, Any]:
+    return {
+        "type": "issue",
+        "description": f"{alert.title}: {alert.message}",
+        "check_name": f"layerscope/{alert.rule}",
+        "fingerprint": alert.fingerprint,
+        "severity": "blocker" if alert.rule == DOUBT else _SEVERITIES[alert.level],
+        "categories": ["Performance"],
+        "location": {
+            "path": utf8_text(alert.place.path),
+            "lines": {"begin": alert.place.line, "end": alert.place.end_line},
+        },
+    }
+
+
+_COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
+
+
+def workflow_commands(run: GateRun) -> str:
+    """Return one command per line: `::error file=Dockerfile,line=14,title=max-wasted::...`; empty when there is nothing to
+    say.
+    """
+    lines = (line for level, group in groupby(alerts(run), lambda alert: alert.level) for line in _commands(level, list(group)))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _commands(level: Level, found: list[Alert]) -> Iterator[str]:
+    shown = found if len(found) <= ANNOTATIONS_SHOWN else found[: ANNOTATIONS_SHOWN - 1]
+    for alert in shown:
+        yield _command(level, alert.message, **_properties(alert))
+    if len(found) > len(shown):
+        yield _command(level, more_sentence(len(found) - len(shown)), title="layerscope")
+
+
+def _properties(alert: Alert) -> dict[str, str]:
+    title = {"title": f"layerscope: {alert.title}"}
+    if not alert.place.is_known:
+        return title
+    lines = {"line": str(alert.place.line), "endLine": str(alert.place.end_line)}
+    return {"file": escape(alert.place.path), **lines, **title}
+
+
+def _command(level: Level, message: str, **properties: str) -> str:
+    stated = ",".join(f"{name}={value.translate(_PROPERTY)}" for name, value in properties.items())
+    return f"::{_COMMANDS[level]} {stated}::{cut_end(message, LONGEST).translate(_MESSAGE)}"
+
+
+def without_commands(text: str) -> str:
+    """Wrap `text` so that a runner finds no commands in it.
+
+    The older form, `##[error]`, is found anywhere in a line, so a file's name could hold one. The mark that ends the wrapped
+    part cannot be guessed.
+    """
+    import secrets
+
+    mark = secrets.token_hex(16)
+    end = "" if text.endswith("\n") or not text else "\n"
+    return f"::stop-commands::{mark}\n{text}{end}::{mark}::\n"

@@ -6,8 +6,7 @@ import html
 from collections.abc import Iterator
 
 from layerscope.gate.verdict import Outcome, RuleResult
-from layerscope.report.verdict.gate_run import GateRun
-from layerscope.report.verdict.measures import figures, finding_text, image_title
+from layerscope.report.verdict.gate_run import GateRun, figures, finding_text, image_title
 from layerscope.text import escape
 
 SHOWN = 50

@@ -1,4 +1,9 @@
-"""Markdown as GitHub and GitLab show it (GFM): for a file, a step's summary, and a comment on a pull request."""
+"""Markdown as GitHub and GitLab show it (GFM): for a file, a step's summary, and a comment on a pull request.
+
+Nothing of an image's text is markup, a link, a mention or the end of a table's cell. What readers of GFM do beyond the
+specification is done to text that is shown, not to code: mentions, numbers of issues, links from bare addresses. So names go
+into code. A sentence is text in which those are broken by a zero-width space.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,10 @@ from itertools import islice
 
 from layerscope.analysis import Analysis
 from layerscope.gate.verdict import Finding, Outcome, RuleResult
-from layerscope.report.pull_size import pull_facts
-from layerscope.report.verdict.gate_run import GateRun
-from layerscope.report.verdict.measures import (
+from layerscope.report.verdict.gate_run import (
     LONGEST_NAME,
     OUTCOMES,
+    GateRun,
     figures,
     image_title,
     lasting_name,
@@ -22,8 +26,7 @@ from layerscope.report.verdict.measures import (
 from layerscope.text import escape
 from layerscope.units import percent_text, size_text
 from layerscope.waste.find import Cause
-from layerscope.wording.instructions import step_text
-from layerscope.wording.prose import code, plain
+from layerscope.wording.sentences import pull_facts, step_text
 from layerscope.wording.style import cut_end, cut_middle
 
 SUMMARY_LIMIT = 1 << 20
@@ -34,6 +37,15 @@ FULL, BRIEF = 200, 10
 """Rows of a table."""
 
 Row = Sequence[str]
+
+_FINDING = ("Size", "Cause", "Layers", "Path")
+LONGEST = 1000
+"""Characters of a sentence."""
+_TICKS = re.compile(r"`+")
+_QUOTED = re.compile(r"`([^`]+)`")
+_LIVE = re.compile(r"[\\`*_{}\[\]<>|~&!$#]")
+_LINKED = re.compile(r"(?<=@)|(?<=#)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=mailto:)|(?<=xmpp:)", re.IGNORECASE)
+_GAP = "&#8203;"
 
 
 def markdown_report(run: GateRun) -> bytes:
@@ -146,9 +158,6 @@ def _findings(result: RuleResult, rows: int, told: set[tuple[Finding, ...]]) -> 
     return _table(_FINDING, "rlll", (_offender(finding) for finding in result.findings), len(result.findings), rows)
 
 
-_FINDING = ("Size", "Cause", "Layers", "Path")
-
-
 def _offender(finding: Finding) -> Row:
     layers = " → ".join(str(layer) for layer in (finding.layer, finding.buried_by) if layer is not None)
     path = code(path_text(finding.path)) if finding.path is not None else ""
@@ -202,3 +211,34 @@ def _line(cells: Row) -> str:
 
 def _folded(title: str, content: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{content}\n</details>\n"
+
+
+def code(text: str | bytes) -> str:
+    """Format a name as code, also in a table's cell.
+
+    A `|` ends a cell even in code, and readers differ on `\\|` after another backslash, so it stands between two code spans.
+    """
+    return "&#124;".join(_span(part) for part in escape(text).split("|"))
+
+
+def _span(text: str) -> str:
+    if not text:
+        return ""
+    longest = max((len(run) for run in _TICKS.findall(text)), default=0)
+    fence = "`" * (longest + 1)
+    # One space on both sides is taken away again (CommonMark, section 6.1).
+    gap = " " if text[0] in "` " or text[-1] in "` " else ""
+    return f"{fence}{gap}{text}{gap}{fence}" if text.strip() else f"{fence}{text}{fence}"
+
+
+def plain(sentence: str) -> str:
+    """Format a sentence as text, cut where it is absurdly long; what it quotes in backticks becomes code."""
+    parts = _QUOTED.split(cut_end(escape(sentence), LONGEST))
+    texts = [code(part) if index % 2 else _text(part) for index, part in enumerate(parts)]
+    # Backticks of two codes side by side would be taken as one fence.
+    return texts[0] + "".join(text or _GAP for text in texts[1:-1]) + (texts[-1] if len(texts) > 1 else "")
+
+
+def _text(text: str) -> str:
+    pieces = _LINKED.split(text)
+    return _GAP.join(_LIVE.sub(lambda match: f"&#{ord(match[0])};", piece) for piece in pieces)

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from layerscope.analysis import Analysis
 from layerscope.gate.verdict import Outcome, RuleResult
-from layerscope.report.verdict.gate_run import GateRun
-from layerscope.report.verdict.measures import image_title
+from layerscope.report.verdict.gate_run import GateRun, image_title
 from layerscope.text import escape
 
 Sample = tuple[dict[str, str], float]

@@ -8,8 +8,7 @@ from urllib.parse import quote
 from layerscope import __version__
 from layerscope.report.encode import json_line
 from layerscope.report.verdict.alerts import DOUBT, Alert, Place, alerts
-from layerscope.report.verdict.gate_run import GateRun
-from layerscope.report.verdict.measures import image_title, lasting_name
+from layerscope.report.verdict.gate_run import GateRun, image_title, lasting_name
 from layerscope.text import escape, utf8_text
 from layerscope.wording.style import cut_end
 
@@ -94,7 +93,9 @@ def _invocation(run: GateRun) -> dict[str, Any]:
 
 
 def _result(alert: Alert, index: int) -> dict[str, Any]:
-    related = {"relatedLocations": [_related(alert.written_at)]} if alert.written_at else {}
+    related = {}
+    if alert.written_at:
+        related = {"relatedLocations": [{"id": 1, **_location(alert.written_at), "message": {"text": "written here"}}]}
     return {
         "ruleId": alert.rule,
         "ruleIndex": index,
@@ -105,10 +106,6 @@ def _result(alert: Alert, index: int) -> dict[str, Any]:
         "partialFingerprints": {"primaryLocationLineHash": f"{alert.fingerprint}:1"},
         "properties": {"bytes": alert.size, "isMapped": alert.place.is_known},
     }
-
-
-def _related(place: Place) -> dict[str, Any]:
-    return {"id": 1, **_location(place), "message": {"text": "written here"}}
 
 
 def _location(place: Place) -> dict[str, Any]:

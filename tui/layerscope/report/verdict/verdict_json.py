@@ -6,12 +6,11 @@ from typing import Any
 
 from layerscope.advice.advice import DockerfileLine, Fix
 from layerscope.gate.verdict import Finding, RuleResult
-from layerscope.report.encode import json_line, path_fields
-from layerscope.report.image.json import analysis_json
-from layerscope.report.pull_size import estimate_field
+from layerscope.report.encode import estimate_field, json_line, path_fields
+from layerscope.report.image_json import analysis_json
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.text import utf8_text
-from layerscope.wording.instructions import history_fields
+from layerscope.wording.sentences import history_fields
 
 SCHEMA = "layerscope.gate/1"
 

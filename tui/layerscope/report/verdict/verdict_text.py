@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, zip_longest
 
+from layerscope.advice.advice import Advice, Fix
+from layerscope.analysis import Analysis
 from layerscope.gate.quantities import margin_text, measured_and_limit
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
-from layerscope.report.image.text import fact_lines
-from layerscope.report.pull_size import pull_facts
-from layerscope.report.verdict.fixes import fix_lines
-from layerscope.report.verdict.gate_run import GateRun
-from layerscope.report.verdict.measures import OUTCOMES
+from layerscope.report.image_text import fact_lines
+from layerscope.report.verdict.gate_run import OUTCOMES, GateRun
 from layerscope.text import escape
 from layerscope.units import count_text, percent_text, size_text
-from layerscope.wording.instructions import step_text
+from layerscope.wording.sentences import pull_facts, step_text
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 
 LINES = 24
@@ -24,6 +23,21 @@ _FEWEST_OFFENDERS, _MOST_OFFENDERS = 2, 6
 _MOST_DOUBTS, _MOST_NOTES = 5, 4
 _NAME = 32
 _BROKEN = (Outcome.FAILED, Outcome.WARNED)
+
+_WORDS = {
+    "forbid": "forbidden",
+    "budget": "in budget",
+    "max-file-size": "file",
+    "max-layer-size": "layer",
+    "max-size": "layer",
+    "max-own-size": "layer",
+    "max-wire-size": "on the wire",
+    "max-growth": "grew",
+    "max-own-growth": "grew",
+    "max-waste-growth": "waste grew",
+    "directory-growth": "grew",
+}
+FIXES_SHOWN = 10
 
 
 def gate_text(run: GateRun, style: Style) -> str:
@@ -139,21 +153,6 @@ def _instruction(run: GateRun, finding: Finding, style: Style) -> str:
     return style.name(step_text(run.analysis.image.layers[number - 1].history)) or "(no history)"
 
 
-_WORDS = {
-    "forbid": "forbidden",
-    "budget": "in budget",
-    "max-file-size": "file",
-    "max-layer-size": "layer",
-    "max-size": "layer",
-    "max-own-size": "layer",
-    "max-wire-size": "on the wire",
-    "max-growth": "grew",
-    "max-own-growth": "grew",
-    "max-waste-growth": "waste grew",
-    "directory-growth": "grew",
-}
-
-
 def _layers(finding: Finding) -> str:
     if finding.layer is None:
         return ""
@@ -172,3 +171,34 @@ def _fixes(run: GateRun, style: Style, *, room: int) -> list[str]:
 
 def _notes(run: GateRun, style: Style) -> Iterator[str]:
     yield from _listed(run.verdict.notes, style, _MOST_NOTES)
+
+
+def fix_lines(advice: Advice, analysis: Analysis, style: Style, *, limit: int = FIXES_SHOWN) -> Iterator[str]:
+    """Yield the biggest fixes, then why others could not be found; empty where there is nothing to say. Lines fit
+    `style.width`.
+    """
+    fixes, rest = advice.fixes[:limit], advice.fixes[limit:]
+    if fixes:
+        yield _fixes_heading(advice, analysis, style)
+    for fix in fixes:
+        yield from _fix_lines(fix, style)
+    if rest:
+        count = "1 more fix" if len(rest) == 1 else f"{len(rest):,} more fixes"
+        yield style.paint(f"  {size_text(sum(fix.size for fix in rest)):>8}  in {count}", "dim")
+    for note in advice.notes:
+        yield from wrapped(style.name(note), style.width)
+
+
+def _fixes_heading(advice: Advice, analysis: Analysis, style: Style) -> str:
+    """Return the heading. Fixes may save more than is wasted: caches that a container sees are not waste."""
+    saved = sum(fix.size for fix in advice.fixes)
+    share = percent_text(min(saved / max(analysis.waste.content_bytes, 1), 1.0))
+    title = "What to change"
+    figures = cut_end(f"  ({size_text(saved)}, {share} of the image)", style.width - len(title), mark=style.plain("…"))
+    return style.paint(title, "bold") + style.paint(figures, "dim")
+
+
+def _fix_lines(fix: Fix, style: Style) -> Iterator[str]:
+    for number, line in enumerate(wrapped(style.name(style.plain(fix.sentence)), style.width - 12)):
+        figure = size_text(fix.size) if number == 0 else ""
+        yield f"  {style.paint(f'{figure:>8}', 'magenta')}  {line}"

@@ -25,6 +25,7 @@ class StatedLayer:
     size: int = -1
     urls: tuple[str, ...] = ()
     unread: str = ""
+    annotations: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from layerscope.oci.platform import Platform, host_platform
 from layerscope.oci.reference import best_match, familiar, near_matches
 from layerscope.sources.documents.candidate import Candidate, Refused, Stored
 from layerscope.sources.location import Location
-from layerscope.suggestion import did_you_mean
-from layerscope.text import escape
+from layerscope.text import did_you_mean, escape
 
 MAX_LISTED = 20
 UNNAMED = ""

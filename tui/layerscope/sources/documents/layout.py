@@ -128,4 +128,5 @@ def _refuse_artifact(manifest: Manifest, what: str) -> None:
 
 def _part(layer: Descriptor) -> StatedLayer:
     unread = unread_kind(layer.media_type, layer.annotations)
-    return StatedLayer(blob_name(layer.digest), layer.digest, layer.media_type, layer.size, layer.urls, unread)
+    file = blob_name(layer.digest)
+    return StatedLayer(file, layer.digest, layer.media_type, layer.size, layer.urls, unread, layer.annotations)

@@ -25,8 +25,7 @@ from layerscope.sources.storage.allowed import may_read_storage
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer
 from layerscope.sources.storage.in_place import search_container
 from layerscope.sources.storage.unreadable import StorageUnreadable
-from layerscope.suggestion import did_you_mean
-from layerscope.text import escape
+from layerscope.text import did_you_mean, escape
 
 NOWHERE = Path("/nonexistent")
 

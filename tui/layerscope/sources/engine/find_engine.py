@@ -16,8 +16,7 @@ from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.engine.pull import pull_image
 from layerscope.sources.location import EngineKind, EngineName, near_files
-from layerscope.suggestion import did_you_mean
-from layerscope.text import escape
+from layerscope.text import did_you_mean, escape
 
 
 class NotInEngine(NotFound):

@@ -18,6 +18,8 @@ class EngineOptions:
 
     `insecure` are hosts of registries that may answer without TLS, or with any certificate; `bytes_per_second` limits what is
     fetched from registries (0: no limit). With `no_registry`, only a reference that names a registry is looked up in one.
+    `trust_toc` says whether a layer of a registry may be read by its table of contents, which nothing proves; None: unless
+    bytes are to be hashed.
     """
 
     pull: bool = False
@@ -28,6 +30,7 @@ class EngineOptions:
     insecure: tuple[str, ...] = ()
     bytes_per_second: int = 0
     no_registry: bool = False
+    trust_toc: bool | None = None
 
     @property
     def needs_archive(self) -> bool:

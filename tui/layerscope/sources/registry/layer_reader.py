@@ -1,40 +1,53 @@
-"""A layer in a registry: read while it is streamed, and its files by ranges. Nothing of it is stored on this machine."""
+"""A layer in a registry: read by its table of contents or headers, or while it is streamed. Nothing of it is stored here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from threading import Lock
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from layerscope.cache.cache import Cache
 from layerscope.cache.directory import PROVED, CacheKey
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.compression import Compression
-from layerscope.layers.content import BlobContent
+from layerscope.layers.content import BlobContent, LayerContent
+from layerscope.layers.fetched import Fetched, FetchWay
 from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
+from layerscope.layers.readers.headers_afar import FarContent, read_by_headers
 from layerscope.layers.readers.protocol import ReadOptions
 from layerscope.layers.readers.stream import hash_passing, numbered, read_passing
+from layerscope.layers.readers.toc.content import TocContent
+from layerscope.layers.readers.toc.differences import difference
+from layerscope.layers.readers.toc.locate import promises_table
+from layerscope.layers.readers.toc.read import read_by_table
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
 from layerscope.oci.digest import Digest
+from layerscope.progress import ignore
+from layerscope.sources.registry.ranged_blob import PassingBlob, RangedBlob
 from layerscope.sources.registry.repository import NoRanges, Repository
 
-FIRST_WINDOW, LARGEST_WINDOW = 64 << 10, 4 << 20
-"""Bytes of the first range fetched around an offset, and of the largest: one that follows on another is twice as long."""
+WORTH_A_TABLE, WORTH_A_LOOK = 256 << 10, 1 << 20
+"""Stored bytes from which a layer is not streamed at once: where its annotations promise a table of contents, and elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegistryReader:
-    """Reads the blob `digest` of `stored_bytes` by one streaming pass, or takes what `cache` knows of it.
+    """Reads the blob `digest` of `stored_bytes` by the way that fetches least: what `cache` knows of it, its table of contents,
+    the headers of a plain tar, or one streaming pass, in which every byte is hashed.
 
-    Every byte is hashed in passing. `unreadable` says why nothing in it can be read (it is encrypted).
+    `media_type` and `annotations` are its descriptor's. `trust_toc` says whether a table of contents may stand for the layer
+    although nothing proves it; None: unless bytes are to be hashed. `unreadable` says why nothing in it can be read (it is
+    encrypted).
     """
 
     repository: Repository
     digest: Digest
     stored_bytes: int
+    media_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
     cache: Cache | None = None
+    trust_toc: bool | None = None
     unreadable: str = ""
 
     missing_bytes = ""
@@ -49,99 +62,89 @@ class RegistryReader:
         if kept is None or kept.read.hashes is None or not kept.read.hashes.are_of(self._algorithms(options)):
             return None
         on_bytes(self.stored_bytes)
-        return kept.read
+        return replace(kept.read, fetched=Fetched(FetchWay.CACHE, 0))
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
         """Read the layer. Raises RegistryFailed, too."""
         if self.unreadable:
             problem = Problem(layer, b"", f"its files cannot be read ({self.unreadable})", Severity.DAMAGE)
             return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
-        passing = _PassingBlob(self.repository.stream(self.digest, self.stored_bytes), on_bytes)
-        algorithms, keep = self._algorithms(options), options.keep_seek_points
-        read = read_passing(passing, size=self.stored_bytes, algorithms=algorithms, keep_seek_points=keep)
-        if self.cache is not None and read.hashes is not None and read.hashes.stored == self.digest:
-            self.cache.store(CacheKey(self.digest, PROVED), read, None)
-        return numbered(read, layer)
+        return self._without_download(options, layer, on_bytes) or self._streamed(options, layer, on_bytes)
 
-    def content(self, read: ReadLayer) -> BlobContent | None:
-        """Return the contents. Raises RegistryFailed, too."""
+    def content(self, read: ReadLayer) -> LayerContent | None:
+        """See LayerReader. Raises RegistryFailed besides."""
         if self.unreadable:
             return None
-        blob = RangedBlob(self.repository, self.digest, self.stored_bytes)
-        return BlobContent(blob, read.compression, read.seek_points, read.table.sparse)
+        if read.stored_contents is not None:
+            return TocContent(self._ranged, read.compression, read.stored_contents)
+        is_far = read.fetched is not None and read.fetched.way is FetchWay.HEADERS
+        kind = FarContent if is_far else BlobContent
+        return kind(self._ranged(self.stored_bytes), read.compression, read.seek_points, read.table.sparse)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
-        """Return the hashes. Raises RegistryFailed, too."""
-        passing = _PassingBlob(self.repository.stream(self.digest, self.stored_bytes), on_bytes)
-        hashes, damage = hash_passing(passing, size=self.stored_bytes, algorithms=algorithms)
-        return (hashes, damage) if not self.unreadable else (LayerHashes(hashes.stored, ""), self.unreadable)
+        """See LayerReader. What a table of contents says is held against the tar. Raises RegistryFailed besides."""
+        fault, said = self._table_to_check()
+        if fault is None and said is None:
+            hashes, damage = hash_passing(self._passing(on_bytes), size=self.stored_bytes, algorithms=algorithms)
+            return (hashes, damage) if not self.unreadable else (LayerHashes(hashes.stored, ""), self.unreadable)
+        read = read_passing(self._passing(on_bytes), size=self.stored_bytes, algorithms=algorithms)
+        if read.hashes is None:
+            hashes, damage = hash_passing(self._passing(ignore), size=self.stored_bytes, algorithms=algorithms)
+            return replace(hashes, table_fault=fault), damage
+        return replace(read.hashes, table_fault=difference(said, read.table) if said else fault), ""
+
+    def _table_to_check(self) -> tuple[str | None, LayerTable | None]:
+        """What is wrong with the layer's table of contents, or else what it says; neither for a layer that has none."""
+        if self.unreadable or self._is_plain or not self._is_worth_a_look:
+            return None, None
+        blob = RangedBlob(self.repository, self.digest, self.stored_bytes, is_exact=True)
+        try:
+            read = read_by_table(blob, self.annotations, layer=0)
+        except NoRanges:
+            return None, None
+        except CorruptLayer as error:
+            return str(error), None
+        return None, read.table if read else None
+
+    @property
+    def _is_worth_a_look(self) -> bool:
+        least = WORTH_A_TABLE if promises_table(self.annotations) else WORTH_A_LOOK
+        return self.stored_bytes >= least
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.media_type.endswith("tar") and not promises_table(self.annotations)
+
+    def _streamed(self, options: ReadOptions, layer: int, on_bytes: OnBytes) -> ReadLayer:
+        algorithms, keep = self._algorithms(options), options.keep_seek_points
+        read = read_passing(self._passing(on_bytes), size=self.stored_bytes, algorithms=algorithms, keep_seek_points=keep)
+        if self.cache is not None and read.hashes is not None and read.hashes.stored == self.digest:
+            self.cache.store(CacheKey(self.digest, PROVED), read, None)
+        return replace(numbered(read, layer), fetched=Fetched(FetchWay.STREAM, self.stored_bytes))
+
+    def _without_download(self, options: ReadOptions, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
+        """Read the layer by parts of it; None where that is not wanted, not possible, or not worth it."""
+        may = options.hash_with is None if self.trust_toc is None else self.trust_toc
+        return self._by_parts(layer, on_bytes) if may else None
+
+    def _by_parts(self, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
+        if not self._is_worth_a_look:
+            return None
+        blob = RangedBlob(self.repository, self.digest, self.stored_bytes, is_exact=True)
+        try:
+            read = read_by_headers(blob, layer=layer) if self._is_plain else read_by_table(blob, self.annotations, layer=layer)
+        except (NoRanges, CorruptLayer):
+            return None  # whatever it is: the layer itself is read, which says more
+        if read is None:
+            return None
+        on_bytes(self.stored_bytes)
+        return replace(read, fetched=Fetched(FetchWay.HEADERS if self._is_plain else FetchWay.TABLE, blob.fetched))
+
+    def _passing(self, on_bytes: OnBytes) -> PassingBlob:
+        return PassingBlob(self.repository.stream(self.digest, self.stored_bytes), on_bytes)
+
+    def _ranged(self, end: int) -> RangedBlob:
+        return RangedBlob(self.repository, self.digest, end)
 
     def _algorithms(self, options: ReadOptions) -> Algorithms:
         return options.hash_with or Algorithms()
-
-
-class _PassingBlob:
-    """A blob as it arrives."""
-
-    def __init__(self, pieces: Iterator[bytes], on_bytes: OnBytes) -> None:
-        self._pieces, self._on_bytes = pieces, on_bytes
-        self._held = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        """Return the next `size` bytes; fewer only where they end."""
-        parts: list[memoryview] = []
-        while size:
-            if not self._held:
-                piece = next(self._pieces, b"")
-                if not piece:
-                    break
-                self._on_bytes(len(piece))
-                self._held = memoryview(piece)
-            parts.append(self._held[:size])
-            self._held = self._held[len(parts[-1]) :]
-            size -= len(parts[-1])
-        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
-
-
-class RangedBlob:
-    """A blob of which single parts are fetched, in windows that grow where one follows on another. May be used by threads."""
-
-    def __init__(self, repository: Repository, digest: Digest, size: int) -> None:
-        self.size = size
-        self._repository, self._digest = repository, digest
-        self._start, self._held = 0, b""
-        self._window = FIRST_WINDOW
-        self._lock = Lock()
-
-    def read(self, start: int = 0, size: int | None = None) -> bytes:
-        end = self.size if size is None else min(self.size, start + size)
-        with self._lock:
-            if not self._start <= start <= end <= self._start + len(self._held) and start < end:
-                self._fetch(start, end)
-            return self._held[start - self._start : max(end - self._start, 0)]
-
-    def forget(self, start: int, end: int) -> None:
-        """Do nothing: only the last window is in memory."""
-
-    def _fetch(self, start: int, end: int) -> None:
-        """Hold the bytes from `start` to `end` and some more."""
-        follows = self._start < start <= self._start + len(self._held)
-        self._window = min(2 * self._window, LARGEST_WINDOW) if follows else FIRST_WINDOW
-        kept = self._held[start - self._start :] if follows else b""
-        first = start + len(kept)
-        length = min(max(end - first, self._window), self.size - first)
-        try:
-            new = self._repository.read_range(self._digest, first, length)
-        except NoRanges:
-            kept, first, new = b"", start, self._streamed(start, min(max(end - start, self._window), self.size - start))
-        self._start, self._held = first - len(kept), kept + new
-
-    def _streamed(self, start: int, length: int) -> bytes:
-        """Return a part from a registry that serves blobs only whole: everything before it is fetched, too."""
-        passing = _PassingBlob(self._repository.stream(self._digest, self.size), lambda _length: None)
-        for position in range(0, start, LARGEST_WINDOW):
-            passing.read(min(LARGEST_WINDOW, start - position))
-        content = passing.read(length)
-        if len(content) < length:
-            raise CorruptLayer(f"the registry's blob ends after {start + len(content)} of {self.size} bytes")
-        return content

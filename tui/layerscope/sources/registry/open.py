@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from layerscope.cache.cache import Cache
 from layerscope.errors import AmbiguousImage, BadDocument, NotFound
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers.protocol import LayerReader
@@ -54,7 +53,7 @@ def open_registry_image(
     location = Location(reference, None)
     candidate, _ = choose(images_at(files, found), location, platform)
     known = familiar(str(repository.name))
-    reader_of = partial(_reader, repository, options.cache)
+    reader_of = partial(_reader, repository, options)
     return assemble(files, candidate, reference=reference, name=known, reader_of=reader_of)
 
 
@@ -169,9 +168,18 @@ def _platforms(platforms: Iterable[Platform]) -> str:
     return ", ".join(sorted({escape(str(platform)) for platform in platforms}))
 
 
-def _reader(repository: Repository, cache: Cache | None, _files: Files, part: StatedLayer) -> LayerReader:
+def _reader(repository: Repository, options: EngineOptions, _files: Files, part: StatedLayer) -> LayerReader:
     if is_foreign(part):
         return AbsentReader("it is a foreign layer, which is not in the registry", may_be_missing=True)
     if part.digest is None or part.size < 0:
         return AbsentReader("its manifest does not say which blob it is, or how large")
-    return RegistryReader(repository, part.digest, part.size, cache=cache, unreadable=part.unread)
+    return RegistryReader(
+        repository,
+        part.digest,
+        part.size,
+        media_type=part.media_type,
+        annotations=part.annotations,
+        cache=options.cache,
+        trust_toc=options.trust_toc,
+        unreadable=part.unread,
+    )

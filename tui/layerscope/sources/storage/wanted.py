@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from layerscope.errors import AmbiguousImage, NotFound
 from layerscope.oci.reference import best_match, familiar, near_matches
-from layerscope.suggestion import did_you_mean
-from layerscope.text import escape
+from layerscope.text import did_you_mean, escape
 
 MAX_LISTED = 20
 _DIGITS = re.compile("[0-9a-f]{2,64}")

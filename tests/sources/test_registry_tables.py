@@ -1,0 +1,402 @@
+"""Layers of a registry that are read by their table of contents, or by the headers of a plain tar, without being downloaded."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layerscope.analysis import Contents, analyze, read_image
+from layerscope.cache.cache import Cache
+from layerscope.cli.main import run
+from layerscope.errors import CorruptLayer
+from layerscope.layers.fetched import FetchWay
+from layerscope.oci.digest import Digest
+from layerscope.sources.engine.options import EngineOptions
+from layerscope.sources.image import Image
+from layerscope.sources.open import open_image
+from layerscope.wording.sentences import fetched_text
+from sources.test_registry_open import BIG, report, served
+from support.image_builder import (
+    Layer,
+    block,
+    char,
+    directory,
+    fifo,
+    file,
+    hardlink,
+    layer,
+    opaque,
+    symlink,
+    whiteout,
+    write_layout,
+)
+from support.pretend_registry import PretendedRegistry, pretended_registry
+from support.toc_writer import Toc, Written, write_chunked, write_estargz, write_tables_layout
+
+Writer = Callable[..., Written]
+NOISE = random.Random(12)
+EVERY_KIND = layer(
+    directory("etc", mode=0o1750, uid=7, gid=8, mtime=1_600_000_000),
+    file("etc/passwd", b"root", mode=0o4755, uid=1, gid=2, mtime=1_500_000_000),
+    file("etc/empty"),
+    file("big", NOISE.randbytes(200_000)),
+    symlink("link", "../etc/passwd"),
+    hardlink("hard", "etc/passwd"),
+    char("null", device=(1, 3)),
+    block("disk", device=(7, 9)),
+    fifo("pipe"),
+    file("späti", b"x" * 700),
+    whiteout("gone"),
+    opaque("etc"),
+    directory("etc/sub"),
+    file("last", b"the end"),
+)
+
+
+def small_files(count: int, size: int) -> Layer:
+    """A layer of many directories and files that cannot be compressed."""
+    members = [file(f"d{number % 97}/f{number}", NOISE.randbytes(size)) for number in range(count)]
+    return layer(*(directory(f"d{number}") for number in range(97)), *members)
+
+
+@pytest.fixture
+def registry() -> Iterator[PretendedRegistry]:
+    with pretended_registry() as pretended:
+        yield pretended
+
+
+@pytest.fixture
+def small_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small layers are read like large ones."""
+    for name in ("WORTH_A_TABLE", "WORTH_A_LOOK"):
+        monkeypatch.setattr(f"layerscope.sources.registry.layer_reader.{name}", 0)
+
+
+def ways(contents: Contents) -> set[FetchWay]:
+    return {fetched.way for fetched in contents.fetched if fetched is not None}
+
+
+def blob_bytes(registry: PretendedRegistry, image: Image) -> int:
+    """Bytes of layers that were asked for by ranges; a whole blob counts as such."""
+    sizes = {str(each.digest): each.reader.stored_bytes for each in image.layers}
+    asked = [(each, each.path.rpartition("/")[2]) for each in registry.asked]
+    return sum(each.range[1] - each.range[0] + 1 if each.range else sizes[name] for each, name in asked if name in sizes)
+
+
+def bare(found: dict[str, Any]) -> dict[str, Any]:
+    """A report without what says where the image is and how it was read."""
+    for name in ("reference", "name"):
+        del found["image"][name]
+    for each in found["layers"]:
+        for name in ("read_from", "fetched_bytes"):
+            each.pop(name, None)
+    return found
+
+
+def laid_out(archive: Path, place: Path, *, is_annotated: bool) -> Path:
+    """The layout in an archive; without the annotations of its layers, as after a push by a client that does not know them."""
+    with tarfile.open(archive) as opened:
+        opened.extractall(place, filter="data")
+    index = json.loads((place / "index.json").read_bytes())
+    if is_annotated:
+        return place
+    (described,) = index["manifests"]
+    for _ in range(2):
+        raw = (place / "blobs" / described["digest"].replace(":", "/")).read_bytes()
+        document = json.loads(raw)
+        if "layers" in document:
+            break
+        described = document["manifests"][0]
+    for each in document["layers"]:
+        each.pop("annotations", None)
+    raw = json.dumps(document).encode()
+    digest = Digest.of(raw)
+    (place / "blobs" / digest.replace(":", "/")).write_bytes(raw)
+    described |= {"digest": digest, "size": len(raw)}
+    (place / "index.json").write_text(json.dumps(index | {"manifests": [described]}))
+    return place
+
+
+@pytest.mark.usefixtures("small_too")
+@pytest.mark.parametrize("name", ["buildkit-estargz", "oci-estargz", "skopeo-zstd-chunked"])
+@pytest.mark.parametrize("is_annotated", [True, False], ids=["annotations", "footers"])
+def test_tables_of_real_writers_say_what_the_tar_says(
+    registry: PretendedRegistry, images: Path, tmp_path: Path, name: str, is_annotated: bool
+) -> None:
+    place = laid_out(images / f"{name}.tar", tmp_path, is_annotated=is_annotated)
+    image = open_image(served(registry, place))
+    assert ways(read_image(image)) == {FetchWay.TABLE}
+    assert bare(report(image)) == bare(report(open_image(str(place))))
+
+
+@pytest.mark.usefixtures("small_too")
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_estargz,
+        partial(write_estargz, footer="old"),
+        partial(write_estargz, chunk=1000),
+        partial(write_estargz, is_inner=True),
+        partial(write_estargz, is_behind=False),
+        write_chunked,
+        partial(write_chunked, footer="old"),
+        partial(write_chunked, chunk=1000),
+        partial(write_chunked, prefix="io.containers.zstd-chunked."),
+    ],
+    ids=["estargz", "legacy", "chunks", "inner", "in the tar", "chunked", "old footer", "small chunks", "nerdctl"],
+)
+@pytest.mark.parametrize("is_annotated", [True, False], ids=["annotations", "footers"])
+def test_every_kind_of_entry_and_table_is_as_in_the_tar(
+    registry: PretendedRegistry, tmp_path: Path, write: Writer, is_annotated: bool
+) -> None:
+    place = write_tables_layout(tmp_path / "image", write(EVERY_KIND), is_annotated=is_annotated)
+    remote, stored = read_image(open_image(served(registry, place))), read_image(open_image(str(place)))
+    assert ways(remote) == {FetchWay.TABLE}
+    assert_same_but_ids(remote, stored)
+    assert_same_contents(remote, stored)
+
+
+def assert_same_but_ids(remote: Contents, stored: Contents) -> None:
+    mine, theirs = remote.stack.tables[0], stored.stack.tables[0]
+    for name in ("kind", "mode", "uid", "gid", "size", "mtime"):
+        assert getattr(mine.entries, name).tolist() == getattr(theirs.entries, name).tolist(), name
+    assert mine.entries.paths.tolist() == theirs.entries.paths.tolist()
+    assert mine.entries.links.tolist() == theirs.entries.links.tolist()
+    for name in ("whiteouts", "opaques", "whiteout_rows", "opaque_rows", "omitted", "problems", "xattrs", "devices"):
+        assert getattr(mine, name) == getattr(theirs, name), name
+
+
+def assert_same_contents(remote: Contents, stored: Contents) -> None:
+    mine, theirs = remote.layers[0], stored.layers[0]
+    assert mine is not None
+    assert theirs is not None
+    entries, others = remote.tree.entries, stored.tree.entries
+    wanted = [(row, int(entries.content_offset[row]), int(entries.size[row])) for row in range(len(entries))]
+    together = {row: b"".join(pieces) for row, pieces in mine.many(wanted)}
+    for row, offset, size in wanted:
+        there = b"".join(theirs.pieces(row, int(others.content_offset[row]), size))
+        assert b"".join(mine.pieces(row, offset, size)) == there == together[row]
+
+
+@pytest.mark.parametrize("write", [write_estargz, write_chunked])
+@pytest.mark.parametrize("is_annotated", [True, False], ids=["annotations", "footers"])
+def test_a_large_layer_costs_a_few_hundredths_of_its_bytes(
+    registry: PretendedRegistry, tmp_path: Path, write: Writer, is_annotated: bool
+) -> None:
+    place = write_tables_layout(tmp_path / "image", write(small_files(2000, 6000)), is_annotated=is_annotated)
+    image = open_image(served(registry, place))
+    contents = read_image(image)
+    assert ways(contents) == {FetchWay.TABLE}
+    assert contents.fetched[0] is not None
+    assert contents.fetched[0].bytes == blob_bytes(registry, image) < image.layers[0].reader.stored_bytes / 20
+    text = fetched_text(contents.fetched[0], image.layers[0].reader.stored_bytes)
+    assert text.startswith("from the table of contents, ") and text.endswith(" MB fetched; not checked")
+    (layer_json,) = report(image)["layers"]
+    assert layer_json["read_from"] == "table of contents"
+    assert layer_json["fetched_bytes"] == contents.fetched[0].bytes
+
+
+@pytest.mark.parametrize("write", [write_estargz, write_chunked])
+def test_a_file_costs_no_more_than_its_member(registry: PretendedRegistry, tmp_path: Path, write: Writer) -> None:
+    place = write_tables_layout(tmp_path / "image", write(small_files(500, 6000)))
+    image = open_image(served(registry, place))
+    contents = read_image(image)
+    registry.asked.clear()
+    entries, content = contents.tree.entries, contents.layers[0]
+    assert content is not None
+    row = entries.paths.tolist().index(b"d3/f3")
+    assert len(b"".join(content.pieces(row, int(entries.content_offset[row]), 6000))) == 6000
+    assert blob_bytes(registry, image) < 8000
+
+
+def test_a_plain_layer_is_hopped_through(registry: PretendedRegistry, tmp_path: Path) -> None:
+    content = NOISE.randbytes(2 << 20)
+    large = layer(
+        directory("a"), *(file(f"a/{number}", content[number:], mode=number) for number in range(8)), file("end", b"e")
+    )
+    place = write_layout(tmp_path / "image", large)
+    image = open_image(served(registry, place))
+    contents = read_image(image)
+    assert ways(contents) == {FetchWay.HEADERS}
+    assert blob_bytes(registry, image) < 1 << 20
+    assert bare(report(image)) == bare(report(open_image(served(registry, place, "2"), engine_options=NEVER)))
+    assert_same_contents(contents, read_image(open_image(str(place))))
+
+
+def test_a_plain_layer_of_many_small_files_is_streamed(registry: PretendedRegistry, tmp_path: Path) -> None:
+    image = open_image(served(registry, write_layout(tmp_path / "image", small_files(1000, 3000))))
+    assert ways(read_image(image)) == {FetchWay.STREAM}
+
+
+NEVER, ALWAYS = EngineOptions(trust_toc=False), EngineOptions(trust_toc=True)
+
+
+def set_entry(**fields: Any) -> Callable[[Toc], None]:
+    """An edit of the table's last file."""
+    return lambda toc: toc["entries"][-1].update(fields)
+
+
+@pytest.mark.usefixtures("small_too")
+@pytest.mark.parametrize("write", [write_estargz, write_chunked])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        set_entry(size=-1),
+        set_entry(size=1 << 70),
+        set_entry(offset=1 << 40),
+        set_entry(offset=0),
+        set_entry(type="socket"),
+        set_entry(type="chunk"),
+        set_entry(type=None),
+        set_entry(name="etc/passwd"),
+        set_entry(name="a\0b"),
+        set_entry(name="caf\ufffd"),
+        set_entry(name=["a"]),
+        set_entry(modtime="yesterday"),
+        set_entry(modtime="2024-01-01T00:00:00"),
+        set_entry(digest="sha256:" + "z" * 64),
+        set_entry(chunkSize=3),
+        set_entry(chunkOffset=3),
+        set_entry(xattrs={"user.a": "no base64!"}),
+        set_entry(xattrs={"user.a": "A" * (2 << 20)}),
+        set_entry(nested=json.loads("[" * 500 + "]" * 500), name="etc/passwd"),
+        lambda toc: toc.update(version=2),
+        lambda toc: toc.update(entries=None),
+        lambda toc: toc["entries"].append({}),
+        lambda toc: toc["entries"].append({"name": "last", "type": "chunk", "chunkOffset": 100, "offset": 1}),
+    ],
+)
+def test_a_table_in_doubt_is_not_believed(
+    registry: PretendedRegistry, tmp_path: Path, write: Writer, edit: Callable[[Toc], None]
+) -> None:
+    place = write_tables_layout(tmp_path / "image", write(EVERY_KIND, edit=edit))
+    image = open_image(served(registry, place))
+    assert ways(read_image(image)) == {FetchWay.STREAM}
+    assert bare(report(image)) == bare(report(open_image(str(place))))
+
+
+@pytest.mark.usefixtures("small_too")
+@pytest.mark.parametrize("write", [write_estargz, write_chunked])
+def test_a_table_with_another_checksum_is_not_believed(registry: PretendedRegistry, tmp_path: Path, write: Writer) -> None:
+    written = write(EVERY_KIND)
+    forged = {
+        name: "sha256:" + "0" * 64 if value.startswith("sha256:") else value for name, value in written.annotations.items()
+    }
+    place = write_tables_layout(tmp_path / "image", replace(written, annotations=forged))
+    assert ways(read_image(open_image(served(registry, place)))) == {FetchWay.STREAM}
+
+
+@pytest.mark.usefixtures("small_too")
+@pytest.mark.parametrize(
+    "position", ["0:1:1:1", "10:99999999999:5:1", "10:50:4294967296:1", "1:2:3:2", "::", "9" * 40 + ":1:1:1"]
+)
+def test_annotations_that_place_the_table_nowhere_are_not_followed(
+    registry: PretendedRegistry, tmp_path: Path, position: str
+) -> None:
+    written = write_chunked(EVERY_KIND, footer="none")
+    odd = written.annotations | {"io.github.containers.zstd-chunked.manifest-position": position}
+    image = open_image(served(registry, write_tables_layout(tmp_path / "image", replace(written, annotations=odd))))
+    assert ways(read_image(image)) == {FetchWay.STREAM}
+    assert blob_bytes(registry, image) < 2 * len(written.stored)
+
+
+@pytest.mark.usefixtures("small_too")
+def test_a_file_that_is_not_what_the_table_says_is_an_error(registry: PretendedRegistry, tmp_path: Path) -> None:
+    place = write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND, edit=set_entry(digest="sha256:" + "1" * 64)))
+    contents = read_image(open_image(served(registry, place)))
+    entries, content = contents.tree.entries, contents.layers[0]
+    assert content is not None
+    row = entries.paths.tolist().index(b"last")
+    with pytest.raises(CorruptLayer, match="another than the layer's table of contents says"):
+        list(content.pieces(row, int(entries.content_offset[row]), int(entries.size[row])))
+
+
+@pytest.mark.usefixtures("small_too")
+def test_contents_of_two_tables_are_compared_by_their_digests(registry: PretendedRegistry, tmp_path: Path) -> None:
+    same, other = file("same", b"one"), file("other", b"abc")
+    first, second = (
+        write_estargz(layer(same, other)),
+        write_chunked(layer(file("same", b"one", mtime=5), file("other", b"def"))),
+    )
+    place = write_tables_layout(tmp_path / "image", first, second)
+    image = open_image(served(registry, place))
+    analysis = analyze(read_image(image))
+    assert ways(analysis.contents) == {FetchWay.TABLE}
+    assert {cause.word for cause, size in analysis.waste.by_cause().items() if size} == {"metadata", "overwritten"}
+    assert not analysis.identity.problems
+
+
+def test_contents_of_a_table_and_a_stream_are_not_compared(
+    registry: PretendedRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layerscope.sources.registry.layer_reader.WORTH_A_TABLE", 1000)
+    first, second = write_estargz(layer(file("big", BIG))), write_estargz(layer(file("big", BIG, mtime=5)))
+    short = replace(second, stored=gzip.compress(second.tar), annotations={})
+    image = open_image(served(registry, write_tables_layout(tmp_path / "image", first, short)))
+    analysis = analyze(read_image(image))
+    registry.asked.clear()
+    assert ways(analysis.contents) == {FetchWay.TABLE, FetchWay.STREAM}
+    assert [problem.text for problem in analysis.identity.problems] == [
+        "contents of this layer are compared by what its table of contents says of them, not with what other layers hold; "
+        "files of one size count as overwritten"
+    ]
+    assert not registry.asked
+
+
+@pytest.mark.usefixtures("small_too")
+def test_the_gate_does_not_believe_a_table(
+    registry: PretendedRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = write_estargz(EVERY_KIND, edit=lambda toc: toc["entries"].__delitem__(slice(2, 4)))
+    reference = served(registry, write_tables_layout(tmp_path / "image", small))
+    rules = ["--max-size", "100kB", "--no-cache"]
+    assert run(["ci", reference, *rules]) == 1
+    assert run(["ci", reference, *rules, "--no-verify"]) == 1
+    capsys.readouterr()
+    assert run(["ci", reference, *rules, "--trust-toc"]) == 0
+    assert "Not verified: only the table of contents was fetched, so no digest of layer 1" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("small_too")
+@pytest.mark.parametrize("write", [write_estargz, write_chunked])
+def test_verify_names_a_table_that_lies(
+    registry: PretendedRegistry, tmp_path: Path, write: Writer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = served(registry, write_tables_layout(tmp_path / "honest", write(EVERY_KIND)))
+    assert run(["verify", honest]) == 0
+    assert "layer 1 table of contents" in capsys.readouterr().out
+    lying = served(registry, write_tables_layout(tmp_path / "lying", write(EVERY_KIND, edit=set_entry(mode=0o4777))), "2")
+    assert run(["verify", lying]) == 1
+    assert "last has another mode in the layer's tar" in capsys.readouterr().out
+    odd = served(registry, write_tables_layout(tmp_path / "odd", write(EVERY_KIND, edit=set_entry(name="big"))), "3")
+    assert run(["verify", odd]) == 1
+    assert "its table of contents has two entries of one path" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("small_too")
+def test_a_table_is_not_cached_as_if_it_were_proved(registry: PretendedRegistry, tmp_path: Path) -> None:
+    cache = Cache.open(tmp_path / "cache")
+    reference = served(registry, write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND)))
+    options = EngineOptions(cache=cache)
+    assert ways(read_image(open_image(reference, engine_options=options), cache=cache)) == {FetchWay.TABLE}
+    assert cache.entries() == []
+    read_image(open_image(reference, engine_options=options), cache=cache, verify=True)
+    assert ways(read_image(open_image(reference, engine_options=options), cache=cache)) == {FetchWay.CACHE}
+
+
+@pytest.mark.usefixtures("small_too")
+def test_a_registry_without_ranges_is_streamed(registry: PretendedRegistry, tmp_path: Path) -> None:
+    reference = served(registry, write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND)))
+    for path, route in list(registry.routes.items()):
+        if "/blobs/" in path:
+            registry.routes[path] = lambda asked, route=route: route(replace(asked, headers={}))  # type: ignore[misc]
+    assert ways(read_image(open_image(reference))) == {FetchWay.STREAM}

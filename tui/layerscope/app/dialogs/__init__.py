@@ -1,1 +1,0 @@
-"""Dialogs: all keys and marks, and where to extract to."""

@@ -1,0 +1,193 @@
+"""All keys in one table, from which the bindings, the footer, the help and the config file are made.
+
+This module imports textual late, so that `layerscope config` can list the keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.binding import Binding, BindingType
+
+    from layerscope.settings import Settings
+
+DIVE: dict[str, str] = {
+    "explore.filter": "ctrl+f,slash",
+    "list.page_up": "pageup,u",
+    "list.page_down": "pagedown,d",
+    "explore.so_far": "ctrl+l,t",
+    "files.added": "1,ctrl+a",
+    "files.modified": "2,ctrl+m,c",
+    "files.removed": "3,ctrl+r",
+    "files.unchanged": "4,ctrl+u",
+    "files.collapse_all": "ctrl+@,E",
+    "explore.attributes": "ctrl+b,o",
+    "explore.sort": "ctrl+o,s",
+    "explore.extract": "ctrl+e,x",
+    "file.diff": "D",
+}
+"""Keys of the keymap `dive`, where they differ. Terminals send Enter for Ctrl+M, hence also `c`."""
+ALIASES = {"files.changed": "files.modified", "files.deleted": "files.removed"}
+"""Key ids of earlier versions, which config files may still use."""
+
+
+class KeyContext(Enum):
+    """Where a key works. The values are the headings of the help."""
+
+    EVERYWHERE = "Everywhere"
+    EXPLORER = "Image"
+    LISTS = "Lists"
+    FILES = "Files"
+    LAYERS = "Layers"
+    FILTER = "While typing a filter"
+    WASTE = "Waste"
+    FILE = "File"
+    IMAGES = "Images"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAction:
+    """An action and the keys for it: Textual's key names, separated by commas.
+
+    `label` is its word in the footer, empty to leave it out; `rank` its place there, from the left. Where the footer is too
+    narrow, the actions of the highest rank are left out first.
+    """
+
+    id: str
+    context: KeyContext
+    keys: str
+    action: str
+    label: str
+    description: str
+    rank: int = 99
+    is_first: bool = False
+    """Whether it runs before the focused pane sees the key, so that keys typed right after it find the focus moved."""
+
+
+_E, _X, _L, _F = KeyContext.EVERYWHERE, KeyContext.EXPLORER, KeyContext.LISTS, KeyContext.FILES
+
+
+_Y, _T, _W, _V, _I = KeyContext.LAYERS, KeyContext.FILTER, KeyContext.WASTE, KeyContext.FILE, KeyContext.IMAGES
+
+
+KEYS: tuple[KeyAction, ...] = (
+    KeyAction("app.help", _E, "question_mark,f1", "help", "help", "Show all keys and marks", 1),
+    KeyAction("app.back", _E, "escape", "back", "", "Step back: out of a filter, a view, a range"),
+    KeyAction("app.palette", _E, "ctrl+p", "command_palette", "", "Open the command palette: all commands by name, and themes"),
+    KeyAction("app.suspend", _E, "ctrl+z", "suspend_process", "", "Suspend; `fg` resumes"),
+    KeyAction("app.quit", _E, "q", "quit", "quit", "Quit", 2),
+    KeyAction("app.interrupt", _E, "ctrl+c", "quit", "", "Quit, even while typing", is_first=True),
+    KeyAction("layer.previous", _X, "left_square_bracket", "step(-1)", "layer", "Step to the previous layer", 10),
+    KeyAction("layer.next", _X, "right_square_bracket", "step(1)", "layer", "Step to the next layer", 10),
+    KeyAction("change.previous", _X, "left_curly_bracket", "change(-1)", "change", "Jump to the previous change", 40),
+    KeyAction("change.next", _X, "right_curly_bracket", "change(1)", "change", "Jump to the next change", 40),
+    KeyAction("explore.pane", _X, "tab", "pane(1)", "pane", "Go to the next pane", 13),
+    KeyAction("explore.pane_back", _X, "shift+tab", "pane(-1)", "", "Go to the previous pane"),
+    KeyAction("explore.filter", _X, "slash", "filter", "filter", "Filter the files", 14, is_first=True),
+    KeyAction("explore.waste", _X, "w", "waste", "waste", "Show all waste and what caused it", 15),
+    KeyAction("explore.view", _X, "v", "view", "view", "View the file under the cursor", 16),
+    KeyAction("explore.blame", _X, "b", "blame", "blame", "Show every layer that touched the path", 17),
+    KeyAction("explore.details", _X, "i", "details", "info", "Show details of the layer and the image", 18),
+    KeyAction("explore.sort", _X, "s", "sort", "sort", "Sort by size, by change, by name", 19),
+    KeyAction("explore.so_far", _X, "t", "so_far", "so far", "Switch between this layer's changes and all so far", 20),
+    KeyAction("explore.mark", _X, "m", "mark", "mark", "Mark a layer, then step to compare it with another", 21),
+    KeyAction("explore.extract", _X, "x", "extract", "extract", "Copy the file or directory out of the image", 22),
+    KeyAction("explore.copy", _X, "y", "copy_path", "copy path", "Copy the path to the clipboard, also over SSH", 23),
+    KeyAction("explore.attributes", _X, "o", "attributes", "", "Show mode and owner, or wasted bytes in their place"),
+    KeyAction("files.added", _X, "1,a", "toggle_change('added')", "", "Hide or show added files"),
+    KeyAction("files.modified", _X, "2,c", "toggle_change('modified')", "", "Hide or show modified files"),
+    KeyAction("files.removed", _X, "3,d", "toggle_change('removed')", "", "Hide or show removed files"),
+    KeyAction("files.unchanged", _X, "4,u", "toggle_change('unchanged')", "", "Hide or show unchanged files"),
+    KeyAction("files.expand_all", _X, "e", "expand_all", "", "Expand all directories"),
+    KeyAction("files.collapse_all", _X, "E", "collapse_all", "", "Collapse all directories"),
+    KeyAction("list.up", _L, "up,k", "move(-1)", "", "Up"),
+    KeyAction("list.down", _L, "down,j", "move(1)", "", "Down"),
+    KeyAction("list.page_up", _L, "pageup,ctrl+b", "page(-1)", "", "A page up"),
+    KeyAction("list.page_down", _L, "pagedown,ctrl+f", "page(1)", "", "A page down"),
+    KeyAction("list.top", _L, "home,g", "top", "", "To the first line"),
+    KeyAction("list.bottom", _L, "end,G", "bottom", "", "To the last line"),
+    KeyAction("files.open", _F, "space,enter", "open", "open", "Expand or collapse a directory, view a file", 12),
+    KeyAction("files.left", _F, "left,h", "fold", "", "Collapse the directory, or go to its parent"),
+    KeyAction("files.right", _F, "right,l", "unfold", "", "Expand the directory, or go into it"),
+    KeyAction("layers.open", _Y, "space,enter,right,l", "open", "files", "Go to the layer's files", 12),
+    KeyAction("filter.close", _T, "escape", "close", "clear", "Clear the filter", 11),
+    KeyAction("filter.files", KeyContext.FILTER, "enter,down", "to_files", "matches", "Go to the matches", 12, is_first=True),
+    KeyAction("waste.open", _W, "enter,space", "open", "open", "Expand or collapse a group; show a file in the image", 11),
+    KeyAction("waste.show", _W, "f", "show_in_files", "in files", "Show it in the image, at the layer that wrote it", 13),
+    KeyAction("waste.next", _W, "tab", "group(1)", "group", "Group by cause, layer pair, directory, path", 12),
+    KeyAction("waste.previous", _W, "shift+tab", "group(-1)", "", "Group by the previous one"),
+    KeyAction("waste.left", _W, "left,h", "fold", "", "Collapse the group, or go to the one around it"),
+    KeyAction("waste.right", _W, "right,l", "unfold", "", "Expand the group"),
+    KeyAction("waste.close", _W, "w", "back", "back", "Back to the files", 14),
+    KeyAction("file.content", _V, "v", "show('content')", "content", "Show the version's content", 12),
+    KeyAction("file.diff", _V, "d", "show('diff')", "diff", "Compare it with the previous version", 13),
+    KeyAction("file.blame", _V, "b", "show('blame')", "blame", "Show every layer that touched the path", 14),
+    KeyAction("file.previous", _V, "left_square_bracket", "version(-1)", "version", "The previous version", 11),
+    KeyAction("file.next", _V, "right_square_bracket", "version(1)", "version", "The next version", 11),
+    KeyAction("file.search", _V, "slash", "search", "search", "Search this page", 15, is_first=True),
+    KeyAction("file.match_next", _V, "n", "match(1)", "", "The next match"),
+    KeyAction("file.match_previous", _V, "N", "match(-1)", "", "The previous match"),
+    KeyAction("file.extract", _V, "x", "extract", "extract", "Copy this version out of the image", 16),
+    KeyAction("file.copy", _V, "y", "copy_path", "copy path", "Copy the path to the clipboard, also over SSH", 17),
+    KeyAction("file.open", _V, "enter,space", "open", "", "Show the content of the version under the cursor"),
+    KeyAction("file.left", _V, "left,h", "across(-1)", "", "Scroll left"),
+    KeyAction("file.right", _V, "right,l", "across(1)", "", "Scroll right"),
+    KeyAction("images.open", _I, "enter", "open", "open", "Explore the image", 11),
+    KeyAction("images.toggle", _I, "space", "toggle_family", "fold", "Expand or collapse the images built on this one", 12),
+    KeyAction("images.filter", _I, "slash", "filter", "filter", "Show only images with a matching name", 13, is_first=True),
+    KeyAction("images.sort", _I, "s", "sort", "sort", "Sort by size, own bytes, freed by removal, waste, name", 14),
+    KeyAction("images.analyze", _I, "a", "analyze", "analyze", "Read all images to learn what they waste; again: stop", 15),
+    KeyAction("images.left", _I, "left,h", "fold", "", "Collapse it, or go to the image it is built on"),
+    KeyAction("images.right", _I, "right,l", "unfold", "", "Expand it"),
+    KeyAction("images.fold_all", _I, "E", "fold_all", "", "Collapse all families"),
+    KeyAction("images.unfold_all", _I, "e", "unfold_all", "", "Expand all families"),
+)
+
+
+KEY_IDS = (*(key.id for key in KEYS), *ALIASES)
+"""All ids that the section [keys] of a config file may name."""
+
+
+def keymap_of(settings: Settings) -> dict[str, str]:
+    """Return the keys that the settings change, by id: the chosen keymap, then the user's own keys."""
+    own = {ALIASES.get(id_, id_): keys for id_, keys in settings.keys.items()}
+    own |= {id_: keys for id_, keys in settings.keys.items() if id_ not in ALIASES}
+    return {**(DIVE if settings.keymap == "dive" else {}), **own}
+
+
+def keys_with(keymap: dict[str, str]) -> tuple[KeyAction, ...]:
+    """Return all actions, with the keys that `keymap` has for them, by id."""
+    return tuple(replace(key, keys=keymap.get(key.id, key.keys)) for key in KEYS)
+
+
+def back(action: str = "app.back") -> Binding:
+    """Bind Escape in a screen of its own: a modal screen hides the app's bindings, others do more than close."""
+    from textual.binding import Binding
+
+    key = next(key for key in KEYS if key.id == "app.back")
+    return Binding(key.keys, action, key.description, id=key.id, show=False)
+
+
+def bindings(*contexts: KeyContext) -> list[BindingType]:
+    """Return the bindings of these contexts, each with its id, so that users can rebind it, and its tooltip.
+
+    Textual's footer is not used: `show` only says whether ours has a word for the key.
+    """
+    from textual.binding import Binding
+
+    return [
+        Binding(
+            key.keys,
+            key.action,
+            key.label or key.description,
+            tooltip=key.description,
+            id=key.id,
+            show=bool(key.label),
+            priority=key.is_first,
+        )
+        for key in KEYS
+        if key.context in contexts
+    ]

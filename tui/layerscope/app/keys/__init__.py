@@ -1,1 +1,0 @@
-"""Every key, and the bindings made from them."""

@@ -1,0 +1,281 @@
+"""The JSON of a table of contents (CRFS's form, which eStargz and zstd:chunked share) -> the table of its layer.
+
+A table of contents is what somebody says of a layer. One that contradicts itself, or that says what no writer of such tables
+does, is not believed at all: the layer is then read itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.content_ids import sha_ids
+from layerscope.layers.fetched import StoredContents
+from layerscope.layers.table import Kind, LayerTable
+from layerscope.layers.tar.collect import Collector
+from layerscope.layers.tar.headers import BLOCK, HeaderBatch
+from layerscope.limits import TABLE_ENTRIES, TABLE_ENTRY
+
+BATCH_BYTES = 2 << 20
+"""JSON decoded at a time, in bytes: some thousand entries."""
+CHUNK, NOT_KNOWN = "chunk", "0" * 64
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+KINDS = {
+    "reg": Kind.FILE,
+    "hardlink": Kind.HARDLINK,
+    "symlink": Kind.SYMLINK,
+    "char": Kind.CHAR,
+    "block": Kind.BLOCK,
+    "dir": Kind.DIRECTORY,
+    "fifo": Kind.FIFO,
+}
+_PREFIX = "sha256:"
+LOST = "\N{REPLACEMENT CHARACTER}"
+"""What Go writes for bytes that are no UTF-8: the name is lost."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]
+Longs = npt.NDArray[np.int64]
+
+
+class BadTable(CorruptLayer):
+    """A table of contents that is damaged or not believed. Readers of layers then read the layer itself."""
+
+
+class _Entry(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """One entry, or a further chunk of the file before it. Offsets are stored ones, `inner_offset` that in the member."""
+
+    name: str
+    type: str
+    size: Count = 0
+    modtime: str = ""
+    link_name: str = ""
+    mode: Count = 0
+    uid: Count = 0
+    gid: Count = 0
+    dev_major: Count = 0
+    dev_minor: Count = 0
+    xattrs: dict[str, bytes] | None = None
+    digest: str = ""
+    offset: Count = 0
+    inner_offset: Count = 0
+    chunk_offset: Count = 0
+    chunk_size: Count = 0
+
+
+class _Toc(msgspec.Struct, frozen=True, rename="camel"):
+    version: int
+    entries: list[msgspec.Raw]
+    tar_split_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableOfContents:
+    """What a table of contents says. `split_digest` is that of a tar-split record beside it, empty if there is none.
+
+    `tar_bytes` is how long the headers and contents of all entries are in a tar, if each entry has one header, and `last_start`
+    the stored offset at which the last part of a content starts. The table does not know its own `unpacked_bytes`.
+    """
+
+    table: LayerTable
+    contents: StoredContents
+    split_digest: str
+    tar_bytes: int
+    last_start: int
+
+
+def table_of_contents(raw: bytes, *, layer: int, stop: int) -> TableOfContents:
+    """Read the JSON of a table that lies at the stored offset `stop`, behind all contents. Raises BadTable."""
+    try:
+        toc = msgspec.json.decode(raw, type=_Toc)
+        if toc.version != 1 or len(toc.entries) > TABLE_ENTRIES:
+            raise BadTable(f"a table of contents of version {toc.version} with {len(toc.entries)} entries")
+        rows = _Rows(layer)
+        for batch in _batches(toc.entries):
+            rows.add(batch)
+        table, contents = rows.collector.table(unpacked_bytes=0), rows.contents(stop)
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise BadTable(f"its table of contents is damaged ({type(error).__name__})") from error
+    paths = table.entries.paths.tolist()
+    if len(set(paths)) != len(paths):
+        raise BadTable("its table of contents has two entries of one path")
+    return TableOfContents(table, contents, toc.tar_split_digest, rows.tar_bytes, rows.last_start)
+
+
+def _batches(entries: list[msgspec.Raw]) -> Iterator[list[_Entry]]:
+    """Decode some thousand entries at a time: a million of them at once would take a gigabyte."""
+    decoder = msgspec.json.Decoder(list[_Entry])
+    sizes = np.fromiter((len(memoryview(entry)) for entry in entries), np.int64, len(entries))
+    if len(entries) and sizes.max() > TABLE_ENTRY:
+        raise BadTable(f"its table of contents has an entry of {sizes.max()} bytes")
+    ends = np.cumsum(sizes)
+    first = 0
+    while first < len(entries):
+        before = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + BATCH_BYTES)))
+        yield decoder.decode(b"[" + b",".join(entries[first:last]) + b"]")
+        first = last
+
+
+@dataclass(slots=True, eq=False)
+class _Pieces:
+    """All files and chunks of a table, in order, as parallel parts of columns. `row` is the number of the file."""
+
+    row: list[Longs] = field(default_factory=list)
+    offset: list[Longs] = field(default_factory=list)
+    inner: list[Longs] = field(default_factory=list)
+    chunk_offset: list[Longs] = field(default_factory=list)
+    chunk_size: list[Longs] = field(default_factory=list)
+
+
+class _Rows:
+    """Makes a table of entries, some thousand at a time. `tar_bytes` and `last_start` are those of TableOfContents."""
+
+    def __init__(self, layer: int) -> None:
+        self.collector = Collector(layer)
+        self.tar_bytes = self.last_start = 0
+        self._pieces = _Pieces()
+        self._sizes: list[Longs] = []
+        self._kinds: list[npt.NDArray[np.uint8]] = []
+        self._digests: list[npt.NDArray[np.uint8]] = []
+        self._count = 0
+        self._last = ""
+        self._times: dict[str, int] = {"": 0}
+
+    def add(self, batch: list[_Entry]) -> None:
+        """Take some more. One pass of Python a column: what an entry is comes as an object."""
+        is_chunk = np.array([entry.type == CHUNK for entry in batch], bool)
+        self._check_names(batch, is_chunk)
+        row = self._count - 1 + np.cumsum(~is_chunk)
+        entries = [entry for entry in batch if entry.type != CHUNK]
+        kinds = np.array([KINDS[entry.type] if entry.type in KINDS else _no_kind(entry.type) for entry in entries], np.uint8)
+        sizes = _column(entry.size for entry in entries) * (kinds == Kind.FILE)
+        has_content = is_chunk.copy()
+        has_content[~is_chunk] = sizes > 0
+        of_content = [entry for entry, wanted in zip(batch, has_content.tolist(), strict=True) if wanted]
+        pieces = self._pieces
+        pieces.row.append(row[has_content])
+        pieces.offset.append(_column(entry.offset for entry in of_content))
+        self.last_start = int(pieces.offset[-1][-1]) if of_content else self.last_start
+        pieces.inner.append(_column(entry.inner_offset for entry in of_content))
+        pieces.chunk_offset.append(_column(entry.chunk_offset for entry in of_content))
+        pieces.chunk_size.append(_column(entry.chunk_size for entry in of_content))
+        self._sizes.append(sizes)
+        self._kinds.append(kinds)
+        self._digests.append(_digests(entries, sizes))
+        self.tar_bytes += int((BLOCK + (sizes + BLOCK - 1) // BLOCK * BLOCK).sum())
+        if entries:
+            self.collector.take(self._batch(entries, kinds, sizes), sparse={})
+        self._count += len(entries)
+
+    def _check_names(self, batch: list[_Entry], is_chunk: npt.NDArray[np.bool_]) -> None:
+        """Raises BadTable for a chunk of another file than the one before it, and for names that JSON could not carry."""
+        if is_chunk.any():
+            for entry, chunked in zip(batch, is_chunk.tolist(), strict=True):
+                if chunked and entry.name != self._last:
+                    raise BadTable("its table of contents has a chunk of no file")
+                self._last = entry.name
+        self._last = batch[-1].name
+        text = "\n".join(chain((entry.name for entry in batch), (entry.link_name for entry in batch)))
+        if LOST in text or "\0" in text:
+            raise BadTable("its table of contents has a name that is no UTF-8")
+
+    def _batch(self, entries: list[_Entry], kinds: npt.NDArray[np.uint8], sizes: Longs) -> HeaderBatch:
+        linked = np.flatnonzero((kinds == Kind.HARDLINK) | (kinds == Kind.SYMLINK)).tolist()
+        devices = np.flatnonzero((kinds == Kind.CHAR) | (kinds == Kind.BLOCK)).tolist()
+        return HeaderBatch(
+            names=[entry.name.encode() for entry in entries],
+            links={row: entries[row].link_name.encode() for row in linked},
+            kind=kinds,
+            mode=_column(entry.mode for entry in entries),
+            uid=_column(entry.uid for entry in entries),
+            gid=_column(entry.gid for entry in entries),
+            mtime=_column(self._time(entry.modtime) for entry in entries),
+            size=sizes,
+            content_offset=np.arange(self._count, self._count + len(entries)),
+            content_id=sha_ids(self._digests[-1]),
+            devices={row: (entries[row].dev_major, entries[row].dev_minor) for row in devices},
+            xattrs={row: _xattrs(entry.xattrs) for row, entry in enumerate(entries) if entry.xattrs},
+            problems=[],
+            faults=[],
+        )
+
+    def _time(self, stated: str) -> int:
+        """Seconds since 1970 of a time in the form of RFC 3339. Layers have few different ones."""
+        known = self._times.get(stated)
+        if known is None:
+            known = (datetime.fromisoformat(stated) - EPOCH) // timedelta(seconds=1)
+            if len(self._times) < TABLE_ENTRY:
+                self._times[stated] = known
+        return known
+
+    def contents(self, stop: int) -> StoredContents:
+        """Where all contents are. Raises BadTable for offsets that leave the blob or go back, and chunks that do not add up."""
+        count = self._count
+        row, offset, inner = (_joined(part) for part in (self._pieces.row, self._pieces.offset, self._pieces.inner))
+        sizes = _joined(self._sizes)
+        if len(offset) and (offset.max() >= stop or (np.diff(offset) < 0).any()):
+            raise BadTable("its table of contents has offsets outside of the layer, or in no order")
+        self._check_chunks(row, sizes)
+        start, end, begin = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64)
+        first = np.flatnonzero(np.diff(row, prepend=-1))
+        start[row[first]], begin[row[first]] = offset[first], inner[first]
+        last = np.append(first[1:], len(row))[: len(first)] - 1
+        bounds = np.append(np.unique(offset), stop)
+        end[row[first]] = bounds[np.searchsorted(bounds, offset[last], side="right")]
+        digests = np.concatenate(self._digests) if self._digests else np.zeros((0, 32), np.uint8)
+        return StoredContents(start, end, begin, digests)
+
+    def _check_chunks(self, row: Longs, sizes: Longs) -> None:
+        if not len(row):
+            return
+        kinds = np.concatenate(self._kinds)
+        if row.min() < 0 or (kinds[row] != Kind.FILE).any() or not sizes[row].all():
+            raise BadTable("its table of contents has a chunk of no file")
+        begin, length = _joined(self._pieces.chunk_offset), _joined(self._pieces.chunk_size)
+        is_last = np.append(np.diff(row) != 0, True)
+        is_first = np.insert(is_last[:-1], 0, True)
+        length = np.where((length == 0) & is_last, sizes[row] - begin, length)
+        reached = begin + length
+        is_wrong = (length <= 0) | (is_last & (reached != sizes[row])) | (is_first & (begin != 0))
+        is_wrong[1:] |= ~is_first[1:] & (begin[1:] != reached[:-1])
+        if is_wrong.any():
+            raise BadTable("its table of contents has chunks that do not add up to their file")
+
+
+def _no_kind(stated: str) -> int:
+    raise BadTable(f"its table of contents has an entry of the unknown type {stated[:20]!a}")
+
+
+def _column(values: Iterator[int]) -> Longs:
+    return np.fromiter(values, np.int64)
+
+
+def _joined(parts: list[Longs]) -> Longs:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _digests(entries: list[_Entry], sizes: Longs) -> npt.NDArray[np.uint8]:
+    """Shape (n, 32): the sha256 of each content; zeros for empty ones, as for those that have no such digest."""
+    known = (
+        entry.digest[len(_PREFIX) :] if entry.digest.startswith(_PREFIX) and size else ""
+        for entry, size in zip(entries, sizes.tolist(), strict=True)
+    )
+    stated = [digest if len(digest) == len(NOT_KNOWN) else NOT_KNOWN for digest in known]
+    digests = bytes.fromhex("".join(stated))
+    if len(digests) != 32 * len(entries):
+        raise BadTable("its table of contents has a digest that is none")
+    return np.frombuffer(digests, np.uint8).reshape(-1, 32)
+
+
+def _xattrs(stated: dict[str, bytes]) -> dict[bytes, bytes]:
+    if any(LOST in name for name in stated):
+        raise BadTable("its table of contents has an xattr whose name is no UTF-8")
+    return {name.encode(): value for name, value in stated.items()}

@@ -1,1 +1,0 @@
-"""Reports of what one image has that another has not."""

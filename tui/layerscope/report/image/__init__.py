@@ -1,1 +1,0 @@
-"""Reports about one image: text, JSON, listings, path histories, waste."""

@@ -1,1 +1,0 @@
-"""Reports about many images and the layers they share."""

@@ -1,0 +1,212 @@
+"""Nodes of the tree and versions of paths as lines (`ls`, `find`, `blame`): like `ls -l` for people, JSON for programs."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerscope.analysis import Contents
+from layerscope.layers.table import KIND_LETTERS, Kind
+from layerscope.report.encode import json_line, path_fields
+from layerscope.text import escape
+from layerscope.tree.tree import Change, Tree, View
+from layerscope.units import size_text, utc_text
+from layerscope.viewing.history import Event, Fallen, fallen_entries, history_of
+from layerscope.wording.findings import CHANGE_MARKS
+from layerscope.wording.sentences import history_fields, step_text
+from layerscope.wording.style import Style, cut_end
+
+TYPES = {
+    Kind.FILE: "file",
+    Kind.HARDLINK: "file",
+    Kind.SYMLINK: "symlink",
+    Kind.CHAR: "char",
+    Kind.BLOCK: "block",
+    Kind.DIRECTORY: "directory",
+    Kind.FIFO: "fifo",
+}
+_LETTERS = {name: KIND_LETTERS[kind] for kind, name in TYPES.items()}
+MOST_XATTRS = 5
+"""Names on a line."""
+LONGEST_XATTR = 255
+"""XATTR_NAME_MAX of Linux."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """How a node looks in one version; mode to layer are None where no entry names a parent directory.
+
+    `device` are the major and minor number of a device; `xattrs` the names of its extended attributes, sorted.
+    """
+
+    type: str
+    mode: int | None
+    uid: int | None
+    gid: int | None
+    mtime: int | None
+    layer: int | None
+    size: int
+    link: bytes
+    device: tuple[int, int] | None = None
+    xattrs: tuple[bytes, ...] = ()
+
+    def fields(self) -> dict[str, object]:
+        """Return the JSON fields, in the order that the contract states."""
+        link = path_fields(self.link, field="linkname", root=b"")
+        mode = None if self.mode is None else f"{self.mode:04o}"
+        owner = {"uid": self.uid, "gid": self.gid}
+        return {
+            "type": self.type,
+            "mode": mode,
+            **owner,
+            "size": self.size,
+            "mtime": self.mtime,
+            **link,
+            "device": self.device,
+            "xattrs": [escape(name) for name in self.xattrs],
+            "layer": self.layer,
+        }
+
+    @property
+    def mode_text(self) -> str:
+        """Return type and permissions like `ls -l`; question marks where no entry says."""
+        return _LETTERS[self.type] + ("?????????" if self.mode is None else stat.filemode(self.mode)[1:])
+
+    def columns(self) -> str:
+        """Format mode, owner, size (for a device, its numbers) and time, aligned; dashes where no entry says."""
+        owner = "-:-" if self.uid is None else f"{self.uid}:{self.gid}"
+        size = size_text(self.size) if self.type == "file" else device_text(self.device)
+        return f"{self.mode_text} {owner:<11} {size:>8}  {'-' if self.mtime is None else utc_text(self.mtime):<16}"
+
+    @property
+    def remark(self) -> str:
+        """Return the target of a symlink and the names of extended attributes, escaped: ` -> target (xattrs: user.a)`."""
+        link = f" -> {escape(self.link)}" if self.link else ""
+        return f"{link}  (xattrs: {xattrs_text(self.xattrs)})" if self.xattrs else link
+
+
+def device_text(device: tuple[int, int] | None) -> str:
+    """Format device numbers like `ls -l`: `1, 3`; empty for anything but a device."""
+    return f"{device[0]}, {device[1]}" if device else ""
+
+
+def xattrs_text(names: tuple[bytes, ...]) -> str:
+    """List the first names, escaped, and cut where they are longer than Linux allows."""
+    shown = ", ".join(escape(name[:LONGEST_XATTR]) for name in names[:MOST_XATTRS])
+    return f"{shown} and {len(names) - MOST_XATTRS} more" if len(names) > MOST_XATTRS else shown
+
+
+class Describer:
+    """Describes versions of a tree. Columns are converted from numpy once, because a listing needs every row."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        entries = tree.entries
+        self._columns = (entries.kind, entries.mode, entries.uid, entries.gid, entries.mtime, tree.entry_layer)
+
+    def entry(self, entry: int) -> Version:
+        """Describe an entry; IMPLIED is a directory without any fields. A hard link shows its target's type, size and link."""
+        if entry < 0:
+            return Version("directory", None, None, None, None, None, 0, b"")
+        tree = self._tree
+        kind, mode, uid, gid, mtime, layer = (int(column[entry]) for column in self._columns)
+        origin = int(tree.origin[entry])
+        shown = kind if origin < 0 else int(tree.entries.kind[origin])
+        size = 0 if origin < 0 else int(tree.entries.size[origin])
+        link = tree.entries.links[origin] if shown == Kind.SYMLINK else b""
+        xattrs = tuple(sorted(tree.xattrs_of(entry)))
+        return Version(TYPES[Kind(shown)], mode, uid, gid, mtime, layer, size, link, tree.device_of(entry), xattrs)
+
+
+def nodes_below(view: View, node: int) -> list[int]:
+    """Return the visible nodes below a directory, or the node itself if it is not a directory or has none below it."""
+    end = int(view.tree.nodes.end[node])
+    is_directory = view.tree.versions.kind[view.seen[node]] == Kind.DIRECTORY if view.is_visible[node] else False
+    first = node + 1 if is_directory else node
+    nodes: list[int] = (first + np.flatnonzero(view.is_visible[first:end])).tolist()
+    return nodes
+
+
+def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
+    """Yield one JSON object per node."""
+    describe = Describer(view.tree).entry
+    paths, entries, changes = view.tree.nodes.paths, view.entry, view.change
+    words = [change.name.lower() for change in Change]
+    for node in nodes:
+        fields = describe(int(entries[node])).fields()
+        yield json_line({**path_fields(paths[node]), **fields, "change": words[changes[node]]})
+
+
+def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:
+    """Yield one line per node: change mark, mode, owner, size, time, path and remarks."""
+    describe, paths = Describer(view.tree).entry, view.tree.nodes.paths
+    entries, changes = view.entry, view.change
+    for node in nodes:
+        version = describe(int(entries[node]))
+        yield f"{CHANGE_MARKS[Change(changes[node])]} {version.columns()} /{escape(paths[node])}{version.remark}\n"
+
+
+def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
+    """Yield two lines per version: the change with the path's metadata after it, then the instruction that made it."""
+    describe = Describer(contents.tree).entry
+    for event in history_of(contents.tree, node, fallen_entries(contents.tree)):
+        version = describe(event.entry)
+        is_removal = event.change is Change.REMOVED
+        look = "" if is_removal else f"  {version.columns().rstrip()}{version.remark}{_ending(contents, event)}"
+        yield f"{CHANGE_MARKS[event.change]} layer {event.layer:<3} {event.change.name.lower():<8}{look}".rstrip()
+        instruction = style.name(step_text(contents.image.layers[event.layer - 1].history))
+        if instruction:
+            yield style.paint(cut_end(f"      {instruction}", style.width, mark=style.plain("…")), "dim")
+
+
+def blame_json_lines(contents: Contents, node: int) -> Iterator[bytes]:
+    """Yield one JSON object per version, oldest first."""
+    describe = Describer(contents.tree)
+    for event in history_of(contents.tree, node, fallen_entries(contents.tree)):
+        yield json_line(_fields(contents, node, event, describe))
+
+
+def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
+    """Yield one line per version of each node. Versions that are no longer visible name the layer that buried them."""
+    describe, paths = Describer(contents.tree).entry, contents.tree.nodes.paths
+    fallen = fallen_entries(contents.tree)
+    for node in nodes:
+        for event in _with_content(contents, node, fallen):
+            version = describe(event.entry)
+            path = f"/{escape(paths[node])}{version.remark}"
+            yield f"layer {event.layer:<3} {version.columns()} {path}{_ending(contents, event)}"
+
+
+def find_json_lines(contents: Contents, nodes: list[int]) -> Iterator[bytes]:
+    """Yield one JSON object per version of each node."""
+    describe, fallen = Describer(contents.tree), fallen_entries(contents.tree)
+    for node in nodes:
+        for event in _with_content(contents, node, fallen):
+            yield json_line(_fields(contents, node, event, describe))
+
+
+def _with_content(contents: Contents, node: int, fallen: Fallen) -> list[Event]:
+    return [event for event in history_of(contents.tree, node, fallen) if event.change is not Change.REMOVED]
+
+
+def _fields(contents: Contents, node: int, event: Event, describe: Describer) -> dict[str, object]:
+    is_removal = event.change is Change.REMOVED
+    shown = describe.entry(event.entry).fields()
+    return {
+        **path_fields(contents.tree.nodes.paths[node]),
+        **(dict.fromkeys(shown) if is_removal else shown),
+        "layer": event.layer,
+        "change": event.change.name.lower(),
+        "is_shadowed": event.is_shadowed,
+        "buried_by": event.until if event.until <= contents.tree.layers and not is_removal else None,
+        **history_fields(contents.image.layers[event.layer - 1].history),
+    }
+
+
+def _ending(contents: Contents, event: Event) -> str:
+    if event.is_shadowed:
+        return "  (shadowed: the same layer holds the path again)"
+    return f"  (until layer {event.until})" if event.until <= contents.tree.layers else ""

@@ -1,0 +1,91 @@
+"""A registry's blob: as it arrives from its first byte to its last, or in single parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Lock
+
+from layerscope.errors import CorruptLayer
+from layerscope.layers.blob import OnBytes
+from layerscope.oci.digest import Digest
+from layerscope.sources.registry.repository import NoRanges, Repository
+
+FIRST_WINDOW, LARGEST_WINDOW = 64 << 10, 4 << 20
+"""Bytes of the first range fetched around an offset, and of the largest: one that follows on another is twice as long."""
+
+
+class PassingBlob:
+    """A blob as it arrives."""
+
+    def __init__(self, pieces: Iterator[bytes], on_bytes: OnBytes) -> None:
+        self._pieces, self._on_bytes = pieces, on_bytes
+        self._held = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes; fewer only where they end."""
+        parts: list[memoryview] = []
+        while size:
+            if not self._held:
+                piece = next(self._pieces, b"")
+                if not piece:
+                    break
+                self._on_bytes(len(piece))
+                self._held = memoryview(piece)
+            parts.append(self._held[:size])
+            self._held = self._held[len(parts[-1]) :]
+            size -= len(parts[-1])
+        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+
+class RangedBlob:
+    """A blob of which single parts are fetched, in windows that grow where one follows on another. May be used by threads.
+
+    It ends at `size`, before its own end perhaps: nothing behind that is fetched. With `is_exact`, neither is more than what is
+    read, nor a whole blob instead of a part: that raises NoRanges. `fetched` counts bytes.
+    """
+
+    def __init__(self, repository: Repository, digest: Digest, size: int, *, is_exact: bool = False) -> None:
+        self.size = size
+        self.fetched = 0
+        self._is_exact = is_exact
+        self._repository, self._digest = repository, digest
+        self._start, self._held = 0, b""
+        self._window = FIRST_WINDOW
+        self._lock = Lock()
+
+    def read(self, start: int = 0, size: int | None = None) -> bytes:
+        """See StoredBytes. Raises RegistryFailed."""
+        end = self.size if size is None else min(self.size, start + size)
+        with self._lock:
+            if not self._start <= start <= end <= self._start + len(self._held) and start < end:
+                self._fetch(start, end)
+            return self._held[start - self._start : max(end - self._start, 0)]
+
+    def forget(self, start: int, end: int) -> None:
+        """Nothing but the last window is held."""
+
+    def _fetch(self, start: int, end: int) -> None:
+        """Hold the bytes from `start` to `end` and some more."""
+        follows = self._start < start <= self._start + len(self._held)
+        self._window = 0 if self._is_exact else min(2 * self._window, LARGEST_WINDOW) if follows else FIRST_WINDOW
+        kept = self._held[start - self._start :] if follows else b""
+        first = start + len(kept)
+        length = min(max(end - first, self._window), self.size - first)
+        try:
+            new = self._repository.read_range(self._digest, first, length)
+            self.fetched += length
+        except NoRanges:
+            if self._is_exact:
+                raise
+            kept, first, new = b"", start, self._streamed(start, min(max(end - start, self._window), self.size - start))
+        self._start, self._held = first - len(kept), kept + new
+
+    def _streamed(self, start: int, length: int) -> bytes:
+        """A part from a registry that serves blobs only whole: everything before it is fetched, too."""
+        passing = PassingBlob(self._repository.stream(self._digest, self.size), lambda _length: None)
+        for position in range(0, start, LARGEST_WINDOW):
+            passing.read(min(LARGEST_WINDOW, start - position))
+        content = passing.read(length)
+        if len(content) < length:
+            raise CorruptLayer(f"the registry's blob ends after {start + len(content)} of {self.size} bytes")
+        return content
