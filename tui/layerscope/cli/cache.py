@@ -21,7 +21,8 @@ def cache(*, is_cleared: bool, as_json: bool) -> None:
     """Show the cache of layers: where it is and how much it holds.
 
     A layer never changes, so one that is compressed or in an engine is read only once: the list of its files is cached,
-    never their contents. The config of an engine's image is cached too, so that it is not exported again. If the cache is
+    never their contents. So are configs of engines' images, which need not be exported again, and manifests and configs of
+    registries' images. If the cache is
     full, the least recently used goes first. Times are UTC.
 
     \b
@@ -66,7 +67,7 @@ def _count_text(files: list[KeptFile]) -> str:
     from layerscope.units import count_text, size_text
 
     images = sum(file.is_image for file in files)
-    of_images = f" and {count_text(images, 'config')}" if images else ""
+    of_images = f" and {count_text(images, 'document')}" if images else ""
     return f"{count_text(len(files) - images, 'layer')}{of_images}, {size_text(sum(file.size for file in files))}"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from layerscope.cli.options import analyze_image, base_option, image_argument, platform_option
+from layerscope.cli.options import NO_REGISTRY_OPTION, analyze_image, base_option, image_argument, platform_option
 from layerscope.cli.output import output_style
 from layerscope.cli.report import text_option
 from layerscope.cli.screen import can_show_screen, show_screen
@@ -38,7 +38,10 @@ def watch(reference: str, platform: str | None, base: str | None, *, is_text: bo
     from layerscope.errors import UsageError
     from layerscope.sources.location import locate
 
+    click.get_current_context().meta[NO_REGISTRY_OPTION] = True  # where nothing is rebuilt
     place = locate(reference)
+    if place.registry is not None:
+        raise UsageError("a registry's image cannot be watched; name a file, a directory or an image of an engine")
     if place.path is None and place.engine is None:
         raise UsageError("standard input cannot be watched; name a file, a directory or an image of an engine")
     if not is_text and can_show_screen(reference):
