@@ -9,7 +9,7 @@ from layerscope.cache.cache import Cache
 from layerscope.cache.directory import PROVED, CacheKey
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import OnBytes
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.layers.content import BlobContent, LayerContent
 from layerscope.layers.fetched import Fetched, FetchWay
 from layerscope.layers.hashing import Algorithms, LayerHashes
