@@ -11,8 +11,7 @@ import click
 
 from layerscope.cli.completion import complete_image
 from layerscope.cli.options import chosen_engine_options, open_cache, registry_options
-from layerscope.cli.output import output_style
-from layerscope.cli.progress import Progress
+from layerscope.cli.output import Progress, output_style
 from layerscope.cli.screen import can_show_screen, exit_code, read_keys_from_terminal, tune_textual
 
 if TYPE_CHECKING:

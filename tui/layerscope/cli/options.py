@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from layerscope.cli.completion import complete_image
-from layerscope.cli.progress import Progress
+from layerscope.cli.output import Progress
 from layerscope.progress import Progress as Watch
 
 if TYPE_CHECKING:

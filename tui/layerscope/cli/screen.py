@@ -57,6 +57,8 @@ def _has_terminal() -> bool:
 
 def show_screen(reference: str, platform: str | None, base: str | None, *, is_watched: bool = False) -> int:
     """Explore an image on the screen, and every rebuild if it `is_watched`. Returns the exit code."""
+    from layerscope.sources.location import locate
+
     context = click.get_current_context()
     said: list[str] = []
 
@@ -80,7 +82,7 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
         with context.scope(cleanup=False):
             remember_waste(analysis, open_cache())
 
-    _check_reference(reference)
+    locate(reference)  # a missing file is reported before the screen opens
     read_keys_from_terminal(reference, base)
     try:
         return _show(opener, reference, is_watched=is_watched, on_analyzed=remember)
@@ -101,13 +103,6 @@ def show_demo() -> int:
         return open_demo(), Base()
 
     return _show(opener, "demo")
-
-
-def _check_reference(reference: str) -> None:
-    """Raise NotFound for a missing file before the screen opens."""
-    from layerscope.sources.location import locate
-
-    locate(reference)
 
 
 def read_keys_from_terminal(*references: str | None) -> None:

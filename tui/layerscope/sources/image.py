@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.table import Problem
