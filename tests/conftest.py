@@ -30,6 +30,8 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("LAYERSCOPE_CACHE", str(tmp_path / "cache"))
+    # An image that no engine has is not looked for at Docker Hub.
+    monkeypatch.setenv("LAYERSCOPE_NO_REGISTRY", "1")
     # In CI the report would be the gate.
     for name in (
         "CI",
@@ -38,6 +40,8 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "LAYERSCOPE_CONFIG",
         "LAYERSCOPE_NO_CACHE",
         "LAYERSCOPE_CACHE_SIZE",
+        "LAYERSCOPE_INSECURE",
+        "LAYERSCOPE_LIMIT_RATE",
     ):
         monkeypatch.delenv(name, raising=False)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from layerscope.doubt import Check
-from layerscope.layers.compression.streams import PIECE
+from layerscope.layers.compression import PIECE
 from layerscope.layers.readers.stored import AbsentReader, BlobReader
 from layerscope.oci.digest import Digest
 from layerscope.progress import ignore

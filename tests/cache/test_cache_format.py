@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from layerscope.cache import format as cache_format
 from layerscope.cache.columns import Unusable
 from layerscope.cache.format import Fingerprint, OtherFormat, decode, encode
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.layers.table import Entries, LayerTable, Omitted, Problem, SparseMap, Strings
 from support.image_builder import Compress, Layer, blob, file, hardlink, layer, opaque, squeeze, symlink, whiteout

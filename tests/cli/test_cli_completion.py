@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def test_commands_are_completed() -> None:
 
 
 def test_options_of_commands_are_completed() -> None:
-    assert completed("ls", "--l") == ["--layer"]
+    assert completed("ls", "--la") == ["--layer"]
     assert completed("waste", "image.tar", "--by", "") == ["path", "cause", "layer", "directory"]
 
 
@@ -73,7 +74,23 @@ def test_a_file_behind_a_prefix_is_completed(tmp_path: Path, words: tuple[str, .
 
 
 def test_a_path_inside_an_image_is_no_part_of_its_name() -> None:
-    assert offered("bash", "ls", "layer", ":", "image.tar", "--l") == ["plain,--layer"]
+    assert offered("bash", "ls", "layer", ":", "image.tar", "--la") == ["plain,--layer"]
+
+
+@pytest.mark.parametrize("command", [("ls",), ()])
+def test_the_prefixes_of_registries_and_the_hosts_that_one_is_logged_in_to_are_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    hub, odd = "https://index.docker.io/v1/", "e\x1b[31m"
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {hub: {}, odd: {}}, "credHelpers": {"ghcr.io/owner": "x"}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert offered("zsh", *command, "regi") == ["plain", "registry:", "_"]
+    assert offered("bash", *command, "doc") == ["plain,docker://"]
+    assert offered("zsh", *command, "docker://g") == ["plain", "docker://ghcr.io/", "_"]
+    assert offered("zsh", *command, "registry:") == ["plain", "registry:docker.io/", "_", "plain", "registry:ghcr.io/", "_"]
+    assert offered("bash", *command, "docker", ":", "//g") == ["plain,//ghcr.io/"]
 
 
 def offered(shell: str, *words: str) -> list[str]:

@@ -60,10 +60,10 @@ def test_help_references_names_every_form_of_image(capsys: pytest.CaptureFixture
 
 
 def test_every_prefix_of_an_image_stands_in_the_references(capsys: pytest.CaptureFixture[str]) -> None:
-    from layerscope.sources.location import PREFIXES
+    from layerscope.sources.location import PREFIXES, REGISTRY, REGISTRY_URL
 
     out = ran(capsys, "help", "references").out
-    assert [prefix for prefix in PREFIXES if prefix not in out] == []
+    assert [prefix for prefix in (*PREFIXES, REGISTRY, REGISTRY_URL) if prefix not in out] == []
 
 
 @pytest.mark.parametrize(

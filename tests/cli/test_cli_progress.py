@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.cli.progress import Progress
+from layerscope.cli.output import Progress
 from layerscope.wording.style import cells
 from support.commands import COMMAND, environment, on_terminal, process, ran, written
 from support.image_builder import layer
@@ -18,7 +18,7 @@ LAYERS = (layer("a"), layer(".wh.a"))
 EAGER = (
     COMMAND[0],
     "-c",
-    "import sys; from layerscope.cli import progress; progress.PATIENCE = progress.INTERVAL = 0.0; "
+    "import sys; from layerscope.cli import output; output.PATIENCE = output.INTERVAL = 0.0; "
     "from layerscope.cli.main import run; sys.exit(run(sys.argv[1:]))",
 )
 """The command, without the half second that it waits before it shows progress."""

@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.compression.streams import unpack
+from layerscope.layers.compression import unpack
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.layers.readers.stream import read_passing
 from support.commands import ran

@@ -14,9 +14,8 @@ import zstandard
 
 from conftest import requires
 from layerscope.errors import CorruptLayer
-from layerscope.layers import content
-from layerscope.layers.compression import streams as compression
-from layerscope.layers.compression.streams import PIECE
+from layerscope.layers import compression, content
+from layerscope.layers.compression import PIECE
 from layerscope.layers.content import HOLE, BlobContent, Stretch
 from layerscope.layers.readers.blob import read_layer
 from support.image_builder import blob, file, layer

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.layers.estimate import estimate_compressed
+from layerscope.layers.readers.blob import estimate_compressed
 from support.commands import ran
 from support.image_builder import blob, image, layer
 from support.sources_build import stored_blobs

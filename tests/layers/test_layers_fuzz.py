@@ -16,7 +16,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from layerscope.layers.compression import streams as compression
+from layerscope.layers import compression
 from layerscope.layers.readers import blob as read
 from layerscope.layers.readers.blob import read_layer
 from layerscope.layers.table import Kind, LayerTable

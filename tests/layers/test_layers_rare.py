@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.layers.readers.blob import read_layer
 from support.commands import ran
 from support.image_builder import blob, file, layer

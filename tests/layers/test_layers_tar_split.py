@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from layerscope.layers.content_ids import CRC_MARK, recorded_kind
 from layerscope.layers.readers.blob import read_plain
 from layerscope.layers.readers.protocol import ReadOptions
-from layerscope.layers.readers.tar_split.reader import TarSplitReader
+from layerscope.layers.readers.tar_split import TarSplitReader
 from layerscope.layers.table import LayerTable
 from layerscope.progress import ignore
 from support import strategies

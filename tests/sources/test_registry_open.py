@@ -15,7 +15,6 @@ from layerscope.analysis import analyze, read_image
 from layerscope.cache.cache import Cache
 from layerscope.cli.main import run
 from layerscope.errors import AmbiguousImage, NotFound
-from layerscope.oci.digest import Digest
 from layerscope.oci.platform import Platform
 from layerscope.report.image_json import analysis_json
 from layerscope.sources.engine.options import EngineOptions
@@ -24,8 +23,8 @@ from layerscope.sources.location import locate
 from layerscope.sources.open import open_image
 from layerscope.sources.registry.failures import NoSuchImage, RegistryFailed
 from support.image_builder import Compress, file, layer, whiteout, write_layout
-from support.pretend_registry import Answer, Asked, PretendedRegistry, Route, blob_route, pretended_registry
-from support.sources_build import Layout, layer_tar
+from support.pretend_registry import Answer, PretendedRegistry, blob_route, pretended_registry, served
+from support.sources_build import Layout, layer_tar, write_directory
 
 BIG = bytes(range(256)) * 4096
 STACK = (
@@ -39,30 +38,6 @@ STACK = (
 def registry() -> Iterator[PretendedRegistry]:
     with pretended_registry() as pretended:
         yield pretended
-
-
-def served(registry: PretendedRegistry, place: Path, tag: str = "1") -> str:
-    """Serve the images of an OCI layout as team/app, and return a reference to what its index leads to."""
-    blobs = {f"{kind.name}:{each.name}": each.read_bytes() for kind in (place / "blobs").iterdir() for each in kind.iterdir()}
-    index = json.loads((place / "index.json").read_bytes())["manifests"]
-    top = index[0]["digest"] if len(index) == 1 else ""
-    if not top:
-        raw = (place / "index.json").read_bytes()
-        top = str(Digest.of(raw))
-        blobs[top] = raw
-    for name, content in blobs.items():
-        registry.routes[f"/v2/team/app/blobs/{name}"] = blob_route(content)
-        registry.routes[f"/v2/team/app/manifests/{name}"] = document_route(name, content)
-    registry.routes[f"/v2/team/app/manifests/{tag}"] = document_route(top, blobs[top])
-    return f"docker://{registry.host}/team/app:{tag}"
-
-
-def document_route(digest: str, content: bytes) -> Route:
-    def route(_asked: Asked) -> Answer:
-        stated = json.loads(content).get("mediaType", "application/vnd.oci.image.manifest.v1+json")
-        return Answer(200, content, {"Docker-Content-Digest": digest, "Content-Type": stated})
-
-    return route
 
 
 def report(image: Image, **options: Any) -> dict[str, Any]:
@@ -156,7 +131,7 @@ def test_a_blob_with_another_digest_is_a_doubt(
     cache = Cache.open(tmp_path / "cache")
     (problem,) = read_image(open_image(reference, engine_options=EngineOptions(cache=cache)), cache=cache).tree.problems
     assert "digest" in problem.text and "should be" in problem.text
-    assert cache.entries() == []
+    assert [each for each in cache.entries() if not each.is_image] == []
     assert run(["ci", reference]) == 2
     assert run(["verify", reference]) == 1
     assert "FAILED" in capsys.readouterr().out
@@ -225,3 +200,62 @@ def test_names_that_look_like_a_prefix_stay_names(reference: str) -> None:
     location = locate(reference)
     assert location.registry is None
     assert location.engine is not None
+
+
+# What is kept of an image
+
+
+def test_an_image_that_was_opened_before_needs_one_question(registry: PretendedRegistry, tmp_path: Path) -> None:
+    reference = served(registry, write_layout(tmp_path / "image", *STACK, compress="gzip"))
+    options = EngineOptions(cache=Cache.open(tmp_path / "cache"))
+    read_image(open_image(reference, engine_options=options), cache=options.cache)
+    registry.asked.clear()
+    read_image(open_image(reference, engine_options=options), cache=options.cache)
+    assert [each.method for each in registry.asked if "manifests" in each.path or "blobs" in each.path] == ["HEAD"]
+    assert len(registry.asked) <= 2
+
+
+def test_a_tag_that_was_moved_is_read_again(registry: PretendedRegistry, tmp_path: Path) -> None:
+    options = EngineOptions(cache=Cache.open(tmp_path / "cache"))
+    reference = served(registry, write_layout(tmp_path / "image", *STACK, compress="gzip"))
+    before = open_image(reference, engine_options=options)
+    served(registry, write_layout(tmp_path / "other", *STACK[:1], compress="gzip"))
+    after = open_image(reference, engine_options=options)
+    assert (len(before.layers), len(after.layers)) == (3, 1)
+
+
+def test_an_image_by_digest_is_asked_for_before_it_is_taken_from_the_cache(registry: PretendedRegistry, tmp_path: Path) -> None:
+    options = EngineOptions(cache=Cache.open(tmp_path / "cache"))
+    reference = served(registry, write_layout(tmp_path / "image", *STACK, compress="gzip"))
+    digest = open_image(reference, engine_options=options).manifest_digest
+    by_digest = f"docker://{registry.host}/team/app@{digest}"
+    assert len(open_image(by_digest, engine_options=options).layers) == 3
+    registry.routes[f"/v2/team/app/manifests/{digest}"] = lambda _asked: Answer(404, b"{}")
+    with pytest.raises(NoSuchImage):
+        open_image(by_digest, engine_options=options)
+
+
+def test_a_document_of_the_cache_that_was_changed_is_fetched_again(registry: PretendedRegistry, tmp_path: Path) -> None:
+    options = EngineOptions(cache=Cache.open(tmp_path / "cache"))
+    reference = served(registry, write_layout(tmp_path / "image", *STACK, compress="gzip"))
+    first = open_image(reference, engine_options=options)
+    kept = list((tmp_path / "cache").glob("*.document"))
+    assert len(kept) == 2
+    for path in kept:
+        path.write_bytes(path.read_bytes().replace(b"amd64", b"arm64").replace(b"sha256", b"sha512"))
+    registry.asked.clear()
+    again = open_image(reference, engine_options=options)
+    assert (again.raw_config, again.raw_manifest) == (first.raw_config, first.raw_manifest)
+    assert [each.method for each in registry.asked if "manifests" in each.path] == ["HEAD", "GET"]
+
+
+def test_an_index_of_the_cache_still_chooses_a_platform(registry: PretendedRegistry, tmp_path: Path) -> None:
+    options = EngineOptions(cache=Cache.open(tmp_path / "cache"))
+    layout = Layout()
+    here = layout.image(layer_tar("here"))
+    there = layout.image(layer_tar("there"), platform={"os": "linux", "architecture": "arm64"})
+    write_directory(tmp_path / "image", layout.files(layout.index(here, there)))
+    reference = served(registry, tmp_path / "image")
+    for _ in range(2):
+        image = open_image(reference, platform=Platform.parse("linux/arm64"), engine_options=options)
+        assert image.platform == Platform.parse("linux/arm64")

@@ -24,7 +24,7 @@ from layerscope.sources.registry.traffic import Traffic
 from layerscope.sources.registry.transport import Connection
 from support.engines import podman_engine, registry
 from support.image_builder import file, image, layer
-from support.registry_pushes import put_layout, skopeo_copy
+from support.registry_pushes import own_certificate, put_layout, skopeo_copy
 from support.sources_build import Layout, dump, layer_tar, tar
 from support.token_server import TokenServer, token_server
 
@@ -283,15 +283,6 @@ def test_the_catalog_asks_for_its_own_scope(tokens: tuple[str, TokenServer]) -> 
 
 
 # TLS
-
-
-def own_certificate(directory: Path) -> None:
-    """Write key.pem and cert.pem, which vouches for itself."""
-    requires("openssl")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
-    command += ["-subj", "/CN=127.0.0.1", "-days", "1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command += ["-addext", "keyUsage=critical,keyCertSign,digitalSignature"]
-    subprocess.run(command, cwd=directory, check=True, capture_output=True)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import pytest
 from layerscope.analysis import Contents, read_image
 from layerscope.errors import NotFound
 from layerscope.layers.readers.blob import read_plain
-from layerscope.layers.readers.tar_split.reader import TarSplitReader
+from layerscope.layers.readers.tar_split import TarSplitReader
 from layerscope.layers.table import LayerStack
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.failures import EngineFailed

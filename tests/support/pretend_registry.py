@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from pathlib import Path
+from threading import Event, Thread
+
+from layerscope.oci.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,21 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered. `length` replaces the true Content-Length; the line is cut after `cut_after` bytes of the body."""
+    """What is answered. `length` replaces the true Content-Length; the line is cut after `cut_after` bytes of the body,
+    and nothing more is sent after `stall_after` bytes, not even the headers if it is 0.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     length: int = -1
     cut_after: int = -1
+    stall_after: int = -1
+
+    @property
+    def sent(self) -> bytes:
+        """What is sent of the body."""
+        return self.body[: min((each for each in (self.cut_after, self.stall_after) if each >= 0), default=len(self.body))]
 
 
 Route = Callable[[Asked], Answer]
@@ -47,6 +59,7 @@ class PretendedRegistry:
     port: int
     routes: dict[str, Route] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+    is_over: Event = field(default_factory=Event)
 
     @property
     def host(self) -> str:
@@ -82,14 +95,17 @@ def pretended_registry() -> Iterator[PretendedRegistry]:
             asked = Asked(self.command, self.path, headers, self.rfile.read(length))
             pretended.asked.append(asked)
             answer = pretended.answer(asked)
+            if answer.stall_after == 0:
+                pretended.is_over.wait()
+                return
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body) if answer.length < 0 else answer.length))
             self.end_headers()
-            if self.command != "HEAD":
-                body = answer.body if answer.cut_after < 0 else answer.body[: answer.cut_after]
-                self.wfile.write(body)
+            self.wfile.write(b"" if self.command == "HEAD" else answer.sent)
+            if answer.stall_after > 0:
+                pretended.is_over.wait()
             if answer.cut_after >= 0 or answer.length >= 0:
                 self.close_connection = True
 
@@ -111,6 +127,7 @@ def pretended_registry() -> Iterator[PretendedRegistry]:
         try:
             yield pretended
         finally:
+            pretended.is_over.set()
             server.shutdown()
 
 
@@ -125,5 +142,29 @@ def blob_route(content: bytes) -> Route:
             return Answer(416)
         part = content[first : last + 1]
         return Answer(206, part, {"Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(content)}"})
+
+    return route
+
+
+def served(registry: PretendedRegistry, place: Path, tag: str = "1") -> str:
+    """Serve the images of an OCI layout as team/app, and return a reference to what its index leads to."""
+    blobs = {f"{kind.name}:{each.name}": each.read_bytes() for kind in (place / "blobs").iterdir() for each in kind.iterdir()}
+    index = json.loads((place / "index.json").read_bytes())["manifests"]
+    top = index[0]["digest"] if len(index) == 1 else ""
+    if not top:
+        raw = (place / "index.json").read_bytes()
+        top = str(Digest.of(raw))
+        blobs[top] = raw
+    for name, content in blobs.items():
+        registry.routes[f"/v2/team/app/blobs/{name}"] = blob_route(content)
+        registry.routes[f"/v2/team/app/manifests/{name}"] = document_route(name, content)
+    registry.routes[f"/v2/team/app/manifests/{tag}"] = document_route(top, blobs[top])
+    return f"docker://{registry.host}/team/app:{tag}"
+
+
+def document_route(digest: str, content: bytes) -> Route:
+    def route(_asked: Asked) -> Answer:
+        stated = json.loads(content).get("mediaType", "application/vnd.oci.image.manifest.v1+json")
+        return Answer(200, content, {"Docker-Content-Digest": digest, "Content-Type": stated})
 
     return route

@@ -1,4 +1,4 @@
-"""Ways to fill a registry: skopeo for what tools push, plain requests for documents that no tool writes or leaves unchanged."""
+"""Ways to fill a registry: skopeo for what tools push, plain requests for what no tool writes; and its certificate."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ def skopeo_copy(*arguments: str | Path, who: Credential | None = None) -> None:
     command = ["skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false", *credentials, *arguments]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def own_certificate(directory: Path) -> None:
+    """Write key.pem and cert.pem, which vouches for itself."""
+    requires("openssl")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
+    command += ["-subj", "/CN=127.0.0.1", "-days", "1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-addext", "keyUsage=critical,keyCertSign,digitalSignature"]
+    subprocess.run(command, cwd=directory, check=True, capture_output=True)
 
 
 def put_layout(host: str, repository: str, layout: Layout, descriptor: dict[str, Any], reference: str) -> None:

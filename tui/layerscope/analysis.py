@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from layerscope.cache.cache import Cache
 from layerscope.doubt import document_problems
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.layers.content import LayerContent
 from layerscope.layers.fetched import Fetched
-from layerscope.layers.memory import release_memory
 from layerscope.layers.readers.blob import ReadLayer
-from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem
+from layerscope.layers.table import Entries, LayerStack, LayerTable, Problem, release_memory
 from layerscope.progress import Progress, ignore
 from layerscope.reading import OnLayer, read_layers
 from layerscope.sources.image import Image, PullSize

@@ -20,6 +20,9 @@ from layerscope.sources.image import Image, StoredLayer
 ALGORITHMS = ("sha256", "sha512")
 """Hash algorithms that the OCI image-spec registers and hashlib has."""
 
+TAR = "as the tar"
+"""What a check says that is expected of a table of contents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -63,7 +66,7 @@ def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> l
         # Bytes that are stored as they were unpacked have one hash; documents without any have nothing to compare.
         return [digest_check(f"{what} digest and diff_id", layer.diff_id, hashes.unpacked, damage)]
     fault = hashes.table_fault
-    table = [] if fault is None else [Check(f"{what} table of contents", "", "", ok=not fault, note=fault)]
+    table = [] if fault is None else [Check(f"{what} table of contents", TAR, "" if fault else TAR, ok=not fault, note=fault)]
     checks = [digest_check(f"{what} digest", layer.digest, hashes.stored)] if layer.digest else []
     return [*checks, digest_check(f"{what} diff_id", layer.diff_id, hashes.unpacked, damage), *table]
 

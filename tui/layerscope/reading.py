@@ -56,7 +56,7 @@ def read_layers(
     if len(layers) > 1 and work >= WORTH_A_PROCESS and (is_plain or not keep_seek_points) and can_fork():
         reads = _read_in_processes(layers, progress, how)
     elif not is_plain or (verify and len(layers) > 1):
-        reads = _read_in_threads(layers, progress, how, on_layer)
+        reads = _read_in_threads(layers, progress, how, on_layer, image.stop_reading)
     else:
         reads = _read_all(layers, _Counter(progress, layers), how, on_layer)
     reads |= known
@@ -99,7 +99,9 @@ def _read_all(layers: list[StoredLayer], counter: _Counter, how: _How, on_layer:
     return reads
 
 
-def _read_in_threads(layers: list[StoredLayer], progress: Progress, how: _How, on_layer: OnLayer) -> Reads:
+def _read_in_threads(
+    layers: list[StoredLayer], progress: Progress, how: _How, on_layer: OnLayer, stop: Callable[[], None]
+) -> Reads:
     """Read in threads, the largest layers first, so that no big one is left at the end."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -116,6 +118,7 @@ def _read_in_threads(layers: list[StoredLayer], progress: Progress, how: _How, o
             return {number: future.result() for number, future in futures.items()}
         except BaseException:
             counter.is_cancelled = True
+            stop()
             pool.shutdown(cancel_futures=True)
             raise
 

@@ -21,6 +21,7 @@ from layerscope.atomic import replace_file
 from layerscope.errors import BadSettings
 from layerscope.limits import TOML_DOTS
 from layerscope.text import escape, suggestion
+from layerscope.units import parse_size
 
 Keymap = Literal["default", "dive"]
 Column = Literal["mode", "owner", "size", "bar", "wasted"]
@@ -43,6 +44,9 @@ DESCRIPTIONS = {
     "sort": "How the files are sorted at start. Without this line: as they last were",
     "start": "What has the focus at start",
     "empty_steps": "Whether the steps of the build that made no layer are shown among the layers",
+    "insecure": "Registries that may answer without TLS, or with any certificate",
+    "limit_rate": "Bytes a second fetched from registries, such as 5MB. Empty: no limit",
+    "no_registry": "Whether an image that no engine has is an error, instead of being read in its registry",
 }
 _KEYS_COMMENT = """\
 # What each key does; a line here wins over the keymap. Several keys have commas between. A key is a character ("[", "?",
@@ -52,13 +56,19 @@ MAX_STATE = 1 << 16
 """The longest state file read, in bytes."""
 
 
+REGISTRY_KEYS = ("insecure", "limit_rate", "no_registry")
+"""Settings that every command reads, not the screen alone."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of config.toml.
 
     `theme`: a theme's name, which only the screen can check; empty: chosen by the terminal · `columns`: the columns before the
     name in the files pane, in this order, none twice · `sort`: None: as last used · `start`: the pane or view that has the
     focus at start · `empty_steps`: whether history steps that made no layer are shown · `keys`: binding id -> Textual's names
-    of its keys, separated by commas and without spaces.
+    of its keys, separated by commas and without spaces · `insecure`: hosts of registries that may answer without TLS ·
+    `limit_rate`: bytes a second that registries may send, as `parse_size` reads them; empty: all they can · `no_registry`:
+    whether a NAME that no engine has is an error, instead of being read in its registry.
     """
 
     theme: str = ""
@@ -67,6 +77,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sort: SortOrder | None = None
     start: Start = "layers"
     empty_steps: bool = True
+    insecure: tuple[str, ...] = ()
+    limit_rate: str = ""
+    no_registry: bool = False
     keys: dict[str, str] = {}
 
 
@@ -97,13 +110,22 @@ def read_settings(path: Path | None = None, *, key_ids: Collection[str], name_ke
     `key_ids` are the bindings that [keys] may name, and `name_keys` names their keys. Raises BadSettings with a sentence that
     names the file and the key, also for a missing file that LAYERSCOPE_CONFIG names.
     """
+    return _checked_file(path, lambda document: checked(document, key_ids=key_ids, name_keys=name_keys))
+
+
+def read_registry_settings() -> Settings:
+    """Read what the config file says about registries, and check nothing else in it. Raises BadSettings."""
+
+    def known(document: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in document.items() if key in REGISTRY_KEYS}
+
+    return _checked_file(None, lambda document: checked(known(document), key_ids=(), name_keys=str))
+
+
+def _checked_file(path: Path | None, check: Callable[[dict[str, Any]], Settings]) -> Settings:
     place = path or settings_path()
     try:
-        return checked(
-            decode_toml(_read(place, must_exist=path is None and bool(os.environ.get(NAMED_BY)))),
-            key_ids=key_ids,
-            name_keys=name_keys,
-        )
+        return check(decode_toml(_read(place, must_exist=path is None and bool(os.environ.get(NAMED_BY)))))
     except BadSettings as error:
         raise BadSettings(f"{escape(str(place))}: {error}") from error
     except RecursionError as error:
@@ -156,6 +178,8 @@ def checked(document: dict[str, Any], *, key_ids: Collection[str], name_keys: Na
         if key != KEYS:
             _check_value(key, value)
     settings = msgspec.convert({**document, KEYS: _checked_keys(document.get(KEYS, {}), key_ids, name_keys)}, Settings)
+    if settings.limit_rate and not parse_size(settings.limit_rate):
+        raise BadSettings(f'`limit_rate = "{_shown(settings.limit_rate)}"`: must be a size above 0, such as 5MB')
     if len(set(settings.columns)) < len(settings.columns):
         raise BadSettings("`columns`: a column is named twice")
     return settings
@@ -168,6 +192,8 @@ def allowed(wanted: Any) -> str:
     if wanted is str:
         return "text in quotes"
     names = ", ".join(choices(wanted))
+    if not names:
+        return "a list of texts in quotes"
     return f"a list of any of {names}" if get_origin(wanted) is tuple else f"one of {names}"
 
 

@@ -27,6 +27,7 @@ def verify(image: Image, *, progress: Progress) -> list[Check]:
             found = list(pool.map(lambda layer: _layer_checks(layer, watch), image.layers))
         except BaseException:
             watch.stopped.set()
+            image.stop_reading()
             pool.shutdown(cancel_futures=True)
             raise
     return [*document_checks(image), *_stated_checks(image), *(check for checks in found for check in checks)]

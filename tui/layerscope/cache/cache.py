@@ -14,7 +14,7 @@ import msgspec
 from layerscope import __version__
 from layerscope.cache import directory as files
 from layerscope.cache.columns import Unusable
-from layerscope.cache.directory import IMAGE, CacheKey, IdKind, KeptFile
+from layerscope.cache.directory import DOCUMENT, IMAGE, CacheKey, IdKind, KeptFile
 from layerscope.cache.format import CachedLayer, Fingerprint, OtherFormat, decode, encode, seal, unpacked, unseal
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
@@ -81,6 +81,22 @@ class Cache:
         name = CacheKey(image_id, IMAGE).name
         if name and not self.trouble:
             self._write(name, lambda: encode_note(text, name=name))
+
+    def document(self, digest: Digest) -> bytes | None:
+        """Look up a document of a registry's image. What does not have this digest any more is removed."""
+
+        def checked(data: bytes) -> bytes:
+            if not digest.matches(data):
+                raise Unusable
+            return data
+
+        return self._read(CacheKey(digest, DOCUMENT).name, checked)
+
+    def keep_document(self, digest: Digest, raw: bytes) -> None:
+        """Store a document of a registry's image. The caller has checked it against its digest."""
+        name = CacheKey(digest, DOCUMENT).name
+        if name and not self.trouble:
+            self._write(name, lambda: raw)
 
     def entries(self) -> list[KeptFile]:
         """List every stored layer and note, least recently used first."""

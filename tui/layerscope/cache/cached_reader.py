@@ -10,7 +10,7 @@ from layerscope.cache.cache import Cache, is_keepable
 from layerscope.cache.directory import STORED, CacheKey, IdKind
 from layerscope.cache.format import PassingHash
 from layerscope.layers.blob import Blob, OnBytes
-from layerscope.layers.compression.streams import Compression, compression_of, unpacked_limit
+from layerscope.layers.compression import Compression, compression_of, unpacked_limit
 from layerscope.layers.content import LayerContent
 from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer

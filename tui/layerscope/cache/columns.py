@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from layerscope.layers.compression.streams import zlib
+from layerscope.layers.compression import zlib
 from layerscope.layers.table import Column, Entries, Kind, Strings, no_ids
 
 Numbers = npt.NDArray[np.generic]

@@ -30,6 +30,8 @@ PROVED = "proved"
 """The ending of what was read from a registry's blob, all of which hashed to the digest that names the file."""
 IMAGE = "image"
 """The file ending of notes about an engine's image."""
+DOCUMENT = "document"
+"""The ending of a manifest, index or config of a registry's image; the file is the document itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class KeptFile:
     @property
     def is_image(self) -> bool:
         """Tell whether it is a note of an image; else it is a layer."""
-        return self.name.endswith(f".{IMAGE}")
+        return self.name.endswith((f".{IMAGE}", f".{DOCUMENT}"))
 
 
 def why_not(directory: Path) -> str:
@@ -155,7 +157,9 @@ class IdKind(StrEnum):
     CRC64 = "crc64"
 
 
-_NAME = re.compile(rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{IMAGE}|{'|'.join(IdKind)})")
+_NAME = re.compile(
+    rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{IMAGE}|{DOCUMENT}|{'|'.join(IdKind)})"
+)
 
 
 @dataclass(frozen=True, slots=True)

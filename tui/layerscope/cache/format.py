@@ -24,7 +24,7 @@ import xxhash
 from layerscope import __version__
 from layerscope.cache.columns import ALIGNMENT, ColumnReader, ColumnWriter, EntryStretches, Unusable, add_entries, read_entries
 from layerscope.layers.blob import Blob, OnBytes
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.layers.hashing import LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap

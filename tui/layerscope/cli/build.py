@@ -55,8 +55,8 @@ def build(engine: str | None, arguments: tuple[str, ...]) -> int:
         code = _run([builder, "build", f"--iidfile={file}", *arguments])
         if code or HELP & set(arguments):
             return code
-        identity = _identity([file, *_given_files(arguments)])
-    reference = _reference(Path(builder).name, identity, list(_given_tags(arguments)))
+        identity = _identity([file, *map(Path, reversed(list(_values(arguments, "--iidfile"))))])  # the last one wins
+    reference = _reference(Path(builder).name, identity, list(_values(arguments, "--tag", "-t")))
     try:
         return show_image(reference)
     except NotFound as error:
@@ -100,15 +100,6 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
             return process.wait()
         except KeyboardInterrupt:
             continue
-
-
-def _given_files(arguments: Sequence[str]) -> Iterator[Path]:
-    """Yield the files of the user's own --iidfile, the last one first."""
-    yield from reversed([Path(value) for value in _values(arguments, "--iidfile")])
-
-
-def _given_tags(arguments: Sequence[str]) -> Iterator[str]:
-    yield from _values(arguments, "--tag", "-t")
 
 
 def _values(arguments: Sequence[str], name: str, short: str = "") -> Iterator[str]:

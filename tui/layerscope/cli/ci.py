@@ -1,4 +1,4 @@
-"""`layerscope ci`: check an image against rules, print one verdict, and write any number of reports."""
+"""`layerscope ci` and `baseline`: check an image against rules, or record what later builds are compared with."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from layerscope.cli.options import (
     base_option,
     complete_file,
     engine_options,
+    image_argument,
     no_verify_option,
     platform_option,
     trust_toc_option,
 )
-from layerscope.cli.output import write_bytes
+from layerscope.cli.output import is_stdout, spare_the_image, write_bytes
 from layerscope.cli.rule_options import config_options, given_flags, read_rules, rule_options
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from layerscope.gate.config import GateConfig
 
 CONFIG_FILE = "layerscope.toml"
+
+LOCK_FILE = "layerscope.lock.json"
 
 
 @click.command()
@@ -83,7 +86,10 @@ def ci(reference: str | None, platform: str | None, base: str | None, **options:
     from layerscope.errors import UsageError
 
     if options["print_config"]:
-        return _print_config()
+        from layerscope.report.verdict.config_text import config_text
+
+        sys.stdout.write(config_text(read_rules()))
+        return 0
     if reference is None:
         raise UsageError("name the image to check: layerscope ci IMAGE")
     if options["is_init"]:
@@ -94,13 +100,6 @@ def ci(reference: str | None, platform: str | None, base: str | None, **options:
 def today() -> date:
     """Return today's date in UTC, so that a waiver expires everywhere at the same time."""
     return datetime.now(UTC).date()
-
-
-def _print_config() -> int:
-    from layerscope.report.verdict.config_text import config_text
-
-    sys.stdout.write(config_text(read_rules()))
-    return 0
 
 
 def _init(reference: str, platform: str | None, base: str | None) -> int:
@@ -200,3 +199,41 @@ def _baseline_bytes(name: str) -> bytes:
     if len(raw) > MAX_FILE:
         raise BadSettings(f"{escape(name)}: not a baseline: it is longer than {MAX_FILE >> 20} MiB")
     return raw
+
+
+@click.command()
+@image_argument
+@click.option(
+    "-o",
+    "--output",
+    "place",
+    metavar="FILE",
+    default=LOCK_FILE,
+    show_default=True,
+    shell_complete=complete_file,
+    help="Write to FILE (`-`: standard output).",
+)
+@platform_option
+@base_option
+def baseline(reference: str, place: str, platform: str | None, base: str | None) -> int:
+    """Record IMAGE's sizes and waste by layer, cause and directory in a small JSON file to commit.
+
+    `layerscope ci --baseline FILE --max-growth 5%` then fails if a later build has grown more.
+
+    \b
+    Examples:
+      layerscope baseline image.tar
+      layerscope baseline myimage:latest -o deploy/layerscope.lock.json
+    """
+    from layerscope.gate.baseline import baseline_of, baseline_text
+    from layerscope.gate.subject import Subject
+    from layerscope.text import escape
+
+    spare_the_image(reference, place, option=f"-o {place}")
+    named = [each.about for each in read_rules().rows("directory-growth")]
+    analysis = analyze_image(reference, platform, base, is_judged=True)
+    refuse_doubt(analysis)
+    write_bytes(place, baseline_text(baseline_of(Subject(analysis), named=named)).encode())
+    if not is_stdout(place):
+        click.echo(f"wrote {escape(place)}", err=True)
+    return 0

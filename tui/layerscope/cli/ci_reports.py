@@ -60,16 +60,11 @@ def write_reports(run: GateRun, reports: list[tuple[str, str]]) -> None:
     if os.environ.get(ACTIONS) == "true":
         _write_for_actions(run, has_text=has_text)
     else:
-        _write_for_people(run, has_text=has_text)
+        sys.stdout.write(_text(run) if has_text else "")
+        sys.stdout.flush()
+        sys.stderr.write(_talk(run))
     if failures:
         raise failures[0]
-
-
-def _write_for_people(run: GateRun, *, has_text: bool) -> None:
-    if has_text:
-        sys.stdout.write(_text(run))
-    sys.stdout.flush()
-    sys.stderr.write(_talk(run))
 
 
 def _write_for_actions(run: GateRun, *, has_text: bool) -> None:

@@ -12,13 +12,31 @@ MAX_LISTED = 1000
 
 
 def complete_image(_ctx: click.Context, _parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
-    """Let the shell complete a file name; after a prefix list the files, except in bash, which splits words at colons."""
-    from layerscope.sources.location import PREFIXES
+    """Let the shell complete a file name; after a prefix list the files, except in bash, which splits words at colons.
 
+    After the prefix of a registry, list the hosts that the user has logged in to.
+    """
+    from layerscope.sources.location import PREFIXES, REGISTRY, REGISTRY_URL
+
+    for prefix in (REGISTRY_URL, REGISTRY):
+        if incomplete.startswith(prefix):
+            return _hosts(prefix, incomplete)
+    begun = [each for each in (REGISTRY_URL, REGISTRY) if each.startswith(incomplete) and incomplete]
+    if begun and ":" not in incomplete and not _paths(incomplete):
+        return [CompletionItem(each) for each in begun]
     prefix = next((each for each in PREFIXES if incomplete.startswith(each)), "")
     if not prefix or os.environ.get(VARIABLE, "").startswith("bash"):
         return [CompletionItem(incomplete, type="file")]
     return [CompletionItem(prefix + path) for path in _paths(incomplete.removeprefix(prefix))]
+
+
+def _hosts(prefix: str, incomplete: str) -> list[CompletionItem]:
+    """Bash is offered only what stands behind the colon, which begins a new word there."""
+    from layerscope.sources.registry.credentials import known_hosts
+
+    is_bash = os.environ.get(VARIABLE, "").startswith("bash")
+    offered = [f"{prefix}{host}/" for host in known_hosts()]
+    return [CompletionItem(each.partition(":")[2] if is_bash else each) for each in offered if each.startswith(incomplete)]
 
 
 def _paths(start: str) -> list[str]:

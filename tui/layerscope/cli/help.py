@@ -14,7 +14,7 @@ HELP = """What is in this container image, and why is it so big?
                      without a terminal, or with --text, print a report
 
 IMAGE is a file or directory (`docker save`, `podman save`, an OCI archive or layout), `-` for standard input, or the name
-of an image in Docker or Podman. All forms: layerscope help references. All options: layerscope help IMAGE.
+of an image in Docker, Podman or a registry. All forms: layerscope help references. All options: layerscope help IMAGE.
 
 \b
 Examples:
@@ -66,6 +66,10 @@ REFERENCES = """What IMAGE means: the first line that fits.
   container:NAME             a container of Docker or Podman: its image, and
                              one more layer with what it wrote; also as
                              docker:container:NAME, podman:container:NAME
+  docker://NAME              an image in a registry, read there: no engine is
+                             needed, and no layer is stored
+  registry:NAME              the same, if NAME has a /, a . or a port, for
+                             registry:2 is an image of that name
   containerd:NAME|DIGEST     an image in containerd's store (nerdctl, k3s, ctr);
                              CONTAINERD_NAMESPACE selects the namespace
   docker-archive:FILE[:REF]  an archive of `docker save` or `podman save`
@@ -78,7 +82,9 @@ REFERENCES = """What IMAGE means: the first line that fits.
   NAME                       an image in Docker (DOCKER_HOST, contexts), else
                              in Podman (CONTAINER_HOST, its usual sockets);
                              if both have that name with different content,
-                             write docker:NAME or podman:NAME
+                             write docker:NAME or podman:NAME; if there is no
+                             engine or none has it, it is read in its
+                             registry, and a line on standard error says so
 
 Files may be compressed (gzip, zstd, xz, bzip2), and a tar or zip may hold the
 image: artifact.zip, or artifact.zip:NAME if it holds several.
@@ -92,6 +98,19 @@ one layer. `layerscope ci` checks it only as layer:FILE.
 NAME is NAME[:TAG], NAME@DIGEST, or the first digits of an image's ID. It is
 read in place from the engine's storage if you have permission, otherwise
 exported first. --pull pulls it first if the engine does not have it.
+
+An engine that DOCKER_HOST, a Docker context or CONTAINER_HOST names has to
+answer; no other place is asked instead. --no-registry, LAYERSCOPE_NO_REGISTRY=1
+or `no_registry = true` in the config file forbids to read a plain NAME in a
+registry. In registries, docker.io, library/ and latest are filled in as Docker
+does. Mirrors, aliases and certificates are those of registries.conf, certs.d
+and daemon.json; credentials those of `docker login`, `podman login`, and of
+each cloud for its own registries. `layerscope registry check HOST` shows them.
+
+--insecure HOST lets one registry answer without TLS or with any certificate (a
+registry on this machine may answer without TLS anyway); LAYERSCOPE_INSECURE,
+`insecure`. --limit-rate 5MB fetches 5 MB a second; LAYERSCOPE_LIMIT_RATE,
+`limit_rate`.
 """
 
 

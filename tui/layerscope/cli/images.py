@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from layerscope.cli.completion import complete_image
-from layerscope.cli.options import chosen_engine_options, open_cache
-from layerscope.cli.output import output_style
-from layerscope.cli.progress import Progress
+from layerscope.cli.options import chosen_engine_options, open_cache, registry_options
+from layerscope.cli.output import Progress, output_style
 from layerscope.cli.screen import can_show_screen, exit_code, read_keys_from_terminal, tune_textual
 
 if TYPE_CHECKING:
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
 @click.option("--analyze", "is_analyzed", is_flag=True, help="Read all layers to find what each image wastes.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON: one object.")
 @click.option("--text", "is_text", is_flag=True, help="Print the tree instead of opening the screen.")
+@registry_options
 def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_text: bool) -> int:
     """Show which images build on which, what they share, and what removing each would free.
 
-    IMAGE is an archive or layout (all images in it), FILE:TAG or an engine's NAME (one image), or `docker:` or `podman:`
-    (all images of that engine). Default: all images of the engine. An image is listed below the one whose layers it
-    starts with. No layer is read without --analyze.
+    IMAGE is an archive or layout (all images in it), FILE:TAG, an engine's NAME or docker://NAME in a registry (one image),
+    or `docker:` or `podman:` (all images of that engine). Default: all images of the engine. An image is listed below the
+    one whose layers it starts with. No layer is read without --analyze.
 
     \b
     Examples:

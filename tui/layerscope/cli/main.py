@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from layerscope import __version__
 from layerscope.cli.completion import VARIABLE, complete_image, register
 from layerscope.cli.help import EXIT_CODES, GROUPS, HELP, REPORT, SUMMARIES
+from layerscope.cli.options import NOT_ON
 from layerscope.cli.output import ready_streams
 from layerscope.cli.signals import Ended
 from layerscope.errors import LayerscopeError, NotFound
@@ -21,26 +22,24 @@ from layerscope.text import escape, nearest, suggestion
 GATE = "ci"
 _REPORTS = frozenset({"--text", "--json", "--help", "-h"})
 """Options that ask for the report even in CI."""
-_NOT_ON = frozenset({"", "0", "false", "no", "off"})
-"""Values of an environment variable that mean no."""
 COMMANDS = {
     REPORT: "layerscope.cli.report",
     "ls": "layerscope.cli.files",
     "find": "layerscope.cli.files",
-    "cat": "layerscope.cli.contents",
-    "extract": "layerscope.cli.contents",
+    "cat": "layerscope.cli.files",
+    "extract": "layerscope.cli.files",
     "blame": "layerscope.cli.files",
-    "waste": "layerscope.cli.waste",
+    "waste": "layerscope.cli.report",
     "images": "layerscope.cli.images",
     "build": "layerscope.cli.build",
     "demo": "layerscope.cli.report",
-    "diff": "layerscope.cli.diff",
-    "watch": "layerscope.cli.watch",
+    "diff": "layerscope.cli.compare",
+    "watch": "layerscope.cli.compare",
     "ci": "layerscope.cli.ci",
-    "baseline": "layerscope.cli.baseline",
-    "verify": "layerscope.cli.contents",
-    "config": "layerscope.cli.config",
-    "cache": "layerscope.cli.cache",
+    "baseline": "layerscope.cli.ci",
+    "verify": "layerscope.cli.files",
+    "config": "layerscope.cli.setup",
+    "cache": "layerscope.cli.setup",
     "completion": "layerscope.cli.completion",
     "help": "layerscope.cli.help",
     "version": "layerscope.cli.help",
@@ -57,7 +56,7 @@ def _meant(args: list[str]) -> list[str]:
     if "--ci" in args:
         return [GATE, *(each for each in args if each != "--ci")]
     wants_report = any(each.partition("=")[0] in _REPORTS for each in args)
-    is_ci = os.environ.get("CI", "").lower() not in _NOT_ON
+    is_ci = os.environ.get("CI", "").lower() not in NOT_ON
     return [GATE if is_ci and not wants_report else REPORT, *args]
 
 
@@ -163,7 +162,7 @@ def run(arguments: list[str]) -> int:
 
 def _apologize(error: Exception) -> None:
     """Report a bug of our own in one sentence, with a traceback only if LAYERSCOPE_DEBUG is set."""
-    if os.environ.get(DEBUG, "") not in _NOT_ON:
+    if os.environ.get(DEBUG, "") not in NOT_ON:
         import traceback
 
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)

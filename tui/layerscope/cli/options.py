@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -13,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from layerscope.cli.completion import complete_image
-from layerscope.cli.progress import Progress
+from layerscope.cli.output import Progress
 from layerscope.progress import Progress as Watch
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def complete_file(_ctx: click.Context, _parameter: click.Parameter, incomplete: 
     return [CompletionItem(incomplete, type="file")]
 
 
+NOT_ON = frozenset({"", "0", "false", "no", "off"})
+"""Values of an environment variable that mean no."""
+NO_REGISTRY_OPTION = "layerscope.no_registry"
 PULL, KEEP = "layerscope.pull", "layerscope.keep"
 
 
@@ -74,7 +78,30 @@ def engine_options(command: Command) -> Command:
         callback=_note,
         help="If the engine has to export the image, keep the archive as DIR/NAME.tar.",
     )
-    return pull(keep(command))
+    return pull(keep(registry_options(command)))
+
+
+def registry_options(command: Command) -> Command:
+    """Add --insecure, --limit-rate and --no-registry, which every command that may ask a registry has."""
+    insecure = click.option(
+        "--insecure",
+        metavar="HOST",
+        multiple=True,
+        expose_value=False,
+        callback=_note,
+        help="Let this registry answer without TLS, or with any certificate. Repeatable.",
+    )
+    limit_rate = click.option(
+        "--limit-rate", metavar="SIZE", expose_value=False, callback=_note, help="Fetch at most SIZE a second from registries."
+    )
+    no_registry = click.option(
+        "--no-registry",
+        is_flag=True,
+        expose_value=False,
+        callback=_note,
+        help="If no engine has the image, do not look for it in its registry.",
+    )
+    return insecure(limit_rate(no_registry(command)))
 
 
 def image_argument(command: Command) -> Command:
@@ -82,10 +109,17 @@ def image_argument(command: Command) -> Command:
     return click.argument("reference", metavar="IMAGE", shell_complete=complete_image)(engine_options(command))
 
 
-def chosen_engine_options(*, needs_bytes: bool = False, needs_tars: bool = False) -> EngineOptions:
-    """Collect --pull, --keep and --no-cache of the command that runs in this thread."""
+def chosen_engine_options(
+    *, needs_bytes: bool = False, needs_tars: bool = False, say: Callable[[str], None] | None = None
+) -> EngineOptions:
+    """Collect --pull, --keep, --no-cache and the options of registries of the command that runs in this thread.
+
+    `say` shows the user a sentence; by default on standard error. Raises BadSettings and UsageError.
+    """
+    from layerscope.settings import read_registry_settings
     from layerscope.sources.engine.options import EngineOptions
 
+    settings = read_registry_settings()
     context = click.get_current_context(silent=True)
     noted = context.meta if context is not None else {}
     return EngineOptions(
@@ -94,8 +128,46 @@ def chosen_engine_options(*, needs_bytes: bool = False, needs_tars: bool = False
         needs_bytes=needs_bytes,
         needs_tars=needs_tars,
         cache=open_cache(),
+        insecure=_insecure_hosts(settings.insecure),
+        bytes_per_second=_bytes_per_second(settings.limit_rate),
+        or_registry=not _is_registry_forbidden(is_forbidden=settings.no_registry),
+        say=say or say_on_stderr,
         trust_toc=cast("bool | None", _noted("trust_toc")),
     )
+
+
+def say_on_stderr(sentence: str) -> None:
+    """Print a sentence over the line of progress, if there is one."""
+    erased = "\r\x1b[K" if sys.stderr.isatty() else ""
+    click.echo(f"{erased}layerscope: {sentence}", err=True)
+
+
+INSECURE, LIMIT_RATE, NO_REGISTRY = "LAYERSCOPE_INSECURE", "LAYERSCOPE_LIMIT_RATE", "LAYERSCOPE_NO_REGISTRY"
+
+
+def _insecure_hosts(stated: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the hosts of --insecure, of the variable, where commas separate them, and of the config file."""
+    named = [*cast(Sequence[str], _noted("insecure") or ()), *re.split(r"[,\s]+", os.environ.get(INSECURE, "")), *stated]
+    return tuple(dict.fromkeys(host for each in named if (host := each.partition("://")[2] or each)))
+
+
+def _bytes_per_second(stated: str) -> int:
+    """Return what --limit-rate says, or else the variable, or else the config file; 0 for no limit. Raises UsageError."""
+    from layerscope.errors import UsageError
+    from layerscope.text import escape
+    from layerscope.units import parse_size
+
+    given = {"--limit-rate": cast(str, _noted("limit_rate")), LIMIT_RATE: os.environ.get(LIMIT_RATE), "limit_rate": stated}
+    name, text = next(((name, text) for name, text in given.items() if text), ("", ""))
+    rate = parse_size(text) if text else 0
+    if text and not rate:
+        raise UsageError(f"{name} {escape(text[:60])}: give a size above 0, such as 5MB")
+    return rate or 0
+
+
+def _is_registry_forbidden(*, is_forbidden: bool) -> bool:
+    named = os.environ.get(NO_REGISTRY, "").lower()
+    return bool(_noted("no_registry")) or (named not in NOT_ON if named else is_forbidden)
 
 
 MOST_PROBLEMS = 10

@@ -1,4 +1,4 @@
-"""`layerscope IMAGE` and `layerscope demo`: the screen, the report, or everything as JSON."""
+"""`layerscope IMAGE`, `demo` and `waste`: the screen, a report, or everything as JSON."""
 
 from __future__ import annotations
 
@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING
 import click
 from click.formatting import HelpFormatter
 
-from layerscope.cli.options import analyze_image, base_option, complete_file, damage_exit_code, image_argument, platform_option
+from layerscope.cli.options import (
+    analyze_image,
+    base_option,
+    complete_file,
+    damage_exit_code,
+    image_argument,
+    json_lines_option,
+    platform_option,
+)
 from layerscope.cli.output import is_stdout, output_style, spare_the_image, write_bytes
 from layerscope.cli.screen import can_show_screen, show_demo, show_screen
+
+if TYPE_CHECKING:
+    from layerscope.analysis import Analysis
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
@@ -56,7 +67,7 @@ def report(reference: str, platform: str | None, base: str | None, json_file: st
         spare_the_image(reference, json_file, option=f"--json {json_file}")
     elif not is_text and can_show_screen(reference, base):
         return show_screen(reference, platform, base)
-    return _show(analyze_image(reference, platform, base), json_file)
+    return _show_report(analyze_image(reference, platform, base), json_file)
 
 
 @click.command()
@@ -83,7 +94,7 @@ def demo(json_file: str | None, save: str | None, *, is_text: bool) -> int:
         return _save(save)
     if json_file is None and not is_text and can_show_screen():
         return show_demo()
-    return _show(analyze(read_image(open_demo())), json_file)
+    return _show_report(analyze(read_image(open_demo())), json_file)
 
 
 def _save(name: str) -> int:
@@ -101,10 +112,10 @@ def show_image(reference: str) -> int:
     """Explore an image, or without a terminal print its report."""
     if can_show_screen(reference):
         return show_screen(reference, None, None)
-    return _show(analyze_image(reference, None, None), None)
+    return _show_report(analyze_image(reference, None, None), None)
 
 
-def _show(analysis: Analysis, json_file: str | None) -> int:
+def _show_report(analysis: Analysis, json_file: str | None) -> int:
     if json_file is not None:
         from layerscope.report.image_json import analysis_json
 
@@ -115,3 +126,34 @@ def _show(analysis: Analysis, json_file: str | None) -> int:
         sys.stdout.write(report_text(analysis, output_style()))
         sys.stdout.flush()
     return damage_exit_code(analysis.contents)
+
+
+@click.command()
+@image_argument
+@click.option("--by", type=click.Choice(["path", "cause", "layer", "directory"]), default="path", help="Group by.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show only the N biggest.")
+@platform_option
+@base_option
+@json_lines_option
+def waste(reference: str, by: str, limit: int | None, platform: str | None, base: str | None, as_json: bool) -> int:  # noqa: FBT001
+    """List what IMAGE wastes, biggest first.
+
+    Waste is every byte that the layers carry and no container sees.
+
+    \b
+    Examples:
+      layerscope waste image.tar --by layer
+      layerscope waste image.tar --json | jq -r 'select(.cause == "deleted") | .path'
+    """
+    analysis = analyze_image(reference, platform, base)
+    _write_waste(analysis, by, limit, as_json=as_json)
+    return damage_exit_code(analysis.contents)
+
+
+def _write_waste(analysis: Analysis, by: str, limit: int | None, *, as_json: bool) -> None:
+    from layerscope.report.waste_listing import waste_json_lines, waste_lines
+
+    if as_json:
+        sys.stdout.buffer.writelines(waste_json_lines(analysis, by, limit))
+    else:
+        sys.stdout.writelines(line + "\n" for line in waste_lines(analysis, by, limit, output_style()))

@@ -57,7 +57,10 @@ def _has_terminal() -> bool:
 
 def show_screen(reference: str, platform: str | None, base: str | None, *, is_watched: bool = False) -> int:
     """Explore an image on the screen, and every rebuild if it `is_watched`. Returns the exit code."""
+    from layerscope.sources.location import locate
+
     context = click.get_current_context()
+    said: list[str] = []
 
     # Both run in a thread after the first frame: importing what the cache needs takes as long as drawing that frame.
     def opener(progress: Progress) -> tuple[Image, Base]:
@@ -65,7 +68,8 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
         from layerscope.sources.base import find_base
 
         with context.scope(cleanup=False):
-            engine_options = chosen_engine_options()
+            # Standard error is the screen's while it is open, so that what is said is printed afterwards.
+            engine_options = chosen_engine_options(say=said.append)
         image = open_image(reference, platform, progress, engine_options=engine_options, may_change=is_watched)
         found = find_base(
             image, base, open_base=lambda name: open_image(name, str(image.platform), progress, engine_options=engine_options)
@@ -78,9 +82,15 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
         with context.scope(cleanup=False):
             remember_waste(analysis, open_cache())
 
-    _check_reference(reference)
+    locate(reference)  # a missing file is reported before the screen opens
     read_keys_from_terminal(reference, base)
-    return _show(opener, reference, is_watched=is_watched, on_analyzed=remember)
+    try:
+        return _show(opener, reference, is_watched=is_watched, on_analyzed=remember)
+    finally:
+        from layerscope.cli.options import say_on_stderr
+
+        for sentence in said:
+            say_on_stderr(sentence)
 
 
 def show_demo() -> int:
@@ -93,13 +103,6 @@ def show_demo() -> int:
         return open_demo(), Base()
 
     return _show(opener, "demo")
-
-
-def _check_reference(reference: str) -> None:
-    """Raise NotFound for a missing file before the screen opens."""
-    from layerscope.sources.location import locate
-
-    locate(reference)
 
 
 def read_keys_from_terminal(*references: str | None) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from layerscope.analysis import Analysis
 from layerscope.compare.layers import LayerState, pair_layers
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 
 _HISTORY = "history"
 _SETTINGS = ("config", "container_config")

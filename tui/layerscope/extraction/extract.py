@@ -17,7 +17,7 @@ from layerscope.analysis import Contents
 from layerscope.errors import CannotWrite, CorruptLayer, WouldOverwrite
 from layerscope.extraction.destination import NO_HARD_LINK, Destination
 from layerscope.extraction.selection import Selection, check_names, check_room
-from layerscope.layers.compression.streams import PIECE
+from layerscope.layers.compression import PIECE
 from layerscope.layers.content import HOLE
 from layerscope.layers.table import Kind
 from layerscope.progress import Progress, ignore

@@ -11,7 +11,7 @@ import xxhash
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, StoredBytes
-from layerscope.layers.compression.streams import PIECE, Compression, SeekPoint, unpack
+from layerscope.layers.compression import PIECE, Compression, SeekPoint, unpack
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import SparseMap
 

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes
-from layerscope.layers.compression.streams import Compression, compression_of, unpack
+from layerscope.layers.compression import Compression, compression_of, unpack
 from layerscope.progress import ignore
 
 PIECE = 1 << 20

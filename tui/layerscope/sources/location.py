@@ -24,6 +24,10 @@ MAX_NEAR = 5000
 """Names of a directory that are compared with a mistyped one."""
 DOCUMENTS = ("index.json", "manifest.json", "repositories")
 """Files of which a directory with an image has at least one."""
+_ID = re.compile(r"sha256:[a-f0-9]+|[a-f0-9]{12}|[a-f0-9]{64}", re.ASCII)
+"""An image's id as engines print it. No repository has a name of 64 such digits (`distribution/reference`)."""
+_FILE = re.compile(r"^[^/:@]*\.(?:tar|tgz|gz|zst|xz|bz2|zip|oci|json)$", re.ASCII)
+"""Names that are a missing file rather than an image at Docker Hub."""
 _PATHS = ("/", "./", "../", "~")
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -50,6 +54,11 @@ class EngineName:
     name: str
     no_path: str = ""
     is_container: bool = False
+
+    @property
+    def may_be_in_registry(self) -> bool:
+        """Tell whether a registry may have it: no engine was named, and it is neither an image's id nor a mistyped file."""
+        return self.kind is None and not self.is_container and not _ID.fullmatch(self.name) and not _FILE.search(self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from layerscope.sources.documents.zipped import ZipArchive
 from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS, EngineOptions
 from layerscope.sources.file_type import HEAD, ZIP_MAGIC, describe_directory, describe_head, describe_tar, describe_zip, is_tar
 from layerscope.sources.image import Image
-from layerscope.sources.location import Location, locate
+from layerscope.sources.location import EngineName, Location, locate
 from layerscope.sources.spool import head_of, spool_stream, unpack_archive
 
 
@@ -55,16 +55,30 @@ def open_image(
             location.registry, reference=reference, platform=platform, options=engine_options, progress=progress
         )
     if location.engine is not None:
-        from layerscope.sources.engine.open import open_engine_image
-
-        return open_engine_image(
-            location.engine, reference=reference, platform=platform, engine_options=engine_options, progress=progress
-        )
+        return _open_named(location.engine, reference, platform, engine_options, progress)
     if location.is_layer:
         blob = _layer_blob(location, stdin, progress, may_change=may_change)
         return single_layer_image(location.place, blob, reference=reference)
     place = open_place(location, stdin, progress, may_change=may_change)
     return open_files(place.files, place.location, reference=reference, platform=platform)
+
+
+def _open_named(
+    wanted: EngineName, reference: str, platform: Platform | None, options: EngineOptions, progress: Progress
+) -> Image:
+    """Open an engine's image; if no engine has it and `options` allow it, open the registry's image of that name."""
+    from layerscope.sources.engine.find_engine import NotInEngine
+    from layerscope.sources.engine.open import open_engine_image
+
+    try:
+        return open_engine_image(wanted, reference=reference, platform=platform, engine_options=options, progress=progress)
+    except NotInEngine as error:
+        # An engine that does not answer may have a different image of that name.
+        if not (options.or_registry and error.is_sure and wanted.may_be_in_registry):
+            raise
+        from layerscope.sources.registry.open import open_instead_of_engine
+
+        return open_instead_of_engine(wanted.name, error, platform=platform, options=options, progress=progress)
 
 
 def open_files(files: Files, location: Location, *, reference: str, platform: Platform | None) -> Image:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from layerscope.errors import CannotWrite, CorruptLayer, NotAnImage, NotFound
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression.streams import Compression, compression_of, unpack
+from layerscope.layers.compression import Compression, compression_of, unpack
 from layerscope.progress import Progress
 from layerscope.sources.file_type import HEAD, ZIP_MAGIC, describe_head, is_tar
 

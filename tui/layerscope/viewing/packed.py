@@ -9,7 +9,7 @@ from typing import Protocol
 
 from layerscope.errors import CorruptLayer, IsCancelled, stop_if
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression.streams import Compression, compression_of, unpack
+from layerscope.layers.compression import Compression, compression_of, unpack
 
 INPUT = 64 << 10
 OUTPUT = 256 << 10

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from layerscope.errors import NotCompared
 from layerscope.layers.blob import StoredBytes
-from layerscope.layers.compression.streams import Compression, compression_of
+from layerscope.layers.compression import Compression, compression_of
 from layerscope.layers.content import BlobContent
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.tar.header_walk import MAX_EXTENDED, HeaderWalk

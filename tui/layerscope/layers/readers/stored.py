@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from layerscope.layers.blob import Blob, OnBytes
-from layerscope.layers.compression.streams import Compression, compression_of, unpacked_guess
+from layerscope.layers.compression import Compression, compression_of, unpacked_guess
 from layerscope.layers.content import BlobContent
 from layerscope.layers.hashing import Algorithms, LayerHashes, hash_blob
 from layerscope.layers.readers.blob import ReadLayer, read_layer

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.compression.streams import PIECE, Compression, SeekPoint, compression_of, unpack_forward
+from layerscope.layers.compression import PIECE, Compression, SeekPoint, compression_of, unpack_forward
 from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
 from layerscope.progress import ignore

@@ -34,8 +34,7 @@ from layerscope.layers.tar.collect import Collector
 from layerscope.layers.tar.exact import MAX_SIZE, Buffer, Content, Header, content_of, size_field
 from layerscope.layers.tar.headers import BLOCK, KINDS, UNKNOWN, HeaderRows, has_good_checksum, name_of, refused
 from layerscope.layers.tar.not_tar import no_header_text
-from layerscope.layers.tar.pax import Overrides, PendingHeaders, parse_records
-from layerscope.layers.tar.pax_records import ExtendedHeader
+from layerscope.layers.tar.pax import ExtendedHeader, Overrides, PendingHeaders, parse_records
 from layerscope.limits import RARE_BYTES, RUN_COST
 
 BATCH = 4096

@@ -15,10 +15,8 @@ import numpy.typing as npt
 
 from layerscope.layers.table import Entries, Kind, Problem, Severity, SparseMap, Strings, no_ids
 from layerscope.layers.tar.not_tar import no_header_text
-from layerscope.layers.tar.numbers import parse_field, parse_octal
-from layerscope.layers.tar.octal import octal_8, octal_12
-from layerscope.layers.tar.pax import Overrides
-from layerscope.layers.tar.pax_records import ExtendedFields, ExtendedHeader, read_extended
+from layerscope.layers.tar.numbers import octal_8, octal_12, parse_field, parse_octal
+from layerscope.layers.tar.pax import ExtendedFields, ExtendedHeader, Overrides, read_extended
 
 BLOCK = 512
 _FIELDS = {

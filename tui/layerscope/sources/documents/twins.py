@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from layerscope.errors import CorruptLayer, NotAnImage, NotFound
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression.streams import PIECE, unpack
+from layerscope.layers.compression import PIECE, unpack
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest
 from layerscope.oci.reference import normalize, tag_of

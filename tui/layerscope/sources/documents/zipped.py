@@ -11,7 +11,7 @@ from functools import cached_property
 
 from layerscope.errors import CorruptLayer, NotFound
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression.streams import unpacked_limit
+from layerscope.layers.compression import unpacked_limit
 from layerscope.layers.tar.names import normalize
 from layerscope.progress import Progress
 from layerscope.sources.documents.files import raw_name

@@ -20,7 +20,9 @@ from layerscope.text import did_you_mean, escape
 
 
 class NotInEngine(NotFound):
-    """No engine that answered has the image."""
+    """No engine that answered has the image. `is_sure` is False if there is an engine that does not answer."""
+
+    is_sure = True
 
 
 class NotAnswered(NotFound):
@@ -136,7 +138,9 @@ def _not_found(wanted: EngineName, search: _EngineSearch) -> NotInEngine:
     parts += [str(error) for error in search.failed]
     if not (search.asked or search.failed):
         parts.append("there is " + " and ".join(f"no {each.kind.label} at {each.socket}" for each in search.absent))
-    return NotInEngine(", and ".join(parts) + _advice(wanted, search))
+    missing = NotInEngine(", and ".join(parts) + _advice(wanted, search))
+    missing.is_sure = not search.failed
+    return missing
 
 
 def _advice(wanted: EngineName, search: _EngineSearch) -> str:
@@ -147,7 +151,7 @@ def _advice(wanted: EngineName, search: _EngineSearch) -> str:
     if search.asked:
         return f"{question or ';'} to have {search.asked[0].endpoint.kind.label} pull it, add --pull"
     if search.failed:
-        return question
+        return f"{question or ';'} to read it in its registry: docker://{escape(wanted.name)}" if not wanted.kind else question
     tool = wanted.kind or EngineKind.DOCKER
     return f"{question or ';'} set DOCKER_HOST or CONTAINER_HOST to an engine, or: {tool} save IMAGE | layerscope -"
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from layerscope.cache.cache import Cache
 from layerscope.cache.cached_reader import CachedReader
 from layerscope.cache.directory import IdKind
-from layerscope.layers.readers.tar_split.reader import TarSplitReader
+from layerscope.layers.readers.tar_split import TarSplitReader
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress
 from layerscope.sources.engine.container import open_container

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from layerscope.progress import ignore
 
 if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
@@ -17,7 +20,8 @@ class EngineOptions:
     the layers as they are stored. `cache` holds images that were exported before, and receives new ones.
 
     `insecure` are hosts of registries that may answer without TLS, or with any certificate; `bytes_per_second` limits what is
-    fetched from registries (0: no limit). With `no_registry`, only a reference that names a registry is looked up in one.
+    fetched from registries (0: no limit). With `or_registry`, a NAME that no engine has is read in its registry; `say` is
+    then called with a sentence for the user.
     `trust_toc` says whether a layer of a registry may be read by its table of contents, which nothing proves; None: unless
     bytes are to be hashed.
     """
@@ -29,7 +33,8 @@ class EngineOptions:
     cache: Cache | None = None
     insecure: tuple[str, ...] = ()
     bytes_per_second: int = 0
-    no_registry: bool = False
+    or_registry: bool = False
+    say: Callable[[str], None] = ignore
     trust_toc: bool | None = None
 
     @property

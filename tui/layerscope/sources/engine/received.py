@@ -6,7 +6,7 @@ import mmap
 from dataclasses import dataclass
 
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression.streams import Compression, compression_of
+from layerscope.layers.compression import Compression, compression_of
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.stream import read_passing
 from layerscope.layers.table import LayerTable

@@ -12,7 +12,7 @@ from threading import Lock
 
 from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob, OnBytes
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.layers.content import LayerContent, Stretch
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.protocol import KeptUnpacked, ReadOptions

@@ -18,7 +18,7 @@ from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.listing.facts import ImageFacts, LayerFacts
 from layerscope.sources.listing.found import FoundImage, FoundImages
 from layerscope.sources.location import EngineKind, EngineName, Location, locate, split_prefix
-from layerscope.sources.open import open_place, refusal
+from layerscope.sources.open import open_image, open_place, refusal
 
 
 def find_images(
@@ -52,14 +52,45 @@ def _find(reference: str, stdin: BinaryIO | None, engine_options: EngineOptions,
     location = locate(reference)
     if location.engine is not None:
         return _of_name(location.engine, engine_options, progress)
-
+    if location.registry is not None:
+        return _in_registry(reference, engine_options, progress)
     return images_stored_at(location, stdin=stdin, progress=progress)
+
+
+def _in_registry(reference: str, options: EngineOptions, progress: Progress) -> FoundImages:
+    """List the one image that `reference` names. Raises like `open_image`."""
+    image = open_image(reference, engine_options=options, progress=progress)
+    full = image.reference
+
+    def open_again(progress: Progress) -> Image:
+        return open_image(full, engine_options=options, progress=progress, platform=image.platform)
+
+    return FoundImages([FoundImage(_facts_in_registry(image), full, open_again)])
+
+
+def _facts_in_registry(image: Image) -> ImageFacts:
+    layers = [
+        LayerFacts(layer.chain_id or name, name, layer.reader.stored_bytes)
+        for layer in image.layers
+        if (name := layer.digest or layer.diff_id)
+    ]
+    return ImageFacts(
+        id=image.config_digest,
+        names=(image.name,),
+        layers=tuple(layers),
+        platform=image.platform,
+        created=image.config.created,
+        place=image.reference.removeprefix("docker://").partition("/")[0],
+        wasted_bytes=None if image.layers else 0,
+    )
 
 
 def _of_name(wanted: EngineName, engine_options: EngineOptions, progress: Progress) -> FoundImages:
     try:
         return _of_engine(wanted.kind, wanted.name, engine_options, progress)
     except NotFound as error:
+        if engine_options.or_registry and wanted.may_be_in_registry:
+            return _in_registry(wanted.name, engine_options, progress)
         raise NotFound(f"{wanted.no_path}, and {error}" if wanted.no_path else str(error)) from error
 
 

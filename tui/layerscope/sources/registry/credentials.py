@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,18 @@ def credential_files() -> list[Path]:
     files.append(Path(runtime or f"/run/containers/{os.getuid()}") / ("containers/auth.json" if runtime else "auth.json"))
     files.append(Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "containers/auth.json")
     return list(dict.fromkeys(files))
+
+
+def known_hosts() -> list[str]:
+    """List the hosts that the user has logged in to or has a helper for, for completion. Asks no helper."""
+    found: dict[str, None] = {}
+    for path in credential_files():
+        with suppress(OSError, ValueError, RecursionError), path.open("rb") as file:
+            document = _table(json.loads(file.read(LONGEST_FILE)))
+            for key in [*_table(document.get("auths")), *_table(document.get("credHelpers"))]:
+                host = _SCHEME.sub("", key).partition("/")[0]
+                found["docker.io" if key == HUB_KEY else host] = None
+    return [host for host in found if host.isprintable() and not any(map(str.isspace, host))]
 
 
 def _in_file(path: Path, host: str, repository: str) -> Iterator[CredentialFinding]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+from layerscope.cache.cache import Cache
 from layerscope.errors import AmbiguousImage, BadDocument, NotFound
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.stored import AbsentReader
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import INDEXES, Descriptor, Index, decode
+from layerscope.oci.documents import INDEXES, OCI_INDEX, OCI_MANIFEST, Descriptor, Index, decode
 from layerscope.oci.platform import Platform, host_platform
 from layerscope.oci.reference import familiar
 from layerscope.progress import Progress
@@ -25,14 +26,14 @@ from layerscope.sources.documents.index import Leaf, leaves
 from layerscope.sources.documents.layout import REFERENCE_TYPE, images_at
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
-from layerscope.sources.location import Location
+from layerscope.sources.location import REGISTRY_URL, Location
 from layerscope.sources.registry.clouds import cloud_findings
 from layerscope.sources.registry.credentials import Credential, find_credential
 from layerscope.sources.registry.endpoint import RegistryEndpoint
-from layerscope.sources.registry.failures import NoSuchImage
+from layerscope.sources.registry.failures import NoSuchImage, RegistryFailed
 from layerscope.sources.registry.host_settings import HostSettings
 from layerscope.sources.registry.layer_reader import RegistryReader
-from layerscope.sources.registry.registry_name import RegistryName
+from layerscope.sources.registry.registry_name import RegistryName, parse_image_name
 from layerscope.sources.registry.repository import Document, Repository
 from layerscope.sources.registry.traffic import Traffic
 from layerscope.sources.registry.transport import Connection
@@ -44,17 +45,36 @@ def open_registry_image(
 ) -> Image:
     """Open an image that a registry has. Two or three small documents are fetched, and no byte of a layer.
 
+    If `reference` is empty, it becomes the full name of the image that was found.
     Raises RegistryFailed, AccessDenied, NoSuchImage, NotFound (no such platform), AmbiguousImage, BadDocument and NotAnImage.
     """
     progress(f"asking {escape(name.host)}", 0, 0)
     repository, top = _found(name, options)
-    files = RegistryFiles(repository, top)
+    files = RegistryFiles(repository, top, options.cache)
     found = _of_platform(_listed(files, top), platform, files.place)
+    reference = reference or f"{REGISTRY_URL}{repository.name}"
     location = Location(reference, None)
     candidate, _ = choose(images_at(files, found), location, platform)
     known = familiar(str(repository.name))
     reader_of = partial(_reader, repository, options)
-    return assemble(files, candidate, reference=reference, name=known, reader_of=reader_of)
+    image = assemble(files, candidate, reference=reference, name=known, reader_of=reader_of)
+    return replace(image, stop_reading=repository.connection.traffic.cancel)
+
+
+def open_instead_of_engine(
+    typed: str, missing: NotFound, *, platform: Platform | None, options: EngineOptions, progress: Progress
+) -> Image:
+    """Open an image that no engine has in its registry, and say so. Raises as `open_registry_image` does.
+
+    If the registry does not have it or does not answer, raises NotFound with both reasons; `missing` is the engines'.
+    """
+    name = parse_image_name(typed)
+    places = " or ".join(escape(str(full)) for full in HostSettings.of_this_machine(options.insecure).full_names(name))
+    options.say(f"no engine has {escape(typed)}; reading {places} in its registry (--no-registry prevents this)")
+    try:
+        return open_registry_image(name, reference="", platform=platform, options=options, progress=progress)
+    except RegistryFailed as error:
+        raise NotFound(f"{missing}; and in its registry: {error}") from error
 
 
 def connect(name: RegistryName, options: EngineOptions) -> Iterator[Repository]:
@@ -75,15 +95,31 @@ def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Docu
     repositories = list(connect(name, options))
     for repository in repositories[:-1]:
         with suppress(NoSuchImage):
-            return repository, _top(repository)
-    return repositories[-1], _top(repositories[-1])
+            return repository, _top(repository, options.cache)
+    return repositories[-1], _top(repositories[-1], options.cache)
 
 
-def _top(repository: Repository) -> Document:
+def _top(repository: Repository, cache: Cache | None) -> Document:
     """Return a tag is asked for by HEAD, which registries that count pulls do not count, and then read by its digest."""
     name = repository.name
     digest = name.digest or repository.resolve(name.tag)
-    return repository.document(str(digest) if digest else name.tag)
+    kept = cache.document(digest) if cache is not None and digest is not None else None
+    if kept is None or digest is None:
+        top = repository.document(str(digest) if digest else name.tag)
+        if cache is not None:
+            cache.keep_document(top.digest, top.raw)
+        return top
+    if name.digest:
+        repository.resolve(str(digest))  # which mirror serves it, and whether it may still be read
+    return Document(kept, digest, _media_type(kept))
+
+
+def _media_type(raw: bytes) -> str:
+    """Return the media type of a document from the cache: what it says itself, else what OCI leaves unsaid."""
+    with suppress(BadDocument):
+        stated = decode(raw, Index, what="a cached manifest")
+        return stated.media_type or (OCI_INDEX if stated.manifests else OCI_MANIFEST)
+    return OCI_MANIFEST
 
 
 @dataclass(eq=False)
@@ -92,6 +128,7 @@ class RegistryFiles:
 
     repository: Repository
     top: Document
+    cache: Cache | None = None
     damage: str = ""
     _documents: dict[str, bytes] = field(default_factory=dict)
     _manifests: set[str] = field(default_factory=set)
@@ -111,8 +148,13 @@ class RegistryFiles:
         """Return the bytes of a blob. Raises RegistryFailed, too."""
         if name not in self._documents:
             digest = Digest.parse(name.removeprefix("blobs/").replace("/", ":", 1))
-            is_manifest = name in self._manifests
-            self._take(name, self.repository.document(str(digest)).raw if is_manifest else self.repository.blob(digest, -1))
+            kept = self.cache.document(digest) if self.cache is not None else None
+            if kept is None:
+                is_manifest = name in self._manifests
+                kept = self.repository.document(str(digest)).raw if is_manifest else self.repository.blob(digest, -1)
+                if self.cache is not None:
+                    self.cache.keep_document(digest, kept)
+            self._take(name, kept)
         return Blob.of_bytes(self._documents[name])
 
     def names(self) -> list[bytes]:

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
+from socket import SHUT_RDWR, socket
 from threading import BoundedSemaphore, Event, Lock
 from typing import Any
+from weakref import WeakSet
 
 from layerscope.errors import Cancelled
 
@@ -33,7 +35,7 @@ class Traffic:
         self._not_before: dict[str, float] = {}
         self._rate, self._allowance, self._filled = bytes_per_second, 0.0, time.monotonic()
         self._lock = Lock()
-        self._open: set[Any] = set()
+        self._sockets: WeakSet[socket] = WeakSet()
         self._is_cancelled = Event()
 
     @contextmanager
@@ -74,25 +76,27 @@ class Traffic:
 
     @contextmanager
     def watched(self, response: Any) -> Iterator[Any]:
-        """Register a response, so that its connection is closed when the command is stopped."""
-        with self._lock:
-            self._open.add(response)
+        """Close a response in the end. Raises Cancelled after `cancel`."""
         try:
             self.check()
             yield response
         finally:
-            with self._lock:
-                self._open.discard(response)
             response.close()
 
+    def watch_socket(self, connected: socket) -> None:
+        """Remember a connection, for `cancel` to tear it down. Raises Cancelled after `cancel`."""
+        with self._lock:
+            self._sockets.add(connected)
+        self.check()
+
     def cancel(self) -> None:
-        """Stop everything: sleepers wake up, and readers get an error."""
+        """Stop everything: waits end, and threads that wait for an answer or its bytes get an error."""
         self._is_cancelled.set()
         with self._lock:
-            for response in self._open:
-                # Closing a socket does not wake another thread that waits for it; shutting it down does.
-                with suppress(OSError, ValueError, RuntimeError, AttributeError):
-                    response.raw.shutdown()
+            for each in list(self._sockets):
+                # Closing a socket does not wake a thread that waits for it; shutting it down does.
+                with suppress(OSError):
+                    each.shutdown(SHUT_RDWR)
 
     def check(self) -> None:
         """Raise Cancelled after `cancel`."""

@@ -194,13 +194,17 @@ class Connection:
         from requests.adapters import HTTPAdapter
 
         context = tls_context(self.endpoint)
+        pools = _watched_pools(self.traffic)
 
         class Adapter(HTTPAdapter):
             def init_poolmanager(self, *args: Any, **named: Any) -> None:
                 super().init_poolmanager(*args, ssl_context=context, **named)
+                self.poolmanager.pool_classes_by_scheme = pools
 
             def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
-                return super().proxy_manager_for(proxy, ssl_context=context, **named)
+                manager = super().proxy_manager_for(proxy, ssl_context=context, **named)
+                manager.pool_classes_by_scheme = pools
+                return manager
 
         session = requests.Session()
         session.trust_env = False
@@ -268,6 +272,30 @@ class Connection:
     def _unreachable(self, error: OSError, host: str) -> RegistryFailed:
         """Return the error for an unreachable host with the innermost reason only, because libraries quote URLs."""
         return RegistryFailed(f"{escape(host)} {_reason(error, self.endpoint)} ({self.hidden.hide(_innermost(error))})")
+
+
+def _watched_pools(traffic: Traffic) -> dict[str, Any]:
+    """Return urllib3's pools with connections whose sockets `traffic` can tear down, even before there is an answer."""
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    class Plain(HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            traffic.watch_socket(self.sock)
+
+    class Encrypted(HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            traffic.watch_socket(self.sock)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class EncryptedPool(HTTPSConnectionPool):
+        ConnectionCls = Encrypted
+
+    return {"http": PlainPool, "https": EncryptedPool}
 
 
 def read_body(response: Response, size: int) -> bytes:

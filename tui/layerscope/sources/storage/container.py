@@ -9,7 +9,7 @@ from pathlib import Path
 from layerscope.errors import AmbiguousImage, NotFound
 from layerscope.layers.readers.overlay.reader import DirectoryReader
 from layerscope.layers.readers.protocol import LayerReader
-from layerscope.layers.readers.tar_split.reader import TarSplitReader
+from layerscope.layers.readers.tar_split import TarSplitReader
 from layerscope.layers.table import Problem
 from layerscope.oci.documents import DOCKER_LAYER, HistoryStep
 from layerscope.sources.image import Image, StoredLayer

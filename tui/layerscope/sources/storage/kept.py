@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layerscope.errors import NotFound
-from layerscope.layers.readers.tar_split.reader import TarSplitReader
+from layerscope.layers.readers.tar_split import TarSplitReader
 from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import DOCKER_LAYER, Config

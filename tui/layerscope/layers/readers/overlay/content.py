@@ -13,10 +13,10 @@ import xxhash
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob
-from layerscope.layers.compression.streams import PIECE, Compression
+from layerscope.layers.compression import PIECE, Compression
 from layerscope.layers.content import LARGEST_SPARSE, Stretch
-from layerscope.layers.readers.overlay.markers import is_without_data, lower_path
 from layerscope.layers.readers.overlay.rooted import RootedDirectory
+from layerscope.layers.readers.overlay.walk import is_without_data, lower_path
 from layerscope.layers.table import LayerTable, Strings
 from layerscope.text import escape
 

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.layers.blob import OnBytes
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.overlay.content import DirectoryContent
-from layerscope.layers.readers.overlay.markers import Xattrs, is_opaque, is_own, is_whiteout, redirect_of
-from layerscope.layers.readers.overlay.walk import Found, walk_directory
+from layerscope.layers.readers.overlay.walk import Found, Xattrs, is_opaque, is_own, is_whiteout, redirect_of, walk_directory
 from layerscope.layers.readers.protocol import NO_DIGEST_OF_ITS_OWN, KeptUnpacked, ReadOptions
 from layerscope.layers.table import Entries, Kind, LayerTable, Problem, Severity, Strings, no_ids
 from layerscope.layers.tar.headers import BLOCK

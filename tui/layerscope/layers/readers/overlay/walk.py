@@ -1,4 +1,6 @@
-"""Walks over a directory that holds a layer, yielding what a tar of it would contain, in the order of a tar."""
+"""The walk over a directory that an engine keeps a layer in, and the marks that overlayfs leaves there (Linux,
+`filesystems/overlayfs.rst`).
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from layerscope.layers.readers.overlay.markers import Xattrs
 from layerscope.layers.readers.overlay.rooted import RootedDirectory
 
 OnFailure = Callable[[bytes, OSError], None]
 """Told of a directory that cannot be read."""
+OWN_PREFIXES = (b"trusted.overlay.", b"user.overlay.")
+"""Its extended attributes; the second for mounts in a user namespace (`userxattr`), and for fuse-overlayfs."""
+FUSE_PREFIX = b"user.fuseoverlayfs."
+Xattrs = dict[bytes, bytes]
+_TEXT_PREFIXES = tuple(prefix.decode() for prefix in OWN_PREFIXES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,3 +83,39 @@ def _xattrs(path: bytes) -> Xattrs:
         raise
     except OSError:
         return {}
+
+
+def is_own(name: bytes) -> bool:
+    """Tell whether an extended attribute is overlayfs's or fuse-overlayfs's own."""
+    return name.startswith((*OWN_PREFIXES, FUSE_PREFIX))
+
+
+def is_opaque(xattrs: Xattrs) -> bool:
+    """Tell whether a directory hides what lower layers have in it."""
+    return any(xattrs.get(prefix + b"opaque") == b"y" for prefix in (*OWN_PREFIXES, FUSE_PREFIX))
+
+
+def is_whiteout(found: os.stat_result, xattrs: Xattrs) -> bool:
+    """Tell whether a name is hidden: a character device 0:0, or an empty file with an attribute that says so."""
+    if stat.S_ISCHR(found.st_mode):
+        return found.st_rdev == 0
+    return stat.S_ISREG(found.st_mode) and any(prefix + b"whiteout" in xattrs for prefix in OWN_PREFIXES)
+
+
+def redirect_of(xattrs: Xattrs) -> bytes:
+    """Return the former path of a renamed directory in the lower layers; empty for all others (`redirect_dir`)."""
+    return next((xattrs[prefix + b"redirect"] for prefix in OWN_PREFIXES if prefix + b"redirect" in xattrs), b"")
+
+
+def is_without_data(file: int) -> bool:
+    """Tell whether an open file has only its metadata here, and its bytes in a lower layer (`metacopy`)."""
+    return any(name.removeprefix(prefix) == "metacopy" for name in os.listxattr(file) for prefix in _TEXT_PREFIXES)
+
+
+def lower_path(path: bytes, file: int) -> bytes:
+    """Return the path in the lower layers of an open file without data: its own `path`, unless it was renamed since."""
+    names = {name for name in os.listxattr(file) for prefix in _TEXT_PREFIXES if name == prefix + "redirect"}
+    if not names:
+        return path
+    redirect = os.getxattr(file, names.pop())
+    return redirect.lstrip(b"/") if redirect.startswith(b"/") else b"/".join([*path.split(b"/")[:-1], redirect])

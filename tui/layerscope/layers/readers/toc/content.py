@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from layerscope.errors import CorruptLayer, NotCompared
 from layerscope.layers.blob import StoredBytes
-from layerscope.layers.compression.streams import Compression, unpack
+from layerscope.layers.compression import Compression, unpack
 from layerscope.layers.content import Stretch
 from layerscope.layers.fetched import StoredContents
 

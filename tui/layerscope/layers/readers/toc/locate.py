@@ -13,7 +13,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from layerscope.layers.compression.streams import Compression
+from layerscope.layers.compression import Compression
 
 STARGZ_CHECKSUM = "containerd.io/snapshot/stargz/toc.digest"
 STARGZ_UNPACKED = "io.containers.estargz.uncompressed-size"

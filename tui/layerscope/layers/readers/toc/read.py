@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from layerscope.layers.blob import Blob, StoredBytes
-from layerscope.layers.compression.streams import Compression, unpack
+from layerscope.layers.compression import Compression, unpack
 from layerscope.layers.fetched import StoredContents
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
-from layerscope.layers.readers.tar_split.record_walk import SplitWalk
-from layerscope.layers.readers.tar_split.records import records_of
+from layerscope.layers.readers.tar_split import SplitWalk
+from layerscope.layers.readers.tar_split_records import records_of
 from layerscope.layers.readers.toc.locate import TableAt, locate_by_annotations, locate_by_footer, promises_table
 from layerscope.layers.readers.toc.table import BadTable, TableOfContents, table_of_contents
 from layerscope.layers.table import Entries, LayerTable

@@ -1,4 +1,4 @@
-"""`layerscope watch`: show an image after every rebuild, compared with the build before."""
+"""`layerscope diff` and `watch`: compare two images, or each new build with the one before."""
 
 from __future__ import annotations
 
@@ -10,13 +10,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from layerscope.cli.options import analyze_image, base_option, image_argument, platform_option
+from layerscope.cli.completion import complete_image
+from layerscope.cli.options import (
+    NO_REGISTRY_OPTION,
+    analyze_image,
+    base_option,
+    damage_exit_code,
+    engine_options,
+    image_argument,
+    platform_option,
+)
 from layerscope.cli.output import output_style
 from layerscope.cli.report import text_option
 from layerscope.cli.screen import can_show_screen, show_screen
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
+
+MOST_PATHS = 20
 
 
 @click.command()
@@ -38,7 +49,10 @@ def watch(reference: str, platform: str | None, base: str | None, *, is_text: bo
     from layerscope.errors import UsageError
     from layerscope.sources.location import locate
 
+    click.get_current_context().meta[NO_REGISTRY_OPTION] = True  # where nothing is rebuilt
     place = locate(reference)
+    if place.registry is not None:
+        raise UsageError("a registry's image cannot be watched; name a file, a directory or an image of an engine")
     if place.path is None and place.engine is None:
         raise UsageError("standard input cannot be watched; name a file, a directory or an image of an engine")
     if not is_text and can_show_screen(reference):
@@ -81,3 +95,36 @@ def _say_next(before: Analysis, build: Analysis) -> None:
     for index, line in enumerate(comparison_lines(compare(before, build), output_style())):
         click.echo(f"{time.strftime('%H:%M:%S')}  {line}" if index == 0 else f"{'':10}{line}")
     sys.stdout.flush()
+
+
+@click.command()
+@click.argument("old", metavar="OLD", shell_complete=complete_image)
+@click.argument("new", metavar="NEW", shell_complete=complete_image)
+@click.option(
+    "--limit", type=click.IntRange(min=0), metavar="N", default=MOST_PATHS, show_default=True, help="Show only N paths."
+)
+@platform_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@engine_options
+def diff(old: str, new: str, limit: int, platform: str | None, *, as_json: bool) -> int:
+    """Compare two images: layers, sizes, waste and files, and why a layer is not the same.
+
+    \b
+    Examples:
+      layerscope diff old.tar new.tar
+      layerscope diff myimage:1.0 myimage:1.1 --json | jq -r '.paths[] | select(.change == "added") | .path'
+    """
+    from layerscope.compare.comparison import compare
+
+    analyses = [analyze_image(name, platform, None) for name in (old, new)]
+    comparison = compare(*analyses)
+    if as_json:
+        from layerscope.report.diff_json import diff_json
+
+        sys.stdout.buffer.write(diff_json(comparison))
+    else:
+        from layerscope.report.diff_text import diff_text
+
+        sys.stdout.write(diff_text(comparison, output_style(), limit=limit))
+    sys.stdout.flush()
+    return max(damage_exit_code(analysis.contents) for analysis in analyses)

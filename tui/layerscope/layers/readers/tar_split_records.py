@@ -9,7 +9,7 @@ import msgspec
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes
-from layerscope.layers.compression.streams import unpack
+from layerscope.layers.compression import unpack
 from layerscope.progress import ignore
 from layerscope.text import escape
 

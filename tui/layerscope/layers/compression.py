@@ -20,7 +20,7 @@ except ImportError:  # no wheel for this machine: the standard library is slower
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, Feed, OnBytes, StoredBytes
-from layerscope.layers.compression.zstd_frames import Frame, frames_of, is_zstd_magic
+from layerscope.layers.zstd_frames import Frame, frames_of, is_zstd_magic
 
 PIECE = 256 * 1024
 """Bytes of output at a time: small enough to be hashed while still in the processor's cache."""

@@ -1,4 +1,4 @@
-"""`layerscope cache`: where the cache of layers is, what it holds, and clearing it."""
+"""`layerscope config` and `cache`: where the config file and the cache of layers are, what they hold, how to clear it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
     from layerscope.cache.directory import KeptFile
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @click.command()
 @click.option("--clear", "is_cleared", is_flag=True, help="Remove everything from the cache.")
@@ -21,7 +24,8 @@ def cache(*, is_cleared: bool, as_json: bool) -> None:
     """Show the cache of layers: where it is and how much it holds.
 
     A layer never changes, so one that is compressed or in an engine is read only once: the list of its files is cached,
-    never their contents. The config of an engine's image is cached too, so that it is not exported again. If the cache is
+    never their contents. So are configs of engines' images, which need not be exported again, and manifests and configs of
+    registries' images. If the cache is
     full, the least recently used goes first. Times are UTC.
 
     \b
@@ -41,14 +45,14 @@ def cache(*, is_cleared: bool, as_json: bool) -> None:
     removed = opened.clear() if is_cleared else []
     kept = opened.entries()
     if as_json:
-        click.echo(json.dumps(_facts(opened, kept, removed)))
+        click.echo(json.dumps(_cache_fields(opened, kept, removed)))
     elif is_cleared:
         click.echo(f"removed {_count_text(removed)}")
     else:
-        click.echo("\n".join(_lines(opened, kept)))
+        click.echo("\n".join(_cache_lines(opened, kept)))
 
 
-def _lines(opened: Cache, kept: list[KeptFile]) -> list[str]:
+def _cache_lines(opened: Cache, kept: list[KeptFile]) -> list[str]:
     from layerscope.text import escape
     from layerscope.units import size_text
 
@@ -66,7 +70,7 @@ def _count_text(files: list[KeptFile]) -> str:
     from layerscope.units import count_text, size_text
 
     images = sum(file.is_image for file in files)
-    of_images = f" and {count_text(images, 'config')}" if images else ""
+    of_images = f" and {count_text(images, 'document')}" if images else ""
     return f"{count_text(len(files) - images, 'layer')}{of_images}, {size_text(sum(file.size for file in files))}"
 
 
@@ -79,7 +83,7 @@ def _note(opened: Cache) -> str:
     return f"{NO_CACHE} is set" if os.environ.get(NO_CACHE) else ""
 
 
-def _facts(opened: Cache, kept: list[KeptFile], removed: list[KeptFile]) -> dict[str, Any]:
+def _cache_fields(opened: Cache, kept: list[KeptFile], removed: list[KeptFile]) -> dict[str, Any]:
     """Collect the fields of --json; bytes of `directory` that are not UTF-8 become escaped surrogates."""
     return {
         "directory": str(opened.directory),
@@ -97,3 +101,58 @@ def _facts(opened: Cache, kept: list[KeptFile], removed: list[KeptFile]) -> dict
 
 def _time_text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@click.command()
+@click.option("--path", "only_path", is_flag=True, help="Print only the path of the config file.")
+@click.option("--check", "only_check", is_flag=True, help="Check the config file: `ok`, or what is wrong and exit code 2.")
+def config(*, only_path: bool, only_check: bool) -> None:
+    """Print where the config file is, and every setting with its default, as TOML.
+
+    The environment variable LAYERSCOPE_CONFIG selects another file. The rules of `layerscope ci` are not set here.
+
+    \b
+    Examples:
+      layerscope config > config.toml
+      layerscope config --path
+      layerscope config --check
+    """
+    from layerscope.errors import UsageError
+    from layerscope.settings import settings_path
+
+    if only_path and only_check:
+        raise UsageError("--path and --check cannot be combined")
+    if only_path:
+        click.echo(os.fsencode(settings_path()))
+    elif only_check:
+        _check_config(settings_path())
+    else:
+        _show_config(settings_path())
+
+
+def _check_config(path: Path) -> None:
+    from layerscope.app.key_names import textual_keys
+    from layerscope.app.keys import KEY_IDS
+    from layerscope.settings import read_settings
+    from layerscope.text import escape
+
+    read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
+    click.echo("ok" if _exists(path) else f"ok: there is no {escape(str(path))}, so the defaults apply")
+
+
+def _show_config(path: Path) -> None:
+    from layerscope.app.keys import KEYS
+    from layerscope.settings import defaults_text
+    from layerscope.text import escape
+
+    state = (
+        "is read at start; below are the defaults, not its contents"
+        if _exists(path)
+        else "does not exist; below are the defaults"
+    )
+    click.echo(f"# {escape(str(path))} {state}.\n")
+    click.echo(defaults_text([(key.id, key.keys, key.description) for key in KEYS]), nl=False)
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a directory above cannot be looked into

@@ -1,1 +1,0 @@
-"""Compressed blobs -> unpacked bytes. The only room that imports zstandard and zlib-ng."""

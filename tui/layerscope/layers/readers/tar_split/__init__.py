@@ -1,1 +1,0 @@
-"""A layer read from the tar-split records that engines keep (vbatts/tar-split)."""
