@@ -10,7 +10,7 @@ from rich.style import Style
 
 from layerscope.app.widgets.lines import TWISTY, bar_cell, fitted, size_cell
 from layerscope.layers.table import Kind
-from layerscope.report.tree_listing import Describer
+from layerscope.report.listings import Describer
 from layerscope.rows import Rows
 from layerscope.text import escape
 from layerscope.tree.tree import Change, Longs, View
