@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from layerscope.cli.options import chosen_engine_options, registry_options
-from layerscope.cli.progress import Progress
+from layerscope.cli.output import Progress
 
 if TYPE_CHECKING:
     from layerscope.sources.registry.check import EndpointAnswer, RegistryCheck
