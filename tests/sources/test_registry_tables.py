@@ -528,3 +528,10 @@ def test_a_part_that_breaks_off_goes_on_where_it_broke(registry: PretendedRegist
             registry.routes[path] = once
     assert ways(read_image(open_image(reference))) == {FetchWay.TABLE}
     assert broken
+
+
+def test_a_layer_without_a_table_costs_a_footer_more(registry: PretendedRegistry, tmp_path: Path) -> None:
+    place = write_layout(tmp_path / "image", layer(file("noise", NOISE.randbytes(2 << 20))), compress="gzip")
+    image = open_image(served(registry, place))
+    assert ways(read_image(image)) == {FetchWay.STREAM}
+    assert [last - first + 1 for first, last in (each.range for each in registry.asked if each.range)] == [72]
