@@ -54,7 +54,13 @@ def document_checks(image: Image) -> list[Check]:
 
 def document_problems(image: Image) -> list[Problem]:
     """Return a problem for each document that does not match its digest."""
-    return [_problem_of(check) for check in document_checks(image) if not check.ok]
+    found = []
+    for check in document_checks(image):
+        if not check.ok:
+            reason = f", its hash is {check.actual}" if check.actual else f" ({check.note})"
+            text = f"the {check.what} does not match its digest {check.expected}{reason}"
+            found.append(Problem(0, b"", text, Severity.REFUSED))
+    return found
 
 
 def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> list[Check]:
@@ -114,8 +120,3 @@ def hash_algorithm(digest: Digest | None) -> str:
 def _document_check(what: str, digest: Digest, raw: bytes) -> Check:
     algorithm = hash_algorithm(digest)
     return digest_check(what, digest, f"{algorithm}:{hashlib.new(algorithm, raw).hexdigest()}")
-
-
-def _problem_of(check: Check) -> Problem:
-    reason = f", its hash is {check.actual}" if check.actual else f" ({check.note})"
-    return Problem(0, b"", f"the {check.what} does not match its digest {check.expected}{reason}", Severity.REFUSED)
