@@ -20,8 +20,8 @@ from layerscope.cli.main import run
 from layerscope.errors import CorruptLayer
 from layerscope.layers.fetched import FetchWay
 from layerscope.oci.digest import Digest
-from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
+from layerscope.sources.location import EngineOptions
 from layerscope.sources.open import open_image
 from layerscope.wording.sentences import fetched_text
 from sources.test_registry_open import BIG, report
