@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import random
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,16 +17,21 @@ from typing import Any
 import pytest
 
 from layerscope.analysis import Contents, analyze, read_image
+from layerscope.app.explorer.details_text import layer_details
 from layerscope.cache.cache import Cache
 from layerscope.cli.main import run
 from layerscope.errors import CorruptLayer
+from layerscope.layers.blob import Blob
 from layerscope.layers.fetched import FetchWay
+from layerscope.layers.readers.toc.read import read_by_table
+from layerscope.layers.readers.toc.table import table_of_contents
 from layerscope.oci.digest import Digest
 from layerscope.sources.image import Image
 from layerscope.sources.location import EngineOptions
 from layerscope.sources.open import open_image
 from layerscope.wording.sentences import fetched_text
 from sources.test_registry_open import BIG, report
+from support.engines import registry as real_registry
 from support.image_builder import (
     Layer,
     block,
@@ -39,7 +46,8 @@ from support.image_builder import (
     whiteout,
     write_layout,
 )
-from support.pretend_registry import PretendedRegistry, pretended_registry, served
+from support.pretend_registry import Answer, Asked, PretendedRegistry, Route, pretended_registry, served
+from support.registry_pushes import skopeo_copy
 from support.toc_writer import Toc, Written, write_chunked, write_estargz, write_tables_layout
 
 Writer = Callable[..., Written]
@@ -198,8 +206,10 @@ def test_a_large_layer_costs_a_few_hundredths_of_its_bytes(
     assert ways(contents) == {FetchWay.TABLE}
     assert contents.fetched[0] is not None
     assert contents.fetched[0].bytes == blob_bytes(registry, image) < image.layers[0].reader.stored_bytes / 20
+    assert len([each for each in registry.asked if each.range]) <= 2
     text = fetched_text(contents.fetched[0], image.layers[0].reader.stored_bytes)
     assert text.startswith("from the table of contents, ") and text.endswith(" MB fetched; not checked")
+    assert text in [each.text for each in layer_details(image.layers[0], analyze(contents), (), None)]
     (layer_json,) = report(image)["layers"]
     assert layer_json["read_from"] == "table of contents"
     assert layer_json["fetched_bytes"] == contents.fetched[0].bytes
@@ -373,7 +383,7 @@ def test_verify_names_a_table_that_lies(
 ) -> None:
     honest = served(registry, write_tables_layout(tmp_path / "honest", write(EVERY_KIND)))
     assert run(["verify", honest]) == 0
-    assert "layer 1 table of contents" in capsys.readouterr().out
+    assert "ok      layer 1 table of contents     as the tar" in capsys.readouterr().out
     lying = served(registry, write_tables_layout(tmp_path / "lying", write(EVERY_KIND, edit=set_entry(mode=0o4777))), "2")
     assert run(["verify", lying]) == 1
     assert "last has another mode in the layer's tar" in capsys.readouterr().out
@@ -400,3 +410,103 @@ def test_a_registry_without_ranges_is_streamed(registry: PretendedRegistry, tmp_
         if "/blobs/" in path:
             registry.routes[path] = lambda asked, route=route: route(replace(asked, headers={}))  # type: ignore[misc]
     assert ways(read_image(open_image(reference))) == {FetchWay.STREAM}
+
+
+@pytest.mark.parametrize("write", [write_estargz, write_chunked])
+def test_damaged_tables_are_read_or_refused_in_a_sentence(write: Writer) -> None:
+    written = write(EVERY_KIND)
+    noise = random.Random(5)
+    start = written.stored.rfind(b"\x1f\x8b\x08\x00") if write is write_estargz else len(written.stored) - 900
+    for _ in range(300):
+        damaged = bytearray(written.stored)
+        for _ in range(noise.choice((1, 1, 3))):
+            damaged[noise.randrange(start, len(damaged))] = noise.randrange(256)
+        with suppress(CorruptLayer):
+            read_by_table(Blob.of_bytes(bytes(damaged)), {}, layer=1)
+
+
+@pytest.mark.parametrize("change", [b"}", b"[", b'"', b"9", b"-", b"\\", b"\xff", b"null", b"{}"])
+def test_odd_json_is_read_or_refused_in_a_sentence(change: bytes) -> None:
+    raw = written_table(write_estargz(EVERY_KIND))
+    for position in range(0, len(raw), 3):
+        with suppress(CorruptLayer):
+            table_of_contents(raw[:position] + change + raw[position + 1 :], layer=1, stop=1 << 30)
+
+
+def written_table(written: Written) -> bytes:
+    start = written.stored.rfind(b"\x1f\x8b\x08\x00")
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(written.stored[start:-51]))) as member:
+        opened = member.extractfile("stargz.index.json")
+        assert opened is not None
+        return opened.read()
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        b"0," * (1 << 20) + b"0",
+        b"{}," * (5 << 20) + b"{}",
+        b"[" * (1 << 20),
+        b'{"name":"a","type":"dir","xattrs":{' + b'"a":"",' * (1 << 18) + b'"b":""}}',
+    ],
+    ids=["numbers", "objects", "nesting", "xattrs"],
+)
+def test_a_table_that_would_take_all_memory_is_not_believed(entries: bytes) -> None:
+    with pytest.raises(CorruptLayer):
+        table_of_contents(b'{"version":1,"entries":[' + entries + b"]}", layer=1, stop=1 << 30)
+
+
+@pytest.mark.usefixtures("small_too")
+def test_images_with_tables_of_two_kinds_are_compared(
+    registry: PretendedRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = (layer(file("same", b"one"), file("other", content)) for content in (b"abc", b"def"))
+    one = served(registry, write_tables_layout(tmp_path / "one", write_estargz(before)))
+    two = served(registry, write_tables_layout(tmp_path / "two", write_chunked(after)), "2")
+    assert run(["diff", one, two, "--json", "--no-cache"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["path"] for each in found["paths"]] == ["/other"]
+    assert run(["cat", two, "/other"]) == 0
+    assert capsys.readouterr().out == "def"
+    assert run(["extract", two, "/", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out/same").read_bytes() == b"one"
+
+
+@pytest.mark.usefixtures("small_too")
+@pytest.mark.parametrize("name", ["buildkit-estargz", "skopeo-zstd-chunked"])
+def test_a_real_registry_gives_the_same_report(images: Path, name: str) -> None:
+    archive = images / f"{name}.tar"
+    with real_registry() as host:
+        skopeo_copy(f"oci-archive:{archive}", f"docker://{host}/team/app:1")
+        image = open_image(f"docker://{host}/team/app:1")
+        assert ways(read_image(image)) == {FetchWay.TABLE}
+        assert bare(report(image)) == bare(report(open_image(str(archive))))
+        assert run(["verify", f"docker://{host}/team/app:1"]) == 0
+
+
+@pytest.mark.usefixtures("small_too")
+def test_ranges_that_break_off_are_no_reason_to_give_up(registry: PretendedRegistry, tmp_path: Path) -> None:
+    reference = served(registry, write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND)))
+    for path, route in list(registry.routes.items()):
+        if "/blobs/" in path:
+            registry.routes[path] = lambda asked, route=route: (  # type: ignore[misc]
+                replace(route(asked), cut_after=10) if asked.range else route(asked)
+            )
+    assert ways(read_image(open_image(reference))) == {FetchWay.STREAM}
+
+
+@pytest.mark.usefixtures("small_too")
+def test_a_part_that_breaks_off_goes_on_where_it_broke(registry: PretendedRegistry, tmp_path: Path) -> None:
+    reference = served(registry, write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND)))
+    broken: list[str] = []
+    for path, route in list(registry.routes.items()):
+        if "/blobs/" in path:
+
+            def once(asked: Asked, route: Route = route) -> Answer:
+                is_first = bool(asked.range) and not broken
+                broken.extend([asked.path] * is_first)
+                return replace(route(asked), cut_after=10) if is_first else route(asked)
+
+            registry.routes[path] = once
+    assert ways(read_image(open_image(reference))) == {FetchWay.TABLE}
+    assert broken

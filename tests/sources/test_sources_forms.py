@@ -13,7 +13,7 @@ from conftest import requires
 from layerscope.analysis import read_image
 from layerscope.errors import AmbiguousImage, BadDocument, NotAnImage, NotFound
 from layerscope.progress import ignore
-from layerscope.report.tree_listing import listing_json_lines, nodes_below
+from layerscope.report.listings import listing_json_lines, nodes_below
 from layerscope.sources.open import open_image
 from layerscope.verify import verify
 from support.image_builder import directory, file, layer, squeeze, write_layout

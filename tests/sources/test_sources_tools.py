@@ -11,7 +11,7 @@ import pytest
 
 from conftest import requires
 from layerscope.analysis import read_image
-from layerscope.report.tree_listing import listing_json_lines, nodes_below
+from layerscope.report.listings import listing_json_lines, nodes_below
 from layerscope.sources.open import open_image
 from support.commands import written
 from support.image_builder import Layer, directory, file, hardlink, layer, opaque, symlink, whiteout

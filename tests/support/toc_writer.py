@@ -74,12 +74,12 @@ def write_estargz(
     field = f"{at:016x}STARGZ".encode()
     extra = field if footer == "old" else b"SG" + struct.pack("<H", len(field)) + field
     head = b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff" + struct.pack("<H", len(extra)) + extra
-    stored = parts.stored + (b"" if footer == "none" else head + b"\x01\x00\x00\xff\xff" + bytes(8))
+    stored = bytes(parts.stored) + (b"" if footer == "none" else head + b"\x01\x00\x00\xff\xff" + bytes(8))
     annotations = {
         "containerd.io/snapshot/stargz/toc.digest": _sha256(raw),
         "io.containers.estargz.uncompressed-size": str(len(parts.unpacked)),
     }
-    return Written(stored, parts.unpacked, annotations, LAYER_TYPES["gzip"])
+    return Written(stored, bytes(parts.unpacked), annotations, LAYER_TYPES["gzip"])
 
 
 def write_chunked(
@@ -99,7 +99,7 @@ def write_chunked(
     table = zstandard.ZstdCompressor().compress(raw)
     at = parts.length + 8
     numbers = (at, len(table), len(raw), 1)
-    stored = parts.stored + SKIPPABLE + struct.pack("<I", len(table)) + table
+    stored = bytes(parts.stored) + SKIPPABLE + struct.pack("<I", len(table)) + table
     if footer != "none":
         end = struct.pack("<4Q8s", *numbers, b"GnUlInUx")
         end = end if footer == "old" else struct.pack("<7Q8s", *numbers, at, len(table), len(raw), b"GNUlInUx")
@@ -112,7 +112,7 @@ class _Parts:
     """Compressed parts, one member or frame each."""
 
     def __init__(self, compress: Callable[[bytes], bytes], *, is_inner: bool = False) -> None:
-        self.stored, self.unpacked = b"", b""
+        self.stored, self.unpacked = bytearray(), bytearray()
         self._compress, self._is_inner = compress, is_inner
         self._pending = b""
 

@@ -20,6 +20,9 @@ from layerscope.sources.image import Image, StoredLayer
 ALGORITHMS = ("sha256", "sha512")
 """Hash algorithms that the OCI image-spec registers and hashlib has."""
 
+TAR = "as the tar"
+"""What a check says that is expected of a table of contents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -51,7 +54,13 @@ def document_checks(image: Image) -> list[Check]:
 
 def document_problems(image: Image) -> list[Problem]:
     """Return a problem for each document that does not match its digest."""
-    return [_problem_of(check) for check in document_checks(image) if not check.ok]
+    found = []
+    for check in document_checks(image):
+        if not check.ok:
+            reason = f", its hash is {check.actual}" if check.actual else f" ({check.note})"
+            text = f"the {check.what} does not match its digest {check.expected}{reason}"
+            found.append(Problem(0, b"", text, Severity.REFUSED))
+    return found
 
 
 def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> list[Check]:
@@ -63,7 +72,7 @@ def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> l
         # Bytes that are stored as they were unpacked have one hash; documents without any have nothing to compare.
         return [digest_check(f"{what} digest and diff_id", layer.diff_id, hashes.unpacked, damage)]
     fault = hashes.table_fault
-    table = [] if fault is None else [Check(f"{what} table of contents", "", "", ok=not fault, note=fault)]
+    table = [] if fault is None else [Check(f"{what} table of contents", TAR, "" if fault else TAR, ok=not fault, note=fault)]
     checks = [digest_check(f"{what} digest", layer.digest, hashes.stored)] if layer.digest else []
     return [*checks, digest_check(f"{what} diff_id", layer.diff_id, hashes.unpacked, damage), *table]
 
@@ -111,8 +120,3 @@ def hash_algorithm(digest: Digest | None) -> str:
 def _document_check(what: str, digest: Digest, raw: bytes) -> Check:
     algorithm = hash_algorithm(digest)
     return digest_check(what, digest, f"{algorithm}:{hashlib.new(algorithm, raw).hexdigest()}")
-
-
-def _problem_of(check: Check) -> Problem:
-    reason = f", its hash is {check.actual}" if check.actual else f" ({check.note})"
-    return Problem(0, b"", f"the {check.what} does not match its digest {check.expected}{reason}", Severity.REFUSED)

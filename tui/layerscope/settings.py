@@ -275,14 +275,12 @@ def defaults_text(keys: Sequence[tuple[str, str, str]]) -> str:
     none). All settings are commented out, so a copy of the file does not freeze defaults that change later.
     """
     bindings = [f"#{_toml(name)} = {_toml(default_keys)}  # {description}" for name, default_keys, description in keys]
-    return "\n".join([*_setting_lines(), f"{_KEYS_COMMENT}[{KEYS}]", *bindings, ""])
-
-
-def _setting_lines() -> Iterator[str]:
+    settings = []
     for field in msgspec.structs.fields(Settings):
         if field.name != KEYS:
             value = choices(field.type)[0] if field.default is None else field.default
-            yield f"# {DESCRIPTIONS[field.name]}. Allowed: {allowed(field.type)}.\n#{field.name} = {_toml(value)}\n"
+            settings.append(f"# {DESCRIPTIONS[field.name]}. Allowed: {allowed(field.type)}.\n#{field.name} = {_toml(value)}\n")
+    return "\n".join([*settings, f"{_KEYS_COMMENT}[{KEYS}]", *bindings, ""])
 
 
 def _toml(value: object) -> str:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from layerscope.analysis import Contents
     from layerscope.doubt import Check
-    from layerscope.extraction.extract import Extracted
     from layerscope.tree.tree import View
 
 
@@ -49,7 +48,7 @@ def ls(reference: str, path: str, layer: int | None, platform: str | None, as_js
       layerscope ls image.tar /etc
       layerscope ls image.tar --layer 2 --json | jq -r 'select(.change == "added") | .path'
     """
-    from layerscope.report.tree_listing import listing_json_lines, listing_lines, nodes_below
+    from layerscope.report.listings import listing_json_lines, listing_lines, nodes_below
     from layerscope.tree.lookup import resolve
 
     contents = read_image(reference, platform)
@@ -80,7 +79,7 @@ def find(reference: str, pattern: str, platform: str | None, as_json: bool) -> i
       layerscope find image.tar '*.pem'
       layerscope find image.tar '/[.]git[/]/' --json
     """
-    from layerscope.report.tree_listing import find_json_lines, find_lines
+    from layerscope.report.listings import find_json_lines, find_lines
     from layerscope.search.find_nodes import find_nodes
 
     contents = read_image(reference, platform)
@@ -104,7 +103,7 @@ def blame(reference: str, path: str, platform: str | None, as_json: bool) -> int
     Example:
       layerscope blame image.tar /etc/passwd
     """
-    from layerscope.report.tree_listing import blame_json_lines, blame_lines
+    from layerscope.report.listings import blame_json_lines, blame_lines
 
     contents = read_image(reference, platform)
     node = _ever_there(contents, os.fsencode(path))
@@ -184,7 +183,9 @@ def extract(reference: str, path: str, destination: Path, layer: int | None, pla
       layerscope extract image.tar / rootfs --layer 2
     """
     from layerscope.extraction.extract import extract as extract_node
+    from layerscope.text import escape
     from layerscope.tree.lookup import resolve
+    from layerscope.units import count_text, size_text
 
     contents = read_image(reference, platform, keep_seek_points=True)
     view = _view_after(contents, layer)
@@ -192,8 +193,11 @@ def extract(reference: str, path: str, destination: Path, layer: int | None, pla
     node = resolve(view, os.fsencode(path), follow_last=False)
     with Progress() as progress:
         found = extract_node(contents, view, node, destination, overwrite=force, progress=progress)
-    for line in _extracted_lines(found, destination):
-        click.echo(line, err=True)
+    left_out = f"; {count_text(found.devices, 'device')} left out" if found.devices else ""
+    files = f"{count_text(found.files, 'file')}, {size_text(found.content_bytes)}"
+    click.echo(f"extracted {files} to {escape(os.fsencode(destination))}{left_out}", err=True)
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
     return code
 
 
@@ -229,15 +233,6 @@ def verify(reference: str, platform: str | None, *, as_json: bool) -> int:
 def _view_after(contents: Contents, layer: int | None) -> View:
     """Return the tree after a layer; an image without layers has an empty root."""
     return contents.tree.view(checked_layer(contents, layer) or 1)
-
-
-def _extracted_lines(found: Extracted, destination: Path) -> list[str]:
-    from layerscope.text import escape
-    from layerscope.units import count_text, size_text
-
-    left_out = f"; {count_text(found.devices, 'device')} left out" if found.devices else ""
-    files = f"{count_text(found.files, 'file')}, {size_text(found.content_bytes)}"
-    return [f"extracted {files} to {escape(os.fsencode(destination))}{left_out}", *(f"note: {note}" for note in found.notes)]
 
 
 def _check_line(check: Check) -> str:

@@ -145,15 +145,11 @@ def waste(reference: str, by: str, limit: int | None, platform: str | None, base
       layerscope waste image.tar --by layer
       layerscope waste image.tar --json | jq -r 'select(.cause == "deleted") | .path'
     """
+    from layerscope.report.listings import waste_json_lines, waste_lines
+
     analysis = analyze_image(reference, platform, base)
-    _write_waste(analysis, by, limit, as_json=as_json)
-    return damage_exit_code(analysis.contents)
-
-
-def _write_waste(analysis: Analysis, by: str, limit: int | None, *, as_json: bool) -> None:
-    from layerscope.report.waste_listing import waste_json_lines, waste_lines
-
     if as_json:
         sys.stdout.buffer.writelines(waste_json_lines(analysis, by, limit))
     else:
         sys.stdout.writelines(line + "\n" for line in waste_lines(analysis, by, limit, output_style()))
+    return damage_exit_code(analysis.contents)

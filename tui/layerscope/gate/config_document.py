@@ -115,7 +115,7 @@ class _Table:
         return self.get(key, read) if key in self.row else default
 
     def severity(self, default: RuleSeverity = RuleSeverity.ERROR) -> RuleSeverity:
-        return self.maybe(SEVERITY, _severity, default)
+        return self.maybe(SEVERITY, lambda written: RuleSeverity(_choice(RuleSeverity, written)), default)
 
 
 TABLE_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -152,10 +152,6 @@ def _waiver(table: _Table, origin: str) -> Waiver:
     if path and rule not in PATH_KEYS:
         raise BadSettings(f"`path`: {rule} has no paths; leave `path` out to waive the whole rule")
     return Waiver(rule, path, table.get("reason", _reason), table.get("until", _day), origin)
-
-
-def _severity(written: object) -> RuleSeverity:
-    return RuleSeverity(_choice(RuleSeverity, written))
 
 
 def _choice(choices: Iterable[str], written: object) -> str:

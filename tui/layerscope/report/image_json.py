@@ -59,13 +59,9 @@ def _image(analysis: Analysis) -> dict[str, Any]:
         "efficiency": waste.efficiency,
         "is_complete": analysis.contents.is_complete,
         "annotations": image.annotations,
-        "config": msgspec.Raw(_plain_json(image.raw_config)),
+        # On one line: programs that read it must not depend on its layout.
+        "config": msgspec.Raw(msgspec.json.encode(msgspec.json.decode(image.raw_config))),
     }
-
-
-def _plain_json(raw: bytes) -> bytes:
-    """Return the config on one line: programs that read it must not depend on its layout."""
-    return msgspec.json.encode(msgspec.json.decode(raw))
 
 
 def _layers(analysis: Analysis) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from layerscope.compare.comparison import Aspect, PairedEntries, origins
 from layerscope.compare.layers import LayerDifference
 from layerscope.layers.table import Kind
-from layerscope.report.tree_listing import TYPES, device_text, xattrs_text
+from layerscope.report.listings import TYPES, device_text, xattrs_text
 from layerscope.text import escape
 from layerscope.units import count_text, utc_text
 

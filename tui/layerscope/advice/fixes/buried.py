@@ -92,7 +92,9 @@ def groups(context: FixContext, causes: Collection[Cause], *, among: Longs | Non
         part = rows[key == value]
         size = int(waste.size[part].sum())
         if size >= context.min_saving:
-            yield Group(context, context.origin(value >> 8), _writers(context, part), part, size)
+            sums = np.bincount(waste.written_by[part], weights=waste.size[part])
+            writers = [context.origin(number) for number in np.argsort(-sums, kind="stable").tolist() if sums[number] > 0]
+            yield Group(context, context.origin(value >> 8), tuple(writers), part, size)
 
 
 def _sort(origin: LayerOrigin) -> int:
@@ -100,11 +102,6 @@ def _sort(origin: LayerOrigin) -> int:
     if origin.is_base:
         return 0
     return 1 if origin.is_run else 2 if origin.is_copy else 3
-
-
-def _writers(context: FixContext, rows: Longs) -> tuple[LayerOrigin, ...]:
-    sums = np.bincount(context.waste.written_by[rows], weights=context.waste.size[rows])
-    return tuple(context.origin(number) for number in np.argsort(-sums, kind="stable").tolist() if sums[number] > 0)
 
 
 def find_removed(context: FixContext) -> Iterator[Fix]:

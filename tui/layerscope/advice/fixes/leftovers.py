@@ -90,7 +90,7 @@ def _cache_fix(context: FixContext, found: _Found, entries: Longs, layer: int) -
 
 def _caches(context: FixContext) -> Iterator[_Found]:
     homes = _homes(context.tree)
-    is_own = _is_own(context)
+    is_own = (context.tree.entries.kind == Kind.FILE) & (context.tree.entry_layer > (context.base_layers or 0))
     for cache in CACHES:
         for home, nodes in _tops(context.tree, cache, homes).items():
             entries = _entries(context, nodes, is_own)
@@ -108,11 +108,6 @@ def _tops(tree: Tree, cache: KnownCache, homes: dict[bytes, list[bytes]]) -> dic
     for home, node in tops:
         by_home.setdefault(home, []).append(node)
     return by_home
-
-
-def _is_own(context: FixContext) -> Mask:
-    """Mark contents that an own layer wrote and, if they are buried, an own layer buried."""
-    return np.asarray((context.tree.entries.kind == Kind.FILE) & (context.tree.entry_layer > (context.base_layers or 0)), bool)
 
 
 def _entries(context: FixContext, nodes: list[int], is_own: Mask) -> Longs:

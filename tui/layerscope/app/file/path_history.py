@@ -9,7 +9,7 @@ import numpy as np
 
 from layerscope.analysis import Contents
 from layerscope.layers.table import KIND_LETTERS, Kind
-from layerscope.report.tree_listing import Describer
+from layerscope.report.listings import Describer
 from layerscope.text import escape
 from layerscope.tree.lookup import NOUNS
 from layerscope.tree.tree import Change

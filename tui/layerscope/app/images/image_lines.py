@@ -161,7 +161,11 @@ class ImageLines(CursorLines):
         row, columns = self._outline.rows[line], FigureColumns.of(room)
         left = room - columns.width - (AGE + 1) * columns.has_age
         figures = self._trunk(row.node, columns) if row.image == TRUNK else self._figures(row.image, columns)
-        return [*figures, *self._label(row, left), *self._age(row, columns)]
+        parts = [*figures, *self._label(row, left)]
+        if columns.has_age:
+            created = "" if row.image == TRUNK else self._outline.usage.forest.images[row.image].created
+            parts.append(Segment(f" {age_text(created, self._now):>{AGE}}", self.style("dim")))
+        return parts
 
     def _trunk(self, node: int, columns: FigureColumns) -> list[Segment]:
         size = size_cell(self._outline.usage.size_to(node))
@@ -197,12 +201,6 @@ class ImageLines(CursorLines):
         if not self._outline.is_hit(row):
             return self.style("dim")
         return self.style("modified") if self._outline.usage.forest.images[row.image].is_dangling else Style()
-
-    def _age(self, row: Row, columns: FigureColumns) -> list[Segment]:
-        if not columns.has_age:
-            return []
-        created = "" if row.image == TRUNK else self._outline.usage.forest.images[row.image].created
-        return [Segment(f" {age_text(created, self._now):>{AGE}}", self.style("dim"))]
 
 
 class ImagesSummary(Widget):

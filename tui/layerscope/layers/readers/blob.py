@@ -9,14 +9,7 @@ import xxhash
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes
-from layerscope.layers.compression import (
-    PIECE,
-    Compression,
-    SeekPoint,
-    compression_of,
-    unpack,
-    zlib,
-)
+from layerscope.layers.compression import PIECE, Compression, SeekPoint, compression_of, unpack, zlib
 from layerscope.layers.fetched import Fetched, StoredContents
 from layerscope.layers.hashing import Algorithms, BackgroundHashing, LayerHashes
 from layerscope.layers.table import LayerTable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, zip_longest
 
-from layerscope.advice.advice import Advice, Fix
+from layerscope.advice.advice import Advice
 from layerscope.analysis import Analysis
 from layerscope.gate.quantities import margin_text, measured_and_limit
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
@@ -181,7 +181,9 @@ def fix_lines(advice: Advice, analysis: Analysis, style: Style, *, limit: int = 
     if fixes:
         yield _fixes_heading(advice, analysis, style)
     for fix in fixes:
-        yield from _fix_lines(fix, style)
+        for number, line in enumerate(wrapped(style.name(style.plain(fix.sentence)), style.width - 12)):
+            figure = size_text(fix.size) if number == 0 else ""
+            yield f"  {style.paint(f'{figure:>8}', 'magenta')}  {line}"
     if rest:
         count = "1 more fix" if len(rest) == 1 else f"{len(rest):,} more fixes"
         yield style.paint(f"  {size_text(sum(fix.size for fix in rest)):>8}  in {count}", "dim")
@@ -196,9 +198,3 @@ def _fixes_heading(advice: Advice, analysis: Analysis, style: Style) -> str:
     title = "What to change"
     figures = cut_end(f"  ({size_text(saved)}, {share} of the image)", style.width - len(title), mark=style.plain("…"))
     return style.paint(title, "bold") + style.paint(figures, "dim")
-
-
-def _fix_lines(fix: Fix, style: Style) -> Iterator[str]:
-    for number, line in enumerate(wrapped(style.name(style.plain(fix.sentence)), style.width - 12)):
-        figure = size_text(fix.size) if number == 0 else ""
-        yield f"  {style.paint(f'{figure:>8}', 'magenta')}  {line}"

@@ -24,8 +24,9 @@ from layerscope.layers.readers.toc.read import read_by_table
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
 from layerscope.oci.digest import Digest
 from layerscope.progress import ignore
+from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.sources.registry.ranged_blob import PassingBlob, RangedBlob
-from layerscope.sources.registry.repository import NoRanges, Repository
+from layerscope.sources.registry.repository import Repository
 
 WORTH_A_TABLE, WORTH_A_LOOK = 256 << 10, 1 << 20
 """Stored bytes from which a layer is not streamed at once: where its annotations promise a table of contents, and elsewhere."""
@@ -100,7 +101,7 @@ class RegistryReader:
         blob = RangedBlob(self.repository, self.digest, self.stored_bytes, is_exact=True)
         try:
             read = read_by_table(blob, self.annotations, layer=0)
-        except NoRanges:
+        except RegistryFailed:
             return None, None
         except CorruptLayer as error:
             return str(error), None
@@ -133,7 +134,7 @@ class RegistryReader:
         blob = RangedBlob(self.repository, self.digest, self.stored_bytes, is_exact=True)
         try:
             read = read_by_headers(blob, layer=layer) if self._is_plain else read_by_table(blob, self.annotations, layer=layer)
-        except (NoRanges, CorruptLayer):
+        except (RegistryFailed, CorruptLayer):
             return None  # whatever it is: the layer itself is read, which says more
         if read is None:
             return None

@@ -81,15 +81,24 @@ class Repository:
         """Fetch `size` bytes of a blob from `start` on by one closed range. Raises NoRanges at the first sign of a whole
         blob.
         """
-        wanted = {"Range": f"bytes={start}-{start + size - 1}"}
-        with self._opened(digest, wanted) as response:
-            if response.status_code in (200, 416):
-                raise NoRanges(f"{self._place} does not serve parts of blobs")
-            self._check_part(response, start, size, digest)
-            content = b"".join(self._pieces(response, size, digest))
-        if len(content) != size:
-            raise RegistryFailed(f"{self._place} broke off after {len(content)} of {size} bytes of {digest.short}")
-        return content
+        content, tries = bytearray(), 0
+        while len(content) < size:
+            first = start + len(content)
+            try:
+                with self._opened(digest, {"Range": f"bytes={first}-{start + size - 1}"}) as response:
+                    if response.status_code in (200, 416):
+                        raise NoRanges(f"{self._place} does not serve parts of blobs")
+                    self._check_part(response, first, start + size - first, digest)
+                    for piece in self._pieces(response, start + size - first, digest):
+                        content += piece
+                if len(content) < size:
+                    raise ConnectionResetError("the body is shorter than the part that was asked for")
+            except OSError as error:
+                tries += 1
+                if tries > MOST_RESUMES:
+                    reached = f"after {len(content)} of {size} bytes of {digest.short}"
+                    raise RegistryFailed(f"{self._place} broke off {reached}; try again") from error
+        return bytes(content)
 
     def stream(self, digest: Digest, size: int) -> Iterator[bytes]:
         """Yield a blob in pieces; a broken download is resumed where it broke. `size` bounds it.

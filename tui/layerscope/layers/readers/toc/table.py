@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -70,6 +71,16 @@ class _Entry(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     chunk_size: Count = 0
 
 
+class _Object(msgspec.Struct, frozen=True, gc=False):
+    """Any object, of which nothing is kept."""
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """A table of which is only seen that it has objects for entries: of numbers there could be a hundred million."""
+
+    entries: list[_Object]
+
+
 class _Toc(msgspec.Struct, frozen=True, rename="camel"):
     version: int
     entries: list[msgspec.Raw]
@@ -93,7 +104,10 @@ class TableOfContents:
 
 def table_of_contents(raw: bytes, *, layer: int, stop: int) -> TableOfContents:
     """Read the JSON of a table that lies at the stored offset `stop`, behind all contents. Raises BadTable."""
+    if raw.count(b"{") > 2 * TABLE_ENTRIES:  # an entry has one, and perhaps a second for its xattrs
+        raise BadTable("its table of contents has too many entries")
     try:
+        msgspec.json.decode(raw, type=_Shape)
         toc = msgspec.json.decode(raw, type=_Toc)
         if toc.version != 1 or len(toc.entries) > TABLE_ENTRIES:
             raise BadTable(f"a table of contents of version {toc.version} with {len(toc.entries)} entries")
@@ -156,17 +170,17 @@ class _Rows:
         row = self._count - 1 + np.cumsum(~is_chunk)
         entries = [entry for entry in batch if entry.type != CHUNK]
         kinds = np.array([KINDS[entry.type] if entry.type in KINDS else _no_kind(entry.type) for entry in entries], np.uint8)
-        sizes = _column(entry.size for entry in entries) * (kinds == Kind.FILE)
+        sizes = _column("size", entries) * (kinds == Kind.FILE)
         has_content = is_chunk.copy()
         has_content[~is_chunk] = sizes > 0
         of_content = [entry for entry, wanted in zip(batch, has_content.tolist(), strict=True) if wanted]
         pieces = self._pieces
         pieces.row.append(row[has_content])
-        pieces.offset.append(_column(entry.offset for entry in of_content))
+        pieces.offset.append(_column("offset", of_content))
         self.last_start = int(pieces.offset[-1][-1]) if of_content else self.last_start
-        pieces.inner.append(_column(entry.inner_offset for entry in of_content))
-        pieces.chunk_offset.append(_column(entry.chunk_offset for entry in of_content))
-        pieces.chunk_size.append(_column(entry.chunk_size for entry in of_content))
+        pieces.inner.append(_column("inner_offset", of_content))
+        pieces.chunk_offset.append(_column("chunk_offset", of_content))
+        pieces.chunk_size.append(_column("chunk_size", of_content))
         self._sizes.append(sizes)
         self._kinds.append(kinds)
         self._digests.append(_digests(entries, sizes))
@@ -183,7 +197,7 @@ class _Rows:
                     raise BadTable("its table of contents has a chunk of no file")
                 self._last = entry.name
         self._last = batch[-1].name
-        text = "\n".join(chain((entry.name for entry in batch), (entry.link_name for entry in batch)))
+        text = "\n".join(chain(map(attrgetter("name"), batch), map(attrgetter("link_name"), batch)))
         if LOST in text or "\0" in text:
             raise BadTable("its table of contents has a name that is no UTF-8")
 
@@ -194,10 +208,10 @@ class _Rows:
             names=[entry.name.encode() for entry in entries],
             links={row: entries[row].link_name.encode() for row in linked},
             kind=kinds,
-            mode=_column(entry.mode for entry in entries),
-            uid=_column(entry.uid for entry in entries),
-            gid=_column(entry.gid for entry in entries),
-            mtime=_column(self._time(entry.modtime) for entry in entries),
+            mode=_column("mode", entries),
+            uid=_column("uid", entries),
+            gid=_column("gid", entries),
+            mtime=np.fromiter(map(self._time, map(attrgetter("modtime"), entries)), np.int64, len(entries)),
             size=sizes,
             content_offset=np.arange(self._count, self._count + len(entries)),
             content_id=sha_ids(self._digests[-1]),
@@ -254,8 +268,8 @@ def _no_kind(stated: str) -> int:
     raise BadTable(f"its table of contents has an entry of the unknown type {stated[:20]!a}")
 
 
-def _column(values: Iterator[int]) -> Longs:
-    return np.fromiter(values, np.int64)
+def _column(name: str, entries: list[_Entry]) -> Longs:
+    return np.fromiter(map(attrgetter(name), entries), np.int64, len(entries))
 
 
 def _joined(parts: list[Longs]) -> Longs:
@@ -264,11 +278,11 @@ def _joined(parts: list[Longs]) -> Longs:
 
 def _digests(entries: list[_Entry], sizes: Longs) -> npt.NDArray[np.uint8]:
     """Shape (n, 32): the sha256 of each content; zeros for empty ones, as for those that have no such digest."""
-    known = (
-        entry.digest[len(_PREFIX) :] if entry.digest.startswith(_PREFIX) and size else ""
-        for entry, size in zip(entries, sizes.tolist(), strict=True)
-    )
-    stated = [digest if len(digest) == len(NOT_KNOWN) else NOT_KNOWN for digest in known]
+    length = len(_PREFIX) + len(NOT_KNOWN)
+    stated = [
+        digest[len(_PREFIX) :] if size and len(digest) == length and digest.startswith(_PREFIX) else NOT_KNOWN
+        for digest, size in zip(map(attrgetter("digest"), entries), sizes.tolist(), strict=True)
+    ]
     digests = bytes.fromhex("".join(stated))
     if len(digests) != 32 * len(entries):
         raise BadTable("its table of contents has a digest that is none")
