@@ -19,8 +19,9 @@ from layerscope.compare import builds
 from layerscope.progress import Progress
 from layerscope.settings import Settings
 from layerscope.sources.base import Base
+from layerscope.sources.fingerprint import fingerprint
 from layerscope.sources.image import Image
-from layerscope.sources.open import fingerprint, open_image
+from layerscope.sources.open import open_image
 from support.commands import COMMAND, environment, ran
 from support.engines import docker_engine
 from support.image_builder import file, image, layer

@@ -11,7 +11,8 @@ import pytest
 from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.compare.builds import LOOKS, Build, Builds
 from layerscope.errors import LayerscopeError
-from layerscope.sources.open import fingerprint, open_image
+from layerscope.sources.fingerprint import fingerprint
+from layerscope.sources.open import open_image
 from support.image_builder import Layer, file, image, layer, write_layout
 
 Step = Callable[[], object]

@@ -127,7 +127,7 @@ def _identity(files: Sequence[Path]) -> str:
 
 def _reference(engine: str, identity: str, tags: Sequence[str]) -> str:
     """Return the tag if it leads to this very image, otherwise the ID; a program `docker` may be Podman's."""
-    from layerscope.sources.open import fingerprint
+    from layerscope.sources.fingerprint import fingerprint
 
     candidates = [f"{each}:{name}" for each in dict.fromkeys([engine, *BUILDERS]) for name in (*tags, identity)]
     for reference in candidates:

@@ -64,7 +64,7 @@ def watch(reference: str, platform: str | None, base: str | None, *, is_text: bo
 def _watch(reference: str, read: Callable[[], Analysis]) -> None:
     """Print a few lines for each build until interrupted."""
     from layerscope.compare.builds import Builds
-    from layerscope.sources.open import fingerprint
+    from layerscope.sources.fingerprint import fingerprint
 
     builds = Builds(partial(fingerprint, reference), read, time.sleep)
     seen, before = builds.first(read)

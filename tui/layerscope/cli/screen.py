@@ -135,7 +135,7 @@ def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analyz
     from layerscope.app.keys import KEY_IDS
     from layerscope.app.terminal import Terminal
     from layerscope.settings import read_settings
-    from layerscope.sources.open import fingerprint
+    from layerscope.sources.fingerprint import fingerprint
 
     settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
     watched = partial(fingerprint, reference) if is_watched else None

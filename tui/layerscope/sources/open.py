@@ -1,13 +1,10 @@
-"""Opening an image from a reference: a file, a directory, standard input, or an image in an engine; and how to tell that
-it was rebuilt.
-"""
+"""Opening an image from a reference: a file, a directory, standard input, or an image in an engine or a registry."""
 
 from __future__ import annotations
 
 import os
 import stat
 import sys
-from pathlib import Path
 from typing import BinaryIO
 
 from layerscope.errors import CorruptLayer, LayerscopeError, NotAnImage, NotFound
@@ -22,7 +19,7 @@ from layerscope.sources.documents.inside import ImagePlace, place_inside
 from layerscope.sources.documents.zipped import ZipArchive
 from layerscope.sources.file_type import HEAD, ZIP_MAGIC, describe_directory, describe_head, describe_tar, describe_zip, is_tar
 from layerscope.sources.image import Image
-from layerscope.sources.location import DEFAULT_ENGINE_OPTIONS, DOCUMENTS, EngineName, EngineOptions, Location, locate
+from layerscope.sources.location import DEFAULT_ENGINE_OPTIONS, EngineName, EngineOptions, Location, locate
 from layerscope.sources.spool import head_of, spool_stream, unpack_archive
 
 
@@ -169,36 +166,3 @@ def refusal(files: Files) -> LayerscopeError:
     else:
         words = describe_zip(names) if isinstance(files, ZipArchive) else describe_directory(names)
     return NotAnImage(f"{files.place} is not a container image: {words}")
-
-
-def fingerprint(reference: str) -> object:
-    """Return a file's inode, size and time, those of a directory's documents, or the id of a tag's image.
-
-    None while nothing is there.
-    """
-    try:
-        location = locate(reference)
-        return _of_engine(location.engine) if location.engine else _of_path(location.path)
-    except (LayerscopeError, OSError):
-        return None
-
-
-def _of_path(path: Path | None) -> object:
-    if path is None:
-        return None
-    if not path.is_dir():
-        return _of_file(path)
-    return tuple(_of_file(path / name) for name in DOCUMENTS if (path / name).exists()) or None
-
-
-def _of_file(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _of_engine(wanted: EngineName) -> object:
-    from layerscope.sources.engine.find_engine import found_image
-    from layerscope.sources.location import DEFAULT_ENGINE_OPTIONS
-
-    with found_image(wanted, platform=None, engine_options=DEFAULT_ENGINE_OPTIONS, progress=ignore) as found:
-        return found.image.id
