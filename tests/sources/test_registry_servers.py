@@ -24,12 +24,10 @@ from layerscope.sources.registry.traffic import Traffic
 from layerscope.sources.registry.transport import Connection
 from support.engines import podman_engine, registry
 from support.image_builder import file, image, layer
-from support.registry_pushes import own_certificate, put_layout, skopeo_copy
+from support.registry_pushes import WORD, own_certificate, put_layout, skopeo_copy, with_passwords
 from support.sources_build import Layout, dump, layer_tar, tar
 from support.token_server import TokenServer, token_server
 
-WORD = "a-test-password"
-BCRYPT = "$2b$05$abcdefghijklmnopqrstuukvYklUfnuUBF63ESy2SqVoti7eMfK2C"
 ANN = Credential("ann", WORD, origin="a test")
 STACK = (layer(file("big", bytes(range(256)) * 4000)), layer(file("small", b"small")))
 ARM = {"os": "linux", "architecture": "arm64"}
@@ -68,13 +66,6 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with registry() as host:
         pushed(host, directory, "team/app:1", "team/app:2", "other:1", "a/b/c/d:x")
         pushed_index(host, "team/many:1", directory)
-        yield host
-
-
-@contextmanager
-def with_passwords(directory: Path) -> Iterator[str]:
-    (directory / "htpasswd").write_text(f"ann:{BCRYPT}\n")
-    with registry(auth={"htpasswd": {"realm": "a test", "path": str(directory / "htpasswd")}}) as host:
         yield host
 
 

@@ -306,6 +306,14 @@ def test_google_s_key_file_is_sent_as_it_is(home: Path, monkeypatch: pytest.Monk
     assert json.loads(who.secret)["private_key"] == "x"
 
 
+def test_google_s_command_gives_an_access_token(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    program(home / "bin/gcloud", 'echo "$@" > $HOME/asked; echo the-token')
+    who, _ = find_credential("europe-west1-docker.pkg.dev", "team/app", cloud_findings)
+    assert (who.user, who.secret) == ("oauth2accesstoken", "the-token")
+    assert (home / "asked").read_text() == "auth print-access-token\n"
+
+
 def test_azure_s_command_gives_a_refresh_token(home: Path) -> None:
     program(home / "bin/az", "echo the-refresh-token")
     who, _ = find_credential("team.azurecr.io", "app", cloud_findings)

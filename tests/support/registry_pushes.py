@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from conftest import requires
 from layerscope.sources.registry.credentials import Credential
+from support.engines import registry
 from support.sources_build import Layout
+
+WORD = "a-test-password"
+BCRYPT = "$2b$05$abcdefghijklmnopqrstuukvYklUfnuUBF63ESy2SqVoti7eMfK2C"
+
+
+@contextmanager
+def with_passwords(directory: Path) -> Iterator[str]:
+    """A registry that only ann may read, with WORD."""
+    (directory / "htpasswd").write_text(f"ann:{BCRYPT}\n")
+    with registry(auth={"htpasswd": {"realm": "a test", "path": str(directory / "htpasswd")}}) as host:
+        yield host
 
 
 def skopeo_copy(*arguments: str | Path, who: Credential | None = None) -> None:

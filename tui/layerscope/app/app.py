@@ -154,14 +154,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
                 self._show_file(request)
             case Explorer.ExtractRequested():
                 self._ask_where_to(request.contents, request.view, request.node)
-            case Explorer.Left():
-                self._step_out()
-
-    def _step_out(self) -> None:
-        if self.images is not None:
-            self._leave_image()
-        elif self.explorer is not None and self.explorer.analysis is None:
-            self.exit()
+            case Explorer.Left() if self.images is not None:
+                self._leave_image()
+            case Explorer.Left() if self.explorer is not None and self.explorer.analysis is None:
+                self.exit()
 
     @on(Explorer.SortChanged)
     def _remember_order(self, message: Explorer.SortChanged) -> None:

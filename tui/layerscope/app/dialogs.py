@@ -167,7 +167,12 @@ class HelpLines(Lines):
         self._texts: list[HelpLine] = []
 
     def fit(self) -> None:
-        self._texts = list(_fitted(help_lines(self._keys), self.room))
+        width = max(self.room - LABEL - 3, 10)
+        self._texts = [
+            (left if index == 0 else "", piece, color)
+            for left, right, color in help_lines(self._keys)
+            for index, piece in enumerate(wrapped(right, width))
+        ]
         self.set_count(len(self._texts))
 
     def segments(self, line: int, room: int) -> list[Segment]:  # noqa: ARG002
@@ -188,9 +193,3 @@ def help_lines(keys: Sequence[KeyAction]) -> Iterator[HelpLine]:
         for left, right in rows:
             yield left, right, "key"
         yield "", "", "dim"
-
-
-def _fitted(lines: Iterator[HelpLine], room: int) -> Iterator[HelpLine]:
-    for left, right, color in lines:
-        for index, piece in enumerate(wrapped(right, max(room - LABEL - 3, 10))):
-            yield left if index == 0 else "", piece, color

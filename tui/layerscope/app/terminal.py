@@ -122,13 +122,14 @@ class _PlainAscii(LineFilter):
     """Replaces characters that are not ASCII, cell by cell: our own signs by similar ones, all others by `?`."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
-        return [segment if segment.text.isascii() else _in_ascii(segment) for segment in segments]
-
-
-def _in_ascii(segment: Segment) -> Segment:
-    text = "".join(each if each.isascii() else "?" * cells(each) for each in segment.text.translate(ASCII_SIGNS))
-    # Characters that are drawn as one may be narrower than their sum.
-    return Segment(set_cell_size(text, cells(segment.text)), segment.style, segment.control)
+        shown = []
+        for segment in segments:
+            if not segment.text.isascii():
+                text = "".join(each if each.isascii() else "?" * cells(each) for each in segment.text.translate(ASCII_SIGNS))
+                # Characters that are drawn as one may be narrower than their sum.
+                segment = Segment(set_cell_size(text, cells(segment.text)), segment.style, segment.control)  # noqa: PLW2901
+            shown.append(segment)
+        return shown
 
 
 class TerminalDriver(LinuxDriver):

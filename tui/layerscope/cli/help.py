@@ -49,6 +49,7 @@ GROUPS = {
         "ci": "Check an image against rules: the gate for CI.",
         "baseline": "Record an image's sizes for later builds to be compared with.",
         "verify": "Check the digests, diff_ids and sizes of all blobs.",
+        "registry": "Check the way to a registry: credentials, TLS, mirrors.",
     },
     "Set up": {
         "config": "Print where the config file is, and all defaults.",

@@ -38,6 +38,7 @@ COMMANDS = {
     "ci": "layerscope.cli.ci",
     "baseline": "layerscope.cli.ci",
     "verify": "layerscope.cli.files",
+    "registry": "layerscope.cli.registry",
     "config": "layerscope.cli.setup",
     "cache": "layerscope.cli.setup",
     "completion": "layerscope.cli.completion",

@@ -178,17 +178,12 @@ def _text(word: str, *, is_finished: bool) -> Text | None:
     if word[0] == "'":
         return exact(word[1:]) if len(word) > 1 else None
     if word[0] == "/":
-        return _path_or_regex(word, is_finished=is_finished)
+        # `/etc/passwd` is a path until a slash ends it; `/etc` may become a path or a regular expression.
+        if len(word) > 2 and word.endswith("/"):
+            return regex(word)
+        if len(word) <= 2 or not (is_finished or "/" in word[1:]):
+            return None
     return _glob_or_fuzzy(word, is_finished=is_finished)
-
-
-def _path_or_regex(word: str, *, is_finished: bool) -> Text | None:
-    """Tell a path from a regular expression: `/etc/passwd` is a path until a slash ends it; `/etc` may become either."""
-    if len(word) > 2 and word.endswith("/"):
-        return regex(word)
-    if len(word) > 2 and (is_finished or "/" in word[1:]):
-        return _glob_or_fuzzy(word, is_finished=is_finished)
-    return None
 
 
 def _glob_or_fuzzy(word: str, *, is_finished: bool) -> Text | None:

@@ -57,7 +57,12 @@ def find_clashes(layer: LayerPaths, names: set[bytes]) -> dict[bytes, int]:
     `find_hidden` says what becomes of them.
     """
     if len(names) != len(layer.keys) or layer.spelled is not layer.keys:
-        _find_twice(layer)
+        # Names that only a symlink leads to the same place are fine.
+        seen: set[bytes] = set()
+        for key in layer.spelled:
+            if key in seen:
+                layer.findings.add(key, TWICE, Severity.DIFFERS)
+            seen.add(key)
     whiteouts = dict(layer.whiteouts)
     if len(whiteouts) != len(layer.whiteouts):
         for key, count in Counter(key for key, _ in layer.whiteouts).items():
@@ -66,15 +71,6 @@ def find_clashes(layer: LayerPaths, names: set[bytes]) -> dict[bytes, int]:
     if layer.number > 1 and any(key == b"" for key, _ in layer.opaques):
         layer.findings.add(b"", ROOT_HIDDEN, Severity.DIFFERS)
     return {key: row for key, row in whiteouts.items() if key in names or key in layer.needed}
-
-
-def _find_twice(layer: LayerPaths) -> None:
-    """Find paths that are written twice. Names that only a symlink leads to the same place are fine."""
-    seen: set[bytes] = set()
-    for key in layer.spelled:
-        if key in seen:
-            layer.findings.add(key, TWICE, Severity.DIFFERS)
-        seen.add(key)
 
 
 def find_hidden(layer: LayerPaths, contested: dict[bytes, int], rows: PathRows, nodes: Nodes) -> None:

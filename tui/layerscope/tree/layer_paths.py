@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.table import Kind, LayerStack, LayerTable, Problem, Severity
+from layerscope.layers.table import Kind, LayerStack, Problem, Severity
 from layerscope.text import escape
 
 BELOW_FILE = (
@@ -98,33 +98,30 @@ class LayerPaths:
 
 def paths_of(stack: LayerStack) -> list[LayerPaths]:
     """Return the layers' paths, base first, before any symlink is followed."""
-    keys = stack.entries.paths.translated(b"/", b"\0").tolist()
-    return [
-        _layer_paths(number, table, stack.first[number - 1], keys[slice(*stack.first[number - 1 : number + 1])])
-        for number, table in enumerate(stack.tables, 1)
-    ]
-
-
-def _layer_paths(number: int, table: LayerTable, first: int, keys: list[bytes]) -> LayerPaths:
-    entries = table.entries
-    symlinks = np.flatnonzero(entries.kind == Kind.SYMLINK).tolist()
-    hard = np.flatnonzero(entries.kind == Kind.HARDLINK).tolist()
-    layer = LayerPaths(
-        number=number,
-        first=first,
-        keys=keys,
-        spelled=keys,
-        kind=entries.kind,
-        links={index: entries.links[index] for index in symlinks},
-        targets={index: key_of(entries.links[index]) for index in hard},
-        whiteouts=_placed(table.whiteouts, table.whiteout_rows),
-        opaques=_placed(table.opaques, table.opaque_rows),
-        omitted=[key_of(each.path) for each in table.omitted],
-        needed=set(),
-        marked=set(),
-    )
-    find_needed(layer)
-    return layer
+    all_keys = stack.entries.paths.translated(b"/", b"\0").tolist()
+    layers = []
+    for number, table in enumerate(stack.tables, 1):
+        entries, first = table.entries, stack.first[number - 1]
+        keys = all_keys[first : stack.first[number]]
+        symlinks = np.flatnonzero(entries.kind == Kind.SYMLINK).tolist()
+        hard = np.flatnonzero(entries.kind == Kind.HARDLINK).tolist()
+        layer = LayerPaths(
+            number=number,
+            first=first,
+            keys=keys,
+            spelled=keys,
+            kind=entries.kind,
+            links={index: entries.links[index] for index in symlinks},
+            targets={index: key_of(entries.links[index]) for index in hard},
+            whiteouts=_placed(table.whiteouts, table.whiteout_rows),
+            opaques=_placed(table.opaques, table.opaque_rows),
+            omitted=[key_of(each.path) for each in table.omitted],
+            needed=set(),
+            marked=set(),
+        )
+        find_needed(layer)
+        layers.append(layer)
+    return layers
 
 
 def _placed(paths: tuple[bytes, ...], rows: tuple[int, ...]) -> list[Marker]:

@@ -47,7 +47,13 @@ def digest_details(layer: StoredLayer) -> Iterator[Detail]:
     """Yield a layer's digests, media type and date."""
     yield Detail("")
     yield Detail(f"Layer {layer.number}", color="bold")
-    yield from _digests(layer)
+    for label, value in (("digest", layer.digest), ("diff_id", layer.diff_id), ("chain_id", layer.chain_id)):
+        if value is not None:
+            yield Detail(str(value), label)
+    if layer.media_type:
+        yield Detail(escape(layer.media_type), "media type")
+    if layer.history and layer.history.created:
+        yield Detail(escape(layer.history.created), "created")
 
 
 def _layer_figures(layer: StoredLayer, analysis: Analysis, pairs: Sequence[LayerPair]) -> Iterator[Detail]:
@@ -68,34 +74,10 @@ def _pair_text(pair: LayerPair, other: str) -> str:
     return f"{size_text(pair.size)} {other}, {count_text(pair.count, 'file')}: {pair.cause.word}, {EXPLANATIONS[pair.cause]}"
 
 
-def _digests(layer: StoredLayer) -> Iterator[Detail]:
-    for label, value in (("digest", layer.digest), ("diff_id", layer.diff_id), ("chain_id", layer.chain_id)):
-        if value is not None:
-            yield Detail(str(value), label)
-    if layer.media_type:
-        yield Detail(escape(layer.media_type), "media type")
-    if layer.history and layer.history.created:
-        yield Detail(escape(layer.history.created), "created")
-
-
 def efficiency_details(analysis: Analysis) -> Iterator[Detail]:
     """Yield the image's sizes, efficiency and waste by cause."""
     yield Detail("")
     yield Detail("Image", color="bold")
-    yield from _efficiency(analysis)
-
-
-def image_details(image: Image, analysis: Analysis | None) -> Iterator[Detail]:
-    """Yield the image's names, how it is run, and its problems."""
-    yield Detail("")
-    yield Detail("Image", color="bold")
-    yield from _names(image)
-    yield from _runtime(image)
-    if analysis is not None:
-        yield from _problems(image, analysis)
-
-
-def _efficiency(analysis: Analysis) -> Iterator[Detail]:
     waste = analysis.waste
     yield Detail(f"{size_text(waste.content_bytes)} on disk, {pull_text(analysis.pull_size)}", "size")
     yield Detail(f"{bar(waste.efficiency, GAUGE):{GAUGE}} {percent_text(waste.efficiency)}", "efficiency", "bar")
@@ -115,6 +97,16 @@ def _efficiency(analysis: Analysis) -> Iterator[Detail]:
     for cause, size in sorted(waste.by_cause().items(), key=lambda item: -item[1]):
         if size:
             yield Detail(f"{size_text(size):>8}  {EXPLANATIONS[cause]}", cause.word, "wasted")
+
+
+def image_details(image: Image, analysis: Analysis | None) -> Iterator[Detail]:
+    """Yield the image's names, how it is run, and its problems."""
+    yield Detail("")
+    yield Detail("Image", color="bold")
+    yield from _names(image)
+    yield from _runtime(image)
+    if analysis is not None:
+        yield from _problems(image, analysis)
 
 
 def _names(image: Image) -> Iterator[Detail]:

@@ -134,7 +134,8 @@ class LayerList(CursorLines):
     def segments(self, line: int, room: int) -> list[Segment]:
         """Draw number, size, bar, wasted bytes and instruction; bar and waste are left out where room is scarce."""
         shown = self._lines[line]
-        bar, wasted = _widths(room)
+        # Cells of the bar and of the wasted bytes, each with the space before it.
+        bar, wasted = (0, 0) if room < 48 else (11 if room >= 60 else 9, 9)
         if line == 0:
             head = f" {'#':>{self._digits}} {'size':>8}{'':{bar}}" + (f" {'wasted':>8}" if wasted else "") + " instruction"
             return [Segment(fitted(head, room), self.style("dim"))]
@@ -163,13 +164,6 @@ class LayerList(CursorLines):
             what = "missing" if shown.layer.reader.missing_bytes else "not readable"
             text, style = f"{what}: {shown.text}", self.style("removed")
         return [*parts, Segment(" " + fitted(text, room - used - 1), style)]
-
-
-def _widths(room: int) -> tuple[int, int]:
-    """Return the cells of the bar and of the wasted bytes, each with the space before it."""
-    if room < 48:
-        return 0, 0
-    return (11 if room >= 60 else 9 if room >= 48 else 0), 9
 
 
 def _lines(image: Image, base: int, *, has_steps: bool) -> list[_LayerLine]:

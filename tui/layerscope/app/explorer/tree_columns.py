@@ -139,7 +139,9 @@ class RowRenderer:
     def segments(self, node: int, wanted: Sequence[str], room: int) -> list[Segment]:
         """Draw marks, the `wanted` columns that fit, and the name, in at most `room` cells."""
         shown, columns = self.line(node), fitting_columns(wanted, room)
-        style = self._line_style(shown)
+        style = self._style(shown.change.name.lower()) if shown.change is not Change.UNCHANGED else None
+        if shown.gone_in:
+            style = self._style("removed") + self._style("dim")
         parts = [
             Segment(CHANGE_MARKS[Change.REMOVED if shown.is_gone else shown.change], style),
             Segment(f"{WASTED_MARK} " if shown.wasted and not shown.is_directory else "  ", self._style("wasted")),
@@ -150,11 +152,6 @@ class RowRenderer:
     def name_column(self, wanted: Sequence[str], room: int) -> int:
         """Return the cell where names begin, with the signs before them."""
         return _width(fitting_columns(wanted, room))
-
-    def _line_style(self, shown: NodeLine) -> Style | None:
-        if shown.gone_in:
-            return self._style("removed") + self._style("dim")
-        return self._style(shown.change.name.lower()) if shown.change is not Change.UNCHANGED else None
 
     def _column(self, name: str, shown: NodeLine, style: Style | None) -> Segment:
         if name == "mode":

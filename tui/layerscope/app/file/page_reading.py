@@ -84,7 +84,8 @@ class Reading:
         if version.kind is None:
             return Sentences(sentences=(f"removed by layer {version.layer}",), style="removed")
         if version.content_entry is None:
-            return Sentences(sentences=(_described(history, index),))
+            described = f"→ {version.link}" if version.link else f"{history.noun(index)}: it has no content of its own"
+            return Sentences(sentences=(described,))
         return content_page(self._load(version.content_entry))
 
     def diff(self, index: int) -> Page:
@@ -130,14 +131,6 @@ def _status(shown: ShownFile) -> str:
     missing = [note for note in notes if note.startswith("the first ")]
     known = [] if missing and size in missing[0] else [size]
     return " · ".join([*missing, *known, *filter(None, [shown.language]), *(note for note in notes if note not in missing)])
-
-
-def _described(history: PathHistory, index: int) -> str:
-    """Describe a version without content: the target of a symlink, else its kind."""
-    version = history.versions[index]
-    if version.content_entry is None and version.link:
-        return f"→ {version.link}"
-    return f"{history.noun(index)}: it has no content of its own"
 
 
 def _first(history: PathHistory, index: int) -> str:

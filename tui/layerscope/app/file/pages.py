@@ -144,11 +144,15 @@ class Blame(Page):
     def at(self, room: int) -> Page:
         """Choose the columns that fit: what ended a version moves to its second line first, then dates go, then owners."""
         for look in _LOOKS:
-            heads = _version_lines(self.facts, look)
+            owner = max((cells(each.owner) for each in self.facts), default=0) + 1 if look.has_owner else 0
+            heads = [_version_line(each, look, owner) for each in self.facts]
             if max(map(cells, heads), default=0) <= room - MARKS:
                 break
-        tails = [_tail(each, has_ending=not look.has_ending) for each in self.facts]
-        return replace(self, texts=[text for pair in zip(heads, tails, strict=True) for text in pair])
+        texts = []
+        for facts, head in zip(self.facts, heads, strict=True):
+            ending = f"{_ending(facts)} · " if facts.buried_by and not look.has_ending else ""
+            texts += [head, f"      {ending}{facts.instruction or '(the history does not say what made it)'}"]
+        return replace(self, texts=texts)
 
     def gutter(self, line: int, room: int) -> list[Piece]:  # noqa: ARG002
         """Draw the mark of the change, and `!` for wasted content."""
@@ -186,11 +190,6 @@ _LOOKS = (
 )
 
 
-def _version_lines(facts: Sequence[Facts], look: _Look) -> list[str]:
-    owner = max((cells(each.owner) for each in facts), default=0) + 1 if look.has_owner else 0
-    return [_version_line(each, look, owner) for each in facts]
-
-
 def _version_line(facts: Facts, look: _Look, owner: int) -> str:
     text = f" layer {facts.layer:<3} {facts.word:<8}"
     if facts.mode:
@@ -198,11 +197,6 @@ def _version_line(facts: Facts, look: _Look, owner: int) -> str:
         text += f" {facts.mode} {shown:<{owner}}{facts.size:>8}" + (f"  {facts.date}" if look.has_date else "")
     text += f"  → {facts.link}" if facts.link else ""
     return text + (f"  ({_ending(facts)})" if look.has_ending and facts.buried_by else "")
-
-
-def _tail(facts: Facts, *, has_ending: bool) -> str:
-    ending = f"{_ending(facts)} · " if has_ending and facts.buried_by else ""
-    return f"      {ending}{facts.instruction or '(the history does not say what made it)'}"
 
 
 def _ending(facts: Facts) -> str:

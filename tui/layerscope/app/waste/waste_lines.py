@@ -83,8 +83,9 @@ class WasteLines(CursorLines):
             self.choose()
         elif isinstance(line, WasteGroup | Path):
             depth = line.depth if isinstance(line, WasteGroup) else line.group.depth + 1 if line.group else 0
-            above = (at for at in range(self.cursor - 1, -1, -1) if _is_around(self._outline.lines[at], depth))
-            self.go(next(above, self.cursor))
+            lines, above = self._outline.lines, range(self.cursor - 1, -1, -1)
+            around = (at for at in above if isinstance(each := lines[at], WasteGroup) and each.depth < depth)
+            self.go(next(around, self.cursor))
 
     def unfold(self) -> None:
         """Unfold a closed group, else go to its first line."""
@@ -191,11 +192,6 @@ class WasteLines(CursorLines):
         return fitted(cut_middle(path, room), room)
 
 
-def _is_around(line: WasteLine, depth: int) -> bool:
-    """Return whether a line is the group around lines of that depth below it."""
-    return isinstance(line, WasteGroup) and line.depth < depth
-
-
 class WasteNote(Details, can_focus=False):
     """Draws path, size and cause, and both instructions, each cut to fit."""
 
@@ -236,7 +232,11 @@ def _limited(part: Detail, room: int, lines: int) -> Iterator[Detail]:
 def note_parts(outline: WasteOutline, line: WasteGroup | Path) -> Iterator[Detail]:
     """Yield the note on a group or path."""
     if isinstance(line, Path):
-        yield from _path_parts(outline, line)
+        waste, row = outline.waste, line.row
+        size = int(waste.size[row])
+        yield Detail("/" + escape(outline.analysis.tree.nodes.paths[int(waste.node[row])]), color="bold")
+        yield Detail(f"{size_text(size)}, {_why(Cause(waste.cause[row]))}", color="wasted")
+        yield from _layer_parts(outline, {int(waste.written_by[row]): size}, {int(waste.buried_by[row]): size})
     elif line.kind is Grouping.PAIR:
         yield Detail(f"{_amount(line)}, {_why(line.cause)}", color="wasted")
         yield from _layer_parts(outline, {line.written_by: line.size}, {line.buried_by: line.size})
@@ -255,14 +255,6 @@ def _amount(group: WasteGroup) -> str:
 
 def _why(cause: Cause) -> str:
     return f"{cause.word}: {EXPLANATIONS[cause]}"
-
-
-def _path_parts(outline: WasteOutline, path: Path) -> Iterator[Detail]:
-    waste, row = outline.waste, path.row
-    size = int(waste.size[row])
-    yield Detail("/" + escape(outline.analysis.tree.nodes.paths[int(waste.node[row])]), color="bold")
-    yield Detail(f"{size_text(size)}, {_why(Cause(waste.cause[row]))}", color="wasted")
-    yield from _layer_parts(outline, {int(waste.written_by[row]): size}, {int(waste.buried_by[row]): size})
 
 
 def _layer_parts(outline: WasteOutline, written_by: dict[int, int], buried_by: dict[int, int]) -> Iterator[Detail]:

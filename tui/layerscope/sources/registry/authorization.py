@@ -53,6 +53,11 @@ class Authorization:
         """Return the user's credential, looked up when the registry first asks, because helpers are slow."""
         return self._credential or ANONYMOUS
 
+    @property
+    def challenge(self) -> Challenge | None:
+        """Return how the registry asked for credentials first; None if it did not."""
+        return next(iter(self._challenges.values()), None)
+
     def header(self, scope: str) -> str:
         """Return the header for the next request of this scope; empty if none was needed yet, or if the token has expired."""
         with self._lock:

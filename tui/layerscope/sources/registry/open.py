@@ -27,6 +27,7 @@ from layerscope.sources.documents.layout import REFERENCE_TYPE, images_at
 from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
 from layerscope.sources.location import REGISTRY_URL, Location
+from layerscope.sources.registry.check import low_limits
 from layerscope.sources.registry.clouds import cloud_findings
 from layerscope.sources.registry.credentials import Credential, find_credential
 from layerscope.sources.registry.endpoint import RegistryEndpoint
@@ -58,6 +59,8 @@ def open_registry_image(
     known = familiar(str(repository.name))
     reader_of = partial(_reader, repository, options)
     image = assemble(files, candidate, reference=reference, name=known, reader_of=reader_of)
+    for sentence in low_limits(repository.connection.traffic):
+        options.say(sentence)
     return replace(image, stop_reading=repository.connection.traffic.cancel)
 
 
@@ -100,7 +103,7 @@ def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Docu
 
 
 def _top(repository: Repository, cache: Cache | None) -> Document:
-    """Return a tag is asked for by HEAD, which registries that count pulls do not count, and then read by its digest."""
+    """Return the manifest or index of a name. A tag's digest is asked for by HEAD, which does not count as a pull."""
     name = repository.name
     digest = name.digest or repository.resolve(name.tag)
     kept = cache.document(digest) if cache is not None and digest is not None else None

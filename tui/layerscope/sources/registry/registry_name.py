@@ -81,6 +81,19 @@ def parse_repository_name(text: str) -> RegistryName:
     return RegistryName(host, repository, tag, _digest(digest_text, text) if at else None, is_short)
 
 
+def parse_host(text: str) -> RegistryName:
+    """Parse `HOST[/REPOSITORY]`; without a repository, it is the registry as a whole. Raises NotFound, UsageError."""
+    host = text.partition("://")[2] or text
+    if "/" in host.rstrip("/"):
+        return parse_repository_name(host)
+    host = _known_host(host.rstrip("/"))
+    if not host:
+        raise UsageError("name a registry, such as ghcr.io")
+    if len(host) > LONGEST or not _DOMAIN.fullmatch(host):
+        raise NotFound(f"'{escape(text[:200])}' is not a valid name of a registry")
+    return RegistryName(host, "")
+
+
 def _split_host(path: str) -> tuple[str, str]:
     host, _, repository = path.partition("/")
     return _known_host(host), repository

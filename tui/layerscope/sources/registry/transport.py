@@ -18,6 +18,7 @@ from layerscope import __version__
 from layerscope.errors import causes_of
 from layerscope.oci.reference import DEFAULT_DOMAIN
 from layerscope.sources.registry.authorization import Authorization, TokenRequest
+from layerscope.sources.registry.challenge import Challenge
 from layerscope.sources.registry.credentials import Credential
 from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.failures import AccessDenied, HiddenSecrets, NoSuchImage, RegistryFailed, RequestRefused
@@ -65,6 +66,20 @@ class Connection:
     def credential(self) -> Credential:
         """Return the user's credential there, if it was looked up already."""
         return self._authorization.credential
+
+    @property
+    def challenge(self) -> Challenge | None:
+        """Return how the registry asked for credentials; None if it did not."""
+        return self._authorization.challenge
+
+    @property
+    def proxy(self) -> str:
+        """Return the proxy to it, without a user and a password; empty if there is none."""
+        from requests.utils import get_environ_proxies, select_proxy
+
+        stated = select_proxy(self.base, get_environ_proxies(self.base)) or ""
+        scheme, separator, rest = stated.rpartition("://")
+        return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
     def url(self, path: str) -> str:
         """Return the URL of a path below `/v2/`."""
