@@ -362,6 +362,24 @@ def test_contents_of_a_table_and_a_stream_are_not_compared(
     assert not registry.asked
 
 
+def test_contents_of_tables_are_compared_with_each_other_beside_a_stream(
+    registry: PretendedRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layerscope.sources.registry.layer_reader.WORTH_A_TABLE", 4000)
+    noise = NOISE.randbytes(5000)
+    first, second = write_estargz(layer(file("a", noise))), write_chunked(layer(file("b", noise)))
+    small = write_estargz(layer(file("c", bytes(5000))))
+    analysis = analyze(read_image(open_image(served(registry, write_tables_layout(tmp_path / "image", first, second, small)))))
+    assert [fetched.way for fetched in analysis.contents.fetched if fetched] == [
+        FetchWay.TABLE,
+        FetchWay.TABLE,
+        FetchWay.STREAM,
+    ]
+    (group,) = analysis.duplicates.groups
+    assert group.size == 5000
+    assert len(group.nodes) == 2
+
+
 @pytest.mark.usefixtures("small_too")
 def test_the_gate_does_not_believe_a_table(
     registry: PretendedRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -510,3 +528,10 @@ def test_a_part_that_breaks_off_goes_on_where_it_broke(registry: PretendedRegist
             registry.routes[path] = once
     assert ways(read_image(open_image(reference))) == {FetchWay.TABLE}
     assert broken
+
+
+def test_a_layer_without_a_table_costs_a_footer_more(registry: PretendedRegistry, tmp_path: Path) -> None:
+    place = write_layout(tmp_path / "image", layer(file("noise", NOISE.randbytes(2 << 20))), compress="gzip")
+    image = open_image(served(registry, place))
+    assert ways(read_image(image)) == {FetchWay.STREAM}
+    assert [last - first + 1 for first, last in (each.range for each in registry.asked if each.range)] == [72]

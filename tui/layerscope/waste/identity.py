@@ -66,6 +66,8 @@ class ContentIdentity:
         ids = self._checksums[entries]
         hashed = ~self._is_by_checksum[entries]
         ids[hashed] = self.hashes(entries[hashed])
+        lost = ~ids.any(axis=1) & self._has_checksum[entries]  # what cannot be hashed still has the id of its own kind
+        ids[lost] = self._checksums[entries[lost]]
         return ids
 
     def is_same(self, left: Longs, right: Longs) -> Mask:

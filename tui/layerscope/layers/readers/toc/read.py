@@ -14,14 +14,20 @@ from layerscope.layers.fetched import StoredContents
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
 from layerscope.layers.readers.tar_split import SplitWalk
 from layerscope.layers.readers.tar_split_records import records_of
-from layerscope.layers.readers.toc.locate import TableAt, locate_by_annotations, locate_by_footer, promises_table
+from layerscope.layers.readers.toc.locate import (
+    LONGEST_FOOTER,
+    TableAt,
+    locate_by_annotations,
+    locate_by_footer,
+    promises_table,
+)
 from layerscope.layers.readers.toc.table import BadTable, TableOfContents, table_of_contents
 from layerscope.layers.table import Entries, LayerTable
 from layerscope.layers.tar.headers import BLOCK
 from layerscope.limits import TABLE_BYTES
 
 TAIL, LARGEST_TAIL = 64 << 10, 1 << 20
-"""Bytes first fetched of a blob's end: 1/64 of it, within these bounds. That usually brings footer and table."""
+"""Bytes first fetched of a blob that promises a table: the last 1/64 of it, within these bounds. Usually the table is in it."""
 SHARE = 40
 """What makes a table more exact is fetched where it takes at most this part of the blob, or is in its tail anyway."""
 _LANDMARKS = {b".prefetch.landmark", b".no.prefetch.landmark"}
@@ -56,12 +62,16 @@ def read_by_table(blob: StoredBytes, annotations: Mapping[str, str], *, layer: i
     tail = _Tail(blob)
     at = locate_by_annotations(annotations, blob.size)
     if at is None:
-        tail.reach(max(0, blob.size - min(max(blob.size >> 6, TAIL), LARGEST_TAIL)))
+        # Most layers that promise nothing have nothing: of those, no more than a footer is fetched.
+        wanted = min(max(blob.size >> 6, TAIL), LARGEST_TAIL) if promises_table(annotations) else LONGEST_FOOTER
+        tail.reach(max(0, blob.size - wanted))
         at = locate_by_footer(tail.part(tail.start, blob.size), blob.size, annotations)
     if at is None:
         if promises_table(annotations):
             raise BadTable("its annotations speak of a table of contents, and there is none")
         return None
+    if at.table.start < tail.start:  # with what comes before it, where that will be looked at, too
+        tail.reach(max(0, at.table.start - (TAIL if at.compression is Compression.GZIP else 0)))
     said = _table(tail, at, layer)
     table = _with_split(tail, at, said, layer) if at.compression is Compression.ZSTD else said.table
     return ReadLayer(table, at.compression, stored_contents=said.contents)
