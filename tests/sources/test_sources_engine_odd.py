@@ -18,8 +18,8 @@ from layerscope.oci.platform import Platform
 from layerscope.report.image_json import analysis_json
 from layerscope.sources.engine import endpoints, http, receive
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
+from layerscope.sources.location import EngineOptions
 from layerscope.sources.open import open_image
 from support.commands import ran
 from support.image_builder import digest, file, image, layer
