@@ -60,6 +60,7 @@ async def test_a_directory_is_written_and_what_could_not_be_is_told(tmp_path: Pa
         await answer(screen, tmp_path / "out")
         assert (tmp_path / "out/d/a").read_bytes() == b"content of d/a\n"
         assert (tmp_path / "out/d/e/b").is_file()
+        await screen.until(lambda: bool(screen.said))
         assert "1 device left out" in screen.said[-1]
 
 

@@ -173,7 +173,7 @@ async def test_a_layer_that_is_not_there_says_so_in_its_line(tmp_path: Path) -> 
 async def test_a_layer_that_is_not_there_says_why_in_the_details(tmp_path: Path) -> None:
     async with explored(stored(incomplete(tmp_path, *GROWN)), size=WIDE, keys=["up"]) as screen:
         assert screen.layer == 2
-        assert "not there" in "".join(screen.lines("details")[:3])
+        assert "missing: blobs/" in "".join(screen.lines("details")[:3])
 
 
 @piloted
@@ -183,7 +183,7 @@ async def test_a_containers_own_layer_has_the_size_that_reading_it_told(kept_con
     async with explored(stored("container:web"), size=WIDE) as screen:
         size = next(line for line in screen.lines("details") if line.split()[:1] == ["size"])
         assert f"{size_text(read)} stored" in size
-        assert not any("not there" in line for line in screen.lines("details"))
+        assert not any("missing" in line for line in screen.lines("details"))
 
 
 @piloted

@@ -318,7 +318,7 @@ def test_an_engine_that_answers_no_http_is_a_sentence(tmp_path: Path) -> None:
 
         thread = Thread(target=answer)
         thread.start()
-        with pytest.raises(EngineFailed, match="cannot be talked to"):
+        with pytest.raises(EngineFailed, match="cannot be reached"):
             Engine.connect(Endpoint(EngineKind.DOCKER, f"unix://{tmp_path}/s"))
         thread.join()
 

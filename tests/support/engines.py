@@ -131,7 +131,9 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def _running(top: Path, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    with (top / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, env=_environment()) as process:
+    # Podman's service takes a Dockerfile of its own directory for that of a client.
+    started = subprocess.Popen
+    with (top / "log").open("wb") as log, started(command, stdout=log, stderr=log, env=_environment(), cwd=top) as process:
         try:
             yield process
         finally:
