@@ -13,7 +13,7 @@ import pytest
 from conftest import requires
 from layerscope.errors import CorruptLayer
 from layerscope.layers.readers.blob import ReadLayer
-from layerscope.layers.readers.overlay.content import DirectoryContent
+from layerscope.layers.readers.overlay.directory_content import DirectoryContent
 from layerscope.layers.readers.overlay.reader import DirectoryReader
 from layerscope.layers.readers.overlay.rooted import RootedDirectory
 from layerscope.layers.readers.protocol import ReadOptions

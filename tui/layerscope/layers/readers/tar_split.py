@@ -15,7 +15,7 @@ from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression import Compression
 from layerscope.layers.content_ids import crc_id
 from layerscope.layers.readers.blob import ReadLayer
-from layerscope.layers.readers.overlay.content import DirectoryContent
+from layerscope.layers.readers.overlay.directory_content import DirectoryContent
 from layerscope.layers.readers.protocol import KeptUnpacked, ReadOptions
 from layerscope.layers.readers.tar_split_records import FILE, SEGMENT, Record, records_of
 from layerscope.layers.table import LayerTable

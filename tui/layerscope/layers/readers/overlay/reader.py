@@ -13,7 +13,7 @@ import numpy.typing as npt
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.compression import Compression
 from layerscope.layers.readers.blob import ReadLayer
-from layerscope.layers.readers.overlay.content import DirectoryContent
+from layerscope.layers.readers.overlay.directory_content import DirectoryContent
 from layerscope.layers.readers.overlay.walk import Found, Xattrs, is_opaque, is_own, is_whiteout, redirect_of, walk_directory
 from layerscope.layers.readers.protocol import NO_DIGEST_OF_ITS_OWN, KeptUnpacked, ReadOptions
 from layerscope.layers.table import Entries, Kind, LayerTable, Problem, Severity, Strings, no_ids
@@ -53,7 +53,7 @@ class DirectoryReader(KeptUnpacked):
 
         What cannot be read is a fatal problem of the table.
         """
-        rows = _Rows(layer)
+        rows = _FoundRows(layer)
         try:
             for found in walk_directory(self.directory, rows.fail):
                 rows.add(found)
@@ -68,7 +68,7 @@ class DirectoryReader(KeptUnpacked):
 
 
 @dataclass(slots=True, eq=False)
-class _Rows:
+class _FoundRows:
     """The entries found so far, one row each, as parallel lists."""
 
     layer: int
