@@ -21,6 +21,7 @@ from support.engines import free_port, registry
 from support.image_builder import file, image, layer, whiteout, write_layout
 from support.pretend_registry import Asked, pretended_registry, served
 from support.registry_pushes import own_certificate, skopeo_copy
+from support.terminals import tmux
 
 BASE = (layer("etc/passwd", file("big", bytes(range(256)) * 4096)), layer("gone"))
 STACK = (*BASE, layer(whiteout("gone"), file("small", b"small")))
@@ -91,6 +92,16 @@ def test_a_baseline_of_a_registry_is_kept_for_the_next_image(
     assert ran(capsys, "baseline", f"docker://{host}/team/base:1", "-o", kept).code == 0
     found = ran(capsys, "ci", f"docker://{host}/team/app:1", "--baseline", kept, "--max-growth", "1B")
     assert (found.code, "max-growth" in found.out) == (1, True)
+
+
+def test_the_screen_shows_an_image_of_a_registry_and_says_so_when_it_is_closed(host: str, tmp_path: Path) -> None:
+    settings = {"LAYERSCOPE_NO_REGISTRY": "0", "LAYERSCOPE_CACHE": str(tmp_path / "cache")}
+    with tmux(tmp_path, size=(120, 40), settings=settings) as terminal:
+        terminal.run_layerscope(f"{host}/team/app:1")
+        terminal.wait("small")
+        assert "no engine has" not in terminal.shown
+        terminal.press("q")
+        terminal.wait(f"no engine has {host}/team/app:1")
 
 
 # Plain names

@@ -17,9 +17,8 @@ from layerscope.cli.main import run
 from layerscope.errors import AmbiguousImage, NotFound
 from layerscope.oci.platform import Platform
 from layerscope.report.image_json import analysis_json
-from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
-from layerscope.sources.location import locate
+from layerscope.sources.location import EngineOptions, locate
 from layerscope.sources.open import open_image
 from layerscope.sources.registry.failures import NoSuchImage, RegistryFailed
 from support.image_builder import Compress, file, layer, whiteout, write_layout

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -318,6 +321,18 @@ def test_azure_s_command_gives_a_refresh_token(home: Path) -> None:
     program(home / "bin/az", "echo the-refresh-token")
     who, _ = find_credential("team.azurecr.io", "app", cloud_findings)
     assert (who.user, who.secret) == ("00000000-0000-0000-0000-000000000000", "the-refresh-token")
+
+
+def test_what_a_cloud_s_package_logs_is_not_printed(home: Path) -> None:
+    log = "import logging; logging.getLogger(__name__).warning('tried this and that')"
+    write(home / "packages/azure/__init__.py", "")
+    write(home / "packages/azure/identity.py", f"def DefaultAzureCredential():\n    {log}\n    raise OSError\n")
+    ask = (
+        "from layerscope.sources.registry.clouds import cloud_findings as ask; print(list(ask('team.azurecr.io'))[-1].outcome)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(home / "packages")}
+    done = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("found no credentials (OSError)\n", "")
 
 
 def test_challenges_are_taken_apart() -> None:

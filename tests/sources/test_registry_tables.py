@@ -26,8 +26,8 @@ from layerscope.layers.fetched import FetchWay
 from layerscope.layers.readers.toc.read import read_by_table
 from layerscope.layers.readers.toc.table import table_of_contents
 from layerscope.oci.digest import Digest
-from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
+from layerscope.sources.location import EngineOptions
 from layerscope.sources.open import open_image
 from layerscope.wording.sentences import fetched_text
 from sources.test_registry_open import BIG, report

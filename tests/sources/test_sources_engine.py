@@ -21,7 +21,7 @@ from layerscope.errors import AmbiguousImage, LayerscopeError, NotFound
 from layerscope.sources.engine import endpoints
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.options import EngineOptions
+from layerscope.sources.location import EngineOptions
 from layerscope.sources.open import open_image
 from support.commands import COMMAND, environment, ran, without_estimates
 from support.engines import RunningEngine, docker_engine, free_port, podman_engine, registry

@@ -18,8 +18,8 @@ from layerscope.oci.platform import Platform
 from layerscope.report.image_json import analysis_json
 from layerscope.sources.engine import endpoints, http, receive
 from layerscope.sources.engine.failures import EngineFailed
-from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.image import Image
+from layerscope.sources.location import EngineOptions
 from layerscope.sources.open import open_image
 from support.commands import ran
 from support.image_builder import digest, file, image, layer
@@ -78,7 +78,7 @@ def test_an_engine_of_long_ago_is_a_sentence(start: Start) -> None:
 @pytest.mark.parametrize("version", ["", "newest", "1"])
 def test_what_talks_nonsense_is_no_engine(start: Start, version: str) -> None:
     start(sent(ARCHIVE), version=version)
-    with pytest.raises(NotFound, match=r"Docker \(unix://.*\) (cannot be talked to|speaks version 1 of)"):
+    with pytest.raises(NotFound, match=r"Docker \(unix://.*\) (cannot be reached|speaks version 1 of)"):
         open_image("app:1")
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerscope.errors import CorruptLayer, LayerscopeError, NotAnImage, NotFound, UsageError
-from layerscope.sources.documents.archive import Archive
+from layerscope.sources.documents.files import Archive
 from layerscope.sources.location import Location, locate
 from layerscope.sources.open import open_files, open_image
 from support.image_builder import blob, squeeze

@@ -7,7 +7,7 @@ from pathlib import Path
 from layerscope.analysis import Contents, read_image
 from layerscope.extraction.extract import Extracted, extract
 from layerscope.layers.blob import Blob
-from layerscope.sources.documents.archive import Archive
+from layerscope.sources.documents.files import Archive
 from layerscope.sources.image import Image
 from layerscope.sources.location import Location
 from layerscope.sources.open import open_files

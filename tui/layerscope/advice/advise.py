@@ -55,12 +55,6 @@ def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:
 
 
 def _fixes(analysis: Analysis, mapping: Mapping) -> tuple[Fix, ...]:
-    context = _fix_context(analysis, mapping)
-    fixes = [fix for find in FINDERS for fix in find(context)]
-    return tuple(sorted(fixes, key=lambda fix: (-fix.size, fix.layers, fix.kind)))
-
-
-def _fix_context(analysis: Analysis, mapping: Mapping) -> FixContext:
     base_layers = analysis.base_layers if analysis.base_layers is not None else mapping.base_layers
     steps = {step.layer: step for step in read_steps(analysis.image.steps) if step.layer is not None}
     origins = []
@@ -77,4 +71,6 @@ def _fix_context(analysis: Analysis, mapping: Mapping) -> FixContext:
                 line=mapping.lines.get(number),
             )
         )
-    return FixContext(analysis, origins, base_layers)
+    context = FixContext(analysis, origins, base_layers)
+    fixes = [fix for find in FINDERS for fix in find(context)]
+    return tuple(sorted(fixes, key=lambda fix: (-fix.size, fix.layers, fix.kind)))

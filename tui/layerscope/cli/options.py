@@ -20,8 +20,8 @@ from layerscope.progress import Progress as Watch
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
     from layerscope.cache.cache import Cache
-    from layerscope.sources.engine.options import EngineOptions
     from layerscope.sources.image import Image
+    from layerscope.sources.location import EngineOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -117,7 +117,7 @@ def chosen_engine_options(
     `say` shows the user a sentence; by default on standard error. Raises BadSettings and UsageError.
     """
     from layerscope.settings import read_registry_settings
-    from layerscope.sources.engine.options import EngineOptions
+    from layerscope.sources.location import EngineOptions
 
     settings = read_registry_settings()
     context = click.get_current_context(silent=True)

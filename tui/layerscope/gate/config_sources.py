@@ -51,7 +51,8 @@ def _sources(flags: Flags, directory: Path, environment: Mapping[str, str]) -> I
     else:
         yield _of_toml(directory / FILE, name=FILE)
         yield _of_toml(directory / PYPROJECT, name=PYPROJECT)
-    dive_file = _of_dive_ci(flags, directory)
+    place, name = flags.dive_file or directory / DIVE_FILE, str(flags.dive_file or DIVE_FILE)
+    dive_file = _read(place, name, lambda raw: dive_config(raw, origin=name), must_exist=flags.dive_file is not None)
     yield dive_file
     yield _of_environment(environment)
     yield _of_flags(flags)
@@ -73,12 +74,6 @@ def _of_toml(place: Path, *, name: str = "", must_exist: bool = False) -> GateCo
         return read_document(table, origin=f"{name} [tool.layerscope]")
 
     return _read(place, name, read, must_exist=must_exist)
-
-
-def _of_dive_ci(flags: Flags, directory: Path) -> GateConfig:
-    place = flags.dive_file or directory / DIVE_FILE
-    name = str(flags.dive_file) if flags.dive_file else DIVE_FILE
-    return _read(place, name, lambda raw: dive_config(raw, origin=name), must_exist=flags.dive_file is not None)
 
 
 def dive_config(raw: bytes, *, origin: str) -> GateConfig:

@@ -153,11 +153,6 @@ def exact_text(value: float, unit: Unit) -> str:
 
 def measured_and_limit(result: RuleResult) -> tuple[str, str]:
     """Format both with as many digits as it takes to tell them apart; an estimate gets a ≈ in front."""
-    measured, limit = _told_apart(result)
-    return f"≈{measured}" if result.is_estimate else measured, limit
-
-
-def _told_apart(result: RuleResult) -> tuple[str, str]:
     measured, limit, unit = result.measured, result.limit, result.unit
     pair = figure_text(measured, unit), figure_text(limit, unit)
     digits = 2
@@ -165,8 +160,8 @@ def _told_apart(result: RuleResult) -> tuple[str, str]:
         pair = figure_text(measured, unit, digits=digits), figure_text(limit, unit, digits=digits)
         digits += 1
     if measured != limit and pair[0] == pair[1]:
-        return exact_text(measured, unit), exact_text(limit, unit)
-    return pair
+        pair = exact_text(measured, unit), exact_text(limit, unit)
+    return f"≈{pair[0]}" if result.is_estimate else pair[0], pair[1]
 
 
 def margin_text(result: RuleResult) -> str:

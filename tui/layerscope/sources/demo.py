@@ -16,7 +16,7 @@ from typing import BinaryIO
 from layerscope.errors import CannotWrite
 from layerscope.layers.blob import Blob
 from layerscope.oci.digest import Digest
-from layerscope.sources.documents.archive import Archive
+from layerscope.sources.documents.files import Archive
 from layerscope.sources.image import Image
 from layerscope.sources.location import Location
 from layerscope.sources.open import open_files

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from layerscope.errors import LayerscopeError
 from layerscope.progress import ignore
-from layerscope.sources.location import EngineName, locate
-
-_DOCUMENTS = ("index.json", "manifest.json", "repositories")
+from layerscope.sources.location import DEFAULT_ENGINE_OPTIONS, DOCUMENTS, EngineName, locate
 
 
 def fingerprint(reference: str) -> object:
@@ -28,7 +26,7 @@ def _of_path(path: Path | None) -> object:
         return None
     if not path.is_dir():
         return _of_file(path)
-    return tuple(_of_file(path / name) for name in _DOCUMENTS if (path / name).exists()) or None
+    return tuple(_of_file(path / name) for name in DOCUMENTS if (path / name).exists()) or None
 
 
 def _of_file(path: Path) -> tuple[int, int, int]:
@@ -38,7 +36,6 @@ def _of_file(path: Path) -> tuple[int, int, int]:
 
 def _of_engine(wanted: EngineName) -> object:
     from layerscope.sources.engine.find_engine import found_image
-    from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS
 
     with found_image(wanted, platform=None, engine_options=DEFAULT_ENGINE_OPTIONS, progress=ignore) as found:
         return found.image.id

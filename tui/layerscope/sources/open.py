@@ -1,4 +1,4 @@
-"""Opening an image from a reference: a file, a directory, standard input, or an image in an engine."""
+"""Opening an image from a reference: a file, a directory, standard input, or an image in an engine or a registry."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from layerscope.errors import CorruptLayer, LayerscopeError, NotAnImage, NotFoun
 from layerscope.layers.blob import Blob
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress, ignore
-from layerscope.sources.documents.archive import Archive
-from layerscope.sources.documents.assemble import assemble
+from layerscope.sources.documents.assemble import assemble, looks_like_layer, single_layer_image
 from layerscope.sources.documents.catalog import stored_images
 from layerscope.sources.documents.choose import choose
-from layerscope.sources.documents.files import Directory, Files
+from layerscope.sources.documents.files import Archive, Directory, Files
 from layerscope.sources.documents.inside import ImagePlace, place_inside
-from layerscope.sources.documents.single_layer import looks_like_layer, single_layer_image
 from layerscope.sources.documents.zipped import ZipArchive
-from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS, EngineOptions
 from layerscope.sources.file_type import HEAD, ZIP_MAGIC, describe_directory, describe_head, describe_tar, describe_zip, is_tar
 from layerscope.sources.image import Image
-from layerscope.sources.location import EngineName, Location, locate
+from layerscope.sources.location import DEFAULT_ENGINE_OPTIONS, EngineName, EngineOptions, Location, locate
 from layerscope.sources.spool import head_of, spool_stream, unpack_archive
 
 
@@ -68,7 +65,7 @@ def _open_named(
 ) -> Image:
     """Open an engine's image; if no engine has it and `options` allow it, open the registry's image of that name."""
     from layerscope.sources.engine.find_engine import NotInEngine
-    from layerscope.sources.engine.open import open_engine_image
+    from layerscope.sources.engine.open_engine import open_engine_image
 
     try:
         return open_engine_image(wanted, reference=reference, platform=platform, engine_options=options, progress=progress)

@@ -128,21 +128,13 @@ def _homes(tree: Tree) -> dict[bytes, list[bytes]]:
     nodes = tree.nodes
     wanted = {path.partition(b"/")[0] for cache in CACHES for path in cache.at_home}
     homes: dict[bytes, list[bytes]] = {name: [] for name in wanted}
-    for node in _shallow(tree, {name[0] for name in wanted}):
+    shallow = np.flatnonzero((nodes.depth > 0) & (nodes.depth <= HOME_DEPTH))
+    first = np.frombuffer(nodes.paths.buffer, np.uint8)[nodes.paths.offsets[shallow] + nodes.name_start[shallow]]
+    for node in shallow[np.isin(first, [name[0] for name in wanted])].tolist():  # their names' first bytes leave few
         name = nodes.name(node)
         if name in wanted:
             homes[name].append(nodes.paths[int(nodes.parent[node])])
     return homes
-
-
-def _shallow(tree: Tree, first_bytes: set[int]) -> list[int]:
-    """Return the nodes near the root whose name starts with one of these bytes."""
-    nodes = tree.nodes
-    buffer = np.frombuffer(nodes.paths.buffer, np.uint8)
-    shallow = np.flatnonzero((nodes.depth > 0) & (nodes.depth <= HOME_DEPTH))
-    first = buffer[nodes.paths.offsets[shallow] + nodes.name_start[shallow]]
-    found: list[int] = shallow[np.isin(first, list(first_bytes))].tolist()
-    return found
 
 
 def _below(home: bytes, path: bytes) -> bytes:
@@ -253,9 +245,16 @@ def _duplicate_fix(context: FixContext, layers: tuple[int, int], copies: Longs, 
 
 
 def _pairs(context: FixContext) -> tuple[Longs, Longs]:
-    """Return entries whose content another entry has too, with that entry: the one with the oldest path, first by name."""
-    tree = context.tree
-    compared = _compared(context)
+    """Return entries whose content another entry has too, with that entry: the one with the oldest path, first by name.
+
+    Compared are large visible contents outside of other fixes whose size another has too; only the biggest if there are many.
+    """
+    tree, sizes = context.tree, context.tree.entries.size
+    live = np.flatnonzero(context.is_live & ~context.is_taken & (sizes >= SMALLEST))
+    _, group, counts = np.unique(sizes[live], return_inverse=True, return_counts=True)
+    live = live[counts[group] > 1]
+    live = live[np.argsort(-sizes[live], kind="stable")][:COMPARED]
+    compared = live[np.cumsum(sizes[live]) <= COMPARED_BYTES]
     ids = context.analysis.identity.ids(compared)
     is_known = ids.any(axis=1)
     compared, ids = compared[is_known], ids[is_known]
@@ -266,13 +265,3 @@ def _pairs(context: FixContext) -> tuple[Longs, Longs]:
     original = compared[np.flatnonzero(is_first)[np.cumsum(is_first) - 1]] if len(ids) else compared
     is_copy = ~is_first & (tree.entry_layer[compared] > (context.base_layers or 0))
     return compared[is_copy], original[is_copy]
-
-
-def _compared(context: FixContext) -> Longs:
-    """Return large visible contents outside of other fixes whose size another has too; only the biggest if there are many."""
-    sizes = context.tree.entries.size
-    live = np.flatnonzero(context.is_live & ~context.is_taken & (sizes >= SMALLEST))
-    _, group, counts = np.unique(sizes[live], return_inverse=True, return_counts=True)
-    live = live[counts[group] > 1]
-    live = live[np.argsort(-sizes[live], kind="stable")][:COMPARED]
-    return live[np.cumsum(sizes[live]) <= COMPARED_BYTES]

@@ -16,8 +16,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from layerscope.app.images.image_lines import ImageHeads, ImageLines, ImagesFilter, ImagesSummary
-from layerscope.app.images.note import image_note
+from layerscope.app.images.image_lines import ImageHeads, ImageLines, ImagesFilter, ImagesSummary, image_note
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
-from typing import Any
 
 from layerscope.advice.advice import Fix
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, RuleSeverity
@@ -180,22 +179,22 @@ _SEVERITIES = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTE: "inf
 
 def gitlab_report(run: GateRun) -> bytes:
     """Encode a JSON array, `[]` when there is nothing to say. Paths are relative to the repository."""
-    return json_line([_issue(alert) for alert in alerts(run)])
-
-
-def _issue(alert: Alert) -> dict[str, Any]:
-    return {
-        "type": "issue",
-        "description": f"{alert.title}: {alert.message}",
-        "check_name": f"layerscope/{alert.rule}",
-        "fingerprint": alert.fingerprint,
-        "severity": "blocker" if alert.rule == DOUBT else _SEVERITIES[alert.level],
-        "categories": ["Performance"],
-        "location": {
-            "path": utf8_text(alert.place.path),
-            "lines": {"begin": alert.place.line, "end": alert.place.end_line},
-        },
-    }
+    issues = [
+        {
+            "type": "issue",
+            "description": f"{alert.title}: {alert.message}",
+            "check_name": f"layerscope/{alert.rule}",
+            "fingerprint": alert.fingerprint,
+            "severity": "blocker" if alert.rule == DOUBT else _SEVERITIES[alert.level],
+            "categories": ["Performance"],
+            "location": {
+                "path": utf8_text(alert.place.path),
+                "lines": {"begin": alert.place.line, "end": alert.place.end_line},
+            },
+        }
+        for alert in alerts(run)
+    ]
+    return json_line(issues)
 
 
 _COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}

@@ -28,6 +28,11 @@ ROOM = Decimal("1.1")
 """How much more than today the first config allows."""
 MORE_LAYERS = 2
 SMALLEST = 1_000_000
+_GROWTH = """\
+# Growth: at most this much more than `layerscope baseline IMAGE` recorded. The greater of the two applies.
+#baseline = "layerscope.lock.json"
+#max-growth = "5MB or 2%"
+#max-waste-growth = "1MB\""""
 _FORBIDDEN = (("**/.git/**", "anywhere"), ("**/id_rsa", "anywhere"), ("**/.aws/credentials", "anywhere"))
 
 
@@ -98,7 +103,7 @@ def _told(line: str, origin: str) -> str:
 def first_config_text(analysis: Analysis) -> str:
     """Write the file. The image it is made from passes it."""
     subject = Subject(analysis)
-    blocks = [_head(analysis), *_figures_with_room(subject), _growth(), *_forbidden(subject), _examples()]
+    blocks = [_head(analysis), *_figures_with_room(subject), _GROWTH, *_forbidden(subject), _examples()]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -125,33 +130,19 @@ def _figures_with_room(subject: Subject) -> Iterator[str]:
 def _with_room(key: Key, value: float) -> Quantity:
     """Add a tenth, two layers, or a percentage point to today's figure."""
     if key.unit is Unit.BYTES:
-        return _round_up(int(value))
+        wanted = max(Decimal(int(value)) * ROOM, Decimal(SMALLEST))
+        step = Decimal(10) ** (wanted.adjusted() - 1)  # two digits stay
+        return int((wanted / step).to_integral_value(ROUND_CEILING) * step)
     if key.unit is Unit.COUNT:
         return int(value) + MORE_LAYERS
     percent = math.floor(100 * value) - 1 if key.is_floor else math.ceil(100 * value) + 1
     return min(max(percent, 0), 100) / 100
 
 
-def _round_up(size: int) -> int:
-    """Add headroom and round up to two digits."""
-    wanted = max(Decimal(size) * ROOM, Decimal(SMALLEST))
-    step = Decimal(10) ** (wanted.adjusted() - 1)
-    return int((wanted / step).to_integral_value(ROUND_CEILING) * step)
-
-
 def _figure(unit: Unit | None, value: float) -> str:
     if unit is Unit.SHARE:
         return percent_text(value) if value <= 1 else f"{100 * value:.0f}%"
     return size_text(int(value)) if unit is Unit.BYTES else f"{int(value):,}"
-
-
-def _growth() -> str:
-    return (
-        "# Growth: at most this much more than `layerscope baseline IMAGE` recorded. The greater of the two applies.\n"
-        '#baseline = "layerscope.lock.json"\n'
-        '#max-growth = "5MB or 2%"\n'
-        '#max-waste-growth = "1MB"'
-    )
 
 
 def _forbidden(subject: Subject) -> Iterator[str]:

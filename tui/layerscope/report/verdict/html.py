@@ -41,6 +41,18 @@ LONGEST_DRAWN = 200
 WORST, FINDINGS, FIXES, LAYERS, BROKEN = 200, 50, 100, 1000, 20
 LONGEST_INSTRUCTION = 300
 _QUOTED = re.compile(r"`([^`]+)`")
+_DRAWING = """<section id="drawing" hidden><h2>Where the bytes are</h2>
+<div class="tools"><div role="group" aria-label="Divided by"><button type="button" data-by="directory">By directory</button>\
+<button type="button" data-by="layer">By layer</button></div><nav aria-label="Shown directory" id="trail"></nav></div>
+<div id="map" tabindex="-1"></div>
+<p id="told" role="status"></p>
+<p class="legend"><span><i class="lost"></i>wasted: no container sees these bytes</span>\
+<span>Areas are bytes in all layers. Click to zoom in, Esc to go back.</span></p></section>"""
+"""The place that the script fills; hidden where no script runs."""
+_FOOTER = (
+    "<footer>Sizes are bytes of files as they unpack, in decimal units. <b>Wasted</b> is what a pull carries and a "
+    "container never sees. Written by layerscope.</footer>"
+)
 
 
 def html_report(run: GateRun) -> bytes:
@@ -96,20 +108,23 @@ def _drawn(run: GateRun) -> str:
 
 def sections(run: GateRun) -> str:
     """Return the body's content, from top to bottom."""
-    parts = (_header(run), _tiles(run.analysis), "<main>", *_main(run), "</main>", _footer())
+    parts = (
+        _header(run),
+        _tiles(run.analysis),
+        "<main>",
+        _sentences("Why it could not be judged", run.verdict.doubts, "bad"),
+        _rules(run),
+        _fixes(run),
+        _DRAWING,
+        *_findings(run),
+        _layers(run.analysis),
+        _causes(run.analysis),
+        _worst(run.analysis),
+        _sentences("Notes", (*run.verdict.notes, *run.advice.notes), ""),
+        "</main>",
+        _FOOTER,
+    )
     return "\n".join(filter(None, parts))
-
-
-def _main(run: GateRun) -> Iterator[str]:
-    yield _sentences("Why it could not be judged", run.verdict.doubts, "bad")
-    yield _rules(run)
-    yield _fixes(run)
-    yield _drawing()
-    yield from _findings(run)
-    yield _layers(run.analysis)
-    yield _causes(run.analysis)
-    yield _worst(run.analysis)
-    yield _sentences("Notes", (*run.verdict.notes, *run.advice.notes), "")
 
 
 def _section(title: str, content: str, *, look: str = "") -> str:
@@ -210,17 +225,6 @@ def _finding(finding: Finding) -> tuple[Cell, ...]:
     )
 
 
-def _drawing() -> str:
-    """Return the place that the script fills; hidden where no script runs."""
-    return """<section id="drawing" hidden><h2>Where the bytes are</h2>
-<div class="tools"><div role="group" aria-label="Divided by"><button type="button" data-by="directory">By directory</button>\
-<button type="button" data-by="layer">By layer</button></div><nav aria-label="Shown directory" id="trail"></nav></div>
-<div id="map" tabindex="-1"></div>
-<p id="told" role="status"></p>
-<p class="legend"><span><i class="lost"></i>wasted: no container sees these bytes</span>\
-<span>Areas are bytes in all layers. Click to zoom in, Esc to go back.</span></p></section>"""
-
-
 def _layers(analysis: Analysis) -> str:
     layers, sizes = analysis.image.layers, analysis.layer_content_bytes
     wasted = analysis.waste.by_layer(len(layers)).tolist()
@@ -274,13 +278,6 @@ def _worst(analysis: Analysis) -> str:
     ]
     heads = ("#Size", "Cause", "#Written by", "#Buried by", "Path")
     return _section("Worst paths", table("Largest waste", heads, rows, more=len(waste) - WORST) if rows else "")
-
-
-def _footer() -> str:
-    return (
-        "<footer>Sizes are bytes of files as they unpack, in decimal units. <b>Wasted</b> is what a pull carries and a "
-        "container never sees. Written by layerscope.</footer>"
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,23 +19,25 @@ def junit_report(run: GateRun) -> bytes:
     skipped = sum(result.outcome in (Outcome.WAIVED, Outcome.UNJUDGED) for result in results)
     counts = f'tests="{len(results) + bool(doubts)}" failures="{len(run.verdict.failed)}" errors="{int(bool(doubts))}"'
     name = f"layerscope: {_xml(image_title(run.analysis.image))}"
+    doubt_case = (
+        (
+            '    <testcase classname="layerscope" name="the image can be judged">',
+            f'      <error type="doubt" message="{_xml(doubts[0])}">{_lines(doubts)}</error>',
+            "    </testcase>",
+        )
+        if doubts
+        else ()
+    )
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<testsuites name="layerscope" {counts}>',
         f'  <testsuite name="{name}" {counts} skipped="{skipped}">',
-        *_doubt_case(doubts),
+        *doubt_case,
         *(line for result in results for line in _case(result)),
         "  </testsuite>",
         "</testsuites>",
     ]
     return "".join(f"{line}\n" for line in lines).encode()
-
-
-def _doubt_case(doubts: tuple[str, ...]) -> Iterator[str]:
-    if doubts:
-        yield '    <testcase classname="layerscope" name="the image can be judged">'
-        yield f'      <error type="doubt" message="{_xml(doubts[0])}">{_lines(doubts)}</error>'
-        yield "    </testcase>"
 
 
 def _case(result: RuleResult) -> Iterator[str]:

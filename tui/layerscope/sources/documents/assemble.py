@@ -1,4 +1,6 @@
-"""Builds an Image from a chosen candidate: its layers with their history, diff_ids, chain ids and readers."""
+"""A chosen candidate -> Image: its layers with their history, diff_ids, chain ids and bytes; or a tar that could be one
+layer, alone.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from layerscope.errors import NotFound
+from layerscope.layers.blob import Blob
 from layerscope.layers.compression import Compression
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.stored import AbsentReader, BlobReader, SealedReader
 from layerscope.layers.table import Problem, Severity
 from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.documents import DOCKER_LAYER, Config, HistoryStep
-from layerscope.sources.documents.candidate import Candidate, StatedLayer
-from layerscope.sources.documents.files import Files, because
-from layerscope.sources.documents.foreign_layers import is_foreign
+from layerscope.oci.platform import Platform
+from layerscope.sources.documents.candidate import Candidate, StatedLayer, is_foreign
+from layerscope.sources.documents.files import Archive, Files, because
+from layerscope.sources.file_type import is_root_filesystem
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 
@@ -25,6 +29,10 @@ _SUFFIX = {
     Compression.XZ: ".xz",
     Compression.BZIP2: ".bzip2",
 }
+ReaderOf = Callable[[Files, StatedLayer], LayerReader]
+"""Returns the reader of a layer that a manifest names."""
+NO_CONFIG = b"{}"
+ROOT_FILESYSTEM, LAYER = "a root filesystem", "a single layer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +44,6 @@ class _Row:
     diff_id: Digest | None
     chain_id: Digest | None
     history: HistoryStep | None
-
-
-ReaderOf = Callable[[Files, StatedLayer], LayerReader]
-"""Returns the reader of a layer that a manifest names."""
 
 
 def stored_reader(files: Files, part: StatedLayer) -> BlobReader | SealedReader | AbsentReader:
@@ -147,3 +151,47 @@ def _size_problems(rows: list[_Row], layers: tuple[StoredLayer, ...]) -> list[Pr
         for row, layer in zip(rows, layers, strict=True)
         if not layer.reader.missing_bytes and row.part.size not in (-1, layer.reader.stored_bytes)
     ]
+
+
+def looks_like_layer(files: Files) -> str:
+    """Return `a root filesystem` or `a single layer` for a tar that looks like one, else an empty string."""
+    if not isinstance(files, Archive):
+        return ""
+    if files.has_whiteouts:
+        return LAYER
+    return ROOT_FILESYSTEM if is_root_filesystem(files.names()) else ""
+
+
+def single_layer_image(place: str, blob: Blob, *, reference: str, noun: str = LAYER, is_guessed: bool = False) -> Image:
+    """Return an image whose only layer is `blob`, compressed or not; it has no config, history or digests."""
+    spelled = f"; `layer:{place}` opens it as one layer without guessing" if is_guessed else ""
+    text = f"not an image but {noun}: there is no config, no history and no digest to check it by{spelled}"
+    candidate = Candidate(
+        platform=Platform("linux", ""),
+        config_digest=Digest.of(NO_CONFIG),
+        config=Config(),
+        raw_config=NO_CONFIG,
+        parts=(StatedLayer(place),),
+        problems=(Problem(0, b"", text),),
+        states_id=False,
+        noun=noun,
+        is_guessed=is_guessed,
+    )
+    return assemble(_OneFile(place, blob), candidate, reference=reference, name="")
+
+
+class _OneFile:
+    """One file as `Files`, found under every name."""
+
+    def __init__(self, place: str, blob: Blob) -> None:
+        self.place, self.damage = place, ""
+        self._blob = blob
+
+    def has(self, name: str) -> bool:  # noqa: ARG002
+        return True
+
+    def blob(self, name: str) -> Blob:  # noqa: ARG002
+        return self._blob
+
+    def names(self) -> list[bytes]:
+        return []

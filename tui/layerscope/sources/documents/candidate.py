@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from layerscope.errors import LayerscopeError
+from layerscope.errors import LayerscopeError, NotFound
 from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import Config
+from layerscope.oci.documents import Config, is_foreign_layer
 from layerscope.oci.platform import Platform
+from layerscope.sources.documents.files import Files, because
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,14 @@ class Refused:
 
 
 Stored = Candidate | Refused
+
+
+def is_foreign(part: StatedLayer) -> bool:
+    """Tell whether a layer is allowed to be missing, by its media type or because it lists addresses to fetch it from."""
+    return is_foreign_layer(part.media_type) or any(part.urls)
+
+
+def refuse_absent(files: Files, parts: tuple[StatedLayer, ...], what: str) -> None:
+    """Raise NotFound when none of the layers is stored: containerd exports manifests of platforms that it never pulled."""
+    if parts and not any(is_foreign(part) or files.has(part.file) for part in parts):
+        raise NotFound(f"{what}: none of its {len(parts)} layers is there{because(files)}")

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 
 from layerscope.errors import AmbiguousImage, CannotWrite, CorruptLayer, LayerscopeError, NotAnImage
 from layerscope.progress import Progress
-from layerscope.sources.documents.archive import Archive
+from layerscope.sources.documents.assemble import looks_like_layer
 from layerscope.sources.documents.catalog import lists_images
-from layerscope.sources.documents.files import Directory, Files
-from layerscope.sources.documents.single_layer import looks_like_layer
+from layerscope.sources.documents.files import Archive, Directory, Files
 from layerscope.sources.file_type import HEAD, describe_head, is_tar
 from layerscope.sources.location import Location
 from layerscope.sources.spool import unpack_archive

@@ -12,9 +12,8 @@ from layerscope.errors import BadDocument, NotFound
 from layerscope.layers.table import Problem
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Config, HistoryStep, LegacyImage, decode
-from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer, Stored
+from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer, Stored, refuse_absent
 from layerscope.sources.documents.files import Files, decode_document, read_document
-from layerscope.sources.documents.foreign_layers import refuse_absent
 from layerscope.text import escape
 
 REPOSITORIES = "repositories"

@@ -14,10 +14,9 @@ from layerscope.layers.tar.names import normalize
 from layerscope.limits import CONFIGS_BYTES
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import ArchiveManifest, Config, Descriptor, decode, unread_kind
-from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer, Stored
+from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer, Stored, refuse_absent
 from layerscope.sources.documents.files import Files, raw_name, read_document
-from layerscope.sources.documents.foreign_layers import refuse_absent
-from layerscope.sources.documents.index import ambiguity_problems
+from layerscope.sources.documents.layout import ambiguity_problems
 from layerscope.text import escape
 
 MANIFEST = "manifest.json"

@@ -13,8 +13,7 @@ from layerscope.oci.digest import Digest
 from layerscope.oci.documents import Descriptor
 from layerscope.sources.documents.candidate import Candidate, StatedLayer, Stored
 from layerscope.sources.documents.files import Files, read_document
-from layerscope.sources.documents.index import INDEX, Leaf, leaves
-from layerscope.sources.documents.layout import images_at
+from layerscope.sources.documents.layout import INDEX, Leaf, images_at, leaves
 from layerscope.sources.documents.saved import MANIFEST
 
 VERSION = "version"

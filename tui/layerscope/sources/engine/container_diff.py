@@ -23,8 +23,8 @@ from layerscope.progress import Progress, ignore
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint
 from layerscope.sources.engine.failures import taking_apart
-from layerscope.sources.engine.members import ArrivingTar
 from layerscope.sources.engine.receive import Call, Receiving
+from layerscope.sources.engine.received import ArrivingTar
 from layerscope.sources.storage.container import Container
 from layerscope.text import escape
 

@@ -1,33 +1,36 @@
-"""Reading an engine's image from an export, the slowest way: the engine sends all of it, and it is indexed as it arrives."""
+"""Reading an engine's image from an export, the slowest way: all of it is indexed as it arrives, and written to a file for
+`--keep DIR`.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO, cast
 
-from layerscope.errors import NotFound
+from layerscope.errors import CannotWrite, NotFound, WouldOverwrite
 from layerscope.layers.blob import Blob
 from layerscope.layers.readers.stream import read_passing
 from layerscope.oci.platform import Platform
 from layerscope.progress import Progress, ignore
-from layerscope.sources.documents.archive import Archive
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.candidate import Candidate
 from layerscope.sources.documents.catalog import stored_images
 from layerscope.sources.documents.choose import choose
-from layerscope.sources.documents.files import Files
+from layerscope.sources.documents.files import Archive, Files
 from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.export_cache import recall, remember
 from layerscope.sources.engine.find_engine import EngineImage
-from layerscope.sources.engine.keep import Keeper
-from layerscope.sources.engine.options import EngineOptions
 from layerscope.sources.engine.receive import Call, OnPiece, Receiving
-from layerscope.sources.engine.received import Received, ReceivedMember, receive
-from layerscope.sources.engine.refetched import ExportedReader, RefetchedImage
+from layerscope.sources.engine.received import ExportedReader, Received, ReceivedMember, RefetchedImage, receive
 from layerscope.sources.image import Image, StoredLayer
-from layerscope.sources.location import EngineName, Location
+from layerscope.sources.location import EngineName, EngineOptions, Location
 from layerscope.sources.spool import spool_stream
 from layerscope.text import escape
 
@@ -138,3 +141,64 @@ def _receiving(engine: Engine, found: EngineImage, asked: OpenRequest, on_piece:
         ping=engine.ping,
     )
     return Receiving(call, expected=found.image.size, progress=asked.progress, on_piece=on_piece)
+
+
+class Keeper:
+    """Writes an archive to DIR/NAME.tar. As a context manager, it removes an unfinished file.
+
+    Raises WouldOverwrite before anything is written if the file exists, and CannotWrite.
+    """
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.path = directory / file_name(name)
+        if os.path.lexists(self.path):
+            raise WouldOverwrite(f"{escape(str(self.path))} already exists; move it away, or open it instead: it is an archive")
+        try:
+            number, unfinished = tempfile.mkstemp(prefix=f".{self.path.name[:100]}.", suffix=".part", dir=directory)
+        except OSError as error:
+            raise self._cannot(error) from error
+        self._unfinished = Path(unfinished)
+        self._file = os.fdopen(number, "wb", buffering=0)
+
+    def __enter__(self) -> Keeper:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+        with suppress(OSError):
+            self._unfinished.unlink()
+
+    def write(self, piece: bytes) -> None:
+        rest = memoryview(piece)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def finish(self) -> None:
+        """Give the complete archive its name. A file of that name that was created meanwhile is not replaced."""
+        try:
+            os.fchmod(self._file.fileno(), 0o666 & ~_umask())
+            os.link(self._unfinished, self.path)
+        except FileExistsError as error:
+            raise WouldOverwrite(
+                f"{escape(str(self.path))} was created meanwhile by another program; it was not overwritten"
+            ) from error
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def _cannot(self, error: OSError) -> CannotWrite:
+        return CannotWrite(f"{escape(str(self.path))} cannot be written: {error.strerror or error}")
+
+
+def file_name(name: str) -> str:
+    """Return the file name for an image: `demo_node_1.tar` for `demo/node:1`."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name) + ".tar"
+
+
+def _umask() -> int:
+    """Return the user's umask; it can be read only by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -20,7 +20,7 @@ from layerscope.oci.platform import Platform, host_platform
 from layerscope.sources.documents.assemble import layer_steps
 from layerscope.sources.documents.files import Files, blob_name, read_document
 from layerscope.sources.engine.find_engine import EngineImage
-from layerscope.sources.engine.refetched import ExportedReader, RefetchedImage
+from layerscope.sources.engine.received import ExportedReader, RefetchedImage
 from layerscope.sources.image import Image, StoredLayer
 
 if TYPE_CHECKING:

@@ -17,14 +17,12 @@ from layerscope.sources.engine.client import Engine
 from layerscope.sources.engine.endpoints import Endpoint, endpoints, local_socket
 from layerscope.sources.engine.failures import EngineFailed
 from layerscope.sources.engine.listing import Ask, ListedImage, ListedStep, list_images
-from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS, EngineOptions
 from layerscope.sources.listing.facts import ImageFacts, LayerFacts
 from layerscope.sources.listing.found import FoundImage, FoundImages
-from layerscope.sources.location import EngineKind
-from layerscope.sources.storage.allowed import may_read_storage
+from layerscope.sources.location import DEFAULT_ENGINE_OPTIONS, EngineKind, EngineOptions
+from layerscope.sources.storage.containers_store import containers_roots
 from layerscope.sources.storage.listing import docker_layer_sizes, list_containers_storage
-from layerscope.sources.storage.roots import containers_roots
-from layerscope.sources.storage.unreadable import StorageUnreadable
+from layerscope.sources.storage.unreadable import StorageUnreadable, may_read_storage
 from layerscope.text import escape
 
 if TYPE_CHECKING:

@@ -13,11 +13,18 @@ from layerscope.sources.documents.candidate import Candidate, Refused, StatedLay
 from layerscope.sources.documents.catalog import stored_images
 from layerscope.sources.documents.choose import choose
 from layerscope.sources.documents.files import Files
-from layerscope.sources.engine.options import DEFAULT_ENGINE_OPTIONS, EngineOptions
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.sources.listing.facts import ImageFacts, LayerFacts
 from layerscope.sources.listing.found import FoundImage, FoundImages
-from layerscope.sources.location import EngineKind, EngineName, Location, locate, split_prefix
+from layerscope.sources.location import (
+    DEFAULT_ENGINE_OPTIONS,
+    EngineKind,
+    EngineName,
+    EngineOptions,
+    Location,
+    locate,
+    split_prefix,
+)
 from layerscope.sources.open import open_image, open_place, refusal
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from layerscope.errors import LayerscopeError, NotFound
 from layerscope.oci.reference import DEFAULT_DOMAIN
-from layerscope.sources.engine.options import EngineOptions
+from layerscope.sources.location import EngineOptions
 from layerscope.sources.registry.challenge import Challenge
 from layerscope.sources.registry.clouds import cloud_findings
 from layerscope.sources.registry.credentials import Credential, CredentialFinding, find_credential

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -95,6 +96,8 @@ def _sdk(extra: str, module: str, ask: Callable[[], Credential]) -> CredentialFi
         import_module(module)
     except ImportError:
         return CredentialFinding(place, f"is not installed (pip install 'layerscope[{extra}]')")
+    # azure-identity logs what it tried, at length; without a handler Python prints that.
+    logging.getLogger(module.partition(".")[0]).addHandler(logging.NullHandler())
     # Each SDK has a family of errors of its own, and none may end a command that can go on without credentials.
     try:
         credential = ask()

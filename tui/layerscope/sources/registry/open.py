@@ -18,15 +18,12 @@ from layerscope.oci.platform import Platform, host_platform
 from layerscope.oci.reference import familiar
 from layerscope.progress import Progress
 from layerscope.sources.documents.assemble import assemble
-from layerscope.sources.documents.candidate import StatedLayer
+from layerscope.sources.documents.candidate import StatedLayer, is_foreign
 from layerscope.sources.documents.choose import choose, fitting
 from layerscope.sources.documents.files import Files, blob_name
-from layerscope.sources.documents.foreign_layers import is_foreign
-from layerscope.sources.documents.index import Leaf, leaves
-from layerscope.sources.documents.layout import REFERENCE_TYPE, images_at
-from layerscope.sources.engine.options import EngineOptions
+from layerscope.sources.documents.layout import REFERENCE_TYPE, Leaf, images_at, leaves
 from layerscope.sources.image import Image
-from layerscope.sources.location import REGISTRY_URL, Location
+from layerscope.sources.location import REGISTRY_URL, EngineOptions, Location
 from layerscope.sources.registry.check import low_limits
 from layerscope.sources.registry.clouds import cloud_findings
 from layerscope.sources.registry.credentials import Credential, find_credential

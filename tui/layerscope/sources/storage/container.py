@@ -1,10 +1,18 @@
-"""A container's own layer: where an engine stores what the container wrote on top of its image."""
+"""A container's own layer: where Docker and Podman store what the container wrote on top of its image.
+
+Docker (moby `container/container.go`, `layer/filestore.go`), in `/var/lib/docker` and the like:
+containers/ID/config.v2.json                     name, image, mounts
+image/DRIVER/layerdb/mounts/ID/mount-id          the directory of its own layer
+Podman: containers/storage `containers.go`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 from layerscope.errors import AmbiguousImage, NotFound
 from layerscope.layers.readers.overlay.reader import DirectoryReader
@@ -13,7 +21,17 @@ from layerscope.layers.readers.tar_split import TarSplitReader
 from layerscope.layers.table import Problem
 from layerscope.oci.documents import DOCKER_LAYER, HistoryStep
 from layerscope.sources.image import Image, StoredLayer
-from layerscope.sources.storage.unreadable import StorageUnreadable, may_read, plain_id
+from layerscope.sources.storage.containers_store import ContainersStore, stores_at
+from layerscope.sources.storage.docker import DockerStorage
+from layerscope.sources.storage.unreadable import (
+    StorageUnreadable,
+    is_there,
+    may_read,
+    names_in,
+    plain_id,
+    read_json,
+    read_word,
+)
 from layerscope.text import escape
 
 UPPER = {"overlay2": "overlay2/{}/diff", "fuse-overlayfs": "fuse-overlayfs/{}/diff", "overlay": "overlay/{}/diff"}
@@ -89,3 +107,84 @@ def pick_container(wanted: str, names: Mapping[str, tuple[str, ...]], place: str
     if not found:
         raise NotFound(f"{place} has no container '{escape(wanted[:200])}'")
     return found[0]
+
+
+class _Settings(msgspec.Struct, frozen=True, rename="pascal"):
+    """The fields of `config.v2.json` that are used here; the name begins with a slash."""
+
+    name: str = ""
+    image: str = ""
+    mount_points: dict[str, object] | None = None
+
+
+def find_docker_container(root: Path, name_or_id: str, *, driver: str = "") -> Container:
+    """Find the container with that name or id prefix. Raises StorageUnreadable, NotFound and AmbiguousImage."""
+    storage = DockerStorage.at(root, driver)
+    known = {each: _settings(root, each) for each in names_in(root / "containers")}
+    names = {each: (settings.name.removeprefix("/"),) for each, settings in known.items()}
+    one = pick_container(name_or_id, names, f"Docker's storage {escape(str(root))}")
+    mount = read_word(storage.database / "layerdb/mounts" / plain_id(one, "a container's id") / "mount-id")
+    return Container(
+        id=one,
+        name=names[one][0],
+        image_id=known[one].image.removeprefix("sha256:"),
+        upper=upper_directory(root, storage.driver, mount),
+        mounts=tuple(sorted(known[one].mount_points or ())),
+    )
+
+
+def _settings(root: Path, container: str) -> _Settings:
+    """Return a container's settings; nothing for one that is being created or removed."""
+    try:
+        return read_json(root / "containers" / container / "config.v2.json", _Settings)
+    except StorageUnreadable:
+        return _Settings()
+
+
+class _ContainerRow(msgspec.Struct, frozen=True):
+    """A container in `containers.json`; `layer` is its own layer."""
+
+    id: str
+    names: tuple[str, ...] | None = None
+    image: str = ""
+    layer: str = ""
+
+
+class _Mount(msgspec.Struct, frozen=True):
+    destination: str = ""
+    type: str = ""
+
+
+class _RuntimeSpec(msgspec.Struct, frozen=True):
+    """`config.json` of a container that was started once (OCI runtime-spec)."""
+
+    mounts: tuple[_Mount, ...] | None = None
+
+
+def find_podman_container(roots: Sequence[Path], name_or_id: str, *, driver: str = "") -> Container:
+    """Find the container with that name or id prefix. Raises StorageUnreadable, NotFound and AmbiguousImage."""
+    rows = {row.id: (store, row) for store in stores_at(roots, driver) for row in _container_rows(store)}
+    one = pick_container(name_or_id, {each: row.names or () for each, (_, row) in rows.items()}, "Podman's storage")
+    store, row = rows[one]
+    return Container(
+        id=row.id,
+        name=next(iter(row.names or ()), ""),
+        image_id=row.image,
+        upper=upper_directory(store.root, store.driver, row.layer),
+        mounts=_mounts(store.root / f"{store.driver}-containers" / plain_id(row.id, "a container's id")),
+    )
+
+
+def _container_rows(store: ContainersStore) -> list[_ContainerRow]:
+    place = store.root / f"{store.driver}-containers"
+    paths = [place / name for name in ("containers.json", "volatile-containers.json")]
+    return [row for path in paths if is_there(path) for row in read_json(path, list[_ContainerRow])]
+
+
+def _mounts(place: Path) -> tuple[str, ...]:
+    """Return the paths where host files are mounted, `/etc/hosts` and the like too; nothing for a container that never ran."""
+    try:
+        mounts = read_json(place / "userdata/config.json", _RuntimeSpec).mounts or ()
+    except StorageUnreadable:
+        return ()
+    return tuple(sorted(mount.destination for mount in mounts if mount.type == "bind"))

@@ -21,7 +21,7 @@ from layerscope.oci.digest import Digest
 from layerscope.oci.documents import MAX_DOCUMENT, OCI_INDEX, OCI_MANIFEST
 from layerscope.oci.reference import best_match
 from layerscope.sources.documents.files import Directory, blob_name
-from layerscope.sources.documents.index import CONTAINERD_NAME, INDEX
+from layerscope.sources.documents.layout import CONTAINERD_NAME, INDEX
 from layerscope.sources.storage.bolt import Bucket, read_bolt
 from layerscope.sources.storage.unreadable import StorageUnreadable, is_there, names_in, read_bytes
 from layerscope.text import escape

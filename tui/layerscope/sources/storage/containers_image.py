@@ -1,15 +1,16 @@
-"""One image of containers/storage, from its manifest and the chain of its layers."""
+"""The images of Podman, Buildah and CRI-O (containers/storage), from their manifests and the chains of their layers."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from pathlib import Path
 
 from layerscope.errors import BadDocument
 from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.documents import Config, Manifest, decode
-from layerscope.sources.storage.containers_store import ID, ContainersStore, ImageRow
-from layerscope.sources.storage.kept import KeptImage, KeptLayer
+from layerscope.sources.storage.containers_store import ID, ContainersStore, ImageRow, images_of, stores_at
+from layerscope.sources.storage.kept import KeptImage, KeptLayer, find_wanted
 from layerscope.sources.storage.unreadable import StorageUnreadable, plain_id, read_bytes, read_config
 
 MANIFEST = "manifest"
@@ -78,3 +79,16 @@ def _layer(store: ContainersStore, layer: str, diff_id: Digest, chain_id: Digest
         record=store.record(layer),
         directory=store.directory(layer),
     )
+
+
+def find_containers_image(roots: Sequence[Path], name_or_id: str, *, driver: str = "") -> KeptImage:
+    """Find the image of that name or id in the stores at `roots`: the engine's own, then additional ones.
+
+    Raises StorageUnreadable when this user may not read it or its storage driver is not supported: then ask the API. Raises
+    NotFound and AmbiguousImage for the name.
+    """
+    stores = stores_at(roots, driver)
+    rows = images_of(stores)
+    names = {name: image for image, (_, row) in reversed(rows.items()) for name in row.names or ()}
+    wanted = find_wanted(name_or_id, names, rows, place="Podman's storage")
+    return kept_image(stores, *rows[wanted.id], name=wanted.name.partition("@")[0])

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from layerscope.oci.digest import Digest, chain_ids
-from layerscope.sources.storage.kept import KeptImage, KeptLayer
+from layerscope.sources.storage.kept import KeptImage, KeptLayer, find_wanted
 from layerscope.sources.storage.unreadable import (
     StorageUnreadable,
     is_there,
@@ -26,7 +26,6 @@ from layerscope.sources.storage.unreadable import (
     read_json,
     read_word,
 )
-from layerscope.sources.storage.wanted import find_wanted
 from layerscope.text import escape
 
 DIRECTORIES = {"overlay2": "overlay2/{}/diff", "fuse-overlayfs": "fuse-overlayfs/{}/diff", "vfs": "vfs/dir/{}"}

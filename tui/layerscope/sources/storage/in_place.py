@@ -16,14 +16,18 @@ from layerscope.sources.documents.catalog import stored_images
 from layerscope.sources.documents.choose import choose
 from layerscope.sources.image import Image
 from layerscope.sources.location import EngineKind, EngineName, Location
-from layerscope.sources.storage.container import Container, own_layer, with_own_layer
+from layerscope.sources.storage.container import (
+    Container,
+    find_docker_container,
+    find_podman_container,
+    own_layer,
+    with_own_layer,
+)
 from layerscope.sources.storage.containerd import containerd_roots, open_content
-from layerscope.sources.storage.containers import find_containers_image
+from layerscope.sources.storage.containers_image import find_containers_image
+from layerscope.sources.storage.containers_store import containers_roots
 from layerscope.sources.storage.docker import DIRECTORIES, docker_roots, find_docker_image
-from layerscope.sources.storage.docker_container import find_docker_container
 from layerscope.sources.storage.kept import KeptImage
-from layerscope.sources.storage.podman_container import find_podman_container
-from layerscope.sources.storage.roots import containers_roots
 from layerscope.sources.storage.unreadable import StorageUnreadable
 
 

@@ -20,6 +20,8 @@ MAX_DATABASE = 256 << 20
 """The longest list of layers or images read, in bytes; an engine with 10,000 images takes 20."""
 _ID = re.compile("[0-9A-Za-z_-]{1,128}")
 """An id: mostly hexadecimal; BuildKit gives what it builds ids of its own form."""
+NO_STORAGE = "LAYERSCOPE_NO_STORAGE"
+"""The environment variable that makes engines export their images even if their storage could be read."""
 
 
 class StorageUnreadable(LayerscopeError):
@@ -94,3 +96,8 @@ def is_there(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def may_read_storage() -> bool:
+    """Return False if the user has turned it off."""
+    return not os.environ.get(NO_STORAGE)

@@ -1,33 +1,76 @@
-"""Opening a container of an engine: its image, with what the container wrote as one more layer on top."""
+"""Opening an image or a container of an engine: finds the engine, then the fastest reader of the layers (storage in place,
+the cache, an export).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from layerscope.cache.cache import Cache
+from layerscope.cache.cached_reader import CachedReader
+from layerscope.cache.directory import IdKind
 from layerscope.errors import AmbiguousImage, NotFound, UsageError
 from layerscope.layers.readers.protocol import LayerReader
+from layerscope.layers.readers.tar_split import TarSplitReader
+from layerscope.oci.platform import Platform
 from layerscope.oci.reference import near_matches
 from layerscope.progress import Progress
 from layerscope.sources.engine.client import Engine, quoted
 from layerscope.sources.engine.container_diff import read_container_diff
 from layerscope.sources.engine.endpoints import endpoints, is_usual
-from layerscope.sources.engine.export import OpenRequest
+from layerscope.sources.engine.export import OpenRequest, exported, known, stored
 from layerscope.sources.engine.failures import EngineFailed, taking_apart
-from layerscope.sources.engine.find_engine import EngineImage, NotAnswered
-from layerscope.sources.engine.layer_readers import open_found
-from layerscope.sources.image import Image
-from layerscope.sources.location import EngineKind, EngineName
-from layerscope.sources.storage.allowed import may_read_storage
+from layerscope.sources.engine.find_engine import EngineImage, NotAnswered, NotInEngine, found_image
+from layerscope.sources.image import Image, StoredLayer
+from layerscope.sources.location import EngineKind, EngineName, EngineOptions
 from layerscope.sources.storage.container import Container, own_layer, with_own_layer
-from layerscope.sources.storage.in_place import search_container
-from layerscope.sources.storage.unreadable import StorageUnreadable
+from layerscope.sources.storage.in_place import StoragePlace, open_kept, search_container, search_kept
+from layerscope.sources.storage.unreadable import StorageUnreadable, may_read_storage
 from layerscope.text import did_you_mean, escape
 
 NOWHERE = Path("/nonexistent")
+
+
+def open_engine_image(
+    wanted: EngineName, *, reference: str, platform: Platform | None, engine_options: EngineOptions, progress: Progress
+) -> Image:
+    """Open an image or a container of an engine. Layers that have to be exported are read here, with `progress`.
+
+    If no engine answers, the image may still be in the storage of one that does not run; Podman needs no service. Raises
+    NotFound, AmbiguousImage, EngineFailed, and whatever opening the engine's archive raises.
+    """
+    image = _open(wanted, OpenRequest(reference, platform, engine_options, progress))
+    cache = engine_options.cache
+    return image if cache is None else replace(image, layers=tuple(_with_cache(layer, cache) for layer in image.layers))
+
+
+def _with_cache(layer: StoredLayer, cache: Cache) -> StoredLayer:
+    """Put the cache before the engine's own record, which is slower to read."""
+    if layer.diff_id is None or not isinstance(layer.reader, TarSplitReader):
+        return layer
+    return replace(layer, reader=CachedReader(layer.reader, cache, layer.diff_id, IdKind.CRC64))
+
+
+def _open(wanted: EngineName, asked: OpenRequest) -> Image:
+    if wanted.is_container:
+        return open_container(wanted, asked)
+    try:
+        with found_image(
+            wanted, platform=asked.platform, engine_options=asked.engine_options, progress=asked.progress
+        ) as found:
+            return open_found(found, asked)
+    except NotInEngine:
+        kinds = [kind for kind in EngineKind if wanted.kind in (None, kind) and is_usual(kind)]
+        kept = (
+            search_kept(kinds, wanted.name, reference=asked.reference, platform=asked.platform) if may_read_storage() else None
+        )
+        if kept is None:
+            raise
+        return kept
 
 
 class _NotInEngine(NotFound):
@@ -136,3 +179,29 @@ def _container(answer: dict[str, Any]) -> Container:
         upper=Path(data.get("UpperDir") or NOWHERE),
         mounts=tuple(sorted(str(mount.get("Destination") or "") for mount in answer.get("Mounts") or ())),
     )
+
+
+def open_found(found: EngineImage, asked: OpenRequest) -> Image:
+    """Open an image in the fastest way that gives everything that was asked for.
+
+    An archive for `--keep` has to be exported even if the image could be read in place.
+    """
+    if asked.engine_options.keep is not None:
+        return exported(found, asked)
+    with suppress(StorageUnreadable):
+        kept = _kept(found, asked)
+        if not asked.engine_options.needs_tars or not any(layer.reader.missing_bytes for layer in kept.layers):
+            return kept
+    if asked.engine_options.needs_archive:
+        return stored(found, asked)
+    return known(found, asked) or exported(found, asked)
+
+
+def _kept(found: EngineImage, asked: OpenRequest) -> Image:
+    """Open the image in the engine's storage. Raises StorageUnreadable."""
+    engine = found.engine
+    if engine.endpoint.socket is None or not may_read_storage():
+        raise StorageUnreadable(f"what {engine.endpoint} keeps is not read")
+    name = "" if found.name == found.image.id else found.name
+    place = StoragePlace(engine.endpoint.kind, *engine.storage())
+    return open_kept(place, found.image.id, reference=asked.reference, name=name, platform=asked.platform)
