@@ -75,8 +75,8 @@ def read_by_table(blob: StoredBytes, annotations: Mapping[str, str], *, layer: i
         if promises_table(annotations):
             raise BadTable("its annotations speak of a table of contents, and there is none")
         return None
-    if at.table.start < tail.start:  # with what comes before it, where that will be looked at, too
-        tail.reach(max(0, at.table.start - (TAIL if at.compression is Compression.GZIP else 0)))
+    if at.table.start < tail.start and at.compression is Compression.GZIP:  # with what comes before it, which tells its end
+        tail.reach(max(0, at.table.start - TAIL))
     said = _table(tail, at, layer)
     table = _with_split(tail, at, said, layer) if at.compression is Compression.ZSTD else said.table
     return ReadLayer(table, at.compression, stored_contents=said.contents)
