@@ -118,6 +118,18 @@ def test_mirrors_are_asked_too_and_need_not_answer(capsys: pytest.CaptureFixture
     assert f"mirror       {mirror}" in text.out
 
 
+def test_a_proxy_is_shown_without_its_password(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://ann:{WORD}@127.0.0.1:{(port := free_port())}")
+    text, found = checked(capsys, "registry.example")
+    assert (text.code, found["endpoints"][0]["proxy"]) == (2, f"http://127.0.0.1:{port}")
+    assert "cannot be reached through the proxy of HTTPS_PROXY" in text.out
+
+
+def test_what_to_do_with_a_registry_has_to_be_said(capsys: pytest.CaptureFixture[str]) -> None:
+    found = ran(capsys, "registry")
+    assert (found.code, found.err) == (2, "layerscope: missing command. Try: layerscope registry --help\n")
+
+
 def test_a_blocked_registry_is_not_asked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "registries.conf").write_text('[[registry]]\nprefix = "blocked.example"\nblocked = true\n')
     text, found = checked(capsys, "blocked.example")

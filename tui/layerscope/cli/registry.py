@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDTH = 13
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def registry() -> None:
     """Look at a registry.
 
@@ -29,7 +29,7 @@ def registry() -> None:
     """
 
 
-@registry.command()
+@registry.command(short_help="Show what applies to a registry, and what it answers.")
 @click.argument("name", metavar="HOST[/REPOSITORY]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @registry_options

@@ -97,7 +97,7 @@ def _ask(name: RegistryName, endpoint: RegistryEndpoint) -> EndpointAnswer:
         findings,
         credential,
         base=connection.base if status else "",
-        proxy=connection.proxy if status else "",
+        proxy=connection.proxy,
         status=status,
         challenge=connection.challenge,
         remaining=remaining,

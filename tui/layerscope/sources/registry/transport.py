@@ -77,7 +77,8 @@ class Connection:
         """Return the proxy to it, without a user and a password; empty if there is none."""
         from requests.utils import get_environ_proxies, select_proxy
 
-        stated = select_proxy(self.base, get_environ_proxies(self.base)) or ""
+        url = self._base or f"{self.endpoint.schemes[0]}://{self.endpoint.host}"
+        stated = select_proxy(url, get_environ_proxies(url)) or ""
         scheme, separator, rest = stated.rpartition("://")
         return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
@@ -291,24 +292,25 @@ class Connection:
 
 def _watched_pools(traffic: Traffic) -> dict[str, Any]:
     """Return urllib3's pools with connections whose sockets `traffic` can tear down, even before there is an answer."""
-    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3 import connection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-    class Plain(HTTPConnection):
+    # Error messages quote the names of these classes.
+    class HTTPConnection(connection.HTTPConnection):
         def connect(self) -> None:
             super().connect()
             traffic.watch_socket(self.sock)
 
-    class Encrypted(HTTPSConnection):
+    class HTTPSConnection(connection.HTTPSConnection):
         def connect(self) -> None:
             super().connect()
             traffic.watch_socket(self.sock)
 
     class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
+        ConnectionCls = HTTPConnection
 
     class EncryptedPool(HTTPSConnectionPool):
-        ConnectionCls = Encrypted
+        ConnectionCls = HTTPSConnection
 
     return {"http": PlainPool, "https": EncryptedPool}
 
