@@ -65,12 +65,12 @@ def _as_given(image: int) -> int:
 
 def grow(images: Sequence[ImageFacts], rank: Rank = _as_given) -> Forest:
     """Build the forest of `images`, by default in their order."""
-    shape = _Distribution(images)
+    shape = _ChainTree(images)
     ordered = list(_depth_first(shape, _ranks(shape, rank)))
     return Forest(tuple(images), tuple(_nodes(shape, ordered, rank)))
 
 
-class _Distribution:
+class _ChainTree:
     """The chain ids that are nodes, and the node below each. A chain id identifies all layers up to it, and so its place."""
 
     def __init__(self, images: Sequence[ImageFacts]) -> None:
@@ -106,7 +106,7 @@ class _Distribution:
         return below
 
 
-def _ranks(shape: _Distribution, rank: Rank) -> dict[Digest | None, Any]:
+def _ranks(shape: _ChainTree, rank: Rank) -> dict[Digest | None, Any]:
     """Return the smallest rank of the images at and above each node."""
     ranks: dict[Digest | None, Any] = {}
     for chain_id, numbers in shape.images.items():
@@ -119,7 +119,7 @@ def _ranks(shape: _Distribution, rank: Rank) -> dict[Digest | None, Any]:
     return ranks
 
 
-def _depth_first(shape: _Distribution, ranks: dict[Digest | None, Any]) -> Iterator[Digest | None]:
+def _depth_first(shape: _ChainTree, ranks: dict[Digest | None, Any]) -> Iterator[Digest | None]:
     above: dict[Digest | None, list[Digest | None]] = {}
     roots: list[Digest | None] = []
     for chain_id in sorted(shape.parents, key=ranks.__getitem__):
@@ -132,7 +132,7 @@ def _depth_first(shape: _Distribution, ranks: dict[Digest | None, Any]) -> Itera
         todo += reversed(above.get(node, ()))
 
 
-def _nodes(shape: _Distribution, ordered: list[Digest | None], rank: Rank) -> Iterable[Node]:
+def _nodes(shape: _ChainTree, ordered: list[Digest | None], rank: Rank) -> Iterable[Node]:
     place = {chain_id: number for number, chain_id in enumerate(ordered)}
     parents = [NOWHERE if shape.parents[each] is None else place[shape.parents[each]] for each in ordered]
     levels: list[int] = []
