@@ -12,6 +12,9 @@ _UNUSUAL = re.compile(r"[^ -~]")
 _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 """Unicode categories that are escaped: control, format (bidi, zero width), unassigned, private, surrogate, line separator."""
 
+NOT_ON = frozenset({"", "0", "false", "no", "off"})
+"""Values of an environment variable that mean no."""
+
 
 def escape(text: str | bytes) -> str:
     r"""Escape what could act on a terminal or is invisible; everything else in `text` stays.

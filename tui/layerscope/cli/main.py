@@ -13,11 +13,10 @@ from click.shell_completion import CompletionItem
 from layerscope import __version__
 from layerscope.cli.completion import VARIABLE, complete_image, register
 from layerscope.cli.help import EXIT_CODES, GROUPS, HELP, REPORT, SUMMARIES
-from layerscope.cli.options import NOT_ON
 from layerscope.cli.output import ready_streams
 from layerscope.cli.signals import Ended
 from layerscope.errors import LayerscopeError, NotFound
-from layerscope.text import escape, nearest, suggestion
+from layerscope.text import NOT_ON, escape, nearest, suggestion
 
 GATE = "ci"
 _REPORTS = frozenset({"--text", "--json", "--help", "-h"})

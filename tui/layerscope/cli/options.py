@@ -31,8 +31,6 @@ def complete_file(_ctx: click.Context, _parameter: click.Parameter, incomplete: 
     return [CompletionItem(incomplete, type="file")]
 
 
-NOT_ON = frozenset({"", "0", "false", "no", "off"})
-"""Values of an environment variable that mean no."""
 NO_REGISTRY_OPTION = "layerscope.no_registry"
 PULL, KEEP = "layerscope.pull", "layerscope.keep"
 
