@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 from layerscope.cli.completion import complete_image
 from layerscope.cli.output import Progress
 from layerscope.progress import Progress as Watch
+from layerscope.text import NOT_ON
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
