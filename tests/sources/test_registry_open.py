@@ -194,7 +194,10 @@ def test_prefixes_force_the_registry(reference: str, image: str) -> None:
     assert str(locate(reference).registry) == image
 
 
-@pytest.mark.parametrize("reference", ["registry:2", "registry:latest", "registry", "docker:alpine"])
+@pytest.mark.parametrize(
+    "reference",
+    ["registry:2", "registry:2.8.3", f"registry:2@sha256:{64 * '0'}", "registry:latest", "registry", "docker:alpine"],
+)
 def test_names_that_look_like_a_prefix_stay_names(reference: str) -> None:
     location = locate(reference)
     assert location.registry is None

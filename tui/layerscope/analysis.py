@@ -1,4 +1,4 @@
-"""Opens an image's layers, reads and merges them, and finds the waste: the call that the screen and the reports share."""
+"""Reads and merges the layers of an opened image, and finds the waste: what the screen and the reports share."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class CachedBlobReader(_Cached):
         return None if found is None else self.reader.judged(found, layer)
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """Read the blob and cache the table, which does not depend on the stated size."""
+        """Read the blob and cache its table. The size that the manifest states is checked after that, so it is not cached."""
         reading = partial(self.reader.read_stored, options, layer=layer)
         return self.reader.judged(keep_stored(self.cache, self.reader.blob, self.stated, reading, on_bytes), layer)
 

@@ -23,9 +23,6 @@ from layerscope.cli.screen import can_show_screen, show_demo, show_screen
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
 
-if TYPE_CHECKING:
-    from layerscope.analysis import Analysis
-
 json_option = click.option(
     "--json",
     "json_file",

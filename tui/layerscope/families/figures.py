@@ -72,7 +72,10 @@ class ImageOrder(Enum):
 
 
 class LayerUsage:
-    """The images that have each layer. Images are bits of one number a layer, so that 1,000 of them take milliseconds."""
+    """Which images use each layer.
+
+    A layer has one integer, whose bit i stands for image i: 1,000 images take milliseconds.
+    """
 
     def __init__(self, forest: Forest) -> None:
         self.forest = forest
@@ -157,7 +160,7 @@ class LayerUsage:
         return max(wasted - (known[0] or 0), 0) if known else None
 
     def size_to(self, node: int) -> int:
-        """Return the bytes of all layers up to a node's last."""
+        """Return the bytes of the layers from the bottom up to a node of the forest; a layer that occurs twice counts once."""
         node_facts = self.forest.nodes[node]
         image = self.forest.images[self.forest.images_from(node)[0]]
         return sum(self._sizes[key] for key in {layer.key for layer in image.layers[: node_facts.depth]})

@@ -182,7 +182,7 @@ def parts(lengths: Longs, most: int = 1 << 16, most_bytes: int = _CHUNK) -> Iter
 
 
 def _masks(octets: Octets, bounds: Longs) -> Masks:
-    """Return the mask of each of adjacent strings; `bounds` (n + 1) are their starts, and the end."""
+    """Return a 64-bit set of the letters of each of n strings: string i is `octets[bounds[i] : bounds[i + 1]]`."""
     masks = np.zeros(len(bounds) - 1, np.uint64)
     is_any = bounds[1:] > bounds[:-1]
     if is_any.any():

@@ -132,8 +132,9 @@ class _TextSearch:
 
 @dataclass(frozen=True, eq=False)
 class NodeColumns:
-    """The columns of each node in `view`; removed nodes have those of their last version. Without `waste`, nothing is
-    wasted.
+    """What each node of `view` is tested on: size, kind, change, waste.
+
+    Removed nodes have their last version's. Without `waste`, nothing is wasted.
     """
 
     view: View

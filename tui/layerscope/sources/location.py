@@ -154,12 +154,12 @@ def _named(reference: str) -> Location | None:
 def registry_name(reference: str) -> RegistryName | None:
     """Return the image in a registry that a prefix names; None for all other references. Raises NotFound and UsageError.
 
-    `registry:2` is an image of that name: what follows has to hold a slash, a dot or a port (REGISTRY).
+    `registry:2` and `registry:2.8.3` are tags of an image of that name: what follows has to hold a slash or a tag of its own.
     """
     if reference.startswith(REGISTRY_URL):
         return parse_image_name(reference.removeprefix(REGISTRY_URL))
     rest = reference.removeprefix(REGISTRY)
-    if rest == reference or not ("/" in rest or "." in rest.partition("@")[0].partition(":")[0] or ":" in rest):
+    if rest == reference or not ("/" in rest or ":" in rest.partition("@")[0]):
         return None
     return parse_image_name(rest)
 

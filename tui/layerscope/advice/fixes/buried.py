@@ -203,7 +203,7 @@ def _replaced_of_base(group: Group) -> Fix:
 
 
 def find_rewritten(context: FixContext) -> Iterator[Fix]:
-    """Return one fix per layer that stores contents again and kind of writer."""
+    """Yield a fix for each layer that stores contents of lower layers again, one for each kind of layer that wrote them."""
     for group in groups(context, [Cause.METADATA, Cause.IDENTICAL]):
         yield _rewritten(group)
 

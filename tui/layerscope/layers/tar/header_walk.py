@@ -325,7 +325,7 @@ class HeaderWalk:
             self._add_problem(b"", refused(text), Severity.REFUSED)
 
     def pass_rest(self, piece: bytes) -> None:
-        """Check bytes after the end marker, in order."""
+        """Note what follows the end marker, piece by piece; `table` reports what is not NUL."""
         if not self._rest_bytes:
             piece = piece.lstrip(b"\0")
         self._rest += piece[: BLOCK - len(self._rest)]

@@ -25,7 +25,10 @@ MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """Wasted bytes by chain id of the whole image, the latest last; `version` is of the program that found them."""
+    """The file `waste.json`: wasted bytes by an image's last chain id, the most recently learned last.
+
+    `version` is that of the program that found them.
+    """
 
     version: str = ""
     wasted: dict[str, int] = field(default_factory=dict)
