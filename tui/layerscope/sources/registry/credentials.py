@@ -1,8 +1,8 @@
 """The user's credentials for a registry: from Docker's and containers' files and their helpers, then from clouds.
 
-Docker's file is read here and not through docker.auth, which has traps: a helper that is missing or fails raises even
-where the image is public, keys of its answers differ in case, and paths in keys, as podman writes them, are cut off. So helpers are asked one at a
-time with a fallback, and path-scoped keys are looked up here.
+Docker's file is read here and not through docker.auth, which has traps: a helper that is missing or fails raises even where the
+image is public, keys of its answers differ in case, and paths in keys, as podman writes them, are cut off. So helpers are asked
+one at a time with a fallback, and path-scoped keys are looked up here.
 """
 
 from __future__ import annotations
