@@ -75,7 +75,7 @@ def check_end(opened: Tmux, end: Callable[[], None], code: int, *, command: str 
     assert all(now != then for now, then in zip(state(opened), before, strict=True))
     end()
     lines = [line for line in opened.wait(f"code={code}\n").splitlines() if line]
-    assert state(opened) == before
+    until(lambda: state(opened) == before, lambda: str(state(opened)))
     left = lines[lines.index("above") + 1 : lines.index(f"code={code}")]
     assert (says in "\n".join(left)) if says else not left
 
@@ -107,7 +107,7 @@ def test_after_a_bug_the_terminal_is_as_before(module: str, owner: str, method: 
         opened.wait(READY)
         opened.press("Tab")
     assert "this is a bug" in opened.wait("code=1\n")
-    assert state(opened) == before
+    until(lambda: state(opened) == before, lambda: str(state(opened)))
 
 
 def test_ctrl_z_gives_the_shell_its_terminal_and_fg_the_screen(opened: Tmux) -> None:
@@ -117,7 +117,7 @@ def test_ctrl_z_gives_the_shell_its_terminal_and_fg_the_screen(opened: Tmux) -> 
     during = state(opened)
     opened.press("C-z")
     opened.wait("Stopped")
-    assert state(opened) == before
+    until(lambda: state(opened) == before, lambda: str(state(opened)))
     opened.type("clear; fg\n")
     opened.wait(READY)
     assert all(text in opened.wait("q quit") for text in ("after layer 10", "COPY fonts", "RUN rm"))
@@ -126,7 +126,7 @@ def test_ctrl_z_gives_the_shell_its_terminal_and_fg_the_screen(opened: Tmux) -> 
     opened.wait("after layer 9")
     opened.type("q")
     opened.wait_gone(READY)
-    assert state(opened) == before
+    until(lambda: state(opened) == before, lambda: str(state(opened)))
 
 
 def test_ctrl_z_stops_the_script_around_too(opened: Tmux) -> None:
@@ -151,7 +151,7 @@ def test_a_stop_from_elsewhere_does_no_harm(opened: Tmux) -> None:
     until(lambda: state(opened) == during, lambda: str(state(opened)))
     opened.type("q")
     opened.wait_gone(READY)
-    assert state(opened) == before
+    until(lambda: state(opened) == before, lambda: str(state(opened)))
 
 
 def test_a_signal_in_the_middle_of_writing_does_not_lock_the_screen(opened: Tmux, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_what_cannot_be_opened_is_one_sentence_after_the_screen(opened: Tmux, tm
         opened.type(f"clear; $layerscope {arguments}; echo code {number} $?\n")
         sentence, _, _ = opened.wait(f"code {number} 2\n").partition("code")
         assert sentence.startswith("layerscope: "), sentence
-        assert state(opened) == before
+        until(lambda: state(opened) == before, lambda: str(state(opened)))
 
 
 def test_a_config_file_with_a_mistake_is_one_sentence(opened: Tmux, tmp_path: Path) -> None:
