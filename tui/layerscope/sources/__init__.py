@@ -1,1 +1,1 @@
-"""Where an image comes from: archives and layout directories."""
+"""Where images come from: archives and layout directories, container engines and their storage, and registries."""

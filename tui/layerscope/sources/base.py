@@ -24,7 +24,7 @@ def base_layers(image: Image, base: Image) -> int:
 
 
 def annotated_base(image: Image) -> tuple[str, Digest | None]:
-    """Return the name and manifest digest of the base that the image states; empty and None where it states none.
+    """Return the name and manifest digest of the base image that `image` states; empty and None where it states none.
 
     From the manifest's annotations, or from the config's labels, where some builders put them (OCI image-spec
     `annotations.md`).
@@ -39,7 +39,7 @@ def annotated_base(image: Image) -> tuple[str, Digest | None]:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """An image's base: how many layers belong to it (None: unknown) and its name (may be empty)."""
+    """An image's base image: how many layers came from it (None: unknown) and its name (may be empty)."""
 
     layers: int | None = None
     name: str = ""

@@ -24,7 +24,7 @@ from layerscope.sources.open import open_files
 REFERENCE = "layerscope/demo:latest"
 DEMO = "demo"
 _START = 1_717_200_000
-"""The build's clock: 2024-06-01, a minute a step."""
+"""When the first step of the sample's build ran, in Unix seconds (2024-06-01); each later step ran a minute after."""
 APP_USER = 1000
 _PHRASES = (
     "every byte has a place",
@@ -117,7 +117,7 @@ def _json(document: object) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class DemoMember:
-    """One member of a layer's tar. `flag` is tarfile's type."""
+    """One member of a tar: `flag` is its type as in tarfile, `owner` its uid and gid, `target` where a link leads."""
 
     path: str
     content: bytes = b""
@@ -129,7 +129,7 @@ class DemoMember:
 
 @dataclass(frozen=True, slots=True)
 class DemoStep:
-    """One step of the build; a step without items makes no layer."""
+    """One step of the sample's build and the tar members (`items`) of its layer; a step without items makes no layer."""
 
     created_by: str
     items: tuple[DemoMember, ...] = ()

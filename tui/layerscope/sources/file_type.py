@@ -70,7 +70,7 @@ def _describe_text(head: bytes) -> str:
 
 
 def _describe_document(start: bytes) -> str:
-    """Name the image document that a JSON text is, to follow a noun; empty for any other text."""
+    """Return a clause that says which document of an image a JSON text is; empty for any other text."""
     if b'"fsLayers"' in start or any(media_type.encode() in start for media_type in SCHEMA_1):
         return ", a manifest of Docker's schema 1 (before 2016) without its layers"
     if BUILDKIT_CACHE.encode() in start:

@@ -10,7 +10,7 @@ from layerscope.sources.location import DEFAULT_ENGINE_OPTIONS, DOCUMENTS, Engin
 
 
 def fingerprint(reference: str) -> object:
-    """Return a file's inode, size and time, those of a directory's documents, or the id of a tag's image.
+    """Return a file's inode, size and mtime, those of a directory's documents, or the id of an engine's image.
 
     None while nothing is there.
     """

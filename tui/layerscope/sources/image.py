@@ -50,7 +50,10 @@ class PullSize:
 
     @classmethod
     def of(cls, layer: StoredLayer, read: ReadLayer | None) -> PullSize:
-        """Return the size of one layer. For one that an engine keeps unpacked, only reading gives it; None: it was not read."""
+        """Return the size of one layer; `read` is None if it was not read.
+
+        Of a layer that an engine keeps unpacked, only reading tells how much a pull moves.
+        """
         stored = layer.reader.stored_bytes
         if read is None or read.compression is not Compression.NONE or layer.reader.is_as_pulled:
             return cls(stored, stored, is_estimate=False)

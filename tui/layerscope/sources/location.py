@@ -28,9 +28,9 @@ PREFIXES = ("docker-archive:", "oci-archive:", "oci:", "dir:", LAYER)
 CONTAINERD = "containerd:"
 STDIN = "-"
 MAX_NEAR = 5000
-"""Names of a directory that are compared with a mistyped one."""
+"""The most names in a directory that are compared with a mistyped one."""
 DOCUMENTS = ("index.json", "manifest.json", "repositories")
-"""Files of which a directory with an image has at least one."""
+"""Names of files, at least one of which is in every directory that holds an image."""
 _ID = re.compile(r"sha256:[a-f0-9]+|[a-f0-9]{12}|[a-f0-9]{64}", re.ASCII)
 """An image's id as engines print it. No repository has a name of 64 such digits (`distribution/reference`)."""
 _FILE = re.compile(r"^[^/:@]*\.(?:tar|tgz|gz|zst|xz|bz2|zip|oci|json)$", re.ASCII)
@@ -52,7 +52,7 @@ _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class EngineName:
-    """An image in an engine: which engine (None: any), its name, and why it is not a path (empty: nobody asked).
+    """An image in an engine: which engine (None: any), its name, and why it is not a path (empty: a prefix says so).
 
     With `is_container`, it is a container: its image with its own layer on top.
     """
@@ -165,7 +165,7 @@ def registry_name(reference: str) -> RegistryName | None:
 
 
 def _checked(name: str, kind: EngineKind) -> str:
-    """Check a name after an engine's prefix. Raises NotFound for one that no engine can have."""
+    """Return a name after an engine's prefix. Raises UsageError if it is empty, NotFound for one that no engine can have."""
     if not name:
         raise UsageError(f"name an image: {kind}:NAME[:TAG]")
     if name.startswith("//"):
@@ -239,12 +239,12 @@ class EngineKind(StrEnum):
 
     @property
     def label(self) -> str:
-        """Return the engine's name as sentences spell it."""
+        """Return the engine's name as sentences spell it: capitalized."""
         return self.value.capitalize()
 
 
 ENGINE_PREFIXES = {"docker-daemon:": EngineKind.DOCKER, "docker:": EngineKind.DOCKER, "podman:": EngineKind.PODMAN}
-"""skopeo's spelling is known, too."""
+"""The engine that each prefix selects; `docker-daemon:` is skopeo's spelling."""
 
 
 def may_be_container(text: str) -> bool:
@@ -267,7 +267,9 @@ def split_prefix(reference: str) -> tuple[EngineKind | None, str]:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """`pull`: the engine pulls an image that it does not have. `keep`: a directory for the exported archive. `needs_bytes`:
+    """How images of engines and registries are opened.
+
+    `pull`: the engine pulls an image that it does not have. `keep`: a directory for the exported archive. `needs_bytes`:
     contents of files will be read, so an export is stored at once instead of being requested twice. `needs_tars`: so will
     the layers as they are stored. `cache` holds images that were exported before, and receives new ones.
 
@@ -291,7 +293,7 @@ class EngineOptions:
 
     @property
     def needs_archive(self) -> bool:
-        """Tell whether an export should be stored."""
+        """Tell whether an export should be stored whole, because contents of its files or its layers' tars will be read."""
         return self.needs_bytes or self.needs_tars
 
 

@@ -91,7 +91,7 @@ def open_files(files: Files, location: Location, *, reference: str, platform: Pl
 
 
 def open_place(location: Location, stdin: BinaryIO | None, progress: Progress, *, may_change: bool = False) -> ImagePlace:
-    """Open an image that is not in an engine, or that is in an archive inside that place. Raises like `open_image`."""
+    """Open the files at a location outside engines and registries, or of an image archive in it. Raises like `open_image`."""
     files = _read_files(location, stdin, progress, may_change=may_change)
     return place_inside(ImagePlace(files, location), progress)
 

@@ -67,7 +67,7 @@ def _named_damage(pieces: Iterator[bytes], place: str) -> Iterator[bytes]:
 
 
 def _head(pieces: Iterator[bytes]) -> bytes:
-    """Collect pieces from the front until they suffice to recognize the format; the first may be short."""
+    """Join pieces from the front until they suffice to recognize the format; the first may be short."""
     head = b""
     for piece in pieces:
         head += piece
@@ -77,7 +77,7 @@ def _head(pieces: Iterator[bytes]) -> bytes:
 
 
 def spool(pieces: Iterator[bytes], place: str, stage: str, progress: Progress) -> Blob:
-    """Write `pieces` to an unnamed temporary file. Raises CannotWrite, which names `place`, when there is no room."""
+    """Write `pieces` to an unnamed temporary file and map it. Raises CannotWrite, which names `place`, without room."""
     import tempfile
 
     done, reported = 0, time.monotonic()

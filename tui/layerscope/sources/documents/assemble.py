@@ -1,5 +1,5 @@
-"""A chosen candidate -> Image: its layers with their history, diff_ids, chain ids and bytes; or a tar that could be one
-layer, alone.
+"""Builds an Image from a chosen candidate: its layers with their history, diff_ids, chain ids and bytes; or from a single tar
+that could be one layer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ROOT_FILESYSTEM, LAYER = "a root filesystem", "a single layer"
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One layer as the documents describe it."""
+    """One layer as the image's documents (manifest and config) describe it."""
 
     number: int
     part: StatedLayer
@@ -47,7 +47,7 @@ class _Row:
 
 
 def stored_reader(files: Files, part: StatedLayer) -> BlobReader | SealedReader | AbsentReader:
-    """Return the reader of a layer whose bytes are one of `files`, or of one that is not there."""
+    """Return a reader for a layer that is stored as one of `files`; for a missing layer, a reader that says why."""
     try:
         if part.unread:
             return SealedReader(files.blob(part.file), part.unread) if files.has(part.file) else AbsentReader(part.unread)
@@ -61,7 +61,7 @@ def stored_reader(files: Files, part: StatedLayer) -> BlobReader | SealedReader 
 
 
 def assemble(files: Files, candidate: Candidate, *, reference: str, name: str, reader_of: ReaderOf = stored_reader) -> Image:
-    """Build the image. A layer whose bytes are missing does not raise: its reader says why."""
+    """Build an Image from a candidate. A layer whose bytes are missing does not raise: its reader says why."""
     rows = _rows(candidate)
     layers = tuple(_layer(row, reader_of(files, row.part)) for row in rows)
     problems = [*candidate.problems, *_count_problems(candidate), *_size_problems(rows, layers)]
@@ -123,9 +123,10 @@ def _layer(row: _Row, reader: LayerReader) -> StoredLayer:
 
 
 def _count_problems(candidate: Candidate) -> list[Problem]:
-    """Report different numbers of layers, diff_ids and history steps. Both lists are matched from the base up.
+    """Return a problem for each number that differs from that of the layers: of diff_ids and of history steps.
 
-    Docker, containerd and Podman refuse an image without a diff_id for each layer; history is for people.
+    Both lists are matched to layers from the base up. Docker, containerd and Podman refuse an image without a diff_id for each
+    layer; history is for people.
     """
     layers, diff_ids, steps = len(candidate.parts), len(candidate.config.rootfs.diff_ids), len(layer_steps(candidate.config))
     problems = []
@@ -181,7 +182,7 @@ def single_layer_image(place: str, blob: Blob, *, reference: str, noun: str = LA
 
 
 class _OneFile:
-    """One file as `Files`, found under every name."""
+    """Implements `Files` with a single file, which is found under every name."""
 
     def __init__(self, place: str, blob: Blob) -> None:
         self.place, self.damage = place, ""

@@ -62,7 +62,7 @@ class Candidate:
         return replace(self, names=tuple(dict.fromkeys([*names, *self.names])))
 
     def doubted(self, *problems: Problem) -> Candidate:
-        """Return the same image with `problems` of its documents added."""
+        """Return the same image with further `problems` of its documents."""
         return replace(self, problems=(*self.problems, *problems))
 
 

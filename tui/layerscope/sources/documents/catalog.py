@@ -1,4 +1,4 @@
-"""All images in an archive or layout, from whichever of its documents says most, with what two documents say differently.
+"""Lists all images in an archive or layout, with a problem where `index.json` and `manifest.json` contradict each other.
 
 Old engines read `manifest.json`, new engines `index.json`, so an archive in which they differ is two images under one name.
 Docker 25 and later, BuildKit and skopeo write both from the same image.
@@ -53,7 +53,7 @@ def stored_images(files: Files) -> list[Stored]:
 
 
 def lists_images(files: Files) -> bool:
-    """Tell whether there is a document that may list images, whatever it contains."""
+    """Tell whether `files` has a document that may list images, whatever that document contains."""
     return files.has(INDEX) or files.has(MANIFEST) or is_legacy(files)
 
 
@@ -103,7 +103,10 @@ def _merge(files: Files, listed: list[Stored], saved: list[Stored]) -> list[Stor
 
 
 def _with_twins(image: Candidate, twins: list[Candidate], known: set[str]) -> Candidate:
-    """Add the positions and new names of the same image's other listings, and use the last one's spelling of shared names."""
+    """Add the positions and names of `twins`, the same image's entries in `manifest.json`; the last one's names come first.
+
+    Names that `index.json` gives to another image (`known`) are left out.
+    """
     allowed = {normalize(name) for name in image.names}
     added: list[list[str]] = []
     for twin in twins:
@@ -124,7 +127,7 @@ def with_differences(files: Files, image: Candidate, twins: Iterable[Candidate])
 
 
 def with_rivals(images: list[Stored], *, count: int) -> list[Stored]:
-    """Add a problem to each image that shares a name with another image of the other document.
+    """Add a problem to each image whose name the other document gives to another image.
 
     The first `count` images are from `index.json`, the others from `manifest.json` alone.
     """
@@ -146,7 +149,7 @@ def _first_difference(files: Files, image: Candidate, twin: Candidate) -> str:
 
 
 def _is_same_layer(files: Files, one: StatedLayer, other: StatedLayer, diff_id: Digest | None) -> bool:
-    """Tell whether two members have the same bytes, or the other one unpacks to the diff_id in the config."""
+    """Tell whether two members are one layer: they have the same bytes, or `other` unpacks to the diff_id in the config."""
     if one.file == other.file:
         return True
     try:
@@ -177,7 +180,7 @@ def _unpacks_to(blob: Blob, diff_id: Digest | None) -> bool:
 
 
 def _by_name(images: Iterable[Stored]) -> dict[str, Stored]:
-    """Map each name to its first image, leaving out what cannot be opened."""
+    """Map each name to the first image that has it, leaving out what is no image (attestations and other artifacts)."""
     found: dict[str, Stored] = {}
     for image in images:
         if not (isinstance(image, Refused) and isinstance(image.error, NotAnImage)):
@@ -204,7 +207,7 @@ def _against(image: Stored, others: dict[str, Stored]) -> Stored:
 
 
 def _rival(image: Candidate, others: dict[str, Stored]) -> Stored | None:
-    """Return the image of the other document that another engine may take for this one."""
+    """Return the image listed by the other document that another engine may take for `image`; None if there is none."""
     if not image.names or UNNAMED in others:
         return next(iter(others.values()), None)
     names = {normalize(name) for name in image.names}

@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"@(\d{1,6})")
 """As skopeo counts images: `@0` is the first that the archive's `manifest.json`, or a layout's `index.json`, lists."""
 
 Groups = dict[str, list[Stored]]
-"""Images by tag; those without any under UNNAMED."""
+"""Images by tag; images without a tag are under UNNAMED."""
 
 
 def choose(stored: Sequence[Stored], location: Location, platform: Platform | None) -> tuple[Candidate, str]:
@@ -72,7 +72,7 @@ def _asked_for(stored: Sequence[Stored], location: Location) -> Groups:
 
 
 def _numbered(stored: Sequence[Stored], number: int, location: Location) -> list[Stored]:
-    """Return the images at one position: several where that is an index of platforms. Raises NotFound."""
+    """Return the images at a position, counted from 0: several where an index of platforms is there. Raises NotFound."""
     numbered = [image for image in stored if number in image.numbers]
     if not numbered:
         last = _last_number(stored)
@@ -85,7 +85,7 @@ def _last_number(stored: Iterable[Stored]) -> int:
 
 
 def _has_digest(image: Stored, text: str) -> bool:
-    """Tell whether `text` is the digest of the manifest, config or index, whole or its first digits, perhaps after `NAME@`."""
+    """Tell whether `text` is an image's manifest, config or index digest, or its first digits, perhaps after `NAME@`."""
     wanted = text.rpartition("@")[2].removeprefix("sha256:")
     if len(wanted) < SHORTEST_DIGEST:
         return False
@@ -121,7 +121,7 @@ def _refusal(images: Iterable[Stored], location: Location) -> LayerscopeError:
 
 
 def _picks(groups: Groups, location: Location, platform: Platform | None) -> dict[Digest, Candidate]:
-    """Pick the image of each group, by digest; all of its images if the platform does not decide."""
+    """Return the image of each group that the platform picks, by digest; all images of a group where it does not decide."""
     picks: dict[Digest, Candidate] = {}
     for group in groups.values():
         try:
@@ -157,18 +157,21 @@ def _pick(group: Sequence[Stored], location: Location, platform: Platform | None
 
 
 class HasPlatform(Protocol):
-    """An object for one platform."""
+    """An object that is for one platform, such as an image."""
 
     @property
     def platform(self) -> Platform:
-        """That platform."""
+        """Return the platform that the object is for."""
 
 
 P = TypeVar("P", bound=HasPlatform)
 
 
 def fitting(images: Sequence[P], platform: Platform | None) -> list[P]:
-    """Return the images for the platform itself, or else for another variant of it, unless a variant was asked for."""
+    """Return the images for `platform`, or else for another variant of it, unless a variant was asked for.
+
+    The default is this machine's platform.
+    """
     wanted = platform or host_platform()
     exact = [image for image in images if image.platform.matches(wanted)]
     if exact or (platform and platform.normal.variant):

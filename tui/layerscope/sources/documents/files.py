@@ -18,7 +18,7 @@ from layerscope.text import escape
 
 T = TypeVar("T")
 MAX_HOPS = 16
-"""Links followed from one name; `docker save` before version 25 wrote chains of one."""
+"""The most links in a row that are followed from one name; `docker save` before version 25 wrote single links."""
 
 
 class Files(Protocol):
@@ -104,12 +104,12 @@ def raw_name(name: str) -> bytes:
 
 
 def blob_name(digest: Digest) -> str:
-    """Return the name under which a layout keeps content (OCI image-spec `image-layout.md`, Blobs)."""
+    """Return the name of the file in which a layout keeps the blob of that digest (OCI image-spec `image-layout.md`, Blobs)."""
     return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 
 def read_document(files: Files, name: str) -> bytes:
-    """Read a JSON document, only as far as `decode` accepts. Raises NotFound with a whole sentence."""
+    """Read a JSON document, at most one byte more than `decode` accepts. Raises NotFound with a whole sentence."""
     try:
         return files.blob(name).read(0, MAX_DOCUMENT + 1)
     except NotFound as error:
@@ -129,12 +129,12 @@ def decode_document(files: Files, name: str, document: type[T]) -> T:
 
 
 def because(files: Files) -> str:
-    """Return the damage that may explain why something is missing, to end a sentence with."""
+    """Return a clause to end a sentence about a missing file with: that the archive is damaged; empty if it is not."""
     return f"; the archive is damaged ({files.damage})" if files.damage else ""
 
 
 class Archive:
-    """The members of an uncompressed tar, as `Files`. The last member of a name counts, as in tar(1).
+    """The members of an uncompressed tar, as `Files`. Of several members with one name the last counts, as in tar(1).
 
     `stored` is the tar as it was given, which may be compressed.
     """

@@ -16,19 +16,19 @@ from layerscope.text import escape
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".txz", ".tar.bz2", ".oci", ".docker")
 MAX_TRIED = 20
-"""Archives opened to see whether they are images."""
+"""A limit on how many members are opened to see whether they are images."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePlace:
-    """Files that may hold images, with the tag and platform that the user asked for."""
+    """Files that may hold images, and the location that the user named, with its tag."""
 
     files: Files
     location: Location
 
 
 def place_inside(place: ImagePlace, progress: Progress) -> ImagePlace:
-    """Return the image archive inside that of `place`, unless `place` holds images itself.
+    """Return the place of the image archive that is a member of `place`; `place` itself if it holds images, or no such member.
 
     The tag may name a member, itself followed by a tag: `artifact.zip:image.tar:v1`. Raises AmbiguousImage for several.
     """
@@ -55,7 +55,7 @@ def _may_be_image(name: bytes) -> bool:
 
 
 def _images(outer: Files, names: list[str], progress: Progress) -> dict[str, Files]:
-    """Return the archives that hold images. If there is only one archive and it cannot be opened, raises the reason."""
+    """Return the members among `names` that are archives of images. If the only name cannot be opened, raises the reason."""
     found = {}
     for name in names:
         try:

@@ -35,17 +35,19 @@ from layerscope.text import escape
 
 REFERENCE_TYPE = "vnd.docker.reference.type"
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST, ""}) | INDEXES | SCHEMA_1
-"""Media types that may lead to an image; some tools leave it out."""
+"""Media types of descriptors that may lead to an image; the empty one, because some tools leave the media type out."""
 OLD_MANIFEST = "of Docker's schema 1 (before 2016), which engines have dropped too; pull the image and save it again"
 INDEX = "index.json"
 MAX_DEPTH = 8
-"""Indexes within indexes; real ones stop at two."""
+"""The most indexes nested in one another; real images stop at two."""
 MAX_LISTED = 10_000
-"""Descriptors looked at; an index may list another one many times over."""
+"""The most descriptors looked at; an index may list another one many times over."""
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 _Found = tuple[Descriptor, tuple[str, ...], tuple[Digest, ...], int]
-"""A descriptor, the names it was given on the way to it, the indexes on that way, and where in the first it began."""
+"""A descriptor, the names that it and the descriptors of its indexes have, the digests of the indexes it is nested in, and its
+position in the topmost index.
+"""
 
 
 def layout_images(files: Files) -> list[Stored]:
@@ -54,7 +56,7 @@ def layout_images(files: Files) -> list[Stored]:
 
 
 def images_at(files: Files, found: list[Leaf]) -> list[Stored]:
-    """Turn each leaf into an image, or into a refusal with the reason."""
+    """Read each manifest in `found` as an image, or as a refusal with the reason."""
     caches = {tuple(leaf.indexes) for leaf in found if leaf.descriptor.media_type == BUILDKIT_CACHE}
     return [_stored(files, leaf, is_cache=tuple(leaf.indexes) in caches) for leaf in found]
 
@@ -108,7 +110,7 @@ def _read(files: Files, leaf: Leaf, *, is_cache: bool) -> Candidate:
 
 
 def _platform(descriptor: Descriptor, config: Config) -> Platform:
-    """Return the platform that the index states, or else the config; the OS version from whichever has one."""
+    """Return the platform that the index states, or else the config's; the OS version from whichever states one."""
     stated = descriptor.platform
     if not (stated and stated.os and stated.architecture):
         return config.platform
@@ -191,7 +193,10 @@ def leaves(files: Files, document: str = INDEX) -> list[Leaf]:
 
 
 def _walk(files: Files, top: Index, known: dict[Digest, _Nested]) -> Iterator[_Found]:
-    """Walk the indexes depth first. Each one is decoded once, however often it is listed, and then kept in `known`."""
+    """Yield every descriptor that is no readable index, walking indexes depth first.
+
+    Each index is decoded once, however often it is listed, and then kept in `known`.
+    """
     todo: list[_Found] = [(each, _names(each), (), number) for number, each in enumerate(top.manifests)]
     todo.reverse()
     listed = len(todo)
@@ -228,7 +233,7 @@ def _decoded(files: Files, descriptor: Descriptor, raw: bytes) -> Index:
 
 
 def size_problem(what: str, descriptor: Descriptor, content: bytes) -> list[Problem]:
-    """Report a document whose length differs from its descriptor's `size`; nothing where that states none."""
+    """Return a problem if a document's length differs from its descriptor's `size`; none where no size is stated."""
     if descriptor.size in (-1, len(content)):
         return []
     text = f"the {what} has {len(content)} bytes where its descriptor says {descriptor.size}"
@@ -236,7 +241,7 @@ def size_problem(what: str, descriptor: Descriptor, content: bytes) -> list[Prob
 
 
 def ambiguity_problems(what: str, raw: bytes, document: Any) -> list[Problem]:
-    """Report what engines read differently from this program in a document's bytes."""
+    """Return a problem for each part of a JSON document that engines read differently from this program."""
     return [Problem(0, b"", f"the {what} {text}", Severity.REFUSED) for text in ambiguities(raw, document)]
 
 

@@ -1,4 +1,4 @@
-"""Archives from before Docker 1.10 (2016): `repositories`, and in `ID/json` the id of the layer below.
+"""Archives from before Docker 1.10 (2016): `repositories` maps tags to layers, and `ID/json` has the id of the layer below.
 
 See `image/spec/v1.md` of that time. There are no diff_ids and no config; the config is put together from the chain. Images
 that were saved by their id are named nowhere: they are those on which no other is built.
@@ -18,16 +18,16 @@ from layerscope.text import escape
 
 REPOSITORIES = "repositories"
 MAX_CHAIN = 1000
-"""Layers in a chain; aufs stopped at 127."""
+"""The most layers of one image; aufs stopped at 127."""
 NOTE = "saved by a Docker older than 1.10: it has no config of its own and no diff_ids"
 MAX_LAYERS = 10_000
-"""Layers searched for one on which no other is built."""
+"""The most layers that are searched for those on which no other is built."""
 _ID = re.compile(r"[a-f0-9]{64}")
 _CONFIG = re.compile(rb"[a-f0-9]{64}\.json")
 
 
 def is_legacy(files: Files) -> bool:
-    """Tell whether there is a `repositories` file, or layers by id without the newer `HEX.json` config.
+    """Tell whether this is such an old archive: it has `repositories`, or layers by id without the newer `HEX.json` config.
 
     Newer archives have layers by id, too; without that check, a truncated one would be taken for an old one.
     """
@@ -37,7 +37,7 @@ def is_legacy(files: Files) -> bool:
 
 
 def legacy_images(files: Files) -> list[Stored]:
-    """Return every image that `repositories` names, then unnamed ones by id. Raises BadDocument for `repositories`."""
+    """Return every image that `repositories` names, then unnamed ones by id. Raises BadDocument for a bad `repositories`."""
     repositories: dict[str, dict[str, str]] = {}
     if files.has(REPOSITORIES):
         repositories = decode_document(files, REPOSITORIES, dict[str, dict[str, str]])
@@ -56,7 +56,7 @@ def _ids(files: Files) -> list[str]:
 
 
 def _tops(files: Files) -> list[str]:
-    """Return the layers that no other layer stands on. What is damaged is told when its image is read."""
+    """Return the ids of layers on which no other is built. A damaged `json` is skipped; reading its image reports it."""
     parents = set()
     ids = _ids(files)
     for identity in ids[:MAX_LAYERS]:
@@ -94,7 +94,7 @@ def _read(files: Files, identity: str, names: tuple[str, ...]) -> Candidate:
 
 
 def _chain(files: Files, identity: str) -> list[tuple[str, LegacyImage]]:
-    """Return the layers down from `identity`, base first, as (id, its json)."""
+    """Return the layer `identity` and all below it, base first, each with its decoded `json`. Raises NotFound, BadDocument."""
     chain: dict[str, LegacyImage] = {}
     while identity:
         if not _ID.fullmatch(identity) or identity in chain or len(chain) >= MAX_CHAIN:

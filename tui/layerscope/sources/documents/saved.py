@@ -1,4 +1,4 @@
-"""Archives of `docker save` and all that write like it: from `manifest.json` to the images it lists.
+"""Archives of `docker save` and of other tools that write its format: reads the images that `manifest.json` lists.
 
 There is no specification but Docker's `image/spec/v1.2.md`; kaniko, bazel, podman and skopeo each name the members
 differently, so only `manifest.json` says what is what.
@@ -90,7 +90,7 @@ def _what(files: Files, item: ArchiveManifest) -> str:
 
 
 def _mismatch(name: str, raw: bytes) -> tuple[Problem, ...]:
-    """Report a config whose file name is another hash than its own; all tools name it after its own."""
+    """Return a problem if a config's file name is a hash, but not the config's own; all tools name it after its own."""
     stated = _HASH.search(name)
     if stated is None or stated[1] == Digest.of(raw).encoded:
         return ()
@@ -105,7 +105,7 @@ def _parts(item: ArchiveManifest, config: Config) -> tuple[StatedLayer, ...]:
 
 
 def _part(file: str, source: Descriptor | None) -> StatedLayer:
-    """Describe a layer. Its `LayerSources` entry counts only if its digest is the one in the member's name."""
+    """Describe a layer. If its `LayerSources` entry has another digest than the member's name, only its URLs are used."""
     digest = digest_in(file)
     if source is None:
         return StatedLayer(file, digest)

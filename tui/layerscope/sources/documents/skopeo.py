@@ -29,7 +29,7 @@ def is_skopeo_directory(files: Files) -> bool:
 
 
 def directory_images(files: Files) -> list[Stored]:
-    """Return the image, or those of every platform after `skopeo copy --all`. Raises BadDocument for a broken index."""
+    """Return the directory's image, or those of all platforms after `skopeo copy --all`. Raises BadDocument for a bad index."""
     named = _ByHex(files)
     raw = read_document(files, MANIFEST)
     if b'"manifests"' in raw:
@@ -57,7 +57,7 @@ class _ByHex:
         self._files = files
 
     def name_of(self, name: str) -> str:
-        """Translate `blobs/sha256/HEX` to the file's name here; other algorithms are part of the file name."""
+        """Translate `blobs/sha256/HEX` to the directory's file name, of which any other algorithm is a part."""
         algorithm, slash, encoded = name.removeprefix("blobs/").partition("/")
         if not slash or not name.startswith("blobs/"):
             return name

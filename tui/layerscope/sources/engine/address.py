@@ -1,6 +1,6 @@
 """Where exactly an engine is, and whom its certificate has to be from: what DOCKER_HOST and Docker's contexts say.
 
-docker is imported only for addresses that are not plainly a socket of this machine.
+The package docker is imported only for addresses that are not plainly a socket of this machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class EngineAddress:
 
     @property
     def host(self) -> str:
-        """Return the name or address of the machine; a word for a socket, where HTTP wants one all the same."""
+        """Return the engine's host name or address; for a socket the word `engine`, because HTTP needs some host."""
         return urlsplit(self.url).hostname or "engine"
 
     @property
@@ -53,7 +53,7 @@ class StatedAddress:
 
 
 def stated_address(endpoint: Endpoint) -> StatedAddress:
-    """Return the address of an engine: its own, else DOCKER_HOST, else the context's. Raises EngineFailed."""
+    """Return the address of an engine: the endpoint's, else DOCKER_HOST, else the Docker context's. Raises EngineFailed."""
     if endpoint.address:
         return StatedAddress(endpoint.address)
     if path := local_socket(endpoint):
@@ -74,7 +74,7 @@ def stated_address(endpoint: Endpoint) -> StatedAddress:
 
 
 def engine_address(endpoint: Endpoint, stated: StatedAddress) -> EngineAddress:
-    """Parse a stated address other than ssh's. Raises EngineFailed for one that cannot be reached from here."""
+    """Parse a stated address other than `ssh://`. Raises EngineFailed for one that cannot be reached from here."""
     if stated.text.startswith("npipe:"):
         raise EngineFailed(
             f"{escape(str(endpoint))} is a named pipe, which only Windows has: set DOCKER_HOST to a socket (unix:///...) or a "
@@ -93,8 +93,8 @@ def engine_address(endpoint: Endpoint, stated: StatedAddress) -> EngineAddress:
 
 
 def _tls_context(config: Any) -> ssl.SSLContext:
-    """Return the TLS settings like the docker command: without DOCKER_TLS_VERIFY any certificate is accepted, with it only
-    those of `ca.pem`.
+    """Return a TLS context that checks like the docker command: without DOCKER_TLS_VERIFY it accepts any certificate, with it
+    only those of `ca.pem`.
     """
     if config is None:
         return ssl.create_default_context()
@@ -108,8 +108,8 @@ def _tls_context(config: Any) -> ssl.SSLContext:
 
 
 def _proxy_for(url: str) -> str:
-    """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY say; empty for none. Raises ValueError for one of another
-    kind.
+    """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY choose for `url`; empty for none. Raises ValueError for one
+    that is not http.
     """
     from requests.utils import get_environ_proxies, select_proxy
 
@@ -124,7 +124,7 @@ def _proxy_for(url: str) -> str:
 
 @contextmanager
 def _docker_failures(endpoint: Endpoint) -> Iterator[None]:
-    """Raise EngineFailed for settings that docker-py cannot parse."""
+    """Raise EngineFailed for settings that docker-py cannot parse, as a context manager around its calls."""
     try:
         yield
     except LayerscopeError:
@@ -134,7 +134,10 @@ def _docker_failures(endpoint: Endpoint) -> Iterator[None]:
 
 
 def credentials_header(repository: str) -> dict[str, str]:
-    """Return what `docker login` stored for a registry; nothing if its helper fails, as helpers do for public images."""
+    """Return an X-Registry-Auth header with what `docker login` stored; none if the credential helper fails.
+
+    Helpers also fail for public images.
+    """
     from docker import auth
     from docker.errors import DockerException
 

@@ -23,7 +23,7 @@ from layerscope.sources.engine.failures import ODD_ANSWERS, failure_of, refused,
 OLDEST_VERSION = (1, 24)
 """The oldest supported API (Docker 1.12)."""
 PLATFORM_VERSION = (1, 48)
-"""The API that can save one platform of several (Docker 28)."""
+"""The first version of the API that can save one platform of several (Docker 28)."""
 _ABSENT = frozenset({400, 404})
 _SUCCESS = range(200, 300)
 
@@ -49,7 +49,7 @@ class Engine:
 
     @classmethod
     def connect(cls, endpoint: Endpoint) -> Engine:
-        """Ask an engine for its version. Raises EngineFailed."""
+        """Connect to an engine and ask for its newest API version, which later requests use. Raises EngineFailed."""
         stated = stated_address(endpoint)
         endpoint = replace(endpoint, address=stated.text or endpoint.address)
         with ExitStack() as resources, _failing_as(endpoint):
@@ -83,7 +83,7 @@ class Engine:
         return f"{self.endpoint.kind} {_text(self._version)}"
 
     def ask(self, path: str) -> Any:
-        """Return the answer to a short question of the API, such as `/images/json`; None where there is no such thing.
+        """Send a short GET request, such as `/images/json`, and return its decoded answer; None where there is no such object.
 
         May be called in several threads at a time.
         """
@@ -92,7 +92,7 @@ class Engine:
             return None if status in _ABSENT else json.loads(self._checked(status, body))
 
     def ping(self) -> None:
-        """Check that the engine still answers."""
+        """Ask the engine for its version, only to see whether it still answers. Raises EngineFailed."""
         self.ask("/version")
 
     def inspect(self, name: str) -> Inspected | None:
@@ -161,7 +161,7 @@ class Engine:
         return version
 
     def _checked(self, status: int, body: bytes) -> bytes:
-        """Return the body of a success. Raises EngineFailed with the engine's own words for anything else, redirects
+        """Return the body of a successful answer. Raises EngineFailed with the engine's own words for anything else, redirects
         included.
         """
         if status in _SUCCESS:
@@ -199,7 +199,7 @@ def _pulled(name: str) -> tuple[str, str]:
 
 
 def quoted(name: str) -> str:
-    """Return a name of an image or container as part of a path."""
+    """Percent-encode the name of an image or container for the path of a URL."""
     return quote(name, safe="/:@", errors="surrogateescape")
 
 

@@ -48,7 +48,7 @@ def read_container_diff(engine: Engine, container: Container, progress: Progress
 
 
 def _change(answer: dict[str, Any]) -> ContainerChange:
-    """Convert one change. Kind 2 is a removed path (Engine API, ContainerChanges)."""
+    """Convert one entry of the engine's list of changes. Kind 2 is a removed path (Engine API, ContainerChanges)."""
     path = normalize(str(answer.get("Path") or "").encode("utf-8", "surrogateescape"))
     return ContainerChange(path, is_removal=answer.get("Kind") == 2)
 
@@ -75,7 +75,10 @@ class ContainerDiffReader(KeptUnpacked):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ContainerDiffContent:
-    """The files of such a layer, requested one by one. Raises EngineFailed besides what LayerContent raises."""
+    """The files of a container's own layer, requested from its engine one by one.
+
+    Raises EngineFailed besides what LayerContent raises.
+    """
 
     endpoint: Endpoint
     container: Container
@@ -87,7 +90,7 @@ class ContainerDiffContent:
 
     @property
     def plain(self) -> Blob | None:
-        """Return None: the bytes are not in a map."""
+        """Return None: the bytes are not memory-mapped."""
         return None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002 - a file begins at its beginning
@@ -133,7 +136,7 @@ class ContainerChange:
 
 
 def changed_part(whole: LayerTable, changes: Sequence[ContainerChange]) -> LayerTable:
-    """Return the layer that contains the paths of `changes` from the table of a file system, and hides the removed ones.
+    """Return the table of the layer that `changes` made: the changed paths in the file system `whole`, and the removed ones.
 
     A path that was removed and exists again was replaced: the layer hides the old one and contains the new one. A hard link to
     an unchanged file is taken for a file of its own.

@@ -1,5 +1,5 @@
-"""Addresses at which engines may listen: from the environment, Docker's context, or the usual sockets. docker is not
-imported.
+"""Addresses at which engines may listen: from the environment, Docker's context, or the usual sockets. The package
+docker is not imported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PODMAN_SOCKET = "/run/podman/podman.sock"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An engine and its address, such as `unix:///run/podman/podman.sock`; empty: the one in the environment or context."""
+    """An engine and its address, such as `unix:///run/podman/podman.sock`; empty: that of DOCKER_HOST or the context."""
 
     kind: EngineKind
     address: str = ""
@@ -40,7 +40,7 @@ class Endpoint:
 
 
 def endpoints(kind: EngineKind | None = None) -> list[Endpoint]:
-    """List the engines to ask, Docker first. Of one engine's usual sockets, only existing ones, if there are any."""
+    """List the engines to ask, Docker first. Of an engine's usual sockets only existing ones; if there are none, the last."""
     found: list[Endpoint] = []
     if kind in (None, EngineKind.DOCKER):
         found += _docker()
@@ -58,7 +58,7 @@ def local_socket(endpoint: Endpoint) -> Path | None:
 
 
 def is_usual(kind: EngineKind) -> bool:
-    """Tell whether no setting selects another engine of that kind than this machine's own."""
+    """Tell whether an engine is this machine's own, because no DOCKER_HOST, context or CONTAINER_HOST selects another."""
     if kind is EngineKind.DOCKER:
         return not os.environ.get("DOCKER_HOST") and not _has_context()
     return not os.environ.get("CONTAINER_HOST")
@@ -83,7 +83,7 @@ def _usual(kind: EngineKind, sockets: list[str]) -> list[Endpoint]:
 
 
 def _own_runtime() -> list[str]:
-    """Return the user's directory of sockets (XDG base directory specification)."""
+    """Return the user's directory of sockets (XDG base directory specification); an empty list if there is none."""
     directory = os.environ.get("XDG_RUNTIME_DIR", "")
     return [directory] if directory else []
 

@@ -46,9 +46,9 @@ class OpenRequest:
 
 
 def exported(found: EngineImage, asked: OpenRequest) -> Image:
-    """Index an export while it arrives; with `keep`, it is also written there. Nothing else is stored.
+    """Have the engine export an image, and index it while it arrives; with `--keep DIR`, also write it to a file there.
 
-    The cache receives its layers and documents.
+    The cache receives its documents and the tables of its layers; nothing else is stored.
     """
     directory = asked.engine_options.keep
     if directory is None:
@@ -69,12 +69,12 @@ def known(found: EngineImage, asked: OpenRequest) -> Image | None:
 
 
 def stored(found: EngineImage, asked: OpenRequest) -> Image:
-    """Store an export in an unnamed temporary file first, for callers that read contents, so that it is requested only once."""
+    """Export an image to an unnamed temporary file and open it there: callers that read contents need only one export."""
     return _stored(_copy(found, asked), found, asked)
 
 
 def _refetched(found: EngineImage, asked: OpenRequest) -> RefetchedImage:
-    """Return a callback that fetches the same image later, by its id: the tag may belong to another image by then."""
+    """Return an image that is exported again on demand, by its id: the tag may belong to another image by then."""
     same = replace(found, name=found.image.id)
     return RefetchedImage(lambda: _stored(_copy(same, asked), same, asked), asked.progress)
 
@@ -85,7 +85,7 @@ def _stored(files: Files, found: EngineImage, asked: OpenRequest) -> Image:
 
 
 def _opened(received: Received, refetched: RefetchedImage, found: EngineImage, asked: OpenRequest) -> Image:
-    """Open the image among the documents that arrived, with the tables of its layers."""
+    """Build the image from a received archive, with the tables of its layers, and cache it."""
     candidate, name = _chosen(received, found, asked)
     image = assemble(received, candidate, reference=asked.reference, name=name)
     pairs = list(zip(image.layers, candidate.parts, strict=True))
@@ -97,7 +97,7 @@ def _opened(received: Received, refetched: RefetchedImage, found: EngineImage, a
 
 
 def _passed(layer: StoredLayer, part: ReceivedMember | None, refetched: RefetchedImage) -> StoredLayer:
-    """Return the layer with a reader of what arrived; a layer whose bytes are absent stays as it is."""
+    """Return a layer with a reader of what was indexed while it arrived; a layer without a `part` is returned unchanged."""
     if part is None:
         return layer
     passed = part.layer or read_passing(BytesIO(part.first), size=part.size)

@@ -35,7 +35,10 @@ class _Layer(msgspec.Struct, array_like=True, frozen=True):
 
 
 class _Note(msgspec.Struct, array_like=True, frozen=True):
-    """`saved_by` is the engine and its version, because another version may save the same image in another form."""
+    """An exported image's documents, and what is known of its layers, as the cache keeps them.
+
+    `saved_by` is the engine and its version, because another version may save the same image in another form.
+    """
 
     saved_by: str
     platform: tuple[str, str, str]
@@ -49,8 +52,8 @@ class _Note(msgspec.Struct, array_like=True, frozen=True):
 
 
 def remember(image: Image, diff_ids: Sequence[Digest | None], files: Files, found: EngineImage, cache: Cache | None) -> None:
-    """Cache a received image as far as its hashes are right; `diff_ids` are those of the bytes, None for members without
-    one.
+    """Cache the parts of a received image whose hashes are right; `diff_ids` are the hashes of the layers' bytes as received,
+    None where unknown.
     """
     from layerscope.cache.directory import IdKind
 
@@ -67,7 +70,7 @@ def remember(image: Image, diff_ids: Sequence[Digest | None], files: Files, foun
 def recall(
     found: EngineImage, *, reference: str, platform: Platform | None, cache: Cache | None, refetched: RefetchedImage
 ) -> Image | None:
-    """Return an image whose documents and layers are all cached, else None. Contents come from `refetched`."""
+    """Return an image whose documents and layers are all cached, else None. Contents of files come from `refetched`."""
     text = cache.recall(Digest(found.image.id)) if cache is not None else None
     if cache is None or text is None:
         return None
@@ -117,7 +120,7 @@ def _layer_note(layer: StoredLayer) -> _Layer:
 
 
 def _is_meant(note: _Note, image_id: str, platform: Platform | None) -> bool:
-    """Tell whether this is the platform that was asked for; only the id of an index stands for several."""
+    """Tell whether a cached image is for the platform that was asked for; only the id of an index stands for several."""
     is_only = image_id in (note.config_digest, note.manifest_digest)
     return Platform(*note.platform).matches(platform or host_platform()) or (is_only and platform is None)
 

@@ -58,14 +58,14 @@ def _reason(endpoint: Endpoint, error: BaseException) -> str:
 
 
 def _number(error: BaseException) -> int | None:
-    """Return the system's number of an error; TLS errors have numbers of their own."""
+    """Return an error's errno; None for TLS errors, which have numbers of their own."""
     import ssl
 
     return error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
 
 
 def _by_words(endpoint: Endpoint, last: str) -> tuple[tuple[tuple[str, ...], str], ...]:
-    """Return the sentence that the words of an error suggest, trying the most certain first."""
+    """Return pairs of words that occur in errors and the sentence that these suggest, the most certain first."""
     kind = endpoint.kind
     try_it = f"ssh HOST {kind} version" if endpoint.address.startswith("ssh://") else f"{kind} version"
     way = " over ssh" if endpoint.address.startswith("ssh://") else ""
@@ -79,7 +79,7 @@ def _by_words(endpoint: Endpoint, last: str) -> tuple[tuple[tuple[str, ...], str
 
 
 def _last(error: BaseException) -> str:
-    """Return the innermost message on one line."""
+    """Return the message of an error's innermost cause, escaped and on one line."""
     reason = " ".join(str([*causes_of(error)][-1] or error).split()) or type(error).__name__
     return escape(reason[:LONGEST_REASON])
 

@@ -49,14 +49,14 @@ class EngineImage:
 
 @dataclass(slots=True)
 class _EngineSearch:
-    """The results of asking one engine after the other: absent, failed, without the image, or with it."""
+    """The results of asking one engine after the other: which are absent, failed or answered, and the images found."""
 
     absent: list[Endpoint] = field(default_factory=list)
     failed: list[EngineFailed] = field(default_factory=list)
     asked: list[Engine] = field(default_factory=list)
     found: list[EngineImage] = field(default_factory=list)
     unanswered: str = ""
-    """Why an engine that a setting names cannot be asked, unless another one that is named had the image before."""
+    """Why an engine that a setting names does not answer; empty if another such engine was asked before and has the image."""
 
     def note_unanswered(self, endpoint: Endpoint, reason: str) -> None:
         """Note that an engine failed. At its usual address that is no error: the user did not name it."""
@@ -105,7 +105,7 @@ def _search(wanted: EngineName, resources: ExitStack, progress: Progress) -> _En
 
 
 def _other_readings(wanted: EngineName, search: _EngineSearch) -> str:
-    """Suggest how to name the image in another engine."""
+    """Return a clause that suggests references for the engines that have the image, such as `podman:NAME`."""
     kinds = dict.fromkeys(each.engine.endpoint.kind for each in search.found)
     return " or ".join(f"{kind}:{escape(wanted.name)} asks {kind.label} alone" for kind in kinds)
 
@@ -120,7 +120,10 @@ def _look(engine: Engine, name: str, search: _EngineSearch) -> None:
 
 
 def _only(wanted: EngineName, found: list[EngineImage]) -> EngineImage:
-    """Return the first image if all are the same: same id, or same layers, because stores name images differently."""
+    """Return the first of the images found, if all are the same one. Raises AmbiguousImage.
+
+    They are if they have the same id, or the same layers, because stores name images differently.
+    """
     first = found[0]
     others = [each for each in found if each.image.id != first.image.id and each.image.layers != first.image.layers]
     if not others:
@@ -215,7 +218,7 @@ def _pull(engine: Engine, name: str, platform: Platform | None, progress: Progre
 
 
 def _messages(stream: Receiving) -> Iterator[dict[str, Any]]:
-    """Decode the messages, one JSON object per line."""
+    """Yield the engine's messages about a pull: one JSON object per line."""
     line = b""
     while piece := stream.some():
         *lines, line = (line + piece).split(b"\n")

@@ -1,7 +1,7 @@
 """HTTP to one engine: through a socket of this machine or an ssh bridge, TCP or TLS, with the proxy of the environment.
 
-It is http.client's: docker-py takes 120 ms to be imported and seven times as long for each question (0.7 ms), follows
-redirects, and its sockets behind ssh know no timeouts. docker is asked only for what its files say: see `address`.
+It uses http.client: docker-py takes 120 ms to be imported and seven times as long for each question (0.7 ms), follows
+redirects, and its sockets behind ssh know no timeouts. The package docker only reads Docker's configuration: see `address`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class EngineTransport:
         self._is_closed = False
 
     def close(self) -> None:
-        """Let go of the connections that are free, and from now on of each one that was asked something."""
+        """Close the free connections now, and each busy one once it has answered."""
         self._is_closed = True
         while self._idle:
             self._idle.pop().close()
@@ -52,7 +52,7 @@ class EngineTransport:
         return self._answer(_EngineConnection(self._address), path, seconds)
 
     def start(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> EngineResponse:
-        """Return the response to a request that may take as long as it likes, on a connection of its own, which it closes."""
+        """Send a request that may take any time, on a connection of its own, and return the response, which closes it."""
         connection = _EngineConnection(self._address)
         try:
             return connection.respond(method, path, headers or {}, None)
@@ -90,8 +90,8 @@ class EngineResponse:
         self.close()
 
     def some(self, size: int) -> bytes:
-        """Return what has arrived, at most `size` bytes; empty only at the end. Raises IncompleteRead where the engine
-        breaks off.
+        """Return what has arrived of the body, at most `size` bytes; empty only at the end. Raises IncompleteRead where the
+        engine breaks off.
         """
         piece = self._response.read1(size)
         if not piece and self._response.length:
@@ -99,7 +99,7 @@ class EngineResponse:
         return piece
 
     def body(self, most: int) -> bytes:
-        """Return all of it. Raises ValueError for one that goes on and on."""
+        """Return the whole body. Raises ValueError if it is longer than `most` bytes."""
         body = bytearray()
         while piece := self.some(PIECE):
             body += piece
@@ -114,7 +114,7 @@ class EngineResponse:
             socket.socket.shutdown(self._line, socket.SHUT_RDWR)  # not TLS's, which would take the state from under the reader
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._response.close()
         self._connection.close()
 
@@ -139,7 +139,7 @@ class _EngineConnection(http.client.HTTPConnection):
         return EngineResponse(self, self.getresponse(), line)
 
     def connect(self) -> None:
-        """Connect to the socket, the host, or the proxy before it."""
+        """Connect to the engine's socket, to its host, or to the proxy in front of it."""
         address = self._address
         if address.socket is not None:
             self.sock = socket.socket(socket.AF_UNIX)
@@ -154,7 +154,7 @@ class _EngineConnection(http.client.HTTPConnection):
             self.sock = address.tls.wrap_socket(self.sock, server_hostname=address.host)
 
     def _go_through(self, address: EngineAddress) -> None:
-        """Connect to the proxy: a tunnel for TLS, whole addresses otherwise."""
+        """Prepare to connect through the proxy: by a tunnel for TLS, otherwise by requests for whole URLs."""
         proxy = urlsplit(address.proxy)
         headers = {}
         if proxy.username:

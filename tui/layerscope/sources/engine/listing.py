@@ -20,7 +20,7 @@ AT_ONCE = 8
 UNNAMED = "<none>"
 
 Ask = Callable[[str], Any]
-"""`Engine.ask`."""
+"""Sends a GET request to an engine and returns the decoded answer: `Engine.ask`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class ListedImage:
 
 
 KnownSizes = Callable[[Iterable[Digest]], Mapping[Digest, int]]
-"""The sizes of layers by chain id, of as many as are known."""
+"""Returns the sizes of layers in bytes, by chain id; those of unknown layers are left out."""
 
 
 class _ImageRow(msgspec.Struct, rename="pascal"):
@@ -83,7 +83,7 @@ class _InspectRow(msgspec.Struct, rename="pascal"):
 
 
 class _HistoryRow(msgspec.Struct, rename="pascal"):
-    """A step of its build, last step first (ImageHistory)."""
+    """A step of an image's build; the engine lists the last step first (ImageHistory)."""
 
     created_by: str = ""
     size: int = 0
@@ -121,7 +121,7 @@ def _asked(ask: Ask, progress: Progress) -> Iterator[ListedImage]:
 
 
 def _listed(row: _ImageRow, about: _InspectRow) -> ListedImage:
-    """Combine the two answers about an image. The names are those of the list, which has all of them."""
+    """Combine an image's row in the list, which has all of its names, with its description."""
     return ListedImage(
         id=about.id,
         names=_named(row.repo_tags),
@@ -156,5 +156,5 @@ def _steps(history: list[_HistoryRow]) -> tuple[ListedStep, ...]:
 
 
 def _named(names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Leave out `<none>:<none>`, which stands for no name, and `NAME@<none>`."""
+    """Return `names` without `<none>:<none>`, which stands for no name, and `NAME@<none>`."""
     return tuple(name for name in names or () if UNNAMED not in name)

@@ -49,7 +49,7 @@ def open_engine_image(
 
 
 def _with_cache(layer: StoredLayer, cache: Cache) -> StoredLayer:
-    """Put the cache before the engine's own record, which is slower to read."""
+    """Return a layer whose reader tries the cache before the engine's own record (tar-split), which is slower to read."""
     if layer.diff_id is None or not isinstance(layer.reader, TarSplitReader):
         return layer
     return replace(layer, reader=CachedReader(layer.reader, cache, layer.diff_id, IdKind.CRC64))
@@ -162,7 +162,7 @@ def _look(engine: Engine, name: str) -> list[_FoundContainer]:
 
 
 def _note_absent(engine: Engine, name: str, reasons: list[str]) -> list[_FoundContainer]:
-    """Note that an engine has no such container, with similar names."""
+    """Add to `reasons` that an engine has no such container, with similar names, and return an empty list."""
     listed = engine.ask("/containers/json?all=1") or ()
     with taking_apart(engine.endpoint):
         names = [str(each).removeprefix("/") for container in listed for each in container.get("Names") or ()]

@@ -23,7 +23,7 @@ from layerscope.text import escape
 PIECE = 256 << 10
 """Bytes asked of the connection at a time."""
 AHEAD = 16
-"""Pieces received before they are indexed: 4 MiB."""
+"""The most pieces that are received but not yet indexed: 4 MiB."""
 LOOK_UP = 0.1
 """Seconds between two progress reports, which may also cancel."""
 SILENCE = 20.0
@@ -52,7 +52,9 @@ class Call:
 
 
 class Receiving:
-    """The bytes of one saved image as they come. As a context manager, it closes the connection, which stops the save.
+    """The bytes of an engine's long answer (a save, an export, a pull) as they arrive.
+
+    As a context manager, it closes the connection, which stops the engine.
 
     `expected` is how many bytes may come (0: unknown). `on_piece` is called with every piece, in the thread that reads. Raises
     EngineFailed when the engine refuses, fails, dies or hangs.
@@ -162,7 +164,7 @@ class _ConnectionThread:
         self._thread.start()
 
     def look(self) -> None:
-        """Check that the engine still answers; if not, that ends the pieces."""
+        """Ping the engine in another thread; if it does not answer, the error is put among the pieces."""
         Thread(target=self._ping, name="layerscope-ping", daemon=True).start()
 
     def _ping(self) -> None:

@@ -35,14 +35,14 @@ from layerscope.text import escape
 
 HEAD = 512
 MAX_KEPT = 64 << 20
-"""Bytes of documents kept in all; attestations and bills of materials are JSON, too, and nobody reads them here."""
+"""The most bytes kept of an archive's documents, which include attestations and bills of materials that nobody reads here."""
 LONGEST_ERROR = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReceivedMember:
-    """One member. `first` are the bytes that were kept: all of a document, the first of a layer; `layer` is None for a
-    member that cannot be a layer.
+    """One member of a received archive. `first` are the bytes that were kept: all of a document, the first of a layer; `layer`
+    is None for a member that cannot be a layer.
     """
 
     size: int
@@ -57,7 +57,7 @@ class ReceivedMember:
 
 
 class Received(Archive):
-    """A received archive as `Files`; only documents have their bytes. Members are keyed by the offset of their content."""
+    """A received archive as `Files`, of which only documents were kept. Members are keyed by the offset of their content."""
 
     def __init__(self, place: str, table: LayerTable, parts: dict[int, ReceivedMember]) -> None:
         super().__init__(place, Blob(None, 0, 0), table)
@@ -109,14 +109,14 @@ def _part(member: ArrivingMember, room: int) -> ReceivedMember:
 
 
 def _may_be_layer(head: bytes) -> bool:
-    """Tell whether a member is anything but text: reading one too many costs time, missing one would lose it."""
+    """Tell whether a member may be a layer. Reading a document as one only costs time; not reading a layer would lose it."""
     if is_tar(head) or compression_of(head) is not Compression.NONE:
         return True
     return len(head) >= HEAD and head.lstrip()[:1] not in (b"{", b"[")
 
 
 class RefetchedImage:
-    """The stored image, fetched when it is first needed; other threads wait meanwhile."""
+    """An image that is exported again when contents of files are first needed; other threads wait meanwhile."""
 
     def __init__(self, fetch: Callable[[], Image], progress: Progress) -> None:
         self._fetch, self._progress = fetch, progress
@@ -162,7 +162,10 @@ class ExportedReader(KeptUnpacked):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RefetchedContent:
-    """The contents of such a layer. Raises EngineFailed, NotFound and CannotWrite besides what LayerContent raises."""
+    """The contents of an exported layer's files, read from the image that is exported again.
+
+    Raises EngineFailed, NotFound and CannotWrite besides what LayerContent raises.
+    """
 
     reader: ExportedReader
     layer: ReadLayer
@@ -173,7 +176,7 @@ class RefetchedContent:
 
     @property
     def plain(self) -> Blob | None:
-        """Return None: the bytes are not in a map."""
+        """Return None: the bytes are not memory-mapped."""
         return None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
@@ -286,7 +289,7 @@ class ArrivingTar:
             raise self._broken(f"it ends after {self._received} bytes, inside a member")
 
     def _own_error(self, window: bytes) -> EngineFailed | None:
-        """Return Docker's error: one that comes after the first byte is written into the middle of the tar, as JSON."""
+        """Return the error that Docker wrote into the middle of the tar, as JSON; None if `window` does not begin one."""
         if not window.startswith(b'{"error'):
             return None
         raw = window + self._stream.read(LONGEST_ERROR)

@@ -24,7 +24,10 @@ GOODBYE_SECONDS = 2
 
 @contextlib.contextmanager
 def ssh_bridge(endpoint: Endpoint) -> Iterator[Path]:
-    """Listen on a socket for as long as the context lasts. Raises EngineFailed without an ssh command."""
+    """Yield the path of a local socket that leads to an engine behind ssh, as long as the context lasts.
+
+    Raises EngineFailed without an ssh command.
+    """
     if shutil.which("ssh") is None:
         raise EngineFailed(f"{endpoint} is behind ssh, and there is no ssh command here: install OpenSSH's client")
     with contextlib.ExitStack() as resources:

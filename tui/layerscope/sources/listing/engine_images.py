@@ -59,7 +59,7 @@ def images_of_engine(
 
 
 def _named(listed: list[ListedImage], name: str) -> list[ListedImage]:
-    """Return the images with that tag, or else with an id that begins with those digits."""
+    """Return the images whose tag is `name`, or else those whose id begins with it."""
     tags = best_match(name, {tag for each in listed for tag in each.names})
     digits = name.removeprefix("sha256:")
     by_id = [each for each in listed if len(digits) >= SHORTEST_ID and each.id.removeprefix("sha256:").startswith(digits)]
@@ -124,7 +124,7 @@ def layer_sizes(
 
 
 def _by_sums(layers: int, sums: Mapping[int, int], total: int) -> list[int]:
-    """Return sizes from known totals; a known total for several layers counts as the lowest one's."""
+    """Return layer sizes from known totals by number of layers; of the layers between two totals, the lowest gets all."""
     sizes = [0] * layers
     below = start = 0
     for depth, size in sorted({**sums, layers: total}.items()) if layers else ():
@@ -134,8 +134,8 @@ def _by_sums(layers: int, sums: Mapping[int, int], total: int) -> list[int]:
 
 
 def _likeliest(steps: Sequence[ListedStep], layers: int, sums: Mapping[int, int]) -> list[int]:
-    """Choose the steps that made the layers: all with a size, and the most likely others. Empty when `sums`, by depth, fit
-    none.
+    """Return the indexes of the steps that made the layers: all with a size, and the most likely others. Empty when no choice
+    fits `sums`, the known totals by number of layers.
     """
     so_far = list(accumulate((step.size for step in steps), initial=0))
     # doubts[depth]: the least doubt for that many layers from the steps so far; ways[step][depth]: whether the step made one.
@@ -198,7 +198,7 @@ def _of_engine(endpoint: Endpoint, ask: Ask, progress: Progress) -> list[ListedI
 
 
 def _known_sizes(endpoint: Endpoint, ask: Ask, chain: Iterable[Digest]) -> Mapping[Digest, int]:
-    """Read layer sizes from Docker's storage if permitted: its history does not say which steps made no layer."""
+    """Read layer sizes from Docker's storage if permitted: the API's history does not say which steps made no layer."""
     about = ask("/info") or {} if may_read_storage() and local_socket(endpoint) else {}
     root, driver = _storage(about)
     return docker_layer_sizes(Path(root), driver, chain) if root and driver else {}
@@ -210,7 +210,7 @@ def _nothing_known(_chain: Iterable[Digest]) -> Mapping[Digest, int]:
 
 
 def _of_podmans_storage(ask: Ask) -> list[ListedImage] | None:
-    """Read Podman's images from its storage, faster than its API (200 take it 3 s); None where it cannot be read.
+    """Read Podman's images from its storage, faster than its API (3 s for 200 images); None where it cannot be read.
 
     The directory may belong to another engine if this one has its own file system: so the number of images must be the same,
     and one of them must be known to the engine.

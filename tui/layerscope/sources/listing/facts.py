@@ -43,11 +43,11 @@ class ImageFacts:
 
     @property
     def is_dangling(self) -> bool:
-        """Tell whether nothing names it, so that an engine's `prune` removes it."""
+        """Tell whether nothing names the image, so that an engine's `prune` removes it."""
         return not (self.names or self.repo_digests or self.place)
 
     def titles(self, *, has_place: bool = True) -> tuple[str, ...]:
-        """Return what to call it, never empty: its tags, or else the digests it was pulled by, or else `<none>` and its id.
+        """Return what to call the image, never empty: its tags, else the digests it was pulled by, else a remark and its id.
 
         Escaped. The tag of a layout is only a word, so with `has_place` the layout's own name comes before it.
         """

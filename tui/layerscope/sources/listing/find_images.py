@@ -1,4 +1,4 @@
-"""All images at the places that a user named, or in the engine; those of archives and layouts from their documents."""
+"""Finds all images at the places that a user named, or in the engine; reads only documents, no layers."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _of_engine(kind: EngineKind | None, name: str, engine_options: EngineOptions
 
 
 def images_stored_at(location: Location, *, stdin: BinaryIO | None = None, progress: Progress = ignore) -> FoundImages:
-    """Return every image of an archive or layout; the one that is meant where a tag was asked for. No layer is read.
+    """Return every image of an archive or layout, or only the one that the location's tag chooses. No layer is read.
 
     Damaged images become problems as long as there is an image beside them. Attestations and other artifacts are skipped, and
     so are platforms that were never pulled. Raises like `sources.open.open_image`.
@@ -155,7 +155,7 @@ def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
 
 
 def _layers(parts: tuple[StatedLayer, ...], layers: tuple[StoredLayer, ...]) -> list[LayerFacts]:
-    """Return an image's layers; without diff_ids, as before Docker 1.10, the names of blobs identify them."""
+    """Return the facts of an image's layers; without diff_ids, as before Docker 1.10, names of blobs identify layers."""
     facts: list[LayerFacts] = []
     for part, layer in zip(parts, layers, strict=True):
         name = layer.digest or layer.diff_id or Digest.of(part.file.encode("utf-8", "surrogatepass"))

@@ -1,4 +1,4 @@
-"""Images found by a search, with what could not be read beside them."""
+"""The images that a search found, and sentences about what it could not read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The waste of engines' images that were analyzed before, kept in the cache's directory: finding it again merges all layers."""
+"""Remembers, in the cache's directory, how many bytes engines' images waste: computing it again would merge all layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "waste.json"
 MOST = 10_000
-"""Images in the file, which has 100 bytes for each."""
+"""The most images in the file, which takes 100 bytes for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class _Document:
 
 
 def recall_waste(cache: Cache | None, images: FoundImages) -> FoundImages:
-    """Add the waste of those that were analyzed before. Never fails: without the file, waste is unknown."""
+    """Return `images` with the wasted bytes of images analyzed before. Never fails: without the file, they are unknown."""
     wasted = _read(cache)
     return replace(images, found=[replace(each, facts=_recalled(each.facts, wasted)) for each in images.found])
 
 
 def remember_waste(cache: Cache | None, images: Iterable[ImageFacts]) -> None:
-    """Store the known waste of `images`; only of an engine's, whose chain ids were checked by the engine."""
+    """Store the known wasted bytes of `images`; only of an engine's, because the engine checked their chain ids."""
     found = {
         str(image.chain_id): image.wasted_bytes
         for image in images
@@ -51,7 +51,7 @@ def remember_waste(cache: Cache | None, images: Iterable[ImageFacts]) -> None:
 
 
 def remember_layers(cache: Cache | None, chain_id: Digest, wasted_bytes: int) -> None:
-    """Store what all layers of an engine's image up to `chain_id` waste."""
+    """Store the wasted bytes of an engine's image whose last layer has the chain id `chain_id`."""
     _keep(cache, {str(chain_id): wasted_bytes})
 
 

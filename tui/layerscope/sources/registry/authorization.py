@@ -20,7 +20,7 @@ from layerscope.sources.registry.failures import HiddenSecrets, RegistryFailed
 USUAL_SECONDS = 60.0
 """Seconds that a token is valid if its answer does not say."""
 RENEW_EARLY = 0.8
-"""The part of its lifetime after which a token is no longer used."""
+"""The fraction of its lifetime after which a token is no longer used."""
 CLIENT = "layerscope"
 
 
@@ -50,7 +50,7 @@ class Authorization:
 
     @property
     def credential(self) -> Credential:
-        """Return the user's credential, looked up when the registry first asks, because helpers are slow."""
+        """Return the user's credential; ANONYMOUS until the registry first asks for one, because helpers are slow."""
         return self._credential or ANONYMOUS
 
     @property
@@ -67,8 +67,8 @@ class Authorization:
             return value
 
     def answer(self, header: str, scope: str, *, refused: str) -> str:
-        """Return the header that answers a `WWW-Authenticate`; empty if there is no answer, or if this one was refused
-        already.
+        """Return the `Authorization` header that answers a `WWW-Authenticate` header; empty if there is no answer, or if it
+        was refused already.
         """
         challenge = best_challenge(header)
         if challenge is None:

@@ -15,7 +15,7 @@ _ITEM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One accepted scheme, in lower case (`basic`, `bearer`); for Bearer also the token server and the scope."""
+    """One authentication scheme that a registry accepts (`basic`, `bearer`); for Bearer also the token server and the scope."""
 
     scheme: str
     realm: str = ""

@@ -19,14 +19,14 @@ from layerscope.sources.registry.traffic import Traffic
 from layerscope.sources.registry.transport import Connection
 
 LOW_LIMIT = 20
-"""Pulls left of a rate limit from which on the user is told."""
+"""The user is told if fewer pulls than this are left of a rate limit."""
 HUB_PREVIEW = "ratelimitpreview/test"
 """The repository by which Docker Hub tells what remains of the limit without counting (Docker Hub documentation, "Usage")."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointAnswer:
-    """What one address of a registry answered. `findings` are all places searched for its credential, `sent` who we were.
+    """What one address of a registry answered. `findings` are all places searched for its credential, `sent` the one used.
 
     `status` is 0 and `problem` a sentence if it does not answer; `challenge` is how it asks for credentials. `remaining` is
     what is left of a rate limit, None if it says nothing. `proxy` has no password in it.
@@ -110,12 +110,12 @@ def _scheme(connection: Connection) -> str:
 
 
 def _is_registry(version: str, connection: Connection) -> bool:
-    """Tell whether an answer to `/v2/` is a registry's: its header, which some leave out, or a challenge before it."""
+    """Tell whether a registry answered `/v2/`: it sent a version header, which some leave out, or asked for credentials."""
     return bool(version) or connection.challenge is not None
 
 
 def _remaining(connection: Connection, host: str) -> int | None:
-    """Return what is left of the rate limit, which Docker Hub says only in answers about manifests."""
+    """Return how many pulls the rate limit leaves (None: not stated), which Docker Hub says only in answers about manifests."""
     if host == DEFAULT_DOMAIN and not connection.endpoint.is_mirror:
         repository = connection.endpoint.repository or HUB_PREVIEW
         url = connection.url(f"{repository}/manifests/latest")

@@ -77,7 +77,7 @@ def cloud_findings(host: str) -> Iterator[CredentialFinding]:
 
 
 def _from_output(place: str, user: str, answer: bytes | str) -> CredentialFinding:
-    """Run a program whose whole output is the secret."""
+    """Build a finding from a program's output, which is the secret, or from a sentence that says why it failed."""
     if isinstance(answer, str):
         return CredentialFinding(place, answer)
     secret = answer.decode("ascii", "replace").strip()
@@ -116,7 +116,7 @@ def _amazon_sdk(service: str, region: str) -> Credential:
 
 
 def _google_key() -> CredentialFinding:
-    """Send a service account's key file as it is, as the user `_json_key` (Artifact Registry, "JSON key")."""
+    """Return a service account's whole key file as the password of the user `_json_key` (Artifact Registry, "JSON key")."""
     place = "GOOGLE_APPLICATION_CREDENTIALS"
     path = os.environ.get(place)
     if not path:

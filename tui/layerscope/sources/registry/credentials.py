@@ -1,4 +1,4 @@
-"""The user's credentials for a registry: from Docker's and containers' files and their helpers, then from clouds.
+"""The user's credentials for a registry: from Docker's and Podman's files and the helpers they name, then from clouds.
 
 Docker's file is read here and not through docker.auth, which has traps: a helper that is missing or fails raises even where the
 image is public, keys of its answers differ in case, and paths in keys, as podman writes them, are cut off. So helpers are asked
@@ -47,7 +47,7 @@ class Credential:
 
     @property
     def basic(self) -> str:
-        """Return the value after `Basic ` (RFC 7617)."""
+        """Return user and secret in base64, which follow `Basic ` in an `Authorization` header (RFC 7617)."""
         return base64.b64encode(f"{self.user}:{self.secret}".encode()).decode()
 
 
@@ -66,7 +66,7 @@ class CredentialFinding:
 
 
 CloudLookup = Callable[[str], Iterator[CredentialFinding]]
-"""Returns the findings of a host's cloud; nothing for other hosts."""
+"""Yields what each source of credentials of a host's cloud provider gives; nothing for a host of no cloud."""
 
 
 def find_credential(host: str, repository: str, clouds: CloudLookup) -> tuple[Credential, list[CredentialFinding]]:
@@ -86,7 +86,7 @@ def _looked_up(host: str, repository: str, clouds: CloudLookup) -> Iterator[Cred
 
 
 def credential_files() -> list[Path]:
-    """List Docker's file, then containers' files in their order (containers-auth.json(5)), including missing ones."""
+    """List Docker's file of credentials, then Podman's in their order (containers-auth.json(5)), including missing ones."""
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
     docker = Path(os.environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
     runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -111,7 +111,7 @@ def known_hosts() -> list[str]:
 
 
 def _in_file(path: Path, host: str, repository: str) -> Iterator[CredentialFinding]:
-    """Yield what one file leads to: its helper for this host, its own entry, then its store for all hosts."""
+    """Yield the findings of one file of credentials: its helper for this host, its own entry, then its helper for all hosts."""
     place = escape(str(path))
     try:
         with path.open("rb") as file:
@@ -198,7 +198,7 @@ def ask_helper(helper: str, key: str, shown: str) -> CredentialFinding:
 
 
 def run_program(*command: str, given: str = "") -> bytes | str:
-    """Return what a program writes to standard output; a sentence if it is missing or fails.
+    """Run a program and return its standard output, or a sentence (str) if it is missing or fails.
 
     Its standard error is not shown, because helpers quote secrets there.
     """

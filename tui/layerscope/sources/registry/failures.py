@@ -35,7 +35,7 @@ class HiddenSecrets:
         self._secrets: set[str] = set()
 
     def add(self, *secrets: str) -> None:
-        """Mask these from now on. Short ones are left out: they would mask ordinary words."""
+        """Mask `secrets` from now on. Short ones are left out: they would mask ordinary words."""
         self._secrets |= {secret for secret in secrets if len(secret) >= 6}
 
     def hide(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Checks of addresses that a registry sends requests to: token servers, redirects and `Link` pages are untrusted input.
+"""Checks of addresses to which a registry directs this program: token servers, redirects and `Link` pages are untrusted input.
 
 Only https is allowed, unless the registry itself may be insecure. Link-local addresses, where clouds keep their metadata, are
 never allowed, and private or loopback ones only if the registry itself has such an address.
@@ -20,7 +20,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(slots=True)
 class Guard:
-    """Checks the addresses to which one endpoint sends requests."""
+    """Checks the addresses to which one endpoint of a registry directs this program."""
 
     endpoint: RegistryEndpoint
     is_plain_http: bool = False

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class MirrorTable(msgspec.Struct, frozen=True, rename="kebab"):
-    """`[[registry.mirror]]`."""
+    """A `[[registry.mirror]]` table of `registries.conf`: one mirror of a registry, and which pulls it serves."""
 
     location: str = ""
     insecure: bool = False
@@ -64,7 +64,7 @@ class RegistryTable(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class RegistriesConf(msgspec.Struct, frozen=True, rename={"unqualified_search_registries": "unqualified-search-registries"}):
-    """`registries.conf`, version 2."""
+    """The settings in `registries.conf`, version 2."""
 
     unqualified_search_registries: tuple[str, ...] | None = None
     registry: tuple[RegistryTable, ...] = ()
@@ -119,7 +119,7 @@ class HostSettings:
     def full_names(self, name: RegistryName) -> list[RegistryName]:
         """Return the full names that a short one may stand for, in the order to try them; a full one stands for itself.
 
-        An alias decides. Otherwise it is Docker Hub's, or one of those that `unqualified-search-registries` lists.
+        An alias decides. Otherwise it is Docker Hub's, or in one of the registries that `unqualified-search-registries` lists.
         """
         if not name.is_short:
             return [name]
@@ -158,7 +158,7 @@ class HostSettings:
                 yield self._located(name, table, mirror.location, is_insecure=mirror.insecure)
 
     def _docker_mirrors(self, name: RegistryName) -> Iterator[RegistryEndpoint]:
-        """Return Docker's own mirrors, which apply to Docker Hub only (dockerd, `registry-mirrors`)."""
+        """Yield the mirrors in Docker's `daemon.json`, which apply to Docker Hub only (dockerd, `registry-mirrors`)."""
         for url in self._daemon_json.registry_mirrors if name.host == DEFAULT_DOMAIN else ():
             yield self._at(url, name.repository, is_insecure=False)
 
@@ -210,7 +210,7 @@ class HostSettings:
         return any(host == each or _is_in_range(bare_host(host), each) for each in self._daemon_json.insecure_registries)
 
     def _certificates(self, host: str) -> tuple[tuple[Path, ...], tuple[tuple[Path, Path], ...]]:
-        """Return the authorities, and the client's certificates with their keys, in every `certs.d/HOST`."""
+        """Return files of certificate authorities, and of client certificates with their keys, in every `certs.d/HOST`."""
         found: list[Path] = []
         for directory in self._directories("etc/docker/certs.d", "etc/containers/certs.d", ".config/containers/certs.d"):
             try:

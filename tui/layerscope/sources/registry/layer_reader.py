@@ -29,7 +29,9 @@ from layerscope.sources.registry.ranged_blob import PassingBlob, RangedBlob
 from layerscope.sources.registry.repository import Repository
 
 WORTH_A_TABLE, WORTH_A_LOOK = 256 << 10, 1 << 20
-"""Stored bytes from which a layer is not streamed at once: where its annotations promise a table of contents, and elsewhere."""
+"""Stored bytes from which on a layer is read by parts before it is streamed: if its annotations promise a table of contents,
+and otherwise.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,14 +68,14 @@ class RegistryReader:
         return replace(kept.read, fetched=Fetched(FetchWay.CACHE, 0))
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """Read the layer. Raises RegistryFailed, too."""
+        """Read the layer from parts of its blob if possible, else as a stream. Raises RegistryFailed; see LayerReader."""
         if self.unreadable:
             problem = Problem(layer, b"", f"its files cannot be read ({self.unreadable})", Severity.DAMAGE)
             return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
         return self._without_download(options, layer, on_bytes) or self._streamed(options, layer, on_bytes)
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """See LayerReader. Raises RegistryFailed besides."""
+        """Return the contents of a read layer's files; None if they are unreadable. Raises RegistryFailed; see LayerReader."""
         if self.unreadable:
             return None
         if read.stored_contents is not None:
@@ -83,7 +85,7 @@ class RegistryReader:
         return kind(self._ranged(self.stored_bytes), read.compression, read.seek_points, read.table.sparse)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
-        """See LayerReader. What a table of contents says is held against the tar. Raises RegistryFailed besides."""
+        """Hash the streamed layer and compare its table of contents with the tar. Raises RegistryFailed; see LayerReader."""
         fault, said = self._table_to_check()
         if fault is None and said is None:
             hashes, damage = hash_passing(self._passing(on_bytes), size=self.stored_bytes, algorithms=algorithms)
@@ -95,7 +97,7 @@ class RegistryReader:
         return replace(read.hashes, table_fault=difference(said, read.table) if said else fault), ""
 
     def _table_to_check(self) -> tuple[str | None, LayerTable | None]:
-        """What is wrong with the layer's table of contents, or else what it says; neither for a layer that has none."""
+        """Return what is wrong with the layer's table of contents, or else what it says; two None for a layer that has none."""
         if self.unreadable or self._is_plain or not self._is_worth_a_look:
             return None, None
         blob = RangedBlob(self.repository, self.digest, self.stored_bytes, is_exact=True)

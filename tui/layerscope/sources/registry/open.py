@@ -91,7 +91,7 @@ def _credential(name: RegistryName, endpoint: RegistryEndpoint) -> Credential:
 
 
 def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Document]:
-    """Return the first repository that has the image, and its manifest or index. The last one's error is raised."""
+    """Return the first repository that has the image, and its manifest or index. Raises the last one's error."""
     repositories = list(connect(name, options))
     for repository in repositories[:-1]:
         with suppress(NoSuchImage):
@@ -115,7 +115,7 @@ def _top(repository: Repository, cache: Cache | None) -> Document:
 
 
 def _media_type(raw: bytes) -> str:
-    """Return the media type of a document from the cache: what it says itself, else what OCI leaves unsaid."""
+    """Return the media type of a cached document: the one it states, else OCI's for an index or a manifest."""
     with suppress(BadDocument):
         stated = decode(raw, Index, what="a cached manifest")
         return stated.media_type or (OCI_INDEX if stated.manifests else OCI_MANIFEST)
@@ -145,7 +145,7 @@ class RegistryFiles:
         return name.startswith("blobs/")
 
     def blob(self, name: str) -> Blob:
-        """Return the bytes of a blob. Raises RegistryFailed, too."""
+        """Return the bytes of a blob, fetched by the first call. Raises RegistryFailed; see Files."""
         if name not in self._documents:
             digest = Digest.parse(name.removeprefix("blobs/").replace("/", ":", 1))
             kept = self.cache.document(digest) if self.cache is not None else None
@@ -179,7 +179,7 @@ def _listed(files: RegistryFiles, top: Document) -> list[Leaf]:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A manifest of which the index says the platform."""
+    """A manifest whose platform the index states."""
 
     leaf: Leaf
     platform: Platform

@@ -11,18 +11,18 @@ from layerscope.oci.digest import Digest
 from layerscope.sources.registry.repository import NoRanges, Repository
 
 FIRST_WINDOW, LARGEST_WINDOW = 64 << 10, 4 << 20
-"""Bytes of the first range fetched around an offset, and of the largest: one that follows on another is twice as long."""
+"""Bytes of the first range fetched, and of the longest: a range that continues the one before is twice as long."""
 
 
 class PassingBlob:
-    """A blob as it arrives."""
+    """A blob that is read once, front to back, while its pieces arrive."""
 
     def __init__(self, pieces: Iterator[bytes], on_bytes: OnBytes) -> None:
         self._pieces, self._on_bytes = pieces, on_bytes
         self._held = memoryview(b"")
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer only where they end."""
+        """Return the next `size` bytes; fewer only at the end of the blob."""
         parts: list[memoryview] = []
         while size:
             if not self._held:
@@ -38,10 +38,10 @@ class PassingBlob:
 
 
 class RangedBlob:
-    """A blob of which single parts are fetched, in windows that grow where one follows on another. May be used by threads.
+    """A blob of which single parts are fetched, in ranges that grow while each continues the last. Safe for several threads.
 
-    It ends at `size`, before its own end perhaps: nothing behind that is fetched. With `is_exact`, neither is more than what is
-    read, nor a whole blob instead of a part: that raises NoRanges. `fetched` counts bytes.
+    It ends at `size`, perhaps before the real end: nothing after that is fetched. With `is_exact`, only what is read is
+    fetched, and a registry that serves only whole blobs raises NoRanges. `fetched` counts bytes.
     """
 
     def __init__(self, repository: Repository, digest: Digest, size: int, *, is_exact: bool = False) -> None:
@@ -54,7 +54,7 @@ class RangedBlob:
         self._lock = Lock()
 
     def read(self, start: int = 0, size: int | None = None) -> bytes:
-        """See StoredBytes. Raises RegistryFailed."""
+        """Return `size` bytes from `start`, fewer at the end; see StoredBytes. Raises RegistryFailed."""
         end = self.size if size is None else min(self.size, start + size)
         with self._lock:
             if not self._start <= start <= end <= self._start + len(self._held) and start < end:
@@ -62,10 +62,10 @@ class RangedBlob:
             return self._held[start - self._start : max(end - self._start, 0)]
 
     def forget(self, start: int, end: int) -> None:
-        """Nothing but the last window is held."""
+        """Do nothing: only the last range fetched is held in memory."""
 
     def _fetch(self, start: int, end: int) -> None:
-        """Hold the bytes from `start` to `end` and some more."""
+        """Fetch the bytes from `start` to `end` and, unless `is_exact`, some more, and hold them."""
         follows = self._start < start <= self._start + len(self._held)
         self._window = 0 if self._is_exact else min(2 * self._window, LARGEST_WINDOW) if follows else FIRST_WINDOW
         kept = self._held[start - self._start :] if follows else b""
@@ -81,7 +81,7 @@ class RangedBlob:
         self._start, self._held = first - len(kept), kept + new
 
     def _streamed(self, start: int, length: int) -> bytes:
-        """A part from a registry that serves blobs only whole: everything before it is fetched, too."""
+        """Return a part of a blob from a registry that serves only whole blobs: everything before the part is fetched, too."""
         passing = PassingBlob(self._repository.stream(self._digest, self.size), lambda _length: None)
         for position in range(0, start, LARGEST_WINDOW):
             passing.read(min(LARGEST_WINDOW, start - position))

@@ -64,7 +64,10 @@ def parse_image_name(text: str) -> RegistryName:
 
 
 def parse_repository_name(text: str) -> RegistryName:
-    """Parse a name likewise, but without adding `latest` if neither tag nor digest is given. Raises NotFound, UsageError."""
+    """Parse a name like `parse_image_name`, but without adding `latest` if it has neither tag nor digest.
+
+    Raises NotFound, UsageError.
+    """
     if not text:
         raise UsageError("name an image in a registry, such as ghcr.io/owner/app:1.4")
     rest, at, digest_text = text[:LONGEST].partition("@")

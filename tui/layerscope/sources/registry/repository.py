@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PIECE = 256 << 10
-"""Bytes of a blob at a time."""
+"""Bytes of a blob that are read at a time."""
 MOST_RESUMES = 5
 ACCEPT = ", ".join(sorted({OCI_MANIFEST, DOCKER_MANIFEST} | set(INDEXES)))
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
@@ -78,8 +78,8 @@ class Repository:
         return content
 
     def read_range(self, digest: Digest, start: int, size: int) -> bytes:
-        """Fetch `size` bytes of a blob from `start` on by one closed range. Raises NoRanges at the first sign of a whole
-        blob.
+        """Fetch `size` bytes of a blob from `start` on by a range request, resumed if it breaks off. Raises NoRanges as soon as
+        the registry answers with the whole blob.
         """
         content, tries = bytearray(), 0
         while len(content) < size:
@@ -128,7 +128,7 @@ class Repository:
                     raise RegistryFailed(f"{self._place} broke off {reached}; try again") from error
 
     def _skipped(self, response: Response, done: int, size: int, digest: Digest) -> Iterator[bytes]:
-        """Yield the rest of a blob that is served from its start again."""
+        """Yield a blob without its first `done` bytes, when a registry serves it from its start again."""
         for piece in self._pieces(response, size, digest):
             if len(piece) > done:
                 yield piece[done:]

@@ -76,7 +76,7 @@ class Traffic:
 
     @contextmanager
     def watched(self, response: Any) -> Iterator[Any]:
-        """Close a response in the end. Raises Cancelled after `cancel`."""
+        """Yield a response and close it in the end. Raises Cancelled after `cancel`."""
         try:
             self.check()
             yield response
@@ -110,7 +110,7 @@ class Traffic:
 
 
 def retry_after(value: str | None, attempt: int) -> float:
-    """Return the seconds to wait before trying again (RFC 9110 10.2.3: a number or a date), by default longer each time."""
+    """Return how many seconds to wait, from a `Retry-After` (RFC 9110 10.2.3: a number or a date); else longer each attempt."""
     with suppress(ValueError, TypeError, OverflowError):
         if value and value.strip().isdecimal():
             return min(float(value), LONGEST_WAIT)

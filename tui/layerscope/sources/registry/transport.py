@@ -43,7 +43,7 @@ CLIENT_CLUES = ("ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_
 
 
 class Connection:
-    """A connection to one endpoint; may be used by several threads."""
+    """Sends requests to one endpoint of a registry; may be used by several threads."""
 
     def __init__(self, endpoint: RegistryEndpoint, find_credential: Callable[[], Credential], traffic: Traffic) -> None:
         self.endpoint, self.traffic = endpoint, traffic
@@ -64,7 +64,7 @@ class Connection:
 
     @property
     def credential(self) -> Credential:
-        """Return the user's credential there, if it was looked up already."""
+        """Return the user's credential for this endpoint; ANONYMOUS if it was not looked up yet."""
         return self._authorization.credential
 
     @property
@@ -74,7 +74,7 @@ class Connection:
 
     @property
     def proxy(self) -> str:
-        """Return the proxy to it, without a user and a password; empty if there is none."""
+        """Return the proxy for this endpoint, without a user and a password; empty if there is none."""
         from requests.utils import get_environ_proxies, select_proxy
 
         url = self._base or f"{self.endpoint.schemes[0]}://{self.endpoint.host}"
@@ -90,7 +90,7 @@ class Connection:
     def open(
         self, url: str, *, scope: str = "", headers: Mapping[str, str] | None = None, method: str = "GET", what: str = ""
     ) -> Iterator[Response]:
-        """Send a request to this endpoint and return the answer, after challenges, redirects and retries; any status is an
+        """Send a request to this endpoint and yield the answer, after challenges, redirects and retries; any status is an
         answer.
 
         The body is read later and is not decompressed. `scope` is the token's (`repository:NAME:pull`), `what` names the object
@@ -121,7 +121,7 @@ class Connection:
 
     @property
     def name(self) -> str:
-        """Return what messages call it."""
+        """Return what messages call this endpoint."""
         return escape(str(self.endpoint))
 
     def failure(self, response: Response, what: str) -> RegistryFailed:
@@ -236,7 +236,10 @@ class Connection:
         return session
 
     def _find_base(self) -> str:
-        """Try the schemes in order: an insecure registry, or one on this machine, may speak https or plain http."""
+        """Return the URL before `/v2/`, with the first scheme that answers.
+
+        An insecure registry, or one on this machine, may speak https or plain http.
+        """
         *others, last = self.endpoint.schemes
         for scheme in others:
             base = f"{scheme}://{self.endpoint.host}{self.endpoint.prefix}"
@@ -266,7 +269,7 @@ class Connection:
             return _small_object(response, f"the token server {escape(urlsplit(url).netloc)}")
 
     def _note_limit(self, host: str, response: Response) -> None:
-        """Parse Docker Hub's `ratelimit-remaining: 76;w=21600`."""
+        """Note what is left of a host's rate limit, as Docker Hub states it: `ratelimit-remaining: 76;w=21600`."""
         stated = response.headers.get("ratelimit-remaining", "").partition(";")[0].strip()
         if stated.isdecimal():
             self.traffic.remaining[host] = int(stated)

@@ -85,7 +85,7 @@ class _BoltReader:
         return self._bucket(self._root, b"")
 
     def bucket(self, value: bytes) -> Bucket:
-        """Return the bucket that is stored as a value."""
+        """Decode the nested bucket that is stored in `value`."""
         root, _sequence = _BUCKET.unpack_from(value)
         return self._bucket(root, value[_BUCKET.size :])
 
@@ -133,7 +133,7 @@ def _meta(raw: bytes, start: int) -> tuple[int, int, int] | None:
 
 
 def _page_sizes(raw: bytes) -> list[int]:
-    """Yield where the second meta page may start: after one page, whose size the first one may fail to state."""
+    """List the offsets where the second meta page may start: after one page, whose size the first may fail to state."""
     return [1 << bits for bits in range(10, 17) if 1 << bits < len(raw)]
 
 

@@ -35,7 +35,7 @@ from layerscope.sources.storage.unreadable import (
 from layerscope.text import escape
 
 UPPER = {"overlay2": "overlay2/{}/diff", "fuse-overlayfs": "fuse-overlayfs/{}/diff", "overlay": "overlay/{}/diff"}
-"""Where each driver keeps what a container wrote. vfs keeps the whole tree in one directory, so no layer by itself."""
+"""Where each driver keeps what a container wrote. vfs is missing: it keeps the whole tree, no layer of a container's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,10 @@ def upper_directory(root: Path, driver: str, layer: str) -> Path:
 
 
 def pick_container(wanted: str, names: Mapping[str, tuple[str, ...]], place: str) -> str:
-    """Return the id of the container with that name or id prefix. `names` are by id. Raises NotFound and AmbiguousImage."""
+    """Return the id of the container whose name is `wanted`, or whose id begins with it; `names` has the names by id.
+
+    Raises NotFound and AmbiguousImage.
+    """
     named = [each for each, own in names.items() if wanted in own]
     found = named or [each for each in names if wanted and each.startswith(wanted)]
     if len(found) > 1:

@@ -40,7 +40,7 @@ NAMESPACE = "CONTAINERD_NAMESPACE"
 """containerd's own variable: the only namespace to search."""
 CONTENT, DATABASE = "io.containerd.content.v1.content", "io.containerd.metadata.v1.bolt/meta.db"
 SHORTEST = 7
-"""The least digits of a digest to search for."""
+"""The fewest digits of a digest that are searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class NamedTarget:
 
 
 class ContentStore(Directory):
-    """The blobs as files of an OCI layout with a generated index: the images of the database, or one by its digest."""
+    """containerd's blobs as the files of an OCI layout, with a generated `index.json` of the images `listed`."""
 
     def __init__(self, root: Path, listed: list[NamedTarget]) -> None:
         super().__init__(root / CONTENT, f"containerd ({escape(str(root))})")
@@ -117,7 +117,7 @@ def _configured() -> Iterator[Path]:
 
 
 def _store(root: Path, wanted: str) -> tuple[ContentStore, bool] | None:
-    """Return the store below `root`, and whether it has the wanted image; None if neither its names nor that can be read."""
+    """Return the store below `root`, and whether it has the wanted image; None if neither its database nor that can be read."""
     digests = list(_digests(root, wanted))
     try:
         listed = _listed(root)
@@ -132,7 +132,7 @@ def _store(root: Path, wanted: str) -> tuple[ContentStore, bool] | None:
 
 
 def _digests(root: Path, wanted: str) -> Iterator[Digest]:
-    """Return the manifests and indexes whose digests begin with `wanted`, perhaps after `NAME@`."""
+    """Yield the digests of manifests and indexes that begin with `wanted`, perhaps after `NAME@`."""
     digits = wanted.rpartition("@")[2].removeprefix("sha256:")
     if len(digits) < SHORTEST or set(digits) - set("0123456789abcdef"):
         return

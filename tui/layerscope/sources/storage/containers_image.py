@@ -41,7 +41,7 @@ def file_name(key: str) -> str:
     """Return the name of the file that holds an image's document `key` (containers/storage `images.go`,
     makeBigDataBaseName).
     """
-    # The last character is not looked at, there and so here.
+    # containers/storage does not look at the last character, so it is not looked at here.
     return key if PLAIN.issuperset(key[:-1]) else "=" + base64.b64encode(key.encode()).decode()
 
 

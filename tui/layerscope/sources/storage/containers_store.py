@@ -29,7 +29,7 @@ from layerscope.sources.storage.unreadable import (
 from layerscope.text import escape
 
 DIRECTORIES = {"overlay": "overlay/{}/diff", "vfs": "vfs/dir/{}"}
-"""Where each storage driver keeps the files of a layer; vfs has those of the layers below there, too."""
+"""Where each storage driver keeps the files of a layer; with vfs, the files of the layers below are there, too."""
 ID = "an id of containers/storage"
 SYSTEM = Path("/var/lib/containers/storage")
 FILES = (Path("/usr/share/containers/storage.conf"), Path("/etc/containers/storage.conf"))
@@ -115,7 +115,7 @@ def images_of(stores: Sequence[ContainersStore]) -> dict[str, tuple[ContainersSt
 
 
 def containers_roots() -> list[Path]:
-    """Return the store of this user's engine and its additional, read-only image stores.
+    """Return the root directory of this user's own store, then those of its additional, read-only image stores.
 
     A configuration that cannot be read counts as none.
     """
@@ -137,7 +137,7 @@ def _own(settings: Mapping[str, Any]) -> Path:
 
 
 def _settings() -> dict[str, Any]:
-    """Return the `storage` table of the file that applies: the last existing one."""
+    """Return the `storage` table of the first readable configuration file: the user's, else the system's."""
     for path in _files():
         try:
             found = tomllib.loads(read_bytes(path).decode())

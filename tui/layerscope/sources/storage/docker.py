@@ -29,7 +29,7 @@ from layerscope.sources.storage.unreadable import (
 from layerscope.text import escape
 
 DIRECTORIES = {"overlay2": "overlay2/{}/diff", "fuse-overlayfs": "fuse-overlayfs/{}/diff", "vfs": "vfs/dir/{}"}
-"""Where each storage driver keeps the files of a layer; vfs has those of the layers below there, too."""
+"""Where each storage driver keeps the files of a layer; with vfs, the files of the layers below are there, too."""
 SYSTEM = Path("/var/lib/docker")
 
 
@@ -46,7 +46,7 @@ class DockerStorage:
 
     @classmethod
     def at(cls, root: Path, driver: str = "") -> DockerStorage:
-        """Return the storage below `root`, of that driver or the only one there. Raises StorageUnreadable."""
+        """Return the storage below `root`, of that driver or of the first one found. Raises StorageUnreadable."""
         for name in [driver] if driver else DIRECTORIES:
             if name in DIRECTORIES and is_there(root / "image" / name / "imagedb" / "content"):
                 return cls(root, name)

@@ -25,8 +25,8 @@ _DIGITS = re.compile("[0-9a-f]{2,64}")
 
 @dataclass(frozen=True, slots=True)
 class KeptLayer:
-    """One layer. `size` is in bytes as the engine counts them: for Docker the contents of files, for containers/storage the
-    tar.
+    """One layer in an engine's storage. `size` is in bytes as the engine counts them: for Docker the contents of files, for
+    containers/storage the tar.
     """
 
     diff_id: Digest
@@ -38,7 +38,7 @@ class KeptLayer:
 
 @dataclass(frozen=True, slots=True)
 class KeptImage:
-    """One image. `name` is the tag that it was found by; empty when that was its id."""
+    """One image in an engine's storage. `name` is the tag that it was found by; empty when that was its id."""
 
     id: Digest
     name: str
@@ -104,7 +104,7 @@ class WantedImage:
 
 
 def find_wanted(text: str, names: Mapping[str, str], ids: Iterable[str], *, place: str) -> WantedImage:
-    """Look `text` up among `names`, which map to ids, then among `ids` by their first digits.
+    """Find the image that `text` means: one of `names`, which map to ids, or else the first digits of one of `ids`.
 
     A tag alone is no name here, as for the engines themselves. Raises NotFound, with near names, and AmbiguousImage.
     """

@@ -12,8 +12,8 @@ from layerscope.sources.storage.containers_store import ID, ContainersStore, Ima
 from layerscope.sources.storage.unreadable import StorageUnreadable, plain_id, read_config, read_word
 
 Built = tuple[tuple[HistoryStep, ...], tuple[Digest, ...]]
-"""The steps of a build and the layers that they made, as diff_ids: the same of an image and of what a build of it went on from
-(libpod `layer_tree.go`).
+"""The steps of a build and the diff_ids of the layers that they made; an intermediate image's are the beginning of a longer
+build's (libpod `layer_tree.go`).
 """
 
 
@@ -30,8 +30,8 @@ def docker_layer_sizes(root: Path, driver: str, chain: Iterable[Digest]) -> dict
 
 
 def list_containers_storage(roots: Sequence[Path], driver: str = "") -> tuple[list[ListedImage], int]:
-    """Return the images of Podman, Buildah and CRI-O in the stores at `roots`, and their number with intermediate build
-    steps.
+    """Return the images of Podman, Buildah and CRI-O in the stores at `roots`, and the number of all images, intermediate
+    build steps included.
 
     Intermediate steps are left out, as engines do. Sizes are those of the layers' tars. Unreadable images are left out: they
     may be just being added or removed. Raises StorageUnreadable when none can be read.
@@ -43,7 +43,7 @@ def list_containers_storage(roots: Sequence[Path], driver: str = "") -> tuple[li
 
 
 def _before(built: Built) -> Iterator[Built]:
-    """Return the state of a build before each of its steps but the first."""
+    """Yield the state of a build after each of its steps but the last."""
     steps, layers = built
     made = 0
     for number, step in enumerate(steps[:-1], 1):

@@ -17,7 +17,7 @@ from layerscope.text import escape
 T = TypeVar("T")
 
 MAX_DATABASE = 256 << 20
-"""The longest list of layers or images read, in bytes; an engine with 10,000 images takes 20."""
+"""The longest list of layers or images read, in bytes; an engine with 10,000 images takes 20 MiB."""
 _ID = re.compile("[0-9A-Za-z_-]{1,128}")
 """An id: mostly hexadecimal; BuildKit gives what it builds ids of its own form."""
 NO_STORAGE = "LAYERSCOPE_NO_STORAGE"
@@ -99,5 +99,5 @@ def is_there(path: Path) -> bool:
 
 
 def may_read_storage() -> bool:
-    """Return False if the user has turned it off."""
+    """Tell whether engines' storage may be read: the user has not set LAYERSCOPE_NO_STORAGE."""
     return not os.environ.get(NO_STORAGE)
