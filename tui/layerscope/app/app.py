@@ -43,7 +43,7 @@ Ending = Failed | Crashed | int | None
 """How the app ended: by an error, a bug, a signal's number, or because the user quit."""
 
 GARBAGE = 20_000
-"""New objects after which the garbage collector runs, some thirty times Python's default."""
+"""The number of new objects after which the garbage collector runs: some thirty times Python's default."""
 _COLORS = ("added", "modified", "removed", "wasted", "faint", "key")
 DARK_COLORS = {"wasted": "#d670d6", "faint": "#8b949e"}
 LIGHT_COLORS = dict(zip(_COLORS, ("#116329", "#7d4e00", "#b31d28", "#8f1d87", "#57606a", "#0550ae"), strict=True))
@@ -52,11 +52,11 @@ ANSI_COLORS = {
     "faint": "ansi_default",
     "key": "ansi_cyan",
 }
-"""The terminal's own sixteen; `faint` text is dimmed instead (app.tcss)."""
+"""Names of the terminal's own sixteen colors, for the `ansi` themes; `faint` text is dimmed instead (app.tcss)."""
 
 
 class LayerscopeApp(App[Ending], inherit_bindings=False):
-    """Shows the explorer on an ImageSource, or an ImageList, from which each image opens in an explorer of its own."""
+    """The Textual app. It explores one image (ImageSource), or lists images (ImageList), each of which opens in an Explorer."""
 
     TITLE = "layerscope"
     CSS_PATH = "app.tcss"
@@ -87,7 +87,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self._outline: WasteOutline | None = None
 
     def get_default_screen(self) -> Screen[None]:
-        """Return the start screen, which is there from the first frame on."""
+        """Return the first screen, the explorer or the list of images, so that Textual draws no empty screen before it."""
         if isinstance(self._start, ImageSource):
             return self._explorer_on(self._start)
         from layerscope.app.images.screen import ImagesScreen
@@ -107,7 +107,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         return self.explorer
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Return our own colors: each fact has the same everywhere, and all can be read on a light background, too."""
+        """Return the theme variables that layerscope adds, a color each for `added`, `wasted` and the like.
+
+        Every fact has the same color on all screens, and all colors can be read on a light background, too.
+        """
         theme = self.current_theme
         if theme.ansi:
             return ANSI_COLORS
@@ -117,7 +120,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         return DARK_COLORS | {"added": success, "modified": warning, "removed": error, "key": theme.accent or warning}
 
     def on_mount(self) -> None:
-        """Restore the terminal when a signal ends the app."""
+        """Exit on SIGINT, SIGTERM and SIGHUP as if the user quit, so that the terminal is restored."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, int(number))
@@ -146,7 +149,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             self.notify(str(message.error), title="Not opened", severity="error", markup=False, timeout=20)
 
     def _answer(self, request: Message) -> None:
-        """Open the screen that the explorer asks for. A posted message would arrive behind keys already waiting."""
+        """Open another screen, leave the image or quit, as the explorer asks.
+
+        This is called at once, because a posted message would arrive after keys that are already waiting.
+        """
         match request:
             case Explorer.WasteRequested():
                 self._show_waste(request)
@@ -188,7 +194,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self.push_screen(FileScreen(history, message.layer, shows=message.shows, keys=keys, progressed=progressed))
 
     def on_file_screen_extract_requested(self, message: FileScreen.ExtractRequested) -> None:
-        """Copy a version of a file out of the image."""
+        """Ask where to copy a version of a file to."""
         self._ask_where_to(message.contents, message.contents.tree.view(message.layer), message.node)
 
     def _ask_where_to(self, contents: Contents, view: View, node: int) -> None:
@@ -210,7 +216,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             self.push_screen(self._explorer_on(ImageSource(lambda progress: (found.open(progress), base), found.reference)))
 
     def _leave_image(self) -> None:
-        """Go back to the list, from whatever is shown of an image."""
+        """Go back to the list of images: stop reading the open image, and close its screens.
+
+        If all of the image was read, the list then shows what it wastes.
+        """
         explorer, images = self.explorer, self.images
         if explorer is None or images is None:
             return
@@ -224,7 +233,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     # What keys do.
 
     async def action_quit(self) -> None:
-        """Quit at once, whatever is being read; leave an image that was opened from the list."""
+        """Quit, or go back to the list if the image was opened from it; neither waits for what is being read."""
         self.stop()
 
     def stop(self) -> None:
@@ -238,7 +247,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self.exit()
 
     async def action_back(self) -> None:
-        """Close the screen that Escape was pressed in. Those that have something to step back from bind the key themselves."""
+        """Close the current screen (Escape). Screens that first close something else, such as a filter, bind it themselves."""
         if len(self.screen_stack) > 1:
             self.screen.dismiss()
 
@@ -259,7 +268,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         remember(SavedState(sort=self._order.value, theme=theme or recall().theme))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """List in the palette everything that keys do here, and Textual's own commands."""
+        """Yield the palette's commands: the actions of all keys that work in `screen`, then most of Textual's own commands."""
         names = {key.id: key for key in self.key_table}
         seen = set()
         for active in screen.active_bindings.values():
@@ -280,7 +289,7 @@ def _import_screens() -> None:
 def run(
     start: ImageSource | ImageList, *, settings: Settings, terminal: Terminal, on_analyzed: OnAnalyzed | None = None
 ) -> Ending:
-    """Show the screen until the user quits, and leave the terminal as it was before."""
+    """Run the app until it ends, leave the terminal as it was before, and return how the app ended."""
     app = LayerscopeApp(start, settings=settings, terminal=terminal, on_analyzed=on_analyzed)
     # A loop of our own: asyncio.run would wait for threads that still read.
     ending = app.run(loop=asyncio.new_event_loop())

@@ -1,4 +1,4 @@
-"""Dialogs: where to extract to, and all keys, the marks of the tree and the terms of the filter."""
+"""Two dialogs: where to copy files to, and the help with all keys, the marks of the tree and the terms of the filter."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ HelpLine = tuple[str, str, str]
 
 
 class ExtractDialog(ModalScreen[str | None]):
-    """Copies a node in a thread. It ends with a sentence that says what was copied, or None when nothing was."""
+    """Asks where to copy a file or directory to, and copies it in a thread.
+
+    It ends with a sentence that says what was copied, or None when nothing was.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [back()]
 
@@ -142,7 +145,7 @@ class ExtractDialog(ModalScreen[str | None]):
 
 
 class HelpScreen(ModalScreen[None]):
-    """A list to scroll through. The keys that open it also close it."""
+    """The help: keys, marks and filter terms in a list to scroll through. The keys that open it also close it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [back(), Binding("q,question_mark,f1", "app.back", "Close", show=False)]
 
@@ -181,7 +184,7 @@ class HelpLines(Lines):
 
 
 def help_lines(keys: Sequence[KeyAction]) -> Iterator[HelpLine]:
-    """Yield the keys by context, that of the first key first, then marks and filter terms."""
+    """Yield the lines of the help: keys by context (the context of the first key is first), then marks and filter terms."""
     for place in dict.fromkeys([*(key.context for key in keys[:1]), *KeyContext]):
         yield place.value, "", "head"
         for key in keys:

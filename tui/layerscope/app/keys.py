@@ -29,7 +29,10 @@ DIVE: dict[str, str] = {
     "explore.extract": "ctrl+e,x",
     "file.diff": "D",
 }
-"""Keys of the keymap `dive`, where they differ. Terminals send Enter for Ctrl+M, hence also `c`."""
+"""Keys of the keymap `dive`, which imitates the tool dive, by key id, where they differ from the default ones.
+
+Terminals send Enter for Ctrl+M, so `c` is there as well.
+"""
 ALIASES = {"files.changed": "files.modified", "files.deleted": "files.removed"}
 """Key ids of earlier versions, which config files may still use."""
 
@@ -164,7 +167,7 @@ def keys_with(keymap: dict[str, str]) -> tuple[KeyAction, ...]:
 
 
 def back(action: str = "app.back") -> Binding:
-    """Bind Escape in a screen of its own: a modal screen hides the app's bindings, others do more than close."""
+    """Return a binding of Escape for one screen: a modal screen hides the app's own, and other screens do more than close."""
     from textual.binding import Binding
 
     key = next(key for key in KEYS if key.id == "app.back")

@@ -1,5 +1,6 @@
-"""The terminal: how many colors and which characters it can show, and Textual's driver for it, with fixes for Ctrl+Z, SIGSTOP
-and terminals that disappear.
+"""The terminal: how many colors and which characters it can show, and Textual's driver for it.
+
+The driver has fixes for Ctrl+Z, SIGSTOP and terminals that disappear.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Terminal:
     is_ascii: bool = False
     has_no_color: bool = False
     has_few_colors: bool = False
-    """Whether it shows 16 colors, which the user's terminal settings define."""
+    """Whether it shows only 16 colors, which the user's terminal settings define."""
     has_all_colors: bool = True
     """Whether it shows 24-bit colors; else 256 of them, unless it has few."""
 
@@ -92,7 +93,10 @@ def _is_utf8(name: str) -> bool:
 
 
 def _colors(environment: Mapping[str, str]) -> ColorSystem:
-    """Return the most colors the terminal shows. TEXTUAL_COLOR_SYSTEM overrides it, as in a browser (`textual serve`)."""
+    """Return the color system with the most colors that the terminal shows.
+
+    TEXTUAL_COLOR_SYSTEM overrides it, as in a browser (`textual serve`).
+    """
     named = _SYSTEMS.get(environment.get("TEXTUAL_COLOR_SYSTEM", ""))
     if named is not None:
         return named

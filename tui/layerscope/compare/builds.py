@@ -12,7 +12,7 @@ from layerscope.text import escape
 INTERVAL = 0.5
 """Seconds between two polls; an image must stay the same for one of them before it is read."""
 LOOKS = 10
-"""How often an unreadable image is tried again before it counts as damaged, not as still being written."""
+"""How many polls an unreadable image must stay the same for until it counts as damaged, not as still being written."""
 
 Build = Analysis | LayerscopeError | OSError
 """A new build, or why it cannot be read."""
@@ -20,10 +20,10 @@ Build = Analysis | LayerscopeError | OSError
 
 @dataclass(frozen=True, slots=True)
 class Builds:
-    """The successive builds of an image. `fingerprint` changes when the image does and is None while there is none; `read`
-    reads it.
+    """The successive builds of an image that is built again and again.
 
-    `pause` waits for so many seconds; it raises to end the watching.
+    `fingerprint` returns another value when the image changed, and None while there is none; `read` reads the image; `pause`
+    waits for so many seconds, and raises to end the watching.
     """
 
     fingerprint: Callable[[], object]
@@ -56,7 +56,7 @@ class Builds:
                 yield build
 
     def _settled(self, seen: object) -> object:
-        """Wait for another fingerprint that stays the same."""
+        """Wait for a fingerprint other than `seen` that is the same in two polls, and return it."""
         before = seen
         while True:
             self.pause(INTERVAL)
@@ -66,9 +66,7 @@ class Builds:
             before = now
 
     def _whole(self, seen: object) -> Build | None:
-        """Read the build with that fingerprint; None if the fingerprint changed meanwhile, because it was still being
-        written.
-        """
+        """Read the build whose fingerprint is `seen`; None if that changed meanwhile: the image was still being written."""
         build: Build
         try:
             build = self.read()

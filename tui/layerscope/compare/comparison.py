@@ -31,7 +31,7 @@ class Aspect(IntFlag):
     XATTRS = 128
     TIME = 256
     LINKS = 512
-    """The same content, but under one inode with other names. Only a layer's own comparison has it."""
+    """The same content, but hard-linked to other names. Only the comparison of two layers (`compare/layers.py`) sets it."""
 
     @property
     def words(self) -> list[str]:
@@ -41,7 +41,7 @@ class Aspect(IntFlag):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairedEntries:
-    """Entries `left` of `old` and `right` of `new`, side by side, by their numbers among those of all layers (int64).
+    """Pairs of entries, `left` of the image `old` and `right` of `new`, by their numbers in the image's tree (int64).
 
     `aspects` is what differs (uint16, bits of Aspect); `is_uncompared` marks files of equal size of which at least one cannot
     be read.
@@ -55,14 +55,13 @@ class PairedEntries:
     is_uncompared: Mask
 
     def has(self, aspects: Aspect) -> Mask:
-        """Return which pairs differ in at least one of these aspects."""
+        """Return a flag for each pair: whether it differs in at least one of these aspects."""
         return np.asarray(self.aspects & np.uint16(aspects), bool)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """The comparison of `old` and `new`. The columns are of the paths that differ after the last layers, the most bytes
-    first.
+    """The comparison of two images: columns with a row for each path that differs after the last layer, most bytes first.
 
     `change` is a Change (uint8), never UNCHANGED; `aspects` what differs of a path that is in both (uint16, bits of
     `Aspect`; KIND also where only one image has an entry of its own for a directory); `old_node` and `new_node`
@@ -105,18 +104,20 @@ class Comparison:
         return self.new.waste.wasted_bytes - self.old.waste.wasted_bytes
 
     def count(self, change: Change) -> int:
-        """Count the paths with one of these changes."""
+        """Count the paths with this change."""
         return int(np.count_nonzero(self.change == change))
 
     def bytes_of(self, change: Change) -> int:
-        """Return the content bytes that paths with one of these changes add, or for REMOVED take away."""
+        """Return by how many content bytes the paths with this change grew or shrank in total."""
         rows = self.change == change
         return abs(int(self.new_size[rows].sum()) - int(self.old_size[rows].sum()))
 
 
 def compare(old: Analysis, new: Analysis) -> Comparison:
-    """Compare two images. A path is MODIFIED when its kind, size, content, mode, owner, link target, device number, extended
-    attributes or time differs; contents of equal size are read where their identity is not known.
+    """Compare two images, path by path, as they are after their last layers.
+
+    A path is MODIFIED when its kind, size, content, mode, owner, link target, device number, extended attributes or time
+    differs; contents of equal size are read where their identity is not known.
     """
     before, after = _last_view(old), _last_view(new)
     pairs = _matched(before, after)
@@ -180,7 +181,7 @@ def _shared_layers(old: Analysis, new: Analysis) -> int:
 
 
 def _matched(before: View, after: View) -> Nodes:
-    """Return the nodes of each path that is visible in either image, shape (n, 2): -1 where it is not; without the root."""
+    """Return the two nodes, shape (n, 2), of each path but the root that is visible in either image; -1 where it is not."""
     old_nodes, new_nodes = (np.flatnonzero(view.is_visible[1:]) + 1 for view in (before, after))
     old_paths = {before.tree.nodes.paths[node]: node for node in old_nodes.tolist()}
     new_paths = after.tree.nodes.paths
@@ -215,7 +216,7 @@ METADATA = Aspect.MODE | Aspect.OWNER | Aspect.XATTRS
 
 
 def origins(tree: Tree, entries: Longs) -> Longs:
-    """Return the entry with the content of each one: a hard link's target; a broken hard link is its own."""
+    """Return, for each entry, the entry that holds its content: a hard link's target, else (and for a broken one) itself."""
     found = tree.origin[entries]
     return np.where(found >= 0, found, entries)
 
@@ -258,7 +259,7 @@ def _mark(pairs: PairedEntries, aspect: Aspect, differs: Mask) -> None:
 
 
 def _is_of_one_layer(old: Analysis, new: Analysis, left: Longs, right: Longs) -> Mask:
-    """Return which pairs are the same entry of a layer that both images have: their contents need no comparison."""
+    """Return a flag for each pair: whether it is one entry of a layer that both images have, so that contents are the same."""
     numbers = {layer.diff_id: index for index, layer in enumerate(new.image.layers, 1) if layer.diff_id is not None}
     partner = np.array([0, *(numbers.get(layer.diff_id, 0) if layer.diff_id else 0 for layer in old.image.layers)], np.int64)
     layer, other = partner[old.tree.entry_layer[left]], new.tree.entry_layer[right]

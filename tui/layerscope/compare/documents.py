@@ -16,7 +16,7 @@ _HISTORY = "history"
 _SETTINGS = ("config", "container_config")
 """Objects whose fields are compared one by one: the settings that start a container."""
 _PAIRS = frozenset({"Env", "Labels", "ExposedPorts", "Volumes"})
-"""Fields of those objects whose keys are named, too."""
+"""Fields of the container's settings that are mappings or lists: of these, the keys that differ are named, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class StoredOtherwise:
 
 @dataclass(frozen=True, slots=True)
 class DocumentDifference:
-    """The differences between two images besides their layers' tars. Texts are as the documents have them: escape them.
+    """The differences between two images whose layers' tars are the same. Texts are not escaped yet.
 
     `fields` name fields of the config such as `created` or `config.Env (PATH, HOME)`; `history` the steps, from 1, in which any
     text differs; `is_history_longer` whether one has more steps; `stored` the layers that are stored in another way.
@@ -84,7 +84,7 @@ def _differing(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
 
 
 def _named(field: str, old: Any, new: Any) -> str:
-    """Name a field, with the keys that differ if it is a list of settings."""
+    """Name a field that differs, with the keys that differ in it if it is one of _PAIRS."""
     if field not in _PAIRS:
         return field
     keys = sorted(_differing(_settings(old), _settings(new)))
@@ -92,7 +92,7 @@ def _named(field: str, old: Any, new: Any) -> str:
 
 
 def _settings(value: Any) -> dict[str, Any]:
-    """Return a mapping for either `NAME=value` lines or an object."""
+    """Return an object as it is, and a list of `NAME=value` texts as a mapping."""
     if isinstance(value, dict):
         return value
     pairs = (str(item).partition("=") for item in value or ())

@@ -64,7 +64,7 @@ class LayerDifference:
 
     @property
     def is_only_times(self) -> bool:
-        """Tell whether a build that kept times would have made the same layer."""
+        """Tell whether nothing but times differs, so that a build that kept times would have made the same layer."""
         return bool(self.times) and not self._has_others
 
     @property
@@ -85,7 +85,7 @@ class LayerDifference:
         )
 
     def aspects_of(self, paths: tuple[bytes, ...]) -> Aspect:
-        """Return everything that differs on any of these paths, which both layers have."""
+        """Return all aspects that differ in any of these paths, which both layers have."""
         wanted = set(paths)
         rows = [row for row, path in enumerate(self.both) if path in wanted]
         return Aspect(int(np.bitwise_or.reduce(self.pairs.aspects[rows], initial=0)))
@@ -96,7 +96,7 @@ def _is_below(path: bytes, directory: bytes) -> bool:
 
 
 def pair_layers(old: Analysis, new: Analysis) -> list[PairedLayer]:
-    """Pair the layers in order; those of one image alone stay at their place."""
+    """Pair the layers of two images in order; a layer that only one image has is paired with None, at its place."""
     mine, theirs = old.image.layers, new.image.layers
     pairs = _aligned([_said(layer) for layer in mine], [_said(layer) for layer in theirs])
     return [PairedLayer(left, right, _state(old, new, left, right)) for left, right in pairs]
@@ -117,7 +117,10 @@ def _state(old: Analysis, new: Analysis, left: int | None, right: int | None) ->
 
 
 def _aligned(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> Iterator[tuple[int | None, int | None]]:
-    """Pair numbers, from 1: equal instructions first, then what lies between equal ones by place."""
+    """Yield pairs of layer numbers, from 1: layers with equal instructions; between these, layers at the same place.
+
+    Where one side has fewer layers, the other's are paired with None.
+    """
     if max(len(old), len(new)) > MOST_ALIGNED:
         blocks = [("replace", 0, len(old), 0, len(new))]
     else:
@@ -129,7 +132,7 @@ def _aligned(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> Iterator
 
 
 def layer_difference(old: Analysis, new: Analysis, pair: PairedLayer) -> LayerDifference:
-    """Compare a layer that both images have; contents of equal size are compared, and read where they are not known."""
+    """Compare the two layers of a pair; contents of equal size are compared, and read where their identity is not known."""
     assert pair.old is not None, "a changed layer is in both"
     assert pair.new is not None, "a changed layer is in both"
     sides = _Side(old, pair.old), _Side(new, pair.new)
@@ -182,7 +185,7 @@ class _Side:
         return self.analysis.contents.stack.first[self.number - 1]
 
     def rows(self) -> dict[bytes, int]:
-        """Return the last row of each path."""
+        """Return the paths in the layer's tar, each with the index of its last entry."""
         return {path: row for row, path in enumerate(self.table.entries.paths.tolist())}
 
     def markers(self) -> set[tuple[bool, bytes]]:
@@ -204,7 +207,7 @@ class _Side:
 
 
 def _hidden_once(old: _Side, new: _Side) -> tuple[bytes, ...]:
-    """Return what one layer hides that is still visible in the other image after its layer."""
+    """Return the paths that one of two layers hides, and that are visible in the other image after its layer."""
     found = [path for side, other in ((old, new), (new, old)) for path in side.hidden() if other.shows(path)]
     return tuple(sorted(found))
 
@@ -221,11 +224,11 @@ def _classes(pairs: PairedEntries) -> npt.NDArray[np.uint8]:
 
 
 def _is_linked_otherwise(pairs: PairedEntries) -> Mask:
-    """Return which pairs, of those that both layers have, show the same content as hard links of other names."""
+    """Return a flag for each pair: whether it has the same content on both sides, but as a hard link of other names."""
     names = []
     for analysis, entries in ((pairs.old, pairs.left), (pairs.new, pairs.right)):
         contents = origins(analysis.tree, entries)
         _, first, group = np.unique(contents, return_index=True, return_inverse=True)
-        # For each row the first one with the same content.
+        # For each pair the first one with the same content.
         names.append(first[group.reshape(-1)] if len(contents) else contents)
     return np.asarray((names[0] != names[1]) & ~pairs.has(IS_OTHER), bool)

@@ -64,7 +64,7 @@ def find_nodes(nodes: Nodes, pattern: str) -> Ints:
 
 
 def nodes_that_fit(nodes: Nodes, pattern: str) -> Ints:
-    """Return the nodes for a glob or a directory's path from the configuration, where a trailing slash is ignored."""
+    """Return the nodes that a glob or path of the gate's configuration matches; a slash at its end is ignored."""
     return _fitting(nodes, glob(pattern.rstrip("/")))
 
 
@@ -83,7 +83,7 @@ def _fitting(nodes: Nodes, text: Text) -> Ints:
 
 @contextmanager
 def fitting(text: Text, is_cancelled: Callable[[], bool]) -> Iterator[Fits]:
-    """Return, as a context manager, a function that matches names with `text`: a regular expression has its own process."""
+    """Return a context manager for a function that matches names with `text`; a regular expression has a process in it."""
     with StoppableRegex(text.regex, is_cancelled) as regex:
 
         def fits(batch: Batch) -> Flags:
@@ -105,7 +105,7 @@ def fitting(text: Text, is_cancelled: Callable[[], bool]) -> Iterator[Fits]:
 
 
 class StoppableRegex:
-    """One regular expression, searched for in "/" and each of many paths; a context manager, because its process must end."""
+    """Searches paths for a regular expression, in a child process: a context manager, because that process must end."""
 
     def __init__(self, source: bytes, is_cancelled: Callable[[], bool]) -> None:
         self._source, self._is_cancelled = source, is_cancelled
@@ -120,7 +120,7 @@ class StoppableRegex:
             self._process.__exit__(None, None, None)
 
     def fits(self, batch: Batch) -> Flags:
-        """Return which strings contain a match; none when cancelled. Raises UsageError when its time is used up."""
+        """Return a flag for each string: whether it has a match; none has when cancelled. Raises UsageError when time is up."""
         paths, ends = batch.rooted()
         try:
             self._process = process = self._process or self._started()
@@ -150,7 +150,7 @@ class StoppableRegex:
         return process
 
     def _answer(self, process: subprocess.Popen[bytes], question: bytes, length: int) -> bytes:
-        """Read `length` bytes; fewer when the process ended, or when the search was cancelled."""
+        """Send `question` and return `length` bytes of answer; fewer when the process ended or the search was cancelled."""
         stdin, stdout = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
         stdin.write(question)
         stdin.flush()

@@ -1,8 +1,7 @@
-"""Matches a glob with many names at once, in time linear in their bytes: a bit-parallel automaton, one word of states a
-name.
+"""Matches a glob with many names at once, in time linear in their bytes, by a bit-parallel automaton.
 
-The automaton is that of R. Baeza-Yates and G. Gonnet ("A New Approach to Text Searching", 1992) with a loop for each star. A
-backtracking matcher takes minutes for `*a*a*a*a*b`.
+The states that a name is in are the bits of 64-bit words. The automaton is that of R. Baeza-Yates and G. Gonnet ("A New
+Approach to Text Searching", 1992) with a loop for each star. A backtracking matcher takes minutes for `*a*a*a*a*b`.
 """
 
 from __future__ import annotations
@@ -38,11 +37,12 @@ _NO_SLASH: Octets = np.arange(256) != _SLASH
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Glob:
-    """A compiled glob. State i, of `states`, means that the first i tokens match; each mask has a bit a state, 64 of them in
-    a row.
+    """A compiled glob: an automaton with the states 0 to `states`, of which state i means that the first i tokens match.
 
-    `moves` and `loops` (rows, 256) are the states that a byte leads on from, and stays in; from those in `skips` the automaton
-    gets two states on without a byte, from those in `stars` one. With `is_path`, what is matched is "/" and the name.
+    A mask is a set of states, with 64 of them in each row. For each byte, `moves` (rows, 256) has the states from which it
+    leads to the next state, `loops` (rows, 256) the states in which it may be read without leaving them. From a state in
+    `skips` the automaton gets two states further without a byte, from one in `stars` one state. With `is_path`, "/" and the
+    name are matched.
     """
 
     states: int
@@ -53,7 +53,7 @@ class Glob:
     is_path: bool
 
     def fits(self, batch: Batch) -> Flags:
-        """Return which strings match as a whole."""
+        """Return a flag for each string of `batch`: whether all of it matches."""
         lengths = batch.stops - batch.starts
         flags = np.zeros(len(lengths), bool)
         longest_first = np.argsort(-lengths, kind="stable")
@@ -63,7 +63,10 @@ class Glob:
         return flags
 
     def _fitting(self, batch: Batch, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return which of `rows` (the longest first) match. A row keeps the states it has when its bytes end."""
+        """Return which of the strings `rows` (numbers in `batch`, longest first) match.
+
+        All strings are read at once, byte by byte; one keeps the states that it has when its bytes end.
+        """
         states = np.repeat(self._start()[:, None], len(rows), axis=1)
         starts, step = batch.starts[rows], 0
         while len(rows) and (count := int(np.searchsorted(-lengths, -step, "left"))):
@@ -88,22 +91,21 @@ class Glob:
         return self._closed(_shifted(states & self.moves[:, octets], 1) | (states & self.loops[:, octets]))
 
     def _closed(self, states: Masks) -> Masks:
-        """Add the states that are reached without a byte."""
+        """Add the states that are reached from `states` without reading a byte."""
         if self.skips.any():
             states = states | _shifted(states & self.skips[:, None], 2)
         return states | _shifted(states & self.stars[:, None], 1)
 
 
 def _shifted(states: Masks, by: int) -> Masks:
-    """Shift each state's bit by `by`, across the rows."""
+    """Move every state in a set `by` states further, from one row of 64 into the next if need be."""
     moved = states << np.uint64(by)
     moved[1:] |= states[:-1] >> np.uint64(_WORD - by)
     return moved
 
 
 def compile_glob(pattern: bytes, *, is_path: bool) -> Glob:
-    """Compile a glob: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets, `/**/` also matches one
-    slash.
+    """Compile a glob: `*` and `?` stop at slashes, `**` does not, `[abc]` and `[!abc]` are sets, `/**/` matches `/`, too.
 
     Raises UsageError for one that is too long, and ValueError for an invalid set.
     """

@@ -1,5 +1,6 @@
-"""All names of a tree, prepared for searching while the user types, and searches for substrings in many of them at once,
-without a Python step for each.
+"""An index of all names of a tree, for searching while the user types, and searches for substrings in many names at once.
+
+They are done by numpy, without a Python step for each name.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Batch:
         return Batch(np.frombuffer(self.buffer.tobytes().lower(), np.uint8), self.starts, self.stops)
 
     def rooted(self) -> tuple[bytes, Longs]:
-        """Return the strings joined, a slash before each, and the end of each."""
+        """Return the strings joined, with a slash before each, and the offsets (n) where they end."""
         lengths = self.stops - self.starts + 1
         text, ends = np.full(int(lengths.sum()), ord("/"), np.uint8), np.cumsum(lengths)
         is_letter = np.ones(len(text), bool)
@@ -59,7 +60,7 @@ class Batch:
 
 
 def has_pieces(batch: Batch, text: Text) -> Flags:
-    """Return which strings contain the pieces of `text`, one after the other and at their required places."""
+    """Return a flag for each string: whether it has the pieces of `text` in order, and at its start or end if required."""
     alive, places = np.arange(len(batch.starts)), batch.starts
     inner = list(text.pieces)
     last = inner.pop() if text.at_end else b""
@@ -77,7 +78,7 @@ def has_pieces(batch: Batch, text: Text) -> Flags:
 
 
 def fit_of(batch: Batch, literal: bytes) -> npt.NDArray[np.uint8]:
-    """Rate how well each string matches: EXACT, PREFIX, SUBSTRING or OTHER."""
+    """Rate how well each string matches `literal`: EXACT, PREFIX, SUBSTRING or OTHER."""
     found = _next(batch, literal, batch.starts)
     fits = np.full(len(found), OTHER, np.uint8)
     fits[found + len(literal) <= batch.stops] = SUBSTRING
@@ -88,7 +89,7 @@ def fit_of(batch: Batch, literal: bytes) -> npt.NDArray[np.uint8]:
 
 
 def _next(batch: Batch, piece: bytes, places: Longs) -> Longs:
-    """Return where `piece` comes next, from each of `places` on; far behind the buffer where it does not."""
+    """Return, for each offset in `places`, where the next `piece` at or after it starts; far behind the buffer for none."""
     buffer = batch.buffer
     count = max(len(buffer) - len(piece) + 1, 0)
     found = np.flatnonzero(buffer[:count] == piece[0])
@@ -99,7 +100,7 @@ def _next(batch: Batch, piece: bytes, places: Longs) -> Longs:
 
 
 def _if_at(batch: Batch, piece: bytes, places: Longs) -> Longs:
-    """Return each of `places` where `piece` is; far behind the buffer for all others, including those outside of it."""
+    """Return each offset in `places` at which `piece` stands; one far behind the buffer for each at which it does not."""
     away = 2 * len(batch.buffer) + 1
     found = np.where((places >= 0) & (places + len(piece) <= len(batch.buffer)), places, away)
     for offset, octet in enumerate(piece):
@@ -109,7 +110,10 @@ def _if_at(batch: Batch, piece: bytes, places: Longs) -> Longs:
 
 
 def _octet_bits() -> Masks:
-    """Return the bit of each byte; rare ones share some. A slash has none: a path's mask is made of names."""
+    """Return the bit that stands for each of the 256 bytes in a set of letters (uint64); rare bytes share bits.
+
+    A slash has none, because a path's set is made of those of its names.
+    """
     bits = [len(_OWN_BIT) + octet % (64 - len(_OWN_BIT)) for octet in range(256)]
     for octet in range(128):
         lower = chr(octet).lower().encode()
@@ -124,7 +128,7 @@ _BITS = _octet_bits()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NameIndex:
-    """The names in one buffer: the lower-case name of node i is `names[offsets[i]:offsets[i + 1]]` (uint8, int64).
+    """The names of all nodes in one buffer: node i's, in lower case, is `names[offsets[i]:offsets[i + 1]]` (uint8, int64).
 
     `name_masks` and `path_masks` (uint64) have a bit for each byte that the name or the path contains; some share one.
     """
@@ -153,7 +157,7 @@ class NameIndex:
         return cls(nodes, names, offsets, masks, _path_masks(nodes, masks))
 
     def can_match(self, text: Text) -> Flags:
-        """Return which nodes contain all letters of `text` anywhere: every match, and some more."""
+        """Return a flag for each node: whether its name (or path) has all letters of `text` in any order, as each match has."""
         letters = np.frombuffer(b"".join(text.pieces).lower(), np.uint8)
         needed = np.bitwise_or.reduce(_BITS[letters], initial=np.uint64(0))
         masks = self.path_masks if text.is_path else self.name_masks
@@ -191,7 +195,7 @@ def _masks(octets: Octets, bounds: Longs) -> Masks:
 
 
 def _path_masks(nodes: Nodes, masks: Masks) -> Masks:
-    """Combine each node's letters with its parent's, a level at a time."""
+    """Return the set of letters of each node's path: its name's and its parent's combined, one level of the tree at a time."""
     found = masks.copy()
     by_depth = np.argsort(nodes.depth, kind="stable")
     bounds = np.flatnonzero(np.diff(nodes.depth[by_depth], prepend=-1, append=-1))

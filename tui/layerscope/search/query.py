@@ -1,5 +1,7 @@
-"""Parses a filter into conditions: words, globs, regular expressions, and tests of columns. Unfinished terms are ignored, wrong
-ones give a sentence. A pattern comes with the substrings that it requires, so that few names are examined.
+"""Parses a filter into conditions: words, globs, regular expressions, and tests of columns such as size or kind.
+
+Unfinished terms are ignored, wrong ones give a sentence. A pattern comes with the substrings that it requires, so that few
+names are examined.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ Word = Literal["added", "modified", "changed", "removed", "wasted", "link", "dir
 WORDS: Final[tuple[Word, ...]] = get_args(Word)
 _REGEX_TOKEN = re.compile(rb"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 _HARD = re.compile(rb"[|{]|\(\?|\\[0-9x]")
-"""Parts of a regular expression from which no required text is derived: alternatives, counts, extensions, numbers."""
+"""Syntax of regular expressions that is too hard to derive a required text from: alternatives, counts, extensions, numbers."""
 _ANYWHERE, _DEEP = b"/**/", re.compile(rb"/|\*\*")
 _MOST_PIECES, _LONGEST_PIECE = 8, 16
 _SPECIAL = b"\\[](){}.^$|?*+"
@@ -34,10 +36,10 @@ _SPECIAL = b"\\[](){}.^$|?*+"
 class Text:
     """A test for text: `pieces` follow each other in a name, or with `is_path` in a path without its leading slash.
 
-    `is_folded`: case does not count, and the pieces are lower-case. `at_start` and `at_end`: the first and the last piece must
-    be there. `literal` is what was typed, to rank hits; empty for patterns. With a `glob` or a `regex` the pieces are only a
-    necessary condition: the pattern decides, matching all of the name or path, or searched in "/" and the path. So does `word`,
-    which is letters alone and cannot take long.
+    `is_folded`: case does not count, and the pieces are lower-case. `at_start` and `at_end`: the first piece must be at the
+    start, the last at the end. `literal` is what was typed, to rank hits; empty for patterns. With a `glob`, `regex` or `word`
+    the pieces are only a necessary condition: a glob must then match all of the name or path, a regular expression is searched
+    in "/" and the path, and so is `word`, an escaped literal that cannot take long.
     """
 
     pieces: tuple[bytes, ...]
@@ -61,8 +63,9 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Is:
-    """A test for a change, a kind or a property. `changed` is another word for `modified`; `removed` is everything that no
-    longer exists.
+    """A test for a change, a kind or a property of a node, named by `word`.
+
+    `changed` is another word for `modified`; `removed` is everything that no longer exists.
     """
 
     word: Word
@@ -193,7 +196,7 @@ def _glob_or_fuzzy(word: str, *, is_finished: bool) -> Text | None:
 
 
 def raw(text: str) -> bytes:
-    """Encode text as the bytes of a name."""
+    """Encode text as the bytes of a file name; surrogates become the bytes that they escape."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -201,13 +204,13 @@ def raw(text: str) -> bytes:
 
 
 def fuzzy(word: str) -> Text:
-    """Match the letters of `word` one after the other, with anything between them."""
+    """Return the test for names that have the letters of `word` one after the other, with anything between them."""
     letters = word.lstrip("/")
     return _plain(letters, tuple(map(raw, _folded(letters))), is_path="/" in word)
 
 
 def exact(word: str) -> Text:
-    """Match the word itself, anywhere; it may include the slash before a path, which stored paths lack."""
+    """Return the test for names that contain `word`; it may begin with the slash before a path, which stored paths lack."""
     if word.startswith("/"):
         flags = re.IGNORECASE if _is_folded(word) else 0
         text = _plain(word.lstrip("/"), (raw(_folded(word.lstrip("/"))),), is_path=True)
@@ -239,8 +242,9 @@ def is_open_glob(word: str) -> bool:
 
 
 def glob(word: str) -> Text:
-    """Match a glob with the last component, or, if it has a slash, with the whole path. Raises UsageError for an invalid
-    set.
+    """Return the test of a glob, for the last component of a path or, if it has a slash, for the whole path.
+
+    Raises UsageError for an invalid set.
     """
     pattern, is_path = raw(word), "/" in word
     rooted = b"/" + pattern if is_path and not pattern.startswith(b"/") else pattern
@@ -271,13 +275,16 @@ def _few(pieces: list[bytes], *, at_end: bool) -> list[bytes]:
 
 
 def _joined(runs: bytes) -> list[bytes]:
-    """Return the literal runs between wildcards, with empty ones at the ends for wildcards there."""
+    """Split `runs` at NULs, which stand for wildcards, into the literal text between them.
+
+    The first or last text is empty if there is a wildcard at that end; other empty ones are left out.
+    """
     first, *others = runs.replace(b"\0/\0", b"/\0").split(b"\0")
     return [first, *filter(None, others[:-1]), *others[-1:]]
 
 
 def regex(word: str) -> Text:
-    """Match the regular expression between two slashes. Raises UsageError when it is invalid."""
+    """Return the test of the regular expression between the two slashes of `word`. Raises UsageError when it is invalid."""
     source = raw(word[1:-1])
     if len(source) > PATTERN_BYTES:
         raise UsageError(f"a pattern of {len(source)} bytes is longer than the {PATTERN_BYTES} allowed: shorten it")
@@ -292,7 +299,7 @@ def regex(word: str) -> Text:
 
 
 def pattern_text(pattern: str) -> Text:
-    """Parse `/regex/`, or anything else as a glob. Raises UsageError for an invalid pattern."""
+    """Return the test of a regular expression, `/regex/`, or of a glob, anything else. Raises UsageError if it is invalid."""
     is_regex = len(pattern) > 2 and pattern.startswith("/") and pattern.endswith("/")
     return regex(pattern) if is_regex else glob(pattern)
 

@@ -31,7 +31,7 @@ _EXECUTABLE = 0o111
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchHits:
-    """The nodes found so far (one flag a node), whether these are all, and the best of them; None when there is none."""
+    """The nodes found so far: `mask` has a flag for each node, `best` is the one that matches best, None when there is none."""
 
     mask: Flags
     is_complete: bool
@@ -77,7 +77,7 @@ def _found(texts: _TextSearch, candidates: Flags, index: NameIndex, is_cancelled
 def _candidates(
     query: Query, index: NameIndex, view: View, columns: NodeColumns, is_cancelled: Callable[[], bool]
 ) -> Flags | None:
-    """Return the nodes that pass all conditions on whole columns; None when cancelled."""
+    """Return a flag for each node: whether it passes the tests that take one step for all nodes. None when cancelled."""
     candidates = view.is_there(with_gone=True)
     candidates[0] = False
     for condition in query.conditions:
@@ -99,7 +99,7 @@ def _batches(candidates: Flags, index: NameIndex) -> Iterator[Ints]:
 
 
 class _TextSearch:
-    """Searches one batch after the other for words, and keeps the best hit so far."""
+    """Tests one batch of nodes after the other for text, and keeps the best hit so far."""
 
     def __init__(self, index: NameIndex, conditions: list[Condition], fits: list[Fits]) -> None:
         self.conditions, self._fits = conditions, fits
@@ -134,14 +134,14 @@ class _TextSearch:
 class NodeColumns:
     """What each node of `view` is tested on: size, kind, change, waste.
 
-    Removed nodes have their last version's. Without `waste`, nothing is wasted.
+    Removed nodes are tested on their last version. Without `waste`, no node counts as wasted.
     """
 
     view: View
     waste: Waste | None
 
     def passes(self, test: Size | Is | Touched) -> Flags:
-        """Return one flag a node: whether it passes a test."""
+        """Return a flag for each node: whether it passes a test."""
         if isinstance(test, Size):
             sizes = self.view.tree.content_size(self._entry)
             return np.asarray(self._is_file() & _COMPARISONS[test.comparison](sizes, test.content_bytes))
@@ -166,7 +166,7 @@ class NodeColumns:
 
     @cached_property
     def _entry(self) -> Ints:
-        """Return the entry of each node; IMPLIED also for nodes that do not exist yet."""
+        """Return the entry that each node is tested on; IMPLIED (-1) also for nodes that only later layers add."""
         entries = np.append(self.view.tree.versions.entry, np.int32(IMPLIED))
         return np.asarray(entries[self._last])
 
@@ -184,8 +184,9 @@ class NodeColumns:
         return wasted
 
     def _touched(self, test: Touched) -> Flags:
-        """Return one flag a node: whether one of the layers wrote or removed it. The layer that ends a version removed or
-        replaced it.
+        """Return a flag for each node: whether one of the layers `test.first` to `test.last` wrote or removed it.
+
+        The layer that ends a version removed or replaced it.
         """
         versions, layers = self.view.tree.versions, self.view.tree.layers
         first, last = min(test.first, layers + 1), min(test.last, layers)

@@ -1,5 +1,6 @@
-"""What engines refuse or do not agree about: contradictions within one layer's tar, and directories that a layer makes where
-the layers below have something else.
+"""What container engines refuse or do not agree about when they unpack layers.
+
+This is contradictions within one layer's tar, and directories that a layer makes where the layers below have something else.
 """
 
 from __future__ import annotations
@@ -51,10 +52,11 @@ MADE_FOR_MARKER = "a whiteout creates this directory: Docker, Podman and contain
 
 
 def find_clashes(layer: LayerPaths, names: set[bytes]) -> dict[bytes, int]:
-    """Add paths that appear twice or contradict each other to the layer's findings. Costs two sets where there are none.
+    """Record in the layer's findings the paths that its tar holds or hides twice, and a marker that hides all lower layers.
 
-    Returns the paths that it hides and also holds, or holds something below, with the number of entries before each whiteout:
-    `find_hidden` says what becomes of them.
+    `names` is the set of the layer's keys; one more set is made where no path is there twice. Returns the keys of paths that
+    the layer both hides and holds (or holds something below), with the number of entries before each whiteout, for
+    `find_hidden`.
     """
     if len(names) != len(layer.keys) or layer.spelled is not layer.keys:
         # Names that only a symlink leads to the same place are fine.
@@ -74,8 +76,10 @@ def find_clashes(layer: LayerPaths, names: set[bytes]) -> dict[bytes, int]:
 
 
 def find_hidden(layer: LayerPaths, contested: dict[bytes, int], rows: PathRows, nodes: Nodes) -> None:
-    """Add paths that the layer both hides and holds, by the first entry at or below each. A file after its whiteout is a file
-    for all engines.
+    """Record in the layer's findings the paths that it both hides and holds, where engines disagree about the result.
+
+    `contested` is the answer of `find_clashes`. It matters whether the first entry at or below a path comes before or after the
+    whiteout. A file after its whiteout is a file for all engines, and is not recorded.
     """
     found = [(key, node) for key in contested if (node := rows.find(key)) is not None]
     if not found:
@@ -98,7 +102,10 @@ def find_hidden(layer: LayerPaths, contested: dict[bytes, int], rows: PathRows, 
 
 
 def find_turned(layers: list[LayerPaths], rows: PathRows, versions: Versions, lower: LowerLayers) -> None:
-    """Add them to the layers' findings. Where a directory's own entry replaces a symlink, all engines agree: that is a note."""
+    """Record in the layers' findings the directories that a layer makes where lower layers have a symlink or another file.
+
+    Where a directory's own entry replaces a symlink, all engines agree: that is a note.
+    """
     if len(versions) < 2:
         return
     follows = (versions.node[1:] == versions.node[:-1]) & (versions.until[:-1] == versions.layer[1:])
@@ -113,7 +120,10 @@ def find_turned(layers: list[LayerPaths], rows: PathRows, versions: Versions, lo
 
 
 def _add_turned(layer: LayerPaths, turned: list[tuple[bytes, bool, bool]], lower: LowerLayers) -> None:
-    """Add one layer's: keys, whether a symlink was there, and whether no entry names the directory."""
+    """Record in one layer's findings the directories `turned` that it makes where lower layers have something else.
+
+    Each is its key, whether lower layers have a symlink there, and whether no entry names the directory.
+    """
     hidden = {key for key, _ in layer.whiteouts}
     followed, replaced = [], []
     for key, is_symlink, is_implied in turned:
@@ -132,7 +142,7 @@ def _add_turned(layer: LayerPaths, turned: list[tuple[bytes, bool, bool]], lower
 
 
 def _of_followed(keys: list[bytes], lower: LowerLayers, number: int) -> str:
-    """Return the sentence for symlinks of lower layers that have entries below them, with where some of them lead."""
+    """Return the sentence for symlinks of lower layers below which the layer has entries, with where some of them lead."""
     if len(keys) == 1:
         return _of_replaced(keys) + FOLLOWED.format(escape(lower.target(keys[0], number)))
     examples = [f"/{_shown(key)} to /{escape(lower.target(key, number))}" for key in keys[:EXAMPLES]]
@@ -156,7 +166,7 @@ def _shown(key: bytes) -> str:
 
 
 def find_made_by_markers(layers: list[LayerPaths], lower: LowerLayers) -> None:
-    """Add the directories that stand only because a whiteout or another marker is in them."""
+    """Record in the layers' findings the directories that exist only because a whiteout or another marker is in them."""
     for layer in layers:
         for key in sorted((layer.marked - layer.needed) & layer.implied):
             if lower.version(key, layer.number) is None:

@@ -1,5 +1,6 @@
-"""Hard links: each is another name of the content that a regular-file entry brought, and all names of one inode show the mode,
-owner and times that its last header gave, as engines unpack them.
+"""Hard links: each is another name of the content that a regular-file entry brought.
+
+All names of one inode show the mode, owner and times that its last header gave, as engines unpack them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def origins_of(entries: Entries, layers: list[LayerPaths], rows: PathRows, lower
     """Return for each entry the entry that holds its content: itself, or what a hard link leads to (-1: nothing).
 
     A hard link names what its target path held last in the same tar, else what it shows in the layers below, else what
-    the same tar brings later. All but the first is among the layer's findings.
+    the same tar brings later. Each case but the first is recorded in the layer's findings.
     """
     origin = np.arange(len(entries), dtype=np.int32)
     origin[entries.kind == Kind.HARDLINK] = NONE
@@ -45,7 +46,7 @@ def origins_of(entries: Entries, layers: list[LayerPaths], rows: PathRows, lower
 
 
 class _Finder:
-    """Lookup of what a path held when an entry was written."""
+    """Resolves hard links: finds what the target path of each held when its entry was written."""
 
     def __init__(self, entries: Entries, rows: PathRows, lower: LowerLayers, origin: Ints) -> None:
         self._entries, self._rows, self._lower, self._origin = entries, rows, lower, origin
@@ -91,12 +92,12 @@ class _Finder:
         layer.findings.add(layer.keys[index], text, Severity.REFUSED)
 
     def _set(self, entry: int, target: int) -> None:
-        """Make an entry show what another one shows; nothing if that is a directory."""
+        """Make an entry show the content that the entry `target` shows; do nothing if `target` is a directory."""
         if self._entries.kind[target] != Kind.DIRECTORY:
             self._origin[entry] = self._origin[target]
 
     def _of_layer(self, key: bytes, number: int) -> list[int]:
-        """Return the layer's entries of a path, IMPLIED and FALLEN among them."""
+        """Return the entry numbers that a path has in one layer, IMPLIED (-1) and FALLEN (-2) among them."""
         node = self._rows.find(key)
         if node is None:
             return []
@@ -106,10 +107,10 @@ class _Finder:
 
 
 def with_inodes(entries: Entries, layers: list[LayerPaths], origin: Ints, xattrs: Xattrs) -> tuple[Entries, Xattrs]:
-    """Return the entries with the mode, owner and times of their inodes: those of its last header in the same layer, hard links
-    included.
+    """Return the entries with the mode, owner and times of their inodes: as the last header of the inode in the layer has them.
 
-    Of a link to a symlink that is the owner alone. Xattrs add up, as nothing takes them from an inode.
+    That header may be a hard link's; a hard link to a symlink changes only the owner. The xattrs of all headers of an inode
+    add up, as nothing takes them from an inode.
     """
     links = np.flatnonzero((entries.kind == Kind.HARDLINK) & (origin >= 0))
     if not len(links):
@@ -133,7 +134,7 @@ def with_inodes(entries: Entries, layers: list[LayerPaths], origin: Ints, xattrs
 
 
 def _joined(xattrs: Xattrs, names: list[int], group: list[int]) -> Xattrs:
-    """Return the xattrs of every header of an inode, for each of its names."""
+    """Return `xattrs` in which each of `names` has those of all headers of its inode; `group` is the number of its inode."""
     together: Xattrs = {}
     for name, inode in zip(names, group, strict=True):
         if name in xattrs:

@@ -1,5 +1,7 @@
-"""The layers' paths during the merge: sort keys that symlinks may rewrite, entries that may be shadowed, and what engines do
-not agree about.
+"""The paths of each layer while layers are merged into a tree.
+
+These are sort keys, which symlinks may rewrite, the entries that later ones of their own tar replace, and findings: what
+engines do not agree about.
 
 The sort key of a path is the path with `/` read as NUL, so that `a-b` does not fall between `a` and `a/b`. Names hold no NUL.
 """
@@ -25,7 +27,7 @@ EXAMPLES = 3
 """The most paths that a problem names, the first among them."""
 SEPARATOR = b"\0"
 MAX_IMPLIED = 256 << 20
-"""Bytes of the names of directories that paths may imply; 100,000 directories of a real image take 10 MB."""
+"""The most bytes of names of directories that a layer's paths may imply; 100,000 directories of a real image take 10 MB."""
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class _Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """Sentences with their severities, in the order in which they were first found."""
+    """What is odd about paths of one layer: sentences with severities and paths, in the order of their first finding."""
 
     _found: dict[str, _Finding] = field(default_factory=dict)
 
@@ -66,12 +68,14 @@ class Findings:
 
 @dataclass(slots=True, eq=False)
 class LayerPaths:
-    """One layer's part in the merge. `keys[i]` is entry `first + i`'s, `spelled[i]` the same before any symlink was
-    followed; `targets` are hard links' target keys by the same index.
+    """One layer's paths, links and whiteouts while the layers are merged into a tree.
 
-    `whiteouts` and `opaques` are pairs of a key and the number of entries before the marker. `needed` are all directories above
-    its entries, `marked` those above its markers; `implied` those of both that stand though no entry names them; `shadowed` the
-    indexes of entries that a later entry of the same tar removes though its path is another one.
+    `keys[i]` is the sort key of entry `first + i`, `spelled[i]` the same before any symlink was followed; `links` has the
+    targets of symlinks, and `targets` the target keys of hard links, by the same index.
+
+    `whiteouts` and `opaques` are pairs of a key and the number of entries before the marker. `needed` are the keys of all
+    directories above its entries, `marked` of those above its markers, `implied` of those directories of both sets that exist
+    though no entry names them. `shadowed` are the indexes of entries that a later entry with another path removes.
     """
 
     number: int
@@ -129,7 +133,9 @@ def _placed(paths: tuple[bytes, ...], rows: tuple[int, ...]) -> list[Marker]:
 
 
 def find_needed(layer: LayerPaths) -> None:
-    """Find every directory above the layer's entries and markers. Raises CorruptLayer when a hostile layer implies too many.
+    """Set `needed` and `marked`: the directories above the layer's entries, and above its markers.
+
+    Raises CorruptLayer when a hostile layer implies too many.
 
     Engines make the directories that a marker is in, too.
     """
@@ -142,9 +148,9 @@ def find_needed(layer: LayerPaths) -> None:
 
 
 def settle(layer: LayerPaths, names: set[bytes]) -> None:
-    """Find the layer's implied directories, and drop entries below a path that is not a directory in the same tar.
+    """Set the layer's implied directories, and shadow entries below a path that is not a directory in the same tar.
 
-    `names` are its keys.
+    `names` is the set of its keys.
     """
     directories = layer.directory_keys()
     missing = layer.needed - directories
@@ -160,7 +166,7 @@ def settle(layer: LayerPaths, names: set[bytes]) -> None:
 
 
 def _imply(layer: LayerPaths, marked: set[bytes], names: set[bytes], directories: set[bytes]) -> None:
-    """Add the directories that markers need, except where the layer itself has something else."""
+    """Add the directories `marked` that hold markers to the implied ones, except where the layer itself has something else."""
     if layer.shadowed:
         standing = [index for index in range(len(layer.keys)) if index not in layer.shadowed]
         names = {layer.keys[index] for index in standing}
@@ -171,7 +177,7 @@ def _imply(layer: LayerPaths, marked: set[bytes], names: set[bytes], directories
 
 
 def _settle_contested(layer: LayerPaths, contested: set[bytes]) -> None:
-    """Replay the tar's order where a path is both a parent and a non-directory in one tar.
+    """Decide which entries stand where a path is both a parent and a non-directory in one tar, by replaying the tar in order.
 
     A non-directory buries what came before it below its path; what comes after it below its path makes it an implied
     directory. A directory that stands where its own tar had something else first has nothing of the layers below.
@@ -206,7 +212,7 @@ def _fall(layer: LayerPaths, key: bytes, standing: dict[bytes, int]) -> None:
 
 
 def contested_above(key: bytes, contested: Container[bytes]) -> list[bytes]:
-    """Return the directories above `key` that are among `contested`, the nearest first."""
+    """Return the keys of directories above `key` that are in `contested`, the nearest first."""
     end = key.rfind(b"\0")
     found = []
     while end > 0:
@@ -227,7 +233,7 @@ def parent_of(key: bytes) -> bytes:
 
 
 def ancestors_of(key: bytes) -> list[bytes]:
-    """Yield every directory above `key` except the root, nearest first."""
+    """Return the keys of all directories above `key` except the root, nearest first."""
     found = []
     while key := parent_of(key):
         found.append(key)
@@ -235,7 +241,7 @@ def ancestors_of(key: bytes) -> list[bytes]:
 
 
 def directories_above(keys: Iterable[bytes]) -> set[bytes]:
-    """Return every directory above any of `keys` except the root. Raises ValueError when their names are absurdly many."""
+    """Return the keys of all directories above any of `keys` except the root. Raises ValueError if they exceed MAX_IMPLIED."""
     found = {key.rpartition(SEPARATOR)[0] for key in keys}
     fresh = found
     total = 0

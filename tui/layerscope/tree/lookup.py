@@ -37,7 +37,7 @@ def resolve(view: View, path: bytes, *, follow_last: bool) -> int:
 
 
 def shown_entry(view: View, node: int) -> int:
-    """Return the entry that describes a visible node: its own, or the target of a hard link; -1 when there is none."""
+    """Return the entry that a visible node shows: its own, or the target of a hard link; -1 if there is none."""
     entry = int(view.entry[node])
     return int(view.tree.origin[entry]) if entry >= 0 else -1
 

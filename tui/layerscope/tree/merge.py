@@ -74,7 +74,7 @@ def _entry_nodes(rows: PathRows, count: int) -> Ints:
 
 
 def _entry_until(versions: Versions, entry_layer: Layers) -> Layers:
-    """Return the layer that ended each entry. An entry that gave no version was replaced within its own tar."""
+    """Return the layer that hid or replaced each entry: its own for an entry that was replaced within its own tar."""
     until = entry_layer.copy()
     named = versions.entry >= 0
     until[versions.entry[named]] = versions.until[named]

@@ -1,6 +1,4 @@
-"""All paths of all layers -> nodes in depth-first order, with their parents and the ends of their subtrees, and whole-array
-operations on these.
-"""
+"""The nodes of a merged tree, one for each path of any layer, in depth-first order, and operations on all of them at once."""
 
 from __future__ import annotations
 
@@ -61,9 +59,9 @@ class Nodes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PathRows:
-    """Every (path, layer) pair, sorted by path, then layer, then order in the tar; `entry` is IMPLIED for implied directories.
+    """A row for each path of each layer, sorted by path, then layer, then order in the tar; `entry` may be IMPLIED or FALLEN.
 
-    `keys` are the nodes' sort keys, for looking up others.
+    `keys` are the sort keys of all nodes, in which a path is looked up.
     """
 
     node: Ints
@@ -78,7 +76,7 @@ class PathRows:
 
 
 def sort_rows(layers: list[LayerPaths]) -> PathRows:
-    """Sort all paths. Tars are mostly sorted already, which Python's sort exploits: 0.3 s for a million."""
+    """Sort the paths of all layers into rows. Tars are mostly sorted, which Python's sort exploits: 0.3 s for a million."""
     keys: list[bytes] = [b""]
     numbers, entries = [np.ones(1, np.int16)], [np.full(1, IMPLIED, np.int32)]
     for layer in layers:
@@ -103,7 +101,7 @@ def sort_rows(layers: list[LayerPaths]) -> PathRows:
 
 
 def nodes_of(keys: list[bytes]) -> Nodes:
-    """Build the tree of sorted, unique keys in which every parent is present."""
+    """Build the nodes of a tree from sort keys that are sorted and unique, and among which every parent is present."""
     paths = Strings.of(keys)
     separators = np.flatnonzero(np.frombuffer(paths.buffer, np.uint8) == 0)
     starts = paths.offsets[:-1]
@@ -118,7 +116,7 @@ def nodes_of(keys: list[bytes]) -> Nodes:
 
 
 def _family(depth: Ints) -> tuple[Ints, Ints]:
-    """Compute parents and subtree ends from depths alone, one level at a time; each level costs only its own nodes."""
+    """Return parents and subtree ends from depths alone, one level of the tree at a time; each costs only its own nodes."""
     size = len(depth)
     parent, end = np.zeros(size, np.int32), np.full(size, size, np.int32)
     by_depth = np.argsort(depth, kind="stable").astype(np.int32)
@@ -140,7 +138,7 @@ class Shape:
 
     @classmethod
     def of(cls, nodes: Nodes) -> Shape:
-        """Compute the inner nodes, once per tree."""
+        """Find the inner nodes of a tree, which is needed once per tree."""
         has_below = nodes.end > np.arange(1, len(nodes) + 1, dtype=np.int32)
         return cls(nodes.parent, nodes.end, np.flatnonzero(has_below).astype(np.int32))
 
@@ -156,19 +154,19 @@ class Shape:
         return found
 
     def above(self, flags: Flags) -> Ints:
-        """Return the nodes, ascending, that have one of `flags` strictly below them."""
+        """Return the nodes, ascending, that have a node flagged in `flags` strictly below them."""
         upto = np.zeros(len(flags) + 1, np.int32)
         np.cumsum(flags, dtype=np.int32, out=upto[1:])
         return self.inner[upto[self.end[self.inner]] > upto[self.inner + 1]]
 
     def with_above(self, flags: Flags) -> Flags:
-        """Return `flags` extended to every ancestor."""
+        """Return `flags` with all ancestors of flagged nodes flagged as well."""
         found = flags.copy()
         found[self.above(flags)] = True
         return found
 
     def below(self, flags: Flags) -> Flags:
-        """Return every node strictly below one of `flags`."""
+        """Return a flag for each node: whether it is strictly below a node flagged in `flags`."""
         tops = self._topmost(self.inner[flags[self.inner]])
         # Subtrees that are apart neither begin nor end at one node, so plain assignment marks their bounds.
         steps = np.zeros(len(flags) + 1, np.int8)
@@ -176,8 +174,9 @@ class Shape:
         return np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
 
     def unfolded(self, first: int, stop: int, is_open: Flags) -> Ints:
-        """Return the nodes from `first` to `stop` - 1, ascending, that are below no closed node among them. Costs only what
-        it returns.
+        """Return which of the nodes `first` to `stop` - 1, ascending, are below no closed node among them.
+
+        This costs only what it returns.
         """
         inner = self.inner_of(first, stop)
         closed = self._topmost(inner[~is_open[inner]])
@@ -186,11 +185,11 @@ class Shape:
         return ranges(starts, stops)
 
     def inner_of(self, first: int, stop: int) -> Ints:
-        """Return the inner nodes among `first` to `stop` - 1."""
+        """Return which of the nodes `first` to `stop` - 1 have nodes below them."""
         return self.inner[slice(*np.searchsorted(self.inner, [first, stop]))]
 
     def _topmost(self, nodes: Ints) -> Ints:
-        """Return those of ascending `nodes` that are below no other of them."""
+        """Return which of `nodes` (ascending) are not below another one of `nodes`."""
         reach = np.maximum.accumulate(self.end[nodes])
         is_topmost = np.ones(len(nodes), bool)
         is_topmost[1:] = nodes[1:] >= reach[:-1]

@@ -1,5 +1,7 @@
-"""Symlinks among the parents of paths, resolved inside the root: in a layer's own tar, as engines do when they unpack it, and
-among the layers below, for the few paths that need it.
+"""Symlinks among the parents of paths, resolved inside the image's root.
+
+This is done in a layer's own tar, as engines do when they unpack it, and among the layers below, for the few paths that need
+it.
 
 Entries are unpacked through a symlink of their own layer only: Docker and Podman on overlayfs and containerd unpack a layer
 into a directory of its own, where a path below a lower layer's symlink becomes a directory. Rare, so this is exact and slow: a
@@ -47,7 +49,8 @@ def _looked_up(layer: LayerPaths) -> set[bytes]:
 def walk(directory: bytes, link_of: LinkOf, on_hop: OnHop | None = None) -> bytes | None:
     """Resolve the key of a directory part by part inside the root; None for a loop.
 
-    `link_of` says where the symlink at a key leads, None for what is none; `on_hop` is called with what each symlink led to.
+    `link_of` returns the target of the symlink at a key, None if there is no symlink; `on_hop` is called with the key that each
+    symlink led to.
     """
     todo = directory.split(SEPARATOR)[::-1]
     done: list[bytes] = []
@@ -75,7 +78,7 @@ def walk(directory: bytes, link_of: LinkOf, on_hop: OnHop | None = None) -> byte
 
 
 class _Replay:
-    """One layer, entry by entry: its symlinks that stand at one moment, with their targets, and its directories so far."""
+    """One layer's tar, replayed entry by entry: its symlinks at the moment, with their targets, and its directories so far."""
 
     def __init__(self, layer: LayerPaths) -> None:
         self._layer = layer
@@ -83,7 +86,7 @@ class _Replay:
         self._directories = {b""}
 
     def run(self) -> None:
-        """Rewrite the layer's paths."""
+        """Rewrite the keys of the layer's entries, hard link targets, whiteouts and opaque directories."""
         layer = self._layer
         layer.keys = list(layer.keys)
         markers = [(row, layer.whiteouts, key) for key, row in layer.whiteouts]
@@ -121,7 +124,7 @@ class _Replay:
             self._targets[key] = target
 
     def _resolved(self, key: bytes) -> bytes:
-        """Return `key` with its directory resolved; unchanged if that directory is no link or a loop of them."""
+        """Return `key` with its directory resolved; unchanged if no symlink is above `key`, or if symlinks form a loop."""
         directory = parent_of(key)
         if not directory or self._targets.keys().isdisjoint((directory, *ancestors_of(directory))):
             return key
@@ -142,13 +145,16 @@ def _row(marker: tuple[int, list[Marker], bytes]) -> int:
 
 
 class LowerLayers:
-    """Lookup of paths by sort key. `number` is the layer that is added on top of the ones searched."""
+    """Looks up paths, by sort key, in the layers below a layer, whose number is `number`."""
 
     def __init__(self, entries: Entries, rows: PathRows, versions: Versions) -> None:
         self._entries, self._rows, self.versions = entries, rows, versions
 
     def version(self, key: bytes, number: int) -> int | None:
-        """Return the visible version of a path without following its own symlink; None for nothing."""
+        """Return the version that the lower layers show at a path, through symlinks among its parents; None if there is none.
+
+        A symlink at the path itself is not followed.
+        """
         found = self._seen(key, number)
         if found is not None or number == 1 or not parent_of(key):
             return found
@@ -159,7 +165,7 @@ class LowerLayers:
         return self._seen(directory + SEPARATOR + name if directory else name, number)
 
     def target(self, key: bytes, number: int) -> bytes:
-        """Return the path that a symlink finally leads to; its own where it is circular."""
+        """Return the path that a symlink finally leads to, or the symlink's own path if it leads in a circle."""
         found = self._resolved(key, number)
         return (key if found is None else found).replace(SEPARATOR, b"/")
 

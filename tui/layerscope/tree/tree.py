@@ -32,7 +32,8 @@ class Tree:
     `entries` are those of all layers, one after the other; `entry_layer` their layer (int16, from 1); `entry_node` the
     node each one names; `origin` the entry that brought what it shows: itself, a hard link's target, or -1.
     `entry_until` is the layer that buries the entry's name (its own layer for one that its own tar buries; `layers` + 1
-    when it is seen at the end). `xattrs` are those of the few entries that have any, `devices` the numbers of all devices.
+    when it is seen at the end). `xattrs` are those of the few entries that have any, `devices` the major and minor numbers of
+    all devices, both by entry.
     """
 
     layers: int
@@ -63,9 +64,7 @@ class Tree:
         return np.where(origin >= 0, self.entries.size[origin], 0)
 
     def xattrs_of(self, entry: int) -> dict[bytes, bytes]:
-        """Return the extended attributes of an entry's name: those of its content, and those that a hard link's own header
-        adds.
-        """
+        """Return an entry's extended attributes: those of its content, and those that a hard link's own header adds."""
         if entry < 0 or not self.xattrs:
             return {}
         return self.xattrs.get(int(self.origin[entry]), {}) | self.xattrs.get(entry, {})
@@ -77,7 +76,7 @@ class Tree:
     def view(self, first: int, last: int | None = None) -> View:
         """Compute what is visible after layer `last`, and what the layers `first` to `last` changed relative to those below.
 
-        `view(k)` is layer k's own. Layers count from 1; no tree is copied, only columns over versions are compared.
+        `view(k)` has the changes of layer k alone. Layers count from 1; no tree is copied, only columns over versions compared.
         """
         last = first if last is None else last
         if not 1 <= first <= last <= max(self.layers, 1):
@@ -94,7 +93,7 @@ class Tree:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The nodes seen after layer `last`: `seen[node]` is the version, -1 for none; `before` the same below layer `first`."""
+    """What is seen after layer `last`: `seen[node]` is a version, -1 for none; `before[node]` the same before layer `first`."""
 
     tree: Tree
     first: int
@@ -104,7 +103,7 @@ class View:
 
     @cached_property
     def is_visible(self) -> Flags:
-        """Return which nodes are there, the root among them."""
+        """Return a flag for each node: whether it is visible after layer `last`. The root is."""
         return self.seen >= 0
 
     @cached_property
@@ -157,7 +156,7 @@ class View:
 
     @cached_property
     def subtree_files(self) -> Longs:
-        """Count how many nodes below and at each one are seen and no directories."""
+        """Return the number of visible nodes at and below each node that are not directories."""
         kind = self.tree.versions.kind[self.seen] if len(self.tree.versions) else np.zeros(len(self.seen), np.uint8)
         return self.tree.nodes.subtree_sums(self.is_visible & (kind != Kind.DIRECTORY))
 
@@ -168,25 +167,30 @@ class View:
 
     @cached_property
     def subtree_changes(self) -> Longs:
-        """Count how many nodes below and at each one changed."""
+        """Return the number of changed nodes at and below each node."""
         return self.tree.nodes.subtree_sums(self.change != Change.UNCHANGED)
 
     def is_there(self, *, with_gone: bool) -> Flags:
-        """Return which nodes are visible or were removed by these layers; with `with_gone`, or existed at any time before."""
+        """Return a flag for each node: whether it is visible, or the layers `first` to `last` removed it.
+
+        With `with_gone`, nodes that existed at any time before have the flag, too.
+        """
         there = self.is_visible | (self.change == Change.REMOVED)
         if with_gone:
             there[self.tree.versions.node[self.tree.versions.layer <= self.last]] = True
         return np.asarray(there)
 
     def has_change(self, changes: frozenset[Change]) -> Flags:
-        """Return which nodes have one of `changes`; nodes removed earlier count as UNCHANGED."""
+        """Return a flag for each node: whether its change is one of `changes`; nodes removed earlier count as UNCHANGED."""
         is_meant = np.zeros(len(Change), bool)
         is_meant[list(changes)] = True
         return np.asarray(is_meant[self.change])
 
     def last_versions(self) -> Ints:
-        """Return the version (int32) to describe each node by: the visible one, for a REMOVED node the one before, for a node
-        removed earlier its last; -1 for nodes that only later layers add.
+        """Return the version (int32) that describes each node: the visible one, or the one that was removed.
+
+        For a REMOVED node that is the one before layer `first`, for a node removed earlier its last. It is -1 for nodes that
+        only later layers add.
         """
         versions = self.tree.versions
         last = np.full(len(self.seen), -1, np.int32)
@@ -197,7 +201,7 @@ class View:
 
     @cached_property
     def _linked(self) -> Flags:
-        """Return the nodes whose content has, or is, a hard link."""
+        """Return a flag for each node: whether its entry is a hard link or has hard links to it."""
         entry, tree = self.entry, self.tree
         if not len(tree.entries):
             return np.zeros(len(entry), bool)

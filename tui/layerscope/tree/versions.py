@@ -32,7 +32,7 @@ class Versions:
         return len(self.node)
 
     def at(self, node: Ints, layer: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-        """Return the version that each `layer` gives each `node`; -1 where it gives none."""
+        """Return, for each pair of `node` and `layer`, the number of the version that the layer gave the node; -1 for none."""
         key = self._keys(self.node, self.layer)
         wanted = self._keys(node, layer)
         found = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
@@ -44,7 +44,7 @@ class Versions:
 
 
 def versions_of(rows: PathRows, nodes: Nodes, layers: list[LayerPaths], entry_kind: npt.NDArray[np.uint8]) -> Versions:
-    """Let each layer act on the ones below it, in order."""
+    """Compute from and until which layer each version is seen: each layer in turn hides and replaces what lower layers show."""
     is_winner = _winners(rows, layers)
     node, layer, entry = rows.node[is_winner], rows.layer[is_winner], rows.entry[is_winner]
     kind = np.full(len(entry), Kind.DIRECTORY, np.uint8)
@@ -59,7 +59,7 @@ def versions_of(rows: PathRows, nodes: Nodes, layers: list[LayerPaths], entry_ki
 
 
 def _winners(rows: PathRows, layers: list[LayerPaths]) -> npt.NDArray[np.bool_]:
-    """Return the last row of each path in each layer, except those that the layer's own tar replaced."""
+    """Return a flag for each row: whether it is the last of its path in its layer, without rows that the layer replaced."""
     fallen = [FALLEN, *(layer.first + index for layer in layers for index in layer.shadowed)]
     is_standing = ~np.isin(rows.entry, fallen) if len(fallen) > 1 else np.ones(len(rows.node), bool)
     standing = np.flatnonzero(is_standing)
@@ -72,7 +72,7 @@ def _winners(rows: PathRows, layers: list[LayerPaths]) -> npt.NDArray[np.bool_]:
 
 
 class _Stack:
-    """The visible versions while layers are added one by one: `seen[node]` is the version, -1 for none."""
+    """The visible versions while layers are added one by one: `_seen[node]` is the version, -1 for none."""
 
     def __init__(
         self, nodes: Nodes, node: Ints, kind: npt.NDArray[np.uint8], is_implied: npt.NDArray[np.bool_], count: int
@@ -95,9 +95,7 @@ class _Stack:
         self._seen[node[is_new]] = versions[is_new]
 
     def _hidden(self, paths: LayerPaths, versions: npt.NDArray[np.int64], rows: PathRows) -> npt.NDArray[np.int64]:
-        """Return the subtrees, as (start, end) pairs of nodes, that a layer hides: its whiteouts, opaques, and directories
-        it replaces.
-        """
+        """Return the subtrees that a layer hides (shape (2, n): starts, ends): its whiteouts, opaques, replaced directories."""
         end = self._nodes.end
         whiteouts = [node for key, _ in paths.whiteouts if (node := rows.find(key)) is not None]
         opaques = [node for key, _ in paths.opaques if (node := rows.find(key)) is not None]

@@ -1,3 +1,1 @@
-"""The content of a file view: a path's versions, their content as lines, and differences between two. Independent of the
-screen.
-"""
+"""What a view of a file shows, whatever the screen: a path's versions, their content as lines, and differences between two."""

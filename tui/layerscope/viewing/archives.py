@@ -1,5 +1,7 @@
-"""Recognizes archives among an image's files and lists their members: tars, zips (jar, wheel, apk, docx, ...), and ar (static
-libraries and Debian packages, whose inner tars are listed too).
+"""Recognizes archives among an image's files and lists their members.
+
+They are tars, zips (jar, wheel, apk, docx, ...), and ar (static libraries and Debian packages, whose inner tars are listed
+too).
 """
 
 from __future__ import annotations
@@ -92,12 +94,12 @@ def list_archive(content: bytes, is_cancelled: IsCancelled, *, is_whole: bool) -
 
 
 def is_tar(head: bytes) -> bool:
-    """Tell whether the first header has a valid checksum."""
+    """Tell whether a file that begins with `head` is a tar: its first header has a valid checksum."""
     return len(head) >= BLOCK and head[0] != 0 and has_good_checksum(head[:BLOCK])
 
 
 def list_tar(pieces: BoundedPieces, archive_format: str) -> ArchiveListing:
-    """List the members as far as `pieces` go; damage ends the list and is noted in it."""
+    """List the members of a tar as far as `pieces` go; damage ends the list and is noted in it."""
     members: list[ArchiveMember] = []
     damage = ""
     try:
@@ -113,7 +115,7 @@ def list_tar(pieces: BoundedPieces, archive_format: str) -> ArchiveListing:
 
 
 class _TarBatches:
-    """The decoded headers of a tar. Raises CorruptLayer, after yielding those before it, where decoding cannot go on."""
+    """The decoded headers of a tar. Raises CorruptLayer where decoding cannot go on, after yielding the headers before it."""
 
     def __init__(self, pieces: BoundedPieces) -> None:
         self._pieces = pieces
@@ -205,7 +207,10 @@ def _listed_zip_member(entry: ZipInfo) -> ArchiveMember:
 
 
 def list_ar(content: bytes, is_cancelled: IsCancelled) -> ArchiveListing:
-    """List the members, and those of `control.tar` and `data.tar`; an invalid header ends the list."""
+    """List the members of an ar archive, and what is in a Debian package's `control.tar` and `data.tar`.
+
+    An invalid header ends the list.
+    """
     members: list[ArchiveMember] = []
     position = len(AR_MAGIC)
     is_cut, damage = False, ""
@@ -239,7 +244,7 @@ class _ArMember:
 
 
 def _ar_members(content: bytes) -> Iterator[_ArMember]:
-    """Yield each member. GNU stores long names in a member called `//`, BSD before the content."""
+    """Yield each member of an ar archive. GNU stores long names in a member called `//`, BSD before the content."""
     position, names = len(AR_MAGIC), b""
     while len(header := content[position : position + AR_HEADER]) == AR_HEADER and header[58:] == AR_END:
         digits = header[48:58].strip()
@@ -268,7 +273,10 @@ def _listed_ar_member(part: _ArMember) -> ArchiveMember:
 
 
 def _inner_tar(content: bytes, part: _ArMember, is_cancelled: IsCancelled) -> ArchiveListing | None:
-    """Yield the members of a Debian package's two tars under their names."""
+    """List the tar in a member `control.tar` or `data.tar` of a Debian package, compressed or not; None for any other member.
+
+    The member's name precedes the names in it.
+    """
     if not part.name.startswith((b"control.tar", b"data.tar")):
         return None
     packed = content[part.start : part.start + part.size]

@@ -41,8 +41,9 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class TextLines:
-    """Lines that can be shown. `line_ends` is `CRLF`, `mixed line ends` or empty for LF; `is_cut` says that lines are
-    missing, or ends of lines.
+    """Lines of a text that can be shown: escaped, without line ends.
+
+    `line_ends` is `CRLF`, `mixed line ends` or empty for LF; `is_cut` says that lines are missing, or ends of lines.
     """
 
     lines: list[str]
@@ -51,8 +52,9 @@ class TextLines:
 
 
 def decoded(content: bytes, *, is_whole: bool) -> Decoded | None:
-    """Decode `content` in the encoding it seems to have; None if it is not text. Unless it is whole, it may end inside a
-    character.
+    """Decode `content` in the encoding it seems to have; None if it is not text.
+
+    Unless it `is_whole`, it may end inside a character.
     """
     for bom, codec, name in _BOMS:
         if content.startswith(bom):
@@ -69,9 +71,7 @@ def decoded(content: bytes, *, is_whole: bool) -> Decoded | None:
 
 
 def _is_mostly_printable(sample: str) -> bool:
-    """Tell whether most characters are printable: a byte order mark proves little, some binaries begin with the same two
-    bytes.
-    """
+    """Tell whether most characters of a text with a byte order mark are printable: some binaries begin with such a mark."""
     odd = sum(not character.isprintable() and character not in "\t\n\r\f" for character in sample)
     return odd <= len(sample) // 10
 

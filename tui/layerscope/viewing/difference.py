@@ -81,8 +81,9 @@ def _content_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
 
 
 def _member_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
-    """Compare members by name, in the order of the new archive, removed ones first; the last of several with one name
-    counts.
+    """Yield the members of two archives that differ, by name: removed ones first, then in the order of the new archive.
+
+    The last of several members with one name counts.
     """
     before, after = _by_name(old), _by_name(new)
     changed = 0

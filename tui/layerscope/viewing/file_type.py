@@ -1,5 +1,7 @@
-"""Recognizes file types: a binary file described in one line from its first bytes, and the language of a text, as an alias of a
-pygments lexer, guessed from its name and first line.
+"""Recognizes file types: the format of a binary file, and the language of a text.
+
+A binary file is described in one line from its first bytes; a language is an alias of a pygments lexer, guessed from the
+text's name and first line.
 """
 
 from __future__ import annotations
@@ -101,7 +103,7 @@ _SHEBANG = re.compile(r"#!\s*(?:\S*/)?(\S+)(?:[ \t]+(?:-\S+[ \t]+)*(?:\S*/)?(\S+
 
 
 def note_of(content: bytes) -> str:
-    """Return, for example, `PNG image, 640 x 480`; empty for an unknown format. Never longer than a line, and escaped."""
+    """Describe a binary file in one line, such as `PNG image, 640 x 480`, escaped; empty for an unknown format."""
     for offset, magic, note in _NOTES:
         if content.startswith(magic, offset):
             return escape(note(content))
@@ -145,8 +147,9 @@ def _sqlite(content: bytes) -> str:
 
 
 def _java_or_macho(content: bytes) -> str:
-    """Tell Java from Mach-O. Both begin with CAFEBABE; a Mach-O file for several machines has their number in place of a
-    version.
+    """Describe a Java class file or a Mach-O file for several machines, which both begin with CAFEBABE.
+
+    The latter has the number of machines in place of a version.
     """
     (version,) = _numbers(">I", content, 4)
     major = version & 0xFFFF
@@ -166,7 +169,7 @@ def _pdf(content: bytes) -> str:
 
 
 def elf_note(content: bytes) -> str:
-    """Return, for example, `ELF 64-bit x86-64 executable, dynamically linked, interpreter /lib/ld-musl-x86_64.so.1`."""
+    """Describe an ELF file: `ELF 64-bit x86-64 executable, dynamically linked, interpreter /lib/ld-musl-x86_64.so.1`."""
     is_wide, order = content[4:5] == b"\x02", "<>"[content[5:6] == b"\x02"]
     try:
         kind, machine = struct.unpack_from(f"{order}HH", content, 16)
@@ -228,7 +231,7 @@ _NOTES: tuple[tuple[int, bytes, Note], ...] = (
 
 
 def language_of(name: bytes, first_line: str) -> str:
-    """Return the alias, empty for plain text. `name` is a path or its last part, `first_line` the text's."""
+    """Return the alias of a pygments lexer for a text, empty for plain text. `name` is a path or its last part."""
     base = name.rpartition(b"/")[2].decode("utf-8", "replace").lower()[:255]
     return _by_name(base) or _by_first_line(first_line[:200]) or _by_pygments(base)
 

@@ -1,4 +1,4 @@
-"""History of one path: all its versions, including hidden ones, and what ended each, ready to be listed next to its content."""
+"""History of one path: all its versions, including hidden ones, and which layer ended each, for the list beside its content."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Fallen = dict[int, list[int]]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What `layer` did to a path. `entry` is the tree's entry number of the new version, -1 for a removal or an implied
-    directory.
+    """What a layer did to a path.
 
+    `entry` is the tree's entry number of the new version, -1 for a removal or an implied directory.
     `until` is the layer that ended the version: the image's layers + 1 while it is seen at the end, its own layer when
     the same tar holds the path again; for a removal it is the layer itself.
     """
@@ -38,7 +38,7 @@ class Event:
 
 
 def fallen_entries(tree: Tree) -> Fallen:
-    """Find entries that gave no version, once for all histories."""
+    """Find the entries that later entries of their own tar replaced, for the histories of all nodes at once."""
     fallen: Fallen = {}
     for entry in np.flatnonzero(tree.entry_until == tree.entry_layer).tolist():
         fallen.setdefault(int(tree.entry_node[entry]), []).append(entry)
@@ -69,7 +69,7 @@ def _versions(tree: Tree, node: int) -> Iterator[Event]:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The metadata of a header. `mode` has the permission bits only, `mtime` is in whole seconds since 1970."""
+    """The metadata in a tar header. `mode` has the permission bits only, `mtime` is in whole seconds since 1970."""
 
     mode: int
     uid: int

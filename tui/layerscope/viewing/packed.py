@@ -66,8 +66,9 @@ class Unpacked:
 
 
 def _blob(content: bytes) -> Blob:
-    """Put bytes into a map, as the compression module needs them. The map is shared, so that its pages can be dropped and
-    read again.
+    """Copy bytes into an anonymous memory map, which is what the compression module reads.
+
+    The map is shared, so that its pages can be dropped and read again.
     """
     mapped = mmap.mmap(-1, len(content))
     mapped.write(content)
@@ -75,7 +76,7 @@ def _blob(content: bytes) -> Blob:
 
 
 def _unpacked_by(new: Callable[[], Decompressor], content: bytes) -> Iterator[bytes]:
-    """Yield all streams of `content`, one after the other; zeros between and after them are padding."""
+    """Unpack `content`, which may be several compressed streams in a row; zeros between and after them are padding."""
     position = 0
     while position < len(content):
         stream = new()

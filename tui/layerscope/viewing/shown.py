@@ -96,7 +96,7 @@ def load(
 def show(
     content: bytes, *, name: bytes, size: int, limit: int = LIMIT, is_cancelled: IsCancelled = never_cancelled
 ) -> ShownFile:
-    """Do what `load` does for bytes in memory: the first ones of a file of `size` bytes."""
+    """Decide how to show a file of `size` bytes whose first bytes are `content`, as `load` does for a file of an image."""
     file = ReadFile(content, name, size, limit, is_cancelled)
     shown = _archive(file) or _packed(file) or _start(file)
     return replace(shown, digest=xxhash.xxh3_128_digest(content) if file.is_whole else b"")
@@ -182,8 +182,9 @@ def _unpacked(file: ReadFile, packing: str, pieces: BoundedPieces, unpacked: Unp
 
 
 def plain(file: ReadFile, content: bytes, *, is_whole: bool, note: str = "") -> ShownFile:
-    """Show `content` as text if it is text, otherwise in hex. `is_whole` says whether it is all of the file, or all that the
-    file unpacks to. `note` is put before the remarks added here.
+    """Show `content` as text if it is text, otherwise in hex.
+
+    `is_whole` says whether it is all of the file, or all that the file unpacks to. `note` is put before the remarks added here.
     """
     text = decoded(content, is_whole=is_whole)
     if text:
@@ -215,7 +216,7 @@ def _text(file: ReadFile, content: bytes, text: Decoded, *, is_whole: bool, note
 
 
 def _cut_note(file: ReadFile, content: bytes, lines: TextLines, *, is_whole: bool) -> str:
-    """Say what is missing at the end; truncated long lines are marked where they are."""
+    """Return a note on what is missing at the end of a text; truncated long lines are marked where they are."""
     if lines.is_cut and len(lines.lines) == MOST_LINES:
         return f"the first {MOST_LINES:,} lines"
     return "" if is_whole else _part_of(file, content)

@@ -1,4 +1,4 @@
-"""Two texts as the lines of a unified diff.
+"""Compares two texts, and returns the lines of a unified diff.
 
 To find the lines in common in bounded time, lines that are unique on both sides are matched first (Bram Cohen's patience
 diff); between them Myers' algorithm ("An O(ND) Difference Algorithm", 1986) finds the fewest changes, as long as its work stays
@@ -18,7 +18,7 @@ from layerscope.units import count_text
 
 CONTEXT = 3
 MOST_LINES = 50_000
-"""Lines of a difference that are given."""
+"""The most lines of a diff that are returned."""
 DiffKind = Literal["context", "added", "removed", "header", "note"]
 Block = tuple[int, int, int, int]
 """A change: the range of old lines, and the range of new lines that replace them."""
@@ -97,7 +97,7 @@ def _range(start: int, end: int) -> str:
 
 
 def matching_lines(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
-    """Return pairs of equal lines, both numbers ascending; fewer than possible when the budget is used up."""
+    """Return the line numbers of equal lines as (old, new), both ascending; fewer than possible when the budget is used up."""
     anchors = [(-1, -1), *_anchors(old, new), (len(old), len(new))]
     budget = BUDGET
     found: list[Pair] = []
@@ -110,7 +110,7 @@ def matching_lines(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
 
 
 def _anchors(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
-    """Return the longest ascending run of lines that occur once on each side, by patience sorting: O(n log n)."""
+    """Return the longest ascending run of pairs of lines that occur once on each side, by patience sorting: O(n log n)."""
     old_counts, new_counts = Counter(old), Counter(new)
     places = {line: number for number, line in enumerate(new) if new_counts[line] == 1}
     pairs = [(number, places[line]) for number, line in enumerate(old) if old_counts[line] == 1 and line in places]
@@ -132,7 +132,7 @@ def _anchors(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
 
 
 class _Gap:
-    """The lines between two anchors; `work` is the number of steps spent on them."""
+    """The lines between two matched pairs of lines, matched further; `work` is the number of steps spent on that."""
 
     def __init__(self, old: Sequence[str], new: Sequence[str], old_range: Pair, new_range: Pair) -> None:
         self.work = 0
@@ -179,7 +179,7 @@ class _MyersSearch:
         self._trace: list[dict[int, int]] = []
 
     def run(self, budget: int) -> list[Pair]:
-        """Return the pairs on the shortest path; none when it takes more than `budget` steps."""
+        """Return the equal lines, as (old, new), on the path with the fewest changes; none if it takes over `budget` steps."""
         for changes in range(len(self._old) + len(self._new) + 1):
             self.work += 2 * changes + 1
             if self.work > budget:

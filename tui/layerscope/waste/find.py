@@ -1,5 +1,6 @@
-"""Every wasted byte, once: its cause, the layer that wrote it and the layer that buried it (ARCHITECTURE.md, "Waste"); and
-totals by layer pair and by directory.
+"""Finds every wasted byte, once: its cause, and the layers that wrote and buried it (ARCHITECTURE.md, "Waste").
+
+Also sums waste by layer pair and by directory.
 """
 
 from __future__ import annotations
@@ -40,8 +41,7 @@ class Cause(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waste:
-    """The wasted contents of an image as columns of one length, biggest first; `content_bytes` = `live_bytes` + sum of
-    `size`.
+    """The wasted contents of an image as columns, biggest first; `content_bytes` = `live_bytes` + sum of `size`.
 
     `entry` is the regular-file entry that has the content, `node` the path of its last name, `size` its bytes, `cause` a Cause,
     `written_by` and `buried_by` layer numbers. `estargz_bytes` are eStargz's own files, which every layer has: they count as
@@ -72,12 +72,15 @@ class Waste:
         return self.live_bytes / self.content_bytes if self.content_bytes else 1.0
 
     def part(self, rows: npt.NDArray[np.bool_]) -> Waste:
-        """Return only these contents; the image's own totals stay."""
+        """Return the contents flagged in `rows` alone; the totals stay those of the whole image."""
         columns = ("entry", "node", "size", "cause", "written_by", "buried_by")
         return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
     def is_base(self, base_layers: int) -> npt.NDArray[np.bool_]:
-        """Return which contents the first `base_layers` layers buried: their waste is the base's, all other the user's own."""
+        """Return a flag for each content: whether one of the first `base_layers` layers buried it.
+
+        Such waste is the base image's, all other the user's own.
+        """
         return np.asarray(self.buried_by <= base_layers)
 
     def by_cause(self) -> dict[Cause, int]:
@@ -85,7 +88,7 @@ class Waste:
         return {cause: int(self.size[self.cause == cause].sum()) for cause in Cause}
 
     def by_node(self, nodes: int) -> Longs:
-        """Return the wasted bytes at each of an image's `nodes` nodes, without those below it."""
+        """Return the wasted bytes at each of an image's `nodes` nodes, not counting the nodes below it."""
         sums = np.zeros(nodes, np.int64)
         np.add.at(sums, self.node, self.size)
         return sums
@@ -119,8 +122,9 @@ class DirectoryWaste:
 
 
 def find(tree: Tree, identity: ContentIdentity) -> Waste:
-    """Find all waste of a merged tree. Contents are compared (and, in uncompressed layers, read) only where the cause
-    depends on it.
+    """Find all waste of a merged tree.
+
+    Contents are compared (and, in uncompressed layers, read) only where the cause depends on it.
     """
     contents = np.flatnonzero(tree.entries.kind == Kind.FILE)
     sizes = tree.entries.size[contents]
@@ -147,7 +151,7 @@ def find(tree: Tree, identity: ContentIdentity) -> Waste:
 
 
 def _is_estargz(tree: Tree, contents: Longs) -> npt.NDArray[np.bool_]:
-    """Mark the table of contents and the landmarks of layers in eStargz.
+    """Return a flag for each content: whether it is the table of contents or a landmark of a layer in eStargz.
 
     A table is the last entry of its layer's tar, and a landmark holds one byte: other files of these names are only files.
     """
@@ -191,8 +195,9 @@ def _causes(tree: Tree, identity: ContentIdentity, content: Longs, name: Longs, 
 
 
 def _judge_replaced(tree: Tree, identity: ContentIdentity, content: Longs, name: Longs, new: Ints) -> npt.NDArray[np.uint8]:
-    """Find the cause for contents whose path the burying layer has again, as entry `new`: is the content the same, what else
-    differs?
+    """Return the cause for contents whose path the burying layer has again, as entry `new`.
+
+    It depends on whether the content there is the same, and on whether anything else differs.
     """
     cause = np.full(len(content), Cause.OVERWRITTEN, np.uint8)
     origin = np.full(len(new), -1, np.int64)
@@ -216,8 +221,9 @@ def _has_same_metadata(tree: Tree, old: Longs, new: Ints) -> npt.NDArray[np.bool
 
 
 def _is_moved(tree: Tree, identity: ContentIdentity, content: Longs, buried_by: Layers) -> npt.NDArray[np.bool_]:
-    """Return which deleted contents the deleting layer has under another path: pairs of equal size in one layer, compared by
-    content.
+    """Return a flag for each deleted content: whether the layer that deletes it has the same content under another path.
+
+    Only contents of equal size are compared.
     """
     versions, sizes = tree.versions, tree.entries.size
     fresh = np.flatnonzero(
@@ -237,7 +243,7 @@ def _is_moved(tree: Tree, identity: ContentIdentity, content: Longs, buried_by: 
 
 
 def _groups(old_layer: Layers, old_size: Longs, new_layer: Layers, new_size: Longs) -> tuple[Longs, Longs]:
-    """Number the (layer, size) pairs of two sides, equal pairs with the same number."""
+    """Give each (layer, size) pair of two lists a number, equal pairs the same one; return the numbers of both lists."""
     layer, size = np.concatenate([old_layer, new_layer]), np.concatenate([old_size, new_size])
     order = np.lexsort((size, layer))
     is_new = np.ones(len(order), bool)
@@ -248,7 +254,7 @@ def _groups(old_layer: Layers, old_size: Longs, new_layer: Layers, new_size: Lon
 
 
 def _tagged(group: Longs, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.void]:
-    """Combine group and identity into one value for lookups."""
+    """Combine the group and the id of each content into one value, which numpy can look up."""
     table = np.empty((len(group), 3), np.uint64)
     table[:, 0], table[:, 1:] = group, ids
     return table.view("V24").reshape(-1)

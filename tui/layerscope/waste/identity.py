@@ -1,4 +1,5 @@
-"""Identity of contents: by ids from the table if reading computed them, otherwise by their xxh3_128, computed once when needed.
+"""Tells which contents are the same: by ids that reading computed, else by their xxh3_128, computed once when needed.
+
 Identical contents at several paths are no waste, since a container sees each of them, but worth knowing.
 """
 
@@ -31,9 +32,9 @@ COMPARED = 20_000
 class ContentIdentity:
     """Compares contents. `contents[k - 1]` reads layer k's bytes, or is None when they are missing.
 
-    Ids come in kinds, xxh3_128 and what somebody recorded (`layers.content_ids`), of which only like and like can be
-    compared: where two contents have ids of different kinds, both are hashed. Contents that cannot be read, or are too far
-    away, are never the same as another; each, or each layer of them, is a problem in `problems`.
+    Ids come in kinds, xxh3_128 and what somebody recorded (`layers.content_ids`), and only ids of one kind can be compared:
+    where two contents have ids of different kinds, both are hashed. Contents that cannot be read, or are too far away (in a
+    registry), are never the same as another; each, or each layer of them, is a problem in `problems`.
     """
 
     def __init__(self, tree: Tree, contents: Sequence[LayerContent | None]) -> None:
@@ -50,7 +51,7 @@ class ContentIdentity:
 
     @cached_property
     def _is_by_checksum(self) -> Mask:
-        """Return which contents are identified by a record: they and all others of their size have one of the same kind."""
+        """Return a flag for each entry: whether a recorded id identifies it, as all files of its size have ids of that kind."""
         sizes = self._tree.entries.size
         files = np.flatnonzero(self._tree.entries.kind == Kind.FILE)
         of_kind = [np.unique(sizes[files[self._kinds[files] == kind]]) for kind in np.unique(self._kinds[files])]
@@ -58,9 +59,7 @@ class ContentIdentity:
         return np.asarray(self._has_checksum & ~np.isin(sizes, found[count > 1]), bool)
 
     def ids(self, entries: Longs) -> npt.NDArray[np.uint64]:
-        """Return the identity of each entry's own content, shape (n, 2), the same in every call; reads unknown ones in
-        stored order.
-        """
+        """Return the id of each entry's own content, shape (n, 2), always the same; computes unknown ones in stored order."""
         if not self._has_checksum.any():
             return self.hashes(entries)
         ids = self._checksums[entries]
@@ -71,7 +70,7 @@ class ContentIdentity:
         return ids
 
     def is_same(self, left: Longs, right: Longs) -> Mask:
-        """Return whether the contents of each pair of entries are the same. Reads only where their sizes are."""
+        """Return whether the contents of each pair of entries are the same. Only contents of equal size are read."""
         sizes = self._tree.entries.size
         same = sizes[left] == sizes[right]
         compared = np.flatnonzero(same & (sizes[left] > 0))
@@ -82,7 +81,7 @@ class ContentIdentity:
         return np.asarray(same, bool)
 
     def _is_same_content(self, left: Longs, right: Longs) -> Mask:
-        """Return the same for pairs of equal size, above 0, by their bytes or known ids."""
+        """Return whether the contents of each pair are the same, for pairs of equal size above 0, by their bytes or hashes."""
         same = np.zeros(len(left), bool)
         is_mapped = self._is_mapped(left) & self._is_mapped(right)
         same[is_mapped] = self._compare(left[is_mapped], right[is_mapped])
@@ -92,9 +91,7 @@ class ContentIdentity:
         return same
 
     def hashes(self, entries: Longs) -> npt.NDArray[np.uint64]:
-        """Return the xxh3_128 of each entry's own content, shape (n, 2), to compare two images; zeros for unreadable and
-        empty ones.
-        """
+        """Return the xxh3_128 of each entry's own content, shape (n, 2), to compare images; zeros if unreadable or empty."""
         wanted = np.flatnonzero(np.bincount(entries, minlength=1))
         wanted = wanted[~(self._is_known[wanted] | self._is_unreadable[wanted])]
         wanted = wanted[self._tree.entries.size[wanted] > 0]
@@ -103,13 +100,13 @@ class ContentIdentity:
         return self._ids[entries]
 
     def _is_mapped(self, entries: Longs) -> Mask:
-        """Return which contents are small, whole in a map and not hashed yet: comparing two such is faster than hashing."""
+        """Return which contents are small, in a memory map and not hashed yet: comparing two such is faster than hashing."""
         is_plain = np.array([False, *(content is not None and content.plain is not None for content in self._contents)])
         is_small = self._tree.entries.size[entries] <= SMALL
         return np.asarray(is_plain[self._tree.entry_layer[entries]] & is_small & ~self._is_known[entries])
 
     def _compare(self, left: Longs, right: Longs) -> list[bool]:
-        """Compare pairs of mapped contents byte by byte: 0.5 us a pair. Pages are released after every few."""
+        """Compare pairs of contents in memory maps byte by byte: 0.5 us a pair. Pages are released after every PAIRS pairs."""
         same: list[bool] = []
         for start in range(0, len(left), PAIRS):
             sides = [self._mapped(entries[start : start + PAIRS]) for entries in (left, right)]
@@ -123,7 +120,7 @@ class ContentIdentity:
         return same
 
     def _mapped(self, entries: Longs) -> tuple[list[Any], list[int], list[int]]:
-        """Return the map that contains each content, and its bounds there."""
+        """Return the memory map that contains each content, and the content's start and end in it."""
         layers = self._tree.entry_layer[entries].tolist()
         blobs = [(content.plain if content else None) or NO_BLOB for content in self._contents]
         starts = np.array([blobs[layer - 1].start for layer in layers]) + self._tree.entries.content_offset[entries]
@@ -168,7 +165,10 @@ class ContentIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """One content at several paths: its size, and the nodes of its copies in path order; hard links of one copy count once."""
+    """One content that is stored several times: its size, and the nodes of its copies in path order, one for each copy.
+
+    Hard links to a copy are no further copies.
+    """
 
     size: int
     nodes: tuple[int, ...]
@@ -181,7 +181,7 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """All groups, the most extra bytes first. Contents smaller than `compared_from` bytes were not compared."""
+    """All groups of identical contents, the most extra bytes first. Contents below `compared_from` bytes were not compared."""
 
     groups: tuple[Duplicate, ...]
     compared_from: int
@@ -193,7 +193,7 @@ class Duplicates:
 
 
 def find_duplicates(tree: Tree, identity: ContentIdentity) -> Duplicates:
-    """Compare the contents that are visible after the last layer and have the same size as another."""
+    """Find contents that are visible at more than one path after the last layer, by comparing those of equal size."""
     candidates, compared_from = _candidates(tree)
     ids = identity.ids(candidates)
     known = ids.any(axis=1)
@@ -208,7 +208,10 @@ def find_duplicates(tree: Tree, identity: ContentIdentity) -> Duplicates:
 
 
 def _candidates(tree: Tree) -> tuple[Longs, int]:
-    """Return the visible, nonempty contents that share their size with another; the biggest when there are too many."""
+    """Return the visible, nonempty contents that share their size with another (only the biggest if they are too many).
+
+    Also returns the size from which all of them are among these.
+    """
     entries = tree.entries
     alive = np.flatnonzero((entries.kind == Kind.FILE) & (tree.entry_until > tree.layers) & (entries.size > 0))
     _, group, counts = np.unique(entries.size[alive], return_inverse=True, return_counts=True)

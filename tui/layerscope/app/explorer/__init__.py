@@ -1,1 +1,1 @@
-"""The explorer: the layers of an image and the files after each."""
+"""The explorer screen: the layers of an image, and the files that are there after each layer."""

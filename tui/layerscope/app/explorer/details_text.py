@@ -28,7 +28,10 @@ PROBLEMS = 20
 def layer_details(
     layer: StoredLayer, analysis: Analysis | None, pairs: Sequence[LayerPair], changes: View | None
 ) -> Iterator[Detail]:
-    """Yield a layer's instruction, its waste (of all `pairs`), and how many entries it changed, once it was read."""
+    """Yield a layer's instruction, its sizes and waste, and how many entries it changed, as far as that is known.
+
+    `pairs` are all layer pairs of the image's waste; `changes` is the view of this layer alone, None until it was read.
+    """
     yield Detail(step_text(layer.history) or "(the history does not say what made it)", color="bold")
     if layer.reader.unreadable:
         what = "missing" if layer.reader.missing_bytes else "not readable"
@@ -139,7 +142,7 @@ def _runtime(image: Image) -> Iterator[Detail]:
 
 
 def comparison_details(comparison: Comparison) -> Iterator[Detail]:
-    """Yield what changed since the build before."""
+    """Yield what changed since the previous build of the image, in at most HEAVIEST lines."""
     yield Detail("Compared with the previous build", color="bold")
     for line in islice(comparison_lines(comparison, Style(width=200)), HEAVIEST):
         yield Detail(line.strip())

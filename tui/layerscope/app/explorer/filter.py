@@ -1,4 +1,4 @@
-"""The filter of the file tree: each key searches all names in a thread and cancels the search before."""
+"""The filter of the file tree: each key typed starts a search of all names in a thread and cancels the previous search."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class FilterBar(InputLine):
-    """Searches the files it was given by `prepare`. It posts Found for each result, and what every InputLine posts."""
+    """The input line that filters the file tree. It posts Found for each result, and what every InputLine posts."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.FILTER)
 
     class Found(Message):
-        """The files that match `text`: `mask` over the tree's nodes, None where there is nothing to filter by.
+        """The files that match `text`: `mask` has a flag for each node of the tree, None where there is nothing to filter by.
 
         `best` is the node that matches best, None unless the user just typed. More may follow unless `is_complete`.
         """
@@ -56,7 +56,7 @@ class FilterBar(InputLine):
         self._build_index()
 
     def search_again(self, view: View | None) -> None:
-        """Search the files after another layer for the same text."""
+        """Search for the same text again, among the files that are there after another layer."""
         self._view = view
         if self.is_on and self._query.conditions:
             self._is_typed = False

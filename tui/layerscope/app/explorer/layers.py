@@ -36,7 +36,7 @@ class _LayerLine:
 
 
 class LayerList(CursorLines):
-    """Lists the layers, base first. It posts Stepped when the cursor comes to another layer, and Opened."""
+    """The list of an image's layers, lowest first. It posts Stepped when the cursor comes to another layer, and Opened."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.LAYERS)
 
@@ -67,7 +67,7 @@ class LayerList(CursorLines):
 
     @property
     def lines_wanted(self) -> int:
-        """Return the number of lines that show all layers, with the head."""
+        """Return how many lines the list needs to show all layers, including the line of column heads."""
         return len(self._lines)
 
     @property
@@ -85,7 +85,7 @@ class LayerList(CursorLines):
         self.set_count(len(self._lines))
 
     def show_steps(self, *, has_steps: bool) -> None:
-        """List steps that made no layer, or leave them out; the cursor stays on its layer."""
+        """List or leave out the steps of the image's history that made no layer; the cursor stays on its layer."""
         if has_steps != self._has_steps:
             self._has_steps, number = has_steps, self.number
             if self._image is not None:
@@ -93,7 +93,7 @@ class LayerList(CursorLines):
                 self.step_to(number)
 
     def show_figures(self, figures: dict[int, LayerSizes]) -> None:
-        """Show sizes, by layer number."""
+        """Show the sizes of layers, given by layer number."""
         self._figures = figures
         self.refresh()
 
@@ -113,13 +113,13 @@ class LayerList(CursorLines):
         return self._lines[line].layer is not None
 
     def show_cursor(self, *, is_centered: bool = False) -> None:
-        """Keep the head in sight as long as the first layers are."""
+        """Scroll to the cursor; to the very top, where the column heads are, if the cursor is in sight from there."""
         super().show_cursor(is_centered=is_centered)
         if self.cursor < self.scrollable_content_region.height - 1:
             self.scroll_to_line(0)
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Post Stepped, too."""
+        """Redraw the cursor and post Moved, as every list does, and post Stepped with the layer's number."""
         super().watch_cursor(old, new)
         if self.number:
             self.post_message(self.Stepped(self.number))

@@ -67,7 +67,7 @@ class Analyzed(Message):
 
 @dataclass
 class Rebuilt(Message):
-    """A watched image was built again. `comparison` is with the build before."""
+    """A watched image was built again. `comparison` compares it with the previous build."""
 
     image: Image
     base: Base
@@ -83,9 +83,9 @@ class Failed(Message):
 
 
 class Loader:
-    """Opens, reads and analyzes an image in the thread that calls `run`, and calls `post` with each of these messages.
+    """Opens, reads and analyzes an image in the thread that calls `run`, and calls `post` with each message of this module.
 
-    `stop` ends it at the next piece read.
+    `stop` makes it end as soon as the next piece of the image was read.
     """
 
     def __init__(self, source: ImageSource, post: Callable[[Message], object]) -> None:
@@ -131,7 +131,7 @@ class Loader:
         return analysis
 
     def _watch(self, fingerprint: Callable[[], object]) -> None:
-        """Read each build. When one cannot be read, the build before stays on the screen."""
+        """Read the image, and every new build of it. If one cannot be read, the previous build stays on the screen."""
         from layerscope.compare.builds import Builds
         from layerscope.compare.comparison import compare
         from layerscope.sources.base import Base
@@ -167,7 +167,7 @@ class Loader:
         return analysis
 
     def _look(self, image: Image, number: int, read: ReadLayer) -> None:
-        """Merge the layers read so far for a first look, using at most a fifth of the time."""
+        """Note a layer that was read; now and then merge and post all read so far, which takes at most a fifth of the time."""
         with self._lock:
             self._reads[number] = read
             now = time.monotonic()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from layerscope.tree.tree import View
 
 WIDE = 110
-"""Cells from which panes stand side by side."""
+"""The width of the terminal, in cells, from which panes stand side by side."""
 NEEDS_TREE = {
     "change", "view", "blame", "extract", "copy_path", "sort", "so_far", "mark", "expand_all", "collapse_all", "toggle_change",
     "attributes",
@@ -86,7 +86,7 @@ class Explorer(Screen[None]):
             super().__init__()
 
     class Left(Message):
-        """The user stepped back when there was nothing to step back from; while the image is read, this stops it."""
+        """The user pressed Escape with nothing left to step back from. While the image is read, this stops it."""
 
     def __init__(
         self,
@@ -174,12 +174,12 @@ class Explorer(Screen[None]):
 
     @property
     def view(self) -> View | None:
-        """Return the view that the tree shows."""
+        """Return the View that the file tree shows: the files after a layer, and the changes of some layers; None at first."""
         return self.file_pane.rows.view if self.file_pane.rows is not None else None
 
     @property
     def layer_range(self) -> LayerRange:
-        """Return the layers whose changes are to be shown: by the mark, `t`, and the layer under the cursor."""
+        """Return the layers whose changes are to be shown, given the layer under the cursor, the mark, and the switch `t`."""
         last, marked = max(self.layer_pane.number, 1), self.layer_pane.marked
         return LayerRange.of(last, marked=marked, is_so_far=self._is_so_far, base_layers=self._state.base_layers)
 
@@ -224,7 +224,7 @@ class Explorer(Screen[None]):
 
     @on(Rebuilt)
     def _show_rebuilt(self, message: Rebuilt) -> None:
-        """Show another build of the watched image; the cursors stay on their layer and path."""
+        """Show a new build of the watched image; the cursors stay on their layer number and path."""
         from layerscope.report.diff_text import summary_sentence
 
         number = self.layer_pane.number
@@ -278,7 +278,7 @@ class Explorer(Screen[None]):
             details.show(self._state.details(image, number, self.view))
 
     def on_resize(self, event: events.Resize) -> None:
-        """List the steps that made no layer where there is room for them."""
+        """List the steps of the image's history that made no layer if the terminal is wide enough."""
         self.layer_pane.show_steps(has_steps=self._settings.empty_steps and event.size.width >= WIDE)
 
     # The filter.
@@ -371,26 +371,26 @@ class Explorer(Screen[None]):
             self._ask(self.FileRequested(self.contents, self.file_pane.node, self.layer_range.last, shows=shows))
 
     def action_filter(self) -> None:
-        """Open the filter beside the files."""
+        """Open the filter line below the files; in a narrow terminal, show the files instead of the details."""
         if self.has_class("-details"):
             self.action_details()
         self.bar.open()
 
     def action_sort(self) -> None:
-        """Sort by the next order."""
+        """Sort the files by the next of the sort orders, and post SortChanged."""
         self._order = self._order.next
         self.file_pane.sort(self._order)
         self._show_titles()
         self.post_message(self.SortChanged(self._order))
 
     def action_so_far(self) -> None:
-        """Show this layer's changes, or all since the base."""
+        """Switch between the changes of the layer under the cursor and all changes since the base image."""
         self._is_so_far = not self._is_so_far
         self.layer_pane.mark(0)
         self._show_layers()
 
     def action_mark(self) -> None:
-        """Mark the layer, or remove its mark."""
+        """Mark the layer under the cursor, or remove its mark: changes are then shown from the marked layer to the cursor's."""
         number = self.layer_pane.number
         self.layer_pane.mark(0 if self.layer_pane.marked == number else number)
         self._show_layers()
@@ -413,7 +413,7 @@ class Explorer(Screen[None]):
         self.file_pane.toggle_attributes()
 
     def action_extract(self) -> None:
-        """Copy what is under the cursor out of the image, as it is after this layer, or as it was before its removal."""
+        """Ask where to copy what is under the cursor to: as it is after this layer, or as it was before its removal."""
         view, node = self.view, self.file_pane.node
         if self.contents is None or view is None:
             return
@@ -431,7 +431,7 @@ class Explorer(Screen[None]):
             self.notify(Content(path).plain, title="Copied", markup=False)
 
     def action_back(self) -> None:
-        """Step back: from the details, the filter, the mark, the files to the layers; then the screen is Left."""
+        """Step back from the details, else the filter, else the mark or range, else the files to the layers, else post Left."""
         if self.has_class("-details"):
             self.action_details()
         elif self.bar.is_on:

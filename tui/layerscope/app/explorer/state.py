@@ -34,12 +34,12 @@ class ExplorerState:
 
     @property
     def image(self) -> Image | None:
-        """Return the image as far as it was read: only reading tells how large a container's own layer is."""
+        """Return the image; once it was read, with sizes that only reading tells, such as that of a container's own layer."""
         return self.contents.image if self.contents is not None else self.opened
 
     @property
     def base_layers(self) -> int:
-        """Count how many layers are the base's; 0 where that is not known."""
+        """Return how many layers the base image has; 0 if that is not known."""
         return (self.base.layers if self.base else 0) or 0
 
     def learn(self, analysis: Analysis) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FileTree(TreeLines):
-    """Unfolds, sorts, hides and filters the rows of a View, the cursor staying on its path.
+    """The pane of files: unfolds, sorts, hides and filters the rows of a View, while the cursor stays on its path.
 
     It posts Moved, and Opened for a file that the user wants to view.
     """
@@ -29,14 +29,14 @@ class FileTree(TreeLines):
         """The user wants to see the file under the cursor."""
 
     _absent = 0
-    """The node the cursor belongs to while that node is hidden; the cursor is on a parent meanwhile."""
+    """A hidden node that the cursor returns to, from the row nearest to it, as soon as it is shown again; 0 for none."""
 
     @property
     def _meant(self) -> int:
         return self._absent or self.node
 
     def go(self, line: int, *, is_centered: bool = False) -> None:
-        """Move the cursor, and forget a path it is to come back to."""
+        """Move the cursor, which then no longer returns to a node that is hidden now."""
         self._absent = 0
         super().go(line, is_centered=is_centered)
 
@@ -82,7 +82,7 @@ class FileTree(TreeLines):
             self._restore(node, above)
 
     def hide(self, hidden: frozenset[Change]) -> None:
-        """Hide rows by their change, and show all others."""
+        """Hide the rows that have one of the changes `hidden`, and show all other rows."""
         if self._rows is not None:
             node, above = self._place
             self._rows.set_hidden(hidden)
@@ -96,7 +96,7 @@ class FileTree(TreeLines):
             self.hide(self._rows.hidden ^ {Change[word.upper()]})
 
     def filter(self, hits: Flags | None, best: int | None = None, *, text: str = "") -> None:
-        """Show the `hits` of what was typed, and the directories around them; None shows all again.
+        """Show only the nodes flagged in `hits` and the directories around them; None shows all. `text` is what was typed.
 
         The cursor goes to the node `best`, if it is given.
         """
@@ -125,7 +125,7 @@ class FileTree(TreeLines):
         return self._meant, self.cursor - round(self.scroll_y)
 
     def _restore(self, node: int, above: int) -> None:
-        """Put the cursor on its node after the rows changed, `above` lines below the top or as many as there are."""
+        """Put the cursor on `node`, or the row nearest to it, after rows changed: if possible `above` lines below the top."""
         assert self._rows is not None
         row = self._rows.nearest(node)
         self.set_count(len(self._rows))

@@ -23,14 +23,17 @@ MARK = 3
 WIDTHS = {"mode": 11, "owner": 10, "size": 9, "bar": 9, "wasted": 10}
 """Cells of each column, with the space after it."""
 NAME, WIDE_NAME = 26, 36
-"""Cells that names keep before there are columns at all; before wasted bytes have one, and each level is indented by two."""
+"""The fewest cells for names: a column is left out if it leaves fewer than NAME, that of wasted bytes if fewer than WIDE_NAME.
+
+From WIDE_NAME on, each level of directories is indented by two cells instead of one.
+"""
 DROPPED = {"wasted": WIDE_NAME, "owner": NAME, "bar": NAME, "mode": NAME, "size": NAME}
-"""Columns to leave out, in this order, while names have fewer cells than this."""
+"""The columns in the order in which they are left out, each if names would have fewer cells than the number with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeLine:
-    """The facts of a node.
+    """What a row shows of a node.
 
     `size` is that of its subtree, with what was removed in it, and `within` that of its parent directory. `gone_in` is the
     layer that removed it before the layers shown, 0 if it is there or they removed it. `changes` and `changed` are the
@@ -58,7 +61,7 @@ class NodeLine:
 
 
 class NodeLines:
-    """Looks up nodes in a view. `wasted` are the wasted bytes at and below each node, None until the waste was found."""
+    """Looks up what rows show of nodes. `wasted` is the wasted bytes at and below each node, None until the waste was found."""
 
     def __init__(self, view: View, wasted: Longs | None, *, is_ascii: bool) -> None:
         self._view, self._tree, self._is_ascii = view, view.tree, is_ascii
@@ -66,7 +69,7 @@ class NodeLines:
         self._wasted = wasted
 
     def line(self, node: int) -> NodeLine:
-        """Return the facts of a node."""
+        """Return what a row shows of a node."""
         view, tree = self._view, self._tree
         version, gone_in = self._version(node)
         look = self._describe(int(tree.versions.entry[version]) if version >= 0 else -1)
@@ -88,12 +91,12 @@ class NodeLines:
         )
 
     def shown(self, name: bytes) -> str:
-        """Escape a name, and replace what is not ASCII where the terminal shows nothing else."""
+        """Escape a name; if the terminal shows only ASCII, replace all other characters."""
         text = escape(name)
         return text if text.isascii() or not self._is_ascii else code_points(text)
 
     def _size(self, node: int, *, is_directory: bool) -> int:
-        """Return the bytes below a directory, each content once, or those of a file, at each of its names."""
+        """Return the bytes below a directory, where hard links count once, or of a file, where each hard link has them all."""
         view = self._view
         if is_directory:
             return int(view.subtree_bytes[node]) + int(view.subtree_removed_bytes[node])
@@ -150,7 +153,7 @@ class RowRenderer:
         return [*parts, *self._name_parts(node, shown, room - _width(columns), style)]
 
     def name_column(self, wanted: Sequence[str], room: int) -> int:
-        """Return the cell where names begin, with the signs before them."""
+        """Return the cell where the column of names begins, with the sign of a directory before the name."""
         return _width(fitting_columns(wanted, room))
 
     def _column(self, name: str, shown: NodeLine, style: Style | None) -> Segment:

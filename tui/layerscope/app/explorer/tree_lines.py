@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from layerscope.waste.find import Waste
 
 LEAST = 8
-"""Cells that the path keeps."""
+"""The fewest cells that a path in the title is cut to."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerRange:
-    """The layers `first` to `last`, whose changes are shown; `title` says so."""
+    """A range of layers, `first` to `last`, whose changes are shown as one; `title` describes it in words."""
 
     first: int
     last: int
@@ -64,12 +64,12 @@ def files_title(rows: Rows, node: int, shown: LayerRange, *, read: int, room: in
 
 
 def hidden_words(rows: Rows) -> list[str]:
-    """Return the changes whose files are hidden, such as `added` and `removed`."""
+    """Return the names of the changes whose files are hidden, such as `added` and `removed`."""
     return [change.name.lower() for change in sorted(rows.hidden)]
 
 
 class TreeLines(CursorLines):
-    """Draws `rows` in the `columns` of the settings, as far as they fit."""
+    """Draws the visible rows of the file tree, with as many of `columns` (named in the settings) as fit."""
 
     def __init__(self, columns: tuple[str, ...], *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, is_ascii=is_ascii)
@@ -93,11 +93,11 @@ class TreeLines(CursorLines):
 
     @property
     def line(self) -> NodeLine | None:
-        """Return the row under the cursor."""
+        """Return what the row under the cursor shows of its node; None if there is no row."""
         return self._renderer.line(self.node) if self._renderer is not None and self.node else None
 
     def show_waste(self, waste: Waste) -> None:
-        """Show wasted bytes, once they are known."""
+        """Show the wasted bytes of each file and directory."""
         if self._rows is not None:
             nodes = self._rows.view.tree.nodes
             self._wasted = nodes.subtree_sums(waste.by_node(len(nodes)))
@@ -116,7 +116,7 @@ class TreeLines(CursorLines):
         self.refresh()
 
     def update_renderer(self) -> None:
-        """Draw from another view, or with wasted bytes that were not known before."""
+        """Make a new renderer of rows, because the view changed or the wasted bytes became known."""
         from layerscope.app.explorer.tree_columns import RowRenderer  # numpy, which the first frame does not wait for
 
         assert self._rows is not None
@@ -124,7 +124,7 @@ class TreeLines(CursorLines):
 
     @property
     def name_column(self) -> int:
-        """Return the cell where names begin, with the signs before them."""
+        """Return the cell where the column of names begins, with the sign of a directory before the name."""
         return self._renderer.name_column(self._wanted_columns, self.room) if self._renderer is not None else 0
 
     @property
@@ -133,7 +133,7 @@ class TreeLines(CursorLines):
 
     @property
     def nothing(self) -> str:
-        """Say why there is no line, and what to do about it."""
+        """Return a sentence for an empty pane: why there is no line, and what to do about it."""
         rows = self._rows
         if rows is None:
             return ""

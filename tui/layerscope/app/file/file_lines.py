@@ -27,7 +27,7 @@ _OWN = ("comment", "string", "keyword", "number", "name", "here")
 
 
 class FileLines(CursorLines):
-    """Draws a Page. It posts Scrolled, and Moved and Chosen where the page has a cursor."""
+    """Draws a Page: content, a diff or a list of versions. It posts Scrolled, and Moved and Chosen if the page has a cursor."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "file--comment", "file--string", "file--keyword", "file--number", "file--name", "file--here",
@@ -68,7 +68,7 @@ class FileLines(CursorLines):
         return range(self.top, min(self.top + max(self.scrollable_content_region.height, 1), self.count))
 
     def show(self, page: Page, *, top: int = 0, index: int = 0) -> None:
-        """Show another page from line `top` on, or with the cursor on the item `index`."""
+        """Show another page: from line `top` on or, if it has a cursor, with the cursor on the item `index`."""
         if type(page) is not type(self._page):
             self.across = 0
         self._page = page.at(self.room)
@@ -116,7 +116,7 @@ class FileLines(CursorLines):
         return not line % self._page.step
 
     def line_at(self, event: events.MouseEvent) -> int | None:
-        """Take a click on any line of an item for its first line."""
+        """Return the first line of the item under the mouse, which may take several lines; None if there is no item."""
         line = super().line_at(event)
         return None if line is None else line - line % self._page.step
 

@@ -19,9 +19,9 @@ from layerscope.wording.style import cells, cut_middle
 Mode = Literal["content", "diff", "blame"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 WIDE = 110
-"""Cells from which path and version share a line."""
+"""The width, in cells, from which path and version share a line."""
 LOW = 14
-"""Rows of a screen that is too low for the instruction."""
+"""The height, in rows, below which the screen has no room for the instruction."""
 
 
 class FileHeader(Widget):
@@ -52,7 +52,7 @@ class FileHeader(Widget):
         self.refresh()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        """Return two lines where it is wide, three where it is narrow, two without the instruction in a low screen."""
+        """Return the number of lines: two if it is wide, three if it is narrow, two without the instruction in a low screen."""
         if viewport.height < LOW:
             return 2
         return 2 if width >= WIDE else 3
@@ -87,7 +87,7 @@ class FileHeader(Widget):
         return [(" " + instruction, "dim"), (ending, "wasted" if facts.is_wasted else "dim"), (" ", ""), *right]
 
     def _version(self, room: int) -> str:
-        """Return the facts of a version that fit. The size is left out first, since the status has it, too."""
+        """Return the facts of a version that fit. The size is left out first, since the status line has it, too."""
         facts = self._facts
         assert facts is not None
         look = " ".join(part for part in (facts.mode, facts.owner) if part)
@@ -121,7 +121,7 @@ def buried_text(facts: Facts) -> str:
 
 
 class FileStatus(Widget):
-    """One line: size, language and notes on the left, the position in the file on the right."""
+    """The status line below a page: size, language and notes on the left, the position in the file on the right."""
 
     COMPONENT_CLASSES = {"file-status--cut"}  # noqa: RUF012 - Textual's
 

@@ -91,7 +91,10 @@ def _kind(token: str) -> str:
 
 
 def pieces(length: int, spans: Sequence[ColorSpan], hits: Sequence[tuple[int, int]]) -> list[tuple[int, int, str, int]]:
-    """Cut a line where its style changes: start, end, the span's name, and the start of the match it is in, else -1."""
+    """Cut a line where its style changes, and return for each piece: start, end, color, and the search match that it is in.
+
+    The color is the name of the span, empty for none; the match is given by its start, -1 for none.
+    """
     if not spans and not hits:
         return [(0, length, "", -1)]
     bounds = {0, length, *(each for span in spans for each in span[:2]), *(each for hit in hits for each in hit)}

@@ -53,7 +53,7 @@ class PageCache:
 
 
 def read(history: PathHistory, key: PageKey, files: dict[int, ShownFile], is_cancelled: IsCancelled) -> Iterator[Ready]:
-    """Yield the page, then the same page highlighted where that takes a while. An error is a page, too."""
+    """Yield a version's page in one mode; for source code, then the same page highlighted. An error is a page, too."""
     mode, index = key
     reading = Reading(history, files, is_cancelled)
     try:
@@ -89,7 +89,7 @@ class Reading:
         return content_page(self._load(version.content_entry))
 
     def diff(self, index: int) -> Page:
-        """Compare a version with the one before. Raises CorruptLayer and Cancelled."""
+        """Return the differences between a version and the one before it as a page. Raises CorruptLayer and Cancelled."""
         history, version = self._history, self._history.versions[index]
         if version.kind is None:
             return Sentences(sentences=(f"removed by layer {version.layer}",), style="removed")
@@ -141,7 +141,7 @@ def _first(history: PathHistory, index: int) -> str:
 
 
 def _look_changes(history: PathHistory, before: int, index: int) -> Iterator[DiffLine]:
-    """Compare two versions of which one is no file: by their attributes."""
+    """Yield the differences between the attributes of two versions of which at least one is not a regular file."""
     old, new = (f"{history.facts[each].look}  {history.noun(each)}" for each in (before, index))
     if old == new:
         yield DiffLine("note", "the same mode, owner and time again")

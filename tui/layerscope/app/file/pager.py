@@ -1,4 +1,4 @@
-"""A page with its status line, and the search in it."""
+"""The pager of the file screen: the lines of a page, the search in them, and the status line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BATCH = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A place in a line, in characters."""
+    """A match of the search: its line number, and its start and end in the line, in characters."""
 
     line: int
     start: int
@@ -79,7 +79,7 @@ class SearchLine(InputLine):
     """Searches the lines of a page. It posts Searched with all matches of the text, and what every InputLine posts."""
 
     class Searched(Message):
-        """The search is over."""
+        """The search is over: `found` has all matches."""
 
         def __init__(self, found: Matches) -> None:
             self.found = found
@@ -95,7 +95,7 @@ class SearchLine(InputLine):
         return pattern_of(self.text) if self.is_on else None
 
     def open(self) -> None:
-        """Let the user type a text in place of the one before."""
+        """Show the line with its text selected, so that what the user types replaces it."""
         super().open()
         self.query_one(Input).select_all()
 
@@ -130,11 +130,11 @@ class SearchLine(InputLine):
             self.post_message(self.Searched(Matches(matches, at)))
 
     def action_to_files(self) -> None:
-        """Go to what was found. A text of spaces alone can be searched for, too."""
+        """Go from the input to the matches. Unlike in a filter, the text may be spaces alone, which can be searched for."""
         self.post_message(self.Entered())
 
     def key_down(self) -> None:
-        """Go from the input to what it found."""
+        """Go from the input to the matches when Down is pressed."""
         self.post_message(self.Entered())
 
 
@@ -171,7 +171,7 @@ class Pager(Vertical):
         return bool(self.bar.found.matches)
 
     def show(self, page: Page, *, top: int = 0, index: int = 0) -> None:
-        """Show another page from line `top` on, or with the cursor on the item `index`."""
+        """Show another page: from line `top` on or, if it has a cursor, with the cursor on the item `index`."""
         self.lines.show(page, top=top, index=index)
         self.status.show(page.status, is_cut=page.is_cut)
         self._search(is_moving=False)

@@ -1,6 +1,4 @@
-"""Pages that the file screen shows line by line: sentences, text, hex, an archive's members, a diff, every layer that touched a
-path.
-"""
+"""Pages that the file screen shows line by line: sentences, text, hex, an archive's members, a diff, a path's versions."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ Piece = tuple[str, str]
 HEX_ROOM = 78
 """Cells of a line of hex with 16 bytes."""
 NUMBERS_ROOM = 60
-"""Cells from which a difference has line numbers."""
+"""The width, in cells, from which a diff has line numbers."""
 MARKS = 3
 """Cells of the marks before a version."""
 
@@ -34,7 +32,7 @@ class Page:
     is_cut: bool = False
     has_cursor: ClassVar[bool] = False
     step: ClassVar[int] = 1
-    """Lines of one thing that the cursor can be on."""
+    """How many lines an item takes that the cursor can be on."""
 
     def at(self, room: int) -> Page:  # noqa: ARG002
         """Return the page wrapped to lines of `room` cells."""
@@ -142,7 +140,7 @@ class Blame(Page):
     step: ClassVar[int] = 2
 
     def at(self, room: int) -> Page:
-        """Choose the columns that fit: what ended a version moves to its second line first, then dates go, then owners."""
+        """Choose the columns that fit: first, what ended a version moves to its second line; then dates go, then owners."""
         for look in _LOOKS:
             owner = max((cells(each.owner) for each in self.facts), default=0) + 1 if look.has_owner else 0
             heads = [_version_line(each, look, owner) for each in self.facts]

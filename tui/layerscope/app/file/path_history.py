@@ -80,7 +80,7 @@ class PathHistory:
 
     @property
     def has_content(self) -> bool:
-        """Tell whether any version is something else than a directory."""
+        """Tell whether any version is something other than a directory."""
         return any(version.kind not in (Kind.DIRECTORY, None) for version in self.versions)
 
     def seen_after(self, layer: int) -> int:

@@ -33,8 +33,8 @@ LOADING = Sentences(sentences=("loading …",), style="dim")
 class FileScreen(Screen[None]):
     """Shows the versions of a path, first the one seen after `layer`, as content, as a diff or as a list of all.
 
-    It posts ExtractRequested. `index` is the version shown, from 0, and `mode` the way it is shown. `progressed` publishes
-    how far an engine is that has to send the content again.
+    It posts ExtractRequested. `index` is the version shown, from 0, and `mode` the way it is shown. `progressed` publishes the
+    progress of a container engine that has to send the image again, for contents that were not kept.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.FILE), back("back")]
@@ -78,7 +78,7 @@ class FileScreen(Screen[None]):
 
     @property
     def pager(self) -> Pager:
-        """Return the page that is shown."""
+        """Return the pager, which shows the current page."""
         return self.query_one(Pager)
 
     # What is shown.
@@ -110,7 +110,7 @@ class FileScreen(Screen[None]):
         self.refresh_bindings()
 
     def _show_progress(self, progress: Progressed) -> None:
-        """Show how far an engine is that has to send the content again."""
+        """Show the progress of a container engine that has to send the image again, for contents that were not kept."""
         if self._shown is None and progress.stage:
             share = f" {100 * progress.done // progress.total}%" if progress.total else ""
             self.pager.show(Sentences(sentences=(f"loading … {progress.stage}{share}",), style="dim"))

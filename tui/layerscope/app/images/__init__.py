@@ -1,1 +1,1 @@
-"""The screen of all images that share layers."""
+"""The screen that lists all images, in families of images that share layers."""

@@ -1,5 +1,7 @@
-"""The list of images: figures in columns, the name at its depth, and the age; the lines above and below it, the totals and the
-filter; and the note about the image under the cursor.
+"""The widgets of the list of images.
+
+They are the list with figures in columns, the name at its depth, and the age; the lines above and below it, with the totals
+and the filter; and the note about the image under the cursor.
 """
 
 from __future__ import annotations
@@ -26,19 +28,19 @@ from layerscope.units import count_text, size_text
 from layerscope.wording.style import cells, cut_end
 
 ROOMY, NARROW = 100, 60
-"""Cells from which there is room for every column, and below which there is only for two."""
+"""The width, in cells, from which every column fits, and the width below which only two columns of figures fit."""
 DATED = 88
-"""Cells from which there is room for the age."""
+"""The width, in cells, from which the column of ages fits."""
 BAR, AGE = 8, 9
 BARRED = "own"
-"""The figure whose bar is drawn after it."""
+"""The column after which a bar is drawn for its figure."""
 DEEPEST = 12
 MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class FigureColumns:
-    """The figures that fit, by their heads, and whether the bar and the age fit."""
+    """The columns that fit: the heads of the figures, and whether the bar and the age fit, too."""
 
     heads: tuple[str, ...]
     has_bar: bool
@@ -53,7 +55,7 @@ class FigureColumns:
         return cls(heads, has_bar=room >= ROOMY, has_age=room >= DATED)
 
     def gap(self, head: str) -> str:
-        """Return the space that the bar takes after a figure."""
+        """Return as many spaces as the bar after the column `head` takes; none for a column without a bar."""
         return " " * (BAR + 1) if self.has_bar and head == BARRED else ""
 
     @property
@@ -107,7 +109,7 @@ class ImageLines(CursorLines):
         return self._outline.rows[self.cursor] if self.count else None
 
     def show(self, image: int = TRUNK) -> None:
-        """Show other rows, the cursor on `image` if it is given."""
+        """Show the outline's rows after they changed, with the cursor on `image` if it is given."""
         self._largest = max((figures.own for figures in self._outline.usage.figures), default=0)
         self.set_count(len(self._outline.rows))
         if self.count:
@@ -127,13 +129,13 @@ class ImageLines(CursorLines):
             super().choose()
 
     def toggle(self) -> None:
-        """Fold or unfold the images built on this one."""
+        """Fold or unfold the images built on the one under the cursor."""
         if self.row is not None:
             self._outline.toggle(self.row)
             self.show()
 
     def fold(self) -> None:
-        """Fold an open row, else go to the image it is built on."""
+        """Fold the row under the cursor if it is unfolded, else go to the image that its image is built on."""
         row = self.row
         if row is None:
             return
@@ -144,7 +146,7 @@ class ImageLines(CursorLines):
         self.go(next((line for line in range(self.cursor, -1, -1) if self._outline.rows[line].node == parent), self.cursor))
 
     def unfold(self) -> None:
-        """Unfold a closed row, else go to the first image built on it."""
+        """Unfold the row under the cursor if it is folded, else go to the first image built on it."""
         if self.row is not None and self._outline.is_foldable(self.row):
             self.action_move(1) if self._outline.is_open(self.row) else self.toggle()
 

@@ -1,5 +1,6 @@
-"""The list of all images: families, what each image costs, what removing it frees. It connects the widgets, and reads images
-one after the other in a thread, to learn what each wastes.
+"""The screen of all images: families, what each image costs, what removing it frees.
+
+It connects the widgets, and reads images one after the other in a thread, to learn what each wastes.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class ReadingEnded(Message, bubble=False):
 
 
 class ImagesReader:
-    """Reads the numbered images in the thread that calls `run`, and calls `post` with each of these messages."""
+    """Reads the numbered images in the thread that calls `run`, and calls `post` with the three messages above."""
 
     def __init__(self, images: Sequence[tuple[int, FoundImage]], waste_of: WasteOf, post: Callable[[Message], object]) -> None:
         self._images, self._waste_of, self._post = images, waste_of, post
@@ -152,13 +153,13 @@ class ImagesScreen(Screen[None]):
 
     @property
     def image(self) -> int:
-        """Return the image under the cursor, or TRUNK."""
+        """Return the number of the image under the cursor; TRUNK for a row of shared layers, and for no row."""
         return self.pane.row.image if self.pane.row is not None else TRUNK
 
     # What the images waste.
 
     def learn(self, image: int, wasted_bytes: int) -> None:
-        """Show what an image wastes, and tell the caller; the cursor stays where it is."""
+        """Show what an image wastes, and pass it to `on_learned` of the ImageList; the cursor stays on its image."""
         here = self.image
         self.outline.learn(image, wasted_bytes)
         self.query_one(ImagesSummary).show(self.outline.usage.totals)
@@ -166,7 +167,7 @@ class ImagesScreen(Screen[None]):
         self._images.on_learned(self._images.found[image], wasted_bytes)
 
     def action_analyze(self) -> None:
-        """Read all images whose waste is not known; stop that when it is asked for again."""
+        """Start to read all images whose waste is not known; if that is already running, stop it."""
         if self._reader is not None:
             self._reader.stop()
             return

@@ -1,4 +1,4 @@
-"""All waste of an image as lines, grouped in four ways, with groups to fold; those of your layers apart from the base's."""
+"""All waste of an image as lines: grouped in four ways, with groups to fold; the user's layers apart from the base image's."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class WasteGroup:
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """The waste of the user's layers, or of the base's. `rows` are the row numbers of `waste` in the columns of all waste."""
+    """The waste that the user's layers buried, or the base image's layers. `rows` are its row numbers in the image's Waste."""
 
     heading: str
     is_base: bool
@@ -80,7 +80,7 @@ class Share:
         return [WasteGroup(Grouping.CAUSE, size, counts[cause], self.is_base, cause) for cause, size in sizes if size]
 
     def rows_of(self, group: WasteGroup, last: int) -> Longs:
-        """Return the rows of a group, largest first; `last` is the end of its directory's nodes."""
+        """Return the rows of a group in the image's Waste, largest first; `last` is the node after a directory's subtree."""
         waste = self.waste
         if group.kind is Grouping.DIRECTORY:
             chosen = (waste.node >= group.node) & (waste.node < last)
@@ -92,7 +92,7 @@ class Share:
 
 
 def shares(analysis: Analysis) -> Iterator[Share]:
-    """Yield the share of the user's layers, then of the base's; a single share without a heading where no base is known."""
+    """Yield the share of the user's layers, then that of the base image; a single one without a heading if no base is known."""
     waste = analysis.waste
     if not analysis.base_layers:
         yield Share("", is_base=False, rows=np.arange(len(waste)), waste=waste)
@@ -160,7 +160,7 @@ class WasteOutline:
 
     @property
     def waste(self) -> Waste:
-        """Return the columns that the row of a Path refers to."""
+        """Return the image's waste, in whose columns a Path has a row."""
         return self.analysis.waste
 
     @property
@@ -172,7 +172,7 @@ class WasteOutline:
 
     @property
     def largest(self) -> int:
-        """Return the size of the largest line."""
+        """Return the size of the largest group or content listed, in bytes, which all bars are drawn in proportion to."""
         if self.grouping is Grouping.PATH:
             return int(self.waste.size[0]) if len(self.waste) else 0
         return max((each.size for each in self._groups() if isinstance(each, WasteGroup)), default=0)
@@ -191,7 +191,7 @@ class WasteOutline:
         self._lines.pop(self.grouping, None)
 
     def rows(self, group: WasteGroup) -> Longs:
-        """Return the rows of a group, largest first."""
+        """Return the rows of a group in the image's Waste, largest first."""
         return self._share_of(group).rows_of(group, int(self.analysis.tree.nodes.end[group.node]))
 
     def layers(self, group: WasteGroup) -> tuple[dict[int, int], dict[int, int]]:
@@ -202,7 +202,8 @@ class WasteOutline:
     def jump(self, line: WasteGroup | Path) -> Jump:
         """Return where to find a line in the tree.
 
-        A file is at its writer, a directory at the layer that wrote most of its waste, any other group at its largest file.
+        A file is shown at the layer that wrote it, a directory at the layer that wrote most of its waste, any other group at
+        its largest file.
         """
         if isinstance(line, Path):
             return self._jump_to(line.row)
@@ -270,7 +271,7 @@ def _sums(numbers: Layers, sizes: Longs) -> dict[int, int]:
 
 
 class _AllPaths:
-    """Every wasted content, largest first, by share."""
+    """The lines of the grouping by path: for each share its heading, then its wasted contents, largest first."""
 
     def __init__(self, all_shares: list[Share]) -> None:
         self._shares = all_shares

@@ -30,7 +30,7 @@ GROUPINGS = list(Grouping)
 
 
 class WasteTabs(Widget):
-    """`Waste: 377 MB in 4 of 10 layers  by [cause]  layer pair …`. It posts Picked when a grouping is clicked."""
+    """A line: `Waste: 377 MB in 4 of 10 layers  by [cause]  layer pair …`. It posts Picked when a grouping is clicked."""
 
     COMPONENT_CLASSES = {"tabs--title", "tabs--tab", "tabs--active", "tabs--by"}  # noqa: RUF012 - Textual's
 
@@ -87,7 +87,7 @@ class WasteTabs(Widget):
 
 
 class WasteScreen(Screen[Jump | None]):
-    """Shows a WasteOutline, which keeps what was shown. It ends with where to go in the files, or None."""
+    """Shows a WasteOutline, which remembers cursors and open groups. It ends with where to go in the files, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.WASTE)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
@@ -139,7 +139,7 @@ class WasteScreen(Screen[Jump | None]):
     # What keys do.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable all keys but those that go back where nothing is wasted."""
+        """Disable all keys except those that go back if nothing is wasted."""
         if action in ("open", "group", "show_in_files", "fold", "unfold") and not len(self._outline.waste):
             return False
         return super().check_action(action, parameters)

@@ -1,5 +1,6 @@
-"""The list of the waste screen, sizes in a column, then what was wasted, at its depth; and the note below it about the line
-under the cursor.
+"""The list of the waste screen, and the note below it about the line under the cursor.
+
+A line has sizes in columns, then what was wasted, at its depth.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from layerscope.wording.sentences import step_text
 from layerscope.wording.style import cut_end, cut_middle, wrapped
 
 ROOMY, NARROW = 100, 60
-"""Cells from which there is room for every column, and below which there is none for more than sizes."""
+"""The width, in cells, from which every column fits, and the width below which only sizes fit."""
 WORD = max(len(cause.word) for cause in Cause)
 
 
@@ -52,7 +53,7 @@ class WasteLines(CursorLines):
         self.post_message(self.Moved(self))
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Keep the grouping's cursor, too."""
+        """Redraw the cursor and post Moved, as every list does, and remember the cursor of this grouping."""
         super().watch_cursor(old, new)
         self._outline.cursors[self._outline.grouping] = new
 
@@ -60,7 +61,10 @@ class WasteLines(CursorLines):
         return not isinstance(self._outline.lines[line], Heading)
 
     def show_cursor(self, *, is_centered: bool = False) -> None:
-        """Scroll to the top with the first line, so that the heading above it is in sight. Without a size yet, do nothing."""
+        """Scroll to the cursor; if it is on the first line where it may stand, to the very top, to show the heading above.
+
+        Do nothing as long as the widget has no size.
+        """
         if not self.scrollable_content_region.height:
             return
         super().show_cursor(is_centered=is_centered)
@@ -193,7 +197,7 @@ class WasteLines(CursorLines):
 
 
 class WasteNote(Details, can_focus=False):
-    """Draws path, size and cause, and both instructions, each cut to fit."""
+    """The note on the line under the cursor: path, size, cause, and the instructions of both layers, each cut to fit."""
 
     def __init__(self, outline: WasteOutline, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)

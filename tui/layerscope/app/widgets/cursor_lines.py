@@ -57,7 +57,7 @@ class CursorLines(Lines):
     # The cursor.
 
     def overlay(self, line: int) -> Style | None:
-        """Draw the cursor, weaker without the focus."""
+        """Return the style of the cursor if the line has it, weaker without the focus; else None."""
         if not self.has_cursor or line != self.cursor:
             return None
         return self.style("cursor") + NOT_DIM if self.has_focus else self.style("cursor-blurred")
@@ -83,14 +83,14 @@ class CursorLines(Lines):
         self.scroll_to_line(top)
 
     def nearest_stop(self, line: int, step: int) -> int:
-        """Return the line where the cursor may stand from `line` on in the direction of `step`, else the other way."""
+        """Return the first line where the cursor may stand, from `line` on in the direction of `step`, else the other way."""
         line = min(max(line, 0), max(self.count - 1, 0))
         onward = range(line, self.count) if step > 0 else range(line, -1, -1)
         back = range(line, -1, -1) if step > 0 else range(line, self.count)
         return next((each for lines in (onward, back) for each in lines if self.can_stop(each)), line)
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Redraw the two lines and post Moved."""
+        """Redraw the lines that the cursor left and came to, and post Moved."""
         if old != new:
             self._redraw(old)
             self._redraw(new)

@@ -28,7 +28,7 @@ class Footer(Widget):
         self._table = keys
 
     def on_mount(self) -> None:
-        """Redraw when other keys work."""
+        """Redraw whenever the keys that work change."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self.refresh())
 
     def render_line(self, y: int) -> Strip:
@@ -52,7 +52,7 @@ class Footer(Widget):
         return Strip(segments).crop_extend(0, width, base).apply_style(base)
 
     def _shown(self) -> list[tuple[list[tuple[str, str]], str]]:
-        """List the words of the keys that work now, each with its keys as (display, key)."""
+        """Return the footer's items: each is the keys that work now, as (text shown, Textual's name), and the word for them."""
         active: dict[str, str] = {}
         table = {key.id: key for key in self._table}
         order = {name: index for index, name in enumerate(table)}
@@ -95,7 +95,7 @@ def key_text(key: str) -> str:
 
 
 def fitting(shown: list[tuple[list[tuple[str, str]], str]], width: int) -> list[tuple[list[tuple[str, str]], str]]:
-    """Return as many items as fit, always with help and quit."""
+    """Return as many items as fit into `width` cells, always with help and quit."""
 
     def cost(item: tuple[list[tuple[str, str]], str]) -> int:
         return sum(len(each) + 1 for each, _ in item[0]) + len(item[1]) + 2

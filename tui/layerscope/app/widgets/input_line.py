@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 
 class InputLine(Horizontal):
-    """Hidden until `open`. It posts Typed at each key, Entered on Enter, and Closed after `close`.
+    """A line to type into, hidden until `open`. It posts Typed at each key, Entered on Enter, and Closed after `close`.
 
     The parts of a line with the id `filter` have the ids `filter-sign`, `filter-text` and `filter-count`.
     """

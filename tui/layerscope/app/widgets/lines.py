@@ -1,5 +1,6 @@
-"""A list of any length that draws only its visible lines: the base of every pane and view; a pane of labeled text; and text
-fitted to terminal cells, as Textual counts them.
+"""A list of any length that draws only its visible lines, which is the base of every pane and view.
+
+Also a pane of labeled text, and text fitted to terminal cells, as Textual counts them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LABEL = 12
 SIZE = 8
 """Cells of a size: `12.3 MB` and `1000 MB` fit."""
 TWISTY = {True: "▾ ", False: "▸ "}
-"""The sign before what can be unfolded, by whether it is."""
+"""The sign before a line that can be unfolded: for True if it is unfolded, for False if it is folded."""
 
 
 class Lines(ScrollView, can_focus=True):
@@ -90,7 +91,7 @@ class Lines(ScrollView, can_focus=True):
         super().notify_style_update()
 
     def set_count(self, count: int, *, width: int = 0) -> None:
-        """Set the number of lines; `width` is that of the widest where they scroll sideways."""
+        """Set the number of lines; `width` is that of the widest line, in cells, in a list that scrolls sideways."""
         self.count = count
         self._show_size(Size(width, count))
         self.refresh()
@@ -111,8 +112,10 @@ class Lines(ScrollView, can_focus=True):
             self.scroll_y = self.validate_scroll_y(self.scroll_y)
 
     def scroll_to_line(self, top: int) -> None:
-        """Show the line `top` first, at once: Textual's own scrolling waits for a refresh, and where it is read meanwhile,
-        the answer depends on how fast the terminal is."""
+        """Scroll at once, so that the line `top` is the first in sight.
+
+        Textual's own scrolling waits for a refresh: the scroll position read meanwhile depends on how fast the terminal is.
+        """
         self.scroll_to(y=max(top, 0), animate=False, force=True, immediate=True)
 
     # What Textual calls.
@@ -159,7 +162,7 @@ class Lines(ScrollView, can_focus=True):
 
 
 class Details(Lines):
-    """Shows details, wrapped to the pane."""
+    """A pane of labeled texts (each a Detail), wrapped to its width."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -204,7 +207,7 @@ def fitted(text: str, width: int, *, mark: str = "…") -> str:
 
 
 def _wrapped(part: Detail, room: int) -> Iterator[Detail]:
-    """Wrap a detail: its label before the first line, the others indented."""
+    """Wrap a detail: the label stands before its first line, all further lines are indented."""
     indent = LABEL if part.label else 0
     for index, text in enumerate(wrapped(part.text, max(room - indent - 2, 8))):
         yield Detail(text, part.label if index == 0 else " " if part.label else "", part.color)

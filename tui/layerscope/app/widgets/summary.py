@@ -33,7 +33,7 @@ INTERVAL = 0.1
 
 @dataclass
 class Progressed(Message, bubble=False):
-    """The work is at `stage`: `done` bytes of `total` (0: unknown), at `rate` bytes a second. No stage: it is over."""
+    """The work is at `stage`: `done` bytes of `total` (0: unknown), at `rate` bytes a second. An empty `stage`: it is over."""
 
     stage: str
     done: int
@@ -64,7 +64,7 @@ class ProgressPoster:
             raise Cancelled
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Report how far the work is. The end of it, which has no stage, is always posted."""
+        """Report how far the work is. Its end, for which `stage` is empty, is always posted."""
         self.check()
         now = time.monotonic()
         rate = self._rate.of(done, now)
