@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DockerfileLine:
-    """Where an instruction stands. `line` and `end_line` count from 1, `confidence` goes from 0 to 1, `text` is the
-    instruction on one line, unescaped.
+    """The lines of an instruction in a Dockerfile, and how sure it is that they made a layer.
+
+    `line` and `end_line` count from 1, `confidence` goes from 0 to 1, `text` is the instruction on one line, unescaped.
     """
 
     line: int
@@ -37,9 +38,11 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`dockerfile` is its path as reports name it (relative to the repository), or empty; `lines` goes from layer numbers to
-    where their instructions stand, for those layers that could be mapped; `fixes` has the most bytes first. `notes` are
-    sentences on what could not be told and why.
+    """What to change so that an image gets smaller, and which Dockerfile lines made its layers.
+
+    `dockerfile` is the Dockerfile's path as reports name it (relative to the repository), or empty; `lines` goes from layer
+    numbers to where their instructions stand, for those layers that could be mapped; `fixes` has the most bytes first. `notes`
+    are sentences on what could not be told and why.
     """
 
     dockerfile: str

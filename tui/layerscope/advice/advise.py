@@ -31,10 +31,10 @@ UNMAPPED = Mapping({}, {}, None, is_recognized=False)
 
 
 def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = None) -> Advice:
-    """Map the layers to the lines of `dockerfile` (None: no lines, fixes all the same), and find what to change.
+    """Map an image's layers to the lines of `dockerfile`, and find what to change. Without a file, fixes name layers only.
 
     Reports name the file relative to `root` (default: the current directory), where it lies below that. No byte is in two
-    fixes, the base's own waste in none. Raises BadDockerfile.
+    fixes, and no fix is about waste that the base itself made. Raises BadDockerfile.
     """
     if dockerfile is None:
         return Advice("", {}, _fixes(analysis, UNMAPPED))

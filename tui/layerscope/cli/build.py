@@ -20,7 +20,7 @@ HELP = frozenset({"-h", "--help"})
 
 
 class _Verbatim(click.Command):
-    """A command that passes everything after its own leading option on to the engine, as typed."""
+    """A click command that passes all arguments after its own leading --engine on to the engine, as they were typed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `--` before the engine's arguments: click would handle a `--help` among them itself."""
@@ -72,7 +72,7 @@ def _builder(engine: str | None) -> str:
 
 
 def _run(command: list[str]) -> int:
-    """Run a command on our own streams and return its exit code; Ctrl-C is left to it, SIGTERM is passed on."""
+    """Run a command with our standard streams and return its exit code. It handles Ctrl-C itself, and gets our SIGTERM."""
     sys.stdout.flush()
     process: subprocess.Popen[bytes] | None = None
     is_ended = False
@@ -103,7 +103,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
 
 
 def _values(arguments: Sequence[str], name: str, short: str = "") -> Iterator[str]:
-    """Yield the values of an option, and of arguments that only look like it: callers check each value."""
+    """Yield what may be values of the option `name` or `short`: options are not parsed as engines do, so callers check each."""
     for index, argument in enumerate(arguments):
         if argument in (name, short) and index + 1 < len(arguments):
             yield arguments[index + 1]
@@ -114,7 +114,7 @@ def _values(arguments: Sequence[str], name: str, short: str = "") -> Iterator[st
 
 
 def _identity(files: Sequence[Path]) -> str:
-    """Return the image ID that the engine wrote to one of these files. Raises NotFound."""
+    """Return the image ID from the first of these files to which the engine wrote one (--iidfile). Raises NotFound."""
     for file in files:
         try:
             identity = file.read_text(encoding="utf-8").strip()
@@ -126,7 +126,10 @@ def _identity(files: Sequence[Path]) -> str:
 
 
 def _reference(engine: str, identity: str, tags: Sequence[str]) -> str:
-    """Return the tag if it leads to this very image, otherwise the ID; a program `docker` may be Podman's."""
+    """Return a reference that leads to the image just built: one of its tags if that is still this image's, otherwise its ID.
+
+    All engines are tried, because a program `docker` may be Podman's.
+    """
     from layerscope.sources.fingerprint import fingerprint
 
     candidates = [f"{each}:{name}" for each in dict.fromkeys([engine, *BUILDERS]) for name in (*tags, identity)]

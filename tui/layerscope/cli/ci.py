@@ -118,7 +118,7 @@ def _init(reference: str, platform: str | None, base: str | None) -> int:
 
 
 def refuse_doubt(analysis: Analysis) -> None:
-    """Raise CorruptLayer if the image is damaged or contradictory: its figures are no limits for later builds."""
+    """Raise CorruptLayer if the image is damaged or contradictory: its figures cannot serve as limits for later builds."""
     from layerscope.errors import CorruptLayer
     from layerscope.gate.evaluate import doubt_sentences
     from layerscope.text import escape
@@ -146,7 +146,10 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
 
 
 def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
-    """Say what to change in the named Dockerfile, or in that of this directory. Raises BadDockerfile for a named one."""
+    """Find fixes, with their lines in the named Dockerfile, or else in the one of the current directory.
+
+    Raises BadDockerfile if the named one cannot be read; for one that was not named, a note says so.
+    """
     from layerscope.advice.advise import advise, find_dockerfile
     from layerscope.errors import BadDockerfile
 
@@ -161,7 +164,10 @@ def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
 
 
 def read_baseline_of(config: GateConfig, platform: str | None, base: str | None) -> Baseline | None:
-    """Read the baseline that the rules name: a file of `layerscope baseline`, or an image. Raises BadSettings, NotFound."""
+    """Read the baseline that the configuration names, None without one. Raises BadSettings, NotFound.
+
+    It is a file that `layerscope baseline` wrote, or an image, which is analyzed.
+    """
     name = config.limit("baseline")
     if not isinstance(name, str):
         return None
@@ -180,7 +186,7 @@ def read_baseline_of(config: GateConfig, platform: str | None, base: str | None)
 
 
 def _baseline_bytes(name: str) -> bytes:
-    """Read a baseline file; empty for anything else, which must be an image then. Raises BadSettings."""
+    """Return the bytes of a baseline file; empty for anything else, which the caller opens as an image. Raises BadSettings."""
     from layerscope.errors import BadSettings
     from layerscope.gate.baseline import MAX_FILE, is_baseline
     from layerscope.text import escape

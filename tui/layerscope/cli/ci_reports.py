@@ -21,7 +21,7 @@ MOST_SUMMARY = 1 << 20
 
 
 def wanted_reports(reference: str, written: tuple[str, ...], json_file: str | None) -> list[tuple[str, str]]:
-    """Return the (kind, file) of each report. Raises UsageError before any work is done."""
+    """Parse --report and --json into (kind, file) pairs. Raises UsageError, before any work is done."""
     from layerscope.errors import UsageError
     from layerscope.report.verdict.gate_run import checked_kind
     from layerscope.text import escape
@@ -40,7 +40,7 @@ def wanted_reports(reference: str, written: tuple[str, ...], json_file: str | No
 
 
 def write_reports(run: GateRun, reports: list[tuple[str, str]]) -> None:
-    """Write every report, and the text unless a report goes to standard output.
+    """Write every report, GitHub's summary, and the verdict as text unless a report goes to standard output.
 
     Raises CannotWrite for the first that failed, after all others are written.
     """
@@ -68,7 +68,7 @@ def write_reports(run: GateRun, reports: list[tuple[str, str]]) -> None:
 
 
 def _write_for_actions(run: GateRun, *, has_text: bool) -> None:
-    """Write workflow commands to the same stream as the text, in which no name may become a command of its own."""
+    """Write the text, then workflow commands for GitHub, to one stream. No name in the text can act as a workflow command."""
     from layerscope.report.verdict.alerts import without_commands, workflow_commands
 
     stream = sys.stdout if has_text else sys.stderr
@@ -84,7 +84,7 @@ def _text(run: GateRun) -> str:
 
 
 def _talk(run: GateRun) -> str:
-    """Say on standard error why the image did not pass, even if all reports go to files."""
+    """Return what standard error tells even if all reports go to files: why the image did not pass. Empty if it passed."""
     from layerscope.report.verdict.verdict_text import verdict_sentence
     from layerscope.text import escape
 
@@ -95,7 +95,7 @@ def _talk(run: GateRun) -> str:
 
 
 def _append_summary(run: GateRun) -> None:
-    """Append the summary to the file of GITHUB_STEP_SUMMARY, if there is room. Raises CannotWrite."""
+    """Append the summary to the file that GITHUB_STEP_SUMMARY names, if there is room. Raises CannotWrite."""
     from layerscope.text import escape
 
     name = os.environ.get(SUMMARY)

@@ -12,9 +12,10 @@ MAX_LISTED = 1000
 
 
 def complete_image(_ctx: click.Context, _parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
-    """Let the shell complete a file name; after a prefix list the files, except in bash, which splits words at colons.
+    """Complete the argument IMAGE: let the shell complete files, or list the files after a prefix such as `oci:`.
 
-    After the prefix of a registry, list the hosts that the user has logged in to.
+    Bash needs no list, because it splits words at colons. After the prefix of a registry, list the hosts that the user has
+    logged in to.
     """
     from layerscope.sources.location import PREFIXES, REGISTRY, REGISTRY_URL
 
@@ -31,7 +32,10 @@ def complete_image(_ctx: click.Context, _parameter: click.Parameter | None, inco
 
 
 def _hosts(prefix: str, incomplete: str) -> list[CompletionItem]:
-    """Bash is offered only what stands behind the colon, which begins a new word there."""
+    """List the registries that the user has logged in to, as completions of `incomplete`, which begins with `prefix`.
+
+    Bash is offered only what stands behind the colon, which begins a new word there.
+    """
     from layerscope.sources.registry.credentials import known_hosts
 
     is_bash = os.environ.get(VARIABLE, "").startswith("bash")
@@ -40,7 +44,7 @@ def _hosts(prefix: str, incomplete: str) -> list[CompletionItem]:
 
 
 def _paths(start: str) -> list[str]:
-    """List the paths that start with `start`, directories with a slash at the end."""
+    """List the file system's paths that start with `start`, directories with a slash at the end."""
     parent, name = os.path.split(start)
     try:
         with os.scandir(parent or ".") as entries:
@@ -55,7 +59,7 @@ class ColonBash(BashComplete):
     """Completion for bash, which splits `layer:FILE` at the colon into three words."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the arguments before the cursor and the one at it, with split words joined again."""
+        """Return the arguments before the cursor and the one at it, after joining the words that bash split at colons."""
         args, incomplete = super().get_completion_args()
         joined: list[str] = []
         for word in (*args, incomplete):

@@ -115,7 +115,7 @@ def blame(reference: str, path: str, platform: str | None, as_json: bool) -> int
 
 
 def _ever_there(contents: Contents, path: bytes) -> int:
-    """Find a path that any layer holds, as written or through symlinks of the last layer. Raises NotFound."""
+    """Return the node of a path that any layer holds: as written, or through symlinks of the last layer. Raises NotFound."""
     from layerscope.errors import NotFound
     from layerscope.layers.tar.names import normalize
     from layerscope.tree.lookup import resolve
@@ -231,7 +231,7 @@ def verify(reference: str, platform: str | None, *, as_json: bool) -> int:
 
 
 def _view_after(contents: Contents, layer: int | None) -> View:
-    """Return the tree after a layer; an image without layers has an empty root."""
+    """Return the view of the image's tree after a layer, by default the last. Without layers it has an empty root only."""
     return contents.tree.view(checked_layer(contents, layer) or 1)
 
 

@@ -60,7 +60,10 @@ def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_
 
 
 def _analyzed(all_images: FoundImages, progress: Watch) -> FoundImages:
-    """Read every image. The waste of one that cannot be read stays unknown, and the reason becomes a problem."""
+    """Return the images with their wasted bytes, after reading every image where these are not known yet.
+
+    The waste of an image that cannot be read stays unknown, and the reason is added to the problems.
+    """
     from layerscope.errors import LayerscopeError
     from layerscope.sources.listing.known_waste import remember_waste
 
@@ -76,7 +79,7 @@ def _analyzed(all_images: FoundImages, progress: Watch) -> FoundImages:
 
 
 class _Numbered:
-    """Progress of one of several images, with its number in front."""
+    """A progress callback for one of several images: it puts `image 2 of 5: ` in front of the stage."""
 
     def __init__(self, progress: Watch, number: int, count: int) -> None:
         self._progress, self._prefix = progress, f"image {number} of {count}: "
@@ -86,7 +89,7 @@ class _Numbered:
 
 
 def _with_waste(each: FoundImage, progress: Watch) -> FoundImage:
-    """Add the waste of an image, unless it is known already or layers are missing."""
+    """Return the image with its wasted bytes, reading it unless they are known. They stay unknown if layers are missing."""
     if each.facts.wasted_bytes is not None:
         return each
     return replace(each, facts=each.facts.wasting(_waste_of(each, progress, open_cache())))

@@ -52,7 +52,7 @@ HOW_TO_REPORT = f"please report the command, the image and the output with {DEBU
 
 
 def _meant(args: list[str]) -> list[str]:
-    """Add the command to arguments that start with an image: the gate with --ci or CI=true, otherwise the report."""
+    """Put a command in front of arguments that start with an image: `ci` with --ci or CI=true, otherwise the report."""
     if "--ci" in args:
         return [GATE, *(each for each in args if each != "--ci")]
     wants_report = any(each.partition("=")[0] in _REPORTS for each in args)
@@ -68,11 +68,11 @@ class Commands(click.Group):
     """The group of all commands, each imported when it is called; a first word that is no command is an image."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """List the names in the order of the help, without the report, which has none."""
+        """List the names of the commands in the order of the help, without the report, which is called without a name."""
         return [name for name in COMMANDS if name != REPORT]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the module of a command."""
+        """Import the module of a command and return the command; None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name])
@@ -80,7 +80,7 @@ class Commands(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the command in front of arguments that start with an image."""
+        """Put the command that is meant in front of arguments that start with an image, then let click parse them."""
         own = {"--help", "-h", "--version"}
         if args and args[0] not in own and args[0] not in self.list_commands(ctx):
             args = _meant(args)
@@ -93,7 +93,10 @@ class Commands(click.Group):
         return super().shell_complete(ctx, incomplete) or complete_image(ctx, None, incomplete)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command. On a broken pipe click would exit with 1, which here means that a check failed."""
+        """Run the command, and raise _ReaderGone on a broken pipe.
+
+        Click itself would then exit with 1, which here means that a check failed.
+        """
         try:
             code: object = super().invoke(ctx)
             sys.stdout.flush()
@@ -102,7 +105,7 @@ class Commands(click.Group):
         return code
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Say both ways to call it."""
+        """Write the two forms of a call: with an image, and with a command."""
         formatter.write("Usage: layerscope IMAGE [OPTIONS]\n       layerscope COMMAND ...\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -41,7 +41,7 @@ def _note(context: click.Context, parameter: click.Parameter, value: object) -> 
 
 
 def _noted(name: str) -> object:
-    """Return the value of an option of the command that runs in this thread, None if it was not given."""
+    """Return the value of an option that `_note` kept, of the command that runs in this thread; None if it was not given."""
     context = click.get_current_context(silent=True)
     return None if context is None else context.meta.get(f"layerscope.{name}")
 
@@ -104,7 +104,7 @@ def registry_options(command: Command) -> Command:
 
 
 def image_argument(command: Command) -> Command:
-    """Add the argument IMAGE and the options of engines."""
+    """Add the argument IMAGE and the options of engines and registries to a command."""
     return click.argument("reference", metavar="IMAGE", shell_complete=complete_image)(engine_options(command))
 
 
@@ -136,7 +136,7 @@ def chosen_engine_options(
 
 
 def say_on_stderr(sentence: str) -> None:
-    """Print a sentence over the line of progress, if there is one."""
+    """Print a sentence on standard error, in place of the line of progress if there is one."""
     erased = "\r\x1b[K" if sys.stderr.isatty() else ""
     click.echo(f"{erased}layerscope: {sentence}", err=True)
 
@@ -145,13 +145,19 @@ INSECURE, LIMIT_RATE, NO_REGISTRY = "LAYERSCOPE_INSECURE", "LAYERSCOPE_LIMIT_RAT
 
 
 def _insecure_hosts(stated: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the hosts of --insecure, of the variable, where commas separate them, and of the config file."""
+    """Return the registries that need no valid TLS, from --insecure, LAYERSCOPE_INSECURE and the config file (`stated`).
+
+    In the variable, commas or spaces separate them.
+    """
     named = [*cast(Sequence[str], _noted("insecure") or ()), *re.split(r"[,\s]+", os.environ.get(INSECURE, "")), *stated]
     return tuple(dict.fromkeys(host for each in named if (host := each.partition("://")[2] or each)))
 
 
 def _bytes_per_second(stated: str) -> int:
-    """Return what --limit-rate says, or else the variable, or else the config file; 0 for no limit. Raises UsageError."""
+    """Return the rate limit from --limit-rate, LAYERSCOPE_LIMIT_RATE or the config file (`stated`), in this order; 0 for none.
+
+    Raises UsageError.
+    """
     from layerscope.errors import UsageError
     from layerscope.text import escape
     from layerscope.units import parse_size
@@ -245,10 +251,10 @@ def read_image(reference: str, platform: str | None, *, keep_seek_points: bool =
 def analyze_image(
     reference: str, platform: str | None, base: str | None, *, may_change: bool = False, is_judged: bool = False
 ) -> Analysis:
-    """Open, read and analyze an image, with progress; from a copy if its file `may_change` meanwhile.
+    """Open, read and analyze an image, with progress. A file that `may_change` meanwhile is copied first.
 
-    If it `is_judged`, check digests (unless --no-verify is given), believe no table of contents (unless --trust-toc is), and
-    raise NotAnImage for a root filesystem or layer that was not named as layer:FILE.
+    If the image `is_judged`, check digests (unless --no-verify is given), believe no layer's table of contents (unless
+    --trust-toc is), and raise NotAnImage for a root filesystem or layer that was not named as layer:FILE.
     """
     from layerscope.analysis import analyze
     from layerscope.analysis import read_image as read

@@ -1,5 +1,6 @@
-"""Standard output (encoding, width, colors, no terminal escapes from an image), progress on standard error, and files
-written whole or not at all.
+"""How commands write: to standard output, progress to standard error, and files whole or not at all.
+
+Standard output has the terminal's encoding, width and colors, and no terminal escapes from an image.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def write_to_terminal(pieces: Iterable[bytes], *, path: str) -> None:
 
 
 def harmless_text(pieces: Iterable[bytes]) -> Iterator[str]:
-    """Decode pieces, with control characters except line ends and tabs as escapes; a character may span pieces."""
+    """Decode the pieces of a file, and escape control characters except line ends and tabs. A character may span pieces."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     for piece in chain(pieces, [b""]):
         text = decoder.decode(piece, final=not piece)
@@ -116,7 +117,10 @@ def harmless_text(pieces: Iterable[bytes]) -> Iterator[str]:
 
 
 class Progress:
-    """Progress callback: stage, bytes done, total (0: unknown). Draws at most ten times a second."""
+    """Draws one line of progress on standard error if that is a terminal, at most ten times a second.
+
+    It is a callback that takes the stage, the bytes done, and their total (0: unknown).
+    """
 
     def __init__(self) -> None:
         self._is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
@@ -133,7 +137,7 @@ class Progress:
             sys.stderr.flush()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Draw the line if the last one is at least a tenth of a second old."""
+        """Draw the line, unless the command began less than half a second ago or the last drawing is less than a tenth old."""
         now = time.monotonic()
         rate = self._rate.of(done, now)
         if not self._is_shown or now - self._started < PATIENCE or now - self._drawn < INTERVAL:

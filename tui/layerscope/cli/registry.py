@@ -1,4 +1,4 @@
-"""`layerscope registry check`: what applies to a registry on this machine, and what the registry answers."""
+"""`layerscope registry check`: which settings of this machine apply to a registry, and what the registry answers."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _line(label: str, text: str) -> str:
 
 
 def _certificates(answer: EndpointAnswer) -> dict[str, list[str]]:
-    """Return the files of certificates besides the system's: authorities, and this client's own."""
+    """Return the certificate files in use besides the system's: of authorities to trust, and those that this client shows."""
     stated = [f"{name}={value}" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (value := os.environ.get(name))]
     endpoint = answer.endpoint
     return {

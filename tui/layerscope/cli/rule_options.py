@@ -48,7 +48,7 @@ def _note_flag(context: click.Context, parameter: click.Parameter, value: object
 
 
 def rule_options(command: Command) -> Command:
-    """Add a flag for each rule, and dive's three; `given_flags` reads them."""
+    """Add a flag for each rule, and one for each of dive's three rules, to a command; `given_flags` reads them."""
     for name in reversed(DIVE_KEYS):
         option = click.option(
             f"--{name}", metavar="LIMIT", expose_value=False, callback=_note_flag, help="The rule of that name in dive."
@@ -66,7 +66,7 @@ def rule_options(command: Command) -> Command:
 
 
 def config_options(command: Command) -> Command:
-    """Add --config and --ci-config; `given_flags` reads them."""
+    """Add --config and --ci-config to a command; `given_flags` reads them."""
     for flag, words in (("--ci-config", ".dive-ci (rules of dive)."), ("--config", "layerscope.toml and pyproject.toml.")):
         option = click.option(
             flag,

@@ -75,7 +75,7 @@ def _count_text(files: list[KeptFile]) -> str:
 
 
 def _note(opened: Cache) -> str:
-    """Say why the cache is not used; empty if it is."""
+    """Return why the cache is not used; empty if it is used."""
     from layerscope.cli.options import NO_CACHE
 
     if opened.trouble:

@@ -1,6 +1,6 @@
 """SIGTERM and SIGHUP end a command as Ctrl-C does: clean up first, then exit with 128 + the signal.
 
-Apart from the rest, so that signals are handled before anything slow is imported.
+This module imports nothing slow, so that signals are handled from the start.
 """
 
 from __future__ import annotations

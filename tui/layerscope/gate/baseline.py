@@ -1,7 +1,6 @@
-"""The baseline: an image's sizes and waste in a small file that later builds are compared with (schema
-`layerscope.baseline/1`).
+"""The baseline: a small file (schema `layerscope.baseline/1`) with an image's sizes and waste, to compare later builds with.
 
-Of the directories it keeps all near the root, and deeper ones that are big.
+It lists every directory near the root, and deeper directories only if they are big.
 """
 
 from __future__ import annotations
@@ -33,8 +32,10 @@ BIG = 0.01
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Sums over an image, in bytes. The `own_` fields leave the base out; where `base_layers` is None (unknown), they cover
-    everything.
+    """Byte totals of an image.
+
+    The `own_` fields leave the base image's layers out; where `base_layers` (their number) is None, the base is not known and
+    these fields cover all layers. `wire_bytes` are the layers as they are stored.
     """
 
     content_bytes: _Bytes
@@ -46,7 +47,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class LayerFigures(msgspec.Struct, frozen=True):
-    """The content and wasted bytes of one layer. `created_by` is shortened when it is long."""
+    """A layer's content bytes, and how many of them are wasted. `created_by` is its instruction, shortened when it is long."""
 
     diff_id: str
     content_bytes: _Bytes
@@ -55,15 +56,17 @@ class LayerFigures(msgspec.Struct, frozen=True):
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """The bytes of a directory that a container sees, and the bytes wasted in it."""
+    """A directory's bytes as the baseline file has them: what a container sees in it, and what is wasted in it."""
 
     content_bytes: _Bytes
     wasted_bytes: _Bytes
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """The figures of one image. `directories` holds every directory down to `depth`, and deeper ones that are big or were
-    named.
+    """The figures of one image, as the baseline file states them.
+
+    `directories` maps a path to its figures: every directory down to `depth` levels, and deeper ones that are big or that a
+    rule names.
     """
 
     schema: str
@@ -76,7 +79,7 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 def baseline_of(subject: Subject, *, named: Iterable[str] = ()) -> Baseline:
-    """Compute the baseline of an image. Directories in `named` are included even if they are small."""
+    """Compute an image's baseline. Directories in `named` are included even if they are small; a missing one has 0 bytes."""
     analysis = subject.analysis
     waste, found = analysis.waste, directories_of(subject, named)
     wasted = waste.by_layer(analysis.tree.layers).tolist()
@@ -102,13 +105,13 @@ def baseline_of(subject: Subject, *, named: Iterable[str] = ()) -> Baseline:
 
 
 def baseline_text(baseline: Baseline) -> str:
-    """Serialize to JSON with one layer, one cause and one directory per line, so that a diff shows what changed."""
+    """Serialize a baseline to JSON with one layer, one cause and one directory per line, so that a diff shows what changed."""
     document = msgspec.to_builtins(baseline)
     return "{\n" + ",\n".join(f"  {_json(key)}: {_block(value)}" for key, value in document.items()) + "\n}\n"
 
 
 def is_baseline(head: bytes) -> bool:
-    """Tell a baseline from an image by its first bytes: no image begins with a brace."""
+    """Tell whether a file that begins with `head` is a baseline and no image: it is JSON, and no image begins with a brace."""
     return head.lstrip()[:1] == b"{"
 
 
@@ -142,13 +145,13 @@ def _lines(brackets: tuple[str, str], items: Iterator[str]) -> str:
 
 
 def _json(value: object) -> str:
-    """Encode on one line. Names are escaped already; other text outside ASCII stays readable."""
+    """Encode a value as JSON on one line. Text outside ASCII stays readable: the image's names in it were escaped before."""
     return json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryFigures:
-    """The bytes that a container sees below a directory, each content once, and the bytes wasted there."""
+    """The bytes that a container sees at and below a directory, each content once, and the bytes wasted there."""
 
     size: int
     wasted: int
@@ -156,8 +159,10 @@ class DirectoryFigures:
 
 @dataclass(frozen=True, slots=True)
 class Directories:
-    """Figures by path, as text. All directories down to `depth` are included, so one that is missing at that depth does not
-    exist.
+    """Figures of an image's directories, by their paths as text from `/`.
+
+    All directories down to `depth` levels are included, so a path of at most that depth that is missing is no directory of the
+    image.
     """
 
     depth: int
@@ -165,7 +170,7 @@ class Directories:
 
 
 def directories_of(subject: Subject, named: Iterable[str] = ()) -> Directories:
-    """Compute the figures of an image's directories; those in `named` are always included."""
+    """Compute the figures of the directories that are near the root or big, and of the paths in `named` in any case."""
     nodes, view = subject.analysis.tree.nodes, subject.last
     wasted, size = nodes.subtree_sums(subject.own_waste.by_node(len(nodes))), view.subtree_bytes
     is_directory = _is_directory(subject)
@@ -185,12 +190,12 @@ def directories_of(subject: Subject, named: Iterable[str] = ()) -> Directories:
 
 
 def path_text(path: bytes) -> str:
-    """Format a directory's path as the baseline file has it."""
+    """Format a path in the image as the baseline file has it: with a leading slash, unprintable bytes escaped."""
     return "/" + escape(path)
 
 
 def named_text(path: str) -> str:
-    """Format a path that a user typed the same way."""
+    """Format a path that a user typed in the form of `path_text`, so that it can be looked up in a baseline."""
     return path_text(_normal(path))
 
 
@@ -203,7 +208,7 @@ def _count(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> int:
 
 
 def _is_directory(subject: Subject) -> npt.NDArray[np.bool_]:
-    """Mark the directories that a container sees, and the root."""
+    """Return a mask of the tree's nodes: true for directories that a container sees, and for the root."""
     versions, seen = subject.analysis.tree.versions, subject.last.seen
     is_directory = np.zeros(len(seen), bool)
     there = np.flatnonzero(seen >= 0)

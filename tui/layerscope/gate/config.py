@@ -1,5 +1,6 @@
-"""The gate's configuration: its keys, which are a contract (the flag is `--KEY`, the variable LAYERSCOPE_KEY), and every rule
-with its limit, its severity, and the source that states it.
+"""The gate's configuration: every rule with its limit, its severity, and the source that states it.
+
+The keys are a contract with users: the flag of a key is `--KEY`, its environment variable LAYERSCOPE_KEY.
 """
 
 from __future__ import annotations
@@ -40,9 +41,11 @@ def _file_name(written: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key that has one value. `noun` is what it measures, `unit` None where it is no rule of its own but bears on others.
+    """A configuration key that has a single value.
 
-    `is_floor`: what is measured must not be below the limit. `default` holds where no rule at all is configured.
+    `noun` is what it measures; `unit` is None where the key is no rule of its own but influences others. `is_floor`: what is
+    measured must not be below the limit, else it must not be above. `default` holds where no rule at all is configured, and
+    always for a key without a unit.
     """
 
     name: str
@@ -107,15 +110,15 @@ def is_key(name: str) -> bool:
 
 
 def limit_text(quantity: Quantity | None) -> str:
-    """Format a limit as it is written in a file, without quotes."""
+    """Format a limit as a configuration file states it, without quotes; `off` for None."""
     return OFF if quantity is None else text_of(quantity)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The value of one of KEYS or DIVE_KEYS, or None where the rule is off.
+    """The limit that a source states for one of KEYS or DIVE_KEYS; `value` is None where the rule is off.
 
-    `severity` is None where a weaker source decides it.
+    `severity` is None where the source states none: a weaker source then decides it.
     """
 
     value: Quantity | None
@@ -125,7 +128,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class TableRule:
-    """A rule that may be stated several times. `key` is one of TABLES, and says what the others mean.
+    """A rule that can be stated several times. Its `key`, one of TABLES, decides what the other fields mean.
 
     | key | `about` | `limit` |
     |---|---|---|
@@ -149,7 +152,10 @@ class TableRule:
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """What a rule lets through, why, and the last day it does. `rule` is a key; without a `path` the whole rule is waived."""
+    """An exception to a rule: for which paths, why, and until which day (included).
+
+    `rule` is the key of the rule; without a `path` the whole rule is waived.
+    """
 
     rule: str
     path: str
@@ -176,8 +182,9 @@ class GateConfig:
     notes: tuple[str, ...] = ()
 
     def under(self, stronger: GateConfig) -> GateConfig:
-        """Combine with a stronger source: its limits win key by key, and the tables of both add up. A limit alone keeps the
-        severity.
+        """Return this configuration overridden by a stronger source: its limits win key by key, its tables are added.
+
+        A limit that is stated without a severity keeps the severity of the weaker source.
         """
         limits = dict(self.limits)
         for key, limit in stronger.limits.items():
@@ -202,7 +209,7 @@ class GateConfig:
         return bool(self.rows("directory-growth")) or any(key in self.limits for key in GROWTH_KEYS)
 
     def rows(self, key: str) -> list[TableRule]:
-        """Return the rules of one of TABLES, as they were stated."""
+        """Return the rules of this key, which is one of TABLES, in the order in which they were stated."""
         return [rule for rule in self.tables if rule.key == key]
 
     def limit(self, key: str) -> Quantity | None:
@@ -212,7 +219,7 @@ class GateConfig:
 
 
 def with_defaults(config: GateConfig) -> GateConfig:
-    """Add the default rules where none is stated, and the growth rules where only a baseline is given. A note says so."""
+    """Add the default rules if no rule is stated, and growth limits if only a baseline is given. Notes tell the user."""
     notes = []
     limits = {key.name: Limit(key.default, DEFAULT) for key in KEYS.values() if key.default is not None and not key.unit}
     if not config.has_rules:

@@ -1,5 +1,6 @@
-"""A decoded layerscope.toml, or the `[tool.layerscope]` table of pyproject.toml -> Config. Every mistake becomes a sentence
-that names its key.
+"""Reads rules from a decoded layerscope.toml, or from the `[tool.layerscope]` table of a decoded pyproject.toml.
+
+Every mistake becomes a sentence that names its key.
 """
 
 from __future__ import annotations
@@ -50,13 +51,13 @@ def read_document(document: Mapping[str, Any], *, origin: str) -> GateConfig:
 
 
 def read_limit(key: Key, written: object, *, origin: str) -> Limit:
-    """Read a single value of a file, variable or flag. Raises BadSettings without the key's name."""
+    """Read the limit that a file, variable or flag states; `off` gives None. Raises BadSettings without the key's name."""
     is_off = written is False or (isinstance(written, str) and written.strip().lower() == OFF)
     return Limit(None if is_off else key.read(written), origin)
 
 
 def checked_glob(written: object) -> str:
-    """Check a glob, or the path of a directory. Raises BadSettings."""
+    """Return what was written if it is a valid glob or path of a directory. Raises BadSettings."""
     if not isinstance(written, str) or not written.strip("/") or "\0" in written:
         raise BadSettings('must be a glob or a path in quotes, such as "**/.git/**" or "/usr/share/doc"')
     try:
@@ -67,14 +68,14 @@ def checked_glob(written: object) -> str:
 
 
 def checked_cause(written: object) -> str:
-    """Check the word of a cause of waste. Raises BadSettings."""
+    """Return what was written if it is the word of a cause of waste, such as `deleted`. Raises BadSettings."""
     if not isinstance(written, str) or written not in CAUSES:
         raise BadSettings(f"must be one of {', '.join(CAUSES)}{suggestion(str(written), CAUSES)}")
     return written
 
 
 def _limit(key: Key, written: object, origin: str) -> Limit:
-    """Read a value, or a table with a value and a severity."""
+    """Read a limit that is written as a plain value, or as a table with a limit and a severity."""
     with named(f"`{key.name}`"):
         if not isinstance(written, dict):
             return read_limit(key, written, origin=origin)
@@ -94,7 +95,7 @@ def _rows(document: Mapping[str, Any], name: str, read: Callable[[_Table, str], 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """One table of a file, restricted to the keys in `allowed`. Raises BadSettings when a value is read."""
+    """One TOML table of rules. Raises BadSettings for a key that is not in `allowed`, and for a missing or wrong value."""
 
     row: dict[str, Any]
     allowed: Collection[str]

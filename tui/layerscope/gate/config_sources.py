@@ -25,9 +25,10 @@ _SHAPES = ("LAYERSCOPE_MAX_", "LAYERSCOPE_MIN_", "LAYERSCOPE_WASTED_")
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line states: `limits` by key, `dive` by dive's keys, tables as they were typed.
+    """The rules and files that the command line states, as they were typed.
 
-    `config_file` replaces layerscope.toml and pyproject.toml, `dive_file` replaces .dive-ci; a file named so must exist.
+    `limits` are by key, `dive` by dive's keys; `config_file` replaces layerscope.toml and pyproject.toml, `dive_file` replaces
+    .dive-ci. A file that is named must exist.
     """
 
     limits: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +61,7 @@ def _sources(flags: Flags, directory: Path, environment: Mapping[str, str]) -> I
 
 
 def _of_toml(place: Path, *, name: str = "", must_exist: bool = False) -> GateConfig:
-    """Read a file of rules, or `[tool.layerscope]` of a pyproject.toml."""
+    """Read the rules of a layerscope.toml, or of the `[tool.layerscope]` table of a pyproject.toml."""
     name = name or str(place)
 
     def read(raw: bytes) -> GateConfig:
@@ -102,7 +103,10 @@ def _read(place: Path, name: str, read: Callable[[bytes], GateConfig], *, must_e
 
 
 def _raw(place: Path, *, must_exist: bool) -> bytes | None:
-    """Read a file's bytes; None where it does not exist. One that cannot be read may hold a rule: it raises."""
+    """Return a file's bytes, or None if it does not exist and need not.
+
+    Raises BadSettings if it cannot be read, because it may hold a rule.
+    """
     try:
         with place.open("rb") as file:
             raw = file.read(MAX_FILE + 1)
@@ -118,8 +122,9 @@ def _raw(place: Path, *, must_exist: bool) -> bytes | None:
 
 
 def _of_environment(environment: Mapping[str, str]) -> GateConfig:
-    """Read LAYERSCOPE_MAX_SIZE and the like; an empty variable states nothing. A misspelled one raises, or it would count as no
-    rule.
+    """Read rules from environment variables such as LAYERSCOPE_MAX_SIZE; an empty variable states nothing.
+
+    A variable that looks like a misspelled rule raises BadSettings: ignored, its rule would silently not apply.
     """
     by_variable = {key.variable: key for key in KEYS.values()}
     limits = {}
@@ -153,7 +158,10 @@ def _of_flags(flags: Flags) -> GateConfig:
 
 
 def _of_dive_flags(flags: Flags, *, has_dive: bool) -> GateConfig:
-    """Read dive's flags: one of them brings in all of dive's rules, as in dive itself."""
+    """Read the flags named after dive's rules. Any of them turns on all three of dive's rules, as in dive itself.
+
+    With `has_dive` a .dive-ci has turned them on already, and no default replaces its limits.
+    """
     if not flags.dive:
         return GateConfig()
     limits = {} if has_dive else _dive_defaults()

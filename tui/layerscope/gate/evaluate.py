@@ -26,7 +26,7 @@ _LONGEST_PATH = 200
 
 
 def evaluate(analysis: Analysis, config: GateConfig, *, today: date, baseline: Baseline | None = None) -> Verdict:
-    """Judge every rule. Without a baseline, growth rules become a doubt: they were asked for and cannot be judged."""
+    """Judge every rule of a configuration. Growth rules without a baseline cannot be judged: they become a doubt."""
     judge = Judge(Subject(analysis), config.waive, today)
     results = tuple(
         _unique(
@@ -48,7 +48,7 @@ def evaluate(analysis: Analysis, config: GateConfig, *, today: date, baseline: B
 
 
 def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:
-    """Number rules that are stated twice, so that their names differ."""
+    """Yield the results with unique names: the second one of a name is called `NAME (2)`, and so on."""
     seen: dict[str, int] = {}
     for result in results:
         seen[result.name] = seen.get(result.name, 0) + 1
@@ -56,7 +56,7 @@ def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:
 
 
 def doubt_sentences(analysis: Analysis) -> list[str]:
-    """List why no verdict can be given: damaged layers, and everything that contradicts the documents."""
+    """List why no verdict can be given: damaged layers, and whatever contradicts the image's manifest or config."""
     problems = doubts(analysis.contents.problems)
     sentences = []
     for problem in problems[:MOST_DOUBTS]:
@@ -82,7 +82,7 @@ def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
 
 
 def _unverified(contents: Contents) -> Iterator[str]:
-    """Note which parts of the layers were trusted without being checked."""
+    """Yield notes on the layers that were trusted without a check of their digests, one for each reason."""
     layers = [contents.image.layers[number - 1] for number in contents.unverified]
     reasons = {layer.number: _why_unverified(layer, contents.fetched_by(layer.number)) for layer in layers}
     for reason in dict.fromkeys(reasons.values()):

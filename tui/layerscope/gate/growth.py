@@ -19,7 +19,7 @@ _OTHER_BASE = "the base is known on one side only; give both the same --base"
 
 
 def growth_results(judge: Judge, config: GateConfig, before: Baseline) -> Iterator[RuleResult]:
-    """Judge the growth rules in the order of KEYS, then those of directories."""
+    """Judge the growth rules against the baseline `before`: single values in the order of KEYS, then directories."""
     directories = config.rows("directory-growth")
     after = baseline_of(judge.subject, named=[each.about for each in directories])
     for name in GROWTH_KEYS:
@@ -40,7 +40,7 @@ def _rule(name: str, growth: Growth, old: int, origin: str, severity: RuleSeveri
 
 
 def _totals(name: str, before: Baseline, after: Baseline) -> tuple[int, int, str]:
-    """Pick the bytes before and now, or the reason why they cannot be compared."""
+    """Return the bytes that a growth rule compares (before, now), and why they cannot be compared, empty if they can."""
     old, new = before.totals, after.totals
     is_alike = (old.base_layers is None) == (new.base_layers is None)
     if name == "max-growth":
@@ -53,8 +53,9 @@ def _totals(name: str, before: Baseline, after: Baseline) -> tuple[int, int, str
 
 
 def _directory_result(judge: Judge, limit: TableRule, before: Baseline, after: Baseline) -> RuleResult:
-    """Judge one directory. One that the baseline does not hold, because it was deep and small, becomes a doubt: its size is
-    unknown.
+    """Judge the growth of one directory.
+
+    If the baseline does not list it because it was deep and small, its former size is unknown: that is a doubt.
     """
     assert isinstance(limit.limit, Growth), "a directory's growth is relative"
     path = named_text(limit.about)
@@ -73,7 +74,10 @@ def _directory_result(judge: Judge, limit: TableRule, before: Baseline, after: B
 
 
 def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:
-    """List layers that are new or bigger, largest growth first. Layers are paired by diff_id, else by instruction, in order."""
+    """List layers that are new or bigger than in the baseline, largest growth first.
+
+    A layer whose diff_id both images have did not grow. The other layers are paired by their instruction, in order.
+    """
     same = {layer.diff_id for layer in before.layers} & {layer.diff_id for layer in after.layers} - {""}
     waiting = defaultdict[str, list[int]](list)
     for layer in before.layers:
@@ -92,8 +96,9 @@ def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:
 
 
 def grown_directories(before: Baseline, after: Baseline, *, is_waste: bool = False) -> tuple[Finding, ...]:
-    """List directories that grew, without the root, largest growth first. Of nested ones only the deepest that explains nearly
-    all is listed.
+    """List directories that grew since the baseline, largest growth first, without the root.
+
+    A directory is left out if one below it explains nearly all of its growth. With `is_waste` the wasted bytes are compared.
     """
     grown = dict(_grown(before, after, is_waste=is_waste))
     children: dict[str, int] = {}
@@ -109,8 +114,9 @@ def grown_directories(before: Baseline, after: Baseline, *, is_waste: bool = Fal
 
 
 def _grown(before: Baseline, after: Baseline, *, is_waste: bool) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Map each path to its growth and former size. Deep directories missing from the baseline are left out: their size was
-    unknown.
+    """Yield (path, (growth, former size)) for each directory that grew since the baseline.
+
+    Deep directories missing from the baseline are left out: their former size is unknown.
     """
     for path, spent in after.directories.items():
         known = before.directories.get(path)
@@ -128,7 +134,7 @@ def _bytes(spent: Spent | None, *, is_waste: bool) -> int:
 
 
 def _parent(path: str, among: dict[str, tuple[int, int]]) -> str:
-    """Find the nearest ancestor among these directories."""
+    """Return the nearest ancestor of a directory that is in `among`; empty if none is."""
     while path not in ("/", ""):
         path = path.rpartition("/")[0]
         if (path or "/") in among:

@@ -1,4 +1,4 @@
-"""One rule against one figure, with waivers applied."""
+"""Judges one rule: compares a measured figure with its limit and applies waivers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _MOST_OF_PASSED = 5
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A figure and its findings. `remark` is said behind the result; `doubt`, where not empty, says why there is no figure.
+    """What a rule measured: a figure, and findings that name the layers or paths it comes from.
 
-    `is_each`: only findings beyond the limit break the rule, and others need not be told. `is_estimate`: the figure is told
-    with a ≈. `is_most`: the true figure is not known, but no more than this; beyond the limit that is a doubt.
+    `remark` is added to the sentence of the result; `doubt`, where not empty, says why there is no figure. `is_each`: the limit
+    is for each finding, and only findings beyond it are reported. `is_estimate`: the figure is shown with a ≈. `is_most`: the
+    true figure is not known, but no more than this; if this is beyond the limit, that is a doubt.
     """
 
     value: float
@@ -43,7 +44,7 @@ Measuring = Callable[[NodeMask | None], Measured]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is asked of one figure; the fields are those of RuleResult."""
+    """A rule about one figure: what is measured (`noun`) and its limit. The other fields are those of RuleResult."""
 
     key: str
     name: str
@@ -55,7 +56,7 @@ class Rule:
     is_floor: bool = False
 
     def holds(self, value: float) -> bool:
-        """Compare with the limit: equality holds, NaN never does."""
+        """Tell whether a figure keeps the limit: one that equals the limit does, NaN never does."""
         return value >= self.limit if self.is_floor else value <= self.limit
 
 
@@ -70,7 +71,10 @@ class Judge:
     used: set[Waiver] = field(default_factory=set)
 
     def judge(self, rule: Rule, measure: Measuring) -> RuleResult:
-        """Judge a rule: measure, and if it is broken, measure again without what is waived."""
+        """Judge a rule: measure, and if it is broken, measure again without what is waived.
+
+        `measure` gets a mask of the nodes to leave out, or None.
+        """
         measured = measure(None)
         if measured.doubt:
             self.doubts.append(f"{rule.name}: {measured.doubt}.")
@@ -86,11 +90,11 @@ class Judge:
         return self._judge_rest(rule, measured, waivers, measure)
 
     def judge_figure(self, rule: Rule, measured: Measured) -> RuleResult:
-        """Judge a figure of which no part can be waived."""
+        """Judge a rule by a figure from which no path can be left out: only a waiver of the whole rule applies."""
         return self.judge(rule, lambda _excluded: measured)
 
     def _judge_rest(self, rule: Rule, measured: Measured, waivers: list[Waiver], measure: Measuring) -> RuleResult:
-        """Judge a broken rule again without its waived paths."""
+        """Judge a broken rule again without the paths that waivers name; a waiver that changes nothing is not used."""
         waivers = [waiver for waiver in waivers if measure(self.subject.fitting(waiver.path)).value != measured.value]
         if waivers:
             rest = measure(reduce(np.logical_or, (self.subject.fitting(waiver.path) for waiver in waivers)))
@@ -114,7 +118,7 @@ class Judge:
         return replace(result, sentence=sentence, findings=findings, waivers=tuple(map(waiver_text, waivers or ())))
 
     def expired(self) -> Iterator[RuleResult]:
-        """Fail every waiver whose last day is past: nobody decided to extend it."""
+        """Yield a failed result for every waiver whose last day is past: nobody decided to extend it."""
         for waiver in self.waivers:
             late = (self.today - waiver.until).days
             if late > 0:
@@ -123,7 +127,7 @@ class Judge:
                 yield replace(_bare_result(rule, late, Outcome.FAILED), sentence=sentence)
 
     def notes(self) -> Iterator[str]:
-        """Note waivers that end soon, and those that are no longer needed."""
+        """Yield a note on each used waiver that ends soon, and on each waiver that no rule needs."""
         for waiver in self.waivers:
             if self.today <= waiver.until <= self.today + SOON and waiver in self.used:
                 yield f"{escape(waiver.name)} ends on {waiver.until}: {escape(waiver.reason)}."
@@ -132,7 +136,7 @@ class Judge:
 
 
 def unjudged(rule: Rule, value: float, why: str) -> RuleResult:
-    """Build the result of a rule that had nothing to judge."""
+    """Build the result of a rule that was not judged; `why` completes the sentence `NOUN: not judged, because ...`."""
     return replace(_bare_result(rule, value, Outcome.UNJUDGED), sentence=f"{_capital(rule.noun)}: not judged, because {why}.")
 
 

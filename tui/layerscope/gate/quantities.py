@@ -1,5 +1,6 @@
-"""Sizes, shares, counts and growth: as people write them (`20MB`, `1.5GiB`, `5%`, `0.05`, `5MB or 2%`), and as text that never
-looks equal where the numbers differ.
+"""Parses and formats limits and figures: sizes, shares, counts and growth (`20MB`, `1.5GiB`, `5%`, `0.05`, `5MB or 2%`).
+
+A figure and its limit never look equal as text where the numbers differ.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ Quantity = int | float | Growth | str
 
 
 def size_of(written: object) -> int:
-    """Parse bytes: `20MB` and `300k` are decimal, `1.5GiB` is binary, a plain number counts bytes. Raises BadSettings."""
+    """Parse a size in bytes: `20MB`, `300k` are decimal, `1.5GiB` is binary, a mere number counts bytes. Raises BadSettings."""
     if isinstance(written, int) and not isinstance(written, bool) and 0 <= written <= MOST_BYTES:
         return written
     size = parse_size(written) if isinstance(written, str) else None
@@ -58,7 +59,7 @@ def size_of(written: object) -> int:
 
 
 def share_of(written: object) -> float:
-    """Parse a share from 0 to 1. Raises BadSettings, also for NaN and infinity."""
+    """Parse a share, `0.05` or `5%`, as a number from 0 to 1. Raises BadSettings, also for NaN and infinity."""
     text = str(written).strip() if isinstance(written, str | int | float) and not isinstance(written, bool) else ""
     number = text.removesuffix("%").rstrip()
     if len(text) > _LONGEST or not _NUMBER.fullmatch(number):
@@ -103,7 +104,7 @@ def text_of(quantity: Quantity) -> str:
 
 
 def bare_size(size: int) -> str:
-    """Format as `5MB` or `1.2GB` where that is exact, else in bytes."""
+    """Format a size as `5MB` or `1.2GB` where that is exact, else as a plain number of bytes."""
     for power in range(6, 0, -1):
         if size >= 1000**power and 10 * size % 1000**power == 0:
             number = f"{Decimal(size) / 1000**power:f}".removesuffix(".0")
@@ -123,7 +124,7 @@ def _shown(written: object) -> str:
 
 
 def size_and_bytes(size: int) -> str:
-    """Format as `20.0 MB (19,999,999 bytes)`, for places where the rounded size alone would hide a difference."""
+    """Format a size as `20.0 MB (19,999,999 bytes)`, for places where the rounded size alone would hide a difference."""
     return f"{size_text(size)} ({size:,} bytes)"
 
 
@@ -147,12 +148,12 @@ def figure_text(value: float, unit: Unit, *, digits: int = 1) -> str:
 
 
 def exact_text(value: float, unit: Unit) -> str:
-    """Format a figure to the last byte."""
+    """Format a figure exactly: sizes to the last byte, shares with 12 digits."""
     return f"{int(value):,} B" if unit is Unit.BYTES else figure_text(value, unit, digits=_MOST_DIGITS)
 
 
 def measured_and_limit(result: RuleResult) -> tuple[str, str]:
-    """Format both with as many digits as it takes to tell them apart; an estimate gets a ≈ in front."""
+    """Format a result's figure and limit with as many digits as it takes to tell them apart; an estimate gets a ≈ in front."""
     measured, limit, unit = result.measured, result.limit, result.unit
     pair = figure_text(measured, unit), figure_text(limit, unit)
     digits = 2

@@ -1,7 +1,7 @@
-"""Each rule of the configuration -> its result, and what each single-value key measures.
+"""Judges all rules except growth, and measures what each rule limits.
 
-A measure is a function of the subject and of the waived nodes. dive's three rules are compared strictly, as dive does, so that
-equality passes.
+A measuring function takes the subject (the image) and a mask of the nodes that waivers leave out. dive's three rules are
+compared strictly, as dive does, so that equality passes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Measure = Callable[[Subject, NodeMask | None], Measured]
 
 
 def limit_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
-    """Judge the single-value keys in the order of KEYS, without those of growth."""
+    """Judge the rules that have a single value, such as `max-size`, in the order of KEYS. Growth rules are judged elsewhere."""
     for name, measure in MEASURES.items():
         limit = config.limits.get(name)
         if limit is None or not isinstance(limit.value, int | float):
@@ -49,13 +49,13 @@ def limit_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
 
 
 def _floor(config: GateConfig) -> int:
-    """Return the `min-wasted` floor; 0 where it is off, so that every wasted byte is judged."""
+    """Return the limit of `wasted-floor`; 0 where it is off, so that every wasted byte is judged."""
     floor = config.limit(FLOOR)
     return floor if isinstance(floor, int) else 0
 
 
 def table_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
-    """Judge what is forbidden, then budgets, then limits of causes."""
+    """Judge the rules that can be stated several times: `forbid`, then `budget`, then `max-cause`."""
     for key, (unit, noun, measure) in _TABLES.items():
         for row in config.rows(key):
             assert isinstance(row.limit, int), "only growth is relative"
@@ -69,7 +69,7 @@ def _forbidden_noun(forbid: TableRule) -> str:
 
 
 def _forbidden(subject: Subject, forbid: TableRule, excluded: NodeMask | None) -> Measured:
-    """Count paths, or entries where every layer is searched."""
+    """Count what matches a forbidden glob: paths that a container sees or, with `is_anywhere`, the entries of all layers."""
     mask = subject.fitting(forbid.about)
     if excluded is not None:
         mask = mask & ~excluded
@@ -79,7 +79,11 @@ def _forbidden(subject: Subject, forbid: TableRule, excluded: NodeMask | None) -
 
 
 def _entries_at(subject: Subject, mask: NodeMask, *, is_anywhere: bool) -> tuple[Longs, tuple[Finding, ...]]:
-    """Return the entries of these nodes, and the directories among them that have no entry of their own."""
+    """Return the numbers of the entries at the nodes of a mask, and a finding for each visible directory without an entry.
+
+    The entries are those that a container sees or, with `is_anywhere`, those of all layers. A directory has no entry where only
+    paths below it imply it.
+    """
     tree, view = subject.analysis.tree, subject.last
     seen = np.flatnonzero(mask & view.is_visible)
     shown = view.entry[seen]
@@ -100,7 +104,7 @@ def _spent(subject: Subject, budget: TableRule, excluded: NodeMask | None) -> Me
 
 
 def _wasted_for(subject: Subject, limit: TableRule, excluded: NodeMask | None) -> Measured:
-    """Add up the bytes wasted for a cause. Contents that could not be compared may belong to another, so they are a doubt."""
+    """Measure the bytes wasted for one cause. Contents that could not be compared are a doubt: their cause is not known."""
     waste = subject.own_waste
     rows = waste.cause == CAUSES[limit.about]
     if excluded is not None:
@@ -119,7 +123,7 @@ _TABLES: dict[str, tuple[Unit, Callable[[TableRule], str], Callable[[Subject, Ta
 
 
 def dive_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
-    """Judge the rules that are not disabled. A figure that is not a number becomes a doubt, where dive itself lets it pass."""
+    """Judge those of dive's rules that are not disabled. NaN and infinite figures become doubts, though dive lets NaN pass."""
     if not any(limit.value is not None for limit in config.dive.values()):
         return
     figures = judge.subject.analysis.dive
@@ -136,7 +140,7 @@ def dive_results(judge: Judge, config: GateConfig) -> Iterator[RuleResult]:
 
 
 def dive_notes(config: GateConfig, judge: Judge) -> Iterator[str]:
-    """Note what is odd about dive's figures, if a rule uses them."""
+    """Yield a note on what is odd about dive's figures, if one of dive's rules is on."""
     if any(limit.value is not None for limit in config.dive.values()) and judge.subject.analysis.dive.note:
         yield judge.subject.analysis.dive.note
 
@@ -160,7 +164,7 @@ def _base_remark(subject: Subject) -> str:
 
 
 def efficiency(subject: Subject, excluded: NodeMask | None) -> Measured:
-    """Measure the share of the content bytes that the author's layers did not bury."""
+    """Measure efficiency: the share of all content bytes that the author's layers did not bury (remove, replace or repeat)."""
     waste = _own_waste(subject, excluded)
     content = waste.content_bytes
     share = (content - waste.wasted_bytes) / content if content else 1.0
@@ -168,14 +172,15 @@ def efficiency(subject: Subject, excluded: NodeMask | None) -> Measured:
 
 
 def wasted(subject: Subject, excluded: NodeMask | None) -> Measured:
-    """Measure the bytes that the author's layers buried."""
+    """Measure the bytes that the author's layers buried: removed, replaced or stored again."""
     waste = _own_waste(subject, excluded)
     return Measured(waste.wasted_bytes, waste_findings(subject, waste), _base_remark(subject))
 
 
 def wasted_share(subject: Subject, excluded: NodeMask | None) -> Measured:
-    """Measure the bytes that the author's layers buried, as a share of their own bytes; 1 if they hold none and bury the
-    base's.
+    """Measure the bytes that the author's layers buried, as a share of these layers' own content bytes.
+
+    The share is 1 if these layers hold no content and yet bury some of the base's.
     """
     waste, own = _own_waste(subject, excluded), subject.own_content_bytes
     share = waste.wasted_bytes / own if own else float(waste.wasted_bytes > 0)
@@ -192,7 +197,10 @@ def own_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
 
 
 def wire_size(subject: Subject, _excluded: NodeMask | None) -> Measured:
-    """Measure the bytes that a pull of all layers moves, estimated for uncompressed layers. A doubt where they are unknown."""
+    """Measure the bytes that a pull of all layers moves, estimated for uncompressed layers. Unknown sizes are a doubt.
+
+    Where no estimate is possible either, the stored bytes are measured, an upper bound (`is_most`).
+    """
     analysis = subject.analysis
     unknown = [
         number

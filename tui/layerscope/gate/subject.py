@@ -18,7 +18,7 @@ from layerscope.units import count_text
 from layerscope.waste.find import Waste, by_layer_pair
 
 NodeMask = npt.NDArray[np.bool_]
-"""One flag a node."""
+"""One flag for each node of the tree."""
 
 MOST = 100
 """Findings that one rule has at most: what a report can list."""
@@ -29,24 +29,27 @@ _SHARE = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """An analysis as rules see it. Where the base is not known, all layers are charged to the author."""
+    """An analyzed image as rules see it: the base's layers are not charged to its author.
+
+    Where the base is not known, all layers are charged to the author.
+    """
 
     analysis: Analysis
 
     @property
     def base_layers(self) -> int:
-        """Count how many leading layers are not charged to the author."""
+        """Return how many layers are the base's. They come first and are not charged to the author; 0 if no base is known."""
         return self.analysis.base_layers or 0
 
     @cached_property
     def own_waste(self) -> Waste:
-        """Return the waste that the author's layers buried."""
+        """Return the waste whose bytes the author's layers buried (removed, replaced or stored again)."""
         waste = self.analysis.waste
         return waste.part(~waste.is_base(self.base_layers)) if self.base_layers else waste
 
     @property
     def base_wasted_bytes(self) -> int:
-        """Return the bytes that the base's layers buried; 0 where the base is not known."""
+        """Return the bytes that layers of the base buried themselves; 0 where the base is not known."""
         return self.analysis.waste.wasted_bytes - self.own_waste.wasted_bytes
 
     @property
@@ -63,7 +66,7 @@ class Subject:
         return {}
 
     def fitting(self, glob: str) -> NodeMask:
-        """Mark the nodes that match a glob in any layer, and everything below them."""
+        """Return a mask of the nodes that match a glob in any layer, and of everything below them."""
         if glob not in self._masks:
             self._masks[glob] = self._below(nodes_that_fit(self.analysis.tree.nodes, glob))
         return self._masks[glob]
@@ -75,9 +78,7 @@ class Subject:
         return np.asarray(np.cumsum(steps)[:-1] > 0)
 
     def content_bytes_of(self, mask: NodeMask) -> int:
-        """Return the bytes that a container sees at these nodes, each content once, however many of its names are among
-        them.
-        """
+        """Return the bytes that a container sees at the nodes of `mask`, counting a content with several names once."""
         entry = self.last.entry[np.flatnonzero(mask & self.last.is_visible)]
         tree = self.analysis.tree
         origin = tree.origin[entry[entry >= 0]] if len(tree.entries) else np.zeros(0, np.int32)
@@ -86,7 +87,10 @@ class Subject:
 
 
 def waste_findings(subject: Subject, waste: Waste) -> tuple[Finding, ...]:
-    """List waste by cause and layer pair, most bytes first, each with the deepest directory that holds nearly all of it."""
+    """List waste by cause, writing layer and burying layer, most bytes first.
+
+    The path of each finding is the deepest directory that holds nearly all of its bytes.
+    """
     found = []
     for pair in by_layer_pair(waste)[:MOST_PAIRS]:
         rows = (waste.written_by == pair.written_by) & (waste.buried_by == pair.buried_by) & (waste.cause == pair.cause)
@@ -112,7 +116,7 @@ def layer_findings(subject: Subject) -> tuple[Finding, ...]:
 
 
 def entry_findings(subject: Subject, entries: Longs) -> tuple[Finding, ...]:
-    """List at most MOST entries, biggest first; equal sizes by path."""
+    """Return a finding for each of the biggest entries among `entries`, MOST at most, biggest first; equal sizes by path."""
     tree = subject.analysis.tree
     order = np.lexsort((tree.entry_node[entries], -tree.content_size(entries)))
     entries = entries[order[:MOST]]
@@ -130,7 +134,7 @@ def entry_findings(subject: Subject, entries: Longs) -> tuple[Finding, ...]:
 
 
 def own_files(subject: Subject, excluded: NodeMask | None) -> Longs:
-    """Return the regular-file entries of the author's layers, including those that a later layer removes."""
+    """Return the numbers of the author's regular-file entries, removed files too, without the nodes marked in `excluded`."""
     tree = subject.analysis.tree
     is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > subject.base_layers)
     if excluded is not None:
@@ -139,7 +143,7 @@ def own_files(subject: Subject, excluded: NodeMask | None) -> Longs:
 
 
 def _directory(subject: Subject, waste: Waste) -> bytes:
-    """Find the deepest node that holds nearly all of these bytes at or below it."""
+    """Return the path of the deepest node that holds nearly all bytes of this waste at or below it."""
     nodes = subject.analysis.tree.nodes
     holds = np.flatnonzero(nodes.subtree_sums(waste.by_node(len(nodes))) >= _SHARE * waste.wasted_bytes)
     return nodes.paths[int(holds[np.argmax(nodes.depth[holds])])]

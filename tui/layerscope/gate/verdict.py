@@ -35,7 +35,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that breaks a rule, or one of the worst things that bear on it.
+    """A layer, path or amount of waste that breaks a rule or contributes most to what the rule measures.
 
     `path` is None where it is about no path, `layer` the layer that wrote it, `buried_by` the one that buried it (None: it is
     visible, or no layer did), `size` in bytes, `is_base` true when the base's layers are to blame, `note` a sentence or empty.
@@ -52,7 +52,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule, measured.
+    """The result of judging one rule.
 
     `key` is the configuration's key (`max-wasted`, `forbid`), `name` the rule as people tell it apart from others of its key
     (`forbid **/.git/** anywhere`), unique in a verdict. `measured` and `limit` are in `unit`; `is_floor` is true where the
@@ -82,7 +82,7 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All results in the order of the rules.
+    """The verdict on an image: the results of all rules, in the order of the rules.
 
     `doubts` are the reasons why the image could not be judged (damage, an absurd figure): with any, the gate neither passes nor
     fails. `notes` are sentences that change nothing.
@@ -94,7 +94,7 @@ class Verdict:
 
     @property
     def failed(self) -> tuple[RuleResult, ...]:
-        """Return the rules that fail the gate."""
+        """Return the results that fail the gate: broken rules of severity error, and expired waivers."""
         return tuple(result for result in self.results if result.outcome is Outcome.FAILED)
 
     @property
@@ -104,7 +104,8 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 for passed, 1 if a rule failed, 2 if there are doubts, which come first: figures of a damaged image prove
-        nothing.
+        """Return 0 for passed, 1 if a rule failed, 2 if there are doubts.
+
+        Doubts come first: figures of a damaged image prove nothing.
         """
         return 2 if self.doubts else 1 if self.failed else 0

@@ -18,7 +18,7 @@ SCHEMA = "layerscope.diff/1"
 
 
 def diff_json(comparison: Comparison) -> bytes:
-    """Encode the whole comparison, with a newline at the end. Sizes are in bytes, layers count from 1, base first."""
+    """Encode the comparison of two images, with a newline at the end. Sizes are in bytes, layers count from 1, base first."""
     old, new = comparison.old, comparison.new
     document = {
         "schema": SCHEMA,
@@ -91,7 +91,7 @@ def _difference(difference: LayerDifference) -> dict[str, Any]:
 
 
 def _documents(old: Analysis, new: Analysis) -> dict[str, Any]:
-    """List why images with the same layers still differ."""
+    """Return the JSON fields that say how config, history, manifest and stored layers of two images differ."""
     found = document_difference(old, new)
     return {
         "config_fields": [utf8_text(field) for field in found.fields],

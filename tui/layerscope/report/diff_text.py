@@ -23,7 +23,7 @@ HEAVIEST = 10
 
 
 def diff_text(comparison: Comparison, style: Style, *, limit: int) -> str:
-    """Write the whole comparison, each line within `style.width` cells."""
+    """Format the whole comparison, each line within `style.width` cells, with at most `limit` paths."""
     parts = (_sums(comparison, style), _layers(comparison, style), _paths(comparison, style, limit), _ending(comparison, style))
     blocks = [list(part) for part in parts]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -46,7 +46,7 @@ def _sums(comparison: Comparison, style: Style) -> Iterator[str]:
 
 
 def _pull_rows(old: PullSize, new: PullSize) -> Iterator[tuple[str, int, int]]:
-    """Return rows for stored bytes, where layers are uncompressed, and for bytes that a pull moves, where known."""
+    """Yield rows (label, before, after): stored bytes if layers are uncompressed, and the bytes that a pull moves if known."""
     if is_estimate := old.is_estimate or new.is_estimate:
         yield "stored", old.stored_bytes, new.stored_bytes
     if old.pull_bytes is not None and new.pull_bytes is not None:
@@ -114,7 +114,7 @@ def _all_seen_alike(comparison: Comparison) -> str:
 
 
 def _ending(comparison: Comparison, style: Style) -> Iterator[str]:
-    """Say why images with the same layers still differ."""
+    """Yield lines that say how images with the same layers still differ: in config, history, compression or manifest."""
     if has_same_layers(comparison.old, comparison.new):
         for reason in _reasons(document_difference(comparison.old, comparison.new)):
             yield from wrapped(style.name(style.plain(reason)), style.width)
@@ -139,7 +139,7 @@ def _reasons(found: DocumentDifference) -> Iterator[str]:
 
 
 def _storage(found: DocumentDifference) -> Iterator[str]:
-    """Format `compression: layers 1, 2 (gzip → zstd)`, one part per change of compression."""
+    """Yield `compression: layers 1, 2 (gzip → zstd)` for each way in which layers with equal contents are stored otherwise."""
     ways: dict[str, list[str]] = {}
     for layer in found.stored:
         same = f"{layer.new}, but other bytes"
@@ -155,7 +155,7 @@ def growth_text(grown: int) -> str:
 
 
 def summary_sentence(comparison: Comparison) -> str:
-    """Summarize on one line: `+1.2 MB on disk, +0 B wasted; 3 of 10 layers new; 12 files added, ...`."""
+    """Summarize a comparison on one line: `+1.2 MB on disk, +0 B wasted; 3 of 10 layers new; paths: 12 added, ...`."""
     new = comparison.new
     layers = len(new.image.layers)
     paths = [
@@ -178,7 +178,7 @@ def comparison_lines(comparison: Comparison, style: Style, *, limit: int = HEAVI
 
 
 def path_lines(comparison: Comparison, style: Style, *, limit: int) -> Iterator[str]:
-    """List the paths that differ, biggest difference first: ` + +3.00 kB /b`, ` ~ +0 B /a (mode)`."""
+    """Yield a line for each of the `limit` paths that differ most, biggest first: ` + +3.00 kB /b`, ` ~ +0 B /a (mode)`."""
     for row in range(min(limit, len(comparison))):
         grown = int(comparison.new_size[row] - comparison.old_size[row])
         start = f"  {CHANGE_MARKS[Change(comparison.change[row])]} {growth_text(grown):>9}  "

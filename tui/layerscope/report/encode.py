@@ -1,4 +1,4 @@
-"""JSON that is safe on a terminal, and an image's names in it.
+"""Encodes JSON that is safe to print on a terminal, with names that may not be UTF-8.
 
 Control and invisible characters are written as JSON's own escapes. Names that are not UTF-8 are escaped, with the exact bytes
 in base64 beside them.
@@ -31,7 +31,10 @@ def json_line(value: object) -> bytes:
 
 
 def _escape_hidden(match: re.Match[str]) -> str:
-    """Write `\\uNNNN`, twice for a character beyond U+FFFF (RFC 8259, section 7). Outside of strings JSON is ASCII."""
+    """Return a hidden character as `\\uNNNN`, twice beyond U+FFFF (RFC 8259, section 7), and a visible one unchanged.
+
+    It stands in a string, for outside of strings JSON is ASCII.
+    """
     character = match[0]
     if escape(character) == character:
         return character
@@ -40,7 +43,10 @@ def _escape_hidden(match: re.Match[str]) -> str:
 
 
 def path_fields(path: bytes, *, field: str = "path", root: bytes = b"/") -> dict[str, str]:
-    """Return `{"path": "/etc/passwd"}`, with `\\xNN` for each byte that is not UTF-8 and then `path_base64` too."""
+    """Return a path as JSON fields: `{"path": "/etc/passwd"}`.
+
+    Each byte that is not UTF-8 becomes `\\xNN`, and then there is a `path_base64` too.
+    """
     full = root + path
     try:
         return {field: full.decode("utf-8")}
@@ -49,8 +55,9 @@ def path_fields(path: bytes, *, field: str = "path", root: bytes = b"/") -> dict
 
 
 def estimate_field(size: PullSize) -> dict[str, int | None]:
-    """Return the estimated gzip size of uncompressed layers, for JSON; null where no layer is stored uncompressed or it is
-    unknown.
+    """Return the JSON field with the estimated bytes of a pull if uncompressed layers were compressed with gzip.
+
+    It is null where no layer is stored uncompressed, or where the estimate is unknown.
     """
     return {"compressed_bytes_estimate": size.pull_bytes if size.is_estimate else None}
 

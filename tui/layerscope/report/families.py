@@ -26,14 +26,14 @@ NARROWEST = 22
 
 
 def families_text(usage: LayerUsage, style: Style) -> str:
-    """Write the whole report, each line within `style.width` cells."""
+    """Format the whole report, each line within `style.width` cells."""
     parts = (_heading(usage.totals, style), _tree(usage, style), _waste(usage, style), _notes(usage, style))
     blocks = ["\n".join(part) for part in parts]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def sizes_of(images: Sequence[ImageFacts]) -> Sizes:
-    """Name what sizes mean here: engines report a layer's content, files take their stored size."""
+    """Tell what the sizes of these images are of: engines report a layer's content, files take their stored size."""
     places = {bool(image.place) for image in images}
     return "mixed" if len(places) > 1 else "stored" if True in places else "content"
 
@@ -94,7 +94,7 @@ def _titles(usage: LayerUsage, number: int, style: Style, room: int) -> str:
 
 
 def titles_in(titles: tuple[str, ...], room: int, *, mark: str = "…") -> str:
-    """List as many names as there is room for, and the number of the rest."""
+    """Join as many of an image's names as fit into `room` cells, and the number of those left out: `app:1, app:2 +3`."""
     for count in range(len(titles), 0, -1):
         more = f" +{len(titles) - count}" if count < len(titles) else ""
         text = ", ".join(titles[:count]) + more
@@ -104,13 +104,13 @@ def titles_in(titles: tuple[str, ...], room: int, *, mark: str = "…") -> str:
 
 
 def trunk_text(usage: LayerUsage, node: int) -> str:
-    """Describe shared layers that are not an image of their own."""
+    """Describe layers that several images share, although no image consists of exactly these layers."""
     count = usage.forest.new_layers(node)
     return f"{count_text(count, 'shared layer')}; no image has exactly {'this' if count == 1 else 'these'}"
 
 
 def _waste(usage: LayerUsage, style: Style) -> Iterator[str]:
-    """List images that others are built on, by what fixing their own waste would save in all of them."""
+    """Yield a table of images whose own waste other images inherit, with what mending it would save in all of them."""
     bases = wasteful_bases(usage)
     if not bases:
         return
@@ -127,7 +127,7 @@ def _waste(usage: LayerUsage, style: Style) -> Iterator[str]:
 
 
 def wasteful_bases(usage: LayerUsage) -> list[int]:
-    """Return images whose own waste is also in other images, worst first; one of each set with equal layers."""
+    """Return the numbers of images whose own waste other images carry too, worst first; one of each set with equal layers."""
     firsts = [node.images[0] for node in usage.forest.nodes if node.images]
     found = [each for each in firsts if usage.figures[each].own_wasted and usage.figures[each].carriers > 1]
     return sorted(found, key=lambda each: -(usage.figures[each].own_wasted or 0) * usage.figures[each].carriers)
@@ -146,7 +146,7 @@ def _notes(usage: LayerUsage, style: Style) -> Iterator[str]:
 
 
 def families_json(usage: LayerUsage, references: Sequence[str], problems: Sequence[str]) -> bytes:
-    """Encode one document, with a newline at its end; `references` open the images. Sizes are bytes.
+    """Encode families of images as one JSON document, with a newline at its end; `references` open the images. Sizes are bytes.
 
     `schema` is `layerscope.images/1`; keys may be added to it, none is taken away or means something else. `sizes` says what
     sizes are of: `content` of what layers hold, `stored` of layers as they are stored, `mixed` of both. Then:
@@ -201,7 +201,7 @@ def _image(usage: LayerUsage, number: int, reference: str) -> dict[str, Any]:
 
 
 def _layer_id(key: str) -> str:
-    """Return the digest in a key: a chain id for an engine, a blob's digest for a file."""
+    """Return the digest at the end of a layer's key: a chain id for an engine's layer, a blob's digest for a file's."""
     return key.rpartition(" ")[2]
 
 

@@ -18,7 +18,7 @@ SCHEMA = "layerscope.analysis/1"
 
 
 def analysis_json(analysis: Analysis) -> bytes:
-    """Encode the whole document, with a newline at the end. Sizes are in bytes, layers count from 1, base first."""
+    """Encode an analysis as one document, with a newline at the end. Sizes are in bytes, layers count from 1, base first."""
     document = {
         "schema": SCHEMA,
         "image": _image(analysis),
@@ -144,8 +144,9 @@ def _base(analysis: Analysis) -> dict[str, Any]:
 
 
 def _dive(analysis: Analysis) -> dict[str, Any]:
-    """Return dive's figures under dive's names. NaN and infinity are null, because JSON has no such numbers; `note` then
-    says so.
+    """Return dive's figures under dive's names, and a `note` on what is odd about them.
+
+    NaN and infinity are null, because JSON has no such numbers; the note then says so.
     """
     figures = analysis.dive
     return {

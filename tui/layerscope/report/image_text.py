@@ -21,7 +21,7 @@ BAR = 10
 
 
 def report_text(analysis: Analysis, style: Style) -> str:
-    """Write the whole report, each line within `style.width` cells."""
+    """Format the whole report, each line within `style.width` cells."""
     parts = (_heading, _layers, _causes, _pairs, _worst, _verdict, _problems)
     blocks = ["\n".join(part(analysis, style)) for part in parts]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -145,7 +145,7 @@ def _sentences(analysis: Analysis, style: Style) -> Iterator[str]:
 
 
 def _hundredths(waste: Waste) -> int:
-    """Return the percentage of wasted bytes; 0 and 100 only where that is exact."""
+    """Return the percentage of wasted bytes, rounded, but at least 1, and 100 only if every byte is wasted."""
     share = round(100 * waste.wasted_bytes / waste.content_bytes)
     return min(max(share, 1), 99 if waste.live_bytes else 100)
 

@@ -1,4 +1,4 @@
-"""Why a layer differs from the one before it was rebuilt, in a sentence."""
+"""Says in a sentence how a layer that was built again differs from the one before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_TARGET = 40
 
 
 def why_changed(difference: LayerDifference) -> str:
-    """Say `only times differ, of 1,492 paths`, or what else differs, with escaped examples."""
+    """Say how a layer differs from its former build, `only times differ, of 1,492 paths: ...`, with escaped example paths."""
     if difference.is_nothing:
         how = "in another order" if difference.is_reordered else "with other headers"
         return f"the same files; only the tar is written differently ({how})"
@@ -49,7 +49,7 @@ def _parts(difference: LayerDifference) -> Iterator[str]:
 
 
 def _metadata_words(difference: LayerDifference) -> str:
-    """Say `with another mode, owner or xattrs`: the aspects that differ on any path."""
+    """Name the aspects of metadata that differ on any path: `with another mode, owner or xattrs`."""
     words = difference.aspects_of(difference.metadata).words
     found = [word for word in ("mode", "owner", "xattrs") if word in words]
     if found == ["xattrs"]:
@@ -58,7 +58,7 @@ def _metadata_words(difference: LayerDifference) -> str:
 
 
 def _examples(difference: LayerDifference, paths: tuple[bytes, ...], told: Aspect) -> str:
-    """Return the first paths, each with the differences whose aspects are in `told`."""
+    """Format the first few paths, each with those of its differences whose aspects are in `told`."""
     shown = []
     for path in paths[:MOST_NAMED]:
         details = list(_details(difference.pairs, difference.both.index(path), told)) if told else []
@@ -67,7 +67,7 @@ def _examples(difference: LayerDifference, paths: tuple[bytes, ...], told: Aspec
 
 
 def _details(pairs: PairedEntries, row: int, told: Aspect) -> Iterator[str]:
-    """Format `mode 0644 → 0755` for each aspect that differs and is in `told`."""
+    """Yield a text such as `mode 0644 → 0755` for each aspect that differs and is in `told`."""
     found = Aspect(int(pairs.aspects[row])) & told
     for aspect, text in _TEXTS.items():
         if aspect in found:

@@ -40,9 +40,10 @@ LONGEST_XATTR = 255
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """How a node looks in one version; mode to layer are None where no entry names a parent directory.
+    """Type, metadata and layer of a path in one of its versions.
 
-    `device` are the major and minor number of a device; `xattrs` the names of its extended attributes, sorted.
+    `mode` to `layer` are None for a directory that no entry names: paths below it imply it. `device` are the major and minor
+    number of a device; `xattrs` the names of its extended attributes, sorted.
     """
 
     type: str
@@ -57,7 +58,7 @@ class Version:
     xattrs: tuple[bytes, ...] = ()
 
     def fields(self) -> dict[str, object]:
-        """Return the JSON fields, in the order that the contract states."""
+        """Return the JSON fields in their documented order."""
         link = path_fields(self.link, field="linkname", root=b"")
         mode = None if self.mode is None else f"{self.mode:04o}"
         owner = {"uid": self.uid, "gid": self.gid}
@@ -75,11 +76,11 @@ class Version:
 
     @property
     def mode_text(self) -> str:
-        """Return type and permissions like `ls -l`; question marks where no entry says."""
+        """Format type and permissions like `ls -l`, with question marks for a directory that no entry names."""
         return _LETTERS[self.type] + ("?????????" if self.mode is None else stat.filemode(self.mode)[1:])
 
     def columns(self) -> str:
-        """Format mode, owner, size (for a device, its numbers) and time, aligned; dashes where no entry says."""
+        """Format mode, owner, size (for a device, its numbers) and time, aligned; dashes for a directory without an entry."""
         owner = "-:-" if self.uid is None else f"{self.uid}:{self.gid}"
         size = size_text(self.size) if self.type == "file" else device_text(self.device)
         return f"{self.mode_text} {owner:<11} {size:>8}  {'-' if self.mtime is None else utc_text(self.mtime):<16}"
@@ -97,13 +98,13 @@ def device_text(device: tuple[int, int] | None) -> str:
 
 
 def xattrs_text(names: tuple[bytes, ...]) -> str:
-    """List the first names, escaped, and cut where they are longer than Linux allows."""
+    """Join the first few names of extended attributes, escaped; a name longer than Linux allows is cut."""
     shown = ", ".join(escape(name[:LONGEST_XATTR]) for name in names[:MOST_XATTRS])
     return f"{shown} and {len(names) - MOST_XATTRS} more" if len(names) > MOST_XATTRS else shown
 
 
 class Describer:
-    """Describes versions of a tree. Columns are converted from numpy once, because a listing needs every row."""
+    """Makes a `Version` of any entry of a tree. It looks up the tree's columns once, because a listing needs many entries."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -111,7 +112,10 @@ class Describer:
         self._columns = (entries.kind, entries.mode, entries.uid, entries.gid, entries.mtime, tree.entry_layer)
 
     def entry(self, entry: int) -> Version:
-        """Describe an entry; IMPLIED is a directory without any fields. A hard link shows its target's type, size and link."""
+        """Describe the entry with this number; IMPLIED (-1) is a directory without any metadata.
+
+        A hard link shows its target's type, size and link.
+        """
         if entry < 0:
             return Version("directory", None, None, None, None, None, 0, b"")
         tree = self._tree
@@ -134,7 +138,7 @@ def nodes_below(view: View, node: int) -> list[int]:
 
 
 def listing_json_lines(view: View, nodes: list[int]) -> Iterator[bytes]:
-    """Yield one JSON object per node."""
+    """Yield one JSON object per node (path), as it is in this view."""
     describe = Describer(view.tree).entry
     paths, entries, changes = view.tree.nodes.paths, view.entry, view.change
     words = [change.name.lower() for change in Change]
@@ -153,7 +157,7 @@ def listing_lines(view: View, nodes: list[int]) -> Iterator[str]:
 
 
 def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
-    """Yield two lines per version: the change with the path's metadata after it, then the instruction that made it."""
+    """Yield two lines per version of a path: the change with the path's metadata after it, then the layer's instruction."""
     describe = Describer(contents.tree).entry
     for event in history_of(contents.tree, node, fallen_entries(contents.tree)):
         version = describe(event.entry)
@@ -166,14 +170,14 @@ def blame_lines(contents: Contents, node: int, style: Style) -> Iterator[str]:
 
 
 def blame_json_lines(contents: Contents, node: int) -> Iterator[bytes]:
-    """Yield one JSON object per version, oldest first."""
+    """Yield one JSON object per version of a path, oldest first."""
     describe = Describer(contents.tree)
     for event in history_of(contents.tree, node, fallen_entries(contents.tree)):
         yield json_line(_fields(contents, node, event, describe))
 
 
 def find_lines(contents: Contents, nodes: list[int]) -> Iterator[str]:
-    """Yield one line per version of each node. Versions that are no longer visible name the layer that buried them."""
+    """Yield one line per version of each node. A version no longer visible names the layer that removed or replaced it."""
     describe, paths = Describer(contents.tree).entry, contents.tree.nodes.paths
     fallen = fallen_entries(contents.tree)
     for node in nodes:
@@ -225,19 +229,19 @@ class Line:
 
 
 def waste_lines(analysis: Analysis, by: str, limit: int | None, style: Style) -> Iterator[str]:
-    """Format aligned text, biggest first. Paths are never cut, so that they can be copied."""
+    """Yield aligned lines of waste, biggest first; `by` says what each sums up. Paths are never cut, so they can be copied."""
     for line in islice(_lines(analysis, by), limit):
         yield f"{style.paint(f'{size_text(line.size):>8}', 'magenta')}  {style.plain(line.text)}"
 
 
 def waste_json_lines(analysis: Analysis, by: str, limit: int | None) -> Iterator[bytes]:
-    """Yield one JSON object per line."""
+    """Yield one JSON object per line of waste; `by` says what it sums up: a path, cause, pair of layers or directory."""
     for line in islice(_lines(analysis, by), limit):
         yield json_line(line.fields)
 
 
 def _lines(analysis: Analysis, by: str) -> Iterator[Line]:
-    """Yield the user's own waste first, then the base's, marked; all unmarked where the base is not known."""
+    """Yield lines of the user's own waste, then of the base's, marked `(base)`; without marks if the base is not known."""
     waste, base_layers = analysis.waste, analysis.base_layers
     if base_layers is None:
         yield from (replace(line, fields=line.fields | {"is_base": None}) for line in _LINES[by](analysis, waste))

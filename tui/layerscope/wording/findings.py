@@ -29,8 +29,9 @@ def problem_text(image: Image, problem: Problem) -> str:
 
 
 def problem_sentence(image: Image, problem: Problem) -> str:
-    """Format a problem without its image: `layer 3 (52a14c04…): /etc/x: what is wrong`. Long paths are cut; JSON has all of
-    them.
+    """Format a problem without its image: `layer 3 (52a14c04…): /etc/x: what is wrong`.
+
+    Long paths are cut; JSON reports have them whole.
     """
     place = ""
     if problem.layer:

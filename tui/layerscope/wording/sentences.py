@@ -1,4 +1,4 @@
-"""What the history says of a step, without the noise that builders wrap around it, and what layers take, in words."""
+"""What the history says of a build step, without builders' noise, and how layers are stored and fetched, in words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BUILDKIT = re.compile(r"\s*# buildkit$")
 
 
 def clean_instruction(created_by: str) -> str:
-    """Format as one line of printable text: `RUN apt-get update`, `COPY app.py /app/`, or whatever the history holds."""
+    """Format a step's `created_by` as one printable line: `RUN apt-get update`, `COPY app.py /app/`, or what else it holds."""
     text = _NOP.sub("", " ".join(created_by.split()))
     text = _BUILDKIT.sub("", text)
     text = _ARGUMENTS.sub("", text)
@@ -50,7 +50,7 @@ def step_text(step: HistoryStep | None) -> str:
 
 
 def history_fields(step: HistoryStep | None) -> dict[str, str]:
-    """Return the same for JSON: each text apart, empty where the history does not have it."""
+    """Return a history step's instruction, comment and author as JSON fields, empty where the history has none."""
     if step is None:
         return {"instruction": "", "comment": "", "author": ""}
     comment, author = map(utf8_text, (step.comment, step.author))
@@ -70,7 +70,7 @@ def pull_facts(size: PullSize) -> list[str]:
 
 
 def pull_text(size: PullSize) -> str:
-    """Join those facts: `1.12 GB stored, ≈331 MB on the wire`."""
+    """Join the texts of `pull_facts`: `1.12 GB stored, ≈331 MB on the wire`."""
     return ", ".join(pull_facts(size))
 
 

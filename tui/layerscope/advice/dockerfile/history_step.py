@@ -1,4 +1,4 @@
-"""A step of an image's history as an instruction, whichever builder wrote it.
+"""Reads a step of an image's history as a Dockerfile instruction, whichever builder wrote it.
 
 Seen in images that Docker 20.10, podman 4.3 and buildah built; BuildKit's and kaniko's spelling as their sources have it:
 
@@ -26,8 +26,11 @@ _FLAG = re.compile(r"--[a-z-]+(?:=\S*)?\s+")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`keyword` is in capitals, empty where the history says nothing. `text` is what follows it, blanks collapsed; for RUN
-    the command with all that the builder put before it, for COPY and ADD without flags, or the destination alone.
+    """A step of an image's history, read as a Dockerfile instruction.
+
+    `keyword` is in capitals, empty where the history says nothing. `text` is what follows it, blanks collapsed; for RUN the
+    command with all that the builder put before it, for COPY and ADD sources and destination without flags, or the destination
+    alone.
 
     `layer` is the layer's number, None for a step without one. `stored` is `file`, `dir` or `multi` where the history names
     what was copied by its checksum, else empty; `flags` are COPY's and ADD's as written.
@@ -70,8 +73,9 @@ def _copy(keyword: str, arguments: str, layer: int | None) -> Step:
 
 
 def is_by_docker(steps: list[BuildStep]) -> bool:
-    """Tell whether Docker's classic builder wrote part of a history: only there does a RUN that changes nothing have no
-    layer.
+    """Tell whether Docker's classic builder wrote part of a history.
+
+    Only this builder stores no layer for a RUN that changes nothing.
     """
     return any(f"{_NOP}  " in step.created_by for step in steps)
 
@@ -80,7 +84,7 @@ _PREFIX = re.compile(r"(?:\|\d+ (?:[^\s=]+=.*? )?(?=\S*sh -))?(?:/\S*/(?:ba|da|z
 
 
 def instruction_text(step: Step) -> str:
-    """Return a step as its author may have written it: without build arguments, shell and checksum."""
+    """Return a step's instruction as its author may have written it: without build arguments, shell and checksum."""
     if step.keyword == "RUN":
         match = _PREFIX.match(step.text)
         return f"RUN {step.text[match.end() if match else 0 :]}"

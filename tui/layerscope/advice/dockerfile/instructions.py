@@ -1,4 +1,4 @@
-"""The text of a Dockerfile -> its instructions, with directives, comments, continuation and heredocs resolved.
+"""Splits the text of a Dockerfile into instructions: parser directives, comments, continuation lines and here-documents.
 
 By the Dockerfile reference ("Format", "Parser directives", "Here-documents"); where it is silent, as BuildKit does.
 """
@@ -28,7 +28,7 @@ _FLAG = re.compile(r"--([a-z][a-z-]*)(?:=(.*))?$", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Heredoc:
-    """One here-document: its name without quotes, and its lines as they are run (`<<-`: without leading tabs)."""
+    """One here-document: its name without quotes, and its lines as the shell gets them (`<<-`: without leading tabs)."""
 
     name: str
     body: str
@@ -46,7 +46,7 @@ class SourceLine:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """All instructions of a file, and its escape character."""
+    """A Dockerfile's text split into instructions, and its escape character."""
 
     lines: tuple[SourceLine, ...]
     escape: str = "\\"
@@ -60,7 +60,10 @@ def read_source(text: str, *, name: str) -> Source:
 
 
 def _escape_character(lines: list[str], name: str) -> str:
-    """Read the parser directives, which end at the first line that is not one."""
+    """Return the escape character that the parser directives set, by default a backslash. Raises BadDockerfile.
+
+    Parser directives end at the first line that is not one.
+    """
     seen: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         match = _DIRECTIVE.match(line.strip())
@@ -77,7 +80,7 @@ def _escape_character(lines: list[str], name: str) -> str:
 
 
 class _Reader:
-    """Goes through the lines once; `_next` is the index of the line to read next."""
+    """Reads instructions from a Dockerfile's lines in one pass; `_next` is the index of the line to read next."""
 
     def __init__(self, lines: list[str], escape: str, name: str) -> None:
         self._lines, self._escape, self._name = lines, escape, name
@@ -98,14 +101,17 @@ class _Reader:
                 yield SourceLine(first + 1, self._last_line(first), text, heredocs)
 
     def _last_line(self, first: int) -> int:
-        """Return the last line with content: blank lines and comments after a continuation mark do not count."""
+        """Return the number of the instruction's last line with content.
+
+        Blank lines and comments after a continuation mark do not count.
+        """
         last = self._next - 1
         while last > first and _is_empty(self._lines[last]):
             last -= 1
         return last + 1
 
     def _continue(self, line: str) -> str:
-        """Append following lines to `line` as long as it ends with the escape character."""
+        """Join `line` with the lines that follow, as long as the last one ends with the escape character."""
         parts = []
         while match := self._continued.search(line):
             parts.append(line[: match.start()])
@@ -116,7 +122,7 @@ class _Reader:
         return "".join([*parts, line]).rstrip()
 
     def _following(self) -> str | None:
-        """Return the next line that is neither empty nor a comment."""
+        """Return the next line that is neither empty nor a comment; None at the end of the file."""
         while self._next < len(self._lines):
             line = self._lines[self._next]
             self._next += 1
@@ -152,7 +158,7 @@ def _is_empty(line: str) -> bool:
 
 
 def raw_words(text: str, escape: str = "\\") -> Iterator[str]:
-    """Split into words with quotes and escapes as written; spaces in quotes or after the escape character do not split."""
+    """Yield a text's words with quotes and escapes as written; spaces in quotes or after the escape character do not split."""
     word, quote, is_escaped = "", "", False
     for character in text:
         if not quote and not is_escaped and character in _SPACES:
@@ -193,7 +199,7 @@ def unquoted(word: str, escape: str = "\\") -> str:
 
 
 def json_words(text: str) -> tuple[str, ...] | None:
-    """Return the words of the JSON form (`["a", "b"]`); None for other text, which builders take as plain words."""
+    """Return the words of arguments in JSON form (`["a", "b"]`); None for other text, which builders take as plain words."""
     if not text.startswith("["):
         return None
     try:
@@ -207,9 +213,12 @@ def json_words(text: str) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """`keyword` is in capitals; `flags` are (name, value) pairs in order, `arguments` all that follows them as written.
+    """A parsed instruction of a Dockerfile.
 
-    `words` are the arguments' words without quotes, or those of the JSON form (`is_json`); `escape` is the file's.
+    `keyword` is in capitals; `flags` are (name, value) pairs in order, `arguments` all that follows them as written.
+
+    `words` are the arguments' words without quotes, or those of the JSON form (`is_json`); `escape` is the file's escape
+    character.
     """
 
     keyword: str
@@ -229,7 +238,7 @@ class Instruction:
 
     @property
     def makes_layer(self) -> bool:
-        """Tell whether builders store a layer for it; for WORKDIR that depends on the builder."""
+        """Tell whether all builders store a layer for the instruction: RUN, COPY or ADD. Some do for WORKDIR."""
         return self.keyword in COPIES or self.keyword == "RUN"
 
     @property
@@ -244,7 +253,7 @@ class Instruction:
 
 
 def parse_instruction(source: SourceLine, *, name: str, escape: str) -> Instruction:
-    """Parse one instruction. Raises BadDockerfile with the file's `name` and the line for an unknown keyword."""
+    """Parse one instruction. Raises BadDockerfile, with the file's `name` and the line, if it is unknown or lacks arguments."""
     parts = source.text.split(None, 1)
     keyword = parts[0].upper()
     place = f"{name}, line {source.line}"
@@ -276,7 +285,7 @@ def _rest(parts: list[str]) -> str:
 
 
 def _flags(text: str, escape: str) -> tuple[tuple[tuple[str, str], ...], str]:
-    """Split off the leading `--name=value` words; the rest stays as written."""
+    """Split the text after a keyword into leading flags, `--name=value` as (name, value) pairs, and the rest as written."""
     flags = []
     rest = text.strip()
     while rest.startswith("--"):

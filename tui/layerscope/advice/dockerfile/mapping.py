@@ -1,4 +1,4 @@
-"""Which Dockerfile line made which layer: history steps and instructions, aligned in order for the best total.
+"""Finds which Dockerfile line made which layer: aligns history steps with instructions, in order, for the best total score.
 
 A wrong line is worse than none, so uncertain pairs are left out.
 """
@@ -32,10 +32,10 @@ SURE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """`lines` and `instructions` go from layer numbers to where and what they are in the Dockerfile.
+    """Which lines and instructions of a Dockerfile made which layers of an image, by layer number.
 
-    `base_layers` is how many layers come before the first instruction's, None where that is not known. `is_recognized` is
-    false when the Dockerfile does not look like this image's; there are no lines then.
+    `base_layers` is how many layers come before the first instruction's, None where that is not known. `is_recognized` is false
+    when the Dockerfile does not look like this image's; there are no lines then.
     """
 
     lines: dict[int, DockerfileLine]
@@ -52,8 +52,9 @@ class _Reading:
 
 
 def map_layers(image: Image, dockerfile: Dockerfile, *, base_layers: int | None = None) -> Mapping:
-    """Map layers to lines, using the stage that fits the history best (the last of equals). `base_layers` layers are the
-    base's.
+    """Map layers to lines of a Dockerfile, using the build stage that fits the history best (the last of equals).
+
+    The first `base_layers` layers are the base's.
     """
     builds = image.steps
     history = image.config.history
@@ -94,8 +95,9 @@ def _row(step: Step, wanted: Sequence[Wanted]) -> list[float]:
 
 
 def _instruction_cost(instruction: Instruction) -> float:
-    """Return the cost of leaving an instruction unpaired: low for ONBUILD and ARG, which BuildKit's and kaniko's histories
-    lack.
+    """Return what an alignment loses by leaving an instruction without a history step.
+
+    That is little for ONBUILD and ARG, which BuildKit's and kaniko's histories lack.
     """
     if instruction.keyword in ("ARG", "MAINTAINER", "ONBUILD"):
         return 0.02
@@ -103,8 +105,9 @@ def _instruction_cost(instruction: Instruction) -> float:
 
 
 def _is_recognized(reading: _Reading, steps: list[Step]) -> bool:
-    """Tell whether enough instructions are paired; those that make no layer count a fifth, because WORKDIR /app and CMD
-    recur in many images.
+    """Tell whether enough instructions are paired with history steps for the Dockerfile to be this image's.
+
+    Instructions that make no layer count a fifth, because WORKDIR /app and CMD recur in many images.
     """
     own = steps[reading.alignment.own_from :]
     expected = max(
@@ -121,10 +124,10 @@ def _weight(keyword: str) -> float:
 
 
 def _squashed(steps: list[Step], *, has_empty_runs: bool) -> set[int]:
-    """Return the layers that hold several steps.
+    """Return the numbers of the layers that hold what several history steps stored.
 
-    buildah without --layers, and all tools that squash, leave the steps before without a layer. A COPY always has something to
-    store, and so has a RUN, except with Docker's classic builder.
+    buildah without --layers, and all tools that squash, leave the earlier of these steps without a layer. A COPY always has
+    something to store, and so has a RUN, except with Docker's classic builder.
     """
     squashed, has_pending = set(), False
     for step in steps:
@@ -161,7 +164,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """All pairs. `own_from` is the first step that is not the base's; the number of steps if all are the base's."""
+    """How the history's steps and a Dockerfile's instructions were paired, and the total score of that.
+
+    `own_from` is the index of the first step that is not the base's; the number of steps if all are the base's.
+    """
 
     pairs: tuple[Pair, ...]
     own_from: int
@@ -170,8 +176,9 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The cost of each step and instruction left unpaired, and the worth of each instruction paired. `first_step` is the first
-    that can be the author's.
+    """What an alignment loses by each step and instruction left unpaired, and gains by each instruction paired (`worth`).
+
+    `has_base` is false for FROM scratch. `first_step` is the index of the first step that can be the author's.
     """
 
     steps: Sequence[float]
@@ -182,7 +189,9 @@ class Costs:
 
 
 def align(similarity: Sequence[Sequence[float]], costs: Costs) -> Alignment:
-    """Pair steps with instructions in order. `similarity[i][j]` says how surely step i is instruction j; 0 never pairs them.
+    """Pair history steps with Dockerfile instructions, keeping the order of both, for the best total score.
+
+    `similarity[i][j]` says how surely step i is instruction j; 0 never pairs them.
 
     A sequence alignment (Needleman-Wunsch) with one end free: what the base brought comes before the first instruction's step
     and costs nothing. A step or instruction without partner costs a little, so that a similarity far down in the base's history
@@ -204,8 +213,9 @@ def align(similarity: Sequence[Sequence[float]], costs: Costs) -> Alignment:
 
 
 def _forward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]]:
-    """Compute `[i][j]`: the best total of the first i steps and j instructions. Without instructions all steps are the
-    base's.
+    """Return a table whose `[i][j]` is the best total score of the first i steps and the first j instructions.
+
+    Before the first instruction all steps are the base's, if there is a base, and cost nothing.
     """
     instructions = len(costs.instructions)
     table = [[0.0] * (instructions + 1) for _ in range(len(costs.steps) + 1)]
@@ -223,7 +233,10 @@ def _forward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]]
 
 
 def _backward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]]:
-    """Compute `[i][j]`: the best total of the steps from i and the instructions from j on, without the base's steps."""
+    """Return a table whose `[i][j]` is the best total score of the steps from i on and the instructions from j on.
+
+    None of these steps is the base's.
+    """
     steps, instructions = len(costs.steps), len(costs.instructions)
     table = [[0.0] * (instructions + 1) for _ in range(steps + 1)]
     for i in range(steps, -1, -1):
@@ -240,7 +253,10 @@ def _backward(gain: Sequence[Sequence[float]], costs: Costs) -> list[list[float]
 
 
 def _best_path(forward: list[list[float]], gain: Sequence[Sequence[float]], costs: Costs) -> tuple[list[tuple[int, int]], int]:
-    """Return the pairs of the best total from the last to the first; a pair is taken as late as it can be."""
+    """Return the (step, instruction) pairs of the best total score, in order, and the first step that is not the base's.
+
+    They are found from the last to the first; a pair is taken as late as it can be.
+    """
     i, j = len(costs.steps), len(costs.instructions)
     path: list[tuple[int, int]] = []
     while j:
@@ -262,8 +278,9 @@ def _is_equal(left: float, right: float) -> bool:
 
 
 def _certainty(through: list[list[float]], step: int, instruction: int) -> float:
-    """Rate a pair: 1 if no other pairing of this step or instruction comes near the best total; half or less if one equals
-    it.
+    """Rate how certain a pair is: 1 if no other pairing of its step or instruction comes near the best total score.
+
+    The rate is 0.5 if another pairing reaches the same total.
     """
     best = through[step][instruction]
     others = [total for j, total in enumerate(through[step]) if j != instruction]

@@ -37,8 +37,10 @@ DEFAULT_SHELL = "/bin/sh -c"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An instruction, and what the history may have of it: `spellings` of its command or arguments, blanks collapsed;
-    UNKNOWN stands for what the Dockerfile does not tell. `targets` are spellings of a destination; `shell` is the one in use.
+    """An instruction, and how an image's history may spell it.
+
+    `spellings` are of its command or arguments, blanks collapsed; UNKNOWN stands for what the Dockerfile does not tell.
+    `targets` are spellings of a destination (COPY, ADD); `shell` is the one in use; `words` counts the words.
     """
 
     instruction: Instruction
@@ -49,8 +51,9 @@ class Wanted:
 
 
 def similarity(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
-    """Rate how well a step matches an instruction, from 0 to 1. `step_words` are the step's `words_of`, counted once for
-    many calls.
+    """Rate how well a history step matches an instruction, from 0 to 1.
+
+    `step_words` is `words_of` the step's text, which the caller counts once for many instructions.
     """
     instruction = wanted.instruction
     if step.keyword != instruction.keyword:
@@ -68,7 +71,7 @@ def similarity(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
 
 
 def words_of(text: str) -> Counter[str]:
-    """Split a command or setting into words, without quotes and brackets."""
+    """Count the words of a command or setting, without quotes and brackets."""
     return Counter(_WORDS.findall(text))
 
 
@@ -81,7 +84,7 @@ def _run(wanted: Wanted, step: Step, step_words: Counter[str]) -> float:
 
 
 def _is_prefix(prefix: str, wanted: Wanted) -> bool:
-    """Tell whether builders put this text before a command: build arguments, a shell, both, or nothing."""
+    """Tell whether builders put such a text before a RUN's command: build arguments, a shell, both, or nothing."""
     prefix, shell = prefix.strip(), wanted.shell
     if prefix.endswith(shell):
         before = prefix[: len(prefix) - len(shell)]
@@ -95,7 +98,7 @@ def _is_prefix(prefix: str, wanted: Wanted) -> bool:
 
 
 def _shared(left: Counter[str], right: Counter[str]) -> float:
-    """Return the share of words that two texts have in common (Dice coefficient), minus a little for builders' prefixes."""
+    """Return the share of words that two texts have in common (Dice coefficient). A builder's prefix lowers it a little."""
     total = left.total() + right.total()
     return 2 * (left & right).total() / total if total else 0.0
 
@@ -114,8 +117,9 @@ def _copy(wanted: Wanted, step: Step) -> float:
 
 
 def _fit_of_flags(instruction: Instruction, step: Step) -> float:
-    """Compare flags. buildah's history lacks --chown, so a missing owner does not count against an instruction, only another
-    one.
+    """Return the factor for --chown: 1, or ODD where the history names another owner than the instruction.
+
+    buildah's history lacks --chown, so a missing owner does not count against an instruction.
     """
     owner = instruction.flag("chown")
     if "--chown=" not in step.flags or "$" in owner:
@@ -125,7 +129,7 @@ def _fit_of_flags(instruction: Instruction, step: Step) -> float:
 
 
 def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
-    """Return, for ENV, LABEL, EXPOSE and the like, the share of the instruction's words that the step has."""
+    """Rate ENV, LABEL, EXPOSE and the like by the share of the instruction's words that the step has."""
     words = wanted.words or Counter()
     if not words:
         return OTHER_SETTING
@@ -134,7 +138,7 @@ def _setting(wanted: Wanted, step_words: Counter[str]) -> float:
 
 
 def _spelled(spelling: str, text: str) -> float:
-    """Return SAME for equal text, somewhat less where only unknown values may differ, else 0."""
+    """Rate a spelling against a step's text: SAME if equal, somewhat less where only unknown values may differ, else 0."""
     if UNKNOWN not in spelling:
         return SAME if spelling == text else 0.0
     pieces = spelling.split(UNKNOWN)
@@ -145,8 +149,9 @@ def _spelled(spelling: str, text: str) -> float:
 
 
 def _fits(pieces: list[str], text: str) -> bool:
-    """Tell whether `text` consists of the pieces in order with anything between them. Each piece is searched once, so this
-    is linear.
+    """Tell whether `text` consists of the pieces in order, with anything between them.
+
+    Each piece is searched once, so this is linear.
     """
     first, *middle, last = pieces
     if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):
@@ -161,7 +166,7 @@ def _fits(pieces: list[str], text: str) -> bool:
 
 
 def resolved(path: str, directory: str) -> str:
-    """Return a destination as an absolute path; a slash at its end stays."""
+    """Return a path of an instruction as an absolute path, below the working directory; a slash at its end stays."""
     if UNKNOWN in directory and not path.startswith("/"):
         return UNKNOWN + posixpath.normpath("/" + path) if path.strip("./") else UNKNOWN
     whole = posixpath.normpath(posixpath.join(directory or "/", path))
@@ -169,13 +174,14 @@ def resolved(path: str, directory: str) -> str:
 
 
 def all_spellings(texts: Iterator[str]) -> tuple[str, ...]:
-    """Collapse blanks and drop repetitions, keeping the order."""
+    """Return the texts with blanks collapsed, without repetitions and empty ones, keeping the order."""
     return tuple(dict.fromkeys(" ".join(text.split()) for text in texts if text.strip()))
 
 
 def wanted_of(dockerfile: Dockerfile, chain: tuple[Stage, ...], variables: Variables) -> list[Wanted]:
-    """Return the possible spellings of each instruction of the stages, in order. `variables` are the image's own, to start
-    with.
+    """Return each instruction of a chain of stages, in order, with its possible spellings.
+
+    `variables` are those of the image's config, known from the start.
     """
     build = _Build(dockerfile.arguments, dict(variables))
     wanted = []
@@ -194,13 +200,13 @@ class _Build:
         self._set_by_arg: set[str] = set()
 
     def start_stage(self) -> None:
-        """Drop ARGs, which end with their stage."""
+        """Forget the variables that ARG set: they end with their stage."""
         for name in self._set_by_arg:
             self._variables.pop(name, None)
         self._set_by_arg.clear()
 
     def instruct(self, instruction: Instruction) -> Wanted:
-        """Return the spellings of an instruction, and apply it to the state for those that follow."""
+        """Return an instruction with its spellings, then change the state as it does, for the instructions that follow."""
         wanted = self._wanted(instruction)
         self._apply(instruction)
         return wanted
@@ -245,8 +251,9 @@ class _Build:
         return Wanted(instruction, all_spellings(iter(texts)), targets)
 
     def _targets(self, destination: str) -> Iterator[str]:
-        """Yield a destination as written, with known values, with none, and each as an absolute path, with and without a
-        slash at its end.
+        """Yield the spellings of a destination: as written, with known values, and with every variable unknown.
+
+        Each is also an absolute path, with and without a slash at its end.
         """
         for path in (destination, self._expand(destination), expand(destination, {})):
             yield path
@@ -260,12 +267,12 @@ class _Build:
 
 
 def _source(word: str) -> str:
-    """Return a source as the history has it: BuildKit names a here-document without its quotes."""
+    """Return a source of COPY or ADD as the history has it: BuildKit names a here-document without its quotes."""
     return "<<" + unquoted(word.lstrip("<").removeprefix("-")) if word.startswith("<<") else word
 
 
 def _commands(instruction: Instruction) -> Iterator[str]:
-    """Yield the command of a RUN in the spellings of all builders; a here-document's marker alone comes last."""
+    """Yield the spellings of a RUN's command by all builders; a here-document's marker alone comes last."""
     if instruction.heredocs:
         yield from _with_heredocs(instruction)
     if instruction.is_json:
@@ -276,8 +283,9 @@ def _commands(instruction: Instruction) -> Iterator[str]:
 
 
 def _with_heredocs(instruction: Instruction) -> Iterator[str]:
-    """Add the body of a here-document: BuildKit runs a RUN that is only one as its body, or as a file if that starts with
-    `#!`.
+    """Yield the spellings of a RUN's command that include the bodies of its here-documents.
+
+    BuildKit runs a RUN that is only one here-document as its body, or as a file if the body starts with `#!`.
     """
     heredocs = instruction.heredocs
     if len(instruction.words) == 1 and len(heredocs) == 1:

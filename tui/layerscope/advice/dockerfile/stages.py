@@ -25,7 +25,10 @@ _VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})(:?[-+])?([^{{}}]*)\}})")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A FROM and what follows it. `base` is what it is built on, variables expanded; `name` may be empty."""
+    """A build stage: a FROM and the instructions that follow it.
+
+    `base` is the image or stage it is built on, variables expanded; `name` may be empty.
+    """
 
     name: str
     base: str
@@ -35,13 +38,13 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """All stages, in order; `arguments` are the ARGs before the first FROM with their defaults."""
+    """A parsed Dockerfile: its stages in order, and as `arguments` the ARGs before the first FROM with their defaults."""
 
     stages: tuple[Stage, ...]
     arguments: Variables
 
     def chain(self, index: int) -> tuple[Stage, ...]:
-        """Return the indexes of the stages that stage `index` consists of, lowest first, itself last."""
+        """Return the stages that stage `index` is built from, the lowest first and itself last."""
         chain = [self.stages[index]]
         below = self._find(chain[0].base, index)
         while below is not None:
@@ -50,7 +53,7 @@ class Dockerfile:
         return tuple(chain)
 
     def _find(self, base: str, before: int) -> int | None:
-        """Return the last stage of that name before the stage `before`; FROM does not accept numbers."""
+        """Return the index of the last stage named `base` before the stage `before`, or None. FROM does not accept numbers."""
         wanted = base.lower()
         return next((index for index in reversed(range(before)) if self.stages[index].name.lower() == wanted), None)
 
@@ -93,7 +96,7 @@ def _stage(origin: Instruction, instructions: tuple[Instruction, ...], arguments
 
 
 def find_dockerfile(directory: Path) -> Path | None:
-    """Find a Dockerfile or Containerfile directly in `directory`."""
+    """Find a Dockerfile or Containerfile directly in `directory`; None if it has neither."""
     return next((directory / name for name in NAMES if (directory / name).is_file()), None)
 
 
@@ -116,7 +119,7 @@ def read_dockerfile(path: Path, *, name: str = "") -> Dockerfile:
 
 
 def expand(text: str, variables: Variables, escape: str = "\\") -> str:
-    """Replace variables by their values, and by UNKNOWN where the value is not known.
+    """Replace the variables in a text by their values, and by UNKNOWN where the value is not known.
 
     As in the Dockerfile reference, "Environment replacement".
     """
@@ -130,7 +133,10 @@ def expand(text: str, variables: Variables, escape: str = "\\") -> str:
 
 
 def _expand_once(text: str, variables: Variables, escape: str, most: int) -> str:
-    """Expand the innermost of `${A:-${B}}` first: a pair of braces without others inside."""
+    """Replace the variables that hold no other one in their braces: the innermost of `${A:-${B}}` first.
+
+    A result longer than `most` is UNKNOWN.
+    """
     parts: list[str] = []
     end = length = 0
     for match in _VARIABLE.finditer(text):
@@ -171,7 +177,7 @@ def sets(instruction: Instruction, variables: Variables) -> Variables:
 
 
 def _expanded(value: str, variables: Variables, escape: str) -> str:
-    """Return a word's value: single quotes keep variables from being replaced."""
+    """Return the value of a word: variables replaced, unless it begins with a single quote, and quotes removed."""
     if value.startswith("'"):
         return unquoted(value, escape)
     return unquoted(expand(value, variables, escape), escape)

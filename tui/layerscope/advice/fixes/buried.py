@@ -1,5 +1,6 @@
-"""Waste that one change to the Dockerfile would remove: what a layer removes, moves away, replaces or stores again although the
-layers that wrote it keep it, and what a layer's own tar holds twice.
+"""Fixes for waste: what a layer removes, moves away, replaces or stores again although lower layers keep it.
+
+Also for what a layer's own tar holds twice. One change to the Dockerfile avoids the waste of a fix.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ _CHMOD = re.compile(r"\bchmod\s+(?:-\S+\s+)*([0-7]{3,4})\s")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows of the waste that `burier` buried; `writers` wrote them, the most bytes first, and are all of one sort.
+    """Waste that one layer buried (removed, replaced, ...) and that layers of one kind wrote, so that one fix avoids it.
 
-    `size` is their bytes.
+    `rows` are its rows in the image's waste, `burier` the layer that buried them, `writers` the layers that wrote them, the
+    most bytes first. `size` is their bytes.
     """
 
     context: FixContext
@@ -43,38 +45,38 @@ class Group:
 
     @property
     def writer(self) -> LayerOrigin:
-        """Return the layer that wrote most of it."""
+        """Return the layer that wrote most of the group's bytes."""
         return self.writers[0]
 
     @property
     def amount(self) -> str:
-        """Return the bytes as text."""
+        """Return the group's bytes as text: `20.0 MB`."""
         return size_text(self.size)
 
     @property
     def what(self) -> str:
-        """Format ``what line 8 `RUN make` ``, `what lines 3 and 5`."""
+        """Name what was written by the place of its layers: ``what line 8 `RUN make` ``, `what lines 3 and 5`."""
         return f"what {self.writer.quoted if len(self.writers) == 1 else places(self.writers)}"
 
     @property
     def where(self) -> str:
-        """Return the layers that keep the bytes: `layer 2`, `layers 2 and 5`."""
+        """Name the layers that keep the bytes: `layer 2`, `layers 2 and 5`."""
         numbers = [str(number) for number in sorted(writer.number for writer in self.writers)]
         shown = numbers if len(numbers) <= 4 else [*numbers[:3], "others"]
         return f"layer{'s' * (len(numbers) > 1)} {joined(shown)}"
 
     @property
     def written(self) -> int:
-        """Return all content bytes of the layers that wrote it."""
+        """Return all content bytes of the writing layers, buried or not."""
         return sum(self.context.analysis.layer_content_bytes[writer.number - 1] for writer in self.writers)
 
     @property
     def are_neighbors(self) -> bool:
-        """Tell whether one RUN wrote it and the next layer's RUN buried it, so that the two can simply be joined."""
+        """Tell whether the RUN of the layer right after the only writing layer buried the bytes, so that they can be joined."""
         return len(self.writers) == 1 and self.burier.is_run and self.burier.number == self.writer.number + 1
 
     def fix(self, kind: str, sentence: str) -> Fix:
-        """Make a fix that saves all of the group's bytes, and mark them as taken."""
+        """Make a fix that saves all of the group's bytes, and claim them, so that no other fix counts them."""
         waste = self.context.waste
         self.context.take(waste.entry[self.rows])
         paths = self.context.examples(waste.node[self.rows], waste.size[self.rows])
@@ -83,7 +85,10 @@ class Group:
 
 
 def groups(context: FixContext, causes: Collection[Cause], *, among: Longs | None = None) -> Iterator[Group]:
-    """Group untaken waste of these causes by burying layer and kind of writer, without small groups."""
+    """Yield the waste of these causes that no fix has claimed yet, grouped by burying layer and kind of writing layer.
+
+    Groups too small for a fix are left out. `among` are the rows of the waste to group, by default all unclaimed ones.
+    """
     waste, rows = context.waste, context.open_rows() if among is None else among
     rows = rows[np.isin(waste.cause[rows], list(causes))]
     sorts = np.array([-1, *(_sort(origin) for origin in context.origins)])
@@ -98,14 +103,14 @@ def groups(context: FixContext, causes: Collection[Cause], *, among: Longs | Non
 
 
 def _sort(origin: LayerOrigin) -> int:
-    """Return the kind of writer: writers of one kind get the same advice."""
+    """Return the kind of a layer as a number: base 0, RUN 1, COPY or ADD 2, else 3. Layers of one kind get the same advice."""
     if origin.is_base:
         return 0
     return 1 if origin.is_run else 2 if origin.is_copy else 3
 
 
 def find_removed(context: FixContext) -> Iterator[Fix]:
-    """Return one fix per removing layer and kind of writer."""
+    """Yield a fix for each layer that removes or moves what lower layers hold, one for each kind of layer that wrote it."""
     for group in groups(context, [Cause.DELETED]):
         yield _of_deleted(group)
     for group in groups(context, [Cause.MOVED]):
@@ -142,7 +147,7 @@ def _copied(group: Group) -> Fix:
 
 
 def _left_out(group: Group) -> str:
-    """Suggest how to make a COPY or ADD bring less."""
+    """Say how to make a COPY or ADD bring less."""
     instruction = group.writer.instruction
     if instruction is not None and instruction.flag("from"):
         return "copy only what is needed from that stage"
@@ -166,13 +171,13 @@ def _of_moved(group: Group) -> Fix:
 
 
 def find_replaced(context: FixContext) -> Iterator[Fix]:
-    """Return one fix per replacing layer and kind of writer."""
+    """Yield a fix for each layer that replaces contents of lower layers, one for each kind of layer that wrote them."""
     for group in groups(context, [Cause.OVERWRITTEN]):
         yield _replaced(group)
 
 
 def find_shadowed(context: FixContext) -> Iterator[Fix]:
-    """Return one fix per layer whose tar has paths twice."""
+    """Yield a fix for each layer whose own tar has paths twice."""
     for group in groups(context, [Cause.SHADOWED]):
         yield group.fix(
             "shadowed", f"stores {group.amount} twice in the same layer, where only the last one counts: add each path once"
@@ -230,7 +235,7 @@ def _rewritten(group: Group) -> Fix:
 
 
 def _for_nothing(group: Group) -> Fix:
-    """Return the command touched files that already were as it wants them, or changed only their times."""
+    """Make a fix for a command that touched files which already were as it wants them, or changed only their times."""
     remedy = "limit it to what needs it" if re.search(r"\b(?:chown|chmod|chgrp)\b", group.burier.text) else "leave them alone"
     if group.writer.is_run:
         remedy += f", or do it in {the_runs(group.writers)}"
@@ -248,7 +253,7 @@ def _copied_again(group: Group) -> Fix:
 
 
 def _difference(group: Group) -> tuple[dict[str, str], str]:
-    """Return what differs, as options of COPY (`chown` -> `=app:app`, or empty where values vary) and in words."""
+    """Return what the burying layer changed: as options of COPY (`chown` -> `=app:app`, empty if values vary), and in words."""
     old, new = _versions(group)
     entries, flags = group.context.tree.entries, {}
     owners = np.stack([entries.uid[new], entries.gid[new]], axis=1)
@@ -264,7 +269,7 @@ def _difference(group: Group) -> tuple[dict[str, str], str]:
 
 
 def _value(pattern: re.Pattern[str], group: Group, owners: Longs) -> str:
-    """Return the value as the command spells it, else as the image has it, where it is the same for all."""
+    """Return an option's value, `=app:app`, as the command spells it, else as the image has it if all files agree, else ""."""
     match = pattern.search(group.burier.text)
     if match:
         return "=" + escape(match[1])
@@ -273,7 +278,7 @@ def _value(pattern: re.Pattern[str], group: Group, owners: Longs) -> str:
 
 
 def _versions(group: Group) -> tuple[Longs, Longs]:
-    """Return the entries as they were written, and as the burying layer has them."""
+    """Return the numbers of the files' entries as they were written, and of those that the burying layer has instead."""
     tree, waste = group.context.tree, group.context.waste
     found = tree.versions.at(waste.node[group.rows], waste.buried_by[group.rows])
     new = tree.versions.entry[found]

@@ -1,4 +1,4 @@
-"""What fixes are found in: the image's waste, what made each layer, and which bytes earlier fixes have claimed."""
+"""What is known where fixes are looked for: the image's waste, what made each layer, and which bytes fixes have claimed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ SHOWN = 56
 
 @dataclass(frozen=True, slots=True)
 class LayerOrigin:
-    """The instruction that made a layer. `keyword` is empty where nothing says it; `text` is on one line, unescaped.
+    """The instruction that made a layer. `keyword` is empty if neither Dockerfile nor history tells it.
 
-    `instruction` and `line` are None where the Dockerfile is not known or does not show it.
+    `text` is on one line, unescaped. `instruction` and `line` are None where the Dockerfile is not known or does not show it.
     """
 
     number: int
@@ -42,22 +42,22 @@ class LayerOrigin:
 
     @property
     def is_run(self) -> bool:
-        """Tell whether a command made it."""
+        """Tell whether a RUN made the layer."""
         return self.keyword == "RUN"
 
     @property
     def is_copy(self) -> bool:
-        """Tell whether COPY or ADD made it."""
+        """Tell whether a COPY or ADD made the layer."""
         return self.keyword in COPIES
 
     @property
     def place(self) -> str:
-        """Format `line 9`, or `layer 4` where the line is not known."""
+        """Name the instruction's place: `line 9`, or `layer 4` where the line is not known."""
         return f"line {self.line.line}" if self.line else f"layer {self.number}"
 
     @property
     def quoted(self) -> str:
-        """Return its place and the start of its text, printable: ``line 9 `RUN rm -rf /x` ``."""
+        """Return the instruction's place and the start of its text, printable: ``line 9 `RUN rm -rf /x` ``."""
         if not self.text:
             return self.place
         # A backtick inside would end the quotation in reports that take it for code.
@@ -87,7 +87,7 @@ class FixContext:
 
     @property
     def waste(self) -> Waste:
-        """Return all waste, the base's too."""
+        """Return all waste of the image, the base's too."""
         return self.analysis.waste
 
     def origin(self, layer: int) -> LayerOrigin:
@@ -100,7 +100,7 @@ class FixContext:
         return max(TRIFLE_BYTES, round(TRIFLE_SHARE * self.waste.content_bytes))
 
     def open_rows(self) -> Longs:
-        """Return the rows of waste that the author's layers buried and no fix has claimed yet."""
+        """Return the indexes of the rows of waste that the author's layers buried and no fix has claimed yet."""
         waste = self.waste
         return np.flatnonzero(~self.is_taken[waste.entry] & (waste.buried_by > (self.base_layers or 0)))
 
@@ -110,20 +110,21 @@ class FixContext:
 
     @cached_property
     def is_live(self) -> Mask:
-        """Mark entries that brought a content which a container sees."""
+        """Return a mask of the entries: true for files that are not empty and whose content a container sees."""
         is_live = self.tree.entries.kind == Kind.FILE
         is_live[self.waste.entry] = False
         return np.asarray(is_live & (self.tree.entries.size > 0), bool)
 
     def examples(self, nodes: npt.NDArray[np.integer], sizes: Longs) -> tuple[bytes, ...]:
-        """Return the paths of the biggest few."""
+        """Return the paths of the few biggest nodes, each once; `sizes` are the nodes' bytes."""
         biggest = np.argsort(-sizes, kind="stable")[:EXAMPLES]
         paths = (self.tree.nodes.paths[node] for node in nodes[biggest].tolist())
         return tuple(dict.fromkeys(paths))
 
     def fix(self, kind: str, layers: Sequence[int], size: int, sentence: str, paths: tuple[bytes, ...] = ()) -> Fix:
-        """Make a fix. Its sentence starts with the first of `layers`, whose line becomes the fix's; the full stop is added
-        here.
+        """Make a fix and add the full stop to its sentence.
+
+        The sentence starts with the first of `layers`, whose line becomes the fix's.
         """
         line = self.origin(layers[0]).line
         return Fix(kind, tuple(layers), line.line if line else None, size, f"{sentence}.", paths)
@@ -135,7 +136,7 @@ def joined(words: Sequence[str]) -> str:
 
 
 def places(origins: Sequence[LayerOrigin]) -> str:
-    """Format `line 3`, `lines 3 and 5`, `line 3 and layer 6`; three at most."""
+    """Name where instructions are: `line 3`, `lines 3 and 5`, `line 3 and layer 6`; of more than four, three are named."""
     lines = sorted({origin.line.line for origin in origins if origin.line})
     layers = sorted({origin.number for origin in origins if not origin.line})
     parts = [_counted("line", lines), _counted("layer", layers)]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class KnownCache:
-    """`directories` are paths from the root, `*` standing for one name; `at_home` are paths below any user's home.
+    """A cache of a package manager or compiler: where it lies, and how to keep it out of a layer.
 
-    `remedy` completes "line 4 leaves 20 MB of NAME in layer 2: ..."; `{home}` in it is the home that was found.
+    `directories` are paths from the root, `*` standing for one name; `at_home` are paths below any user's home. `remedy`
+    completes "line 4 leaves 20 MB of NAME in layer 2: ..."; `{home}` in it is the home that was found.
     """
 
     kind: str

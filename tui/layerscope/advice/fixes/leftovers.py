@@ -1,5 +1,7 @@
-"""Files that nobody needs in an image: package caches, package managers' databases written again, a repository's history that
-a COPY brought along, and contents alive at several paths.
+"""Fixes for files that nobody needs in an image, whether a container sees them or not.
+
+These are package caches, package managers' databases written again, a repository's history that a COPY brought along, and
+contents alive at several paths.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ COMPARED_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The own entries, alive and buried, of one cache."""
+    """The entries of one cache, in one home, that the author's layers hold, alive and buried."""
 
     cache: KnownCache
     home: bytes
@@ -54,7 +56,7 @@ class _Found:
 
 
 def find_caches(context: FixContext) -> Iterator[Fix]:
-    """Return one fix per cache and layer that wrote it."""
+    """Yield a fix for each cache and each layer that wrote into it."""
     for found in _caches(context):
         layers = context.tree.entry_layer[found.entries]
         for layer in np.unique(layers).tolist():
@@ -99,7 +101,7 @@ def _caches(context: FixContext) -> Iterator[_Found]:
 
 
 def _tops(tree: Tree, cache: KnownCache, homes: dict[bytes, list[bytes]]) -> dict[bytes, list[int]]:
-    """Return the directories of a cache, by the home they lie in; those in no home count as root's."""
+    """Return the directories of a cache (nodes of the tree), by the home they lie in; those in no home count as root's."""
     tops = [(b"root", node) for path in cache.directories for node in _matching(tree, path)]
     for path in cache.at_home:
         found = ((home, tree.nodes.find(_below(home, path))) for home in homes.get(path.partition(b"/")[0], ()))
@@ -111,7 +113,7 @@ def _tops(tree: Tree, cache: KnownCache, homes: dict[bytes, list[bytes]]) -> dic
 
 
 def _entries(context: FixContext, nodes: list[int], is_own: Mask) -> Longs:
-    """Return the author's contents whose names all lie below these nodes."""
+    """Return the numbers of the author's unclaimed file entries all of whose names lie below these nodes."""
     tree = context.tree
     is_inside = np.zeros(len(tree), bool)
     for node in nodes:
@@ -124,7 +126,7 @@ def _entries(context: FixContext, nodes: list[int], is_own: Mask) -> Longs:
 
 
 def _homes(tree: Tree) -> dict[bytes, list[bytes]]:
-    """Return, for each first name of a cache in a home, the directories near the root that contain such a name."""
+    """Map the first name of each path that a cache has in a home (`.cache`) to the shallow directories that contain it."""
     nodes = tree.nodes
     wanted = {path.partition(b"/")[0] for cache in CACHES for path in cache.at_home}
     homes: dict[bytes, list[bytes]] = {name: [] for name in wanted}
@@ -156,7 +158,7 @@ def _matching(tree: Tree, pattern: bytes) -> list[int]:
 
 
 def find_databases(context: FixContext) -> Iterator[Fix]:
-    """Return one fix per layer whose RUN rewrites what other RUNs wrote, except contents of the base or of a COPY.
+    """Yield a fix for each RUN that rewrites package databases which other RUNs wrote, but not the base's or a COPY's.
 
     Package managers rewrite their databases at every call, so only fewer calls make this less.
     """
@@ -178,7 +180,7 @@ def find_databases(context: FixContext) -> Iterator[Fix]:
 
 
 def find_repositories(context: FixContext) -> Iterator[Fix]:
-    """Return one fix per COPY of `.git` directories, whether they are still visible or not."""
+    """Yield a fix for each COPY or ADD that brought `.git` directories, whether they are still visible or not."""
     tree = context.tree
     is_inside = _in_repository(tree)
     is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > (context.base_layers or 0))
@@ -200,7 +202,10 @@ def _repository_fix(context: FixContext, entries: Longs, layer: int) -> Iterator
 
 
 def _in_repository(tree: Tree) -> Mask:
-    """Mark nodes inside a directory of that name, not deep down. Names are compared as four bytes of the paths' buffer."""
+    """Return a mask of the nodes: true for `.git` directories that are not deep down, and for everything in them.
+
+    Only nodes whose names have four bytes are looked at.
+    """
     nodes, paths = tree.nodes, tree.nodes.paths
     ends = paths.offsets[1:]
     is_long = ends - paths.offsets[:-1] - nodes.name_start == len(REPOSITORY)
@@ -213,7 +218,7 @@ def _in_repository(tree: Tree) -> Mask:
 
 
 def find_live_duplicates(context: FixContext) -> Iterator[Fix]:
-    """Return one fix per pair of layers: the one that brought copies, and the one that brought their originals."""
+    """Yield a fix for each pair of layers of which one stores copies of visible files that the other brought first."""
     copies, originals = _pairs(context)
     key = _born(context, copies) << 16 | _born(context, originals)
     for value in np.unique(key).tolist():
@@ -225,7 +230,7 @@ def find_live_duplicates(context: FixContext) -> Iterator[Fix]:
 
 
 def _born(context: FixContext, entries: Longs) -> Longs:
-    """Return the layer that first brought each entry's path: a later chown makes no new copy."""
+    """Return the number of the layer that first brought each entry's path: a later chown makes no new copy."""
     versions = context.tree.versions
     return versions.layer[np.searchsorted(versions.node, context.tree.entry_node[entries])].astype(np.int64)
 
@@ -245,9 +250,10 @@ def _duplicate_fix(context: FixContext, layers: tuple[int, int], copies: Longs, 
 
 
 def _pairs(context: FixContext) -> tuple[Longs, Longs]:
-    """Return entries whose content another entry has too, with that entry: the one with the oldest path, first by name.
+    """Return the entries that are copies, and the original of each: the entry of the same content with the oldest path.
 
-    Compared are large visible contents outside of other fixes whose size another has too; only the biggest if there are many.
+    Of equally old paths the first by name is the original. Compared are large visible contents that no fix has claimed and
+    whose size another one has too; only the biggest if there are many.
     """
     tree, sizes = context.tree, context.tree.entries.size
     live = np.flatnonzero(context.is_live & ~context.is_taken & (sizes >= SMALLEST))

@@ -1,4 +1,4 @@
-"""The gate's findings about lines of a Dockerfile, as code scanning (sarif.py) and the two forges show them.
+"""Alerts about lines of a Dockerfile, made from the gate's verdict, for code scanning (sarif.py), GitHub and GitLab.
 
 GitHub's runners turn lines on standard output, workflow commands, into annotations. GitLab shows the issues of a code quality
 report at the lines of a merge request's files.
@@ -49,7 +49,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Dockerfile lines, from 1. Where `is_known` is false, the layer has no known line and these are the first."""
+    """Lines of a Dockerfile, counted from 1. Where `is_known` is false, no line is known and line 1 stands for it."""
 
     path: str
     line: int = 1
@@ -59,7 +59,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert. All texts are escaped and on one line.
+    """A doubt, broken rule or fix, with its place in the Dockerfile. All texts are escaped and on one line.
 
     `rule` is the configuration's key or `fix-` and the fix's kind, `title` the rule's own name, `written_at` where
     the bytes come from if that is another line. `fingerprint` (hexadecimal) is unique in a run, and the same in the next build
@@ -77,7 +77,7 @@ class Alert:
 
 
 def alerts(run: GateRun) -> list[Alert]:
-    """List doubts first, then broken rules (errors before warnings), then fixes, most bytes first."""
+    """Return a run's alerts: doubts first, then broken rules (errors before warnings), then fixes, most bytes first."""
     found = [*_doubts(run)]
     for outcome in (Outcome.FAILED, Outcome.WARNED):
         for result in run.verdict.results:
@@ -94,7 +94,10 @@ def _doubts(run: GateRun) -> Iterator[Alert]:
 
 
 def _of_rule(run: GateRun, result: RuleResult) -> Iterator[Alert]:
-    """Return one alert for each line that the rule's findings lead to; one without a line if there is none."""
+    """Yield an alert for each layer whose instruction a broken rule's findings blame, and one for findings without a line.
+
+    A rule without findings has one alert without a line.
+    """
     level = Level.ERROR if result.severity is RuleSeverity.ERROR else Level.WARNING
     sentence = _ended(escape(result.sentence))
     groups: dict[int | None, list[Finding]] = {}
@@ -113,8 +116,9 @@ def _ended(sentence: str) -> str:
 
 
 def _blamed(run: GateRun, finding: Finding) -> int | None:
-    """Return the layer whose instruction is to blame, if its line is known: the one that buried the bytes, else the one that
-    wrote them.
+    """Return the layer whose instruction is to blame for a finding, if its line in the Dockerfile is known.
+
+    That is the layer that buried (removed or replaced) the bytes, else the one that wrote them.
     """
     layers = (finding.buried_by, finding.layer)
     return next((layer for layer in layers if layer is not None and layer in run.advice.lines), None)
@@ -150,7 +154,7 @@ def _place(run: GateRun, layer: int | None) -> Place:
 
 
 def _instruction(run: GateRun, layer: int | None) -> str:
-    """Return an instruction without the checksum of what it copies, so that it stays the same when only contents change."""
+    """Return a layer's instruction without the checksum of what it copies: it stays the same when only contents change."""
     if layer is None:
         return ""
     line = run.advice.lines.get(layer)
@@ -158,7 +162,7 @@ def _instruction(run: GateRun, layer: int | None) -> str:
 
 
 def _unique(run: GateRun, found: list[Alert]) -> list[Alert]:
-    """Make the fingerprints of equal alerts differ by counting them."""
+    """Replace the marks of the alerts by hashes (fingerprints). Alerts with equal marks are numbered, so that theirs differ."""
     image, seen = lasting_name(run.analysis.image), dict[str, int]()
     unique = []
     for alert in found:
@@ -178,7 +182,10 @@ _SEVERITIES = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTE: "inf
 
 
 def gitlab_report(run: GateRun) -> bytes:
-    """Encode a JSON array, `[]` when there is nothing to say. Paths are relative to the repository."""
+    """Encode the alerts as a code quality report for GitLab: a JSON array, `[]` without alerts.
+
+    Paths are relative to the repository.
+    """
     issues = [
         {
             "type": "issue",
@@ -201,8 +208,9 @@ _COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice
 
 
 def workflow_commands(run: GateRun) -> str:
-    """Return one command per line: `::error file=Dockerfile,line=14,title=max-wasted::...`; empty when there is nothing to
-    say.
+    """Format the alerts as GitHub's workflow commands, one a line, or as an empty text if there are none.
+
+    A line is `::error file=Dockerfile,line=14,title=max-wasted::...`.
     """
     lines = (line for level, group in groupby(alerts(run), lambda alert: alert.level) for line in _commands(level, list(group)))
     return "".join(f"{line}\n" for line in lines)
@@ -230,7 +238,7 @@ def _command(level: Level, message: str, **properties: str) -> str:
 
 
 def without_commands(text: str) -> str:
-    """Wrap `text` so that a runner finds no commands in it.
+    """Wrap `text` so that GitHub's runner finds no workflow commands in it.
 
     The older form, `##[error]`, is found anywhere in a line, so a file's name could hold one. The mark that ends the wrapped
     part cannot be guessed.

@@ -37,7 +37,7 @@ _FORBIDDEN = (("**/.git/**", "anywhere"), ("**/id_rsa", "anywhere"), ("**/.aws/c
 
 
 def config_text(config: GateConfig) -> str:
-    """Write every rule in force as a usable file; dive's rules, which live in their own file, are comments."""
+    """Format the rules in force as a usable layerscope.toml. dive's rules, which live in their own file, are comments."""
     blocks = [_limits(config), _tables(config), _dive(config)]
     return "\n".join("\n".join(lines) + "\n" for lines in map(list, blocks) if lines)
 
@@ -48,7 +48,7 @@ def toml_text(text: str) -> str:
 
 
 def quantity_toml(key: str, value: Quantity | None) -> str:
-    """Format a limit: sizes and growth as text, shares and counts as numbers."""
+    """Format a key's limit as TOML: sizes and growth as text, shares and counts as numbers."""
     if value is None:
         return toml_text(OFF)
     is_size = isinstance(value, int) and KEYS[key].unit is not Unit.COUNT
@@ -101,7 +101,7 @@ def _told(line: str, origin: str) -> str:
 
 
 def first_config_text(analysis: Analysis) -> str:
-    """Write the file. The image it is made from passes it."""
+    """Format a first layerscope.toml for an image, with limits which that image keeps."""
     subject = Subject(analysis)
     blocks = [_head(analysis), *_figures_with_room(subject), _GROWTH, *_forbidden(subject), _examples()]
     return "\n\n".join(blocks) + "\n"
@@ -128,7 +128,7 @@ def _figures_with_room(subject: Subject) -> Iterator[str]:
 
 
 def _with_room(key: Key, value: float) -> Quantity:
-    """Add a tenth, two layers, or a percentage point to today's figure."""
+    """Return a limit that leaves today's figure some room: a tenth more bytes, two more layers, or a percentage point."""
     if key.unit is Unit.BYTES:
         wanted = max(Decimal(int(value)) * ROOM, Decimal(SMALLEST))
         step = Decimal(10) ** (wanted.adjusted() - 1)  # two digits stay
@@ -146,8 +146,9 @@ def _figure(unit: Unit | None, value: float) -> str:
 
 
 def _forbidden(subject: Subject) -> Iterator[str]:
-    """Yield rules for paths that do not belong in an image; those that match this one are commented out for its author to
-    decide.
+    """Yield rules for paths that do not belong in an image.
+
+    Rules that this image breaks are commented out, for its author to decide.
     """
     yield "# Paths that must not be in the image: visible to a container, or anywhere (removed later, but still pulled)."
     for path, where in _FORBIDDEN:

@@ -44,7 +44,7 @@ class GateRun:
 
 
 def checked_kind(kind: str) -> str:
-    """Check a kind of report. Raises UsageError."""
+    """Return the kind of report if there is one of that name. Raises UsageError."""
     if kind not in KINDS:
         near = suggestion(kind, KINDS) or f"; allowed: {', '.join(KINDS)}"
         raise UsageError(f"there is no report `{escape(kind[:40])}`{near}")
@@ -52,7 +52,7 @@ def checked_kind(kind: str) -> str:
 
 
 def report_bytes(kind: str, run: GateRun) -> bytes:
-    """Write one whole report of a run."""
+    """Encode one report of a run; `kind` is one of KINDS."""
     module, _, function = KINDS[kind].partition(":")
     written: bytes | str = getattr(importlib.import_module(module), function)(run)
     return written.encode() if isinstance(written, str) else written
@@ -60,7 +60,7 @@ def report_bytes(kind: str, run: GateRun) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeMark:
-    """How an outcome is shown: in words; as the first column of a text, in a color; in Markdown; by a class of the page's."""
+    """How reports show an outcome: a word, the text report's first column and its color, Markdown's emoji, and a CSS class."""
 
     word: str
     column: str
@@ -97,8 +97,9 @@ def image_title(image: Image) -> str:
 
 
 def lasting_name(image: Image) -> str:
-    """Return a name that stays the same from build to build, escaped: without tag, digest or directory, but with the
-    platform.
+    """Return a name for the image that stays the same from build to build, escaped.
+
+    Tag, digest and directory are left out; the platform is part of it.
     """
     name = image.name.partition("@")[0] or image.reference.rpartition("/")[2]
     tag = tag_of(name) if image.name else ""
@@ -111,7 +112,7 @@ def path_text(path: bytes) -> str:
 
 
 def finding_text(finding: Finding) -> str:
-    """Format `/app/x: 34.5 MB deleted, written by layer 7, buried by layer 9 (the base's)`."""
+    """Format a finding: `/app/x: 34.5 MB deleted, written by layer 7, buried by layer 9 (the base's)`."""
     start = f"{path_text(finding.path)}: " if finding.path is not None else ""
     cause = f" {finding.cause.word}" if finding.cause is not None else ""
     facts = [f"{size_text(finding.size)}{cause}"]

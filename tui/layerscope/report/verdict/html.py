@@ -1,4 +1,4 @@
-"""One page that holds all it needs: verdict, figures, a treemap by directory and by layer, tables. It loads nothing.
+"""The HTML report: one page that loads nothing, with verdict, figures, a treemap by directory and by layer, and tables.
 
 Text becomes HTML in `shown` and `sentence` alone, where everything is escaped.
 
@@ -56,7 +56,7 @@ _FOOTER = (
 
 
 def html_report(run: GateRun) -> bytes:
-    """Write the page. Without its script, or where none may run, the tables still stand."""
+    """Encode the page. Where its script is missing or may not run, the tables still stand."""
     style = (_PARTS / "style.css").read_text("utf-8")
     script = (_PARTS / "script.js").read_text("utf-8")
     policy = (
@@ -107,7 +107,7 @@ def _drawn(run: GateRun) -> str:
 
 
 def sections(run: GateRun) -> str:
-    """Return the body's content, from top to bottom."""
+    """Return the HTML of the page's body, from top to bottom."""
     parts = (
         _header(run),
         _tiles(run.analysis),
@@ -202,8 +202,9 @@ def _fixes(run: GateRun) -> str:
 
 
 def _findings(run: GateRun) -> Iterator[str]:
-    """Yield the findings of each broken rule. Rules about waste share their worst offenders, so only the first list is
-    unfolded.
+    """Yield a foldable table of the findings of each broken rule.
+
+    Rules about waste share their worst offenders, so only the first table is unfolded.
     """
     broken = [each for each in run.verdict.results if each.findings and each.outcome in (Outcome.FAILED, Outcome.WARNED)]
     for place, result in enumerate(broken[:BROKEN]):
@@ -282,10 +283,10 @@ def _worst(analysis: Analysis) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a table: its text, a number to sort it by (None: by its text), and how it looks (`mono`: a name,
-    `says`: a sentence, `lost`, ...).
+    """One cell of a table: its text, a number to sort it by (None: by its text), and how it looks.
 
-    `markup` stands before the text and is HTML of ours.
+    `look` is a CSS class: `mono` for a name, `says` for a sentence, `lost`, ... `markup` stands before the text and is HTML of
+    ours, which is not escaped.
     """
 
     text: str
@@ -295,17 +296,17 @@ class Cell:
 
 
 def shown(text: str | bytes) -> str:
-    """Escape text for content and for attributes in quotes."""
+    """Escape text for HTML, as content of an element or as an attribute in quotes."""
     return html.escape(escape(text))
 
 
 def sentence(text: str) -> str:
-    """Escape a sentence; what it quotes in backticks becomes code."""
+    """Escape a sentence for HTML; what it quotes in backticks becomes code."""
     return _QUOTED.sub(r"<code>\1</code>", shown(text))
 
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, more: int = 0) -> str:
-    """Build a table. Columns whose head starts with `#` hold figures; `more` rows are reported as left out."""
+    """Build an HTML table. Columns whose head starts with `#` hold figures; the foot says that `more` rows are left out."""
     names = "".join(_head(head) for head in heads)
     body = "\n".join(_row(row) for row in rows)
     foot = f'<tfoot><tr><td colspan="{len(heads)}">and {more:,} more</td></tr></tfoot>' if more > 0 else ""
@@ -334,7 +335,7 @@ def _cell(cell: Cell) -> str:
 
 
 def bar(live: float, wasted: float) -> str:
-    """Draw a bar for shares from 0 to 1, by attributes, because the page's policy allows no inline styles."""
+    """Draw an SVG bar of the live and the wasted share (0 to 1), without inline styles, which the page's policy forbids."""
     solid, lost = round(1000 * live), round(1000 * wasted)
     return (
         '<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">'

@@ -14,7 +14,7 @@ SHOWN = 50
 
 
 def junit_report(run: GateRun) -> bytes:
-    """Write an XML document. A doubt is a case of its own with an error; a warning passes and says so in its output."""
+    """Encode the verdict as XML. Doubts are one test case with an error; a warning passes and says so in its output."""
     results, doubts = run.verdict.results, run.verdict.doubts
     skipped = sum(result.outcome in (Outcome.WAIVED, Outcome.UNJUDGED) for result in results)
     counts = f'tests="{len(results) + bool(doubts)}" failures="{len(run.verdict.failed)}" errors="{int(bool(doubts))}"'
@@ -70,5 +70,5 @@ def _lines(lines: tuple[str, ...] | Iterator[str]) -> str:
 
 
 def _xml(text: str) -> str:
-    """Escape text for content and attributes, including what XML 1.0 has no characters for (section 2.2)."""
+    """Escape text for content and attributes, including the characters that XML 1.0 does not allow (section 2.2)."""
     return html.escape(escape(text))

@@ -1,8 +1,8 @@
 """Markdown as GitHub and GitLab show it (GFM): for a file, a step's summary, and a comment on a pull request.
 
-Nothing of an image's text is markup, a link, a mention or the end of a table's cell. What readers of GFM do beyond the
-specification is done to text that is shown, not to code: mentions, numbers of issues, links from bare addresses. So names go
-into code. A sentence is text in which those are broken by a zero-width space.
+Nothing of an image's text acts as markup, a link, a mention or the end of a table's cell. Beyond the specification, GitHub and
+GitLab turn mentions, numbers of issues and bare addresses into links, in text but not in code. So names are written as code,
+and in sentences a zero-width space breaks what would become a link.
 """
 
 from __future__ import annotations
@@ -49,27 +49,27 @@ _GAP = "&#8203;"
 
 
 def markdown_report(run: GateRun) -> bytes:
-    """Write everything, tables cut at 200 rows."""
+    """Encode the whole report, with tables cut at 200 rows."""
     return "\n".join(_blocks(run, FULL)).encode()
 
 
 def step_summary(run: GateRun) -> str:
-    """Write the same, kept below 1 MiB."""
+    """Format the whole report for the summary of a GitHub Actions step, kept below 1 MiB."""
     return _fitting(_blocks(run, FULL), SUMMARY_LIMIT)
 
 
 def pr_comment(run: GateRun) -> str:
-    """Write a short form, kept below 64 KiB.
+    """Format a short report for a comment on a pull request, kept below 64 KiB.
 
-    Its first line is a comment that readers do not see, the same in every build of this image, by which a later run finds the
-    comment to replace.
+    Its first line is an HTML comment that readers do not see, the same in every build of this image: by it a later run finds
+    the comment to replace.
     """
     mark = re.sub(r"[^A-Za-z0-9._/: -]|--+", "_", lasting_name(run.analysis.image))
     return _fitting([f"<!-- layerscope {cut_end(mark, LONGEST_NAME)} -->\n", *_blocks(run, BRIEF)], COMMENT_LIMIT)
 
 
 def _fitting(blocks: Sequence[str] | Iterator[str], limit: int) -> str:
-    """Keep as many whole blocks as there is room for: half a table or an open `<details>` would spoil what follows."""
+    """Join as many whole blocks as fit into `limit` bytes: half a table or an open `<details>` would spoil what follows."""
     rest = "\n_The rest of this report was too long to be shown here._\n"
     kept, room = [], limit - len(rest.encode()) - 1
     for block in blocks:
@@ -140,7 +140,7 @@ def _fixes(run: GateRun, rows: int) -> Iterator[str]:
 
 
 def _offenders(run: GateRun, rows: int) -> Iterator[str]:
-    """List what broke each rule, or the biggest waste if none is broken."""
+    """Yield blocks on what broke each rule, or on the biggest waste if no rule is broken."""
     broken = [result for result in run.verdict.results if result.outcome in (Outcome.FAILED, Outcome.WARNED)]
     told: set[tuple[Finding, ...]] = {()}
     for result in broken[:BRIEF]:
@@ -151,7 +151,10 @@ def _offenders(run: GateRun, rows: int) -> Iterator[str]:
 
 
 def _findings(result: RuleResult, rows: int, told: set[tuple[Finding, ...]]) -> str:
-    """Return a rule's findings. Rules about waste share their worst offenders, which are listed once."""
+    """Return a table of a rule's findings, or a reference to an equal table above, which `told` remembers.
+
+    Rules about waste share their worst offenders.
+    """
     if result.findings in told:
         return "The same as above.\n" if result.findings else ""
     told.add(result.findings)
@@ -197,7 +200,7 @@ def _layers(analysis: Analysis, rows: int) -> str:
 
 
 def _table(heads: Row, sides: str, rows: Iterator[Row], count: int, limit: int) -> str:
-    """Return a table of at most `limit` of its `count` rows; `sides` has `l` or `r` per column."""
+    """Return a Markdown table of at most `limit` of `count` rows; `sides` aligns each column with a letter, `l` or `r`."""
     rules = ("--:" if side == "r" else "---" for side in sides)
     lines = [_line(heads), _line(tuple(rules)), *(_line(row) for row in islice(rows, limit))]
     if count > limit:
@@ -214,7 +217,7 @@ def _folded(title: str, content: str) -> str:
 
 
 def code(text: str | bytes) -> str:
-    """Format a name as code, also in a table's cell.
+    """Format a name as Markdown code that is safe in a table's cell, too.
 
     A `|` ends a cell even in code, and readers differ on `\\|` after another backslash, so it stands between two code spans.
     """
@@ -232,7 +235,7 @@ def _span(text: str) -> str:
 
 
 def plain(sentence: str) -> str:
-    """Format a sentence as text, cut where it is absurdly long; what it quotes in backticks becomes code."""
+    """Escape a sentence for Markdown, cut where it is absurdly long; what it quotes in backticks becomes code."""
     parts = _QUOTED.split(cut_end(escape(sentence), LONGEST))
     texts = [code(part) if index % 2 else _text(part) for index, part in enumerate(parts)]
     # Backticks of two codes side by side would be taken as one fence.

@@ -15,7 +15,7 @@ Sample = tuple[dict[str, str], float]
 
 
 def openmetrics_report(run: GateRun) -> bytes:
-    """Return the report. Every sample is labeled with the image's name, so that reports of several images can be combined."""
+    """Encode the report. Every sample is labeled with the image's name, so that reports of several images can be combined."""
     image = image_title(run.analysis.image)
     lines = (line for family in (_image(run), _layers(run), _rules(run), _gate(run)) for line in family)
     return ("".join(f"{line}\n" for line in _labeled(lines, image)) + "# EOF\n").encode()

@@ -38,7 +38,7 @@ _RULES = {
 
 
 def sarif_report(run: GateRun) -> bytes:
-    """Write one log with one run. Locations are relative to the repository's root."""
+    """Encode a SARIF log with one run. Locations are relative to the repository's root."""
     found = alerts(run)
     rules = list(dict.fromkeys(alert.rule for alert in found))
     log = {
@@ -115,7 +115,7 @@ def _location(place: Place) -> dict[str, Any]:
 
 
 def _message(text: str) -> dict[str, str]:
-    """Escape text so that it holds no embedded link, `[text](1)` (section 3.11.6)."""
+    """Return a message object whose text cannot act as an embedded link, `[text](1)` (section 3.11.6)."""
     return {"text": cut_end(escape(text), LONGEST).replace("](", "] (")}
 
 

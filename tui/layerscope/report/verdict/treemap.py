@@ -1,4 +1,4 @@
-"""What the page draws: an image's biggest directories and files, with their bytes in each layer and those wasted."""
+"""The treemap of the HTML report: an image's biggest directories and files, with their bytes and wasted bytes by layer."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ LONGEST_NAME = 120
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Treemap:
-    """The kept nodes in depth-first order, the root first; every column but the last two is that long.
+    """Columns about the biggest nodes of a tree (the kept nodes), in depth-first order, the root first.
 
-    `node` are their numbers in the tree, `parent` their parents' places among the kept (-1 for the root), `size` all
-    bytes that layers write at and below them, `files` in how many contents, `wasted` those no container sees. `written` and
-    `lost` are `size` and `wasted` by layer, of shape (layers, kept).
+    `node` is each node's number in the tree, `parent` its parent's index among the kept nodes (-1 for the root), `size` the
+    bytes that all layers write at and below it, `files` the number of contents these are, `wasted` those bytes that no
+    container sees. `written` and `lost` are `size` and `wasted` by layer, of shape (layers, kept nodes).
     """
 
     node: Longs
@@ -39,7 +39,7 @@ class Treemap:
 
 
 def treemap(analysis: Analysis, *, most: int = MOST) -> Treemap:
-    """Pick the biggest nodes; their parents are always included, because they are at least as big."""
+    """Build the treemap of the `most` biggest nodes. Their parents are always included, because they are at least as big."""
     tree, waste = analysis.tree, analysis.waste
     contents = np.flatnonzero(tree.entries.kind == Kind.FILE)
     nodes, sizes = tree.entry_node[contents], tree.entries.size[contents]
@@ -67,7 +67,7 @@ def treemap(analysis: Analysis, *, most: int = MOST) -> Treemap:
 
 
 def _biggest(whole: Longs, most: int) -> Longs:
-    """Return at most `most` of the biggest nodes, none without bytes but the root."""
+    """Return the numbers of at most `most` of the biggest nodes, whose sizes are `whole`. Only the root may have no bytes."""
     least = int(np.partition(whole, -most)[-most]) if len(whole) > most else 0
     is_kept = whole > least
     is_kept[0] = True
@@ -75,7 +75,10 @@ def _biggest(whole: Longs, most: int) -> Longs:
 
 
 def _between(nodes: Ints, sizes: Longs, first: Longs, end: Longs) -> Longs:
-    """Return, for each subtree `[first, end)`, the sum of `sizes` whose nodes are in it."""
+    """Return an array with the sum of `sizes` in each subtree; `nodes` says where each size is.
+
+    Subtree i is the nodes from `first[i]` up to, but without, `end[i]`.
+    """
     order = np.argsort(nodes, kind="stable")
     sums = np.zeros(len(nodes) + 1, np.int64)
     np.cumsum(sizes[order], out=sums[1:])
@@ -84,7 +87,7 @@ def _between(nodes: Ints, sizes: Longs, first: Longs, end: Longs) -> Longs:
 
 
 def treemap_fields(analysis: Analysis, found: Treemap) -> dict[str, Any]:
-    """Encode the treemap for the page's script: columns, and (node, layer, bytes) triples where there are bytes."""
+    """Encode the treemap for the page's script: columns by node and, in `parts`, each node's bytes by layer without zeros."""
     node, layer = np.nonzero(found.written.T)
     return {
         "name": [cut_middle(escape(analysis.tree.nodes.name(each)), LONGEST_NAME) for each in found.node.tolist()],

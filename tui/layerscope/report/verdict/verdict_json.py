@@ -16,8 +16,9 @@ SCHEMA = "layerscope.gate/1"
 
 
 def json_report(run: GateRun) -> bytes:
-    """Encode the verdict, with a newline at the end. Sizes are in bytes, shares go from 0 to 1, layers count from 1, base
-    first.
+    """Encode the verdict, with a newline at the end.
+
+    Sizes are in bytes, shares go from 0 to 1, layers count from 1, base first.
     """
     verdict = run.verdict
     outcome = "unjudged" if verdict.doubts else "passed" if verdict.has_passed else "failed"

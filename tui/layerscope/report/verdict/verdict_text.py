@@ -41,7 +41,7 @@ FIXES_SHOWN = 10
 
 
 def gate_text(run: GateRun, style: Style) -> str:
-    """Write the whole verdict, each line within `style.width` cells; about a screenful unless there are many rules."""
+    """Format the whole verdict, each line within `style.width` cells; about a screenful unless there are many rules."""
     head = [list(part(run, style)) for part in (_heading, _doubts, _rules)]
     notes = list(_notes(run, style))
     room = LINES - _height([*head, notes])
@@ -52,12 +52,12 @@ def gate_text(run: GateRun, style: Style) -> str:
 
 
 def _height(blocks: list[list[str]]) -> int:
-    """Count the lines of these blocks, each followed by an empty line."""
+    """Count the lines of the blocks that are not empty, each followed by an empty line."""
     return sum(len(block) + 1 for block in blocks if block)
 
 
 def verdict_sentence(verdict: Verdict) -> str:
-    """Summarize, escaped: `FAILED: 2 of 5 rules are broken (max-size, forbid **/.git/**)`."""
+    """Summarize a verdict on one line, escaped: `FAILED: 2 of 5 rules are broken (max-size, forbid **/.git/**)`."""
     total, broken = len(verdict.results), verdict.failed
     if verdict.doubts:
         return f"COULD NOT JUDGE: {count_text(len(verdict.doubts), 'reason')}"
@@ -146,7 +146,7 @@ def _offender(run: GateRun, result: RuleResult, finding: Finding, style: Style) 
 
 
 def _instruction(run: GateRun, finding: Finding, style: Style) -> str:
-    """Return the instruction to change: the one that buried the bytes, else the one that wrote them."""
+    """Return the instruction to change: that of the layer which buried the bytes, else of the one which wrote them."""
     number = finding.buried_by or finding.layer
     if not number:
         return ""
@@ -160,7 +160,7 @@ def _layers(finding: Finding) -> str:
 
 
 def _fixes(run: GateRun, style: Style, *, room: int) -> list[str]:
-    """Return as many fixes as there is room for, at least one."""
+    """Return the lines of as many fixes as fit into `room` lines, at least of one."""
     lines: list[str] = []
     for limit in range(MOST_FIXES, 0, -1):
         lines = list(fix_lines(run.advice, run.analysis, style, limit=limit))
@@ -174,8 +174,9 @@ def _notes(run: GateRun, style: Style) -> Iterator[str]:
 
 
 def fix_lines(advice: Advice, analysis: Analysis, style: Style, *, limit: int = FIXES_SHOWN) -> Iterator[str]:
-    """Yield the biggest fixes, then why others could not be found; empty where there is nothing to say. Lines fit
-    `style.width`.
+    """Yield lines with the `limit` biggest fixes, then why others could not be found; nothing if there is nothing to say.
+
+    Each line fits into `style.width` cells.
     """
     fixes, rest = advice.fixes[:limit], advice.fixes[limit:]
     if fixes:
@@ -192,7 +193,10 @@ def fix_lines(advice: Advice, analysis: Analysis, style: Style, *, limit: int = 
 
 
 def _fixes_heading(advice: Advice, analysis: Analysis, style: Style) -> str:
-    """Return the heading. Fixes may save more than is wasted: caches that a container sees are not waste."""
+    """Return the heading of the fixes, with what all of them save.
+
+    That may be more than is wasted: caches that a container sees are not waste.
+    """
     saved = sum(fix.size for fix in advice.fixes)
     share = percent_text(min(saved / max(analysis.waste.content_bytes, 1), 1.0))
     title = "What to change"
