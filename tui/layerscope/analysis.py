@@ -1,4 +1,4 @@
-"""Reads and merges the layers of an opened image, and finds the waste: what the screen and the reports share."""
+"""Reads and merges the layers of an opened image and finds its wasted bytes: the steps that the screen and reports share."""
 
 from __future__ import annotations
 
@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 class Contents:
     """An image whose layers were read and merged: its tree, and access to each file's bytes.
 
-    `layers[k - 1]` is layer k as it was read, or None when its bytes are missing, and `sizes[k - 1]` what it takes as stored,
-    which is not always known before it was read. `fetched[k - 1]` says how it was got from a
-    registry. `unverified` are the numbers of the layers whose stated digest was not
-    checked.
+    `layers[k - 1]` is layer k as it was read, or None when its bytes are missing, and `sizes[k - 1]` how many bytes it takes as
+    stored and in a pull, which may be unknown before it was read. `fetched[k - 1]` says how it was fetched from a registry.
+    `unverified` are the numbers of the layers whose stated digest was not checked.
     """
 
     image: Image
@@ -46,7 +45,7 @@ class Contents:
     fetched: tuple[Fetched | None, ...] = ()
 
     def fetched_by(self, number: int) -> Fetched | None:
-        """How layer `number` was got from a registry; None where it is on this machine, or was not read."""
+        """Return how layer `number` was fetched from a registry; None where it is on this machine, or was not read."""
         return self.fetched[number - 1] if self.fetched else None
 
     def compression(self, number: int) -> Compression | None:
@@ -61,18 +60,18 @@ class Contents:
 
     @property
     def is_complete(self) -> bool:
-        """Return False when entries are missing: a layer is damaged or absent."""
+        """Tell whether all layers could be read; False when one is damaged or absent, so that entries may be missing."""
         return not any(problem.is_fatal for problem in self.problems)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Return the problems of the documents, then those of the layers."""
+        """Return all problems: first those of the image's JSON documents, then those of its layers."""
         return (*self.image.problems, *document_problems(self.image), *self.tree.problems)
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything known about an image. The first `base_layers` layers belong to the base `base_name` (None: unknown)."""
+    """A merged image with its waste. The first `base_layers` layers belong to the base image `base_name` (None: unknown)."""
 
     contents: Contents
     waste: Waste
@@ -100,32 +99,34 @@ class Analysis:
 
     @cached_property
     def wire_bytes_wasted(self) -> list[int]:
-        """Return each layer's wasted bytes as they are stored, estimated (≈) by the layer's own ratio of stored to unpacked
-        bytes.
+        """Estimate (≈) how many stored, usually compressed, bytes of each layer are wasted (index 0 is layer 1).
+
+        Each layer's own ratio of stored to unpacked bytes is applied.
         """
         return self._wasted_of([size.stored_bytes for size in self.layer_sizes])
 
     @property
     def layer_sizes(self) -> tuple[PullSize, ...]:
-        """Return each layer's stored bytes, and what a pull of it moves (index 0 is layer 1)."""
+        """Return how many bytes each layer takes as stored, and how many a pull of it transfers (index 0 is layer 1)."""
         return self.contents.sizes
 
     @property
     def pull_size(self) -> PullSize:
-        """Return the stored bytes of all layers, and what a pull of them moves."""
+        """Return how many bytes all layers together take as stored, and how many a pull of them transfers."""
         return PullSize.sum(self.layer_sizes)
 
     @cached_property
     def pull_bytes_wasted(self) -> int | None:
-        """Return the bytes that a pull moves for wasted content, estimated (≈) likewise; None where a layer's size is not
-        known.
+        """Estimate (≈) how many bytes a pull transfers for wasted content, by each layer's ratio of pulled to unpacked bytes.
+
+        None where the pulled size of a layer is not known.
         """
         sizes = [size.pull_bytes for size in self.layer_sizes]
         known = [size for size in sizes if size is not None]
         return sum(self._wasted_of(known)) if len(known) == len(sizes) else None
 
     def _wasted_of(self, sizes: list[int]) -> list[int]:
-        """Return the wasted part of each layer's size by its share of the layer's unpacked bytes."""
+        """Return how much of each layer's size in `sizes` is wasted: the same share as of the layer's unpacked bytes."""
         wasted = self.waste.by_layer(self.tree.layers).tolist()
         return [
             round(lost * size / table.unpacked_bytes) if table.unpacked_bytes else 0
@@ -134,8 +135,9 @@ class Analysis:
 
     @property
     def own_and_base_waste(self) -> tuple[int, int | None]:
-        """Return the bytes that the user's layers buried, and those that the base's buried (None, and all the user's, if it
-        is unknown).
+        """Return the bytes wasted by the user's own layers, and by the layers of the base image.
+
+        If the base is unknown, all waste counts as the user's, and the second is None.
         """
         if self.base_layers is None:
             return self.waste.wasted_bytes, None
@@ -151,7 +153,7 @@ class Analysis:
 
     @cached_property
     def dive(self) -> DiveFigures:
-        """Return dive's three figures; computed when first asked for."""
+        """Return the figures that the image explorer dive prints for these layers; computed when first asked for."""
         from layerscope.dive.scores import dive_figures
 
         return dive_figures(self.contents.stack.tables)
@@ -166,10 +168,10 @@ def read_image(
     cache: Cache | None = None,
     verify: bool = False,
 ) -> Contents:
-    """Read every layer and merge them. Damage becomes a problem.
+    """Read every layer of an image and merge them into one tree. Damage does not raise: it becomes a `Problem`.
 
     `keep_seek_points` is for callers that then read contents of compressed layers; reading the layers takes longer. `on_layer`
-    is called with each finished layer (`read_layers`). `cache` has layers that were read before, and stores new ones. With
+    is called with each finished layer (`read_layers`). `cache` has layers read before, and new ones are stored in it. With
     `verify`, all available bytes are hashed, and a wrong digest is a problem.
     """
     reads = read_layers(
@@ -197,7 +199,7 @@ def partial_contents(image: Image, reads: dict[int, ReadLayer]) -> Contents:
 
 
 def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tuple[LayerContent | None, ...]]:
-    """Stack the layers, emptying `reads` so that the memory of the tables' own columns is freed."""
+    """Join the tables of all layers into one stack, emptying `reads` so that the memory of their own columns is freed."""
     contents = tuple(layer.reader.content(read) for layer, read in zip(image.layers, reads, strict=True))
     count = sum(len(read.table.entries) for read in reads)
     release_memory(count)

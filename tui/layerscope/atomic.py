@@ -1,4 +1,4 @@
-"""Files that are replaced whole or not at all."""
+"""Replaces files completely or not at all, so that nobody reads a half-written one."""
 
 from __future__ import annotations
 

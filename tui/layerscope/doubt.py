@@ -1,4 +1,4 @@
-"""Reasons not to trust an image, shared by the gate, `verify`, reports and the screen.
+"""Reasons not to trust an image, shared by the gate (`layerscope ci`), `verify`, reports and the screen.
 
 A problem says how serious it is (`Severity`). Damage means that bytes were not read, so every command exits with 2. Doubt,
 which includes damage, means that the gate gives no verdict: the image is not what its documents say, or no engine unpacks it. A
@@ -21,12 +21,12 @@ ALGORITHMS = ("sha256", "sha512")
 """Hash algorithms that the OCI image-spec registers and hashlib has."""
 
 TAR = "as the tar"
-"""What a check says that is expected of a table of contents."""
+"""The `expected` text of a check that compares a layer's table of contents with the layer's tar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: `what` it is about, the `expected` and the `actual` digest (empty: none), and a `note` with the reason.
+    """The result of one check of `what`: the `expected` and the `actual` digest (empty: none), and a `note` with the reason.
 
     `is_unread` is true where it failed because bytes could not be read, so that nothing is known to be wrong.
     """
@@ -40,7 +40,7 @@ class Check:
 
 
 def doubts(problems: Iterable[Problem]) -> list[Problem]:
-    """Return the problems for which the gate gives no verdict."""
+    """Return only the problems because of which the gate (`layerscope ci`) gives no verdict."""
     return [problem for problem in problems if problem.is_doubt]
 
 
@@ -64,8 +64,10 @@ def document_problems(image: Image) -> list[Problem]:
 
 
 def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> list[Check]:
-    """Check a layer's stored bytes against its digest, the unpacked ones against its diff_id; `damage` is why these have no
-    hash. What its table of contents says was held against its tar.
+    """Compare a layer's hashes with the stated ones: of stored bytes with the digest, of unpacked bytes with the diff_id.
+
+    `damage` is why the unpacked bytes have no hash. If the layer's table of contents was compared with its tar, that is one
+    more check.
     """
     what = f"layer {layer.number}"
     if layer.digest == layer.diff_id and not layer.reader.unreadable:
@@ -78,8 +80,9 @@ def layer_checks(layer: StoredLayer, hashes: LayerHashes, damage: str = "") -> l
 
 
 def layer_problems(layer: StoredLayer, hashes: LayerHashes) -> list[Problem]:
-    """Return a problem for each hash of a layer that is not the stated one. Damaged bytes have no hash, which counts as
-    damage.
+    """Return a problem for each hash of a layer that is not the stated one, or that cannot be checked.
+
+    Damaged bytes have no hash; the layer's reader reports them as damage, so there is no second problem here.
     """
     found = []
     for check in layer_checks(layer, hashes):
@@ -98,7 +101,7 @@ def hash_algorithms(layer: StoredLayer) -> Algorithms:
 
 
 def digest_check(what: str, expected: Digest | None, actual: str, damage: str = "") -> Check:
-    """Compare a digest with the hash of what it names (empty: there is none); `damage` is why there is none."""
+    """Compare a stated digest with `actual`, the hash of the bytes it names (empty: none; `damage` is why there is none)."""
     if expected is None:
         note = damage or "the image does not say what it should be"
         return Check(what, "", "", ok=not damage, note=note, is_unread=bool(damage))
@@ -113,7 +116,7 @@ def _can_hash(digest: str) -> bool:
 
 
 def hash_algorithm(digest: Digest | None) -> str:
-    """Return the algorithm to hash with; sha256 also if nothing is expected or the algorithm is not supported."""
+    """Return the algorithm to hash with: the digest's, or sha256 if there is no digest or its algorithm is not supported."""
     return digest.algorithm if digest and digest.algorithm in ALGORITHMS else "sha256"
 
 

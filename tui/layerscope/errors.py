@@ -15,7 +15,7 @@ class LayerscopeError(Exception):
 
 
 class Cancelled(BaseException):
-    """Ends work whose result is no longer needed, in any thread; no `except Exception` on the way catches it."""
+    """Raised in any thread to end work whose result is no longer needed; no `except Exception` on the way catches it."""
 
 
 class NotAnImage(LayerscopeError):
@@ -39,7 +39,7 @@ class CorruptLayer(LayerscopeError):
 
 
 class NotCompared(CorruptLayer):
-    """Contents of a layer are far away, and were not fetched only to be compared with others."""
+    """Comparing contents of a layer would need bytes in a registry, which are not fetched for a comparison alone."""
 
 
 class UsageError(LayerscopeError):

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def can_fork() -> bool:
-    """Tell whether a fork is safe and useful: there is a second core, and no other thread holds a lock."""
+    """Tell whether a fork is safe and useful: there is a second core, and no other thread, which might hold a lock."""
     return hasattr(os, "fork") and (os.cpu_count() or 1) > 1 and threading.active_count() == 1
 
 
@@ -53,7 +53,10 @@ class ForkedCall(Generic[T]):
 
 
 def _do(work: Callable[[], T], writer: int) -> None:
-    """Run the child from start to exit. It ends without cleaning up: open files and buffers are the parent's."""
+    """Run `work` in the forked child, pickle its result into the pipe `writer`, and exit.
+
+    Nothing is cleaned up at the exit: open files and buffers are the parent's.
+    """
     import pickle
 
     code = 1

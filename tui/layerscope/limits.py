@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 PATTERN_BYTES: Final = 1 << 10
-"""A glob, a regular expression or a word of a filter; no path can be longer than 4,096 bytes."""
+"""Bytes of a glob, a regular expression or a word of a filter; no path can be longer than 4,096 bytes."""
 REGEX_SECONDS: Final = 5
 """Processor time of all matching of one regular expression; a million real paths take 1 s."""
 REGEX_MEMORY: Final = 1 << 30
@@ -17,11 +17,11 @@ REGEX_MEMORY: Final = 1 << 30
 LAYERS: Final = 1_000
 """Layers of an image; Docker stops at 127."""
 CONFIGS_BYTES: Final = 256 << 20
-"""All configs that one manifest.json leads to; those of 10,000 images take 200 MB."""
+"""Bytes of all config documents that one manifest.json refers to; the configs of 10,000 images take 200 MB."""
 DOCUMENT_VALUES: Final = 1 << 19
 """Values in one JSON document of an image: an index of 10,000 images has 300,000."""
 DIVE_CI_BYTES: Final = 1 << 16
-"""A `.dive-ci`, whose three rules take 100 bytes; PyYAML reads 64 KiB in 3 s."""
+"""Bytes of a `.dive-ci` file, whose three rules take 100 bytes; PyYAML reads 64 KiB in 3 s."""
 TOML_DOTS: Final = 32
 """Dots in the keys of one line of TOML: the standard library's parser needs memory that grows with their square."""
 ENGINE_ANSWER: Final = 64 << 20
@@ -31,15 +31,15 @@ ENGINE_REFUSAL: Final = 1 << 20
 EXPANDED: Final = 1 << 12
 """Characters that variables may add to an instruction of a Dockerfile, beyond twice its own length."""
 XATTR_COST: Final = 64
-"""Bytes that an xattr costs beside its own, when those of an entry and of a layer are added up."""
+"""Bytes added to the name and value of each xattr when the memory of all xattrs of an entry or a layer is added up."""
 RARE_BYTES: Final = 64 << 20
-"""Memory for all sparse maps of a layer, and 512 bytes an entry more for its xattrs."""
+"""Bytes of memory for all sparse maps of a layer; also for all its xattrs, beyond 512 bytes for each entry that has any."""
 RUN_COST: Final = 128
 """Memory of one run of a sparse map, in bytes."""
 
 TABLE_BYTES: Final = 256 << 20
 """Bytes that the table of contents of a layer may unpack to; 117,000 entries take 40 MB in eStargz's form."""
 TABLE_ENTRIES: Final = 1 << 21
-"""Entries, chunks of files among them, of such a table; a layer whose table has more is streamed."""
+"""Entries of a layer's table of contents, further chunks of files included; a layer whose table has more is streamed."""
 TABLE_ENTRY: Final = 1 << 20
-"""Bytes of one entry of such a table."""
+"""Bytes of one entry of a layer's table of contents."""

@@ -1,11 +1,11 @@
-"""Progress callbacks: stage, bytes done, total (0: unknown)."""
+"""Callbacks that report progress: the stage in words, the bytes done, and the bytes in total (0: unknown)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with these three, sizes in bytes. An empty stage says that unannounced work has ended."""
+"""Called with the stage, the bytes done and the total. An empty stage says that work without progress has ended."""
 
 LEAST_SECONDS = 0.1
 
@@ -15,13 +15,13 @@ def ignore(*_: object) -> None:
 
 
 class Rate:
-    """Bytes per second since the first ones came: an engine may prepare for a long time before."""
+    """Measures bytes per second from the first bytes on: before it sends any, an engine may prepare for a long time."""
 
     def __init__(self, now: float) -> None:
         self._since, self._done = now, 0
 
     def of(self, done: int, now: float) -> int:
-        """Return the rate for `done` bytes at a time in seconds; fewer bytes than before start a new measurement."""
+        """Return the rate after `done` bytes in all, at the time `now` in seconds; fewer bytes than before restart it."""
         if not done or done < self._done:
             self._since = now
         self._done = done

@@ -21,7 +21,9 @@ from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 
 WORTH_A_PROCESS = 512 << 20
-"""Work, in bytes of plain layers, from which another process pays: starting it and fetching its columns takes 20 ms."""
+"""The least work, in bytes of uncompressed layers, that is divided among processes: starting one and fetching its columns
+takes 20 ms.
+"""
 
 Reads = dict[int, ReadLayer]
 """Layers that were read, by number."""
@@ -38,8 +40,9 @@ def read_layers(
     cache: Cache | None = None,
     verify: bool = False,
 ) -> list[ReadLayer]:
-    """Read all layers and return their tables, base first. Damage becomes a fatal problem. Raises CorruptLayer for too many
-    layers.
+    """Read all layers of an image, in parallel, and return them, base first. Damage becomes a fatal problem of its layer.
+
+    Raises CorruptLayer for too many layers.
 
     The work is divided among processes, because walking over headers holds Python's lock. Seek points cannot be passed between
     processes: if they are wanted, or if this process cannot be forked, decompressors run in threads. `on_layer` is called in
@@ -80,7 +83,10 @@ class _How:
 
 
 def _find_known(layers: tuple[StoredLayer, ...], progress: Progress, how: _How, on_layer: OnLayer) -> Reads:
-    """Return the cached layers: verifying one takes a hundredth of the time that reading it does."""
+    """Return, by number, the layers that need no reading: those in the cache, and those whose bytes cannot be read.
+
+    Verifying a cached layer takes a hundredth of the time that reading it does.
+    """
     counter, known = _Counter(progress, list(layers)), {}
     for layer in layers:
         number = layer.number
@@ -102,7 +108,7 @@ def _read_all(layers: list[StoredLayer], counter: _Counter, how: _How, on_layer:
 def _read_in_threads(
     layers: list[StoredLayer], progress: Progress, how: _How, on_layer: OnLayer, stop: Callable[[], None]
 ) -> Reads:
-    """Read in threads, the largest layers first, so that no big one is left at the end."""
+    """Read layers in threads, in the given order: with the most work first, so that no big layer is left at the end."""
     from concurrent.futures import ThreadPoolExecutor
 
     counter = _Counter(progress, layers)
@@ -124,7 +130,7 @@ def _read_in_threads(
 
 
 def _read_in_processes(layers: list[StoredLayer], progress: Progress, how: _How) -> Reads:
-    """Read one share in this process and the others in forks; the share of a fork that died is read here."""
+    """Read one share of the layers in this process and each other share in a fork; if a fork dies, read its share here."""
     mine, *others = _shares(layers, os.cpu_count() or 1)
     beside = [ForkedCall(partial(_read_all, share, _Counter(ignore, share), how)) for share in others]
     try:
@@ -140,7 +146,7 @@ def _read_in_processes(layers: list[StoredLayer], progress: Progress, how: _How)
 
 
 def _shares(layers: list[StoredLayer], count: int) -> list[list[StoredLayer]]:
-    """Divide the layers: each, those with most work first, goes to the share that has least so far."""
+    """Divide `layers`, most work first, into at most `count` shares: each goes to the share with the least work so far."""
     shares: list[list[StoredLayer]] = [[] for _ in range(min(count, len(layers)))]
     work = [0] * len(shares)
     for layer in layers:
@@ -156,7 +162,7 @@ def _read(layer: StoredLayer, counter: _Counter, how: _How) -> ReadLayer:
 
 
 def _checked(layer: StoredLayer, read: ReadLayer) -> ReadLayer:
-    """Return the same layer with a problem if its bytes were hashed and have the wrong digest."""
+    """Return the same layer with a problem for each wrong digest, if its bytes were hashed."""
     found = layer_problems(layer, read.hashes) if read.hashes else []
     return replace(read, table=replace(read.table, problems=(*read.table.problems, *found))) if found else read
 
@@ -164,7 +170,7 @@ def _checked(layer: StoredLayer, read: ReadLayer) -> ReadLayer:
 class _Counter:
     """Adds up the stored bytes of `layers` that all readers have passed; `is_cancelled` stops them at their next piece.
 
-    `out_of` are all layers when others are read elsewhere: progress is shown as if those kept pace.
+    `out_of` is all layers that are read, if other processes read some of them: progress is shown as if they kept pace.
     """
 
     def __init__(self, progress: Progress, layers: list[StoredLayer], *, out_of: list[StoredLayer] | None = None) -> None:

@@ -1,5 +1,6 @@
-"""The visible lines of a tree, as one array of node numbers that folding changes a slice at a time, their order, and the
-changes that the keys for the next and previous one stop at.
+"""The visible lines of a file tree: one array of node numbers in display order, of which folding replaces a slice.
+
+Also finds the nodes at which the keys for the next and the previous change stop.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Numbers = npt.NDArray[np.integer]
 
 
 class Rows:
-    """The rows shown of `view`: its nodes without the root, all folded at first.
+    """The lines that a screen shows of `view`, a file tree: its nodes without the root, all directories folded at first.
 
     `nodes` (int32) are the node numbers of the rows in display order. A node has a row when it can be shown and every directory
     above it is open.
@@ -46,7 +47,7 @@ class Rows:
 
     @property
     def hidden(self) -> frozenset[Change]:
-        """Return the changes whose nodes are hidden, unless something below them is shown."""
+        """Return the kinds of change whose nodes are hidden, unless something below such a node is shown."""
         return self._hidden
 
     @property
@@ -64,7 +65,7 @@ class Rows:
         return bool(self._presence.hits[node])
 
     def can_show(self, node: int) -> bool:
-        """Tell whether `reveal` would find a row for the node itself."""
+        """Tell whether a node can have a row once all directories above it are open."""
         return node > 0 and bool(self._presence.can_show[node])
 
     def is_open(self, node: int) -> bool:
@@ -91,13 +92,14 @@ class Rows:
         self._lay_out()
 
     def set_hidden(self, hidden: frozenset[Change]) -> None:
-        """Hide nodes with one of these changes; a directory stays as long as anything below it is shown."""
+        """Hide nodes with one of these kinds of change; a directory stays as long as anything below it is shown."""
         self._hidden = hidden
         self._find_rows(self._presence.hits)
 
     def filter(self, hits: Flags | None) -> None:
-        """Show only `hits` (one flag a node) with their parents, which open, and everything below them, folded; None shows
-        all.
+        """Show only the nodes flagged in `hits` (one flag for each node) with what is above and below them; None shows all.
+
+        The directories above hits open; what is below hits is folded.
 
         Hits that were removed before the view's layers are shown too. Folding under a filter is separate: the folding from
         before comes back with None.
@@ -123,7 +125,7 @@ class Rows:
             self._replace_below(row, self._rows_below(node))
 
     def close(self, row: int) -> None:
-        """Fold what is below a row; directories open there are open again when the row is."""
+        """Fold what is below a row; directories that are open inside it will be open again when the row is opened."""
         node = int(self.nodes[row])
         if self._is_open[node] and self.has_children(node):
             self._is_open[node] = False
@@ -147,8 +149,9 @@ class Rows:
         self._lay_out()
 
     def reveal(self, node: int) -> int:
-        """Open what is above a node and return its row; for one that cannot be shown, the row of the nearest parent that
-        can, or 0.
+        """Open the directories above a node and return its row.
+
+        For a node that cannot be shown, return the row of its nearest parent that can be shown, or 0.
         """
         chain, closed = self._chain(node)
         if closed:
@@ -167,10 +170,9 @@ class Rows:
         return self._row(parent) if parent else None
 
     def next_change(self, row: int, step: Literal[1, -1]) -> int | None:
-        """Return the node of the next (1) or previous (-1) change in display order, also folded ones; None when there is
-        none.
+        """Return the next (`step` 1) or previous (-1) changed node in display order, even if folded away; None: there is none.
 
-        Only changes that `reveal` can show; `change_stops` defines what counts.
+        Only nodes that `reveal` can show; `change_stops` defines which changes count.
         """
         if not len(self.nodes):
             return None
@@ -178,9 +180,7 @@ class Rows:
         return next_stop(stops, int(self.nodes[row]), step, self._shape, self._sort_columns)
 
     def _chain(self, node: int) -> tuple[list[int], list[int]]:
-        """Return a node and its parents, nearest first, as far as they can be shown; and the closed directories among the
-        parents.
-        """
+        """Return which of a node and its parents can be shown, nearest first; and which of these parents are closed."""
         chain = [each for each in self._shape.chain(node) if self._presence.can_show[each]]
         return chain, [each for each in chain[1:] if not self._is_open[each]]
 
@@ -188,7 +188,7 @@ class Rows:
         return int(np.argmax(self.nodes == node))
 
     def _find_rows(self, opened: Flags) -> None:
-        """Open the directories above hits, unless they were `opened` for them before."""
+        """Find out which nodes can be shown, and open the directories above hits, except above hits flagged in `opened`."""
         self._presence = RowVisibility.of(self.view, self._shape, self._hidden, self._hits)
         self._is_open[self._shape.above(self._presence.hits & ~opened)] = True
         self._lay_out()
@@ -197,12 +197,12 @@ class Rows:
         self.nodes = self._rows_below(0)
 
     def _rows_below(self, node: int) -> Ints:
-        """Return the rows, in display order, that are below an open directory."""
+        """Return the nodes, in display order, that have rows below an open directory."""
         nodes = self._shape.unfolded(node + 1, int(self._shape.end[node]), self._is_open)
         return in_order(nodes[self._presence.can_show[nodes]], self._shape, self._sort_columns)
 
     def _replace_below(self, row: int, rows: Ints) -> None:
-        """Replace all rows below a row by `rows`."""
+        """Replace the rows of everything inside the directory at `row` with `rows` (node numbers)."""
         node, after = self.nodes[row], self.nodes[row + 1 :]
         is_outside = (after < node) | (after >= self._shape.end[node])
         stop = int(np.argmax(is_outside)) if is_outside.any() else len(after)
@@ -211,8 +211,9 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowVisibility:
-    """`can_show[node]`, which holds for all parents of shown nodes too; `hits`: the filter's matches among them, none
-    without one.
+    """Two flags for each node: whether it can be shown, and whether it is a match of the filter that can be shown.
+
+    `can_show` is also set for all parents of nodes that can be shown. Without a filter there are no `hits`.
     """
 
     can_show: Flags
@@ -220,8 +221,9 @@ class RowVisibility:
 
     @classmethod
     def of(cls, view: View, shape: Shape, hidden: frozenset[Change], hits: Flags | None) -> RowVisibility:
-        """Compute visibility. With a filter, nodes removed before the view's layers can be shown too, and everything below a
-        match.
+        """Compute which nodes of `view` can be shown; `hits` flags the filter's matches (None: no filter).
+
+        With a filter, these are the matches and all nodes above and below them, even nodes removed before the view's layers.
         """
         there = view.is_there(with_gone=hits is not None)
         if hidden:
@@ -235,8 +237,10 @@ class RowVisibility:
 
 
 def change_stops(view: View, hidden: frozenset[Change]) -> Flags:
-    """Return the nodes to stop at: changed non-directories; the topmost of directories that were added or removed, and
-    nothing inside them; modified directories without another change below.
+    """Return a flag for each node: whether the keys for the next and previous change stop there.
+
+    They stop at changed non-directories; at the topmost of directories that were added or removed, and nothing inside them; at
+    modified directories without another change below.
     """
     change, parent = view.change, view.tree.nodes.parent
     came_or_went = (change == Change.ADDED) | (change == Change.REMOVED)
@@ -250,7 +254,7 @@ def change_stops(view: View, hidden: frozenset[Change]) -> Flags:
 
 
 def _directories(view: View) -> Flags:
-    """Return which nodes are directories, or were when they were removed."""
+    """Return a flag for each node: whether it is a directory, or was one when it was removed."""
     kinds = view.tree.versions.kind
     if not len(kinds):
         return np.zeros(len(view.seen), bool)
@@ -259,7 +263,10 @@ def _directories(view: View) -> Flags:
 
 
 def next_stop(stops: Flags, node: int, step: int, shape: Shape, columns: tuple[Longs, ...]) -> int | None:
-    """Return the stop after (`step` 1) or before (-1) `node` in display order; sorts only stops and their parents."""
+    """Return the nearest node flagged in `stops` after (`step` 1) or before (-1) `node` in display order; None: there is none.
+
+    Sorts only stops and their parents.
+    """
     if not columns:
         ascending = np.flatnonzero(stops).astype(np.int32)
         at = int(np.searchsorted(ascending, node, "right") if step > 0 else np.searchsorted(ascending, node) - 1)
@@ -284,7 +291,7 @@ def sort_columns(view: View, order: Order) -> tuple[Longs, ...]:
 
 
 def in_order(nodes: Ints, shape: Shape, columns: tuple[Longs, ...]) -> Ints:
-    """Sort rows from name order into display order: siblings by `columns`.
+    """Reorder nodes from depth-first name order into display order, in which siblings are sorted by `columns`, biggest first.
 
     `nodes` (int32, ascending) contain each node's parents, up to the topmost ones, which must be siblings.
     """
@@ -308,7 +315,7 @@ def _rows_below(nodes: Ints, shape: Shape) -> Longs:
 
 
 def _rows_between(nodes: Ints, shape: Shape, columns: tuple[Longs, ...], rows_below: Longs) -> Longs:
-    """Return how many lines each row is below its parent: 1, and the subtrees of the siblings before it."""
+    """Return how many lines each row stands below its parent's: 1, and all lines of the siblings before it and inside them."""
     order = np.arange(len(nodes))
     for column in reversed(columns):
         values = column[nodes]
@@ -325,7 +332,7 @@ def _rows_between(nodes: Ints, shape: Shape, columns: tuple[Longs, ...], rows_be
 
 
 def _sorted_by(values: Numbers, order: Longs) -> Longs:
-    """Sort `order` stably by the `values` (not negative) of what it lists.
+    """Sort `order`, an array of indexes into `values` (none negative), by the values at these indexes; ties keep their order.
 
     Value and place are packed into one number: numpy sorts numbers five times as fast as it finds a stable order.
     """

@@ -29,13 +29,15 @@ SortOrder = Literal["name", "size", "change"]
 Start = Literal["layers", "files", "waste"]
 
 _NO_KEY = re.compile(rb"#[^\n]*|\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'", re.DOTALL)
-"""Comments and strings, in which dots do not nest tables."""
+"""Matches comments and strings, in which dots do not nest tables."""
 MAX_FILE = 1 << 20
 """The longest config file read, in bytes."""
 KEYS = "keys"
 _LONGEST_SHOWN = 60
 NameKeys = Callable[[str], str]
-"""Names the keys of one binding as the screen does, with commas between. Raises BadSettings."""
+"""Translates the keys of one binding, as the user wrote them, into Textual's names, with commas between. Raises
+BadSettings.
+"""
 NAMED_BY = "LAYERSCOPE_CONFIG"
 DESCRIPTIONS = {
     "theme": "The colors: a theme's name, as the command palette lists them. Empty: what suits the terminal",
@@ -57,7 +59,7 @@ MAX_STATE = 1 << 16
 
 
 REGISTRY_KEYS = ("insecure", "limit_rate", "no_registry")
-"""Settings that every command reads, not the screen alone."""
+"""Settings that every command reads, not only the screen."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,7 +86,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def choices(wanted: Any) -> tuple[str, ...]:
-    """Return the words that a setting of the type `wanted` may be, or contain; none if any text is allowed."""
+    """Return the words that a setting of the type `wanted` may be, or may list; an empty tuple if any text is allowed."""
     if isinstance(wanted, str):
         return (wanted,)
     return tuple(choice for part in get_args(wanted) for choice in choices(part))
@@ -99,7 +101,7 @@ class Order(Enum):
 
     @property
     def next(self) -> Order:
-        """Return the next order in a cycle in which the sizes are one key away from the names."""
+        """Return the order that the key for the next order switches to: from name to size, then change, then name again."""
         orders = list(Order)
         return orders[(orders.index(self) + 1) % len(orders)]
 
@@ -168,8 +170,9 @@ TYPES: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fie
 
 
 def checked(document: dict[str, Any], *, key_ids: Collection[str], name_keys: NameKeys) -> Settings:
-    """Check a decoded config file and return its settings. Raises BadSettings, whose sentence names the key but not the
-    file.
+    """Check a decoded config file and return its settings.
+
+    Raises BadSettings, whose sentence names the key but not the file.
     """
     for key, value in document.items():
         if key not in TYPES:
@@ -214,14 +217,14 @@ def _unknown_word(value: Any, known: Collection[str]) -> str:
 
 
 def _written(key: str, value: Any, word: str) -> str:
-    """Return a setting roughly as it is written in the file."""
+    """Quote a setting for a message, roughly as it is written in the file; of a list only its wrong `word`."""
     if isinstance(value, str):
         return f'`{key} = "{_shown(value)}"`'
     return f'`{key}` has "{_shown(word)}"' if word else f"`{key}`"
 
 
 def _checked_keys(table: Any, key_ids: Collection[str], name_keys: NameKeys) -> dict[str, str]:
-    """Return, for each binding id, Textual's names of its keys."""
+    """Check the table [keys] and return, for each binding id, Textual's names of its keys. Raises BadSettings."""
     if not isinstance(table, dict):
         raise BadSettings("`keys`: must be a table, which begins with the line [keys]")
     return {name: _checked_binding(name, written, key_ids, name_keys) for name, written in _flat(table)}

@@ -1,5 +1,6 @@
-"""Escaping of text from images, so that no control character reaches a terminal, a log or a report; and suggestions after
-typing mistakes.
+"""Escapes text from images, so that no control character reaches a terminal, a log or a report.
+
+Also suggests words after typing mistakes.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from decimal import Decimal
 PARTS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 LONGEST_SIZE = 40
-"""Characters of a size that is read."""
+"""The longest text, in characters, that `parse_size` accepts."""
 _SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)\s*(?:([kmgtpe])(i)?)?b?", re.IGNORECASE)
 _POWERS = " kmgtpe"
 
@@ -58,7 +58,7 @@ def bar(share: float, width: int, *, is_ascii: bool = False) -> str:
 
 
 def utc_text(mtime: int, form: str = "%Y-%m-%d %H:%M") -> str:
-    """Format seconds since 1970 in UTC, so that reports are the same everywhere; as a number if no calendar has them."""
+    """Format seconds since 1970 in UTC, so that reports are the same everywhere; as a number if no date can be made of them."""
     try:
         return time.strftime(form, time.gmtime(mtime))
     except (OverflowError, ValueError, OSError):

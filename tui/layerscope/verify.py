@@ -16,8 +16,9 @@ AT_ONCE = 2
 
 
 def verify(image: Image, *, progress: Progress) -> list[Check]:
-    """Check the manifest, the config and every layer, in order; a damaged or absent layer is a failed check, a foreign one
-    is noted.
+    """Check the manifest, the config and every layer, in order, against their digests.
+
+    A damaged or absent layer is a failed check; an absent foreign layer, which registries need not have, passes with a note.
 
     Each blob is read once, in bounded memory, two layers at a time.
     """
@@ -40,7 +41,7 @@ def exit_code(checks: Iterable[Check]) -> int:
 
 
 class _Watch:
-    """Adds up the progress of all layers; raises in every thread once `stopped` is set."""
+    """Adds up the progress of all layers; `add` raises Cancelled in every thread once `stopped` is set."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self.stopped = Event()
@@ -56,7 +57,7 @@ class _Watch:
 
 
 def _stated_checks(image: Image) -> list[Check]:
-    """Check the documents themselves: counts, sizes, and the indexes that lead to them."""
+    """Return a failed check for each doubt found when the image was opened: about counts, sizes or the indexes above it."""
     found = [problem for problem in image.problems if problem.is_doubt]
     return [Check("image", "", "", ok=False, note=problem.text, is_unread=problem.is_fatal) for problem in found]
 

@@ -53,13 +53,14 @@ class Cache:
         return cls(directory, DEFAULT_LIMIT if bounded is None else bounded, trouble)
 
     def has(self, diff_id: Digest, ids: Iterable[IdKind]) -> bool:
-        """Tell whether there is a file for an engine's layer with ids of one of these kinds; `find` may still reject it."""
+        """Tell whether there is a file of an engine's layer with content ids of a kind in `ids`; `find` may still reject it."""
         names = (CacheKey(diff_id, kind).name for kind in ids)
         return not self.trouble and any(name and (self.directory / name).exists() for name in names)
 
     def find(self, diff_id: Digest, ids: Iterable[IdKind], *, layer: int) -> ReadLayer | None:
-        """Look up an engine's layer, with ids of the first of these kinds that is stored; its problems will name layer
-        number `layer`.
+        """Look up an engine's layer, with content ids of the first kind in `ids` that is stored; None if none is.
+
+        Its problems will name layer number `layer`.
         """
         for kind in ids:
             kept = self.load(CacheKey(diff_id, kind), layer)
@@ -72,7 +73,7 @@ class Cache:
         self.store(CacheKey(diff_id, ids), read, None)
 
     def recall(self, image_id: Digest) -> bytes | None:
-        """Look up the note on an engine's image."""
+        """Look up the note (facts that an engine was asked for) on an engine's image; None if there is none."""
         name = CacheKey(image_id, IMAGE).name
         return self._read(name, lambda data: decode_note(data, name=name))
 
@@ -83,7 +84,7 @@ class Cache:
             self._write(name, lambda: encode_note(text, name=name))
 
     def document(self, digest: Digest) -> bytes | None:
-        """Look up a document of a registry's image. What does not have this digest any more is removed."""
+        """Look up a manifest, index or config of a registry's image. A file that no longer has this digest is removed."""
 
         def checked(data: bytes) -> bytes:
             if not digest.matches(data):
@@ -93,7 +94,7 @@ class Cache:
         return self._read(CacheKey(digest, DOCUMENT).name, checked)
 
     def keep_document(self, digest: Digest, raw: bytes) -> None:
-        """Store a document of a registry's image. The caller has checked it against its digest."""
+        """Store a manifest, index or config of a registry's image. The caller has checked it against its digest."""
         name = CacheKey(digest, DOCUMENT).name
         if name and not self.trouble:
             self._write(name, lambda: raw)
@@ -108,16 +109,16 @@ class Cache:
         return [file for file in self.entries() if files.remove(self.directory, file.name)]
 
     def load(self, key: CacheKey, layer: int) -> CachedLayer | None:
-        """Read the layer in a file."""
+        """Look up the layer in the file of `key`; its problems will name layer number `layer`. None if there is none."""
         return self._read(key.name, lambda data: decode(data, name=key.name, layer=layer))
 
     def store(self, key: CacheKey, read: ReadLayer, fingerprint: Fingerprint | None) -> None:
-        """Write a layer to a file, unless entries of it are missing."""
+        """Write a layer to the file of `key`, unless some of its entries could not be read."""
         if key.name and not self.trouble and is_keepable(read):
             self._write(key.name, lambda: encode(read, name=key.name, fingerprint=fingerprint))
 
     def _read(self, name: str, decoded: Callable[[bytes], T]) -> T | None:
-        """Read a file; a damaged one is removed, one of another version of this program is left alone."""
+        """Read and decode the file `name`; a damaged one is removed, one of another version of this program is left alone."""
         data = files.read(self.directory, name) if name and not self.trouble else None
         if data is None:
             return None
@@ -139,7 +140,7 @@ class Cache:
 
 
 def is_keepable(read: ReadLayer) -> bool:
-    """Tell whether a layer is complete."""
+    """Tell whether all entries of a layer could be read, so that it may be stored."""
     return not any(problem.is_fatal for problem in read.table.problems)
 
 
@@ -158,13 +159,14 @@ class _NoteFile(msgspec.Struct, array_like=True, frozen=True):
 
 
 def encode_note(text: bytes, *, name: str) -> bytes:
-    """Return the file of a note; `name` is the file's own."""
+    """Return the bytes of the cache file called `name` that holds the note `text`."""
     return seal(msgspec.msgpack.encode(_NoteFile(__version__, name, text)))
 
 
 def decode_note(data: bytes, *, name: str) -> bytes:
-    """Return the note in a file called `name`. Raises OtherFormat, or Unusable for anything that `encode_note` did not
-    write.
+    """Return the note in the bytes of a cache file called `name`.
+
+    Raises OtherFormat, or Unusable for anything that `encode_note` did not write.
     """
     note = unpacked(unseal(data)[0], _NoteFile)
     if note.made_by != __version__:

@@ -24,7 +24,7 @@ WORTH_KEEPING = 256 << 10
 
 
 def with_cache(reader: LayerReader, cache: Cache, stated: Digest | None) -> LayerReader:
-    """Put the cache before a reader of stored bytes, which should have the digest `stated`; others are returned as they are."""
+    """Put the cache before a reader of stored bytes, which should have the digest `stated`; return any other unchanged."""
     return CachedBlobReader(reader, cache, stated) if isinstance(reader, BlobReader) and stated else reader
 
 
@@ -37,7 +37,7 @@ class _Cached:
 
     @property
     def stored_bytes(self) -> int:
-        """Return the other reader's count, so that a report is the same with and without the cache."""
+        """Return the count of the reader behind the cache, so that a report is the same with and without the cache."""
         return self.reader.stored_bytes
 
     @property
@@ -65,11 +65,11 @@ class _Cached:
         return self.reader.unreadable
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """Return the other reader's content, for a table that may be from the cache."""
+        """Return access to the files, by the reader behind the cache; the table in `read` may be from the cache."""
         return self.reader.content(read)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
-        """Return the other reader's hashes."""
+        """Hash the layer with the reader behind the cache."""
         return self.reader.hashes(algorithms, on_bytes)
 
 
@@ -77,8 +77,8 @@ class _Cached:
 class CachedReader(_Cached):
     """Puts the cache before a slow reader of a layer that an engine keeps.
 
-    `ids` is the kind of ids in the other reader's tables; `usable` are other acceptable kinds. The layers of one image must
-    have one kind, so all readers of an image name the same.
+    `ids` is the kind of content ids in the tables of the reader behind the cache; `usable` are other acceptable kinds. The
+    layers of one image must have one kind, so all readers of an image name the same.
     """
 
     reader: LayerReader
@@ -88,14 +88,14 @@ class CachedReader(_Cached):
     usable: tuple[IdKind, ...] = ()
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:  # noqa: ARG002
-        """Return the cached table."""
+        """Return the layer in the cache; None if it has none that is usable."""
         known = self.cache.find(self.diff_id, (self.ids, *self.usable), layer=layer)
         if known is not None:
             on_bytes(self.stored_bytes)
         return known
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
-        """Return the cached table, or else the other reader's, which is then cached."""
+        """Return the layer in the cache, or else read it with the reader behind the cache and store it."""
         known = self.known(options, layer=layer, on_bytes=on_bytes)
         if known is not None:
             return known
@@ -106,14 +106,14 @@ class CachedReader(_Cached):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedBlobReader(_Cached):
-    """Puts the cache before the reader of a blob for which the image states the digest `stated`, stored or unpacked."""
+    """Puts the cache before the reader of a blob; `stated` is the image's digest of its stored or unpacked bytes."""
 
     reader: BlobReader
     cache: Cache
     stated: Digest
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        """Return the cached table, if the stored bytes match its fingerprint."""
+        """Return the layer in the cache, if the stored bytes match its fingerprint; else None."""
         blob, hash_with = self.reader.blob, options.hash_with
         found = find_stored(self.cache, blob, self.stated, layer=layer, on_bytes=on_bytes, hash_with=hash_with)
         return None if found is None else self.reader.judged(found, layer)
@@ -133,12 +133,11 @@ def find_stored(
     on_bytes: OnBytes = ignore,
     hash_with: Algorithms | None = None,
 ) -> ReadLayer | None:
-    """Look up the layer of these stored bytes and verify all of them. `digest` is what the image states for them, stored or
-    unpacked.
+    """Look up the cached layer of a blob, and check all of the blob's bytes against its fingerprint; None if there is none.
 
-    Returns None, too, if they unpack to more than LAYERSCOPE_MAX_UNPACKED now allows, or if hashes are needed (`hash_with`)
-    that were not stored; stored hashes are those of these very bytes. There are no seek points: contents are found by unpacking
-    from the start.
+    `digest` is the one that the image states, of the stored or of the unpacked bytes. Returns None, too,
+    if they unpack to more than LAYERSCOPE_MAX_UNPACKED now allows, or if hashes are needed (`hash_with`) that were not stored;
+    stored hashes are those of these very bytes. There are no seek points: contents are found by unpacking from the start.
     """
     if digest is None or not _is_worth_keeping(blob):
         return None
@@ -157,8 +156,9 @@ def find_stored(
 def keep_stored(
     cache: Cache, blob: Blob, digest: Digest | None, reader: Callable[..., ReadLayer], on_bytes: OnBytes
 ) -> ReadLayer:
-    """Read a blob by `reader(on_bytes=...)` and cache the result if reading was slow: a plain tar is read as fast as it is
-    verified.
+    """Read a blob by `reader(on_bytes=...)` and store the result in the cache, unless the blob is small or uncompressed.
+
+    An uncompressed tar is read as fast as it would be verified.
     """
     if cache.trouble or digest is None or not _is_worth_keeping(blob):
         return reader(on_bytes=on_bytes)

@@ -1,5 +1,6 @@
-"""Columns as bytes and back, and those of a table's entries: each number as narrow as the column allows, little-endian;
-names deflated.
+"""Encodes numpy columns and lists of names as bytes, and decodes them; also all columns of a layer's entries.
+
+Numbers are as narrow as the column allows, little-endian; names are deflated.
 """
 
 from __future__ import annotations
@@ -46,21 +47,21 @@ class Names(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass(slots=True)
 class ColumnWriter:
-    """Writer of columns, one after the other."""
+    """Encodes columns one after the other; `pieces` are their bytes, `length` bytes in all."""
 
     pieces: list[bytes] = field(default_factory=list)
     length: int = 0
 
     def add(self, column: Column, dtype: str) -> Stretch:
-        """Add a column as numbers of `dtype`."""
+        """Add a column as numbers of `dtype`; return where it is."""
         return self._append(column.astype(dtype).tobytes(), dtype)
 
     def add_narrow(self, column: Longs) -> Stretch:
-        """Add a column in the narrowest integer type that holds it."""
+        """Add a column in the narrowest integer type that holds it; return where it is."""
         return self.add(column, narrowest(column))
 
     def add_names(self, strings: Strings) -> Names:
-        """Add strings."""
+        """Add byte strings, deflated together, and their lengths; return where they are."""
         buffer = strings.buffer[strings.offsets[0] : strings.offsets[-1]]
         return Names(self.add_narrow(np.diff(strings.offsets)), self._append(zlib.compress(buffer, FASTEST), "<u1"))
 
@@ -82,7 +83,7 @@ def narrowest(column: Longs) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ColumnReader:
-    """Reader of columns. Raises Unusable for anything that ColumnWriter did not write."""
+    """Decodes columns in `body`. Raises Unusable for anything that ColumnWriter did not write."""
 
     body: memoryview
 
@@ -134,7 +135,7 @@ class EntryStretches(msgspec.Struct, array_like=True, frozen=True):
 
 
 def add_entries(writer: ColumnWriter, entries: Entries) -> EntryStretches:
-    """Write every column of `entries`; ids that are all unknown take no space."""
+    """Add every column of `entries` to `writer`; return where each is. Content ids that are all unknown take no space."""
     return EntryStretches(
         paths=writer.add_names(entries.paths),
         kind=writer.add(entries.kind, "<u1"),
@@ -150,7 +151,7 @@ def add_entries(writer: ColumnWriter, entries: Entries) -> EntryStretches:
 
 
 def read_entries(columns: EntryStretches, reader: ColumnReader) -> Entries:
-    """Read the entries. Raises Unusable for columns that do not match each other or hold impossible values."""
+    """Decode the entries of a layer. Raises Unusable for columns that do not match each other or hold impossible values."""
     kind = reader.numbers(columns.kind, "<u1").astype(np.uint8)
     entries = Entries(
         paths=reader.strings(columns.paths),

@@ -1,5 +1,6 @@
-"""The cache's directory and the names of its files: only files of this program, written completely or not at all, limited
-in total size.
+"""The cache's directory and the names of its files.
+
+Only files of this program are read or removed; they are written completely or not at all, and limited in total size.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ TEMPORARY = ".new-"
 ABANDONED = 3600
 """Seconds after which a file that was never finished is taken for a dead process's."""
 TOUCHED = 3600
-"""Seconds for which a file's time of use is not written again."""
+"""Seconds after which a file's time of last use is updated when it is read; before that it is left."""
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 STORED = "stored"
 """The file ending of tables that were read from stored bytes, whose fingerprint must match."""
 PROVED = "proved"
-"""The ending of what was read from a registry's blob, all of which hashed to the digest that names the file."""
+"""The file ending of tables that were read from a registry's blob, all of which hashed to the digest in the file's name."""
 IMAGE = "image"
 """The file ending of notes about an engine's image."""
 DOCUMENT = "document"
-"""The ending of a manifest, index or config of a registry's image; the file is the document itself."""
+"""The file ending of a manifest, index or config of a registry's image; the file is the document itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class KeptFile:
 
     @property
     def is_image(self) -> bool:
-        """Tell whether it is a note of an image; else it is a layer."""
+        """Tell whether the file is about an image (a note or a document); else it holds a layer."""
         return self.name.endswith((f".{IMAGE}", f".{DOCUMENT}"))
 
 
@@ -70,8 +71,9 @@ def _why_not_used(found: os.stat_result) -> str:
 
 
 def _why_not_made(directory: Path) -> str:
-    """Say why a missing directory cannot be created. Root does not create one in another user's home, where that user could
-    not use it.
+    """Say why a missing directory cannot be created; empty if it can.
+
+    Root does not create one in another user's home, where that user could not use it.
     """
     for parent in directory.parents:
         with suppress(FileNotFoundError):
@@ -133,7 +135,7 @@ def make_room(directory: Path, limit: int) -> None:
 
 
 def remove_unfinished(directory: Path, age: float) -> None:
-    """Remove files whose writing has not finished for `age` seconds."""
+    """Remove temporary files that were last written to at least `age` seconds ago."""
     before = time.time() - age
     for entry, status in _files(directory):
         if entry.name.startswith(TEMPORARY) and status.st_mtime <= before:
@@ -141,7 +143,7 @@ def remove_unfinished(directory: Path, age: float) -> None:
 
 
 def _files(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-    """List regular files, never following a symlink; files that vanish meanwhile are left out."""
+    """Yield the regular files in the directory, never following a symlink; files that vanish meanwhile are left out."""
     with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):
@@ -164,7 +166,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
-    """A digest and a file extension. Only sha256 and sha512 name a file, because engines check only those."""
+    """What a cached file is named after: a digest and an ending. Only sha256 and sha512 are used: engines check no others."""
 
     digest: Digest
     ending: str

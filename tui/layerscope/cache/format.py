@@ -1,5 +1,6 @@
-"""A cached layer as one file: a fixed header with a fingerprint of the stored bytes, the rare parts as msgpack, and the
-columns as they are in memory.
+"""Encodes a layer as one file of the cache, and decodes it.
+
+The file has a fixed header with a checksum, the rare parts and a fingerprint of the stored bytes as msgpack, and the columns:
 
     magic, checksum   8 and 16 bytes; xxh3_128 of all that follows
     format, length    two u32, little-endian: the number of this format, and the length of the msgpack
@@ -45,8 +46,9 @@ STRIDE = 16 << 20
 
 
 class _Rest(msgspec.Struct, array_like=True, frozen=True):
-    """Everything that is not a column. A problem's layer number is not stored: in another image the layer may have another
-    number.
+    """Everything in a cached layer's file that is not a column.
+
+    A problem's layer number is not stored: in another image the layer may have another number.
     """
 
     made_by: str
@@ -92,7 +94,7 @@ def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> by
 
 
 def seal(packed: bytes, columns: Iterable[bytes] = ()) -> bytes:
-    """Build the complete file of this msgpack and these columns."""
+    """Build a complete cache file, with its checksum, of encoded msgpack and encoded columns."""
     checked = b"".join((_LENGTHS.pack(FORMAT, len(packed)), packed, bytes(_padding(len(packed))), *columns))
     return _START.pack(MAGIC, xxhash.xxh3_128_digest(checked)) + checked
 
@@ -176,13 +178,14 @@ class Fingerprint(msgspec.Struct, array_like=True, frozen=True):
     hash: bytes
 
     def fits(self, blob: Blob, on_bytes: OnBytes = ignore) -> bool:
-        """Tell whether these are the bytes; reads all of them unless their size differs."""
+        """Tell whether `blob` has the same bytes as the layer; reads all of them unless their number differs."""
         return self.size == blob.size and self == PassingHash(blob, on_bytes, seed=self.seed).fingerprint()
 
 
 class PassingHash:
-    """Hash of stored bytes taken while another reader reads them, so that it covers exactly what was read even if the file
-    changes.
+    """Hashes stored bytes while another reader reads them, so that the hash is of exactly what was read.
+
+    That holds even if the file changes meanwhile.
     """
 
     def __init__(self, blob: Blob, on_bytes: OnBytes = ignore, *, seed: int | None = None) -> None:

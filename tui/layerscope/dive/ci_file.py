@@ -27,7 +27,7 @@ _TEXT_TAG = "tag:yaml.org,2002:str"
 
 @dataclass(frozen=True, slots=True)
 class DiveCiFile:
-    """What a file states: limits by DIVE_KEYS, without those that have no value, and names of rules that dive does not know."""
+    """What a `.dive-ci` states: limits by name (of DIVE_KEYS), if they have a value, and names that dive does not know."""
 
     limits: dict[str, float | int | None] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class DiveCiFile:
 
 
 class _Loader(yaml.BaseLoader):
-    """PyYAML's parser: it builds nodes and no objects, and an alias is its anchor's node again, never a copy."""
+    """PyYAML's parser, used to build nodes and no objects; an alias is its anchor's node again, never a copy."""
 
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: object) -> str:  # noqa: ARG002
         """Leave a node without a tag of its own untagged, so that `null` and `!!str null` differ."""
@@ -114,7 +114,7 @@ def _limit(key: str, text: str, node: yaml.Node) -> float | int | None:
 
 
 def _rules_node(root: yaml.Node | None) -> yaml.MappingNode | None:
-    """Find the mapping below `rules`; None if there is none. Other keys are ignored."""
+    """Return the mapping below the key `rules` of a whole file; None if there is none. Other keys are ignored."""
     top = _mapping(root, "a file of rules")
     found = [(key, value) for key, value in _items(top) if key.value.lower() == "rules"]
     if len(found) > 1:
@@ -131,7 +131,7 @@ def _mapping(node: yaml.Node | None, what: str) -> yaml.MappingNode | None:
 
 
 def _items(mapping: yaml.MappingNode | None) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
-    """Yield the keys of a mapping with their values: its own, then those that it merges (`<<: *anchor`) and lacks."""
+    """Yield the keys and values of a mapping: first its own, then merged ones (`<<: *anchor`) whose keys it lacks."""
     seen: set[str] = set()
     merged: set[int] = set()
     waiting = [mapping] if mapping is not None else []

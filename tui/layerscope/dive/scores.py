@@ -1,4 +1,4 @@
-"""dive's figures, digit for digit as dive 0.13.1 prints them, for those who have limits written for it.
+"""Computes dive's figures, digit for digit as dive 0.13.1 prints them, for users with limits that were written for dive.
 
 Measured on dive 0.13.1 (`CI=true dive --source docker-archive`), on random stacks and real images. `tests/dive_model.py` says
 plainly what it does, this module the same with whole-array operations. In short: each layer is a tree in which `.wh.NAME` is a
@@ -31,8 +31,9 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class DiveFigures:
-    """dive's figures. `user_wasted_percent` is a ratio, as in dive's own rules: 0.1 is 10 %. `note`: sentences on oddities,
-    or empty.
+    """The figures that dive prints for an image.
+
+    `user_wasted_percent` is a ratio, as in dive's own rules: 0.1 is 10 %. `note`: sentences on oddities, or empty.
     """
 
     efficiency_score: float
@@ -71,7 +72,8 @@ class _Names:
 class _Paths:
     """All paths of an image, numbered; 0 is the root.
 
-    `hides` is the path that a `.wh.` name hides, -1 for all other names; `takes_own` whether that path sorts before the name.
+    `hides` is the number of the path that a `.wh.` name hides, -1 for all other names; `takes_own` whether the hidden path
+    sorts before that name.
     """
 
     texts: list[bytes]
@@ -96,8 +98,9 @@ def _number(tables: Sequence[LayerTable]) -> _Paths:
 
 
 def _names(table: LayerTable, numbers: defaultdict[bytes, int]) -> _Names:
-    """Number the paths of a layer. An opaque marker counts as its directory, first, so that the directory's own entry
-    replaces it.
+    """Number the paths of a layer, adding new ones to `numbers`.
+
+    An opaque marker counts as its directory, before all entries, so that the directory's own entry replaces it.
     """
     entries = table.entries
     omitted = [other for other in table.omitted if not other.path.rpartition(b"/")[2].startswith(VANISHING)]
@@ -121,7 +124,7 @@ def _each(strings: Strings) -> Iterator[bytes]:
 
 
 def _close(numbers: defaultdict[bytes, int], parents: list[Numbers]) -> None:
-    """Number the parents of all paths that have none yet, and their parents in turn."""
+    """Number the parents of all numbered paths, and their parents in turn; append each path's parent to `parents`."""
     known = sum(map(len, parents))
     while fresh := list(islice(numbers, known, None)):
         known += len(fresh)
@@ -169,7 +172,7 @@ class _DiveLayer:
     takes_own: Mask
 
     def pick(self, rows: Mask) -> _DiveLayer:
-        """Return only these nodes."""
+        """Return the tree with only the nodes flagged in `rows`."""
         return _DiveLayer(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 
@@ -194,7 +197,10 @@ def _layer(paths: _Paths, names: _Names) -> _DiveLayer:
 
 @dataclass(frozen=True, slots=True)
 class _Records:
-    """dive's record of each path. A path met (a failed visit counts) but never visited has -1 for its smallest size."""
+    """What dive records of each path while it walks all layers; the index is the path's number.
+
+    A path that was met (a failed visit counts) but never visited counts -1 as its smallest size.
+    """
 
     smallest: Numbers
     total: Numbers
@@ -208,7 +214,7 @@ class _Records:
         return cls(np.full(length, np.iinfo(np.int64).max), total, visits, np.zeros(length, bool))
 
     def add(self, path: Numbers, size: Numbers) -> None:
-        """Add one visit to each path; no path twice."""
+        """Add one visit, with a size, to each path in `path`, which holds no path twice."""
         self.smallest[path] = np.minimum(self.smallest[path], size)
         self.total[path] += size
         self.visits[path] += 1
@@ -238,7 +244,7 @@ def _visit(paths: _Paths, layer: _DiveLayer, lower: _Lower, records: _Records) -
 
 
 def _order(path: bytes) -> bytes:
-    """Return the order in which dive walks leaves: name by name, so that `a-b` comes after all of `a/`."""
+    """Return the sort key by which dive walks leaves: name by name, so that `a-b` comes after all of `a/`."""
     return path.replace(b"/", b"\0")
 
 
@@ -249,9 +255,10 @@ def _is_before(paths: _Paths, path: Numbers, stop: int) -> Mask:
 
 @dataclass(frozen=True, slots=True)
 class _Lower:
-    """The layers so far, stacked as dive does: only those paths that a whiteout may need, in depth-first order.
+    """The merged tree of the layers so far, as dive stacks them: only paths that a whiteout may need, in depth-first order.
 
-    `place` is a path's position here, -1 if no whiteout needs it. What lies at or below a hidden path is `place` up to `end`.
+    `place` is each path's position in the other columns, -1 if no whiteout needs it. A hidden path and all that lies below it
+    are at the positions `place[path]` to `end[path]` - 1.
     """
 
     place: Numbers
@@ -262,7 +269,7 @@ class _Lower:
 
     @classmethod
     def of(cls, paths: _Paths) -> _Lower:
-        """Return the empty stack."""
+        """Return the tree before the first layer, with a position for each path that a whiteout may need."""
         hidden = np.unique(paths.hides[paths.hides >= 0])
         asked = [(_order(paths.texts[number]), number) for number in np.flatnonzero(_is_below(paths.parent, hidden)).tolist()]
         asked.sort()
@@ -274,8 +281,9 @@ class _Lower:
         return cls(place, end, is_present, is_directory, np.zeros(len(asked), np.int64))
 
     def look_up(self, path: Numbers) -> tuple[Mask, Numbers]:
-        """Return whether each hidden path exists, and the bytes its removal counts: all of a directory's, 0 for anything
-        else.
+        """Return whether each of these hidden paths exists, and how many bytes dive counts for its removal.
+
+        For a directory these are the bytes of everything inside it, for anything else 0.
         """
         if not len(path):
             return np.zeros(0, bool), path
@@ -285,15 +293,16 @@ class _Lower:
         return self.is_present[place], removed
 
     def stack(self, layer: _DiveLayer) -> None:
-        """Put a layer on top, siblings by name as dive does: `.wh.-x` comes after `-x` and so removes its own layer's `-x`,
-        too.
+        """Put a layer on top, with siblings in the order of their names, as dive does.
+
+        `.wh.-x` comes after `-x` and so removes the `-x` of its own layer, too.
         """
         self._remove(layer.hides[layer.hides >= 0])
         self.add(layer)
         self._remove(layer.hides[layer.takes_own])
 
     def add(self, layer: _DiveLayer) -> None:
-        """Add paths; existing ones get the new size and kind, and keep what is below them."""
+        """Add the paths of a layer; existing ones get the new size and kind, and keep what is below them."""
         nodes = layer.pick((layer.hides < 0) & (self.place[layer.path] >= 0))
         place = self.place[nodes.path]
         self.is_present[place], self.is_directory[place], self.size[place] = True, nodes.is_directory, nodes.size
@@ -308,7 +317,7 @@ class _Lower:
 
 
 def _is_below(parent: Numbers, tops: Numbers) -> Mask:
-    """Return which paths are one of `tops` or lie below one: each round looks twice as far up."""
+    """Return a flag for each path: whether it is one of `tops` or lies below one. Each round looks twice as far up."""
     is_below = np.zeros(len(parent), bool)
     is_below[tops] = True
     above = parent
@@ -319,7 +328,7 @@ def _is_below(parent: Numbers, tops: Numbers) -> Mask:
 
 
 def _figures(records: _Records, tables: Sequence[LayerTable], abandoned: list[int]) -> DiveFigures:
-    """Compute the ratios as Go does: two integers converted to floats, then divided."""
+    """Compute dive's figures from its records, with ratios as in Go: two integers converted to floats, then divided."""
     smallest, total = records.smallest_sum(), int(records.total.sum())
     layer_bytes = [int(table.entries.size.sum()) + sum(other.size for other in table.omitted) for table in tables]
     wasted = int(records.total[records.visits > 1].sum()) % UNSIGNED

@@ -1,1 +1,1 @@
-"""Writing part of a view to disk: what is selected, where it may go, and the writing itself."""
+"""Writes a part of an image's file tree to disk: what is selected, where it may go, and the writing itself."""

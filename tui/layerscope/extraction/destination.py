@@ -22,9 +22,11 @@ MAX_OPEN = 200
 
 
 class Destination:
-    """Paths are relative to the directory, as bytes without `.` and `..`; the directory itself is the empty one.
+    """A directory to write into; no path and no link leads out of it.
 
-    Every component is opened by itself and never through a link, so a link that is put there meanwhile leads nowhere either,
+    Paths are relative to the directory, as bytes without `.` and `..`; the empty path is the directory itself.
+
+    Every component is opened by itself and never through a link, so a link that is put there meanwhile is not followed either,
     and a path may be longer than PATH_MAX. All methods raise OSError.
     """
 
@@ -96,7 +98,7 @@ class Destination:
         """Yield a temporary name next to `path`, and its directory's descriptor.
 
         What was made under that name becomes `path` when all went well, else nothing of it stays. Raises FileExistsError when
-        `path` is there and not to be overwritten, perhaps created just now; a directory never is.
+        `path` exists, perhaps since just now, and is not to be overwritten; a directory is never overwritten.
         """
         parent, name = split(path)
         directory = os.dup(self.directory(parent))
@@ -115,9 +117,9 @@ class Destination:
             os.close(directory)
 
     def _rename_to_free(self, temporary: bytes, path: bytes, directory: int) -> None:
-        """Rename without replacing: hard-link the second name, which fails where it exists, and remove the first.
+        """Rename `temporary` to `path`, replacing nothing: hard-link the new name, which fails if it exists, and drop the old.
 
-        Where the file system has no hard links, what appears between a look and the renaming is replaced.
+        Where the file system has no hard links, a file that appears between the check and the renaming is replaced.
         """
         name = split(path)[1]
         try:

@@ -32,7 +32,7 @@ CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Extracted:
     """What was written: `files` counts all names except directories', `content_bytes` counts hard-linked content once.
 
-    `devices` were left out; `notes` are sentences about what else is not as one might expect.
+    `devices` were left out; `notes` are sentences about anything else that the user may not expect.
     """
 
     files: int
@@ -66,7 +66,7 @@ def extract(
 
 
 def _place(view: View, node: int, destination: Path) -> tuple[Path, bytes]:
-    """Return the directory to write into, and the path in it of what is written."""
+    """Return the directory to write into, and the path in it that `node` gets."""
     if destination.is_dir():
         return destination, view.tree.nodes.name(node)
     if not destination.parent.is_dir() or destination.name in ("", ".."):
@@ -127,7 +127,7 @@ class Written:
 
 
 class SelectionWriter:
-    """Writer of a checked selection; `files` is how many there are to write."""
+    """Writes a selection that was checked; `files` is how many names there are to write, except directories'."""
 
     def __init__(self, contents: Contents, selection: Selection, destination: Destination, *, overwrite: bool) -> None:
         self.written = Written()
@@ -156,8 +156,9 @@ class SelectionWriter:
                 self.written.directories += 1
 
     def _finish_directories(self) -> None:
-        """Set permissions and times last, deepest first: a read-only directory accepts no files, and a new file changes its
-        time.
+        """Set the permissions and times of new directories, deepest first, after everything was written.
+
+        A read-only directory accepts no files, and a new file changes its directory's time.
         """
         at = self.written.at
         for index in reversed(self._made):
@@ -206,7 +207,7 @@ class SelectionWriter:
                 os.close(descriptor)
 
     def _add_name(self, name: bytes, directory: int, descriptor: int, index: int) -> None:
-        """Give a file another name, as a copy where the file system has no hard links."""
+        """Give a file a further name by a hard link, or write a copy where the file system has none."""
         with self._new(index) as (new_name, new_directory):
             try:
                 os.link(name, new_name, src_dir_fd=directory, dst_dir_fd=new_directory, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""The part of a view to write to disk: which nodes, as what, where; and what is in their way there."""
+"""The part of an image's file tree to write to disk: which nodes, as what, to which paths; and which files are in the way."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ LONGEST_TARGET = 4095
 class Selection:
     """One node and everything visible below it, as columns of length n in depth-first order.
 
-    `nodes` are their numbers; `kind` is a Kind or NOWHERE, a hard link's being that of what it leads to; `shown` the entry that
-    says so (-1: none). `top` is the first one's path in the destination, empty for the destination itself.
+    `nodes` are the nodes' numbers; `kind` is a Kind or NOWHERE, for a hard link the kind of what it leads to; `shown` is the
+    number of the entry with that kind and the content (-1: none). `top` is the path of the first node in the destination, empty
+    for the destination itself.
     """
 
     view: View
@@ -53,18 +54,18 @@ class Selection:
         return len(self.nodes)
 
     def of_kind(self, *kinds: int) -> list[int]:
-        """Return the indexes of these kinds, in order."""
+        """Return the indexes of the nodes of these kinds, in order."""
         found: list[int] = np.flatnonzero(np.isin(self.kind, kinds)).tolist()
         return found
 
     def path(self, index: int) -> bytes:
-        """Return the path to write, relative to the destination."""
+        """Return the path at which to write node number `index` of the selection, relative to the destination."""
         nodes = self.view.tree.nodes
         rest = nodes.paths[int(self.nodes[index])][len(nodes.paths[int(self.nodes[0])]) :].lstrip(b"/")
         return self.top + b"/" + rest if self.top and rest else self.top or rest
 
     def source(self, index: int) -> str:
-        """Return the path in the image, escaped."""
+        """Return the path of a node in the image, escaped."""
         return "/" + escape(self.view.tree.nodes.paths[int(self.nodes[index])])
 
     def target(self, index: int) -> bytes:
@@ -72,25 +73,25 @@ class Selection:
         return self.view.tree.entries.links[int(self.shown[index])]
 
     def mode(self, index: int) -> int:
-        """Return the permissions, without setuid, setgid and sticky bits."""
+        """Return a node's permissions, without setuid, setgid and sticky bits."""
         entry = int(self.view.entry[self.nodes[index]])
         return int(self.view.tree.entries.mode[entry]) & 0o777 if entry >= 0 else 0o755
 
     def mtime(self, index: int) -> int | None:
-        """Return seconds since 1970; None for a directory without an entry."""
+        """Return a node's modification time in seconds since 1970; None for a directory without an entry."""
         entry = int(self.view.entry[self.nodes[index]])
         return int(self.view.tree.entries.mtime[entry]) if entry >= 0 else None
 
     def following(self, index: int) -> int:
-        """Return the index after everything below."""
+        """Return the index of the first node after everything below node `index`."""
         return int(np.searchsorted(self.nodes, self.view.tree.nodes.end[self.nodes[index]]))
 
     def odd(self) -> list[int]:
-        """Return the indexes of what cannot be written, except devices."""
+        """Return the indexes of nodes that cannot be written, except devices."""
         return [index for index in self.of_kind(Kind.SYMLINK, NOWHERE, Kind.HARDLINK) if not self.can_be_written(index)]
 
     def can_be_written(self, index: int) -> bool:
-        """Tell whether it can be written: not devices, links that lead nowhere, or symlinks that no file system accepts."""
+        """Tell whether a node can be written: not devices, links that lead nowhere, or symlinks that no file system accepts."""
         if self.kind[index] == Kind.SYMLINK:
             target = self.target(index)
             return 0 < len(target) <= LONGEST_TARGET and b"\0" not in target
@@ -108,7 +109,7 @@ def check_names(selection: Selection, longest: int) -> None:
 
 
 def check_room(selection: Selection, destination: Destination, *, overwrite: bool) -> None:
-    """Check that nothing is in the way. Raises WouldOverwrite, or CannotWrite for what even `overwrite` cannot replace."""
+    """Check that no file is in the way. Raises WouldOverwrite, or CannotWrite for what even `overwrite` cannot replace."""
     taken, blocked = _in_the_way(selection, destination)
     found = blocked if overwrite else sorted(taken + blocked)
     if not found:
@@ -123,8 +124,9 @@ def check_room(selection: Selection, destination: Destination, *, overwrite: boo
 
 
 def _in_the_way(selection: Selection, destination: Destination) -> tuple[list[int], list[int]]:
-    """Return what `overwrite` could replace, and what it never does: a directory, and a non-directory where a directory must
-    be.
+    """Return the indexes of nodes whose paths exist: first where `overwrite` could replace a file, then where it never does.
+
+    It never replaces a directory, nor a non-directory where a directory must be.
     """
     taken: list[int] = []
     blocked: list[int] = []

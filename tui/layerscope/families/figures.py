@@ -1,5 +1,6 @@
-"""The cost of each image when every layer is stored once (its own bytes, what it shares, what removing it frees), and its
-age.
+"""Computes what each image costs when every layer is stored once: its own bytes, what it shares, what removing it frees.
+
+Also formats an image's age.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from layerscope.text import escape
 
 _STEPS = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600), ("min", 60))
 OLDEST = 150 * 365 * 86400
-"""The oldest time taken for a build's: reproducible builds state 1970, or year 1."""
+"""The greatest age, in seconds, that is taken for a build's: reproducible builds state 1970, or year 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class ImageFigures:
 
     `freed` is what removing one of its names frees while all other names stay: its own bytes, or nothing before the last name.
     `sharing` is the number of other images that it shares layers with, `carriers` the number of images that have all of its
-    layers, itself among them. `own_wasted` is the waste that the image below it does not have, None where not known.
+    layers, itself among them. `own_wasted` is the waste that the image it was built on does not have, None where not known.
     """
 
     size: int
@@ -94,11 +95,11 @@ class LayerUsage:
 
     @classmethod
     def of(cls, images: Iterable[ImageFacts], order: ImageOrder = ImageOrder.SIZE) -> LayerUsage:
-        """Return the usage for these images, the biggest first."""
+        """Return the usage of layers by these images, sorted by `order`."""
         return cls(grow(tuple(images))).ordered(order)
 
     def ordered(self, order: ImageOrder) -> LayerUsage:
-        """Return the same in another order; images keep their numbers."""
+        """Return the same usage with the images in another order; they keep their numbers."""
         return LayerUsage(self.forest.ranked(lambda number: self._rank(number, order)))
 
     def _rank(self, number: int, order: ImageOrder) -> tuple[int, tuple[str, ...], int]:
@@ -121,14 +122,14 @@ class LayerUsage:
         )
 
     def _sharing(self, image: ImageFacts) -> int:
-        """Return the images that have any of its layers, including itself."""
+        """Return the images that have any layer of `image`, itself included, as an integer whose bit i stands for image i."""
         bits = 0
         for layer in image.layers:
             bits |= self._users[layer.key]
         return bits
 
     def titles(self, number: int) -> tuple[str, ...]:
-        """Return what to call an image: its names, and where others have the same, also its platform or its place and id."""
+        """Return what to call an image: its names; if other images have the same, also its platform, or its place and id."""
         image, titles = self.forest.images[number], self._titles[number]
         twins = self._twins[titles]
         if len(twins) == 1:
@@ -138,11 +139,11 @@ class LayerUsage:
         return (f"{titles[0]} ({escape(image.place or 'engine')} {image.id.short})", *titles[1:])
 
     def sharing(self, number: int) -> list[int]:
-        """Return the other images that have layers of this one."""
+        """Return the numbers of the other images that have layers of image `number`."""
         return [other for other in _bits(self._sharing(self.forest.images[number])) if other != number]
 
     def images_below(self, number: int) -> tuple[int, ...]:
-        """Return the images that this one was built on: those at the nearest node below that has any."""
+        """Return the numbers of the images that this one was built on: at the nearest node below it that has images."""
         nodes = self.forest.nodes
         at = nodes[self.forest.node_of[number]].parent
         while at >= 0 and not nodes[at].images:
@@ -150,7 +151,7 @@ class LayerUsage:
         return nodes[at].images if at >= 0 else ()
 
     def _own_wasted(self, number: int) -> int | None:
-        """Return an image's waste minus that of the image below, whose hidden content stays hidden here."""
+        """Return an image's waste minus that of the image it was built on, which is part of it; None where not known."""
         images = self.forest.images
         wasted = images[number].wasted_bytes
         below = self.images_below(number)
@@ -186,8 +187,9 @@ class LayerUsage:
         )
 
     def _wasted(self) -> int | None:
-        """Return the waste on the disk, as far as it is known: each node's once, because images of the same layers waste the
-        same.
+        """Return the wasted bytes on the disk, as far as known; None if nothing is known.
+
+        Images with exactly the same layers, at one node, waste the same bytes, which count once.
         """
         found = [
             next((self.figures[each].own_wasted for each in node.images if self.figures[each].own_wasted is not None), None)

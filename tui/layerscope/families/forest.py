@@ -1,4 +1,4 @@
-"""Images as a forest: an image's parent is the one whose layers are the beginning of its own."""
+"""Arranges images as a forest: the parent of an image is the image whose layers are the beginning of its own."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Rank = Callable[[int], Any]
 class Node:
     """Layers that images have in common, from the base up to `chain_id` (None for images without layers).
 
-    `images` are the numbers of those that have exactly these `depth` layers; where there are none, the node is a trunk from
-    which several images branch. `parent` is the node below and `end` the one after the last above, as numbers in
-    `Forest.nodes`.
+    `images` are the numbers of the images that have exactly these `depth` layers; where there are none, the node is a trunk
+    from which several images branch. `level` is how many nodes it is built on, `parent` the nearest of them, and `end` the node
+    after the last one that is built on it, as numbers in `Forest.nodes`.
     """
 
     chain_id: Digest | None
@@ -35,22 +35,22 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """The nodes in depth-first order, so that everything built on a node is a slice: `nodes[node + 1 : node.end]`."""
+    """A forest of images. Its nodes are in depth-first order: all that is built on a node is `nodes[node + 1 : node.end]`."""
 
     images: tuple[ImageFacts, ...]
     nodes: tuple[Node, ...]
 
     @cached_property
     def node_of(self) -> dict[int, int]:
-        """Return the node of each image, by its number."""
+        """Return the number of each image's node, by the number of the image."""
         return {image: number for number, node in enumerate(self.nodes) for image in node.images}
 
     def images_from(self, node: int) -> list[int]:
-        """Return the images at a node and all that are built on it."""
+        """Return the numbers of the images at a node and of all images built on it."""
         return [image for each in self.nodes[node : self.nodes[node].end] for image in each.images]
 
     def new_layers(self, node: int) -> int:
-        """Return the layers of a node that the one below it does not have."""
+        """Count the layers of a node that its parent does not have."""
         parent = self.nodes[node].parent
         return self.nodes[node].depth - (self.nodes[parent].depth if parent != NOWHERE else 0)
 
@@ -71,7 +71,7 @@ def grow(images: Sequence[ImageFacts], rank: Rank = _as_given) -> Forest:
 
 
 class _ChainTree:
-    """The chain ids that are nodes, and the node below each. A chain id identifies all layers up to it, and so its place."""
+    """The chain ids that become nodes, and the parent of each. A chain id identifies a layer and all layers below it."""
 
     def __init__(self, images: Sequence[ImageFacts]) -> None:
         self.images: dict[Digest | None, list[int]] = {}
@@ -91,7 +91,7 @@ class _ChainTree:
         self.images.setdefault(below, []).append(number)
 
     def _forks(self) -> list[Digest]:
-        """Yield the chain ids after which several images differ."""
+        """Return the chain ids on which different images have different next layers."""
         ways: dict[Digest, int] = {}
         for below in self._below.values():
             if below is not None:
@@ -99,7 +99,7 @@ class _ChainTree:
         return [chain_id for chain_id, count in ways.items() if count > 1]
 
     def _node_below(self, chain_id: Digest | None) -> Digest | None:
-        """Return the nearest node below; None for a root. An image without layers is below nothing."""
+        """Return the chain id of the nearest node below; None for a root. An image without layers is below nothing."""
         below = self._below.get(chain_id) if chain_id is not None else None
         while below is not None and below not in self._nodes:
             below = self._below[below]

@@ -1,4 +1,4 @@
-"""The forest as lines of a screen: sorted, filtered by name, folded or not, each with the lines drawn before its name."""
+"""The forest of images as lines of a screen: sorted, filtered, folded or not, each with the guides drawn before its name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ TRUNK = -1
 
 
 class Outline:
-    """The visible lines. Images keep their numbers, whatever the order, also when their waste becomes known."""
+    """The visible lines of a forest of images, with the chosen order, filter and folding.
+
+    Images keep their numbers, whatever the order, also when their waste becomes known.
+    """
 
     def __init__(self, images: Sequence[ImageFacts]) -> None:
         self.order = ImageOrder.SIZE
@@ -44,16 +47,19 @@ class Outline:
         self._refresh()
 
     def is_foldable(self, row: Row) -> bool:
-        """Tell whether anything is built on an image. Of images with the same layers, only the last one folds."""
+        """Tell whether the row of an image can be folded: something is built on it.
+
+        Of images with the same layers, only the last one folds.
+        """
         node = self.usage.forest.nodes[row.node]
         return node.end > row.node + 1 and row.image == (*node.images, TRUNK)[: len(node.images) or 1][-1]
 
     def is_open(self, row: Row) -> bool:
-        """Tell whether the images built on it are shown: always while there is a filter."""
+        """Tell whether the images built on that of a row are shown: always while there is a filter."""
         return bool(self.text) or self.usage.forest.nodes[row.node].chain_id not in self._folded
 
     def toggle(self, row: Row) -> None:
-        """Fold or unfold the images built on it."""
+        """Fold or unfold the images built on that of a row."""
         if self.is_foldable(row) and not self.text:
             self._folded ^= {self.usage.forest.nodes[row.node].chain_id}
             self._refresh()
@@ -67,7 +73,7 @@ class Outline:
         return not self.text or (row.image != TRUNK and self._fits(row.image))
 
     def line_of(self, image: int) -> int:
-        """Return the line of an image, or the last one above the place where it would be."""
+        """Return the line number of an image; if it is not shown, of the last line above its place."""
         place = next((line for line, row in enumerate(self.rows) if row.image == image), None)
         if place is not None:
             return place
@@ -93,7 +99,7 @@ class Outline:
         return shown
 
     def _filtered(self) -> list[Row]:
-        """Yield the hits, and before each the first line of every node below it."""
+        """Return the lines that match the filter, and before each the first line of every node that it is built on."""
         nodes, found = self.usage.forest.nodes, [row for row in rows(self.usage.forest) if self.is_hit(row)]
         needed = set()
         for row in found:
@@ -108,7 +114,7 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line: the number of an image or TRUNK, its node, and for each level whether more lines follow there."""
+    """A line of the list: its node, its image or TRUNK, and (`guides`) for each level whether more lines follow there."""
 
     node: int
     image: int
@@ -117,7 +123,10 @@ class Row:
 
 
 def rows(forest: Forest) -> Iterator[Row]:
-    """Return all lines. Images with exactly the same layers are listed together; what is built on them follows the last."""
+    """Yield a line for every image and trunk.
+
+    Images with exactly the same layers are listed together; what is built on them follows the last.
+    """
     guides: list[tuple[bool, ...]] = []
     for number, node in enumerate(forest.nodes):
         is_root = node.parent == NOWHERE

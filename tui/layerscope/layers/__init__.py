@@ -1,1 +1,1 @@
-"""One layer's bytes -> one LayerTable: compression, tar headers, and the columns that come out."""
+"""Reads the bytes of one layer into one LayerTable: decompression, tar headers, and the columns that they become."""

@@ -1,4 +1,4 @@
-"""Stored bytes: a region of a memory-mapped file."""
+"""A layer's bytes as they are stored: mostly a region of a memory-mapped file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class StoredBytes(Protocol):
 
     @property
     def size(self) -> int:
-        """Count how many there are."""
+        """Return the number of stored bytes."""
 
     def read(self, start: int = 0, size: int | None = None) -> bytes:
         """Return a copy of `size` bytes from `start` on (all the rest by default); shorter where they end."""
 
     def forget(self, start: int, end: int) -> None:
-        """Release the memory between two offsets, which will not be needed soon."""
+        """Release the memory of the bytes between two offsets, which will not be needed soon."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +88,9 @@ OnBytes = Callable[[int], None]
 
 
 class Feed:
-    """Reader of a blob from front to back that releases the pages behind it and calls `on_bytes` with each number of bytes
-    read.
+    """Reads a blob from front to back, and releases the memory of what was read.
+
+    `on_bytes` is called with the number of bytes read since the last call.
     """
 
     STRIDE = 4 << 20
@@ -102,7 +103,7 @@ class Feed:
         self._on_bytes = on_bytes
 
     def again(self) -> Feed:
-        """Return another feed of the same blob, not counted."""
+        """Return a second reader of the same blob, which reports no progress."""
         return Feed(self._blob)
 
     def read(self, start: int, size: int) -> bytes:

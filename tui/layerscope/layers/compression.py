@@ -31,8 +31,8 @@ MAX_WINDOW = 512 << 20
 GENEROUS_UNPACKED = 16 << 30
 GENEROUS_RATIO = 100
 INFLATED = 1024 * 1024
-"""The most that inflating gives at a time: all output of 128 KiB of input, so that nothing is left over to be copied.
-zlib-ng is a fifth faster so than in pieces of 256 KiB.
+"""The most bytes that one call of inflating returns: usually all output of 128 KiB of input, so that no input is left over to
+be copied. This makes zlib-ng a fifth faster than pieces of 256 KiB.
 """
 FIRST_INPUT = 8 * 1024
 ZSTD_INPUT = 1024
@@ -49,11 +49,11 @@ _ZSTD_CHECK = "match checksum"
 CHECKSUM = 4
 """Bytes of a zstd frame's content checksum, its last (RFC 8878, 3.1.1)."""
 XZ_INPUT, XZ_END = 4096, 1024
-"""Bytes handed at a time to a decompressor of xz, and those at the end that it gets one by one: with an error it throws away
-all output of that call, and the check of a block stands close to the end.
+"""Bytes handed to an xz decompressor at a time, and how many bytes at the end it gets one by one: on an error it throws away
+all output of that call, and the checksum of a block is close to the end.
 """
 BZIP2_OUTPUT = 512
-"""Bytes that bzip2 unpacks at a time: with the error of a block's CRC it throws away as many at most."""
+"""The most output that bzip2 is asked for at a time, in bytes: when a block's CRC is wrong, it throws away no more."""
 
 
 class Compression(StrEnum):
@@ -68,8 +68,9 @@ class Compression(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeekPoint:
-    """Offset at which unpacking can restart: `unpacked` and `stored` offsets, and gzip's state there (None: a new member or
-    frame).
+    """A place at which unpacking can restart: its `unpacked` and `stored` offsets, and gzip's state there.
+
+    `state` is None where a new gzip member or zstd frame starts.
     """
 
     unpacked: int
@@ -81,7 +82,7 @@ Remember = Callable[[SeekPoint], None]
 
 
 class Supply(Protocol):
-    """Stored bytes, read at offsets that only grow."""
+    """Stored bytes as a decompressor reads them: at offsets that never go back."""
 
     size: int
 
@@ -105,9 +106,9 @@ def unpack(
 ) -> Iterator[bytes]:
     """Yield the unpacked bytes of `blob` from `start` on, in pieces of at most PIECE bytes.
 
-    `remember` is called with a seek point every SEEK_DISTANCE bytes, `on_bytes` with the stored bytes got through. All
-    members and frames are read, up to the blob's end. Raises CorruptLayer, with the stored offset in its sentence,
-    after the last piece that could be read; also when the blob unpacks to more than a bomb's worth (`unpacked_limit`).
+    `remember` is called with a seek point every SEEK_DISTANCE bytes, `on_bytes` with the number of stored bytes just consumed.
+    All members and frames are read, up to the blob's end. Raises CorruptLayer, with the stored offset in its sentence, after
+    the last piece that could be read; also when the blob unpacks to more than a bomb's worth (`unpacked_limit`).
     """
     start = start or SeekPoint(0, 0)
     compression = compression_of(blob.read(0, 4))
@@ -167,7 +168,7 @@ def _copy(feed: Supply, start: SeekPoint, _remember: Remember) -> Iterator[bytes
 
 
 def _gunzip(feed: Supply, start: SeekPoint, remember: Remember) -> Iterator[bytes]:
-    """Yield every member of a gzip blob (RFC 1952 2.2); eStargz writes one member per file."""
+    """Yield the unpacked bytes of every member of a gzip blob (RFC 1952 2.2); eStargz writes one member per file."""
     stored, unpacked, state = start.stored, start.unpacked, start.state
     while state is not None or _another_member(feed, stored):
         member = _Member(feed, stored, unpacked, state, remember)
@@ -221,7 +222,10 @@ class _Member:
             before = None if state.eof else state.copy()
 
     def _up_to_error(self, state: Any, data: bytes, error: Exception) -> Iterator[bytes]:
-        """Yield the output that zlib dropped when it met the error in `data`, starting at `state`; then raise CorruptLayer."""
+        """Yield the output that zlib dropped when it met `error` in `data`, by inflating again from `state` byte by byte.
+
+        Always raises CorruptLayer after that.
+        """
         piece, length = b"", 0
         with suppress(zlib.error):
             for length in range(len(data)):
@@ -239,7 +243,7 @@ def _wrong_checksum(compression: Compression, stored: int) -> str:
 
 
 class _Source:
-    """File object over a feed, as zstandard's stream_reader needs it."""
+    """A feed's bytes from `start` to `end` as a file object, which zstandard's stream_reader needs."""
 
     def __init__(self, feed: Feed, start: int, end: int) -> None:
         self._feed, self._offset, self._end = feed, start, end
@@ -251,7 +255,10 @@ class _Source:
 
 
 def _unzstd(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]:
-    """Yield every frame of a zstd blob. Walks the frames first, because zstandard takes a truncated blob for a whole one."""
+    """Yield the unpacked bytes of every frame of a zstd blob.
+
+    Walks the frames first, because zstandard takes a truncated blob for a whole one.
+    """
     walk = frames_of(feed.again())
     _remember_frames(walk.frames, remember)
     wide = next((frame for frame in walk.frames if frame.window > MAX_WINDOW), None)
@@ -264,7 +271,7 @@ def _unzstd(feed: Feed, start: SeekPoint, remember: Remember) -> Iterator[bytes]
 
 
 def _zstd_pieces(feed: Feed, start: int, ends: list[int]) -> Iterator[bytes]:
-    """Yield the frames from `start` on; `ends` is where each of them ends."""
+    """Yield the unpacked bytes of the frames from stored offset `start` on; `ends` is the stored offset after each of them."""
     if start >= ends[-1]:
         return
     import zstandard  # 9 ms that only zstd blobs need to pay for
@@ -284,7 +291,7 @@ def _zstd_pieces(feed: Feed, start: int, ends: list[int]) -> Iterator[bytes]:
 
 
 def _without_first(pieces: Iterator[bytes], length: int) -> Iterator[bytes]:
-    """Drop the first `length` bytes of the pieces."""
+    """Yield the pieces without their first `length` bytes."""
     for piece in pieces:
         if len(piece) > length:
             yield piece[length:]
@@ -292,7 +299,10 @@ def _without_first(pieces: Iterator[bytes], length: int) -> Iterator[bytes]:
 
 
 def _remember_frames(frames: list[Frame], remember: Remember) -> None:
-    """Record frames that state their size as seek points: zstd:chunked has one per file."""
+    """Record starts of frames, at least 1 MiB apart, as seek points, up to the first frame that does not state its size.
+
+    zstd:chunked has a frame per file.
+    """
     unpacked = last = 0
     for frame in frames:
         if unpacked >= last + SEEK_DISTANCE // 16:
@@ -306,10 +316,10 @@ def _remember_frames(frames: list[Frame], remember: Remember) -> None:
 def _unzstd_forward(
     supply: Supply, stored: int = 0, ends: list[int] | None = None, *, remember: Remember = ignore
 ) -> Iterator[bytes]:
-    """Yield every frame and check that each is complete; `stream_reader` takes a truncated one for a whole one.
+    """Yield the unpacked bytes of every zstd frame, and check that each is complete, which `stream_reader` does not.
 
-    Where a frame ends (`ends`, or at least the last at the supply's end), its checksum is fed apart: with the error of a
-    wrong one, zstandard throws away what it unpacked in the same call.
+    `ends` are the stored offsets at which frames end (by default only the supply's end). There the checksum is fed in a call of
+    its own: when it is wrong, zstandard throws away all output of the same call.
     """
     import zstandard
 
@@ -341,9 +351,9 @@ def _unzstd_forward(
 
 
 def _unpack_rare(supply: Supply, compression: Compression) -> Iterator[bytes]:
-    """Yield every stream of an xz or bzip2 blob, without seek points; engines read them, but nobody pushes them.
+    """Yield the unpacked bytes of every stream of an xz or bzip2 blob; engines read such layers, but nobody pushes them.
 
-    Zeros up to the end are padding (the .xz file format, 2.2).
+    There are no seek points. Zeros up to the end are padding (the .xz file format, 2.2).
     """
     stored = 0
     while stored < supply.size:
@@ -368,7 +378,7 @@ def _unpack_rare(supply: Supply, compression: Compression) -> Iterator[bytes]:
 
 
 def _rare_input(supply: Supply, stored: int, compression: Compression) -> int:
-    """Return how many bytes to hand over at a time."""
+    """Return how many stored bytes to hand to an xz or bzip2 decompressor next."""
     if compression is Compression.BZIP2:
         return LARGEST_INPUT
     left = supply.size - stored

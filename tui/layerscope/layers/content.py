@@ -34,8 +34,8 @@ Stretch = tuple[int, int, int]
 class LayerContent(Protocol):
     """Access to the bytes of a layer's files.
 
-    `compression` is how the layer is stored; `plain` the map in which every content lies whole and as it is, None where
-    there is none.
+    `compression` is how the layer is stored; `plain` the memory map in which every file's content lies uncompressed and in one
+    piece, None where there is no such map.
     """
 
     @property
@@ -44,7 +44,7 @@ class LayerContent(Protocol):
 
     @property
     def plain(self) -> Blob | None:
-        """Return the bytes in which contents lie uncompressed at their offsets; None if there are none."""
+        """Return the memory map in which contents lie uncompressed at their offsets; None if there is none."""
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
         """Yield the content of entry number `entry` in pieces of at most 256 KiB; holes of sparse files are zeros.
@@ -56,11 +56,12 @@ class LayerContent(Protocol):
         """Yield several contents, each as an entry's number and its `pieces`; read these before asking for the next."""
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
-        """Return the xxh3_128 of a content. Raises CorruptLayer like `pieces`."""
+        """Return the xxh3_128 of the content of entry number `entry`. Raises CorruptLayer like `pieces`."""
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """Return the `digest` of several contents that are whole in `plain`, in the given order. Raises CorruptLayer like
-        `pieces`.
+        """Return the `digest` of several contents that are whole in `plain`, in the given order.
+
+        Raises CorruptLayer like `pieces`.
         """
 
 
@@ -101,7 +102,7 @@ class BlobContent:
             yield entry, self._content(forward, entry, offset, size)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
-        """Return the xxh3_128 of a content. Raises CorruptLayer like `pieces`."""
+        """Return the xxh3_128 of the content of entry number `entry`. Raises CorruptLayer like `pieces`."""
         if self.compression is Compression.NONE and size <= SMALL and entry not in self.sparse:
             return xxhash.xxh3_128_digest(self.blob.read(offset, size))
         if entry in self.sparse and size > LARGEST_SPARSE:
@@ -112,8 +113,7 @@ class BlobContent:
         return state.digest()
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """Return the `digest` of several contents that are whole in a plain layer and not sparse: 0.4 us each, in the given
-        order.
+        """Return the `digest` of several contents that are whole in `plain`, in the given order; 0.4 us each.
 
         Raises CorruptLayer like `pieces`.
         """
@@ -139,7 +139,7 @@ class BlobContent:
 
 
 class _UnpackedReader:
-    """Reader of ranges of the unpacked tar, cheap as long as they lie ahead.
+    """Reads ranges of the unpacked tar, cheaply as long as each range lies after the one before.
 
     `_position` is the offset reached so far, `_held` the piece that was unpacked last, which ends there.
     """
@@ -184,9 +184,7 @@ class _UnpackedReader:
                 yield piece
 
     def _open_near(self, offset: int) -> None:
-        """Start at the nearest seek point before `offset` if `offset` is behind, or if that point is ahead of the current
-        position.
-        """
+        """Unpack from the nearest seek point before `offset`, if `offset` was passed, or if that point is ahead; else go on."""
         nearest = bisect_right(self._points, offset, key=lambda point: point.unpacked) - 1
         start = self._points[nearest] if nearest >= 0 else SeekPoint(0, 0)
         is_behind = offset < self._position - len(self._held)
@@ -200,7 +198,7 @@ class _UnpackedReader:
 
 
 def _expanded(forward: _UnpackedReader, sparse: SparseMap, offset: int, size: int) -> Iterator[bytes]:
-    """Yield the data runs with zeros between them (GNU tar manual, "Sparse Formats")."""
+    """Yield a sparse file's content: its data runs, with zeros for its holes (GNU tar manual, "Sparse Formats")."""
     position = 0
     for start, length in sparse.runs:
         yield from _zeros(start - position)

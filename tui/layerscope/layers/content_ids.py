@@ -1,4 +1,7 @@
-"""Ids of contents that somebody recorded, as CRC-64 or sha256: other kinds than xxh3_128 in the same column, told by a mark."""
+"""Content ids made of checksums that others recorded (CRC-64 or sha256).
+
+They share the column `content_id` with computed xxh3_128 hashes and are told from them by a mark.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ One xxh3_128 in 2^64 ends so by chance.
 CRC_BYTES = 8
 UNKNOWN_ID = bytes(16)
 COMPUTED = 0
-"""The kind of ids that are xxh3_128, or not known."""
+"""The kind of ids that are computed (xxh3_128), or not known."""
 
 Ids = npt.NDArray[np.uint64]
 
@@ -21,11 +24,11 @@ _MARKS = [np.uint64(int.from_bytes(mark, "big")) for mark in (CRC_MARK, SHA_MARK
 
 
 def crc_id(checksum: bytes | None) -> bytes:
-    """Return the 16 bytes of an id, high half first, for a CRC-64 (ISO polynomial, 8 bytes, big endian); zeros for other
-    lengths.
+    """Return the 16 bytes of a content id, high half first, for a CRC-64; zeros for a checksum of another length, or None.
 
-    Two contents of one size with the same id are taken to be the same. By chance that is wrong once in 2^64 pairs; a CRC is no
-    defense against someone who makes two files with the same one. The only consequence is a wrong cause of waste.
+    The CRC-64 is of the ISO polynomial, 8 bytes, big endian. Two contents of one size with the same id are taken to be the
+    same. By chance that is wrong once in 2^64 pairs; a CRC is no defense against someone who makes two files with the same CRC.
+    The only consequence is a wrong cause of waste.
     """
     return checksum + CRC_MARK if checksum is not None and len(checksum) == CRC_BYTES else UNKNOWN_ID
 
@@ -39,7 +42,10 @@ def sha_ids(digests: npt.NDArray[np.uint8]) -> Ids:
 
 
 def recorded_kind(ids: Ids) -> npt.NDArray[np.uint8]:
-    """Return which kind of record each row of a `content_id` column is, from 1 on, or COMPUTED; only like and like compare."""
+    """Return the kind of each id in a `content_id` column: COMPUTED, 1 (CRC-64) or 2 (sha256).
+
+    Only ids of the same kind can be compared.
+    """
     kinds = np.full(len(ids), COMPUTED, np.uint8)
     for kind, mark in enumerate(_MARKS, 1):
         kinds[ids[:, 1] == mark] = kind

@@ -1,4 +1,4 @@
-"""How a layer that is not on this machine was read, and where its contents are that were not fetched."""
+"""How a layer in a registry was read, and where in the registry's blob its files' contents are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Longs = npt.NDArray[np.int64]
 
 
 class FetchWay(StrEnum):
-    """Ways to read a layer that is far away."""
+    """Ways to read a layer that is in a registry."""
 
     CACHE = "cache"
     TABLE = "table of contents"
@@ -29,16 +29,17 @@ class Fetched:
 
     @property
     def is_checked(self) -> bool:
-        """Whether all bytes of the layer were hashed, now or when the cache kept it."""
+        """Tell whether all bytes of the layer were hashed, now or when it was stored in the cache."""
         return self.way in (FetchWay.CACHE, FetchWay.STREAM)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredContents:
-    """Where contents are stored, by the column `content_offset` of a table of contents, which counts them.
+    """Where in a layer's blob the contents of its files are stored, for a layer that was read by its table of contents.
 
-    The content of row i lies in whole gzip members or zstd frames between the stored offsets `start[i]` and `end[i]`,
-    `inner[i]` bytes after the beginning of what those unpack to. `sha256`, shape (n, 32), is all zeros where it is not known.
+    The row of an entry is its column `content_offset`. The content of row i lies in whole gzip members or zstd frames between
+    the stored offsets `start[i]` and `end[i]`, `inner[i]` bytes after the beginning of what they unpack to. `sha256`, shape
+    (n, 32), is all zeros where it is not known.
     """
 
     start: Longs

@@ -36,7 +36,7 @@ class Algorithms:
 class LayerHashes:
     """`algorithm:hex` of a layer's stored bytes and of its unpacked bytes; empty where not all of them could be read.
 
-    `table_fault` is what is wrong with the table of contents that the layer has, empty if nothing is; None: none was looked at.
+    `table_fault` is what is wrong with the layer's table of contents, empty if nothing is; None if no table was checked.
     """
 
     stored: str
@@ -49,11 +49,11 @@ class LayerHashes:
 
 
 class BackgroundHashing:
-    """Hashes a blob in a thread while the context lasts; leaving it waits for the rest of the stored bytes, except after an
-    error.
+    """A context manager that hashes a blob in a thread while the blob is read.
 
-    A plain blob is hashed from the start on; of any other, the unpacked bytes are those that pass through `seen`, and the
-    stored ones are read once more as the reader gets through them (`took`), while they are at hand.
+    Leaving it waits for the rest of the stored bytes to be hashed, except after an error. A plain blob is hashed at once.
+    Of a compressed one, the unpacked bytes are hashed as they pass through `seen`, and the stored bytes are read again as soon
+    as the reader has passed them (`took`), while they are still in memory.
     """
 
     def __init__(self, blob: Blob, algorithms: Algorithms) -> None:
@@ -118,7 +118,7 @@ class BackgroundHashing:
             self._hash_stored(min(self._reached + length, self._blob.size))
 
     def _hash_stored(self, end: int) -> None:
-        """Hash the stored bytes up to `end`; those of a plain blob are also the unpacked ones."""
+        """Hash the stored bytes up to offset `end`; in an uncompressed blob they are also the unpacked bytes."""
         has_two = self._is_plain and self._algorithms.stored != self._algorithms.unpacked
         while self._reached < end and not self._is_stopped and self._blob.map is not None:
             stop = min(self._reached + PIECE, end)
@@ -135,7 +135,7 @@ class BackgroundHashing:
 
 
 def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = ignore) -> tuple[LayerHashes, str]:
-    """Hash a blob that is read for nothing else; return its hashes and a sentence on its damage (empty: none)."""
+    """Hash a blob's stored and unpacked bytes, ignoring its entries; also return a sentence on its damage (empty: none)."""
     damage, counted = "", 0
     with BackgroundHashing(blob, algorithms) as beside:
 

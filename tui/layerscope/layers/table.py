@@ -139,10 +139,12 @@ class Entries:
     size: npt.NDArray[np.int64]
     mtime: npt.NDArray[np.int64]
     content_offset: npt.NDArray[np.int64]
-    """Where a regular file's content starts in the unpacked tar, in bytes; of a table of contents, which content it is."""
+    """Where a regular file's content starts in the unpacked tar, in bytes; its row in StoredContents if a table of contents was
+    read instead of the tar.
+    """
     content_id: npt.NDArray[np.uint64]
-    """Shape (n, 2): xxh3_128 of the content, high half first, or a CRC-64 or sha256 and a mark (`layers.content_ids`); (0, 0)
-    where none is known.
+    """Shape (n, 2): xxh3_128 of the content, high half first; or a CRC-64 or the first 64 bits of a sha256, then a mark
+    (`layers.content_ids`); (0, 0) where no id is known.
     """
     links: Strings
     """Target of each link, as written for a symlink, normalized as a path for a hard link; empty for all else."""
@@ -181,7 +183,7 @@ def no_ids(count: int) -> npt.NDArray[np.uint64]:
 
 
 def _join(values: list[Any]) -> Any:
-    """Join the parts of one column. Unknown ids get memory that the kernel only allocates once it is written to."""
+    """Join the parts of one column. If no id is known, the result is zeros, which the kernel allocates only when written to."""
     if isinstance(values[0], Strings):
         return Strings.concatenate(values)
     if values[0].ndim == 2 and not any(value.strides[0] and value.any() for value in values):
@@ -198,7 +200,7 @@ class SparseMap:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """A member that is no entry and hides nothing: aufs's own (`.wh..wh.aufs`), or a whiteout without a name.
+    """A tar member that is no entry and hides nothing: aufs's own (`.wh..wh.aufs`), or a whiteout without a name.
 
     dive counts them, so they are kept for its figures.
     """
@@ -212,11 +214,11 @@ class Omitted:
 class LayerTable:
     """Everything that one layer's tar says.
 
-    `entries` may name a path more than once: the last one wins (ARCHITECTURE.md). `whiteouts` are the paths it hides,
-    `opaques` the directories whose lower content it hides; both normalized. `whiteout_rows` and `opaque_rows` say how many
-    entries stand before each in the tar; for a layer that is no tar all are 0. `sparse` and `xattrs` are by entry number, for
-    the few entries that have any; `devices` are the major and minor numbers of each character and block device.
-    `unpacked_bytes` is the length of the tar that was read.
+    `entries` may name a path more than once: the last one wins (ARCHITECTURE.md). `whiteouts` are the paths that the
+    layer hides, `opaques` the directories whose content in lower layers it hides; both normalized. `whiteout_rows` and
+    `opaque_rows` say how many entries stand before each in the tar; for a layer that is no tar all are 0. `sparse` and `xattrs`
+    are by entry number, for the few entries that have any; `devices` are the major and minor numbers of each character and
+    block device. `unpacked_bytes` is the length of the tar that was read.
     """
 
     entries: Entries
@@ -234,7 +236,7 @@ class LayerTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerStack:
-    """All layers of an image, base first, over one set of columns: each table's entries are a view of `entries`.
+    """All layers of an image, base first, in one set of columns: the entries of each of `tables` are a slice of `entries`.
 
     `first[k]` is the number in `entries` of table k's first entry; the count of all comes last.
     """

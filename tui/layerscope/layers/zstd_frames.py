@@ -30,7 +30,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameWalk:
-    """All frames; `end` is the stored offset after the last one, `damage` a sentence when that one is incomplete."""
+    """All frames of a blob; `end` is the stored offset after the last one, `damage` a sentence when that one is incomplete."""
 
     frames: list[Frame]
     end: int

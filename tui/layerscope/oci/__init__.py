@@ -1,1 +1,1 @@
-"""The nouns of the OCI specification: digest, platform, reference, and the JSON documents of an image."""
+"""What the OCI specifications define: digests, platforms, references, and the JSON documents of an image."""

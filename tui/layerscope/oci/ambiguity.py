@@ -1,4 +1,6 @@
-"""What of a document different programs read differently: each finding is a sentence's end, to follow its name.
+"""Finds what different programs read differently in a JSON document of an image.
+
+Each finding is the end of a sentence that begins with the name of the document.
 
 Engines read JSON with Go's encoding/json, which takes a key for a field whatever its case, and of a field that is there twice
 the last (merged with the first, where both are objects). Others, we among them, know a key by its exact letters. containerd,
@@ -23,11 +25,14 @@ _NOT_OF_A_MANIFEST, _NOT_OF_AN_INDEX = ("manifests", "fsLayers"), ("config", "la
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object with its keys as they are written, those that are there twice among them."""
+    """A JSON object as a list of keys and values, as they are written, so that a key may occur twice."""
 
 
 def ambiguities(raw: bytes, document: Any) -> list[str]:
-    """Return why a document that `decode` read as `document` may be something else to an engine; empty for all honest ones."""
+    """Return findings on why a document that `decode` read as the type `document` may be something else to an engine.
+
+    Honest documents have none.
+    """
     try:
         top = json.loads(raw, object_pairs_hook=_Pairs, parse_int=str, parse_float=str)
     except RecursionError:
@@ -37,7 +42,7 @@ def ambiguities(raw: bytes, document: Any) -> list[str]:
 
 
 def _twice(top: Any, document: Any) -> Iterator[str]:
-    """Return the fields that are there twice, or in other letters. A loop, so that nesting uses no stack."""
+    """Yield a finding for each field that occurs twice, or in another letter case. A loop, so that nesting uses no stack."""
     todo = [(top, document)]
     while todo:
         value, wanted = todo.pop()
@@ -59,7 +64,7 @@ def _fields(wanted: Any) -> dict[str, Any]:
 
 
 def _argument(wanted: Any) -> Any:
-    """Return what an array's or a map's values are to be; None where nothing is known of them."""
+    """Return the declared type of the values of an array or map of the type `wanted`; None where it has none."""
     arguments = get_args(wanted)
     if not arguments or get_origin(wanted) not in (tuple, dict):
         return None

@@ -1,8 +1,8 @@
-"""The JSON documents of an image, as frozen structs, and their media types (OCI image-spec `manifest.md`,
-`image-index.md`, `config.md`, `media-types.md`).
+"""The JSON documents of an image, as frozen structs, and their media types.
 
-Strings are untrusted text as the document has them; escape them when they are shown. Unknown fields are ignored, and a
-null means the same as a field that is missing: real tools write both.
+The OCI image-spec defines them in `manifest.md`, `image-index.md`, `config.md` and `media-types.md`. Strings are untrusted
+text as the document has them; escape them when they are shown. Unknown fields are ignored, and a null means the same as a field
+that is missing: real tools write both.
 """
 
 from __future__ import annotations
@@ -145,7 +145,10 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class ArchiveManifest(msgspec.Struct, frozen=True, rename="pascal"):
-    """One image in `manifest.json` of a `docker save` archive: names of members, base layer first; sources by diff_id."""
+    """One image in `manifest.json` of a `docker save` archive.
+
+    `config` and `layers`, base first, are names of members of the archive; `layer_sources` are by diff_id.
+    """
 
     config: str
     repo_tags: tuple[str, ...] = ()
@@ -154,7 +157,7 @@ class ArchiveManifest(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class LegacyImage(msgspec.Struct, frozen=True):
-    """`ID/json` of an archive from before Docker 1.10: one layer, and the id of the layer below."""
+    """The file `ID/json` in an archive from before Docker 1.10: one layer, and the id of its parent, the layer below."""
 
     id: str = ""
     parent: str = ""
@@ -168,8 +171,9 @@ class LegacyImage(msgspec.Struct, frozen=True):
 
 
 def decode(raw: bytes, document: type[T], *, what: str) -> T:
-    """Decode JSON. Raises BadDocument, with a sentence that starts with `what`, for JSON that is too long, too deep or
-    malformed.
+    """Decode JSON into a struct of the type `document`.
+
+    Raises BadDocument, with a sentence that starts with `what`, for JSON that is too long, too deep or malformed.
     """
     if len(raw) > MAX_DOCUMENT:
         raise BadDocument(f"{what} is longer than {MAX_DOCUMENT >> 20} MiB, which no image needs")
@@ -188,7 +192,7 @@ def decode(raw: bytes, document: type[T], *, what: str) -> T:
 
 
 def _no_json(raw: bytes) -> str:
-    """Return what makes other programs' documents no JSON to an engine; empty for what is no JSON for other reasons."""
+    """Say which common mistake keeps `raw` from being JSON: a byte order mark, UTF-16 or a NUL byte; empty if it is another."""
     if raw.startswith(b"\xef\xbb\xbf"):
         return "it starts with a byte order mark, which engines refuse, too"
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -219,13 +223,14 @@ def _convert_own(wanted: type, value: Any) -> Digest:
 
 
 def is_layer(media_type: str) -> bool:
-    """Tell whether a media type is a layer's, in any compression; an empty one is assumed to be."""
+    """Tell whether a media type is a layer's, in any compression; an empty media type is taken for a layer's."""
     return not media_type or media_type.startswith(_LAYERS)
 
 
 def is_foreign_layer(media_type: str) -> bool:
-    """Tell whether a media type is that of layers that registries must not serve (OCI image-spec `layer.md`,
-    Non-Distributable Layers).
+    """Tell whether a media type is that of foreign layers, which registries must not serve.
+
+    See OCI image-spec `layer.md`, Non-Distributable Layers.
     """
     return is_layer(media_type) and any(mark in media_type for mark in _FOREIGN)
 
@@ -242,5 +247,5 @@ def unread_kind(media_type: str, annotations: Mapping[str, str]) -> str:
 
 
 def artifact_kind(media_type: str) -> str:
-    """Name an artifact in words: `a Helm chart`; its media type where we have no word."""
+    """Name an artifact in words by its media type, such as `a Helm chart`; by the media type itself if it is not known."""
     return _ARTIFACTS.get(media_type, f"an artifact of type {media_type or 'unknown'}")

@@ -63,12 +63,12 @@ class Platform:
     def matches(self, wanted: Platform) -> bool:
         """Tell whether both are the same after normalizing: arm64 is arm64/v8, amd64 is amd64/v1, arm is arm/v7.
 
-        A wanted version of the system fits all that begin with it: `10.0.17763` fits `10.0.17763.1879`.
+        A wanted version of the operating system matches all versions that begin with it: `10.0.17763` fits `10.0.17763.1879`.
         """
         return self.is_kin_of(wanted) and self.normal.variant == wanted.normal.variant
 
     def is_kin_of(self, wanted: Platform) -> bool:
-        """Tell whether at most the variants differ."""
+        """Tell whether this platform matches `wanted` except that the variants may differ."""
         mine, theirs = self.normal, wanted.normal
         fits = not theirs.os_version or f"{mine.os_version}.".startswith(f"{theirs.os_version}.")
         return fits and (mine.os, mine.architecture) == (theirs.os, theirs.architecture)
@@ -84,7 +84,8 @@ class Platform:
 
 
 def host_platform() -> Platform:
-    """Return the platform that containers run on here: always linux (elsewhere they run in a virtual machine), and this
-    architecture.
+    """Return the platform that containers run on here: always linux, and this machine's architecture.
+
+    On other operating systems, containers run in a virtual machine with Linux.
     """
     return Platform("linux", machine.machine().lower()).normal

@@ -1,4 +1,4 @@
-"""References: `alpine` and `docker.io/library/alpine:latest` name the same tag (the grammar of `distribution/reference`)."""
+"""Image references: `alpine` and `docker.io/library/alpine:latest` name the same tag (grammar: `distribution/reference`)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _without_tag(path: str) -> str:
 
 
 def best_match(wanted: str, names: Iterable[str], *, is_tag_enough: bool = True) -> set[str]:
-    """Return the names that `wanted` matches, by the strictest reading that matches any.
+    """Return the names in `names` that `wanted` may mean, by the strictest way of matching that finds any.
 
     In this order: letter by letter; the same full form; the end of a full form (`app:1` for `localhost/app:1`); if
     `is_tag_enough`, a tag alone (`1` for `app:1`).

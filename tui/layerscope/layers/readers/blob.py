@@ -28,13 +28,15 @@ HISTORY = 8 << 10
 EVERY = 3 << 20
 """Bytes of a layer that one window represents: 375 windows, and 36 ms, for 1.1 GB."""
 LEAST, MOST = 16, 1000
-"""Windows of a small and of a huge layer."""
+"""The least and the most windows that are sampled, in a small and in a huge layer."""
 WHOLLY_COMPRESSED = 64 << 10
 """The largest layer that is compressed as a whole, in bytes."""
 LEVEL = 6
 """The compression level that Docker, BuildKit and skopeo use."""
 TOO_MUCH = 0.98
-"""A window's own tables and the history that is missing make it 2% larger (measured on images of Node and Python)."""
+"""Corrects the estimate: each window's own Huffman tables and the history that is missing make it 2% too large (measured on
+images of Node and Python).
+"""
 RAW = -15
 FLUSH_BYTES = 5
 AROUND = 64 << 10
@@ -55,9 +57,9 @@ class ReadLayer:
     """None where nobody asked for them, or where not all bytes of the layer were read."""
     compressed_estimate: int | None = None
     fetched: Fetched | None = None
-    """How it was got from afar; None where its bytes are on this machine."""
+    """How it was fetched from a registry; None where its bytes are on this machine."""
     stored_contents: StoredContents | None = None
-    """Where its contents are; only for what a table of contents says."""
+    """Where its files' contents are stored; only if it was read by its table of contents."""
 
 
 def read_layer(
@@ -156,8 +158,9 @@ def _flush(walk: HeaderWalk) -> str:
 
 
 def read_pieces(pieces: Iterable[bytes], *, layer: int = 0) -> LayerTable:
-    """Read every entry of an unpacked layer from a stream of pieces, hashing contents; CorruptLayer from `pieces` is its
-    damage.
+    """Read every entry of an unpacked layer from a stream of pieces, and hash the contents of its files.
+
+    A CorruptLayer that `pieces` raises becomes a fatal problem of the table.
     """
     stream = _StreamWalk(HeaderWalk(layer))
     damage = ""
@@ -276,6 +279,6 @@ def estimate_compressed(blob: Blob) -> int:
 
 
 def _deflated(window: bytes, history: bytes) -> int:
-    """Return the bytes a window adds to a deflate stream after its history."""
+    """Return how many bytes `window` adds to a deflate stream in which `history` comes before it."""
     stream = zlib.compressobj(LEVEL, zlib.DEFLATED, RAW, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, history)
     return len(stream.compress(window)) + len(stream.flush(zlib.Z_SYNC_FLUSH)) - FLUSH_BYTES

@@ -1,4 +1,4 @@
-"""A plain tar of which single parts can be had -> its table, by hopping from header to header; None where that does not pay."""
+"""Reads an uncompressed layer in a registry by fetching only its tar headers, where that is faster than the whole layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from layerscope.layers.tar.headers import BLOCK
 WINDOW = 64 << 10
 """Bytes fetched at a time; more only where a header is longer."""
 FIRST_HOPS, SPARED = 16, 256 << 10
-"""After some hops, each has to have spared so many bytes on average: a request takes as long as some of them in a stream."""
+"""After so many requests, each must have skipped so many bytes on average: a request takes as long as streaming some."""
 LONGEST_REST = 1 << 20
 """Bytes after the end of the tar that are fetched to see whether anything is in them."""
 UNFETCHED = "contents of this layer are compared by their sizes alone, for only its headers were fetched"
@@ -23,15 +23,18 @@ UNFETCHED = "contents of this layer are compared by their sizes alone, for only 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FarContent(BlobContent):
-    """Contents of a plain layer that are fetched when they are wanted, but not to be compared."""
+    """File contents of an uncompressed layer in a registry: fetched when they are read, but never just to compare them."""
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:  # noqa: ARG002
-        """Raises NotCompared."""
+        """Raise NotCompared: nothing is fetched just to compare it."""
         raise NotCompared(UNFETCHED)
 
 
 def read_by_headers(blob: StoredBytes, *, layer: int) -> ReadLayer | None:
-    """Read a layer's headers in windows. None for what is no plain tar, or has too many small files. Raises CorruptLayer."""
+    """Read a layer's table by fetching its tar headers in windows. Raises CorruptLayer.
+
+    Returns None for a layer that is compressed or no tar, or whose files are too small for anything to be saved.
+    """
     walk = HeaderWalk(layer)
     position = _hop(walk, blob)
     if position is None:
@@ -47,7 +50,7 @@ def read_by_headers(blob: StoredBytes, *, layer: int) -> ReadLayer | None:
 
 
 def _hop(walk: HeaderWalk, blob: StoredBytes) -> int | None:
-    """Walk to the end of the tar and return where that is; None where it does not pay, or nothing can be read."""
+    """Walk the headers to the end of the tar and return its offset; None if too little is skipped, or a header is cut off."""
     position = hops = fetched = 0
     length = WINDOW
     while position < blob.size and not walk.is_done:
@@ -69,7 +72,7 @@ def _hop(walk: HeaderWalk, blob: StoredBytes) -> int | None:
 
 
 def _walk_window(walk: HeaderWalk, window: bytes, start: int) -> int:
-    """Take the headers of a window that begins at the offset `start` with one; return the offset of the next after them."""
+    """Add the headers in `window`, which starts with a header at offset `start` of the tar; return the next header's offset."""
     position, before = 0, -1
     while position != before and position < len(window) and not walk.is_done:
         before = position

@@ -28,7 +28,7 @@ class LayerReader(Protocol):
 
     @property
     def work(self) -> int:
-        """Return how long `read` takes, in bytes of an uncompressed layer whose headers are hopped over."""
+        """Estimate how long `read` takes, as the size in bytes of an uncompressed layer in a file that takes as long."""
 
     @property
     def is_plain(self) -> bool:
@@ -36,8 +36,9 @@ class LayerReader(Protocol):
 
     @property
     def is_as_pulled(self) -> bool:
-        """Tell whether a pull moves `stored_bytes` as they are, which registries do not do with uncompressed layers of
-        archives.
+        """Tell whether a pull transfers exactly the stored bytes even if they are uncompressed.
+
+        That is not so for layers in archives, which registries store compressed.
         """
 
     @property
@@ -62,7 +63,7 @@ class LayerReader(Protocol):
         """
 
     def content(self, read: ReadLayer) -> LayerContent | None:
-        """Return access to the bytes of its files; None if there is none."""
+        """Return access to the contents of the files of `read`, this layer's table; None if they cannot be read."""
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
         """Return hashes of all stored bytes, and a sentence on the damage that kept them from being unpacked (empty: none).

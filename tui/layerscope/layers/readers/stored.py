@@ -13,7 +13,9 @@ from layerscope.layers.readers.protocol import ReadOptions
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
 
 SLOWER = 5
-"""How much longer a byte takes to be inflated, in and out, than to be hopped over (measured: 0.9 GB/s and 4 GB/s)."""
+"""How many times longer inflating takes for each byte of input and output than walking over headers for each byte of a tar
+(measured: 0.9 GB/s and 4 GB/s).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +63,14 @@ class BlobReader:
         return read_layer(self.blob, layer=layer, on_bytes=on_bytes, keep_seek_points=keep, hash_with=hash_with)
 
     def judged(self, read: ReadLayer, layer: int) -> ReadLayer:
-        """Return `read` with a problem where there are fewer bytes than stated."""
+        """Return `read`, with a fatal problem added if the blob has fewer bytes than the manifest states."""
         if self.blob.size >= self.stated_bytes:
             return read
         problem = Problem(layer, b"", f"only {self.blob.size} of its bytes are there", Severity.DAMAGE)
         return replace(read, table=replace(read.table, problems=(*read.table.problems, problem)))
 
     def content(self, read: ReadLayer) -> BlobContent:
-        """Return the contents. `read` may be of the same layer stored differently: engines differ in how they compress it."""
+        """Return access to the layer's files. `read` may be of the same layer compressed differently, as engines do."""
         return BlobContent(self.blob, self.compression, read.seek_points, read.table.sparse)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
@@ -95,7 +97,7 @@ class AbsentReader:
         return self.read(options, layer=layer, on_bytes=on_bytes)
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002
-        """Return an empty table with a problem that says why."""
+        """Return an empty table with a problem that says why nothing can be read."""
         severity = Severity.REFUSED if self.may_be_missing else Severity.DAMAGE
         return _empty(Problem(layer, b"", f"its bytes are not there ({self.missing_bytes})", severity))
 
@@ -128,7 +130,7 @@ class SealedReader:
         return self.read(options, layer=layer, on_bytes=on_bytes)
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:  # noqa: ARG002
-        """Return an empty table with a problem that says why."""
+        """Return an empty table with a problem that says why nothing can be read."""
         on_bytes(self.blob.size)
         return _empty(Problem(layer, b"", f"its files cannot be read ({self.unreadable})", Severity.DAMAGE))
 

@@ -1,4 +1,4 @@
-"""Reads a layer from a stream that can be read only once, without what only a memory map could give."""
+"""Reads a layer from a stream that can be read only once, such as a download, into a table like that of a stored layer."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Passing(Protocol):
 def read_passing(
     stream: Passing, *, size: int, algorithms: Algorithms | None = None, keep_seek_points: bool = False
 ) -> ReadLayer:
-    """Read a stored layer of `size` bytes, plain or compressed, from `stream`. Contents are hashed in passing, and so are
-    all stored and all unpacked bytes (sha256).
+    """Read a stored layer of `size` bytes, plain or compressed, from `stream`.
 
-    Which layer it is may be unknown yet: problems name layer 0 until `numbered`. Damage does not raise; bytes after it are left
-    in the stream, and then there are no hashes. There are no seek points.
+    Contents are hashed in passing, and so are all stored and all unpacked bytes (`algorithms`; by default sha256). Which layer
+    it is may be unknown yet: problems name layer 0 until `numbered`. Damage does not raise; bytes after it are left in the
+    stream, and then there are no hashes. There are seek points only with `keep_seek_points`.
     """
     algorithms = algorithms or Algorithms()
     supply = _Forward(stream, size)
@@ -46,7 +46,7 @@ def read_passing(
 
 
 def hash_passing(stream: Passing, *, size: int, algorithms: Algorithms) -> tuple[LayerHashes, str]:
-    """Hash a stored layer of `size` bytes that passes by, as `hash_blob` does; with a sentence on its damage (empty: none)."""
+    """Hash a stored layer of `size` bytes from `stream`; also return a sentence on its damage (empty: none)."""
     supply, unpacked, damage = _Forward(stream, size), hashlib.new(algorithms.unpacked), ""
     supply.start_hash(algorithms.stored)
     try:
@@ -67,7 +67,7 @@ def _seen(pieces: Iterator[bytes], on_piece: Callable[[bytes], object]) -> Itera
 
 
 def numbered(read: ReadLayer, layer: int) -> ReadLayer:
-    """Return the same layer under its number, once that is known."""
+    """Return the same layer with problems that name its number, `layer`, once that is known."""
     if not read.table.problems:
         return read
     problems = tuple(replace(problem, layer=layer) for problem in read.table.problems)
@@ -75,7 +75,7 @@ def numbered(read: ReadLayer, layer: int) -> ReadLayer:
 
 
 class _Forward:
-    """A stream as the Supply of a decompressor: bytes read beyond the last start are kept, because they are asked for again.
+    """Makes a stream the Supply of a decompressor: bytes read after the last start are kept, as they may be asked for again.
 
     `hash` is of the bytes that were read so far, None before `start_hash`.
     """
@@ -92,7 +92,7 @@ class _Forward:
         self.hash = hashlib.new(algorithm, self._held)
 
     def drain(self) -> None:
-        """Read and hash what is left."""
+        """Read and hash what is left of the layer in the stream."""
         position = self._start + len(self._held)
         while position < self.size and (piece := self.read(position, PIECE)):
             position += len(piece)

@@ -77,7 +77,7 @@ class TarSplitReader(KeptUnpacked):
 
 
 def _table(walk: SplitWalk, damage: str) -> LayerTable:
-    """Return the table of what was read; a wrong checksum before the damage counts as the damage."""
+    """Return the table of what was read before `damage`; a header with a wrong checksum before it counts as the damage."""
     try:
         walk.flush()
     except CorruptLayer as error:
@@ -86,7 +86,7 @@ def _table(walk: SplitWalk, damage: str) -> LayerTable:
 
 
 class _Scaled:
-    """Counts the bytes of a record as if they were the layer's."""
+    """Reports bytes read of a tar-split record, scaled up as if the record were as long as the layer."""
 
     def __init__(self, on_bytes: OnBytes, total: int, scaled_total: int) -> None:
         self._on_bytes, self._total, self._scaled_total = on_bytes, max(total, 1), scaled_total
@@ -101,7 +101,7 @@ class _Scaled:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slice:
-    """Some entries as parallel lists: the raw bytes between two contents, the last block of them, the file record."""
+    """Consecutive entries as parallel lists: the raw bytes before each content, their last 512 bytes, and the file records."""
 
     heads: list[bytes]
     blocks: list[bytes]
@@ -109,7 +109,7 @@ class _Slice:
     stored: list[int]
     """Bytes of content in the tar; not right for sparse files, whose records say how large they are unpacked."""
     is_plain: npt.NDArray[np.bool_]
-    """Which are one plain header, with nothing before it but the padding that the content before it needs."""
+    """Which entries have a single plain header, with nothing before it but the padding that the content before it needs."""
 
 
 class SplitWalk:
@@ -122,7 +122,7 @@ class SplitWalk:
         self._parts: list[bytes] = []  # segments since the last file
 
     def take(self, records: Sequence[Record]) -> None:
-        """Take some more records."""
+        """Take the next records of the file, in order."""
         parts, heads, files = self._parts, [], []
         for record in records:
             if record.type == FILE:
@@ -141,14 +141,14 @@ class SplitWalk:
         self._bound_rest()
 
     def finish(self) -> None:
-        """Take the end marker. Raises CorruptLayer when the record stops before the tar does."""
+        """Take the bytes after the last file. Raises CorruptLayer when the record stops before the tar does."""
         head = b"".join(self._parts)
         rest = head[self._close(head) :]
         if not self._walk.is_done and (self._walk.awaits_entry or rest.strip(b"\0") or (self._length % BLOCK and not rest)):
             raise CorruptLayer(f"it ends at offset {self._length} of the tar, inside an entry")
 
     def flush(self) -> None:
-        """Decode what was taken. Raises CorruptLayer at the first header whose checksum is wrong."""
+        """Decode the headers that were taken. Raises CorruptLayer at the first header whose checksum is wrong."""
         self._walk.flush()
 
     def table(self, damage: str) -> LayerTable:
@@ -156,7 +156,7 @@ class SplitWalk:
         return self._walk.table(unpacked_bytes=self._length, damage=damage)
 
     def _bound_rest(self) -> None:
-        """Skip the segments after the end marker, however many there are."""
+        """Drop segments after the end marker. Raises CorruptLayer for more than MAX_HEAD bytes of headers before it."""
         if self._walk.is_done or sum(map(len, self._parts)) > MAX_HEAD:
             self._close(b"".join(self._parts))
             self._parts.clear()
@@ -164,7 +164,7 @@ class SplitWalk:
                 raise CorruptLayer(f"headers of more than {MAX_HEAD >> 20} MiB at offset {self._length} of the tar")
 
     def _close(self, head: bytes) -> int:
-        """Take what follows the last file; return how far the walk came in it."""
+        """Take `head`, the raw bytes after the last file's content; return how many of them were understood."""
         start = self._length
         self._length += len(head)
         if self._walk.is_done:
@@ -192,7 +192,7 @@ class SplitWalk:
         self._walk.flush()
 
     def _add_plain(self, part: _Slice, first: int, last: int) -> None:
-        """Add the entries `first` to `last` - 1 unchanged; one at a time where an extended header applies to them."""
+        """Add the plain entries `first` to `last` - 1 at once; one at a time if an extended header applies to the first."""
         if first >= last:
             return
         if not self._walk.takes_plain:
@@ -208,7 +208,7 @@ class SplitWalk:
         self._length, self._pad = ends[-1], -stored[-1] % BLOCK
 
     def _add_exact(self, part: _Slice, row: int) -> None:
-        """Add one entry by HeaderWalk's own steps: its content follows, and the next header is after `head`."""
+        """Add entry `row`, which is not plain, by letting HeaderWalk read all of its headers."""
         rows, head, file = self._walk.rows, part.heads[row], part.files[row]
         count = len(rows.blocks)
         try:
@@ -221,8 +221,9 @@ class SplitWalk:
         self._pad = following - len(head) - stored
 
     def _step(self, head: bytes, file: Record) -> tuple[int, int]:
-        """Return where the header after this entry would be, counted from `head`, and how many bytes of content the tar
-        stores.
+        """Let HeaderWalk read the headers in `head`; return where the next header is, and how many content bytes are stored.
+
+        The first is counted from the start of `head`. Raises CorruptLayer where headers and file record do not match.
         """
         rows = self._walk.rows
         count = len(rows.blocks)
@@ -244,7 +245,10 @@ class SplitWalk:
         return self._walk.advance(head, position, len(head) - BLOCK, len(head), self._length)
 
     def _stored(self, file: Record) -> int:
-        """Return the bytes that the tar stores of the last entry: none of a link, of a sparse file what its header says."""
+        """Return how many content bytes the tar stores for the last entry: 0 for a link, for a sparse file as its header says.
+
+        Raises CorruptLayer where header and record state different sizes.
+        """
         rows = self._walk.rows
         row = len(rows.blocks) - 1
         block, override = rows.blocks[row], rows.overrides.get(row)
@@ -259,7 +263,7 @@ class SplitWalk:
 
 
 def _slice(heads: list[bytes], files: list[Record], pad: int) -> _Slice:
-    """Separate the plain entries. `pad` bytes of padding come before the first."""
+    """Group entries and find out which are plain. `pad` bytes of padding come before the first header."""
     blocks = [head[-BLOCK:] if len(head) >= BLOCK else ZERO_BLOCK for head in heads]
     fields = np.frombuffer(b"".join(blocks), FIELDS)
     is_header_only = IS_HEADER_ONLY[fields["flag"]]

@@ -1,1 +1,1 @@
-"""Tar headers -> columns, by the rules of Go's archive/tar."""
+"""Turns tar headers into the columns of a LayerTable, by the rules of Go's archive/tar."""

@@ -1,4 +1,4 @@
-"""Header rows -> the table of a layer, one batch at a time."""
+"""Collects batches of tar headers into the table of a layer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Collector:
-    """Decodes rows, separates markers from entries, and collects the parts of the table. Callers may add to `problems`."""
+    """Decodes tar headers, separates whiteouts from entries, and collects a LayerTable. Callers may add to `problems`."""
 
     def __init__(self, layer: int) -> None:
         self.layer = layer
@@ -37,7 +37,7 @@ class Collector:
         self._devices: dict[int, tuple[int, int]] = {}
 
     def add(self, rows: HeaderRows) -> None:
-        """Decode and collect `rows`. Raises CorruptLayer at the first damaged one, after collecting those before it."""
+        """Decode and collect `rows`. Raises CorruptLayer at the first damaged row, after collecting the rows before it."""
         if not rows.blocks:
             return
         batch, damage = decode(rows)
@@ -47,7 +47,7 @@ class Collector:
             raise CorruptLayer(damage)
 
     def take(self, batch: HeaderBatch, sparse: dict[int, SparseMap]) -> None:
-        """Collect decoded rows, those of `sparse` being sparse files. Raises CorruptLayer for more xattrs than are believed."""
+        """Collect decoded rows; `sparse` has the maps of sparse files by row. Raises CorruptLayer for too large xattrs."""
         self.problems += problems_of(batch, self.layer)
         paths = batch.names
         keep = sort_out(paths, self._markers)
@@ -75,7 +75,7 @@ class Collector:
             markers.opaque_rows.clear()
 
     def _leave_out(self, paths: list[bytes], kind: npt.NDArray[np.uint8], keep: Mask) -> None:
-        """Leave out what no system can unpack: paths that are too long, and a root that is not a directory."""
+        """Clear `keep` for rows that no system can unpack: paths that are too long, and a root that is not a directory."""
         if max(map(len, paths)) <= MAX_PATH and b"" not in paths:
             return
         for row, path in enumerate(paths):
@@ -88,7 +88,7 @@ class Collector:
                 keep[row] = False
 
     def _leave_out_links(self, batch: HeaderBatch, keep: Mask) -> None:
-        """Leave out links whose targets are longer than any system allows."""
+        """Clear `keep` for links whose targets are longer than any system allows."""
         for row in [row for row, target in batch.links.items() if len(target) > MAX_PATH and keep[row]]:
             keep[row] = False
             text = f"a link whose target of {len(batch.links[row])} bytes is longer than any system allows; left out"
@@ -106,7 +106,7 @@ class Collector:
         self._xattrs |= {numbers[row]: xattrs for row, xattrs in batch.xattrs.items() if kept[row]}
 
     def table(self, *, unpacked_bytes: int, damage: str = "") -> LayerTable:
-        """Build the table of all flushed rows; `damage` is added as a fatal problem."""
+        """Build the table of all collected rows; `damage` is added as a fatal problem."""
         problems = self.problems + [Problem(self.layer, *found) for found in self._markers.problems]
         if damage:
             problems.append(Problem(self.layer, b"", damage, Severity.DAMAGE))

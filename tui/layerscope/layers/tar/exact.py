@@ -1,4 +1,4 @@
-"""The exact path for one header: its size field, what follows it, and where a sparse file's content is."""
+"""Reads one tar header exactly, where the fast path does not apply: its size, and where its content is, even if sparse."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ class Buffer(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Header:
-    """One header on the exact path: its block, its size field and its position."""
+    """One header that is read exactly: its block, its size field, and its `position` in `buffer`.
+
+    `end` is where `buffer` ends; a position in it plus `shift` is the offset in the unpacked tar.
+    """
 
     block: bytes
     size: int
@@ -70,7 +73,7 @@ def size_field(block: bytes, offset: int) -> int:
 
 
 def content_of(header: Header, records: SparseRecords | None, stored: int) -> Content | None:
-    """Find the content of an entry that stores `stored` bytes; None when the buffer must reach further first.
+    """Find the content of an entry that stores `stored` bytes; None when the buffer ends before that can be told.
 
     Raises ValueError for a damaged sparse map.
     """
@@ -103,8 +106,9 @@ def _sparse(position: int, runs: tuple[Run, ...], size: int, stored: int, fault:
 
 
 def _old_sparse(header: Header, stored: int) -> Content | None:
-    """Read GNU tar's old sparse form: four runs in the header, more in extension blocks after it. No engine accepts this
-    type.
+    """Find the content of GNU tar's old sparse form: four runs in the header, more in extension blocks after it.
+
+    No engine accepts this type. None when the buffer ends before the extension blocks do.
     """
     fault = "an entry of type b'S', an old GNU sparse file"
     if not is_gnu(header.block):

@@ -1,7 +1,7 @@
-"""The walk from header to header of a tar: a tight loop over plain headers, and an exact step for the others.
+"""Walks from header to header of a tar: in a tight loop over plain headers, and in an exact step for each other header.
 
-Docker, containerd, Podman, BuildKit and umoci all read layers with Go's archive/tar, so its rules are ours (tests hold them
-against the engines). Where they are not those of POSIX, which says what `pax` does, POSIX comes after the dash.
+Docker, containerd, Podman, BuildKit and umoci all read layers with Go's archive/tar, so its rules are ours (tests compare
+them with the engines). Where they are not those of POSIX, which says what `pax` does, POSIX comes after the dash.
 
 - Each header: a checksum of unsigned or signed bytes, in octal. Every number of a format must be one, device numbers too, and
   so must a PAX size, uid, gid, mtime, atime and ctime; a number may be GNU's base-256 - octal alone.
@@ -63,7 +63,7 @@ NOTHING: Final = PendingHeaders()
 class HeaderWalk:
     """Collects the entries of one tar from buffers handed to `advance`, in order, and makes the table of them.
 
-    `is_done` says that the end marker was seen, `awaits_entry` that an extended header was and its entry was not. Raises
+    `is_done` says that the end marker was seen, `awaits_entry` that an extended header was seen and its entry not yet. Raises
     CorruptLayer, naming the offset in the unpacked tar, where the walk cannot go on; what was collected before stays and
     `table` gives it.
     """
@@ -107,7 +107,7 @@ class HeaderWalk:
         return position
 
     def _hop(self, buffer: Buffer, position: int, stop: int, end: int, shift: int) -> int:
-        """Take the fast path: plain headers, and the usual extended ones. 0.5 us per header, so everything here counts."""
+        """Take plain and usual extended headers up to the first other one; return its position. 0.5 us each: speed counts."""
         rows, known = self.rows, self._known_sizes
         blocks, add_block, add_offset, add_size = rows.blocks, rows.blocks.append, rows.offsets.append, rows.sizes.append
         room = BATCH - len(blocks)
@@ -142,9 +142,9 @@ class HeaderWalk:
         return position
 
     def _hop_extended(self, buffer: Buffer, position: int, end: int, shift: int) -> int:
-        """Take extended headers and their entry; return UNPARSED, taking nothing, for those that need the exact path.
+        """Take extended headers and their entry; return UNPARSED, taking nothing, if one needs the exact path.
 
-        What says where the next header is cannot wait for the batch: a size, or a sparse file.
+        Records that move the next header (a size, a sparse file) do, because the batch is decoded only after the walk.
         """
         taken: list[ExtendedHeader] = []
         row, has_records = len(self.rows.blocks), False
@@ -183,7 +183,7 @@ class HeaderWalk:
         return size
 
     def _step(self, buffer: Buffer, position: int, end: int, shift: int) -> int | None:
-        """Take the exact path for one header of any kind. None when `buffer` must reach further first."""
+        """Read one header of any kind exactly and return where the next is. None when `buffer` ends before that can be told."""
         block = buffer[position : position + BLOCK]
         if block == ZERO_BLOCK:
             return self._end_marker(buffer, position, end, shift)
@@ -214,7 +214,7 @@ class HeaderWalk:
         return position + 2 * BLOCK
 
     def _extended(self, header: Header) -> int | None:
-        """Take an x, g, L or K header. Raises ValueError for a damaged one."""
+        """Take an extended header (type x, g, L or K). None when `buffer` ends inside. Raises ValueError for a damaged one."""
         if not 0 <= header.size <= MAX_EXTENDED:
             raise CorruptLayer(f"an extended header of {header.size} bytes at offset {header.offset}")
         body = header.following(BLOCK, header.size)
@@ -235,7 +235,7 @@ class HeaderWalk:
         return header.position + BLOCK + -(-header.size // BLOCK) * BLOCK
 
     def _note_global(self, offset: int, records: dict[bytes, bytes]) -> None:
-        """Say what engines make of a global header, once: Go reads its numbers from version 1.22 on, and uses none of them."""
+        """Add problems for what engines make of a global PAX header: Go 1.22 and later parse its numbers, and use none."""
         try:
             replace(NOTHING, records=records).overrides()
         except ValueError as error:
@@ -250,7 +250,7 @@ class HeaderWalk:
         self._collector.problems.append(Problem(self._collector.layer, name, text, severity))
 
     def _entry(self, header: Header, override: Overrides) -> int | None:
-        """Take one entry; None when the buffer must reach further first. Raises ValueError for a damaged sparse map."""
+        """Take one entry; None when the buffer ends inside its sparse map. Raises ValueError for a damaged sparse map."""
         flag = header.block[156]
         is_header_only = flag in HEADER_ONLY or (not flag and name_of(header.block, override).endswith(b"/"))
         stored = 0 if is_header_only else header.size if override.size is None else override.size
@@ -293,8 +293,9 @@ class HeaderWalk:
             self.rows.sparse[row] = content.sparse
 
     def keep_whole(self, position: int, total: int) -> None:
-        """Drop the entry whose content before `position` reaches beyond the tar's `total` bytes and raise CorruptLayer. Only
-        its padding may be missing.
+        """Raise CorruptLayer, after dropping the last entry, if its content reaches beyond the tar's `total` bytes.
+
+        `position` is where its padding ends, which may be missing.
         """
         if position <= total:
             return

@@ -1,7 +1,7 @@
-"""A batch of tar headers -> columns, with whole-array operations; unusual headers are read exactly, one at a time.
+"""Decodes a batch of tar headers into columns, with whole-array operations; unusual fields are read exactly, one by one.
 
 The formats: POSIX ustar, the old v7, GNU tar's, star's prefix, and base-256 numbers (libarchive `tar(5)` describes them all).
-What is made of them are the rules of Go's archive/tar, as `walk` lists them.
+They are read by the rules of Go's archive/tar, which `header_walk` lists.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class HeaderBatch:
     faults: list[tuple[bytes, str]]
 
     def entries(self, keep: Mask, paths: list[bytes]) -> Entries:
-        """Return the rows of `keep` under their normalized `paths` (one for each kept row)."""
+        """Return the rows flagged in `keep` as entries with their normalized `paths` (one for each kept row)."""
         rows = slice(None) if keep.all() else np.flatnonzero(keep)
         return Entries(
             paths=Strings.of(paths),
@@ -162,7 +162,7 @@ def _sound_headers(rows: HeaderRows) -> tuple[Headers, str]:
 
 
 def _first_bad_checksum(table: Headers) -> int:
-    """Return the first header whose checksum is not that of its bytes, or `len(table)`."""
+    """Return the row of the first header whose checksum is wrong, or `len(table)`."""
     given, is_plain = octal_8(table["checksum"])
     block_bytes = table.view(np.uint8).reshape(-1, BLOCK)
     sums = _byte_sums(block_bytes) - block_bytes[:, 148:156].sum(axis=1, dtype=np.int64) + 8 * 0x20
@@ -246,7 +246,7 @@ def _override_numbers(columns: dict[str, Numbers], row: int, override: Overrides
 
 
 def _check_rare_numbers(table: Headers, rows: HeaderRows, problems: list[tuple[int, str]]) -> None:
-    """Check numbers that become no column, but that Go's reader must be able to read."""
+    """Add a problem for each unreadable device number or star time: they become no column, but Go's reader stops at them."""
     is_v7 = ~_is_ustar(table) & (table["magic"] != GNU_MAGIC)
     for name, place in DEVICE_FIELDS.items():
         _, is_plain = octal_8(table[name])
@@ -275,7 +275,10 @@ def is_gnu(block: bytes) -> bool:
 
 
 def _names(table: Headers, rows: HeaderRows, said: dict[int, bytes], overrides: dict[int, Overrides]) -> list[bytes]:
-    """Return the names by which the v7 format marks directories; a sparse file's own name is not among them yet."""
+    """Return each row's name, from its header and extended headers, but not yet the own name of a sparse file.
+
+    A slash at the end of such a name marks a directory in the v7 format.
+    """
     names: list[bytes] = table["name"].tolist()
     if b"".join(names).find(b"\0") >= 0:
         names = [name.partition(b"\0")[0] for name in names]
@@ -353,11 +356,11 @@ def _content_ids(rows: HeaderRows) -> npt.NDArray[np.uint64]:
 
 
 def problems_of(batch: HeaderBatch, layer: int) -> list[Problem]:
-    """Describe what cannot be read as problems of `layer`: Go's reader stops there, so no engine unpacks it."""
+    """Return a problem of `layer` for each field that cannot be read: Go's reader stops there, so no engine unpacks it."""
     found = batch.faults + [(batch.names[row], text) for row, text in batch.problems]
     return [Problem(layer, name, refused(text), Severity.REFUSED) for name, text in found]
 
 
 def refused(text: str) -> str:
-    """Add to a sentence what the problem means when the image is run."""
+    """Add to a sentence about a problem that no engine unpacks the layer."""
     return f"{text}; no engine unpacks this layer"

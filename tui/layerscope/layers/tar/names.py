@@ -1,4 +1,4 @@
-"""Names in a layer's tar -> normalized paths, whiteouts and opaque directories (OCI image-spec `layer.md`)."""
+"""Turns names in a layer's tar into normalized paths, whiteouts and opaque directories (OCI image-spec `layer.md`)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ AUFS = f"below a directory name that aufs reserves: {OVERLAYFS}, and umoci, unpa
 class Markers:
     """Whiteouts and opaque directories as normalized paths, in order, and names that are invalid or ambiguous.
 
-    `whiteout_rows` and `opaque_rows` are the rows that they stood in, of the names that `sort_out` was given; `omitted` the
-    rows and paths that are neither entries nor hide anything.
+    `whiteout_rows` and `opaque_rows` are their indexes in the list of names that `sort_out` was given; `omitted` the indexes
+    and paths of names that are no entries and hide nothing.
     """
 
     whiteouts: list[bytes] = field(default_factory=list)
@@ -67,8 +67,9 @@ def sort_out(names: list[bytes], markers: Markers) -> npt.NDArray[np.bool_]:
 
 
 def _odd_rows(names: list[bytes]) -> list[int]:
-    """Return the rows that may need normalizing or hold a marker: a `/` before `/`, `.` or the end; a first byte `/` or `.`;
-    empty names.
+    """Return the indexes of names that may need normalizing or be a marker.
+
+    They have a `/` before `/`, `.` or the end, or a first byte `/` or `.`, or are empty.
     """
     if not names:
         return []
@@ -88,7 +89,10 @@ def _is_plain_directory(name: bytes) -> bool:
 
 
 def _is_marker(row: int, path: bytes, markers: Markers) -> bool:
-    """Parse a marker. Only the base name counts: what lies below a directory called `.wh.x` is files."""
+    """Tell whether `path` is a marker, and if so, record it in `markers`.
+
+    Only the last name counts: what lies below a directory called `.wh.x` is files.
+    """
     directory, _, base = path.rpartition(b"/")
     if not base.startswith(WHITEOUT):
         if path.startswith(META):

@@ -1,4 +1,4 @@
-"""Descriptions of layers whose first bytes are not a tar header, told by magic bytes, so that they do not look like damage."""
+"""Says what a layer is that is not a tar, by its magic bytes, so that it does not look like a damaged tar."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ _MAGIC = (
 
 
 def no_header_text(offset: int, block: bytes) -> str:
-    """Say why `block`, at an offset of the unpacked layer, is not a tar header; for the first block also what the layer is
-    instead.
+    """Say why `block`, at an offset of the unpacked layer, is not a tar header.
+
+    For the first block, also say what the layer is instead, if that is known.
     """
     found = next((words for magic, words in _MAGIC if block.startswith(magic)), "") if offset == 0 else ""
     if found:

@@ -1,5 +1,6 @@
-"""The number fields of tar headers (octal, base-256 and PAX decimals), each as Go's archive/tar reads it; octal also a
-column at a time.
+"""Parses the number fields of tar headers (octal, base-256 and PAX decimals) as Go's archive/tar does.
+
+Octal fields are also parsed a whole column at a time.
 """
 
 from __future__ import annotations
@@ -81,8 +82,9 @@ def octal_8(column: npt.NDArray[np.void]) -> Parsed:
 
 
 def octal_12(high: npt.NDArray[np.void], low: npt.NDArray[np.void]) -> Parsed:
-    """Parse 12-byte fields, given as their first 8 bytes (uint64) and last 4 (uint32): plain is eleven digits and a
-    terminator.
+    """Parse 12-byte fields, given as their first 8 bytes (uint64) and last 4 (uint32); return values and which are plain.
+
+    Plain is eleven digits and a terminator.
     """
     first, last = high.astype(np.uint64), low.astype(np.uint64)
     is_plain = (first & DIGIT_BITS) == DIGITS

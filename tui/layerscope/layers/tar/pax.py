@@ -1,4 +1,4 @@
-"""PAX extended headers: the records that override fields of the next header (POSIX pax, "pax Extended Header").
+"""Parses PAX extended headers, whose records override fields of the next header (POSIX pax, "pax Extended Header").
 
 Every entry of a layer may have one (Python's tarfile, GNU tar --format=pax, SELinux labels), so the headers of a batch are
 parsed together, the n-th record of every header in one step: 1 us each. What is not as usual is left to `parse_records`, one
@@ -25,7 +25,7 @@ TEXT_KEYS = (b"path", b"linkpath", b"uname", b"gname")
 
 Records = dict[bytes, bytes]
 MOST_RECORDS = 12
-"""Records of one header that are read side by side; more are not usual."""
+"""The most records of one header that are parsed together with those of other headers; more are not usual."""
 LONGEST_NUMBER = 32
 """Characters of a number with its fraction; seconds and nanoseconds have 20."""
 PADDING = bytes(64)
@@ -36,11 +36,13 @@ STRINGS = (b"path", b"linkpath")
 Longs = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 ExtendedHeader = tuple[int, bytes, bytes, int]
-"""An x, L or K: the row of the entry that it describes, its block, its body, and its offset in the unpacked tar."""
+"""An extended header of type x, L or K: the row of the entry that it describes, its block, its body, and its offset in the
+unpacked tar.
+"""
 
 
 def xattr_cost(xattrs: dict[bytes, bytes]) -> int:
-    """Return the memory an extended attribute takes in bytes; names and empty values count too."""
+    """Return how many bytes of memory an entry's extended attributes take; names and empty values count too."""
     return sum(len(name) + len(value) + XATTR_COST for name, value in xattrs.items())
 
 
@@ -75,7 +77,7 @@ class PendingHeaders:
     link: bytes = b""
 
     def overrides(self) -> Overrides:
-        """Combine them. Raises ValueError for a number that cannot be parsed.
+        """Combine the headers into values for the next entry. Raises ValueError for a number that cannot be parsed.
 
         Empty xattrs are left out, as Go's Header.Xattrs has none: Docker 20.10 and umoci set none. containerd, which reads
         PAXRecords, sets them (measured with Docker 26.1 on its store).
@@ -106,8 +108,9 @@ def _number(records: Records, key: bytes) -> int | None:
 
 
 def parse_records(body: bytes) -> tuple[Records, list[tuple[bytes, str]]]:
-    """Parse the `length key=value\n` records; also return (name, sentence) for each that no engine accepts although it is
-    readable.
+    """Parse the records of an extended header's body, each `length key=value` and a newline.
+
+    Also returns (name, sentence) for each record that is readable, but that no engine accepts.
 
     The last of several records of a key counts. The runs of GNU's sparse form 0.0, which repeats its keys, are given as
     form 0.1 writes them. Raises ValueError when the body is not made of records.
@@ -161,7 +164,7 @@ class ExtendedFields:
     links: dict[int, bytes]
     xattrs: dict[int, dict[bytes, bytes]]
     odd: dict[int, Overrides]
-    """By row, headers that `pax` decoded; the other columns do not apply to these rows."""
+    """By row, values of unusual headers, which `parse_records` parsed; the other fields have nothing for these rows."""
     faults: list[tuple[bytes, str]]
     """Names and sentences for headers that can be read but that all engines refuse."""
     damage: str = ""
@@ -169,9 +172,9 @@ class ExtendedFields:
 
 
 def read_extended(headers: list[ExtendedHeader]) -> ExtendedFields:
-    """Parse all extended headers of the fast path, in tar order, at most one x per row.
+    """Parse all extended headers of a batch, in tar order, at most one of type x for each row.
 
-    Damage does not raise: `damage` is the first, and of that row and later ones nothing is known.
+    Damage does not raise: `damage` describes the first, and the values of its row and later rows are incomplete.
     """
     flags = np.frombuffer(b"".join(block[156:157] for _, block, _, _ in headers), np.uint8)
     records = headers if (flags == ord("x")).all() else [header for header in headers if header[1][156] == ord("x")]
@@ -204,8 +207,9 @@ def _long_names(headers: list[ExtendedHeader], flag: int) -> dict[int, bytes]:
 
 
 class _RecordBatch:
-    """Parser of the records of many headers at once: all first records, then all second ones. `is_odd` marks those left to
-    `pax`.
+    """Parses the records of many headers at once: all first records, then all second ones.
+
+    `is_odd` flags the headers that are left to `parse_records`.
     """
 
     def __init__(self, bodies: list[bytes]) -> None:
@@ -258,7 +262,7 @@ class _RecordBatch:
         return keys, ends
 
     def _take(self, active: Longs, keys: Longs, ends: Longs) -> None:
-        """Parse one record of each header of `active`: its key starts at `keys`, its value ends at `ends`."""
+        """Parse one record of each header in `active` (indexes): its key starts at `keys`, its value ends at `ends`."""
         words = self._words[keys]
         is_left = np.ones(len(active), bool)
         for key in (*TIMES, *OWNERS, *STRINGS):
@@ -275,7 +279,7 @@ class _RecordBatch:
         self._check_keys(active[is_left], keys[is_left], ends[is_left])
 
     def _begins(self, words: npt.NDArray[np.uint64], keys: Longs, key: bytes) -> Mask:
-        """Tell which records have this key."""
+        """Return which records have this key; `keys` are the offsets of the records' keys, `words` their first eight bytes."""
         if len(key) == 8:
             found: Mask = words == _word(key)
             found[found] = self._text[keys[found] + 8] == ord("=")
@@ -285,7 +289,7 @@ class _RecordBatch:
         return begins
 
     def _check_keys(self, active: Longs, keys: Longs, ends: Longs) -> None:
-        """Check that a record we do not use has a key and a value."""
+        """Flag headers as odd in which a record that is otherwise ignored has no key or no `=`."""
         if len(active):
             equals = np.flatnonzero(self._text == ord("="))
             first = np.append(equals, len(self._text))[np.searchsorted(equals, keys)]
@@ -307,7 +311,7 @@ class _RecordBatch:
         self._numbers[key].append((active, values))
 
     def _decimals(self, start: Longs, end: Longs, *, has_fraction: bool) -> tuple[Longs, Mask]:
-        """Parse the whole part of unsigned numbers of up to 18 digits; return which of the values are such numbers."""
+        """Parse the whole part of unsigned numbers of up to 18 digits; return their values and which texts are such numbers."""
         value, is_good = np.zeros(len(start), np.int64), end - start <= LONGEST_NUMBER
         is_whole, whole = np.ones(len(start), bool), np.zeros(len(start), np.int64)
         for at in range(int(min((end - start).max(initial=0), LONGEST_NUMBER))):
@@ -324,7 +328,10 @@ class _RecordBatch:
         return value, is_good
 
     def said(self, rows: Longs, names: dict[int, bytes], links: dict[int, bytes]) -> ExtendedFields:
-        """Return what was parsed, by the `rows` of the headers. Long names and links override paths."""
+        """Return the values that were parsed; `rows[i]` is the row that header i describes.
+
+        GNU's long `names` and `links` win over the paths in PAX records.
+        """
         is_plain, listed = ~self.is_odd, rows.tolist()
         strings = [{listed[number]: text for number, text in self._strings[key].items() if is_plain[number]} for key in STRINGS]
         odd = set(rows[self.is_odd].tolist())
@@ -347,7 +354,7 @@ class _RecordBatch:
         return rows[numbers[is_plain]], values[is_plain]
 
     def _all_xattrs(self, rows: list[int]) -> Iterator[tuple[int, dict[bytes, bytes]]]:
-        """Return the xattrs by row. Rows with equal ones share them: one SELinux label may be on thousands of files."""
+        """Yield each row with its xattrs. Rows with equal ones share a dict: an SELinux label may be on thousands of files."""
         shared: dict[tuple[bytes, ...], dict[bytes, bytes]] = {}
         for number, records in self._xattrs.items():
             if self.is_odd[number]:

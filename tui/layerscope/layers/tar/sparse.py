@@ -1,4 +1,4 @@
-"""Sparse files: GNU tar's old header form and its PAX forms 0.0, 0.1 and 1.0 (GNU tar manual, "Sparse Formats")."""
+"""Parses sparse maps: GNU tar's old header form and its PAX forms 0.0, 0.1 and 1.0 (GNU tar manual, "Sparse Formats")."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ Run = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class SparseRecords:
-    """What the GNU.sparse.* records of one extended header say: the runs of form 0, None in form 1.0, which begins the
-    content with them.
+    """What the GNU.sparse.* records of one extended header say.
+
+    `runs` is None in form 1.0, in which they are at the start of the file's content.
     """
 
     runs: tuple[Run, ...] | None
@@ -32,8 +33,9 @@ class SparseRecords:
 
 
 def parse_sparse_records(records: Mapping[bytes, bytes]) -> SparseRecords | None:
-    """Parse the records of a sparse version that Go knows, or of no version with a map; None for all others. Raises
-    ValueError.
+    """Parse the GNU.sparse.* records of an extended header. Raises ValueError.
+
+    Returns None unless they state a version that Go knows, or no version and a map.
     """
     version = records.get(b"GNU.sparse.major", b""), records.get(b"GNU.sparse.minor", b"")
     text = records.get(b"GNU.sparse.map", b"")
@@ -65,7 +67,10 @@ def _paired(numbers: list[int]) -> tuple[Run, ...]:
 
 
 def checked_map(runs: tuple[Run, ...], size: int) -> SparseMap:
-    """Check the map of a file of `size` bytes. Raises ValueError when runs are negative, out of order or beyond the file."""
+    """Check the runs of a sparse file of `size` bytes, and return them without the empty ones.
+
+    Raises ValueError when runs are negative, out of order or beyond the file.
+    """
     if size < 0 or any(offset < 0 or length < 0 or offset + length > LARGEST for offset, length in runs):
         raise ValueError("a sparse map with negative or absurd numbers")
     if any(sum(run) > following[0] for run, following in pairwise(runs)):
@@ -76,8 +81,9 @@ def checked_map(runs: tuple[Run, ...], size: int) -> SparseMap:
 
 
 def parse_header_runs(block: bytes, start: int, count: int) -> list[Run]:
-    """Parse the runs of an old GNU sparse header (`start` 386, 4 runs) or extension block (0, 21), up to one that starts
-    with a NUL. Raises ValueError.
+    """Parse the runs of an old GNU sparse header (`start` 386, `count` 4) or extension block (0, 21).
+
+    A run that starts with a NUL ends them. Raises ValueError.
     """
     runs = []
     for at in range(start, start + 24 * count, 24):

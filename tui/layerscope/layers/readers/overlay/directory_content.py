@@ -39,7 +39,7 @@ class DirectoryContent:
     is_upper: bool = False
     """Whether this is a container's own layer, where overlayfs may have files without their bytes (`metacopy`)."""
     lowers: tuple[Path, ...] = ()
-    """Where those bytes are: the directories of the layers below, the uppermost first."""
+    """Where the bytes of such files are: the directories of the layers below, the uppermost first."""
 
     @classmethod
     def of(
@@ -50,12 +50,12 @@ class DirectoryContent:
 
     @property
     def compression(self) -> Compression:
-        """Return PLAIN: the files are not compressed."""
+        """Return NONE: the files are not compressed."""
         return Compression.NONE
 
     @property
     def plain(self) -> Blob | None:
-        """Return None: the files are not in one map."""
+        """Return None: the files are not in one memory map."""
         return None
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002 - a file begins at its beginning

@@ -31,7 +31,7 @@ KINDS = {
 }
 """What a tar can hold: no sockets, which engines leave out too."""
 SECURITY_LABEL = b"security.selinux"
-"""Belongs to the machine, not to the file."""
+"""The extended attribute with SELinux's label, which belongs to the machine, not to the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class _FoundRows:
     """The first path of each file that has several."""
 
     def add(self, found: Found) -> None:
-        """Add one name: an entry, or overlayfs's form of a marker."""
+        """Add one name of the directory: as an entry, or as a whiteout if overlayfs marks it as one; sockets are left out."""
         kind = KINDS.get(stat.S_IFMT(found.status.st_mode))
         if is_whiteout(found.status, found.xattrs):
             self.markers.whiteouts.append(found.path)
@@ -108,7 +108,7 @@ class _FoundRows:
         self.problems.append(Problem(self.layer, path, f"a directory that cannot be read: {error.strerror}", Severity.DAMAGE))
 
     def table(self) -> LayerTable:
-        """Build the table. A name with `.wh.` is a marker, as in a tar: fuse-overlayfs may write such files."""
+        """Build the table. A name that starts with `.wh.` is a marker, as in a tar: fuse-overlayfs may write such files."""
         paths = [found.path for found in self.found]
         kept = np.flatnonzero(sort_out(paths, self.markers)).tolist()
         found = [self.found[row] for row in kept]
@@ -127,7 +127,7 @@ class _FoundRows:
         )
 
     def _count_markers(self) -> int:
-        """Count the headers that markers would take in a tar."""
+        """Count the headers that whiteouts and opaque markers would take in a tar."""
         return len(self.markers.whiteouts) + len(self.markers.opaques)
 
 

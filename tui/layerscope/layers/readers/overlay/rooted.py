@@ -18,9 +18,10 @@ PLACE = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.
 
 
 class RootedDirectory:
-    """Opens files below `root`. Each name of a path is opened by itself, in the directory before it; a symlink among a
-    file's parents leads where it would if `root` were `/`. A few directories stay open for the next file. A context
-    manager, for one thread.
+    """A context manager, for one thread, that opens files below `root` and nothing outside.
+
+    Each name of a path is opened by itself, in the directory before it; a symlink among a file's parents leads where it would
+    if `root` were `/`. A few directories stay open for the next file.
     """
 
     def __init__(self, root: Path) -> None:

@@ -1,5 +1,6 @@
-"""The walk over a directory that an engine keeps a layer in, and the marks that overlayfs leaves there (Linux,
-`filesystems/overlayfs.rst`).
+"""Walks a directory in which an engine keeps a layer, and recognizes the marks that overlayfs leaves there.
+
+The marks are described in the Linux kernel's `filesystems/overlayfs.rst`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from pathlib import Path
 from layerscope.layers.readers.overlay.rooted import RootedDirectory
 
 OnFailure = Callable[[bytes, OSError], None]
-"""Told of a directory that cannot be read."""
+"""Called with the path of a directory that cannot be read, and the error."""
 OWN_PREFIXES = (b"trusted.overlay.", b"user.overlay.")
-"""Its extended attributes; the second for mounts in a user namespace (`userxattr`), and for fuse-overlayfs."""
+"""Prefixes of overlayfs's extended attributes; the second for mounts in a user namespace (`userxattr`) and fuse-overlayfs."""
 FUSE_PREFIX = b"user.fuseoverlayfs."
 Xattrs = dict[bytes, bytes]
 _TEXT_PREFIXES = tuple(prefix.decode() for prefix in OWN_PREFIXES)
@@ -57,7 +58,7 @@ def walk_directory(root: Path, on_failure: OnFailure) -> Iterator[Found]:
 
 
 def _found(opened: RootedDirectory, names: tuple[bytes, ...]) -> list[Found]:
-    """Yield the names in one directory."""
+    """Return the names in one directory, in the order of their bytes, without any that vanished meanwhile."""
     directory = opened.directory(names)
     with os.scandir(directory) as listing:
         present = sorted(os.fsencode(entry.name) for entry in listing)
@@ -91,12 +92,12 @@ def is_own(name: bytes) -> bool:
 
 
 def is_opaque(xattrs: Xattrs) -> bool:
-    """Tell whether a directory hides what lower layers have in it."""
+    """Tell whether a directory is opaque: whether it hides what lower layers have in it."""
     return any(xattrs.get(prefix + b"opaque") == b"y" for prefix in (*OWN_PREFIXES, FUSE_PREFIX))
 
 
 def is_whiteout(found: os.stat_result, xattrs: Xattrs) -> bool:
-    """Tell whether a name is hidden: a character device 0:0, or an empty file with an attribute that says so."""
+    """Tell whether a file is an overlayfs whiteout: a character device 0:0, or a regular file with an attribute for that."""
     if stat.S_ISCHR(found.st_mode):
         return found.st_rdev == 0
     return stat.S_ISREG(found.st_mode) and any(prefix + b"whiteout" in xattrs for prefix in OWN_PREFIXES)

@@ -1,4 +1,4 @@
-"""Contents of the files of a layer that was read by its table of contents: each is fetched for itself."""
+"""Contents of the files of a layer that was read by its table of contents: each file is fetched when it is read."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from layerscope.layers.content import Stretch
 from layerscope.layers.fetched import StoredContents
 
 Ranged = Callable[[int], StoredBytes]
-"""Returns a blob of which parts are fetched, as if it ended at a stored offset: nothing behind that is."""
+"""Called with a stored offset; returns the layer's blob as if it ended there, so that nothing after that is fetched."""
 UNFETCHED = "contents of this layer are compared by what its table of contents says of them, not with what other layers hold"
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """A part of a blob as if it were all of it."""
+    """A part of a blob, `size` bytes from `start` on, with the methods of a whole blob."""
 
     blob: StoredBytes
     start: int
     size: int
 
     def read(self, start: int = 0, size: int | None = None) -> bytes:
-        """See StoredBytes."""
+        """Return a copy of `size` bytes from `start` on, counted from the part's own first byte (see StoredBytes)."""
         end = self.size if size is None else min(self.size, start + size)
         return self.blob.read(self.start + start, end - start) if end > start else b""
 
     def forget(self, start: int, end: int) -> None:
-        """Nothing is mapped."""
+        """Do nothing: no memory is mapped."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TocContent:
-    """Files of a layer by its table of contents: the members or frames that hold a file are fetched, unpacked and checked."""
+    """Access to files by a table of contents: only the gzip members or zstd frames that hold them are fetched and checked."""
 
     ranged: Ranged
     compression: Compression
@@ -44,25 +44,28 @@ class TocContent:
 
     @property
     def plain(self) -> None:
-        """There is no map."""
+        """Return None: the layer is not in a memory map."""
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002
-        """See LayerContent. Raises CorruptLayer besides, after the last piece, for another content than the table says."""
+        """Yield a file's content in pieces (see LayerContent); `offset` is its row in `contents`.
+
+        Raises CorruptLayer also, after the last piece, if its sha256 is not the one in the table of contents.
+        """
         end = int(self.contents.end[offset])
         return self._pieces(self.ranged(end), offset, size)
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """See LayerContent. Contents that lie side by side are fetched together."""
+        """Yield several contents (see LayerContent); contents that lie side by side are fetched together."""
         blob = self.ranged(int(self.contents.end.max(initial=0)))
         for entry, offset, size in wanted:
             yield entry, self._pieces(blob, offset, size)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:  # noqa: ARG002
-        """Raises NotCompared: nothing is fetched for that."""
+        """Raise NotCompared: nothing is fetched just to compare it."""
         raise NotCompared(UNFETCHED)
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """Raises NotCompared, like `digest`."""
+        """Raise NotCompared, like `digest`, if there are any `stretches`."""
         return [self.digest(*stretch) for stretch in stretches]
 
     def _pieces(self, blob: StoredBytes, index: int, size: int) -> Iterator[bytes]:

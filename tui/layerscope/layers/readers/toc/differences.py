@@ -1,4 +1,4 @@
-"""What a table of contents says otherwise than the tar of its layer does."""
+"""Finds where a layer's table of contents contradicts the layer's tar."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ RARE = {"xattrs": "other extended attributes", "devices": "another device number
 
 
 def difference(said: LayerTable, tar: LayerTable) -> str:
-    """Return a sentence on the first thing that differs, empty where nothing does.
+    """Return a sentence on the first difference between a table of contents and its layer's tar; empty if there is none.
 
-    Contents are not among them: their digests are sha256, and they are checked when they are fetched.
+    Contents are not compared: their digests are sha256, and they are checked when they are fetched.
     """
     found = _path_differences(said, tar)
     return next(found, "") or next(_column_differences(said, tar), "")
@@ -38,7 +38,7 @@ def _path_differences(said: LayerTable, tar: LayerTable) -> Iterator[str]:
 
 
 def _column_differences(said: LayerTable, tar: LayerTable) -> Iterator[str]:
-    """Differences of two tables with the same paths."""
+    """Yield a sentence on the first difference in each column of two tables with the same paths."""
     mine, theirs = said.entries, tar.entries
     for name, words in WORDS.items():
         for row in np.flatnonzero(getattr(mine, name) != getattr(theirs, name))[:1].tolist():

@@ -1,4 +1,4 @@
-"""Where a layer's table of contents is: told by the annotations of its descriptor, or by the footer at the blob's end.
+"""Finds a layer's table of contents by the annotations of its descriptor, or by the footer at the blob's end.
 
 eStargz (stargz-snapshotter `docs/stargz-estargz.md`) ends in an empty gzip member of 51 bytes, or 47 in its first form, whose
 extra field is the offset of the member with the table. zstd:chunked (containers/storage `pkg/chunked`) ends in a skippable
@@ -46,9 +46,10 @@ class PackedPart:
 
 @dataclass(frozen=True, slots=True)
 class TableAt:
-    """A table of contents that a blob seems to have. `checksum` (empty: not stated) is that of the JSON for eStargz, of the
-    stored bytes for zstd:chunked. `split` is a tar-split record of the same layer, `tar_bytes` the length of its tar (-1: not
-    stated).
+    """Where a blob seems to have a table of contents.
+
+    `checksum` (empty: not stated) is that of the JSON for eStargz, of the stored bytes for zstd:chunked. `split` is where a
+    tar-split record of the same layer is, `tar_bytes` the length of its tar (-1: not stated).
     """
 
     compression: Compression
@@ -64,7 +65,7 @@ def promises_table(annotations: Mapping[str, str]) -> bool:
 
 
 def locate_by_annotations(annotations: Mapping[str, str], size: int) -> TableAt | None:
-    """Return the table that the annotations of a blob of `size` bytes place: only zstd:chunked has such."""
+    """Return where, by its annotations, a blob of `size` bytes has its table; None unless they say so (zstd:chunked)."""
     for prefix in CHUNKED_PREFIXES:
         numbers = _numbers(annotations.get(prefix + "manifest-position", ""))
         if len(numbers) == _TABLE_NUMBERS and numbers[3] == _KIND:
@@ -75,7 +76,10 @@ def locate_by_annotations(annotations: Mapping[str, str], size: int) -> TableAt 
 
 
 def locate_by_footer(tail: bytes, size: int, annotations: Mapping[str, str]) -> TableAt | None:
-    """Return the table that a blob's last bytes, at least LONGEST_FOOTER of them, place; None where there is no footer."""
+    """Return where, by its footer, a blob of `size` bytes has its table; None if it has no footer.
+
+    `tail` are the blob's last bytes, at least LONGEST_FOOTER of them.
+    """
     for magic, form in _CHUNKED_FOOTERS:
         head = tail[-form.size - _SKIPPABLE.size : -form.size]
         if tail.endswith(magic) and head == _SKIPPABLE.pack(_SKIPPABLE_MAGIC, form.size):

@@ -1,4 +1,4 @@
-"""A blob of which single parts can be had -> its table by its table of contents, believed if nothing speaks against it."""
+"""Reads a layer by fetching only its table of contents, which is believed if nothing speaks against it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from layerscope.limits import TABLE_BYTES
 TAIL, LARGEST_TAIL = 64 << 10, 1 << 20
 """Bytes first fetched of a blob that promises a table: the last 1/64 of it, within these bounds. Usually the table is in it."""
 SHARE = 40
-"""What makes a table more exact is fetched where it takes at most this part of the blob, or is in its tail anyway."""
+"""Bytes that only make the result more exact are fetched if they are at most 1/40 of the blob, or in its tail anyway."""
 LARGEST_SPLIT = 16 << 20
 """Unpacked bytes of a tar-split record that is read, too: 20,000 entries, 0.3 s. It tells the exact length of the tar."""
 _LANDMARKS = {b".prefetch.landmark", b".no.prefetch.landmark"}
@@ -46,13 +46,13 @@ class _Tail:
         self._held = b""
 
     def reach(self, start: int) -> None:
-        """Fetch what is missing from `start` on."""
+        """Fetch what is missing from the stored offset `start` on, up to what is held already."""
         if start < self.start:
             self._held = self.blob.read(start, self.start - start) + self._held
             self.start = start
 
     def part(self, start: int, size: int) -> bytes:
-        """Return a part, which is fetched alone where much lies between it and what was fetched."""
+        """Return `size` bytes from the stored offset `start` on, separately if they end far before what is held already."""
         if start + size + TAIL < self.start:
             return self.blob.read(start, size)
         self.reach(start)
@@ -60,9 +60,9 @@ class _Tail:
 
 
 def read_by_table(blob: StoredBytes, annotations: Mapping[str, str], *, layer: int) -> ReadLayer | None:
-    """Read a layer by its table of contents: one or two parts of the blob's end. None where it has none.
+    """Read a layer by its table of contents, in one or two requests for parts of the blob's end. None if there is no table.
 
-    Raises CorruptLayer for one that is damaged, contradicts itself, or is not the one that the annotations name.
+    Raises CorruptLayer for a table that is damaged, contradicts itself, or is not the one that the annotations name.
     """
     tail = _Tail(blob)
     at = locate_by_annotations(annotations, blob.size)
@@ -110,7 +110,7 @@ def _check(raw: bytes, checksum: str) -> None:
 
 
 def _unpacked(stored: bytes, length: int) -> bytes:
-    """Unpack a table, which takes `length` bytes (-1: not stated), and no more than is believed."""
+    """Unpack a table of contents. Raises BadTable unless it has `length` bytes (-1: not stated), at most TABLE_BYTES."""
     if length > TABLE_BYTES:
         raise BadTable(f"its table of contents has {length} bytes")
     pieces, done = [], 0
@@ -127,8 +127,9 @@ def _unpacked(stored: bytes, length: int) -> bytes:
 def _is_behind_tar(tail: _Tail, at: TableAt, said: TableOfContents) -> bool:
     """Tell whether the layer's tar ends before its table of contents, as BuildKit writes it; then the table is no file of it.
 
-    The table does not say so. Whoever sorts the files, and so writes a new tar, adds a landmark. Else the end of the tar is
-    looked at, which is in one member with the last content, unless that takes too many bytes; then the sum of all sizes tells.
+    The table does not say so. Tools that sort the files write a new tar, with the table inside, and add a landmark file to it.
+    Without a landmark, the last gzip member before the table is fetched, to see whether it ends in a tar's end marker. If it
+    is too large, the sum of all sizes tells.
     """
     if not _LANDMARKS.isdisjoint(said.table.entries.paths.tolist()):
         return False
@@ -152,7 +153,10 @@ def _with_own_entry(said: TableOfContents, own: LayerTable, begin: int, at: Tabl
 
 
 def _with_split(tail: _Tail, at: TableAt, said: TableOfContents, layer: int) -> LayerTable:
-    """Return the exact table of a tar-split record beside the table of contents, which has to say the same."""
+    """Return the exact table in zstd:chunked's tar-split record, if that is worth fetching; else the table of contents' own.
+
+    Raises BadTable if the two differ.
+    """
     part = at.split
     if part is None or not said.split_digest or part.unpacked > LARGEST_SPLIT:
         return said.table

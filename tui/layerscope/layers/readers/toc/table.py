@@ -1,7 +1,7 @@
-"""The JSON of a table of contents (CRFS's form, which eStargz and zstd:chunked share) -> the table of its layer.
+"""Decodes a layer's table of contents, JSON in CRFS's form, which eStargz and zstd:chunked share, into a LayerTable.
 
-A table of contents is what somebody says of a layer. One that contradicts itself, or that says what no writer of such tables
-does, is not believed at all: the layer is then read itself.
+A table of contents is only a claim about a layer. A table that contradicts itself, or that no known tool would write, is not
+believed at all: the layer's tar is read instead.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class BadTable(CorruptLayer):
 
 
 class _Entry(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """One entry, or a further chunk of the file before it. Offsets are stored ones, `inner_offset` that in the member."""
+    """One entry, or a further chunk of the file before it. `offset` is in the blob, `inner_offset` in its unpacked member."""
 
     name: str
     type: str
@@ -72,11 +72,11 @@ class _Entry(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class _Object(msgspec.Struct, frozen=True, gc=False):
-    """Any object, of which nothing is kept."""
+    """Any JSON object, whose fields are all ignored."""
 
 
 class _Shape(msgspec.Struct, frozen=True):
-    """A table of which is only seen that it has objects for entries: of numbers there could be a hundred million."""
+    """The table, decoded only to check that its entries are objects: of anything shorter there could be a hundred million."""
 
     entries: list[_Object]
 
@@ -124,7 +124,7 @@ def table_of_contents(raw: bytes, *, layer: int, stop: int) -> TableOfContents:
 
 
 def _batches(entries: list[msgspec.Raw]) -> Iterator[list[_Entry]]:
-    """Decode some thousand entries at a time: a million of them at once would take a gigabyte."""
+    """Yield the decoded entries, some thousand at a time: a million of them at once would take a gigabyte."""
     decoder = msgspec.json.Decoder(list[_Entry])
     sizes = np.fromiter((len(memoryview(entry)) for entry in entries), np.int64, len(entries))
     if len(entries) and sizes.max() > TABLE_ENTRY:
@@ -140,7 +140,7 @@ def _batches(entries: list[msgspec.Raw]) -> Iterator[list[_Entry]]:
 
 @dataclass(slots=True, eq=False)
 class _Pieces:
-    """All files and chunks of a table, in order, as parallel parts of columns. `row` is the number of the file."""
+    """All stored parts of contents, in order, as columns in several parts; `row` is the number of the entry they belong to."""
 
     row: list[Longs] = field(default_factory=list)
     offset: list[Longs] = field(default_factory=list)
@@ -150,7 +150,10 @@ class _Pieces:
 
 
 class _Rows:
-    """Makes a table of entries, some thousand at a time. `tar_bytes` and `last_start` are those of TableOfContents."""
+    """Collects decoded entries, some thousand at a time, and makes a LayerTable of them.
+
+    `tar_bytes` and `last_start` have the same meaning as in TableOfContents.
+    """
 
     def __init__(self, layer: int) -> None:
         self.collector = Collector(layer)
@@ -164,7 +167,7 @@ class _Rows:
         self._times: dict[str, int] = {"": 0}
 
     def add(self, batch: list[_Entry]) -> None:
-        """Take some more. One pass of Python a column: what an entry is comes as an object."""
+        """Add the next batch of entries, with one Python loop for each column."""
         is_chunk = np.array([entry.type == CHUNK for entry in batch], bool)
         self._check_names(batch, is_chunk)
         row = self._count - 1 + np.cumsum(~is_chunk)
@@ -190,7 +193,7 @@ class _Rows:
         self._count += len(entries)
 
     def _check_names(self, batch: list[_Entry], is_chunk: npt.NDArray[np.bool_]) -> None:
-        """Raises BadTable for a chunk of another file than the one before it, and for names that JSON could not carry."""
+        """Raise BadTable for a chunk of another file than the one before it, and for names that JSON could not carry."""
         if is_chunk.any():
             for entry, chunked in zip(batch, is_chunk.tolist(), strict=True):
                 if chunked and entry.name != self._last:
@@ -222,7 +225,7 @@ class _Rows:
         )
 
     def _time(self, stated: str) -> int:
-        """Seconds since 1970 of a time in the form of RFC 3339. Layers have few different ones."""
+        """Return the seconds since 1970 of an RFC 3339 time; remembers results, because a layer has few different times."""
         known = self._times.get(stated)
         if known is None:
             known = (datetime.fromisoformat(stated) - EPOCH) // timedelta(seconds=1)
@@ -231,7 +234,10 @@ class _Rows:
         return known
 
     def contents(self, stop: int) -> StoredContents:
-        """Where all contents are. Raises BadTable for offsets that leave the blob or go back, and chunks that do not add up."""
+        """Return where all contents are stored.
+
+        Raises BadTable for offsets outside the blob or out of order, and for chunks that do not add up to their file.
+        """
         count = self._count
         row, offset, inner = (_joined(part) for part in (self._pieces.row, self._pieces.offset, self._pieces.inner))
         sizes = _joined(self._sizes)
@@ -277,7 +283,7 @@ def _joined(parts: list[Longs]) -> Longs:
 
 
 def _digests(entries: list[_Entry], sizes: Longs) -> npt.NDArray[np.uint8]:
-    """Shape (n, 32): the sha256 of each content; zeros for empty ones, as for those that have no such digest."""
+    """Return the sha256 of each content, shape (n, 32); zeros for empty contents, and where no sha256 is stated."""
     length = len(_PREFIX) + len(NOT_KNOWN)
     stated = [
         digest[len(_PREFIX) :] if size and len(digest) == length and digest.startswith(_PREFIX) else NOT_KNOWN
