@@ -20,7 +20,7 @@ demo: $(VENV)/.installed ## set up, and report on a small built-in image
 test: lint ## set up, and pass every check: ruff, mypy, import-linter, pytest
 	$(BIN)/pytest -n 2
 
-quick: lint ## every fast check, in under a minute: lint, and tests without engines, terminals, screens and what is slow
+quick: lint ## every fast check, in about a minute: lint, and tests without engines, terminals, screens and what is slow
 	HYPOTHESIS_PROFILE=few LAYERSCOPE_ENGINES=none $(BIN)/pytest -q -n auto -m 'not engine and not terminal and not screen and not slow'
 
 lint: $(VENV)/.installed-dev ## every check but the tests

@@ -17,6 +17,8 @@ from jsonschema import Draft7Validator
 from support.commands import environment, written
 from support.image_builder import file, layer, whiteout
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 INSTALL, JUDGE = ACTION["runs"]["steps"]

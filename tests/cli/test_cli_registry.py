@@ -23,6 +23,8 @@ from support.pretend_registry import Asked, pretended_registry, served
 from support.registry_pushes import own_certificate, skopeo_copy
 from support.terminals import tmux
 
+pytestmark = pytest.mark.slow
+
 BASE = (layer("etc/passwd", file("big", bytes(range(256)) * 4096)), layer("gone"))
 STACK = (*BASE, layer(whiteout("gone"), file("small", b"small")))
 

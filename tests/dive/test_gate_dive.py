@@ -23,6 +23,8 @@ from support.dive_stacks import TIMEOUT, dive_program, odd_stacks, stacks
 from support.gating import TODAY, analyzed, stated
 from support.image_builder import Layer, file, image, layer, whiteout
 
+pytestmark = pytest.mark.slow
+
 KEYS = ("lowestEfficiency", "highestWastedBytes", "highestUserWastedPercent")
 MISCONFIGURED = 2
 

@@ -34,6 +34,8 @@ from support.documentation import (
 )
 from support.image_builder import file, image, layer
 
+pytestmark = pytest.mark.slow
+
 BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
 RUN = [block for block in BLOCKS if block.language == "console" and not block.reason]
 RULE_FILES = ("layerscope.toml", "pyproject.toml", ".dive-ci")

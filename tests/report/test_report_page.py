@@ -13,6 +13,8 @@ from layerscope.report.verdict.html import html_report
 from support import gate_runs
 from support.browser import Browser, Page, running_browser
 
+pytestmark = pytest.mark.slow
+
 BOXES = "[...document.querySelectorAll('#map > .box')]"
 NAMES = f"{BOXES}.filter((box) => box.tabIndex === 0).map((box) => box.getAttribute('aria-label'))"
 TRAIL = "document.getElementById('trail').textContent"

@@ -25,6 +25,8 @@ from support.image_builder import Compress, file, layer, whiteout, write_layout
 from support.pretend_registry import Answer, PretendedRegistry, blob_route, pretended_registry, served
 from support.sources_build import Layout, layer_tar, write_directory
 
+pytestmark = pytest.mark.slow
+
 BIG = bytes(range(256)) * 4096
 STACK = (
     layer("etc/passwd", file("big", BIG), "gone"),

@@ -50,6 +50,8 @@ from support.pretend_registry import Answer, Asked, PretendedRegistry, Route, pr
 from support.registry_pushes import skopeo_copy
 from support.toc_writer import Toc, Written, write_chunked, write_estargz, write_tables_layout
 
+pytestmark = pytest.mark.slow
+
 Writer = Callable[..., Written]
 NOISE = random.Random(12)
 EVERY_KIND = layer(

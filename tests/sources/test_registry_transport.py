@@ -20,6 +20,8 @@ from layerscope.sources.registry.traffic import Traffic
 from layerscope.sources.registry.transport import Connection
 from support.pretend_registry import Answer, Asked, PretendedRegistry, Route, blob_route, pretended_registry
 
+pytestmark = pytest.mark.slow
+
 ANN = Credential("ann", "a-secret-word", origin="a test")
 BLOB = bytes(range(256)) * 40
 DIGEST = Digest.of(BLOB)

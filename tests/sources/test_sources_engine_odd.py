@@ -26,6 +26,8 @@ from support.image_builder import digest, file, image, layer
 from support.pretend_engine import Answer, Pretended, Write, cut, pretended_engine, sent
 from support.sources_build import Layout, config, docker_layout, layer_tar, saved, tar
 
+pytestmark = pytest.mark.slow
+
 ARCHIVE = image(layer("a", file("b", b"b" * 100_000)), tag="app:1")
 ARM = {"os": "linux", "architecture": "arm64"}
 AMD64 = Platform("linux", "amd64")
