@@ -153,6 +153,8 @@ def _read(place: Path, *, must_exist: bool) -> bytes:
 
 def decode_toml(raw: bytes) -> dict[str, Any]:
     """Decode a TOML file's text. Raises BadSettings, whose sentence does not name the file."""
+    if not raw:  # as most users have it: spare the import
+        return {}
     import tomllib
 
     if any(line.count(b".") > TOML_DOTS for line in _NO_KEY.sub(b"", raw).split(b"\n")):

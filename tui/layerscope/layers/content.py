@@ -65,6 +65,40 @@ class LayerContent(Protocol):
         """
 
 
+def digest_of(pieces: Iterable[bytes]) -> bytes:
+    """Return the xxh3_128 of a content that comes in pieces."""
+    state = xxhash.xxh3_128()
+    for piece in pieces:
+        state.update(piece)
+    return state.digest()
+
+
+def refuse_large_sparse(size: int) -> None:
+    """Raise CorruptLayer for a sparse file that is too large to be read through, holes and all."""
+    if size > LARGEST_SPARSE:
+        raise CorruptLayer(f"a sparse file of {size} bytes, most of them a hole, is not read through")
+
+
+class UnmappedContent:
+    """What all contents have in common that are not in a memory map: each is read in pieces, also to be hashed."""
+
+    __slots__ = ()
+
+    @property
+    def plain(self) -> Blob | None:
+        """Return None: there is no map."""
+        return None
+
+    def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
+        raise NotImplementedError
+
+    def digest(self, entry: int, offset: int, size: int) -> bytes:
+        return digest_of(self.pieces(entry, offset, size))
+
+    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
+        return [self.digest(*stretch) for stretch in stretches]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BlobContent:
     """Contents of a layer read from its stored bytes; unpacks no further than the file asked for."""
@@ -105,12 +139,9 @@ class BlobContent:
         """Return the xxh3_128 of the content of entry number `entry`. Raises CorruptLayer like `pieces`."""
         if self.compression is Compression.NONE and size <= SMALL and entry not in self.sparse:
             return xxhash.xxh3_128_digest(self.blob.read(offset, size))
-        if entry in self.sparse and size > LARGEST_SPARSE:
-            raise CorruptLayer(f"a sparse file of {size} bytes, most of them a hole, is not read through")
-        state = xxhash.xxh3_128()
-        for piece in self.pieces(entry, offset, size):
-            state.update(piece)
-        return state.digest()
+        if entry in self.sparse:
+            refuse_large_sparse(size)
+        return digest_of(self.pieces(entry, offset, size))
 
     def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
         """Return the `digest` of several contents that are whole in `plain`, in the given order; 0.4 us each.

@@ -134,7 +134,6 @@ class Explorer(Screen[None]):
         self.stop()
 
     def stop(self) -> None:
-        """Stop reading the image."""
         self._loader.stop()
 
     @property
@@ -340,7 +339,6 @@ class Explorer(Screen[None]):
             self.notify("No further change " + ("below" if step > 0 else "above"))
 
     def action_waste(self) -> None:
-        """Show all waste."""
         if self.analysis is not None:
             self._ask(self.WasteRequested(self.analysis))
 
@@ -401,11 +399,9 @@ class Explorer(Screen[None]):
         self._show_titles()
 
     def action_expand_all(self) -> None:
-        """Unfold all directories."""
         self.file_pane.unfold_all(is_open=True)
 
     def action_collapse_all(self) -> None:
-        """Fold all directories."""
         self.file_pane.unfold_all(is_open=False)
 
     def action_attributes(self) -> None:

@@ -75,7 +75,6 @@ class FileTree(TreeLines):
             self._restore(node, above)
 
     def sort(self, order: Order) -> None:
-        """Sort by `order`."""
         if self._rows is not None:
             node, above = self._place
             self._rows.set_order(order)
@@ -113,7 +112,6 @@ class FileTree(TreeLines):
             self._restore(best, self.count)
 
     def unfold_all(self, *, is_open: bool) -> None:
-        """Unfold or fold everything."""
         if self._rows is not None:
             node, above = self._place
             self._rows.open_all() if is_open else self._rows.close_all()

@@ -42,7 +42,6 @@ class Matches:
 
     @property
     def here(self) -> Match | None:
-        """Return the current match."""
         return self.matches[self.at] if 0 <= self.at < len(self.matches) else None
 
     @property
@@ -162,7 +161,6 @@ class Pager(Vertical):
 
     @property
     def status(self) -> FileStatus:
-        """Return the status line."""
         return self.query_one(FileStatus)
 
     @property

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import xxhash
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import Blob, OnBytes
+from layerscope.layers.blob import OnBytes
 from layerscope.layers.compression import PIECE, Compression
-from layerscope.layers.content import LayerContent, Stretch
+from layerscope.layers.content import LayerContent, Stretch, UnmappedContent
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
 from layerscope.layers.readers.protocol import NO_DIGEST_OF_ITS_OWN, KeptUnpacked, ReadOptions
 from layerscope.layers.readers.stream import numbered
@@ -74,7 +73,7 @@ class ContainerDiffReader(KeptUnpacked):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ContainerDiffContent:
+class ContainerDiffContent(UnmappedContent):
     """The files of a container's own layer, requested from its engine one by one.
 
     Raises EngineFailed besides what LayerContent raises.
@@ -88,11 +87,6 @@ class ContainerDiffContent:
     def compression(self) -> Compression:
         return Compression.NONE
 
-    @property
-    def plain(self) -> Blob | None:
-        """Return None: the bytes are not memory-mapped."""
-        return None
-
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002 - a file begins at its beginning
         """Yield a file's content. Raises CorruptLayer when the container has changed the file meanwhile."""
         with Engine.connect(self.endpoint) as engine:
@@ -102,15 +96,6 @@ class ContainerDiffContent:
         with Engine.connect(self.endpoint) as engine:
             for entry, _offset, size in wanted:
                 yield entry, self._pieces(engine, self.paths[entry], size)
-
-    def digest(self, entry: int, offset: int, size: int) -> bytes:
-        state = xxhash.xxh3_128()
-        for piece in self.pieces(entry, offset, size):
-            state.update(piece)
-        return state.digest()
-
-    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        return [self.digest(*stretch) for stretch in stretches]
 
     def _pieces(self, engine: Engine, path: bytes, size: int) -> Iterator[bytes]:
         if not size:  # where a file is mounted, the engine would give that

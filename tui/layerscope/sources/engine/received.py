@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
@@ -17,7 +17,7 @@ from typing import Protocol
 from layerscope.errors import CorruptLayer, NotFound
 from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression import Compression, compression_of
-from layerscope.layers.content import LayerContent, Stretch
+from layerscope.layers.content import LayerContent, Stretch, UnmappedContent
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.protocol import KeptUnpacked, ReadOptions
 from layerscope.layers.readers.stream import numbered, read_passing
@@ -161,7 +161,7 @@ class ExportedReader(KeptUnpacked):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RefetchedContent:
+class RefetchedContent(UnmappedContent):
     """The contents of an exported layer's files, read from the image that is exported again.
 
     Raises EngineFailed, NotFound and CannotWrite besides what LayerContent raises.
@@ -174,11 +174,6 @@ class RefetchedContent:
     def compression(self) -> Compression:
         return self.layer.compression
 
-    @property
-    def plain(self) -> Blob | None:
-        """Return None: the bytes are not memory-mapped."""
-        return None
-
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
         return self._stored().pieces(entry, offset, size)
 
@@ -187,9 +182,6 @@ class RefetchedContent:
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
         return self._stored().digest(entry, offset, size)
-
-    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        return [self.digest(*stretch) for stretch in stretches]
 
     def _stored(self) -> LayerContent:
         return self.reader.image.content(self.reader.number, self.reader.diff_id, self.layer)

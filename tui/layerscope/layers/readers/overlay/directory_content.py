@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 
-import xxhash
-
 from layerscope.errors import CorruptLayer
-from layerscope.layers.blob import Blob
 from layerscope.layers.compression import PIECE, Compression
-from layerscope.layers.content import LARGEST_SPARSE, Stretch
+from layerscope.layers.content import Stretch, UnmappedContent, digest_of, refuse_large_sparse
 from layerscope.layers.readers.overlay.rooted import RootedDirectory
 from layerscope.layers.readers.overlay.walk import is_without_data, lower_path
 from layerscope.layers.table import LayerTable, Strings
@@ -25,7 +22,7 @@ _WORDS = {errno.ENOENT: GONE, errno.ENOTDIR: GONE, errno.ESTALE: GONE, errno.EIS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DirectoryContent:
+class DirectoryContent(UnmappedContent):
     """The contents of a layer whose entries lie below `directory`; `paths` are those of its entries.
 
     No link leads out of the directory; a symlink among a file's parents, which the layer's own tar may have written through,
@@ -53,11 +50,6 @@ class DirectoryContent:
         """Return NONE: the files are not compressed."""
         return Compression.NONE
 
-    @property
-    def plain(self) -> Blob | None:
-        """Return None: the files are not in one memory map."""
-        return None
-
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002 - a file begins at its beginning
         """Yield a file's content. Raises CorruptLayer when the file is missing, or its size differs from the layer's table."""
         with RootedDirectory(self.directory) as opened:
@@ -70,15 +62,9 @@ class DirectoryContent:
                 yield entry, self._pieces(opened, self.paths[entry], size)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
-        if entry in self.sparse and size > LARGEST_SPARSE:
-            raise CorruptLayer(f"a sparse file of {size} bytes, most of them a hole, is not read through")
-        state = xxhash.xxh3_128()
-        for piece in self.pieces(entry, offset, size):
-            state.update(piece)
-        return state.digest()
-
-    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        return [self.digest(*stretch) for stretch in stretches]
+        if entry in self.sparse:
+            refuse_large_sparse(size)
+        return digest_of(self.pieces(entry, offset, size))
 
     def _pieces(self, opened: RootedDirectory, path: bytes, size: int) -> Iterator[bytes]:
         try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from layerscope.errors import CorruptLayer, NotCompared
 from layerscope.layers.blob import StoredBytes
 from layerscope.layers.compression import Compression, unpack
-from layerscope.layers.content import Stretch
+from layerscope.layers.content import Stretch, UnmappedContent
 from layerscope.layers.fetched import StoredContents
 
 Ranged = Callable[[int], StoredBytes]
@@ -35,16 +35,12 @@ class _Section:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TocContent:
+class TocContent(UnmappedContent):
     """Access to files by a table of contents: only the gzip members or zstd frames that hold them are fetched and checked."""
 
     ranged: Ranged
     compression: Compression
     contents: StoredContents
-
-    @property
-    def plain(self) -> None:
-        """Return None: the layer is not in a memory map."""
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002
         """Yield a file's content in pieces (see LayerContent); `offset` is its row in `contents`.
@@ -63,10 +59,6 @@ class TocContent:
     def digest(self, entry: int, offset: int, size: int) -> bytes:  # noqa: ARG002
         """Raise NotCompared: nothing is fetched just to compare it."""
         raise NotCompared(UNFETCHED)
-
-    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
-        """Raise NotCompared, like `digest`, if there are any `stretches`."""
-        return [self.digest(*stretch) for stretch in stretches]
 
     def _pieces(self, blob: StoredBytes, index: int, size: int) -> Iterator[bytes]:
         if not size:
