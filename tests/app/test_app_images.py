@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from layerscope.app.images.screen import ImagesScreen
 from layerscope.app.terminal import Terminal
 from layerscope.errors import NotFound
 from layerscope.progress import Progress
@@ -30,9 +31,10 @@ def names(shown: Shown) -> list[str]:
 
 
 def under_cursor(shown: Shown) -> str:
-    assert shown.app.images is not None
-    row = shown.app.images.pane.row
-    return "" if row is None else shown.app.images.outline.usage.titles(row.image)[0]
+    images = shown.app.home
+    assert isinstance(images, ImagesScreen)
+    row = images.pane.row
+    return "" if row is None else images.outline.usage.titles(row.image)[0]
 
 
 @piloted

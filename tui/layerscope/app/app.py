@@ -22,12 +22,12 @@ from layerscope.app.explorer.screen import Explorer
 from layerscope.app.keys import KeyContext, bindings, keymap_of, keys_with
 from layerscope.app.terminal import Terminal, TerminalDriver
 from layerscope.app.widgets.footer import key_text
+from layerscope.app.widgets.home import Home, HomeStart
 from layerscope.settings import Order, SavedState, Settings, recall, remember
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
     from layerscope.app.file.screen import FileScreen
-    from layerscope.app.images.screen import ImageList, ImagesScreen
     from layerscope.app.waste.outline import Jump, WasteOutline
     from layerscope.tree.tree import View
 
@@ -56,7 +56,7 @@ ANSI_COLORS = {
 
 
 class LayerscopeApp(App[Ending], inherit_bindings=False):
-    """The Textual app. It explores one image (ImageSource), or lists images (ImageList), each of which opens in an Explorer."""
+    """The Textual app. It explores one image (ImageSource), or lists images (HomeStart), each of which opens in an Explorer."""
 
     TITLE = "layerscope"
     CSS_PATH = "app.tcss"
@@ -64,7 +64,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(
-        self, start: ImageSource | ImageList, *, settings: Settings, terminal: Terminal, on_analyzed: OnAnalyzed | None = None
+        self, start: ImageSource | HomeStart, *, settings: Settings, terminal: Terminal, on_analyzed: OnAnalyzed | None = None
     ) -> None:
         # TEXTUAL_DRIVER names another driver where there is no terminal, as in a browser.
         driver = None if os.environ.get("TEXTUAL_DRIVER") else TerminalDriver
@@ -81,19 +81,16 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         keymap = keymap_of(settings)
         self.key_table = keys_with(keymap)
         self.set_keymap(keymap)
-        self.images: ImagesScreen | None = None
+        self.home: Home | None = None
         self.explorer: Explorer | None = None
-        self._opened_image = -1
         self._outline: WasteOutline | None = None
 
     def get_default_screen(self) -> Screen[None]:
-        """Return the first screen, the explorer or the list of images, so that Textual draws no empty screen before it."""
+        """Return the first screen, the explorer or a list of images, so that Textual draws no empty screen before it."""
         if isinstance(self._start, ImageSource):
             return self._explorer_on(self._start)
-        from layerscope.app.images.screen import ImagesScreen
-
-        self.images = ImagesScreen(self._start, keys=self.key_table, is_ascii=self._is_ascii)
-        return self.images
+        self.home = self._start.screen(keys=self.key_table, is_ascii=self._is_ascii)
+        return self.home
 
     def _explorer_on(self, source: ImageSource) -> Explorer:
         self.explorer = Explorer(
@@ -132,7 +129,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     def _all_read(self, message: Analyzed | Rebuilt) -> None:
         if self._on_analyzed is not None:
             self._on_analyzed(message.analysis)
-        if self.images is None:
+        if self.home is None:
             # The columns of the only image live to the end: the collector must not look through them again and again.
             gc.freeze()
         gc.enable()
@@ -142,9 +139,9 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     @on(Failed)
     def _give_up(self, message: Failed) -> None:
-        if self.images is None:
+        if self.home is None:
             self.exit(message)
-        elif self.screen is not self.images:
+        elif self.screen is not self.home:
             self._leave_image()
             self.notify(str(message.error), title="Not opened", severity="error", markup=False, timeout=20)
 
@@ -160,7 +157,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
                 self._show_file(request)
             case Explorer.ExtractRequested():
                 self._ask_where_to(request.contents, request.view, request.node)
-            case Explorer.Left() if self.images is not None:
+            case Explorer.Left() if self.home is not None:
                 self._leave_image()
             case Explorer.Left() if self.explorer is not None and self.explorer.analysis is None:
                 self.exit()
@@ -206,28 +203,28 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         if sentence:
             self.notify(sentence, title="Extracted", markup=False)
 
-    # What the list of images posts.
+    # What a list of images posts.
 
-    def on_images_screen_opened(self, message: ImagesScreen.Opened) -> None:
-        """Open an image of the list."""
-        if self.screen is self.images:
-            self._opened_image = message.image
-            found, base = message.found, message.base
-            self.push_screen(self._explorer_on(ImageSource(lambda progress: (found.open(progress), base), found.reference)))
+    @on(Home.Opened)
+    def _open_image(self, message: Home.Opened) -> None:
+        if self.screen is self.home:
+            self.push_screen(self._explorer_on(ImageSource(message.opener, message.reference)))
 
     def _leave_image(self) -> None:
         """Go back to the list of images: stop reading the open image, and close its screens.
 
-        If all of the image was read, the list then shows what it wastes.
+        If all of the image was read, the list learns it.
         """
-        explorer, images = self.explorer, self.images
-        if explorer is None or images is None:
+        explorer, home = self.explorer, self.home
+        if home is None:
             return
-        explorer.stop()
-        while self.screen is not images:
+        if explorer is not None:
+            explorer.stop()
+        while self.screen is not home:
             self.pop_screen()
-        if explorer.analysis is not None and explorer.analysis.contents.is_complete:
-            images.learn(self._opened_image, explorer.analysis.waste.wasted_bytes)
+        if explorer is not None:
+            is_read = explorer.analysis is not None and explorer.analysis.contents.is_complete
+            home.left(explorer.analysis if is_read else None)
         self.explorer = self._outline = None
 
     # What keys do.
@@ -238,10 +235,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     def stop(self) -> None:
         """Leave the image if there is a list to go back to, else end the app."""
-        if self.images is not None and self.screen is not self.images:
+        if self.home is not None and self.screen is not self.home:
             self._leave_image()
             return
-        for reading in (self.explorer, self.images):
+        for reading in (self.explorer, self.home):
             if reading is not None:
                 reading.stop()
         self.exit()
@@ -252,11 +249,11 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             self.screen.dismiss()
 
     def action_help(self) -> None:
-        """Show all keys, those of the list of images first while it is shown."""
+        """Show all keys, those of a list of images first while it is shown."""
         from layerscope.app.dialogs import HelpScreen
 
-        is_list = self.images is not None and self.screen is self.images
-        first = [key for key in self.key_table if key.context is KeyContext.IMAGES and is_list]
+        shown = self.home.CONTEXT if self.home is not None and self.screen is self.home else None
+        first = [key for key in self.key_table if key.context is shown]
         self.push_screen(HelpScreen(first + [key for key in self.key_table if key not in first]))
 
     def watch_theme(self, theme: str) -> None:
@@ -287,7 +284,7 @@ def _import_screens() -> None:
 
 
 def run(
-    start: ImageSource | ImageList, *, settings: Settings, terminal: Terminal, on_analyzed: OnAnalyzed | None = None
+    start: ImageSource | HomeStart, *, settings: Settings, terminal: Terminal, on_analyzed: OnAnalyzed | None = None
 ) -> Ending:
     """Run the app until it ends, leave the terminal as it was before, and return how the app ended."""
     app = LayerscopeApp(start, settings=settings, terminal=terminal, on_analyzed=on_analyzed)

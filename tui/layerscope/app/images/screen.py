@@ -9,18 +9,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
-from textual.screen import Screen
 
 from layerscope.app.images.image_lines import ImageHeads, ImageLines, ImagesFilter, ImagesSummary, image_note
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
+from layerscope.app.widgets.home import Home
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.lines import Details
 from layerscope.errors import Cancelled, LayerscopeError
@@ -29,6 +29,9 @@ from layerscope.progress import Progress
 from layerscope.sources.base import Base
 from layerscope.sources.listing.found import FoundImage
 from layerscope.units import count_text
+
+if TYPE_CHECKING:
+    from layerscope.analysis import Analysis
 
 WasteOf = Callable[[FoundImage, Progress], int | None]
 """Reads an image and returns its wasted bytes, None where layers are not there. Raises what opening and reading raise."""
@@ -100,29 +103,25 @@ class ImageList:
     on_learned: Callable[[FoundImage, int], object]
     now: float = field(default_factory=time.time)
 
+    def screen(self, *, keys: Sequence[KeyAction], is_ascii: bool) -> ImagesScreen:
+        """Return the screen that lists them."""
+        return ImagesScreen(self, keys=keys, is_ascii=is_ascii)
 
-class ImagesScreen(Screen[None]):
-    """Lists images in their families, and reads all of them in a thread when asked what they waste.
 
-    It posts Opened for an image that the user wants to explore.
-    """
+class ImagesScreen(Home):
+    """Lists images in their families, and reads all of them in a thread when asked what they waste."""
 
+    CONTEXT = KeyContext.IMAGES
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.IMAGES), back("back")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
     AUTO_FOCUS = "#images"
-
-    class Opened(Message):
-        """The user opened the image with number `image`, which is built on `base`."""
-
-        def __init__(self, image: int, found: FoundImage, base: Base) -> None:
-            self.image, self.found, self.base = image, found, base
-            super().__init__()
 
     def __init__(self, images: ImageList, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False) -> None:
         super().__init__()
         self.outline = Outline([each.facts for each in images.found])
         self._images, self._keys, self._is_ascii = images, keys, is_ascii
         self._reader: ImagesReader | None = None
+        self._opened = TRUNK
 
     def compose(self) -> ComposeResult:
         yield ImagesSummary(self.outline.usage.totals, id="summary")
@@ -181,6 +180,11 @@ class ImagesScreen(Screen[None]):
         if self._reader is not None:
             self._reader.stop()
 
+    def left(self, analysis: Analysis | None) -> None:
+        """Show what the opened image wastes."""
+        if analysis is not None:
+            self.learn(self._opened, analysis.waste.wasted_bytes)
+
     @on(ReadingImage)
     def _show_reading(self, message: ReadingImage) -> None:
         title = self.outline.usage.titles(message.image)[0]
@@ -212,7 +216,8 @@ class ImagesScreen(Screen[None]):
             usage = self.outline.usage
             below = usage.images_below(number)
             base = Base(len(usage.forest.images[below[0]].layers), usage.titles(below[0])[0]) if below else Base()
-            self.post_message(self.Opened(number, self._images.found[number], base))
+            found, self._opened = self._images.found[number], number
+            self.post_message(self.Opened(lambda progress: (found.open(progress), base), found.reference))
 
     # What keys do.
 
