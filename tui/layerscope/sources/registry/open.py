@@ -49,7 +49,7 @@ def open_registry_image(
     progress(f"asking {escape(name.host)}", 0, 0)
     repository, top = _found(name, options)
     files = RegistryFiles(repository, top, options.cache)
-    found = _of_platform(_listed(files, top), platform, files.place)
+    found = _of_platform(listed_manifests(files, top), platform, files.place)
     reference = reference or f"{REGISTRY_URL}{repository.name}"
     location = Location(reference, None)
     candidate, _ = choose(images_at(files, found), location, platform)
@@ -95,11 +95,11 @@ def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Docu
     repositories = list(connect(name, options))
     for repository in repositories[:-1]:
         with suppress(NoSuchImage):
-            return repository, _top(repository, options.cache)
-    return repositories[-1], _top(repositories[-1], options.cache)
+            return repository, top_document(repository, options.cache)
+    return repositories[-1], top_document(repositories[-1], options.cache)
 
 
-def _top(repository: Repository, cache: Cache | None) -> Document:
+def top_document(repository: Repository, cache: Cache | None) -> Document:
     """Return the manifest or index of a name. A tag's digest is asked for by HEAD, which does not count as a pull."""
     name = repository.name
     digest = name.digest or repository.resolve(name.tag)
@@ -166,7 +166,7 @@ class RegistryFiles:
             self._manifests |= {blob_name(each.digest) for each in decode(raw, Index, what=name).manifests}
 
 
-def _listed(files: RegistryFiles, top: Document) -> list[Leaf]:
+def listed_manifests(files: RegistryFiles, top: Document) -> list[Leaf]:
     """Return the manifests that the registry has under the name: one, or those of an index."""
     name = blob_name(top.digest)
     if top.media_type in INDEXES or b'"manifests"' in top.raw:
@@ -187,7 +187,7 @@ class _Listed:
 
 def _of_platform(found: list[Leaf], platform: Platform | None, place: str) -> list[Leaf]:
     """Return the manifests to read in order to choose one: the fitting ones, and those whose platform is not stated."""
-    images = [leaf for leaf in found if not _is_attestation(leaf.descriptor)]
+    images = [leaf for leaf in found if not is_attestation(leaf.descriptor)]
     stated = [_Listed(leaf, leaf.descriptor.platform.platform) for leaf in images if leaf.descriptor.platform]
     silent = [leaf for leaf in images if not leaf.descriptor.platform]
     fits = fitting(stated, platform)
@@ -201,7 +201,8 @@ def _of_platform(found: list[Leaf], platform: Platform | None, place: str) -> li
     raise AmbiguousImage(f"{place} has {present} and none for this machine ({host_platform()}); choose one with --platform")
 
 
-def _is_attestation(descriptor: Descriptor) -> bool:
+def is_attestation(descriptor: Descriptor) -> bool:
+    """Tell whether an index lists an attestation there, as BuildKit puts one beside each image."""
     stated = descriptor.platform
     return REFERENCE_TYPE in descriptor.annotations or (stated is not None and stated.platform.is_unknown)
 

@@ -97,6 +97,16 @@ def parse_host(text: str) -> RegistryName:
     return RegistryName(host, "")
 
 
+def is_tag(text: str) -> bool:
+    """Tell whether a text is a valid tag; what a registry lists may be anything."""
+    return _TAG.fullmatch(text) is not None
+
+
+def is_repository(text: str) -> bool:
+    """Tell whether a text is a valid name of a repository, without a host."""
+    return len(text) <= LONGEST and _REPOSITORY.fullmatch(text) is not None
+
+
 def _split_host(path: str) -> tuple[str, str]:
     host, _, repository = path.partition("/")
     return _known_host(host), repository

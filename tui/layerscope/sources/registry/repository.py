@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -58,6 +58,10 @@ class Repository:
     @property
     def endpoint(self) -> RegistryEndpoint:
         return self.connection.endpoint
+
+    def of_tag(self, tag: str) -> Repository:
+        """Return the same repository, over the same connections, for another tag."""
+        return Repository(replace(self.name, tag=tag, digest=None), self._connections)
 
     def resolve(self, reference: str) -> Digest | None:
         """Return the digest of a tag by HEAD, which Docker Hub does not count as a pull; None if the answer states none."""

@@ -1,0 +1,242 @@
+"""What the tags of a repository lead to: platforms, sizes and ages, from manifests and configs, without a byte of a layer.
+
+A tag costs a HEAD request, which no registry counts as a pull; manifests and configs are fetched by digest and kept in the
+cache, so each costs one request ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
+
+from layerscope.cache.cache import Cache
+from layerscope.errors import LayerscopeError
+from layerscope.oci.digest import Digest
+from layerscope.oci.documents import CONFIGS, Config, Descriptor, Manifest, artifact_kind, decode
+from layerscope.oci.platform import UNKNOWN, Platform
+from layerscope.sources.documents.assemble import layer_steps
+from layerscope.sources.documents.candidate import Candidate
+from layerscope.sources.documents.choose import fitting
+from layerscope.sources.documents.files import read_content
+from layerscope.sources.documents.layout import Leaf, images_at
+from layerscope.sources.registry.open import RegistryFiles, is_attestation, listed_manifests, top_document
+from layerscope.sources.registry.registry_name import is_tag
+from layerscope.sources.registry.repository import Document, Repository
+from layerscope.sources.registry.traffic import AT_ONCE
+from layerscope.text import escape
+
+NO_PLATFORM = Platform(UNKNOWN, UNKNOWN)
+_AHEAD = 4 * AT_ONCE
+"""Tags that are started before the first of them is returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagLayer:
+    """One layer of a tag's image. `size` is in bytes as stored, -1 where the manifest does not say; `created_by` is the
+    instruction that made it, empty where the history does not tell.
+    """
+
+    digest: Digest
+    size: int
+    created_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TagImage:
+    """One manifest that a tag leads to, for one platform (`unknown/unknown` where nothing states it).
+
+    `digest` is the manifest's. Unless `is_read`, only what the index says is known. `kind` says what it is if it is no image
+    (`a Helm chart`). `created` is RFC 3339 as the config has it, or empty. `config` is None for what is no image. `problem` is
+    a sentence, empty if it could be read.
+    """
+
+    digest: Digest
+    platform: Platform = NO_PLATFORM
+    is_read: bool = False
+    kind: str = ""
+    created: str = ""
+    layers: tuple[TagLayer, ...] = ()
+    config: Config | None = None
+    annotations: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def is_artifact(self) -> bool:
+        """Tell whether it is no image: a chart, a signature, an index of SOCI."""
+        return bool(self.kind)
+
+    @property
+    def wire_bytes(self) -> int | None:
+        """Return the bytes that a pull of all layers moves; None if they are not known."""
+        sizes = {layer.digest: layer.size for layer in self.layers}.values()
+        return sum(sizes) if self.is_read and not self.problem and all(size >= 0 for size in sizes) else None
+
+
+@dataclass(frozen=True, slots=True)
+class TagFacts:
+    """A tag and what it leads to. `digest` and `media_type` are those of its manifest or index.
+
+    `chosen` is the image for the wanted platform; None if there is none. `problem` is a sentence, and all else is then unknown.
+    """
+
+    tag: str
+    digest: Digest | None = None
+    media_type: str = ""
+    images: tuple[TagImage, ...] = ()
+    chosen: TagImage | None = None
+    problem: str = ""
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """Return the platforms that it has images for, in the index's order."""
+        return tuple(image.platform for image in self.images if not image.platform.is_unknown and not image.is_artifact)
+
+    @property
+    def created(self) -> str:
+        """Return when the chosen image was built: RFC 3339, or empty."""
+        return self.chosen.created if self.chosen else ""
+
+    @property
+    def wire_bytes(self) -> int | None:
+        """Return the stored bytes of the chosen image's layers; None if they are not known."""
+        return self.chosen.wire_bytes if self.chosen else None
+
+    @property
+    def layers(self) -> tuple[TagLayer, ...]:
+        """Return the layers of the chosen image, base first."""
+        return self.chosen.layers if self.chosen else ()
+
+
+_Found = tuple[list[TagImage], TagImage | None]
+"""The images that a manifest or index leads to, and the chosen one."""
+
+
+def fetch_tag_facts(
+    repository: Repository,
+    tags: Iterable[str],
+    *,
+    cache: Cache | None,
+    platform: Platform | None = None,
+    every_platform: bool = False,
+) -> Iterator[TagFacts]:
+    """Yield the facts of each tag, in the order of `tags`, fetched side by side. `tags` may still be arriving.
+
+    The chosen image is the one for `platform`, by default this machine's, else the first of the tag. Only its manifest and
+    config are fetched, or all with `every_platform`. A tag that cannot be read has a `problem`; nothing is raised for it.
+    """
+    known = _Once(partial(_images, platform=platform, every_platform=every_platform))
+    waiting: deque[Future[TagFacts]] = deque()
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        for tag in tags:
+            waiting.append(pool.submit(_facts, repository.of_tag(tag), cache, known))
+            if len(waiting) == _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except (GeneratorExit, LayerscopeError):  # the caller has seen enough, or the list broke off: other requests may go on
+        raise
+    except BaseException:
+        repository.connection.traffic.cancel()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Once:
+    """Remembers what each digest leads to, so that several tags of one image cost what one does."""
+
+    def __init__(self, images_of: Callable[[RegistryFiles, Document], _Found]) -> None:
+        self._images_of = images_of
+        self._found: dict[Digest, Future[_Found]] = {}
+        self._lock = Lock()
+
+    def images(self, repository: Repository, cache: Cache | None, top: Document) -> _Found:
+        """Return the images that a document leads to, and the chosen one; a second thread waits for the first one's."""
+        with self._lock:
+            is_first = top.digest not in self._found
+            found = self._found.setdefault(top.digest, Future())
+        if is_first:
+            try:
+                found.set_result(self._images_of(RegistryFiles(repository, top, cache), top))
+            except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
+                found.set_exception(error)
+        return found.result()
+
+
+def _facts(repository: Repository, cache: Cache | None, known: _Once) -> TagFacts:
+    tag = repository.name.tag
+    if not is_tag(tag):  # it would become part of a URL
+        return TagFacts(tag, problem=f"'{escape(tag[:128])}' is no valid name of a tag")
+    try:
+        top = top_document(repository, cache)
+        images, chosen = known.images(repository, cache, top)
+    except LayerscopeError as error:
+        return TagFacts(tag, problem=str(error))
+    return TagFacts(tag, top.digest, top.media_type, tuple(images), chosen)
+
+
+def _images(files: RegistryFiles, top: Document, *, platform: Platform | None, every_platform: bool) -> _Found:
+    """Return an image for each manifest that is no attestation, the wanted ones read, and the chosen one of these."""
+    leaves = [leaf for leaf in listed_manifests(files, top) if not is_attestation(leaf.descriptor)]
+    listed = [_listed(leaf.descriptor) for leaf in leaves]
+    wanted = listed if every_platform or len(listed) == 1 else _wanted(listed, platform)
+    to_read = {image.digest for image in wanted}
+    images = [
+        _read(files, leaf) if leaf.descriptor.digest in to_read else each for leaf, each in zip(leaves, listed, strict=True)
+    ]
+    chosen = _of_platform([image for image in images if image.is_read], platform)
+    is_alone = len(images) == 1 and (images[0].is_artifact or platform is None)
+    return images, next(iter(chosen), images[0] if is_alone else None)
+
+
+def _wanted(listed: list[TagImage], platform: Platform | None) -> list[TagImage]:
+    """Return the images to read: those for a platform, and those whose platform only reading them tells."""
+    silent = [image for image in listed if image.platform.is_unknown and not image.is_artifact]
+    return [*silent, *_of_platform(listed, platform)] or listed[:1]
+
+
+def _of_platform(images: list[TagImage], platform: Platform | None) -> list[TagImage]:
+    """Return the images for a platform; by default for this machine's, else the first."""
+    known = [image for image in images if not image.platform.is_unknown and not image.is_artifact]
+    return fitting(known, platform) or (known[:1] if platform is None else [])
+
+
+def _listed(descriptor: Descriptor) -> TagImage:
+    """Return what the descriptor of a manifest says about it."""
+    platform = descriptor.platform.platform if descriptor.platform else NO_PLATFORM
+    kind = artifact_kind(descriptor.artifact_type) if descriptor.artifact_type else ""
+    return TagImage(descriptor.digest, platform, kind=kind, annotations=descriptor.annotations)
+
+
+def _read(files: RegistryFiles, leaf: Leaf) -> TagImage:
+    """Fetch a manifest and its config. What is no image, or cannot be read, says so itself."""
+    listed = _listed(leaf.descriptor)
+    (found,) = images_at(files, [leaf])
+    if isinstance(found, Candidate):
+        steps = [step.created_by for step in layer_steps(found.config)]
+        steps += [""] * (len(found.parts) - len(steps))
+        layers = [TagLayer(part.digest, part.size, step) for part, step in zip(found.parts, steps, strict=False) if part.digest]
+        return replace(
+            listed,
+            platform=found.platform,
+            is_read=True,
+            kind="",
+            created=found.config.created,
+            layers=tuple(layers),
+            config=found.config,
+            annotations=found.annotations,
+        )
+    try:
+        manifest = decode(read_content(files, leaf.descriptor), Manifest, what=f"{files.place}: its manifest")
+    except LayerscopeError:
+        return replace(listed, is_read=True, problem=str(found.error))
+    if manifest.config.media_type in CONFIGS:
+        return replace(listed, is_read=True, problem=str(found.error))
+    layers = [TagLayer(each.digest, each.size) for each in manifest.layers]
+    kind = artifact_kind(manifest.artifact_type or manifest.config.media_type)
+    return replace(listed, is_read=True, kind=kind, layers=tuple(layers), annotations=manifest.annotations)
