@@ -6,22 +6,25 @@ import json
 import random
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
 
 import pytest
 
+from conftest import do_without, requires
 from layerscope.sources.engine import endpoints
 from support.commands import COMMAND, Ran, environment, ran
 from support.engines import free_port, registry
 from support.image_builder import file, image, layer, whiteout, write_layout
-from support.pretend_registry import Asked, pretended_registry, served
+from support.pretend_registry import Answer, Asked, pretended_registry, served
 from support.registry_pushes import own_certificate, skopeo_copy
-from support.terminals import tmux
+from support.terminals import is_running, tmux, until
 
 pytestmark = pytest.mark.slow
 
@@ -270,3 +273,79 @@ def test_ctrl_c_ends_the_reading_of_a_registry_that_stalls_at_once(
         out, err = process.communicate(timeout=30)
         assert (process.returncode, out, err.strip()) == (130, "", "layerscope: interrupted")
         assert time.monotonic() - started < 1
+
+
+@contextmanager
+def no_answer(backlog: int) -> Iterator[str]:
+    """A host that never answers: with a full backlog (0) not even to a connection, else not to a word."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(backlog)
+        place = listening.getsockname()
+        waiting = [socket.socket() for _ in range(0 if backlog else 4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(place)
+        yield f"{place[0]}:{place[1]}"
+        for each in waiting:
+            each.close()
+
+
+def interrupted_within(process: subprocess.Popen[str]) -> float:
+    """The seconds after Ctrl-C in which a command ends as it should."""
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err.strip()) == (130, "", "layerscope: interrupted")
+    return time.monotonic() - started
+
+
+@pytest.mark.parametrize("backlog", [0, 50], ids=["connecting", "before the handshake"])
+@pytest.mark.parametrize("command", ["ls", "verify"])
+def test_ctrl_c_ends_the_connecting_to_a_store_of_blobs_that_does_not_answer_at_once(
+    tmp_path: Path, command: str, backlog: int
+) -> None:
+    place = write_layout(tmp_path / "image", *(layer(file(f"big{n}", random.Random(n).randbytes(900_000))) for n in range(3)))
+    with pretended_registry() as registry, no_answer(backlog) as elsewhere:
+        reference = served(registry, place)
+        for path, route in list(registry.routes.items()):
+            if "/blobs/" in path and len(route(Asked("GET", path, {})).body) > 500_000:
+                registry.routes[path] = lambda _asked: Answer(307, b"", {"Location": f"https://{elsewhere}/blob"})
+        process = subprocess.Popen([*COMMAND, command, reference], stdout=PIPE, stderr=PIPE, text=True, env=environment({}))
+        until(lambda: any("/blobs/" in each.path for each in registry.asked[-2:]), lambda: str(registry.asked))
+        time.sleep(0.5)
+        assert interrupted_within(process) < 0.5
+
+
+@pytest.mark.parametrize("backlog", [0, 50], ids=["connecting", "before the handshake"])
+def test_ctrl_c_ends_the_connecting_to_a_registry_that_does_not_answer_at_once(backlog: int) -> None:
+    with no_answer(backlog) as host:
+        command = [*COMMAND, "ls", f"docker://{host}/app:1"]
+        process = subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, env=environment({}))
+        time.sleep(1.5)
+        assert interrupted_within(process) < 0.5
+
+
+def test_ctrl_c_ends_the_search_for_a_host_name_that_no_server_answers_at_once(tmp_path: Path) -> None:
+    requires("unshare")
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.9\n")
+    mount = f"mount --bind {tmp_path}/resolv.conf /etc/resolv.conf"
+    if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, check=False).returncode:
+        do_without("nothing can be mounted here")
+    command = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *COMMAND, "ls", "docker://registry.invalid/app:1"]
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.9", 53))
+        process = subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, env=environment({}))
+        silent.settimeout(20)
+        silent.recv(512)
+        assert interrupted_within(process) < 0.5
+
+
+@pytest.mark.parametrize("backlog", [0, 50], ids=["connecting", "before the answer"])
+def test_the_screen_ends_at_once_while_a_registry_does_not_answer(tmp_path: Path, backlog: int) -> None:
+    with no_answer(backlog) as host, tmux(tmp_path, size=(80, 24)) as terminal:
+        terminal.run_layerscope(f"docker://{host}/team/app:1")
+        terminal.wait(f"asking {host}")
+        child = terminal.child()
+        terminal.press("q")
+        until(lambda: not is_running(child), lambda: terminal.shown, seconds=1.5)

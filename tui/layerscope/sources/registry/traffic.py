@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from socket import SHUT_RDWR, socket
-from threading import BoundedSemaphore, Event, Lock
+from threading import BoundedSemaphore, Event, Lock, Thread
 from typing import Any
 from weakref import WeakSet
 
@@ -19,6 +20,8 @@ AT_ONCE = 8
 LONGEST_WAIT = 60.0
 """Seconds that a registry may demand before the next try."""
 FIRST_WAIT = 0.5
+GLANCE = 0.05
+"""Seconds after which a thread that waits for a connection looks whether it should still do so."""
 
 
 class Traffic:
@@ -82,6 +85,26 @@ class Traffic:
             yield response
         finally:
             response.close()
+
+    def outwait(self, call: Callable[[], None]) -> None:
+        """Run `call` in a thread of its own, and leave it alone with its work after `cancel`; then raises Cancelled.
+
+        Nothing else ends a thread that resolves a name, connects or shakes hands with a host that does not answer.
+        """
+        ending: Future[None] = Future()
+
+        def run() -> None:
+            try:
+                call()
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+                ending.set_exception(error)
+            else:
+                ending.set_result(None)
+
+        Thread(target=run, name="layerscope-connect", daemon=True).start()
+        while not wait([ending], GLANCE).done:
+            self.check()
+        ending.result()
 
     def watch_socket(self, connected: socket) -> None:
         """Remember a connection, for `cancel` to tear it down. Raises Cancelled after `cancel`."""

@@ -294,19 +294,19 @@ class Connection:
 
 
 def _watched_pools(traffic: Traffic) -> dict[str, Any]:
-    """Return urllib3's pools with connections whose sockets `traffic` can tear down, even before there is an answer."""
+    """Return urllib3's pools, whose connections `traffic` ends, also while a name is resolved or before there is an answer."""
     from urllib3 import connection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
     # Error messages quote the names of these classes.
     class HTTPConnection(connection.HTTPConnection):
         def connect(self) -> None:
-            super().connect()
+            traffic.outwait(super().connect)
             traffic.watch_socket(self.sock)
 
     class HTTPSConnection(connection.HTTPSConnection):
         def connect(self) -> None:
-            super().connect()
+            traffic.outwait(super().connect)
             traffic.watch_socket(self.sock)
 
     class PlainPool(HTTPConnectionPool):
