@@ -16,6 +16,7 @@ from layerscope.cache import format as cache_format
 from layerscope.cache.columns import Unusable
 from layerscope.cache.format import Fingerprint, OtherFormat, decode, encode
 from layerscope.layers.compression import Compression
+from layerscope.layers.fetched import Fetched, FetchWay, StoredContents
 from layerscope.layers.readers.blob import ReadLayer, read_layer
 from layerscope.layers.table import Entries, LayerTable, Omitted, Problem, SparseMap, Strings
 from support.image_builder import Compress, Layer, blob, file, hardlink, layer, opaque, squeeze, symlink, whiteout
@@ -226,3 +227,32 @@ def test_a_hundred_thousand_entries_stay_small() -> None:
     )
     data = encode(ReadLayer(LayerTable(entries), Compression.GZIP), name=NAME, fingerprint=None)
     assert len(data) < 5_000_000
+
+
+def test_where_contents_are_stored_is_read_back() -> None:
+    contents = StoredContents(np.array([0, 7]), np.array([7, 1 << 40]), np.array([3, 0]), np.full((2, 32), 9, np.uint8))
+    table = replace(SMALL.table, entries=replace(SMALL.table.entries, content_offset=SMALL.table.entries.content_offset * 0))
+    read = replace(SMALL, table=table, stored_contents=contents, fetched=Fetched(FetchWay.TABLE, 5))
+    found = round_trip(read)
+    assert found.fetched == Fetched(FetchWay.TABLE, 0, is_kept=True)
+    assert found.stored_contents is not None
+    for column in fields(StoredContents):
+        assert getattr(found.stored_contents, column.name).tolist() == getattr(contents, column.name).tolist()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"start": [5]}, {"end": [1, 1]}, {"inner": [0, -1]}, {"sha256": np.zeros((3, 32), np.uint8)}], ids=str
+)
+def test_places_of_contents_that_cannot_be_are_not_read(wrong: dict[str, Any]) -> None:
+    columns = {"start": [2, 3], "end": [3, 4], "inner": [0, 0], "sha256": np.zeros((2, 32), np.uint8)} | wrong
+    contents = StoredContents(**{name: np.array(column) for name, column in columns.items()})
+    table = replace(SMALL.table, entries=replace(SMALL.table.entries, content_offset=SMALL.table.entries.content_offset * 0))
+    with pytest.raises(Unusable):
+        round_trip(replace(SMALL, table=table, stored_contents=contents))
+
+
+def test_a_file_whose_contents_are_nowhere_is_not_read() -> None:
+    zero = np.zeros(1, np.int64)
+    contents = StoredContents(zero, zero, zero, np.zeros((1, 32), np.uint8))
+    with pytest.raises(Unusable):
+        round_trip(replace(SMALL, stored_contents=contents))

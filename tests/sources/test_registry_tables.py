@@ -22,7 +22,7 @@ from layerscope.cache.cache import Cache
 from layerscope.cli.main import run
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob
-from layerscope.layers.fetched import FetchWay
+from layerscope.layers.fetched import Fetched, FetchWay
 from layerscope.layers.readers.toc.read import read_by_table
 from layerscope.layers.readers.toc.table import table_of_contents
 from layerscope.oci.digest import Digest
@@ -412,15 +412,81 @@ def test_verify_names_a_table_that_lies(
     assert "its table of contents has two entries of one path" in capsys.readouterr().out
 
 
+def warm(reference: str, cache: Cache, **how: Any) -> Contents:
+    """What a command sees of an image, with this cache."""
+    options = EngineOptions(cache=cache, trust_toc=how.pop("trust_toc", None))
+    return read_image(open_image(reference, engine_options=options), cache=cache, **how)
+
+
 @pytest.mark.usefixtures("small_too")
-def test_a_table_is_not_cached_as_if_it_were_proved(registry: PretendedRegistry, tmp_path: Path) -> None:
+@pytest.mark.parametrize("write", [write_estargz, write_chunked])
+def test_what_a_table_said_is_cached_and_still_unchecked(registry: PretendedRegistry, tmp_path: Path, write: Writer) -> None:
+    cache = Cache.open(tmp_path / "cache")
+    place = write_tables_layout(tmp_path / "image", write(EVERY_KIND))
+    reference = served(registry, place)
+    cold = warm(reference, cache)
+    registry.asked.clear()
+    contents = warm(reference, cache)
+    assert [each.path for each in registry.asked] == ["/v2/team/app/manifests/1"]
+    assert contents.fetched == (Fetched(FetchWay.TABLE, 0, is_kept=True),)
+    assert (
+        fetched_text(contents.fetched[0], 5000) == "from the table of contents in the cache, 0 B of 5 kB fetched; not checked"
+    )
+    assert contents.unverified == (1,)
+    assert_same_but_ids(contents, cold)
+    assert contents.stack.tables[0].entries.content_id.tolist() == cold.stack.tables[0].entries.content_id.tolist()
+    assert_same_contents(contents, read_image(open_image(str(place))))
+
+
+def test_headers_of_a_plain_layer_are_cached(registry: PretendedRegistry, tmp_path: Path) -> None:
+    cache = Cache.open(tmp_path / "cache")
+    place = write_layout(tmp_path / "image", layer(*(file(f"{number}", NOISE.randbytes(1 << 20)) for number in range(4))))
+    reference = served(registry, place)
+    warm(reference, cache)
+    registry.asked.clear()
+    contents = warm(reference, cache)
+    assert not registry.asked_for("/v2/team/app/blobs/")
+    assert contents.fetched == (Fetched(FetchWay.HEADERS, 0, is_kept=True),)
+    assert_same_contents(contents, read_image(open_image(str(place))))
+
+
+@pytest.mark.usefixtures("small_too")
+def test_a_cached_table_is_no_proof(registry: PretendedRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cache = Cache.open()
+    lying = write_estargz(EVERY_KIND, edit=lambda toc: toc["entries"].__delitem__(slice(2, 4)))
+    reference = served(registry, write_tables_layout(tmp_path / "image", lying))
+    for _ in range(2):
+        assert run(["ls", reference]) == 0
+    assert "big" not in capsys.readouterr().out
+    assert run(["ci", reference, "--max-size", "100kB"]) == 1
+    assert run(["verify", reference]) == 1
+    assert "not in its table of contents" in capsys.readouterr().out
+    assert ways(warm(reference, cache)) == {FetchWay.CACHE}  # the gate hashed all of it
+    assert run(["ls", reference]) == 0
+    assert "big" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("small_too")
+def test_a_cached_table_is_not_used_to_prove(registry: PretendedRegistry, tmp_path: Path) -> None:
     cache = Cache.open(tmp_path / "cache")
     reference = served(registry, write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND)))
-    options = EngineOptions(cache=cache)
-    assert ways(read_image(open_image(reference, engine_options=options), cache=cache)) == {FetchWay.TABLE}
-    assert [each for each in cache.entries() if not each.is_image] == []
-    read_image(open_image(reference, engine_options=options), cache=cache, verify=True)
-    assert ways(read_image(open_image(reference, engine_options=options), cache=cache)) == {FetchWay.CACHE}
+    warm(reference, cache)
+    assert ways(warm(reference, cache, trust_toc=False)) == {FetchWay.STREAM}
+    cache.clear()
+    warm(reference, cache)
+    assert ways(warm(reference, cache, verify=True)) == {FetchWay.STREAM}
+    assert ways(warm(reference, cache)) == {FetchWay.CACHE}
+
+
+@pytest.mark.usefixtures("small_too")
+def test_what_one_repository_claims_stands_for_no_other(registry: PretendedRegistry, tmp_path: Path) -> None:
+    cache = Cache.open(tmp_path / "cache")
+    reference = served(registry, write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND)))
+    for path, route in list(registry.routes.items()):
+        registry.routes[path.replace("team/app", "team/other")] = route
+    warm(reference, cache)
+    other = warm(reference.replace("team/app", "team/other"), cache)
+    assert [fetched and fetched.is_kept for fetched in other.fetched] == [False]
 
 
 @pytest.mark.usefixtures("small_too")

@@ -12,8 +12,11 @@ Which table may be used for which bytes (an image's own statements prove nothing
   What an engine's API sends is cached only if its unpacked bytes have that sha256, so an engine that lies cannot replace the
   table of another one's layer. What was read in an engine's own storage has ids of another kind and is used for nothing
   else: an attacker who can write there needs no cache.
+- A layer in a registry is looked up by the digest of its blob, if all of the blob was hashed when its table was read. A table
+  that was read from parts of the blob proves nothing: it has a name of its own, which the registry and repository it came
+  from are part of, and it is never used where bytes are to be hashed or the user does not trust tables of contents.
 - A note about an engine's image is looked up by its id, and stored only if that id is the hash of the note's content.
-- The two are never mixed: a table read from a file is not used for an engine's layer, nor the other way round.
+- These are never mixed: a table read from a file is not used for an engine's layer, nor the other way round.
 
 Nothing here raises: what cannot be stored, found or decoded is absent.
 """

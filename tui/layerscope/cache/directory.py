@@ -29,6 +29,11 @@ STORED = "stored"
 """The file ending of tables that were read from stored bytes, whose fingerprint must match."""
 PROVED = "proved"
 """The file ending of tables that were read from a registry's blob, all of which hashed to the digest in the file's name."""
+CLAIMED = "claimed"
+"""The file ending of tables that were read from parts of a registry's blob, which prove nothing.
+
+The digest in the file's name is of the place and the blob: what one repository says of a blob stands for no other one's.
+"""
 IMAGE = "image"
 """The file ending of notes about an engine's image."""
 DOCUMENT = "document"
@@ -160,7 +165,7 @@ class IdKind(StrEnum):
 
 
 _NAME = re.compile(
-    rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{IMAGE}|{DOCUMENT}|{'|'.join(IdKind)})"
+    rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{CLAIMED}|{IMAGE}|{DOCUMENT}|{'|'.join(IdKind)})"
 )
 
 

@@ -23,15 +23,27 @@ import msgspec
 import xxhash
 
 from layerscope import __version__
-from layerscope.cache.columns import ALIGNMENT, ColumnReader, ColumnWriter, EntryStretches, Unusable, add_entries, read_entries
+from layerscope.cache.columns import (
+    ALIGNMENT,
+    ColumnReader,
+    ColumnWriter,
+    ContentsStretches,
+    EntryStretches,
+    Unusable,
+    add_contents,
+    add_entries,
+    read_contents,
+    read_entries,
+)
 from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression import Compression
+from layerscope.layers.fetched import Fetched, FetchWay
 from layerscope.layers.hashing import LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap
 from layerscope.progress import ignore
 
-FORMAT = 5
+FORMAT = 6
 """Raise it with every change of this format, and of the table that reading a layer gives."""
 MAGIC = b"\x93LSINDEX"
 _START = struct.Struct("<8s16s")
@@ -67,6 +79,8 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True):
     xattrs: dict[int, dict[bytes, bytes]]
     devices: dict[int, tuple[int, int]]
     hashes: tuple[str, str] | None
+    fetched_by: FetchWay | None
+    contents: ContentsStretches | None
 
 
 def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> bytes:
@@ -89,6 +103,8 @@ def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> by
         xattrs=table.xattrs,
         devices=table.devices,
         hashes=(read.hashes.stored, read.hashes.unpacked) if read.hashes else None,
+        fetched_by=read.fetched.way if read.fetched else None,
+        contents=add_contents(writer, read.stored_contents) if read.stored_contents else None,
     )
     return seal(msgspec.msgpack.encode(rest), writer.pieces)
 
@@ -127,7 +143,9 @@ def decode(data: bytes, *, name: str, layer: int) -> CachedLayer:
         raise OtherFormat
     if rest.name != name:
         raise Unusable
-    entries = read_entries(rest.columns, ColumnReader(body))
+    reader = ColumnReader(body)
+    entries = read_entries(rest.columns, reader)
+    contents = read_contents(rest.contents, reader, entries) if rest.contents else None
     if not all(0 <= entry < len(entries) for entry in chain(rest.sparse, rest.xattrs, rest.devices)):
         raise Unusable
     table = LayerTable(
@@ -144,7 +162,9 @@ def decode(data: bytes, *, name: str, layer: int) -> CachedLayer:
         unpacked_bytes=rest.unpacked_bytes,
     )
     hashes = LayerHashes(*rest.hashes) if rest.hashes else None
-    return CachedLayer(ReadLayer(table, rest.compression, hashes=hashes), rest.fingerprint)
+    fetched = Fetched(rest.fetched_by, 0, is_kept=True) if rest.fetched_by else None
+    read = ReadLayer(table, rest.compression, hashes=hashes, fetched=fetched, stored_contents=contents)
+    return CachedLayer(read, rest.fingerprint)
 
 
 def unseal(data: bytes) -> tuple[memoryview, memoryview]:

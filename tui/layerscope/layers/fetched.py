@@ -22,10 +22,14 @@ class FetchWay(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The way that a layer was read, and how many bytes of it were fetched."""
+    """The way that a layer was read, and how many bytes of it were fetched.
+
+    `is_kept` says that what was read in this way, by an earlier command, came from the cache.
+    """
 
     way: FetchWay
     bytes: int
+    is_kept: bool = False
 
     @property
     def is_checked(self) -> bool:

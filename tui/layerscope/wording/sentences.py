@@ -76,5 +76,6 @@ def pull_text(size: PullSize) -> str:
 
 def fetched_text(fetched: Fetched, stored_bytes: int) -> str:
     """Say how a layer of a registry was read: `from the table of contents, 212 kB of 180 MB fetched; not checked`."""
+    kept = " in the cache" if fetched.is_kept else ""
     doubt = "" if fetched.is_checked else "; not checked"
-    return f"from the {fetched.way}, {size_text(fetched.bytes)} of {size_text(stored_bytes)} fetched{doubt}"
+    return f"from the {fetched.way}{kept}, {size_text(fetched.bytes)} of {size_text(stored_bytes)} fetched{doubt}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from layerscope.cache.cache import Cache
-from layerscope.cache.directory import PROVED, CacheKey
+from layerscope.cache.directory import CLAIMED, PROVED, CacheKey
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.compression import Compression
@@ -60,12 +60,21 @@ class RegistryReader:
     work = 0  # nothing that another process should do, which could not share the connection
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        """Return the cached table; a blob never changes under its digest, so that nothing is asked of the registry."""
-        kept = self.cache.load(CacheKey(self.digest, PROVED), layer) if self.cache and not self.unreadable else None
-        if kept is None or kept.read.hashes is None or not kept.read.hashes.are_of(self._algorithms(options)):
+        """Return the cached table; a blob never changes under its digest, so that nothing is asked of the registry.
+
+        What parts of the blob claimed is returned only where reading parts again would do.
+        """
+        if self.cache is None or self.unreadable:
+            return None
+        kept = self.cache.load(CacheKey(self.digest, PROVED), layer)
+        if kept is not None and kept.read.hashes is not None and kept.read.hashes.are_of(self._algorithms(options)):
+            on_bytes(self.stored_bytes)
+            return replace(kept.read, fetched=Fetched(FetchWay.CACHE, 0))
+        claimed = self.cache.load(self._claim, layer) if self._may_trust(options) else None
+        if claimed is None or claimed.read.fetched is None:
             return None
         on_bytes(self.stored_bytes)
-        return replace(kept.read, fetched=Fetched(FetchWay.CACHE, 0))
+        return claimed.read
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
         """Read the layer from parts of its blob if possible, else as a stream. Raises RegistryFailed; see LayerReader."""
@@ -127,8 +136,19 @@ class RegistryReader:
 
     def _without_download(self, options: ReadOptions, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
         """Read the layer by parts of it; None where that is not wanted, not possible, or not worth it."""
-        may = options.hash_with is None if self.trust_toc is None else self.trust_toc
-        return self._by_parts(layer, on_bytes) if may else None
+        read = self._by_parts(layer, on_bytes) if self._may_trust(options) else None
+        if read is not None and self.cache is not None:
+            self.cache.store(self._claim, read, None)
+        return read
+
+    def _may_trust(self, options: ReadOptions) -> bool:
+        return options.hash_with is None if self.trust_toc is None else self.trust_toc
+
+    @property
+    def _claim(self) -> CacheKey:
+        connection = self.repository.connection
+        place = f"{connection.base}/{connection.endpoint.repository}"
+        return CacheKey(Digest.of(f"{place}@{self.digest}".encode()), CLAIMED)
 
     def _by_parts(self, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
         if not self._is_worth_a_look:
