@@ -430,7 +430,8 @@ def test_what_a_table_said_is_cached_and_still_unchecked(registry: PretendedRegi
     assert [each.path for each in registry.asked] == ["/v2/team/app/manifests/1"]
     assert contents.fetched == (Fetched(FetchWay.TABLE, 0, is_kept=True),)
     assert (
-        fetched_text(contents.fetched[0], 5000) == "from the table of contents in the cache, 0 B of 5 kB fetched; not checked"
+        fetched_text(contents.fetched[0], 5000)
+        == "from the table of contents in the cache, 0 B of 5.00 kB fetched; not checked"
     )
     assert contents.unverified == (1,)
     assert_same_but_ids(contents, cold)
