@@ -26,12 +26,26 @@ _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[a-zA-Z]+\s*=\s*(?:"[^"]*"|[^\s;,"]+))
 _NEXT = re.compile(r';\s*rel\s*=\s*"?next"?\s*(?:;|$)', re.IGNORECASE)
 
 
-class _CatalogPage(msgspec.Struct):
+class _CatalogPage(msgspec.Struct, frozen=True):
     repositories: tuple[str, ...] = ()
 
 
-class _TagsPage(msgspec.Struct):
+class GoogleManifest(msgspec.Struct, frozen=True, rename="camel"):
+    """What Google's registries say about each manifest in their lists of tags."""
+
+    tag: tuple[str, ...] = ()
+    media_type: str = ""
+    image_size_bytes: str = ""
+    time_created_ms: str = ""
+    time_uploaded_ms: str = ""
+
+
+class TagsPage(msgspec.Struct, frozen=True):
+    """One page of a list of tags. Google adds the repositories below, `child`, and the manifests by digest."""
+
     tags: tuple[str, ...] = ()
+    child: tuple[str, ...] = ()
+    manifest: dict[str, GoogleManifest] = {}
 
 
 def repository_pages(connection: Connection) -> Iterator[tuple[str, ...]]:
@@ -40,17 +54,23 @@ def repository_pages(connection: Connection) -> Iterator[tuple[str, ...]]:
     Untrusted text. Raises AccessDenied, NoSuchImage where a registry lists none, as Docker Hub and GHCR do, RegistryFailed.
     """
     start = f"{connection.url('_catalog')}?n={AT_A_TIME}"
-    for raw in _pages(connection, start, CATALOG_SCOPE, "list of repositories"):
+    for raw in list_pages(connection, start, CATALOG_SCOPE, "list of repositories"):
         yield decode(raw, _CatalogPage, what=f"{connection.name}: its list of repositories").repositories
 
 
 def tag_pages(repository: Repository) -> Iterator[tuple[str, ...]]:
     """Yield all tags of a repository, in the registry's order (distribution-spec, "Content Discovery"). Untrusted text."""
+    for page in whole_tag_pages(repository):
+        yield page.tags
+
+
+def whole_tag_pages(repository: Repository) -> Iterator[TagsPage]:
+    """Yield the pages of the list of a repository's tags, with what Google's registries add. Untrusted text."""
     connection, what = repository.connection, f"list of tags of {escape(repository.endpoint.repository)}"
     namespace = f"&ns={quote(repository.endpoint.namespace)}" if repository.endpoint.namespace else ""
     start = f"{connection.url(f'{repository.endpoint.repository}/tags/list')}?n={AT_A_TIME}{namespace}"
-    for raw in _pages(connection, start, pull_scope(repository.endpoint.repository), what):
-        yield decode(raw, _TagsPage, what=f"{connection.name}: its {what}").tags
+    for raw in list_pages(connection, start, pull_scope(repository.endpoint.repository), what):
+        yield decode(raw, TagsPage, what=f"{connection.name}: its {what}")
 
 
 def referrers(repository: Repository, digest: Digest) -> list[Descriptor]:
@@ -58,7 +78,7 @@ def referrers(repository: Repository, digest: Digest) -> list[Descriptor]:
     connection = repository.connection
     start = connection.url(f"{repository.endpoint.repository}/referrers/{digest}")
     try:
-        pages = list(_pages(connection, start, pull_scope(repository.endpoint.repository), "list of referrers"))
+        pages = list(list_pages(connection, start, pull_scope(repository.endpoint.repository), "list of referrers"))
     except NoSuchImage:
         try:
             pages = [repository.document(f"{digest.algorithm}-{digest.encoded[:64]}").raw]
@@ -74,8 +94,11 @@ def referrers(repository: Repository, digest: Digest) -> list[Descriptor]:
     return []
 
 
-def _pages(connection: Connection, url: str, scope: str, what: str) -> Iterator[bytes]:
-    """Yield the bodies of a list's pages. A page leads to the next one by `Link`, which is followed on the same host only."""
+def list_pages(connection: Connection, url: str, scope: str, what: str) -> Iterator[bytes]:
+    """Yield the bodies of a list's pages; `what` names the list in messages.
+
+    A page leads to the next one by `Link`, which is followed on the same host only.
+    """
     seen: set[str] = set()
     while url:
         if url in seen or len(seen) == MOST_PAGES:

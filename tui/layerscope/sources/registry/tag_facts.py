@@ -7,7 +7,7 @@ cache, so each costs one request ever.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -49,9 +49,9 @@ class TagLayer:
 class TagImage:
     """One manifest that a tag leads to, for one platform (`unknown/unknown` where nothing states it).
 
-    `digest` is the manifest's. Unless `is_read`, only what the index says is known. `kind` says what it is if it is no image
-    (`a Helm chart`). `created` is RFC 3339 as the config has it, or empty. `config` is None for what is no image. `problem` is
-    a sentence, empty if it could be read.
+    `digest` is the manifest's. Unless `is_read`, only what the index says is known, and `stated_bytes` if the registry's own
+    list has its size. `kind` says what it is if it is no image (`a Helm chart`). `created` is RFC 3339 as the config has it,
+    or empty. `config` is None for what is no image. `problem` is a sentence, empty if it could be read.
     """
 
     digest: Digest
@@ -63,6 +63,7 @@ class TagImage:
     config: Config | None = None
     annotations: dict[str, str] = field(default_factory=dict)
     problem: str = ""
+    stated_bytes: int | None = None
 
     @property
     def is_artifact(self) -> bool:
@@ -72,15 +73,19 @@ class TagImage:
     @property
     def wire_bytes(self) -> int | None:
         """Return the bytes that a pull of all layers moves; None if they are not known."""
+        if not self.is_read:
+            return self.stated_bytes
         sizes = {layer.digest: layer.size for layer in self.layers}.values()
-        return sum(sizes) if self.is_read and not self.problem and all(size >= 0 for size in sizes) else None
+        return sum(sizes) if not self.problem and all(size >= 0 for size in sizes) else None
 
 
 @dataclass(frozen=True, slots=True)
 class TagFacts:
     """A tag and what it leads to. `digest` and `media_type` are those of its manifest or index.
 
-    `chosen` is the image for the wanted platform; None if there is none. `problem` is a sentence, and all else is then unknown.
+    `chosen` is the image for the wanted platform; None if there is none. `pushed` is when the tag was last pushed, RFC 3339,
+    empty unless the registry's own list says so. `attestations` are what the index lists beside the images. `problem` is a
+    sentence, and all else is then unknown.
     """
 
     tag: str
@@ -88,6 +93,8 @@ class TagFacts:
     media_type: str = ""
     images: tuple[TagImage, ...] = ()
     chosen: TagImage | None = None
+    pushed: str = ""
+    attestations: tuple[Descriptor, ...] = ()
     problem: str = ""
 
     @property
@@ -111,8 +118,13 @@ class TagFacts:
         return self.chosen.layers if self.chosen else ()
 
 
-_Found = tuple[list[TagImage], TagImage | None]
-"""The images that a manifest or index leads to, and the chosen one."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a manifest or index leads to; the fields are those of TagFacts."""
+
+    images: tuple[TagImage, ...]
+    chosen: TagImage | None
+    attestations: tuple[Descriptor, ...]
 
 
 def fetch_tag_facts(
@@ -174,33 +186,35 @@ def _facts(repository: Repository, cache: Cache | None, known: _Once) -> TagFact
         return TagFacts(tag, problem=f"'{escape(tag[:128])}' is no valid name of a tag")
     try:
         top = top_document(repository, cache)
-        images, chosen = known.images(repository, cache, top)
+        found = known.images(repository, cache, top)
     except LayerscopeError as error:
         return TagFacts(tag, problem=str(error))
-    return TagFacts(tag, top.digest, top.media_type, tuple(images), chosen)
+    return TagFacts(tag, top.digest, top.media_type, found.images, found.chosen, attestations=found.attestations)
 
 
 def _images(files: RegistryFiles, top: Document, *, platform: Platform | None, every_platform: bool) -> _Found:
     """Return an image for each manifest that is no attestation, the wanted ones read, and the chosen one of these."""
-    leaves = [leaf for leaf in listed_manifests(files, top) if not is_attestation(leaf.descriptor)]
+    everything = listed_manifests(files, top)
+    leaves = [leaf for leaf in everything if not is_attestation(leaf.descriptor)]
     listed = [_listed(leaf.descriptor) for leaf in leaves]
     wanted = listed if every_platform or len(listed) == 1 else _wanted(listed, platform)
     to_read = {image.digest for image in wanted}
     images = [
         _read(files, leaf) if leaf.descriptor.digest in to_read else each for leaf, each in zip(leaves, listed, strict=True)
     ]
-    chosen = _of_platform([image for image in images if image.is_read], platform)
+    chosen = of_platform([image for image in images if image.is_read], platform)
     is_alone = len(images) == 1 and (images[0].is_artifact or platform is None)
-    return images, next(iter(chosen), images[0] if is_alone else None)
+    attestations = tuple(leaf.descriptor for leaf in everything if is_attestation(leaf.descriptor))
+    return _Found(tuple(images), next(iter(chosen), images[0] if is_alone else None), attestations)
 
 
 def _wanted(listed: list[TagImage], platform: Platform | None) -> list[TagImage]:
     """Return the images to read: those for a platform, and those whose platform only reading them tells."""
     silent = [image for image in listed if image.platform.is_unknown and not image.is_artifact]
-    return [*silent, *_of_platform(listed, platform)] or listed[:1]
+    return [*silent, *of_platform(listed, platform)] or listed[:1]
 
 
-def _of_platform(images: list[TagImage], platform: Platform | None) -> list[TagImage]:
+def of_platform(images: Sequence[TagImage], platform: Platform | None) -> list[TagImage]:
     """Return the images for a platform; by default for this machine's, else the first."""
     known = [image for image in images if not image.platform.is_unknown and not image.is_artifact]
     return fitting(known, platform) or (known[:1] if platform is None else [])
