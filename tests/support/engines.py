@@ -125,8 +125,12 @@ def _directory() -> Iterator[Path]:
 
 
 def _environment() -> dict[str, str]:
-    """Without what would send a client elsewhere: podman with CONTAINER_HOST does not even take --root."""
-    return {name: value for name, value in os.environ.items() if name not in ("DOCKER_HOST", "CONTAINER_HOST")}
+    """Without what would send a client elsewhere: podman with CONTAINER_HOST does not even take --root.
+
+    With AWS_CA_BUNDLE a registry wants TLS of its store on S3.
+    """
+    elsewhere = ("DOCKER_HOST", "CONTAINER_HOST", "AWS_CA_BUNDLE")
+    return {name: value for name, value in os.environ.items() if name not in elsewhere}
 
 
 @contextmanager

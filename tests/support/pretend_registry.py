@@ -109,14 +109,7 @@ def pretended_registry() -> Iterator[PretendedRegistry]:
             if answer.cut_after >= 0 or answer.length >= 0:
                 self.close_connection = True
 
-        def do_GET(self) -> None:
-            self.answer()
-
-        def do_HEAD(self) -> None:
-            self.answer()
-
-        def do_POST(self) -> None:
-            self.answer()
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names of the base class
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name of the base class
             """Nothing is logged."""

@@ -16,13 +16,15 @@ from support.sources_build import Layout
 
 WORD = "a-test-password"
 BCRYPT = "$2b$05$abcdefghijklmnopqrstuukvYklUfnuUBF63ESy2SqVoti7eMfK2C"
+ECR_WORD = "123456789012-auth-token"
+ECR_BCRYPT = "$2b$05$abcdefghijklmnopqrstuu/4ofrUS75HrKu6f.iuRo0I/XlrmpqlC"
 
 
 @contextmanager
-def with_passwords(directory: Path) -> Iterator[str]:
-    """A registry that only ann may read, with WORD."""
-    (directory / "htpasswd").write_text(f"ann:{BCRYPT}\n")
-    with registry(auth={"htpasswd": {"realm": "a test", "path": str(directory / "htpasswd")}}) as host:
+def with_passwords(directory: Path, **settings: Any) -> Iterator[str]:
+    """A registry that only ann may read, with WORD, or AWS with what moto's ECR gives as a password."""
+    (directory / "htpasswd").write_text(f"ann:{BCRYPT}\nAWS:{ECR_BCRYPT}\n")
+    with registry(auth={"htpasswd": {"realm": "a test", "path": str(directory / "htpasswd")}}, **settings) as host:
         yield host
 
 

@@ -99,7 +99,8 @@ class Connection:
         asked = url
         with ExitStack() as stack:
             response = self._by_known_redirect(stack, method, url, dict(headers or {}))
-            response = response or self._answered(stack, method, url, scope, dict(headers or {}))
+            if response is None:  # an unsuccessful answer counts as false
+                response = self._answered(stack, method, url, scope, dict(headers or {}))
             for _ in range(MOST_REDIRECTS):
                 if response.status_code not in REDIRECTS:
                     break
