@@ -252,8 +252,8 @@ def test_bytes_are_hashed_once_however_they_pass(tmp_path: Path, steps: tuple[in
 
 
 def test_a_fingerprint_of_nothing_is_one(tmp_path: Path) -> None:
-    assert PassingHash(written(tmp_path / "a", b"")).fingerprint().fits(Blob(None, 0, 0))
-    assert not Fingerprint(0, 0, b"").fits(Blob(None, 0, 0))
+    assert PassingHash(written(tmp_path / "a", b"")).fingerprint().fits(Blob.of_bytes(b""))
+    assert not Fingerprint(0, 0, b"").fits(Blob.of_bytes(b""))
 
 
 # Commands

@@ -195,7 +195,8 @@ def test_a_compressed_layer_gives_the_same_rows(tar: bytes, compress: Compress) 
 def test_it_does_not_matter_where_a_stream_is_cut_into_pieces(tar: bytes, piece: int, batch: int, compress: Compress) -> None:
     with (
         patch.object(compression, "PIECE", piece),
-        patch.object(read, "STRIDE", piece),
+        patch.object(read, "HOP", piece),
+        patch.object(read, "OVERLAP", piece // 2),
         patch.object(walk, "BATCH", batch),
     ):
         table = table_of(squeeze(tar, compress))

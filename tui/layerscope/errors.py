@@ -38,6 +38,10 @@ class CorruptLayer(LayerscopeError):
     """A layer or the archive around it is truncated, damaged or absurd at the offset that the message names."""
 
 
+class FileChanged(LayerscopeError):
+    """A file was changed by another program after it was opened: what was read of it no longer holds."""
+
+
 class NotCompared(CorruptLayer):
     """Comparing contents of a layer would need bytes in a registry, which are not fetched for a comparison alone."""
 

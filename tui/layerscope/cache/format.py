@@ -53,8 +53,6 @@ _FIXED = _START.size + _LENGTHS.size
 T = TypeVar("T")
 PIECE = 1 << 20
 """Mapped bytes hashed at a time."""
-STRIDE = 16 << 20
-"""Mapped bytes hashed before their pages are released."""
 
 
 class _Rest(msgspec.Struct, array_like=True, frozen=True):
@@ -203,28 +201,23 @@ class Fingerprint(msgspec.Struct, array_like=True, frozen=True):
 
 
 class PassingHash:
-    """Hashes stored bytes while another reader reads them, so that the hash is of exactly what was read.
+    """Hashes stored bytes while another reader reads them and they are still in the page cache.
 
-    That holds even if the file changes meanwhile.
+    Raises FileChanged if the file changes meanwhile, so that the hash is of exactly what was read.
     """
 
     def __init__(self, blob: Blob, on_bytes: OnBytes = ignore, *, seed: int | None = None) -> None:
         self._blob, self._on_bytes = blob, on_bytes
         self._seed = int.from_bytes(os.urandom(8), "little") if seed is None else seed
         self._hash = xxhash.xxh3_128(seed=self._seed)
-        self._reached = self._kept = 0
+        self._reached = 0
 
     def take(self, length: int) -> None:
         """Advance by the next `length` bytes, which the other reader has passed."""
         end = min(self._reached + length, self._blob.size)
-        if self._blob.map is not None and end > self._reached:
-            start = self._blob.start
-            with memoryview(self._blob.map) as mapped:
-                self._hash.update(mapped[start + self._reached : start + end])
+        for start in range(self._reached, end, PIECE):
+            self._hash.update(self._blob.read(start, min(PIECE, end - start)))
         self._reached = end
-        if end - self._kept >= STRIDE or end == self._blob.size:
-            self._blob.forget(self._kept, end)
-            self._kept = end
         self._on_bytes(length)
 
     def fingerprint(self) -> Fingerprint:

@@ -9,15 +9,13 @@ from queue import Queue
 from threading import Thread
 from types import TracebackType
 
-from layerscope.errors import CorruptLayer
+from layerscope.errors import CorruptLayer, LayerscopeError
 from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression import Compression, compression_of, unpack
 from layerscope.progress import ignore
 
 PIECE = 1 << 20
-"""Mapped bytes hashed at a time; hashlib lets other threads run meanwhile."""
-STRIDE = 16 << 20
-"""Mapped bytes hashed before their pages are released."""
+"""Stored bytes hashed at a time; hashlib lets other threads run meanwhile."""
 BATCH = 512 << 10
 """Bytes handed to the thread at a time: eStargz unpacks in pieces as small as its files."""
 WAITING = 8
@@ -51,7 +49,8 @@ class LayerHashes:
 class BackgroundHashing:
     """A context manager that hashes a blob in a thread while the blob is read.
 
-    Leaving it waits for the rest of the stored bytes to be hashed, except after an error. A plain blob is hashed at once.
+    Leaving it waits for the rest of the stored bytes to be hashed, except after an error; it raises FileChanged if the file
+    changed meanwhile. A plain blob is hashed at once.
     Of a compressed one, the unpacked bytes are hashed as they pass through `seen`, and the stored bytes are read again as soon
     as the reader has passed them (`took`), while they are still in memory.
     """
@@ -62,7 +61,8 @@ class BackgroundHashing:
         self._is_plain = compression_of(blob.read(0, 4)) is Compression.NONE
         self._is_whole = self._is_plain
         self._is_stopped = False
-        self._reached = self._kept = 0
+        self._error: LayerscopeError | None = None
+        self._reached = 0
         self._batch: list[bytes] = []
         self._batch_bytes = self._took = 0
         self._queue: Queue[tuple[list[bytes], int] | None] = Queue(WAITING)
@@ -80,6 +80,8 @@ class BackgroundHashing:
         self._queue.put(([], self._blob.size))
         self._queue.put(None)
         self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
 
     def took(self, length: int) -> None:
         """Advance the hash of the stored bytes by `length`: the reader has passed them."""
@@ -115,23 +117,20 @@ class BackgroundHashing:
             pieces, length = item
             if pieces and not self._is_stopped:
                 self._unpacked.update(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-            self._hash_stored(min(self._reached + length, self._blob.size))
+            try:
+                self._hash_stored(min(self._reached + length, self._blob.size))
+            except LayerscopeError as error:  # the file has changed; what still comes is taken and dropped
+                self._error, self._is_stopped = error, True
 
     def _hash_stored(self, end: int) -> None:
         """Hash the stored bytes up to offset `end`; in an uncompressed blob they are also the unpacked bytes."""
         has_two = self._is_plain and self._algorithms.stored != self._algorithms.unpacked
-        while self._reached < end and not self._is_stopped and self._blob.map is not None:
-            stop = min(self._reached + PIECE, end)
-            with memoryview(self._blob.map) as mapped:
-                piece = mapped[self._blob.start + self._reached : self._blob.start + stop]
-                self._stored.update(piece)
-                if has_two:
-                    self._unpacked.update(piece)
-                piece.release()
-            self._reached = stop
-            if stop - self._kept >= STRIDE or stop == self._blob.size:
-                self._blob.forget(self._kept, stop)
-                self._kept = stop
+        while self._reached < end and not self._is_stopped:
+            piece = self._blob.read(self._reached, min(PIECE, end - self._reached))
+            self._stored.update(piece)
+            if has_two:
+                self._unpacked.update(piece)
+            self._reached = min(self._reached + PIECE, end)
 
 
 def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = ignore) -> tuple[LayerHashes, str]:

@@ -138,14 +138,14 @@ def _blob(location: Location, stdin: BinaryIO | None, progress: Progress, *, may
 
 
 def _blob_of_stream(stream: BinaryIO, place: str, progress: Progress, *, may_change: bool = False) -> Blob:
-    """Return the bytes of an open file, mapped if possible, otherwise copied first."""
+    """Return the bytes of an open file, read where it is if possible, otherwise copied first."""
     if stream.isatty():
         raise NotFound(f"{place} is a terminal; pipe an image into it, such as: docker save IMAGE | layerscope -")
     mode = _mode(stream)
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise NotFound(f"{place} is a device, not an image; give a file, a directory or a pipe")
-    is_mappable = stat.S_ISREG(mode) and stream.tell() == 0 and not may_change
-    return Blob.of_open_file(stream) if is_mappable else spool_stream(stream, place, progress)
+    is_regular = stat.S_ISREG(mode) and stream.tell() == 0 and not may_change
+    return Blob.of_open_file(stream, place) if is_regular else spool_stream(stream, place, progress)
 
 
 def _mode(stream: BinaryIO) -> int:

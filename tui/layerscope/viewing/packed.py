@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Protocol
@@ -48,7 +47,7 @@ def unpacked(content: bytes, packing: str) -> Iterator[bytes]:
         from lzma import FORMAT_XZ, LZMADecompressor
 
         return _unpacked_by(partial(LZMADecompressor, FORMAT_XZ, memlimit=MOST_MEMORY), content)
-    return unpack(_blob(content))
+    return unpack(Blob.of_bytes(content))
 
 
 class Unpacked:
@@ -63,16 +62,6 @@ class Unpacked:
             yield from unpacked(self._content, self._packing)
         except CorruptLayer as error:
             self.damage = str(error)
-
-
-def _blob(content: bytes) -> Blob:
-    """Copy bytes into an anonymous memory map, which is what the compression module reads.
-
-    The map is shared, so that its pages can be dropped and read again.
-    """
-    mapped = mmap.mmap(-1, len(content))
-    mapped.write(content)
-    return Blob(mapped, 0, len(content))
 
 
 def _unpacked_by(new: Callable[[], Decompressor], content: bytes) -> Iterator[bytes]:

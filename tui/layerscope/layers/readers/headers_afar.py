@@ -8,7 +8,7 @@ from layerscope.errors import NotCompared
 from layerscope.layers.blob import StoredBytes
 from layerscope.layers.compression import Compression, compression_of
 from layerscope.layers.content import BlobContent
-from layerscope.layers.readers.blob import ReadLayer
+from layerscope.layers.readers.blob import ReadLayer, walk_window
 from layerscope.layers.tar.header_walk import MAX_EXTENDED, HeaderWalk
 from layerscope.layers.tar.headers import BLOCK
 
@@ -59,23 +59,12 @@ def _hop(walk: HeaderWalk, blob: StoredBytes) -> int | None:
         window = blob.read(position, length)
         if not hops and compression_of(window[:4]) is not Compression.NONE:
             return None
-        following = _walk_window(walk, window, position)
+        following = walk_window(walk, window, position, blob.size)
         hops, fetched = hops + 1, fetched + len(window)
         if following == position and not walk.is_done:
             if length > MAX_EXTENDED or position + length >= blob.size:
                 return position if blob.size - position <= 2 * BLOCK else None
             length *= 4
             continue
-        walk.keep_whole(following, blob.size)
         position, length = following, WINDOW
     return position
-
-
-def _walk_window(walk: HeaderWalk, window: bytes, start: int) -> int:
-    """Add the headers in `window`, which starts with a header at offset `start` of the tar; return the next header's offset."""
-    position, before = 0, -1
-    while position != before and position < len(window) and not walk.is_done:
-        before = position
-        position = walk.advance(window, position, len(window), len(window), start)
-        walk.flush_when_full()
-    return start + position

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.table import SparseMap
@@ -17,12 +16,6 @@ MAX_MAP = 8 << 20
 SHORT_MAP = 64 << 10
 
 
-class Buffer(Protocol):
-    """Something whose slices are bytes: bytes, or a memory map."""
-
-    def __getitem__(self, index: slice, /) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Header:
     """One header that is read exactly: its block, its size field, and its `position` in `buffer`.
@@ -32,7 +25,7 @@ class Header:
 
     block: bytes
     size: int
-    buffer: Buffer
+    buffer: bytes
     position: int
     end: int
     shift: int

@@ -31,7 +31,7 @@ from typing import Final
 from layerscope.errors import CorruptLayer
 from layerscope.layers.table import LayerTable, Problem, Severity
 from layerscope.layers.tar.collect import Collector
-from layerscope.layers.tar.exact import MAX_SIZE, Buffer, Content, Header, content_of, size_field
+from layerscope.layers.tar.exact import MAX_SIZE, Content, Header, content_of, size_field
 from layerscope.layers.tar.headers import BLOCK, KINDS, UNKNOWN, HeaderRows, has_good_checksum, name_of, refused
 from layerscope.layers.tar.not_tar import no_header_text
 from layerscope.layers.tar.pax import ExtendedHeader, Overrides, PendingHeaders, parse_records
@@ -89,7 +89,7 @@ class HeaderWalk:
         """Tell whether a plain header may be added to `rows` unchanged: no extended header applies to it."""
         return not self.is_done and not self.awaits_entry
 
-    def advance(self, buffer: Buffer, position: int, stop: int, end: int, shift: int) -> int:
+    def advance(self, buffer: bytes, position: int, stop: int, end: int, shift: int) -> int:
         """Read the headers that start before `stop`; `end` is where `buffer` ends, `shift` its offset in the tar.
 
         Returns where the next header starts: at or after `stop`, or before it when the buffer does not hold all that
@@ -106,7 +106,7 @@ class HeaderWalk:
             position = following
         return position
 
-    def _hop(self, buffer: Buffer, position: int, stop: int, end: int, shift: int) -> int:
+    def _hop(self, buffer: bytes, position: int, stop: int, end: int, shift: int) -> int:
         """Take plain and usual extended headers up to the first other one; return its position. 0.5 us each: speed counts."""
         rows, known = self.rows, self._known_sizes
         blocks, add_block, add_offset, add_size = rows.blocks, rows.blocks.append, rows.offsets.append, rows.sizes.append
@@ -141,7 +141,7 @@ class HeaderWalk:
             room -= 1
         return position
 
-    def _hop_extended(self, buffer: Buffer, position: int, end: int, shift: int) -> int:
+    def _hop_extended(self, buffer: bytes, position: int, end: int, shift: int) -> int:
         """Take extended headers and their entry; return UNPARSED, taking nothing, if one needs the exact path.
 
         Records that move the next header (a size, a sparse file) do, because the batch is decoded only after the walk.
@@ -182,7 +182,7 @@ class HeaderWalk:
                 self._known_sizes[field] = size
         return size
 
-    def _step(self, buffer: Buffer, position: int, end: int, shift: int) -> int | None:
+    def _step(self, buffer: bytes, position: int, end: int, shift: int) -> int | None:
         """Read one header of any kind exactly and return where the next is. None when `buffer` ends before that can be told."""
         block = buffer[position : position + BLOCK]
         if block == ZERO_BLOCK:
@@ -203,7 +203,7 @@ class HeaderWalk:
         except ValueError as error:
             raise CorruptLayer(f"a damaged sparse file at offset {offset}: {error}") from error
 
-    def _end_marker(self, buffer: Buffer, position: int, end: int, shift: int) -> int | None:
+    def _end_marker(self, buffer: bytes, position: int, end: int, shift: int) -> int | None:
         """Detect the end: two blocks of zeros (POSIX pax, "ustar Interchange Format"), or one at the very end of the bytes."""
         second = buffer[position + BLOCK : min(position + 2 * BLOCK, end)]
         if len(second) < BLOCK:

@@ -162,7 +162,7 @@ def _is_same_layer(files: Files, one: StatedLayer, other: StatedLayer, diff_id: 
 def _is_same_blob(one: Blob, other: Blob) -> bool:
     if one.size != other.size:
         return False
-    if one.map is other.map and one.start == other.start:
+    if one.source is other.source and one.start == other.start:
         return True
     return all(one.read(start, PIECE) == other.read(start, PIECE) for start in range(0, one.size, PIECE))
 

@@ -71,7 +71,7 @@ class Directory:
     def blob(self, name: str) -> Blob:
         try:
             with self._real(name).open("rb") as file:
-                return Blob.of_open_file(file)
+                return Blob.of_open_file(file, escape(name))
         except OSError as error:
             raise NotFound(f"{escape(name)} cannot be read: {error.strerror}") from error
 

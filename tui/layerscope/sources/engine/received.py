@@ -8,7 +8,6 @@ then on every file of every layer is read from there.
 from __future__ import annotations
 
 import json
-import mmap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Lock
@@ -60,13 +59,13 @@ class Received(Archive):
     """A received archive as `Files`, of which only documents were kept. Members are keyed by the offset of their content."""
 
     def __init__(self, place: str, table: LayerTable, parts: dict[int, ReceivedMember]) -> None:
-        super().__init__(place, Blob(None, 0, 0), table)
+        super().__init__(place, Blob.of_bytes(b""), table)
         self._parts = parts
 
     def blob(self, name: str) -> Blob:
         """Return a document's bytes; a layer has only its size and its first bytes, which tell its compression."""
         part = self.part(name)
-        return blob_of(part.first, part.size)
+        return Blob.of_bytes(part.first, part.size)
 
     def part(self, name: str) -> ReceivedMember:
         """Return the member behind `name`. Raises NotFound."""
@@ -75,15 +74,6 @@ class Received(Archive):
     def offset(self, name: str) -> int:
         """Return the offset in the archive of the content behind `name`. Raises NotFound."""
         return int(self._table.entries.content_offset[self._row(name)])
-
-
-def blob_of(first: bytes, size: int) -> Blob:
-    """Return a blob of which only the first bytes are available."""
-    if not first:
-        return Blob(None, 0, 0)
-    kept = mmap.mmap(-1, len(first))
-    kept.write(first)
-    return Blob(kept, 0, size)
 
 
 def receive(stream: ByteStream, place: str) -> Received:

@@ -61,9 +61,6 @@ class RangedBlob:
                 self._fetch(start, end)
             return self._held[start - self._start : max(end - self._start, 0)]
 
-    def forget(self, start: int, end: int) -> None:
-        """Do nothing: only the last range fetched is held in memory."""
-
     def _fetch(self, start: int, end: int) -> None:
         """Fetch the bytes from `start` to `end` and, unless `is_exact`, some more, and hold them."""
         follows = self._start < start <= self._start + len(self._held)

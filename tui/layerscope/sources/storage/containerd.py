@@ -6,7 +6,6 @@ io.containerd.metadata.v1.bolt/meta.db             names -> manifests and indexe
 
 from __future__ import annotations
 
-import mmap
 import os
 import tomllib
 from collections.abc import Iterator
@@ -65,9 +64,7 @@ class ContentStore(Directory):
     def blob(self, name: str) -> Blob:
         if name != INDEX:
             return super().blob(name)
-        kept = mmap.mmap(-1, len(self._index))
-        kept.write(self._index)
-        return Blob(kept, 0, len(self._index))
+        return Blob.of_bytes(self._index)
 
     def _descriptor(self, image: NamedTarget) -> dict[str, object]:
         annotations = {CONTAINERD_NAME: image.name} if image.name else {}
@@ -145,7 +142,7 @@ def _blob(root: Path, digits: str) -> Blob:
     try:
         return Blob.of_file(root / CONTENT / "blobs/sha256" / digits)
     except NotFound:
-        return Blob(None, 0, 0)
+        return Blob.of_bytes(b"")
 
 
 def _media_type(blob: Blob) -> str:

@@ -30,9 +30,6 @@ class _Section:
         end = self.size if size is None else min(self.size, start + size)
         return self.blob.read(self.start + start, end - start) if end > start else b""
 
-    def forget(self, start: int, end: int) -> None:
-        """Do nothing: no memory is mapped."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TocContent(UnmappedContent):
