@@ -18,6 +18,8 @@ PIECE = 1 << 20
 """Stored bytes hashed at a time; hashlib lets other threads run meanwhile."""
 BATCH = 512 << 10
 """Bytes handed to the thread at a time: eStargz unpacks in pieces as small as its files."""
+SHORT_PIECES = 16
+"""The number of pieces from which on a batch is joined before it is hashed."""
 WAITING = 8
 """Batches that may wait to be hashed; then the reader waits."""
 
@@ -131,6 +133,68 @@ class BackgroundHashing:
             if has_two:
                 self._unpacked.update(piece)
             self._reached = min(self._reached + PIECE, end)
+
+
+class HashingThread:
+    """A context manager that hashes streams in a thread while they pass. Leaving it waits for the rest, except after an error.
+
+    hashlib lets other threads run meanwhile, and so do decompressors: on two cores both go on at the same time.
+    """
+
+    def __init__(self) -> None:
+        self._queue: Queue[tuple[hashlib._Hash, list[bytes]] | None] = Queue(WAITING)
+        self._thread = Thread(target=self._work, daemon=True)
+        self._begun: list[HashInThread] = []
+        self._is_stopped = False
+
+    def __enter__(self) -> HashingThread:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._is_stopped = kind is not None
+        for each in self._begun:
+            each.hand_over()
+        self._queue.put(None)
+        self._thread.join()
+
+    def begin(self, algorithm: str) -> HashInThread:
+        """Return the hash of a stream of which nothing has passed yet."""
+        self._begun.append(HashInThread(hashlib.new(algorithm), self._queue))
+        return self._begun[-1]
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            hashed, pieces = item
+            if not self._is_stopped:
+                # hashlib lets no other thread run for short pieces.
+                for piece in pieces if len(pieces) < SHORT_PIECES else [b"".join(pieces)]:
+                    hashed.update(piece)
+
+
+class HashInThread:
+    """The hash of one stream, computed by a HashingThread; `hexdigest` is known when that was left."""
+
+    def __init__(self, hashed: hashlib._Hash, queue: Queue[tuple[hashlib._Hash, list[bytes]] | None]) -> None:
+        self._hashed, self._queue = hashed, queue
+        self._batch: list[bytes] = []
+        self._batch_bytes = 0
+
+    def update(self, piece: bytes) -> None:
+        """Let a piece pass; wait if too many of them wait to be hashed."""
+        self._batch.append(piece)
+        self._batch_bytes += len(piece)
+        if self._batch_bytes >= BATCH:
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Have the thread hash what has passed so far."""
+        self._queue.put((self._hashed, self._batch))
+        self._batch, self._batch_bytes = [], 0
+
+    def hexdigest(self) -> str:
+        """Return the hash of all that passed, as hexadecimal digits."""
+        return self._hashed.hexdigest()
 
 
 def hash_blob(blob: Blob, algorithms: Algorithms, on_bytes: OnBytes = ignore) -> tuple[LayerHashes, str]:

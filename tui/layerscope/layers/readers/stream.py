@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.compression import PIECE, Compression, SeekPoint, compression_of, unpack_forward
-from layerscope.layers.hashing import Algorithms, LayerHashes
+from layerscope.layers.hashing import Algorithms, HashingThread, HashInThread, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
 from layerscope.progress import ignore
 
@@ -31,13 +30,14 @@ def read_passing(
     stream, and then there are no hashes. There are seek points only with `keep_seek_points`.
     """
     algorithms = algorithms or Algorithms()
-    supply = _Forward(stream, size)
+    supply, points = _Forward(stream, size), list[SeekPoint]()
     compression = compression_of(supply.read(0, 4))
-    if compression is not Compression.NONE or algorithms.stored != algorithms.unpacked:
-        supply.start_hash(algorithms.stored)
-    unpacked, points = hashlib.new(algorithms.unpacked), list[SeekPoint]()
-    pieces = unpack_forward(supply, remember=points.append if keep_seek_points else ignore)
-    read = ReadLayer(read_pieces(_seen(pieces, unpacked.update)), compression, tuple(points))
+    with HashingThread() as beside:
+        if compression is not Compression.NONE or algorithms.stored != algorithms.unpacked:
+            supply.start_hash(beside.begin(algorithms.stored))
+        unpacked = beside.begin(algorithms.unpacked)
+        pieces = unpack_forward(supply, remember=points.append if keep_seek_points else ignore)
+        read = ReadLayer(read_pieces(_seen(pieces, unpacked.update)), compression, tuple(points))
     if not supply.is_used_up or any(problem.is_fatal for problem in read.table.problems):
         return read
     stored = supply.hash or unpacked
@@ -47,14 +47,16 @@ def read_passing(
 
 def hash_passing(stream: Passing, *, size: int, algorithms: Algorithms) -> tuple[LayerHashes, str]:
     """Hash a stored layer of `size` bytes from `stream`; also return a sentence on its damage (empty: none)."""
-    supply, unpacked, damage = _Forward(stream, size), hashlib.new(algorithms.unpacked), ""
-    supply.start_hash(algorithms.stored)
-    try:
-        for piece in unpack_forward(supply):
-            unpacked.update(piece)
-    except CorruptLayer as error:
-        damage = str(error)
-    supply.drain()
+    supply, damage = _Forward(stream, size), ""
+    with HashingThread() as beside:
+        unpacked = beside.begin(algorithms.unpacked)
+        supply.start_hash(beside.begin(algorithms.stored))
+        try:
+            for piece in unpack_forward(supply):
+                unpacked.update(piece)
+        except CorruptLayer as error:
+            damage = str(error)
+        supply.drain()
     assert supply.hash is not None
     stored = f"{algorithms.stored}:{supply.hash.hexdigest()}" if supply.is_used_up else ""
     return LayerHashes(stored, "" if damage else f"{algorithms.unpacked}:{unpacked.hexdigest()}"), damage
@@ -82,14 +84,15 @@ class _Forward:
 
     def __init__(self, stream: Passing, size: int) -> None:
         self.size = size
-        self.hash: hashlib._Hash | None = None
+        self.hash: HashInThread | None = None
         self._stream = stream
         self._held = b""
         self._start = 0
 
-    def start_hash(self, algorithm: str) -> None:
+    def start_hash(self, begun: HashInThread) -> None:
         """Hash everything read so far and from now on; call it before reading beyond the first bytes."""
-        self.hash = hashlib.new(algorithm, self._held)
+        self.hash = begun
+        begun.update(self._held)
 
     def drain(self) -> None:
         """Read and hash what is left of the layer in the stream."""
