@@ -14,10 +14,12 @@ from layerscope.cli.completion import complete_image
 from layerscope.cli.options import (
     NO_REGISTRY_OPTION,
     analyze_image,
+    analyze_images,
     base_option,
     damage_exit_code,
     engine_options,
     image_argument,
+    no_cache_option,
     platform_option,
 )
 from layerscope.cli.output import output_style
@@ -99,24 +101,33 @@ def _say_next(before: Analysis, build: Analysis) -> None:
 
 @click.command()
 @click.argument("old", metavar="OLD", shell_complete=complete_image)
-@click.argument("new", metavar="NEW", shell_complete=complete_image)
+@click.argument("new", metavar="[NEW]", required=False, shell_complete=complete_image)
 @click.option(
     "--limit", type=click.IntRange(min=0), metavar="N", default=MOST_PATHS, show_default=True, help="Show only N paths."
 )
-@platform_option
+@click.option(
+    "--platform",
+    metavar="OS/ARCH[/VARIANT][,OS/ARCH]",
+    help="Select a platform of multi-platform images, or the two to compare; default: this machine's.",
+)
+@no_cache_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @engine_options
-def diff(old: str, new: str, limit: int, platform: str | None, *, as_json: bool) -> int:
+def diff(old: str, new: str | None, limit: int, platform: str | None, *, as_json: bool) -> int:
     """Compare two images: layers, sizes, waste and files, and why a layer is not the same.
+
+    Or compare two platforms of one image: what only one has, and what is much bigger on one. Paths that differ in their
+    architecture's name alone (x86_64-linux-gnu, linux-arm64) are compared with each other.
 
     \b
     Examples:
       layerscope diff old.tar new.tar
       layerscope diff myimage:1.0 myimage:1.1 --json | jq -r '.paths[] | select(.change == "added") | .path'
+      layerscope diff myimage:1.1 --platform linux/amd64,linux/arm64
     """
     from layerscope.compare.comparison import compare
 
-    analyses = [analyze_image(name, platform, None) for name in (old, new)]
+    analyses = analyze_images(_sides(old, new, platform))
     comparison = compare(*analyses)
     if as_json:
         from layerscope.report.diff_json import diff_json
@@ -128,3 +139,21 @@ def diff(old: str, new: str, limit: int, platform: str | None, *, as_json: bool)
         sys.stdout.write(diff_text(comparison, output_style(), limit=limit))
     sys.stdout.flush()
     return max(damage_exit_code(analysis.contents) for analysis in analyses)
+
+
+def _sides(old: str, new: str | None, platform: str | None) -> list[tuple[str, str | None]]:
+    """Return the two references to compare, each with its platform. Raises UsageError."""
+    from layerscope.errors import UsageError
+    from layerscope.sources.location import locate
+
+    platforms = platform.split(",") if platform else []
+    if len(platforms) > 2 or not all(platforms):
+        raise UsageError("--platform takes one platform, or two with a comma between them")
+    if new is None:
+        if len(platforms) != 2:
+            raise UsageError("name a second image, or two platforms of this one: --platform linux/amd64,linux/arm64")
+        place = locate(old)
+        if place.path is None and place.engine is None and place.registry is None:
+            raise UsageError("standard input can be read only once: store the image in a file to compare two of its platforms")
+    first, second = (*platforms, platforms[0])[:2] if platforms else (None, None)
+    return [(old, first), (new or old, second)]

@@ -179,19 +179,24 @@ MOST_PROBLEMS = 10
 NO_CACHE = "LAYERSCOPE_NO_CACHE"
 
 
-def platform_option(command: Command) -> Command:
-    """Add --platform and --no-cache, which every command that reads layers has; `open_cache` reads the latter."""
-    no_cache = click.option(
+def no_cache_option(command: Command) -> Command:
+    """Add --no-cache, which `open_cache` reads."""
+    option = click.option(
         "--no-cache",
         is_flag=True,
         expose_value=False,
         callback=_note,
         help="Ignore the cache: read every layer again and store nothing.",
     )
+    return option(command)
+
+
+def platform_option(command: Command) -> Command:
+    """Add --platform and --no-cache, which every command that reads layers has."""
     platform = click.option(
         "--platform", metavar="OS/ARCH[/VARIANT]", help="Select a platform of a multi-platform image; default: this machine's."
     )
-    return platform(no_cache(command))
+    return platform(no_cache_option(command))
 
 
 base_option = click.option(
@@ -273,6 +278,21 @@ def analyze_image(
         analysis = analyze(contents, base_layers=found.layers, base_name=found.name)
     remember_waste(analysis, open_cache())
     return analysis
+
+
+def analyze_images(named: Sequence[tuple[str, str | None]]) -> list[Analysis]:
+    """Open, read and analyze images, each a reference and a platform. Layers of registries that several have are read once."""
+    from layerscope.analysis import analyze
+    from layerscope.analysis import read_image as read
+    from layerscope.sources.registry.visit import RegistryVisit
+
+    with Progress() as progress:
+        options = replace(chosen_engine_options(), visit=RegistryVisit())
+        images = [open_image(name, platform, progress, engine_options=options) for name, platform in named]
+        analyses = [analyze(read(image, progress=progress, cache=open_cache())) for image in images]
+    for analysis in analyses:
+        remember_waste(analysis, open_cache())
+    return analyses
 
 
 def _not_judged(image: Image) -> str:

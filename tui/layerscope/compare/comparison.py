@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.analysis import Analysis
+from layerscope.compare.architecture_names import ArchitectureNames
+from layerscope.compare.pairing import NodeNumbers, Rules, pair_paths
 from layerscope.layers.content_ids import COMPUTED, recorded_kind
 from layerscope.layers.table import Kind
 from layerscope.tree.nodes import Ints
 from layerscope.tree.tree import Change, Longs, Tree, View
 
-Nodes = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -68,7 +69,8 @@ class Comparison:
     are the path's nodes in the two trees, -1 where it is not visible (int64); `old_size` and `new_size` its content bytes there
     (int64; directories have none). `shared_layers` is the number of leading layers that both have. `directory_times` is the
     number of directories that differ only in their time, which are not among the rows: every build writes new ones;
-    `uncompared` that of files of equal size that could not be compared.
+    `uncompared` that of files of equal size that could not be compared. `rules` (uint8) is why two different paths of two
+    platforms are a pair (see PairedPaths), `mapped_paths` the number of such pairs, also of those that do not differ.
     """
 
     old: Analysis
@@ -78,20 +80,31 @@ class Comparison:
     aspects: npt.NDArray[np.uint16]
     directory_times: int
     uncompared: int
-    old_node: Nodes
-    new_node: Nodes
+    old_node: NodeNumbers
+    new_node: NodeNumbers
     old_size: Longs
     new_size: Longs
+    rules: Rules
+    mapped_paths: int
 
     def __len__(self) -> int:
         return len(self.change)
 
     def path(self, row: int) -> bytes:
-        """Return the path of a row."""
+        """Return the path of a row, in the new image if it is there."""
         node = int(self.new_node[row])
         if node >= 0:
             return self.new.tree.nodes.paths[node]
+        return self.old_path(row)
+
+    def old_path(self, row: int) -> bytes:
+        """Return the path of a row in the old image, where it must be."""
         return self.old.tree.nodes.paths[int(self.old_node[row])]
+
+    @property
+    def is_of_platforms(self) -> bool:
+        """Tell whether the two images are for different platforms, so that binaries cannot be the same."""
+        return self.old.image.platform.normal != self.new.image.platform.normal
 
     @property
     def content_grown(self) -> int:
@@ -117,16 +130,21 @@ def compare(old: Analysis, new: Analysis) -> Comparison:
     """Compare two images, path by path, as they are after their last layers.
 
     A path is MODIFIED when its kind, size, content, mode, owner, link target, device number, extended attributes or time
-    differs; contents of equal size are read where their identity is not known.
+    differs; contents of equal size are read where their identity is not known. Of two platforms, paths that differ in their
+    architecture's name alone are compared with each other.
     """
     before, after = _last_view(old), _last_view(new)
-    pairs = _matched(before, after)
+    names = _architectures(old, new)
+    paired = pair_paths(before, after, names)
+    pairs = paired.nodes
     change = np.full(len(pairs), Change.UNCHANGED, np.uint8)
     change[pairs[:, 0] < 0] = Change.ADDED
     change[pairs[:, 1] < 0] = Change.REMOVED
     both = np.flatnonzero((pairs >= 0).all(axis=1))
     found = _aspects(old, new, before.entry[pairs[both, 0]], after.entry[pairs[both, 1]])
     aspects = np.zeros(len(pairs), np.uint16)
+    if names is not None:
+        _forgive_targets(found.aspects, (before, after), pairs[both], names)
     aspects[both] = found.aspects
     change[both[found.aspects > 0]] = Change.MODIFIED
     rows = np.flatnonzero(change != Change.UNCHANGED)
@@ -145,7 +163,17 @@ def compare(old: Analysis, new: Analysis) -> Comparison:
         new_node=pairs[rows, 1],
         old_size=old_size[order],
         new_size=new_size[order],
+        rules=paired.rules[rows],
+        mapped_paths=int(np.count_nonzero(paired.rules)),
     )
+
+
+def _architectures(old: Analysis, new: Analysis) -> tuple[ArchitectureNames, ArchitectureNames] | None:
+    """Return what takes the architecture out of the names of two images for different platforms; else None."""
+    platforms = old.image.platform, new.image.platform
+    if platforms[0].normal == platforms[1].normal:
+        return None
+    return ArchitectureNames(platforms[0]), ArchitectureNames(platforms[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,6 +197,21 @@ def _aspects(old: Analysis, new: Analysis, left: Ints, right: Ints) -> _PathDiff
     return _PathDifferences(aspects, directory_times, int(np.count_nonzero(pairs.is_uncompared)))
 
 
+def _forgive_targets(
+    aspects: npt.NDArray[np.uint16],
+    views: tuple[View, View],
+    nodes: NodeNumbers,
+    names: tuple[ArchitectureNames, ArchitectureNames],
+) -> None:
+    """Clear TARGET for links that lead to the same place but for the architecture's name."""
+    # Links that differ are few, so they go one by one.
+    for row in np.flatnonzero(aspects & np.uint16(Aspect.TARGET)).tolist():
+        entries = [int(view.entry[node]) for view, node in zip(views, nodes[row].tolist(), strict=True)]
+        targets = [view.tree.entries.links[entry] for view, entry in zip(views, entries, strict=True)]
+        if names[0].without_in_path(targets[0]) == names[1].without_in_path(targets[1]):
+            aspects[row] &= ~np.uint16(Aspect.TARGET)
+
+
 def _last_view(analysis: Analysis) -> View:
     return analysis.tree.view(max(analysis.tree.layers, 1))
 
@@ -180,17 +223,7 @@ def _shared_layers(old: Analysis, new: Analysis) -> int:
     return min(len(old.image.layers), len(new.image.layers))
 
 
-def _matched(before: View, after: View) -> Nodes:
-    """Return the two nodes, shape (n, 2), of each path but the root that is visible in either image; -1 where it is not."""
-    old_nodes, new_nodes = (np.flatnonzero(view.is_visible[1:]) + 1 for view in (before, after))
-    old_paths = {before.tree.nodes.paths[node]: node for node in old_nodes.tolist()}
-    new_paths = after.tree.nodes.paths
-    partner = np.array([old_paths.pop(new_paths[node], -1) for node in new_nodes.tolist()], np.int64).reshape(-1)
-    gone = np.array(list(old_paths.values()), np.int64).reshape(-1)
-    return np.stack([np.concatenate([partner, gone]), np.concatenate([new_nodes, np.full(len(gone), -1)])], axis=1)
-
-
-def _sizes(view: View, nodes: Nodes) -> Longs:
+def _sizes(view: View, nodes: NodeNumbers) -> Longs:
     sizes = np.zeros(len(nodes), np.int64)
     there = nodes >= 0
     sizes[there] = view.size[nodes[there]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from layerscope.analysis import Analysis
+from layerscope.compare.architecture_names import NameRule
 from layerscope.compare.comparison import Aspect, Comparison
 from layerscope.compare.documents import document_difference, has_same_layers
 from layerscope.compare.layers import LayerDifference, LayerState, PairedLayer, layer_difference, pair_layers
@@ -18,7 +19,11 @@ SCHEMA = "layerscope.diff/1"
 
 
 def diff_json(comparison: Comparison) -> bytes:
-    """Encode the comparison of two images, with a newline at the end. Sizes are in bytes, layers count from 1, base first."""
+    """Encode the comparison of two images, with a newline at the end. Sizes are in bytes, layers count from 1, base first.
+
+    Of two platforms, a path may have another `old_path`; `paired_by` has the rules by which the two are a pair (`NameRule`).
+    No layer has a `difference` there: all of them differ in their binaries.
+    """
     old, new = comparison.old, comparison.new
     document = {
         "schema": SCHEMA,
@@ -29,6 +34,7 @@ def diff_json(comparison: Comparison) -> bytes:
         },
         "layers": [_layer(comparison, pair) for pair in pair_layers(old, new)],
         "documents": _documents(old, new) if has_same_layers(old, new) else None,
+        "mapped_paths": comparison.mapped_paths,
         "directory_times": comparison.directory_times,
         "uncompared": comparison.uncompared,
         "paths": [_path(comparison, row) for row in range(len(comparison))],
@@ -42,6 +48,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
         "reference": utf8_text(image.reference),
         "name": utf8_text(image.name),
         "id": image.id,
+        "platform": image.platform.name,
         "layers": len(image.layers),
         "content_bytes": waste.content_bytes,
         "live_bytes": waste.live_bytes,
@@ -59,7 +66,7 @@ def _layer(comparison: Comparison, pair: PairedLayer) -> dict[str, Any]:
         "old": _side(comparison.old, pair.old),
         "new": _side(comparison.new, pair.new),
         "difference": _difference(layer_difference(comparison.old, comparison.new, pair))
-        if pair.state is LayerState.CHANGED
+        if pair.state is LayerState.CHANGED and not comparison.is_of_platforms
         else None,
     }
 
@@ -107,9 +114,17 @@ def _path(comparison: Comparison, row: int) -> dict[str, Any]:
     old, new = int(comparison.old_size[row]), int(comparison.new_size[row])
     return {
         **path_fields(comparison.path(row)),
+        **(_pairing(comparison, row) if comparison.is_of_platforms else {}),
         "change": Change(comparison.change[row]).name.lower(),
         "differs": Aspect(int(comparison.aspects[row])).words,
         "old_bytes": old if comparison.old_node[row] >= 0 else None,
         "new_bytes": new if comparison.new_node[row] >= 0 else None,
         "grown_bytes": new - old,
     }
+
+
+def _pairing(comparison: Comparison, row: int) -> dict[str, Any]:
+    """Return the JSON fields that say which path of the old platform a path of the new one was compared with, and why."""
+    rules = NameRule(int(comparison.rules[row]))
+    old_path = path_fields(comparison.old_path(row), field="old_path") if rules else {"old_path": None}
+    return {**old_path, "paired_by": rules.words}

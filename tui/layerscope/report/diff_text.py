@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from layerscope.analysis import Analysis
 from layerscope.compare.comparison import Aspect, Comparison
 from layerscope.compare.documents import DocumentDifference, document_difference, has_same_layers
 from layerscope.compare.layers import LayerState, PairedLayer, layer_difference, pair_layers
 from layerscope.report.layer_changes import why_changed
+from layerscope.report.platforms_text import platform_lines
 from layerscope.sources.image import PullSize
 from layerscope.tree.tree import Change
 from layerscope.units import count_text, percent_text, size_text
@@ -24,7 +26,8 @@ HEAVIEST = 10
 
 def diff_text(comparison: Comparison, style: Style, *, limit: int) -> str:
     """Format the whole comparison, each line within `style.width` cells, with at most `limit` paths."""
-    parts = (_sums(comparison, style), _layers(comparison, style), _paths(comparison, style, limit), _ending(comparison, style))
+    paths = platform_lines(comparison, style, limit=limit) if comparison.is_of_platforms else _paths(comparison, style, limit)
+    parts = (_sums(comparison, style), _layers(comparison, style), paths, _ending(comparison, style))
     blocks = [list(part) for part in parts]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -32,7 +35,10 @@ def diff_text(comparison: Comparison, style: Style, *, limit: int) -> str:
 def _sums(comparison: Comparison, style: Style) -> Iterator[str]:
     old, new = comparison.old, comparison.new
     room = (style.width - 4) // 2
-    names = (cut_middle(style.name(each.image.reference), room, mark=style.plain("…")) for each in (old, new))
+    names = []
+    for each in (old, new):
+        end = f" ({style.name(str(each.image.platform))})" if comparison.is_of_platforms else ""
+        names.append(cut_middle(style.name(each.image.reference), max(room - cells(end), 8), mark=style.plain("…")) + end)
     yield style.paint(style.plain(" → ").join(names), "bold")
     rows = (
         ("on disk", old.waste.content_bytes, new.waste.content_bytes),
@@ -41,8 +47,16 @@ def _sums(comparison: Comparison, style: Style) -> Iterator[str]:
     )
     for what, before, after in rows:
         yield style.plain(f"{what:<12} {size_text(before):>9} → {size_text(after):<9}  {growth_text(after - before)}")
+    if comparison.is_of_platforms:
+        counts = (_last_files(each) for each in (old, new))
+        yield style.plain("{:<12} {:>9,} → {:,}".format("files", *counts))
     efficiencies = (percent_text(each.waste.efficiency) for each in (old, new))
     yield style.plain("{:<12} {:>9} → {}".format("efficiency", *efficiencies))
+
+
+def _last_files(analysis: Analysis) -> int:
+    """Count the files that a container sees."""
+    return int(analysis.tree.view(max(analysis.tree.layers, 1)).subtree_files[0])
 
 
 def _pull_rows(old: PullSize, new: PullSize) -> Iterator[tuple[str, int, int]]:
@@ -83,7 +97,7 @@ def _layer(comparison: Comparison, pair: PairedLayer, style: Style) -> Iterator[
     layer = new.image.layers[pair.new - 1] if pair.new else old.image.layers[(pair.old or 1) - 1]
     instruction = style.name(step_text(layer.history)) or "(no history)"
     yield start + cut_end(instruction, style.width - 36, mark=style.plain("…"))
-    if pair.state is LayerState.CHANGED:
+    if pair.state is LayerState.CHANGED and not comparison.is_of_platforms:
         sentence = style.name(style.plain(why_changed(layer_difference(old, new, pair))))
         yield from wrapped(sentence, style.width, indent=" " * 17)
 

@@ -20,6 +20,7 @@ from layerscope.text import did_you_mean, escape, nearest
 
 if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
+    from layerscope.sources.registry.visit import RegistryVisit
 
 LAYER = "layer:"
 REGISTRY_URL, REGISTRY = "docker://", "registry:"
@@ -277,7 +278,7 @@ class EngineOptions:
     fetched from registries (0: no limit). With `or_registry`, a NAME that no engine has is read in its registry; `say` is
     then called with a sentence for the user.
     `trust_toc` says whether a layer of a registry may be read by its table of contents, which nothing proves; None: unless
-    bytes are to be hashed.
+    bytes are to be hashed. `visit` is shared by all images that one command opens in registries.
     """
 
     pull: bool = False
@@ -290,6 +291,7 @@ class EngineOptions:
     or_registry: bool = False
     say: Callable[[str], None] = ignore
     trust_toc: bool | None = None
+    visit: RegistryVisit | None = None
 
     @property
     def needs_archive(self) -> bool:

@@ -27,6 +27,7 @@ from layerscope.progress import ignore
 from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.sources.registry.ranged_blob import PassingBlob, RangedBlob
 from layerscope.sources.registry.repository import Repository
+from layerscope.sources.registry.visit import RegistryVisit
 
 WORTH_A_TABLE, WORTH_A_LOOK = 256 << 10, 1 << 20
 """Stored bytes from which on a layer is read by parts before it is streamed: if its annotations promise a table of contents,
@@ -41,7 +42,7 @@ class RegistryReader:
 
     `media_type` and `annotations` are its descriptor's. `trust_toc` says whether a table of contents may stand for the layer
     although nothing proves it; None: unless bytes are to be hashed. `unreadable` says why nothing in it can be read (it is
-    encrypted).
+    encrypted). `visit` has layers that were read for another image of the same command.
     """
 
     repository: Repository
@@ -52,6 +53,7 @@ class RegistryReader:
     cache: Cache | None = None
     trust_toc: bool | None = None
     unreadable: str = ""
+    visit: RegistryVisit | None = None
 
     missing_bytes = ""
     may_be_missing = False
@@ -60,10 +62,15 @@ class RegistryReader:
     work = 0  # nothing that another process should do, which could not share the connection
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        """Return the cached table; a blob never changes under its digest, so that nothing is asked of the registry.
+        """Return the table of another image's layer, or the cached one; a blob never changes under its digest, so that nothing
+        is asked of the registry.
 
         What parts of the blob claimed is returned only where reading parts again would do.
         """
+        shared = self.visit.take(self.digest, layer, options.hash_with) if self.visit else None
+        if shared is not None:
+            on_bytes(self.stored_bytes)
+            return shared
         if self.cache is None or self.unreadable:
             return None
         kept = self.cache.load(CacheKey(self.digest, PROVED), layer)
@@ -81,7 +88,10 @@ class RegistryReader:
         if self.unreadable:
             problem = Problem(layer, b"", f"its files cannot be read ({self.unreadable})", Severity.DAMAGE)
             return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
-        return self._without_download(options, layer, on_bytes) or self._streamed(options, layer, on_bytes)
+        read = self._without_download(options, layer, on_bytes) or self._streamed(options, layer, on_bytes)
+        if self.visit is not None:
+            self.visit.keep(self.digest, read)
+        return read
 
     def content(self, read: ReadLayer) -> LayerContent | None:
         """Return the contents of a read layer's files; None if they are unreadable. Raises RegistryFailed; see LayerReader."""

@@ -33,8 +33,8 @@ from layerscope.sources.registry.host_settings import HostSettings
 from layerscope.sources.registry.layer_reader import RegistryReader
 from layerscope.sources.registry.registry_name import RegistryName, parse_image_name
 from layerscope.sources.registry.repository import Document, Repository
-from layerscope.sources.registry.traffic import Traffic
 from layerscope.sources.registry.transport import Connection
+from layerscope.sources.registry.visit import RegistryVisit
 from layerscope.text import escape
 
 
@@ -79,10 +79,13 @@ def open_instead_of_engine(
 
 def connect(name: RegistryName, options: EngineOptions) -> Iterator[Repository]:
     """Yield the repositories that a name may stand for, in the order to try them; nothing is asked yet."""
-    settings, traffic = HostSettings.of_this_machine(options.insecure), Traffic(options.bytes_per_second)
+    settings, visit = HostSettings.of_this_machine(options.insecure), options.visit or RegistryVisit()
+    traffic = visit.traffic(options.bytes_per_second)
     for full in settings.full_names(name):
-        connections = [Connection(each, partial(_credential, full, each), traffic) for each in settings.endpoints(full)]
-        yield Repository(full, connections)
+        endpoints = settings.endpoints(full)
+        openers = (partial(Connection, each, partial(_credential, full, each), traffic) for each in endpoints)
+        pairs = zip(endpoints, openers, strict=True)
+        yield Repository(full, [visit.connection(full.host, endpoint, opened) for endpoint, opened in pairs])
 
 
 def _credential(name: RegistryName, endpoint: RegistryEndpoint) -> Credential:
@@ -92,6 +95,11 @@ def _credential(name: RegistryName, endpoint: RegistryEndpoint) -> Credential:
 
 def _found(name: RegistryName, options: EngineOptions) -> tuple[Repository, Document]:
     """Return the first repository that has the image, and its manifest or index. Raises the last one's error."""
+    visit = options.visit or RegistryVisit()
+    return visit.found(str(name), partial(_first_with, name, options))
+
+
+def _first_with(name: RegistryName, options: EngineOptions) -> tuple[Repository, Document]:
     repositories = list(connect(name, options))
     for repository in repositories[:-1]:
         with suppress(NoSuchImage):
@@ -216,6 +224,8 @@ def _reader(repository: Repository, options: EngineOptions, _files: Files, part:
         return AbsentReader("it is a foreign layer, which is not in the registry", may_be_missing=True)
     if part.digest is None or part.size < 0:
         return AbsentReader("its manifest does not say which blob it is, or how large")
+    if options.visit is not None:
+        options.visit.expect(part.digest)
     return RegistryReader(
         repository,
         part.digest,
@@ -225,4 +235,5 @@ def _reader(repository: Repository, options: EngineOptions, _files: Files, part:
         cache=options.cache,
         trust_toc=options.trust_toc,
         unreadable=part.unread,
+        visit=options.visit,
     )

@@ -1,0 +1,68 @@
+"""What one command has already asked of registries, for the other images that it opens there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from layerscope.layers.hashing import Algorithms
+from layerscope.layers.readers.blob import ReadLayer
+from layerscope.layers.readers.stream import numbered
+from layerscope.oci.digest import Digest
+from layerscope.sources.registry.endpoint import RegistryEndpoint
+from layerscope.sources.registry.repository import Document, Repository
+from layerscope.sources.registry.traffic import Traffic
+from layerscope.sources.registry.transport import Connection
+
+
+@dataclass(eq=False)
+class RegistryVisit:
+    """Connections, documents and layers that the images which one command opens have in common: none is fetched twice.
+
+    Open all images before the layers of the first are read: only layers that several images have are kept in memory.
+    """
+
+    _traffic: Traffic | None = None
+    _connections: dict[tuple[str, RegistryEndpoint], Connection] = field(default_factory=dict)
+    _found: dict[str, tuple[Repository, Document]] = field(default_factory=dict)
+    _expected: Counter[Digest] = field(default_factory=Counter)
+    _layers: dict[Digest, ReadLayer] = field(default_factory=dict)
+
+    def traffic(self, bytes_per_second: int) -> Traffic:
+        """Return the one limiter of all images."""
+        if self._traffic is None:
+            self._traffic = Traffic(bytes_per_second)
+        return self._traffic
+
+    def connection(self, host: str, endpoint: RegistryEndpoint, opened: Callable[[], Connection]) -> Connection:
+        """Return the connection to an endpoint with the credentials for `host`; `opened` makes the first one."""
+        key = (host, endpoint)
+        if key not in self._connections:
+            self._connections[key] = opened()
+        return self._connections[key]
+
+    def found(self, name: str, find: Callable[[], tuple[Repository, Document]]) -> tuple[Repository, Document]:
+        """Return what a full name leads to; a tag that moves meanwhile is the same image for the whole command."""
+        if name not in self._found:
+            self._found[name] = find()
+        return self._found[name]
+
+    def expect(self, layer: Digest) -> None:
+        """Note that an image has this layer."""
+        self._expected[layer] += 1
+
+    def keep(self, layer: Digest, read: ReadLayer) -> None:
+        """Keep a layer that was read, if another image has it as well."""
+        if self._expected[layer] > 1:
+            self._layers[layer] = read
+
+    def take(self, layer: Digest, number: int, hash_with: Algorithms | None) -> ReadLayer | None:
+        """Return a layer that was read for another image, for layer `number` of this one; None if there is none, or if hashes
+        are needed (`hash_with`) that were not made.
+        """
+        read = self._layers.get(layer)
+        if read is None or (hash_with is not None and (read.hashes is None or not read.hashes.are_of(hash_with))):
+            return None
+        fetched = replace(read.fetched, bytes=0) if read.fetched else None
+        return replace(numbered(read, number), fetched=fetched)
