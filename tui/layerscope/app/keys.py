@@ -49,6 +49,7 @@ class KeyContext(Enum):
     WASTE = "Waste"
     FILE = "File"
     IMAGES = "Images"
+    TAGS = "Tags"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ _E, _X, _L, _F = KeyContext.EVERYWHERE, KeyContext.EXPLORER, KeyContext.LISTS, K
 
 
 _Y, _T, _W, _V, _I = KeyContext.LAYERS, KeyContext.FILTER, KeyContext.WASTE, KeyContext.FILE, KeyContext.IMAGES
+_G = KeyContext.TAGS
 
 
 KEYS: tuple[KeyAction, ...] = (
@@ -147,6 +149,9 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("images.right", _I, "right,l", "unfold", "", "Expand it"),
     KeyAction("images.fold_all", _I, "E", "fold_all", "", "Collapse all families"),
     KeyAction("images.unfold_all", _I, "e", "unfold_all", "", "Expand all families"),
+    KeyAction("tags.open", _G, "enter", "open", "open", "Explore the tag's image; with two tags marked, compare them", 11),
+    KeyAction("tags.mark", _G, "m,space", "mark", "mark", "Mark the tag, two at most; Esc unmarks", 12),
+    KeyAction("tags.compare", _G, "c", "compare", "compare", "Compare the marked tags, or the tag with the one before", 13),
 )
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "blame": "layerscope.cli.files",
     "waste": "layerscope.cli.report",
     "images": "layerscope.cli.images",
+    "tags": "layerscope.cli.tags",
     "build": "layerscope.cli.build",
     "demo": "layerscope.cli.report",
     "diff": "layerscope.cli.compare",

@@ -57,29 +57,31 @@ _FOOTER = (
 
 def html_report(run: GateRun) -> bytes:
     """Encode the page. Where its script is missing or may not run, the tables still stand."""
-    style = (_PARTS / "style.css").read_text("utf-8")
     script = (_PARTS / "script.js").read_text("utf-8")
-    policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    data = f'<script type="application/json" id="image">{_drawn(run)}</script>'
+    return whole_page(image_title(run.analysis.image), f"{sections(run)}\n{data}", script=script)
+
+
+def whole_page(title: str, body: str, *, more_style: str = "", script: str = "") -> bytes:
+    """Encode a page of a `title`, escaped here, and a `body` of HTML, which loads nothing and runs no script but `script`."""
+    style = (_PARTS / "style.css").read_text("utf-8") + more_style
+    policy = f"default-src 'none'; style-src '{_hash(style)}'; " + (f"script-src '{_hash(script)}'; " if script else "")
+    run = f"<script>{script}</script>\n" if script else ""
     page = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta http-equiv="Content-Security-Policy" content="{policy}img-src data:; base-uri 'none'; form-action 'none'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>{shown(image_title(run.analysis.image))} · layerscope</title>
+<title>{shown(title)} · layerscope</title>
 <link rel="icon" href="data:,">
 <style>{style}</style>
 </head>
 <body>
-{sections(run)}
-<script type="application/json" id="image">{_drawn(run)}</script>
-<script>{script}</script>
-</body>
+{body}
+{run}</body>
 </html>
 """
     return page.encode()
@@ -127,7 +129,7 @@ def sections(run: GateRun) -> str:
     return "\n".join(filter(None, parts))
 
 
-def _section(title: str, content: str, *, look: str = "") -> str:
+def section(title: str, content: str, *, look: str = "") -> str:
     return f'<section class="{look}"><h2>{shown(title)}</h2>\n{content}\n</section>' if content else ""
 
 
@@ -161,13 +163,13 @@ def _tiles(analysis: Analysis) -> str:
 
 def _sentences(title: str, sentences: tuple[str, ...], look: str) -> str:
     items = "".join(f"<li>{sentence(text)}</li>" for text in sentences[:FINDINGS])
-    return _section(title, f"<ul>{items}</ul>" if items else "", look=look)
+    return section(title, f"<ul>{items}</ul>" if items else "", look=look)
 
 
 def _rules(run: GateRun) -> str:
     rows = [_rule(result) for result in run.verdict.results]
     heads = ("Result", "Rule", "#Measured", "#Limit", "#Margin", "Explanation")
-    return _section("Rules", table("All rules", heads, rows) if rows else "")
+    return section("Rules", table("All rules", heads, rows) if rows else "")
 
 
 def _rule(result: RuleResult) -> tuple[Cell, ...]:
@@ -198,7 +200,7 @@ def _fixes(run: GateRun) -> str:
     ]
     caption = f"Lines refer to {escape(where)}" if where else "Line numbers need a Dockerfile (--dockerfile)"
     heads = ("#Saves", "#Line", "Change")
-    return _section("What to change", table(caption, heads, rows, more=len(fixes) - FIXES) if rows else "")
+    return section("What to change", table(caption, heads, rows, more=len(fixes) - FIXES) if rows else "")
 
 
 def _findings(run: GateRun) -> Iterator[str]:
@@ -243,7 +245,7 @@ def _layers(analysis: Analysis) -> str:
         for layer, size, lost in list(zip(layers, sizes, wasted, strict=True))[:LAYERS]
     ]
     heads = ("#Layer", "#Size", "", "#Wasted", "", "Instruction")
-    return _section("Layers", table("Base first", heads, rows, more=len(layers) - LAYERS) if rows else "")
+    return section("Layers", table("Base first", heads, rows, more=len(layers) - LAYERS) if rows else "")
 
 
 def _causes(analysis: Analysis) -> str:
@@ -260,7 +262,7 @@ def _causes(analysis: Analysis) -> str:
         if size
     ]
     heads = ("Cause", "#Wasted", "", "What it means")
-    return _section("Waste by cause", table("Why bytes are wasted", heads, rows) if rows else "")
+    return section("Waste by cause", table("Why bytes are wasted", heads, rows) if rows else "")
 
 
 def _worst(analysis: Analysis) -> str:
@@ -278,7 +280,7 @@ def _worst(analysis: Analysis) -> str:
         for size, cause, written_by, buried_by, node in zip(*(column.tolist() for column in columns), strict=True)
     ]
     heads = ("#Size", "Cause", "#Written by", "#Buried by", "Path")
-    return _section("Worst paths", table("Largest waste", heads, rows, more=len(waste) - WORST) if rows else "")
+    return section("Worst paths", table("Largest waste", heads, rows, more=len(waste) - WORST) if rows else "")
 
 
 @dataclass(frozen=True, slots=True)

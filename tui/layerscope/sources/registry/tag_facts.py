@@ -23,6 +23,7 @@ from layerscope.sources.documents.candidate import Candidate
 from layerscope.sources.documents.choose import fitting
 from layerscope.sources.documents.files import read_content
 from layerscope.sources.documents.layout import Leaf, images_at
+from layerscope.sources.listing.sized_tag import TagLayer
 from layerscope.sources.registry.open import RegistryFiles, is_attestation, listed_manifests, top_document
 from layerscope.sources.registry.registry_name import is_tag
 from layerscope.sources.registry.repository import Document, Repository
@@ -32,17 +33,6 @@ from layerscope.text import escape
 NO_PLATFORM = Platform(UNKNOWN, UNKNOWN)
 _AHEAD = 4 * AT_ONCE
 """Tags that are started before the first of them is returned."""
-
-
-@dataclass(frozen=True, slots=True)
-class TagLayer:
-    """One layer of a tag's image. `size` is in bytes as stored, -1 where the manifest does not say; `created_by` is the
-    instruction that made it, empty where the history does not tell.
-    """
-
-    digest: Digest
-    size: int
-    created_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
