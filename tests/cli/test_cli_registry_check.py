@@ -127,7 +127,10 @@ def test_a_proxy_is_shown_without_its_password(capsys: pytest.CaptureFixture[str
 
 def test_what_to_do_with_a_registry_has_to_be_said(capsys: pytest.CaptureFixture[str]) -> None:
     found = ran(capsys, "registry")
-    assert (found.code, found.err) == (2, "layerscope: missing command. Try: layerscope registry --help\n")
+    assert (found.code, found.err) == (
+        2,
+        "layerscope: missing argument 'HOST[/PREFIX][:TAG]'. Try: layerscope registry --help\n",
+    )
 
 
 def test_a_blocked_registry_is_not_asked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_a_list_of_another_form_is_a_sentence(registry: PretendedRegistry, body:
 
 
 def test_pages_without_end_end(registry: PretendedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layerscope.sources.registry.stated_tags.MOST_PAGES", 3)
+    monkeypatch.setattr("layerscope.sources.registry.registry_listing.MOST_PAGES", 3)
     registry.routes["/api/v1/"] = lambda _: answer({"tags": [], "has_additional": True})
     with pytest.raises(RegistryFailed, match="without end"):
         list(quay_tags(connection(registry), "team/app"))

@@ -31,6 +31,11 @@ def complete_image(_ctx: click.Context, _parameter: click.Parameter | None, inco
     return [CompletionItem(prefix + path) for path in _paths(incomplete.removeprefix(prefix))]
 
 
+def complete_host(_ctx: click.Context, _parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
+    """Complete the argument HOST with the registries that the user has logged in to."""
+    return _hosts("", incomplete)
+
+
 def _hosts(prefix: str, incomplete: str) -> list[CompletionItem]:
     """List the registries that the user has logged in to, as completions of `incomplete`, which begins with `prefix`.
 
@@ -40,7 +45,11 @@ def _hosts(prefix: str, incomplete: str) -> list[CompletionItem]:
 
     is_bash = os.environ.get(VARIABLE, "").startswith("bash")
     offered = [f"{prefix}{host}/" for host in known_hosts()]
-    return [CompletionItem(each.partition(":")[2] if is_bash else each) for each in offered if each.startswith(incomplete)]
+    return [
+        CompletionItem(each.partition(":")[2] if is_bash and prefix else each)
+        for each in offered
+        if each.startswith(incomplete)
+    ]
 
 
 def _paths(start: str) -> list[str]:

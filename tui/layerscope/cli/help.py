@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 REPORT = "report"
+LISTING = "list"
+"""The name of the command that lists a registry, which nobody has to type."""
 """The command that runs when the first argument is an image."""
 
 HELP = """What is in this container image, and why is it so big?
@@ -50,7 +52,7 @@ GROUPS = {
         "ci": "Check an image against rules: the gate for CI.",
         "baseline": "Record an image's sizes for later builds to be compared with.",
         "verify": "Check the digests, diff_ids and sizes of all blobs.",
-        "registry": "Check the way to a registry: credentials, TLS, mirrors.",
+        "registry": "List what a registry has, or check the way to it.",
     },
     "Set up": {
         "config": "Print where the config file is, and all defaults.",

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from layerscope import __version__
 from layerscope.cli.completion import VARIABLE, complete_image, register
-from layerscope.cli.help import EXIT_CODES, GROUPS, HELP, REPORT, SUMMARIES
+from layerscope.cli.help import EXIT_CODES, GROUPS, HELP, LISTING, REPORT, SUMMARIES
 from layerscope.cli.output import ready_streams
 from layerscope.cli.signals import Ended
 from layerscope.errors import LayerscopeError, NotFound
@@ -200,4 +200,5 @@ def _usage_sentence(error: click.ClickException) -> str:
     else:
         sentence = error.format_message()
         sentence = sentence[:1].lower() + sentence[1:].rstrip(".") + "."
-    return f"{sentence} Try: {context.command_path.removesuffix(f' {REPORT}')} --help"
+    typed = context.command_path.removesuffix(f" {REPORT}").removesuffix(f" {LISTING}")
+    return f"{sentence} Try: {typed} --help"

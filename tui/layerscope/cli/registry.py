@@ -1,32 +1,132 @@
-"""`layerscope registry check`: which settings of this machine apply to a registry, and what the registry answers."""
+"""`layerscope registry`: what a registry has; `check`: which settings of this machine apply to it, and what it answers."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from layerscope.cli.options import chosen_engine_options, registry_options
-from layerscope.cli.output import Progress
+from layerscope.cli.completion import complete_host
+from layerscope.cli.help import LISTING
+from layerscope.cli.options import chosen_engine_options, platform_option, registry_options
+from layerscope.cli.output import Progress, output_style
 
 if TYPE_CHECKING:
     from layerscope.sources.registry.check import EndpointAnswer, RegistryCheck
+    from layerscope.sources.registry.survey import ListedRepository
 
 WIDTH = 13
+NEWEST = 100
+"""Tags of one repository that are read unless all are asked for."""
 
 
-@click.group(no_args_is_help=False)
+class Registries(click.Group):
+    """The group `registry`: a first word that is no command of it is the registry to list."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the listing in front of arguments that do not start with a command."""
+        if not args or args[0] not in ("--help", "-h", *self.commands):
+            args = [LISTING, *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names of the commands without the listing, which is called without a name."""
+        return [name for name in super().list_commands(ctx) if name != LISTING]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands and the registries that the user has logged in to."""
+        return [*super().shell_complete(ctx, incomplete), *complete_host(ctx, None, incomplete)]
+
+
+class _NamelessListing(click.Command):
+    """The command that runs if the first argument is a registry."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the usage as it is typed: without the command's name."""
+        formatter.write_usage("layerscope registry", " ".join(self.collect_usage_pieces(ctx)))
+
+
+@click.group(cls=Registries, no_args_is_help=False, subcommand_metavar="HOST[/PREFIX] | COMMAND ...")
 def registry() -> None:
-    """Look at a registry.
+    """List what a registry has: repositories, tags, platforms. On a terminal this opens a screen.
+
+    A first word that is no command is a registry; all options: layerscope registry HOST --help.
 
     \b
     Examples:
+      layerscope registry registry.example.com
+      layerscope registry ghcr.io/owner/app
       layerscope registry check ghcr.io
-      layerscope registry check registry.example.com/team/app --json
     """
+
+
+@registry.command(LISTING, cls=_NamelessListing, hidden=True)
+@click.argument("place", metavar="HOST[/PREFIX][:TAG]", shell_complete=complete_host)
+@click.option("--tags", "has_facts", is_flag=True, help="Read what every tag leads to: its size, age and platforms.")
+@click.option("--referrers", "has_attached", is_flag=True, help="List signatures, attestations and the like of each tag, too.")
+@click.option("--all", "is_all", is_flag=True, help=f"Read all tags of a repository, not only the newest {NEWEST}.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per repository.")
+@click.option("--text", "is_text", is_flag=True, expose_value=False, help="Print the tree instead of opening the screen.")
+@platform_option
+@registry_options
+def listing(place: str, *, platform: str | None, as_json: bool, **flags: bool) -> int:
+    """List what a registry has at HOST: its repositories, with their tags.
+
+    PREFIX is the beginning of names of repositories. If it names one repository, the newest tags of it are listed with size,
+    age, digest and platforms; with a / at its end, only what lies below it. With :TAG or @DIGEST, that image is listed with
+    all its platforms and what is attached to it: signatures, attestations, bills of materials. Sizes are of the layers as they
+    are stored, for this machine's platform. No layer is read.
+
+    \b
+    Examples:
+      layerscope registry registry.example.com
+      layerscope registry ghcr.io/owner/app --text
+      layerscope registry registry.example.com/team/ --tags --json | jq -r '.tags[] | [.tag, .wire_bytes] | @tsv'
+    """
+    from layerscope.oci.platform import Platform
+    from layerscope.sources.registry.browse import Browser, parse_place
+    from layerscope.sources.registry.check import low_limits
+    from layerscope.sources.registry.survey import SurveyDepth, survey
+
+    options = chosen_engine_options()
+    where = parse_place(place)
+    wanted = Platform.parse(platform) if platform else None
+    browser = Browser(where.host, options)
+    has_facts = True if flags["has_facts"] or flags["has_attached"] else None
+    depth = SurveyDepth(has_facts, flags["has_attached"] or None, 0 if flags["is_all"] else NEWEST, wanted)
+    has_figures = bool(has_facts or where.reference)
+    problems = 0
+    with Progress() as progress:
+        progress(f"asking {where.host}", 0, 0)
+        for number, each in enumerate(survey(browser, where, depth, options.cache), 1):
+            _print(each, as_json=as_json, has_figures=has_figures or each.detailed > 0, is_first=number == 1)
+            progress(f"{number:,} repositories", 0, 0)
+            for problem in each.problems:
+                problems += 1
+                click.echo(f"layerscope: {problem}", err=True)
+    for sentence in low_limits(browser.traffic):
+        options.say(sentence)
+    return 2 if problems else 0
+
+
+def _print(listed: ListedRepository, *, as_json: bool, has_figures: bool, is_first: bool) -> None:
+    from layerscope.report.registry_tree import repository_json, repository_lines, tree_heads
+
+    if as_json:
+        sys.stdout.buffer.write(repository_json(listed))
+    else:
+        style = output_style()
+        if is_first and has_figures:
+            click.echo(tree_heads(style))
+        for line in repository_lines(listed, style, now=time.time(), has_figures=has_figures):
+            click.echo(line)
+    sys.stdout.flush()
 
 
 @registry.command(short_help="Show what applies to a registry, and what it answers.")

@@ -83,12 +83,13 @@ def connect(name: RegistryName, options: EngineOptions) -> Iterator[Repository]:
     traffic = visit.traffic(options.bytes_per_second)
     for full in settings.full_names(name):
         endpoints = settings.endpoints(full)
-        openers = (partial(Connection, each, partial(_credential, full, each), traffic) for each in endpoints)
+        openers = (partial(Connection, each, partial(credential_for, full, each), traffic) for each in endpoints)
         pairs = zip(endpoints, openers, strict=True)
         yield Repository(full, [visit.connection(full.host, endpoint, opened) for endpoint, opened in pairs])
 
 
-def _credential(name: RegistryName, endpoint: RegistryEndpoint) -> Credential:
+def credential_for(name: RegistryName, endpoint: RegistryEndpoint) -> Credential:
+    """Return the user's credential for an endpoint of a name: a mirror has its own."""
     host = endpoint.host if endpoint.is_mirror else name.host
     return find_credential(host, endpoint.repository, cloud_findings)[0]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
@@ -18,9 +19,12 @@ from layerscope.sources.registry.repository import Repository, pull_scope
 from layerscope.sources.registry.transport import BUSY, Connection, read_body
 from layerscope.text import escape
 
+T = TypeVar("T")
 AT_A_TIME = 1000
 """Names asked for in one page: more is refused by distribution and Amazon ECR."""
 MOST_PAGES = 10_000
+A_PAGE = 100
+"""What to ask for in one page of a list whose pages are numbered: all registries that have one refuse more."""
 CATALOG_SCOPE = "registry:catalog:*"
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[a-zA-Z]+\s*=\s*(?:"[^"]*"|[^\s;,"]+))*)')
 _NEXT = re.compile(r';\s*rel\s*=\s*"?next"?\s*(?:;|$)', re.IGNORECASE)
@@ -121,6 +125,19 @@ def list_pages(connection: Connection, url: str, scope: str, what: str) -> Itera
             where = escape(urlsplit(following).netloc[:200]) or "no host"
             raise RegistryFailed(f"{connection.name} names {where} for the next page of its {what}; nothing is sent there")
         url = following
+
+
+def numbered_pages(
+    connection: Connection, start: str, page_type: type[T], goes_on: Callable[[T], bool], what: str
+) -> Iterator[T]:
+    """Yield the pages of a list that are asked for by number, from 1 on, as long as the last one `goes_on`."""
+    for number in range(1, MOST_PAGES + 1):
+        raw = next(list_pages(connection, f"{start}&page={number}", "", what))
+        page = decode(raw, page_type, what=f"{connection.name}: its {what}")
+        yield page
+        if not goes_on(page):
+            return
+    raise RegistryFailed(f"{connection.name} serves its {what} without end")
 
 
 def next_page(header: str) -> str:

@@ -59,9 +59,12 @@ class Repository:
     def endpoint(self) -> RegistryEndpoint:
         return self.connection.endpoint
 
-    def of_tag(self, tag: str) -> Repository:
-        """Return the same repository, over the same connections, for another tag."""
-        return Repository(replace(self.name, tag=tag, digest=None), self._connections)
+    def at(self, reference: str) -> Repository:
+        """Return the same repository, over the same connections, for another tag or digest."""
+        digest = None
+        with suppress(BadDocument):
+            digest = Digest.parse(reference)
+        return Repository(replace(self.name, tag="" if digest else reference, digest=digest), self._connections)
 
     def resolve(self, reference: str) -> Digest | None:
         """Return the digest of a tag by HEAD, which Docker Hub does not count as a pull; None if the answer states none."""

@@ -6,12 +6,10 @@ Docker Hub, Quay, Harbor, Azure and Google have such lists, each in its own form
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
-from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -23,22 +21,25 @@ from layerscope.oci.platform import Platform
 from layerscope.oci.reference import DEFAULT_DOMAIN
 from layerscope.sources.registry.credentials import ANONYMOUS
 from layerscope.sources.registry.endpoint import RegistryEndpoint
-from layerscope.sources.registry.failures import RegistryFailed
-from layerscope.sources.registry.registry_listing import MOST_PAGES, GoogleManifest, TagsPage, list_pages, whole_tag_pages
+from layerscope.sources.registry.registry_listing import (
+    A_PAGE,
+    GoogleManifest,
+    TagsPage,
+    list_pages,
+    numbered_pages,
+    whole_tag_pages,
+)
 from layerscope.sources.registry.repository import Repository
 from layerscope.sources.registry.tag_facts import NO_PLATFORM, TagFacts, TagImage, of_platform
 from layerscope.sources.registry.traffic import Traffic
 from layerscope.sources.registry.transport import Connection
 
-T = TypeVar("T")
 TagPages = Iterator[list[TagFacts]]
 HUB_API, QUAY = "hub.docker.com", "quay.io"
 AZURE = (".azurecr.io", ".azurecr.cn", ".azurecr.us")
 HARBOR_SERVICE = "harbor-registry"
 """What Harbor's challenge calls itself, by which it is known."""
 _WHAT = "list of tags with sizes"
-A_PAGE = 100
-"""Tags in one page: more is refused by all that number their pages."""
 
 
 class _HubImage(msgspec.Struct, frozen=True):
@@ -158,14 +159,14 @@ def hub_connection(traffic: Traffic) -> Connection:
 def hub_tags(connection: Connection, repository: str, platform: Platform | None) -> TagPages:
     """Yield the tags of a repository of Docker Hub, newest push first, with the size of each platform's image."""
     start = f"{connection.base}/v2/repositories/{quote(repository)}/tags?page_size={A_PAGE}"
-    for page in _numbered(connection, start, _HubPage, lambda page: bool(page.next)):
+    for page in numbered_pages(connection, start, _HubPage, lambda page: bool(page.next), _WHAT):
         yield [_hub_tag(tag, platform) for tag in page.results]
 
 
 def quay_tags(connection: Connection, repository: str) -> TagPages:
     """Yield the tags of a repository of Quay. It states no platform, and no size of what has several platforms."""
     start = f"{connection.base}/api/v1/repository/{quote(repository)}/tag/?onlyActiveTags=true&limit={A_PAGE}"
-    for page in _numbered(connection, start, _QuayPage, lambda page: page.has_additional):
+    for page in numbered_pages(connection, start, _QuayPage, lambda page: page.has_additional, _WHAT):
         yield [
             _Stated(each.manifest_digest, 0 if each.is_manifest_list else each.size, _moment(each.start_ts)).tagged(each.name)
             for each in page.tags
@@ -177,7 +178,7 @@ def harbor_tags(connection: Connection, repository: str) -> TagPages:
     project, _, rest = repository.partition("/")
     place = f"{quote(project)}/repositories/{quote(quote(rest, safe=''), safe='')}"  # Harbor wants slashes encoded twice
     start = f"{connection.base}/api/v2.0/projects/{place}/artifacts?with_tag=true&page_size={A_PAGE}"
-    for page in _numbered(connection, start, tuple[_HarborArtifact, ...], lambda page: len(page) == A_PAGE):
+    for page in numbered_pages(connection, start, tuple[_HarborArtifact, ...], lambda page: len(page) == A_PAGE, _WHAT):
         yield [_harbor_stated(each).tagged(tag.name) for each in page for tag in each.tags]
 
 
@@ -274,15 +275,3 @@ def _moment(seconds: int) -> str:
     with suppress(ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds > 0 else ""
     return ""
-
-
-def _numbered(connection: Connection, start: str, page_type: type[T], goes_on: Callable[[T], bool]) -> Iterator[T]:
-    """Yield the pages of a list that are asked for by number, from 1 on, as long as the last one `goes_on`."""
-    for number in count(1):
-        if number > MOST_PAGES:
-            raise RegistryFailed(f"{connection.name} serves its {_WHAT} without end")
-        raw = next(list_pages(connection, f"{start}&page={number}", "", _WHAT))
-        page = decode(raw, page_type, what=f"{connection.name}: its {_WHAT}")
-        yield page
-        if not goes_on(page):
-            return

@@ -6,9 +6,8 @@ cache, so each costs one request ever.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
@@ -27,12 +26,10 @@ from layerscope.sources.listing.sized_tag import TagLayer
 from layerscope.sources.registry.open import RegistryFiles, is_attestation, listed_manifests, top_document
 from layerscope.sources.registry.registry_name import is_tag
 from layerscope.sources.registry.repository import Document, Repository
-from layerscope.sources.registry.traffic import AT_ONCE
+from layerscope.sources.registry.side_by_side import side_by_side
 from layerscope.text import escape
 
 NO_PLATFORM = Platform(UNKNOWN, UNKNOWN)
-_AHEAD = 4 * AT_ONCE
-"""Tags that are started before the first of them is returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,28 +122,14 @@ def fetch_tag_facts(
     platform: Platform | None = None,
     every_platform: bool = False,
 ) -> Iterator[TagFacts]:
-    """Yield the facts of each tag, in the order of `tags`, fetched side by side. `tags` may still be arriving.
+    """Yield the facts of each tag, in the order of `tags`, fetched side by side. `tags` may still be arriving, and digests.
 
     The chosen image is the one for `platform`, by default this machine's, else the first of the tag. Only its manifest and
     config are fetched, or all with `every_platform`. A tag that cannot be read has a `problem`; nothing is raised for it.
     """
     known = _Once(partial(_images, platform=platform, every_platform=every_platform))
-    waiting: deque[Future[TagFacts]] = deque()
-    pool = ThreadPoolExecutor(AT_ONCE)
-    try:
-        for tag in tags:
-            waiting.append(pool.submit(_facts, repository.of_tag(tag), cache, known))
-            if len(waiting) == _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except (GeneratorExit, LayerscopeError):  # the caller has seen enough, or the list broke off: other requests may go on
-        raise
-    except BaseException:
-        repository.connection.traffic.cancel()
-        raise
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    traffic = repository.connection.traffic
+    yield from side_by_side(lambda tag: _facts(repository.at(tag), tag, cache, known), tags, traffic)
 
 
 class _Once:
@@ -170,9 +153,8 @@ class _Once:
         return found.result()
 
 
-def _facts(repository: Repository, cache: Cache | None, known: _Once) -> TagFacts:
-    tag = repository.name.tag
-    if not is_tag(tag):  # it would become part of a URL
+def _facts(repository: Repository, tag: str, cache: Cache | None, known: _Once) -> TagFacts:
+    if repository.name.digest is None and not is_tag(tag):  # it would become part of a URL
         return TagFacts(tag, problem=f"'{escape(tag[:128])}' is no valid name of a tag")
     try:
         top = top_document(repository, cache)
@@ -213,7 +195,7 @@ def of_platform(images: Sequence[TagImage], platform: Platform | None) -> list[T
 def _listed(descriptor: Descriptor) -> TagImage:
     """Return what the descriptor of a manifest says about it."""
     platform = descriptor.platform.platform if descriptor.platform else NO_PLATFORM
-    kind = artifact_kind(descriptor.artifact_type) if descriptor.artifact_type else ""
+    kind = escape(artifact_kind(descriptor.artifact_type)[:100]) if descriptor.artifact_type else ""
     return TagImage(descriptor.digest, platform, kind=kind, annotations=descriptor.annotations)
 
 
@@ -242,5 +224,5 @@ def _read(files: RegistryFiles, leaf: Leaf) -> TagImage:
     if manifest.config.media_type in CONFIGS:
         return replace(listed, is_read=True, problem=str(found.error))
     layers = [TagLayer(each.digest, each.size) for each in manifest.layers]
-    kind = artifact_kind(manifest.artifact_type or manifest.config.media_type)
+    kind = escape(artifact_kind(manifest.artifact_type or manifest.config.media_type)[:100])
     return replace(listed, is_read=True, kind=kind, layers=tuple(layers), annotations=manifest.annotations)

@@ -10,6 +10,7 @@ import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from copy import copy
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -54,6 +55,17 @@ class Connection:
         self._base = ""
         self._redirected: dict[str, str] = {}
         """Signed addresses of blobs, by URL, until they expire: they save a request for each range."""
+
+    def for_repository(self, endpoint: RegistryEndpoint) -> Connection:
+        """Return a connection to another repository at the same address; both share sessions, credentials and signed
+        addresses.
+        """
+        if self._session is None:
+            self._opened_session()
+        assert self.base
+        twin = copy(self)
+        twin.endpoint = endpoint
+        return twin
 
     @property
     def base(self) -> str:
