@@ -88,7 +88,7 @@ def registry() -> Iterator[PretendedRegistry]:
 def small_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small layers are read like large ones."""
     for name in ("WORTH_A_TABLE", "WORTH_A_LOOK"):
-        monkeypatch.setattr(f"layerscope.sources.registry.layer_reader.{name}", 0)
+        monkeypatch.setattr(f"layerscope.sources.registry.layer_parts.{name}", 0)
 
 
 def ways(contents: Contents) -> set[FetchWay]:
@@ -350,7 +350,7 @@ def test_contents_of_two_tables_are_compared_by_their_digests(registry: Pretende
 def test_contents_of_a_table_and_a_stream_are_not_compared(
     registry: PretendedRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("layerscope.sources.registry.layer_reader.WORTH_A_TABLE", 1000)
+    monkeypatch.setattr("layerscope.sources.registry.layer_parts.WORTH_A_TABLE", 1000)
     first, second = write_estargz(layer(file("big", BIG))), write_estargz(layer(file("big", BIG, mtime=5)))
     short = replace(second, stored=gzip.compress(second.tar), annotations={})
     image = open_image(served(registry, write_tables_layout(tmp_path / "image", first, short)))
@@ -367,7 +367,7 @@ def test_contents_of_a_table_and_a_stream_are_not_compared(
 def test_contents_of_tables_are_compared_with_each_other_beside_a_stream(
     registry: PretendedRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("layerscope.sources.registry.layer_reader.WORTH_A_TABLE", 4000)
+    monkeypatch.setattr("layerscope.sources.registry.layer_parts.WORTH_A_TABLE", 4000)
     noise = NOISE.randbytes(5000)
     first, second = write_estargz(layer(file("a", noise))), write_chunked(layer(file("b", noise)))
     small = write_estargz(layer(file("c", bytes(5000))))

@@ -37,10 +37,11 @@ from layerscope.cache.columns import (
 )
 from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression import Compression
-from layerscope.layers.fetched import Fetched, FetchWay
+from layerscope.layers.fetched import Fetched, FetchWay, ZtocAt
 from layerscope.layers.hashing import LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.table import LayerTable, Omitted, Problem, Severity, SparseMap
+from layerscope.oci.digest import Digest
 from layerscope.progress import ignore
 
 FORMAT = 6
@@ -79,6 +80,7 @@ class _Rest(msgspec.Struct, array_like=True, frozen=True):
     hashes: tuple[str, str] | None
     fetched_by: FetchWay | None
     contents: ContentsStretches | None
+    ztoc: tuple[str, int] | None
 
 
 def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> bytes:
@@ -103,6 +105,7 @@ def encode(read: ReadLayer, *, name: str, fingerprint: Fingerprint | None) -> by
         hashes=(read.hashes.stored, read.hashes.unpacked) if read.hashes else None,
         fetched_by=read.fetched.way if read.fetched else None,
         contents=add_contents(writer, read.stored_contents) if read.stored_contents else None,
+        ztoc=(str(read.ztoc.digest), read.ztoc.size) if read.ztoc else None,
     )
     return seal(msgspec.msgpack.encode(rest), writer.pieces)
 
@@ -161,7 +164,8 @@ def decode(data: bytes, *, name: str, layer: int) -> CachedLayer:
     )
     hashes = LayerHashes(*rest.hashes) if rest.hashes else None
     fetched = Fetched(rest.fetched_by, 0, is_kept=True) if rest.fetched_by else None
-    read = ReadLayer(table, rest.compression, hashes=hashes, fetched=fetched, stored_contents=contents)
+    ztoc = ZtocAt(Digest(rest.ztoc[0]), rest.ztoc[1]) if rest.ztoc else None
+    read = ReadLayer(table, rest.compression, hashes=hashes, fetched=fetched, stored_contents=contents, ztoc=ztoc)
     return CachedLayer(read, rest.fingerprint)
 
 

@@ -20,6 +20,7 @@ except ImportError:  # no wheel for this machine: the standard library is slower
 
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, Feed, OnBytes, StoredBytes
+from layerscope.layers.gzip_window import TRAILER, GzipWindow
 from layerscope.layers.zstd_frames import Frame, frames_of, is_zstd_magic
 
 PIECE = 256 * 1024
@@ -39,6 +40,8 @@ ZSTD_INPUT = 1024
 """Bytes handed at a time to a zstd decompressor whose output has no bound: a block of 4 bytes may unpack to 128 KiB (RFC
 8878, 3.1.1.2), so this is 32 MiB at the worst.
 """
+RAW = -15
+"""zlib's name for deflate without a header and a trailer around it."""
 GZIP_MAGIC = b"\x1f\x8b\x08"
 XZ_MAGIC = b"\xfd7zXZ\0"
 BZIP2_MAGIC, BZIP2_LEVELS = b"BZh", tuple(b"%d" % level for level in range(1, 10))
@@ -70,7 +73,7 @@ class Compression(StrEnum):
 class SeekPoint:
     """A place at which unpacking can restart: its `unpacked` and `stored` offsets, and gzip's state there.
 
-    `state` is None where a new gzip member or zstd frame starts.
+    `state` is a decompressor, or a GzipWindow; None where a new gzip member or zstd frame starts.
     """
 
     unpacked: int
@@ -102,16 +105,22 @@ def compression_of(head: bytes) -> Compression:
 
 
 def unpack(
-    blob: StoredBytes, *, start: SeekPoint | None = None, remember: Remember = ignore, on_bytes: OnBytes = ignore
+    blob: StoredBytes,
+    *,
+    start: SeekPoint | None = None,
+    remember: Remember = ignore,
+    on_bytes: OnBytes = ignore,
+    compression: Compression | None = None,
 ) -> Iterator[bytes]:
     """Yield the unpacked bytes of `blob` from `start` on, in pieces of at most PIECE bytes.
 
     `remember` is called with a seek point every SEEK_DISTANCE bytes, `on_bytes` with the number of stored bytes just consumed.
+    If the `compression` is not given, the first bytes tell it.
     All members and frames are read, up to the blob's end. Raises CorruptLayer, with the stored offset in its sentence, after
     the last piece that could be read; also when the blob unpacks to more than a bomb's worth (`unpacked_limit`).
     """
     start = start or SeekPoint(0, 0)
-    compression = compression_of(blob.read(0, 4))
+    compression = compression or compression_of(blob.read(0, 4))
     feed = Feed(blob, on_bytes)
     if compression in (Compression.XZ, Compression.BZIP2):
         return _limited(_unpack_rare(feed, compression), blob.size, 0)
@@ -193,10 +202,18 @@ class _Member:
 
     def __init__(self, feed: Supply, stored: int, unpacked: int, state: Any, remember: Remember) -> None:
         self._feed, self.stored, self.unpacked = feed, stored, unpacked
-        self._is_resumed = state is not None
-        self._state = state.copy() if state is not None else zlib.decompressobj(31)
+        self._is_resumed, self._is_raw = state is not None, isinstance(state, GzipWindow)
+        self._state = self._primed(state) if self._is_raw else state.copy() if self._is_resumed else zlib.decompressobj(31)
         self._remember = remember
         self._next_point = unpacked - unpacked % SEEK_DISTANCE + SEEK_DISTANCE
+
+    def _primed(self, window: GzipWindow) -> Any:
+        """Return a decompressor that continues from a window, and pass the byte that only some bits are left of."""
+        state = zlib.decompressobj(RAW, zdict=bytes(window.window))
+        first = self._feed.read(self.stored, 1) if window.bits else b""
+        self.stored += len(first)
+        state.decompress(window.lead(first[0] if first else 0))
+        return state
 
     def pieces(self) -> Iterator[bytes]:
         # Input grows from small to large: what follows a member's end is copied by zlib, which costs with a member per file.
@@ -220,6 +237,7 @@ class _Member:
                 self._remember(SeekPoint(self.unpacked, self.stored, state.copy()))
                 self._next_point = self.unpacked + SEEK_DISTANCE
             before = None if state.eof else state.copy()
+        self.stored += TRAILER * self._is_raw
 
     def _up_to_error(self, state: Any, data: bytes, error: Exception) -> Iterator[bytes]:
         """Yield the output that zlib dropped when it met `error` in `data`, by inflating again from `state` byte by byte.

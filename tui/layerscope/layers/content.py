@@ -200,7 +200,8 @@ class _UnpackedReader:
         start = self._points[nearest] if nearest >= 0 else SeekPoint(0, 0)
         is_behind = offset < self._position - len(self._held)
         if is_behind or start.unpacked > self._position:
-            self._pieces, self._position, self._held = unpack(self._blob, start=start), start.unpacked, b""
+            pieces = unpack(self._blob, start=start, compression=self._compression)
+            self._pieces, self._position, self._held = pieces, start.unpacked, b""
 
     def _advance(self) -> bool:
         self._held = next(self._pieces, b"")

@@ -8,6 +8,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from layerscope.oci.digest import Digest
+
 Longs = npt.NDArray[np.int64]
 
 
@@ -35,6 +37,14 @@ class Fetched:
     def is_checked(self) -> bool:
         """Tell whether all bytes of the layer were hashed, now or when it was stored in the cache."""
         return self.way in (FetchWay.CACHE, FetchWay.STREAM)
+
+
+@dataclass(frozen=True, slots=True)
+class ZtocAt:
+    """A ztoc in a layer's repository: the digest and length of the blob. It has the layer's seek points."""
+
+    digest: Digest
+    size: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,12 +41,15 @@ _LAYERS = (
 NYDUS_BLOB = ".nydus.blob."
 NYDUS_ANNOTATION, OVERLAYBD_ANNOTATION = "containerd.io/snapshot/nydus-blob", "containerd.io/snapshot/overlaybd/blob-digest"
 _FOREIGN = (".nondistributable.", ".rootfs.foreign.")
+SOCI_V1 = "application/vnd.amazon.soci.index.v1+json"
+SOCI_INDEXES = frozenset({SOCI_V1, "application/vnd.amazon.soci.index.v2+json"})
 _ARTIFACTS = {
     "application/vnd.cncf.helm.config.v1+json": "a Helm chart",
     "application/vnd.docker.plugin.v1+json": "a Docker plugin",
     "application/vnd.wasm.config.v0+json": "a WebAssembly module",
     BUILDKIT_CACHE: "a build cache, as `docker buildx build --cache-to` writes it",
     "application/vnd.in-toto+json": "an attestation",
+    **dict.fromkeys(SOCI_INDEXES, "a SOCI index, which tells where files are in an image's layers"),
 }
 
 

@@ -10,7 +10,7 @@ import xxhash
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression import PIECE, Compression, SeekPoint, compression_of, unpack, zlib
-from layerscope.layers.fetched import Fetched, StoredContents
+from layerscope.layers.fetched import Fetched, StoredContents, ZtocAt
 from layerscope.layers.hashing import Algorithms, BackgroundHashing, LayerHashes
 from layerscope.layers.table import LayerTable
 from layerscope.layers.tar.header_walk import HeaderWalk
@@ -61,7 +61,9 @@ class ReadLayer:
     fetched: Fetched | None = None
     """How it was fetched from a registry; None where its bytes are on this machine."""
     stored_contents: StoredContents | None = None
-    """Where its files' contents are stored; only if it was read by its table of contents."""
+    """Where its files' contents are stored; only if it was read by a table of contents that says so."""
+    ztoc: ZtocAt | None = None
+    """The ztoc that it was read by."""
 
 
 def read_layer(

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from layerscope.errors import NotCompared
 from layerscope.layers.blob import StoredBytes
 from layerscope.layers.compression import Compression, compression_of
-from layerscope.layers.content import BlobContent
 from layerscope.layers.readers.blob import ReadLayer, walk_window
 from layerscope.layers.tar.header_walk import MAX_EXTENDED, HeaderWalk
 from layerscope.layers.tar.headers import BLOCK
@@ -19,15 +15,6 @@ FIRST_HOPS, SPARED = 16, 256 << 10
 LONGEST_REST = 1 << 20
 """Bytes after the end of the tar that are fetched to see whether anything is in them."""
 UNFETCHED = "contents of this layer are compared by their sizes alone, for only its headers were fetched"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FarContent(BlobContent):
-    """File contents of an uncompressed layer in a registry: fetched when they are read, but never just to compare them."""
-
-    def digest(self, entry: int, offset: int, size: int) -> bytes:  # noqa: ARG002
-        """Raise NotCompared: nothing is fetched just to compare it."""
-        raise NotCompared(UNFETCHED)
 
 
 def read_by_headers(blob: StoredBytes, *, layer: int) -> ReadLayer | None:

@@ -8,7 +8,7 @@ header at a time, which gives the same.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,9 +83,7 @@ class PendingHeaders:
         PAXRecords, sets them (measured with Docker 26.1 on its store).
         """
         records = self.records or {}
-        xattrs = {key[len(XATTR_PREFIX) :]: value for key, value in records.items() if value and key.startswith(XATTR_PREFIX)}
-        if xattr_cost(xattrs) > MAX_XATTRS:
-            raise ValueError(f"xattrs of more than {MAX_XATTRS} bytes")
+        xattrs = xattrs_of(records)
         for key in (b"atime", b"ctime"):
             _number(records, key)
         return Overrides(
@@ -98,6 +96,14 @@ class PendingHeaders:
             sparse=parse_sparse_records(records),
             xattrs=xattrs,
         )
+
+
+def xattrs_of(records: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the xattrs among pax records, without the empty ones. Raises ValueError for too many bytes of them."""
+    xattrs = {key[len(XATTR_PREFIX) :]: value for key, value in records.items() if value and key.startswith(XATTR_PREFIX)}
+    if xattr_cost(xattrs) > MAX_XATTRS:
+        raise ValueError(f"xattrs of more than {MAX_XATTRS} bytes")
+    return xattrs
 
 
 def _number(records: Records, key: bytes) -> int | None:

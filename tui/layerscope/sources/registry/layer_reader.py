@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from layerscope.cache.cache import Cache
 from layerscope.cache.directory import CLAIMED, PROVED, CacheKey
-from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import OnBytes
 from layerscope.layers.compression import Compression
-from layerscope.layers.content import BlobContent, LayerContent
+from layerscope.layers.content import LayerContent
 from layerscope.layers.fetched import Fetched, FetchWay
 from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
-from layerscope.layers.readers.headers_afar import FarContent, read_by_headers
+from layerscope.layers.readers.far_content import FarContent
+from layerscope.layers.readers.headers_afar import UNFETCHED as ONLY_HEADERS
 from layerscope.layers.readers.protocol import ReadOptions
 from layerscope.layers.readers.stream import hash_passing, numbered, read_passing
 from layerscope.layers.readers.toc.content import TocContent
 from layerscope.layers.readers.toc.differences import difference
-from layerscope.layers.readers.toc.locate import promises_table
-from layerscope.layers.readers.toc.read import read_by_table
+from layerscope.layers.readers.toc.ztoc import UNFETCHED as ONLY_ZTOC
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
 from layerscope.oci.digest import Digest
 from layerscope.progress import ignore
-from layerscope.sources.registry.failures import RegistryFailed
+from layerscope.sources.registry.layer_parts import LayerParts
 from layerscope.sources.registry.ranged_blob import PassingBlob, RangedBlob
 from layerscope.sources.registry.repository import Repository
+from layerscope.sources.registry.soci import SociIndex
 from layerscope.sources.registry.visit import RegistryVisit
-
-WORTH_A_TABLE, WORTH_A_LOOK = 256 << 10, 1 << 20
-"""Stored bytes from which on a layer is read by parts before it is streamed: if its annotations promise a table of contents,
-and otherwise.
-"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +38,8 @@ class RegistryReader:
 
     `media_type` and `annotations` are its descriptor's. `trust_toc` says whether a table of contents may stand for the layer
     although nothing proves it; None: unless bytes are to be hashed. `unreadable` says why nothing in it can be read (it is
-    encrypted). `visit` has layers that were read for another image of the same command.
+    encrypted). `visit` has layers that were read for another image of the same command, `soci` the tables of contents that are
+    beside the image.
     """
 
     repository: Repository
@@ -54,6 +51,7 @@ class RegistryReader:
     trust_toc: bool | None = None
     unreadable: str = ""
     visit: RegistryVisit | None = None
+    soci: SociIndex | None = None
 
     missing_bytes = ""
     may_be_missing = False
@@ -100,12 +98,13 @@ class RegistryReader:
         if read.stored_contents is not None:
             return TocContent(self._ranged, read.compression, read.stored_contents)
         is_far = read.fetched is not None and read.fetched.way is FetchWay.HEADERS
-        kind = FarContent if is_far else BlobContent
-        return kind(self._ranged(self.stored_bytes), read.compression, read.seek_points, read.table.sparse)
+        unfetched = ONLY_ZTOC if read.ztoc else ONLY_HEADERS if is_far else ""
+        points = functools.cache(functools.partial(self._parts.points, replace(read, table=LayerTable(Entries.none()))))
+        return FarContent(self._ranged, self.stored_bytes, read.compression, points, read.table.sparse, unfetched)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
         """Hash the streamed layer and compare its table of contents with the tar. Raises RegistryFailed; see LayerReader."""
-        fault, said = self._table_to_check()
+        fault, said = (None, None) if self.unreadable else self._parts.table_to_check()
         if fault is None and said is None:
             hashes, damage = hash_passing(self._passing(on_bytes), size=self.stored_bytes, algorithms=algorithms)
             return (hashes, damage) if not self.unreadable else (LayerHashes(hashes.stored, ""), self.unreadable)
@@ -113,29 +112,8 @@ class RegistryReader:
         if read.hashes is None:
             hashes, damage = hash_passing(self._passing(ignore), size=self.stored_bytes, algorithms=algorithms)
             return replace(hashes, table_fault=fault), damage
-        return replace(read.hashes, table_fault=difference(said, read.table) if said else fault), ""
-
-    def _table_to_check(self) -> tuple[str | None, LayerTable | None]:
-        """Return what is wrong with the layer's table of contents, or else what it says; two None for a layer that has none."""
-        if self.unreadable or self._is_plain or not self._is_worth_a_look:
-            return None, None
-        blob = RangedBlob(self.repository, self.digest, self.stored_bytes, is_exact=True)
-        try:
-            read = read_by_table(blob, self.annotations, layer=0)
-        except RegistryFailed:
-            return None, None
-        except CorruptLayer as error:
-            return str(error), None
-        return None, read.table if read else None
-
-    @property
-    def _is_worth_a_look(self) -> bool:
-        least = WORTH_A_TABLE if promises_table(self.annotations) else WORTH_A_LOOK
-        return self.stored_bytes >= least
-
-    @property
-    def _is_plain(self) -> bool:
-        return self.media_type.endswith("tar") and not promises_table(self.annotations)
+        found = difference(said.table, read.table, has_offsets=said.ztoc is not None) if said else fault
+        return replace(read.hashes, table_fault=found), ""
 
     def _streamed(self, options: ReadOptions, layer: int, on_bytes: OnBytes) -> ReadLayer:
         algorithms, keep = self._algorithms(options), options.keep_seek_points
@@ -146,9 +124,12 @@ class RegistryReader:
 
     def _without_download(self, options: ReadOptions, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
         """Read the layer by parts of it; None where that is not wanted, not possible, or not worth it."""
-        read = self._by_parts(layer, on_bytes) if self._may_trust(options) else None
-        if read is not None and self.cache is not None:
+        read = self._parts.read(layer) if self._may_trust(options) else None
+        if read is None:
+            return None
+        if self.cache is not None:
             self.cache.store(self._claim, read, None)
+        on_bytes(self.stored_bytes)
         return read
 
     def _may_trust(self, options: ReadOptions) -> bool:
@@ -160,18 +141,9 @@ class RegistryReader:
         place = f"{connection.base}/{connection.endpoint.repository}"
         return CacheKey(Digest.of(f"{place}@{self.digest}".encode()), CLAIMED)
 
-    def _by_parts(self, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
-        if not self._is_worth_a_look:
-            return None
-        blob = RangedBlob(self.repository, self.digest, self.stored_bytes, is_exact=True)
-        try:
-            read = read_by_headers(blob, layer=layer) if self._is_plain else read_by_table(blob, self.annotations, layer=layer)
-        except (RegistryFailed, CorruptLayer):
-            return None  # whatever it is: the layer itself is read, which says more
-        if read is None:
-            return None
-        on_bytes(self.stored_bytes)
-        return replace(read, fetched=Fetched(FetchWay.HEADERS if self._is_plain else FetchWay.TABLE, blob.fetched))
+    @property
+    def _parts(self) -> LayerParts:
+        return LayerParts(self.repository, self.digest, self.stored_bytes, self.media_type, self.annotations, self.soci)
 
     def _passing(self, on_bytes: OnBytes) -> PassingBlob:
         return PassingBlob(self.repository.stream(self.digest, self.stored_bytes), on_bytes)

@@ -13,7 +13,7 @@ from layerscope.layers.blob import Blob
 from layerscope.layers.readers.protocol import LayerReader
 from layerscope.layers.readers.stored import AbsentReader
 from layerscope.oci.digest import Digest
-from layerscope.oci.documents import INDEXES, OCI_INDEX, OCI_MANIFEST, Descriptor, Index, decode
+from layerscope.oci.documents import INDEXES, OCI_INDEX, OCI_MANIFEST, SOCI_INDEXES, Descriptor, Index, decode
 from layerscope.oci.platform import Platform, host_platform
 from layerscope.oci.reference import familiar
 from layerscope.progress import Progress
@@ -33,6 +33,7 @@ from layerscope.sources.registry.host_settings import HostSettings
 from layerscope.sources.registry.layer_reader import RegistryReader
 from layerscope.sources.registry.registry_name import RegistryName, parse_image_name
 from layerscope.sources.registry.repository import Document, Repository
+from layerscope.sources.registry.soci import SociIndex
 from layerscope.sources.registry.transport import Connection
 from layerscope.sources.registry.visit import RegistryVisit
 from layerscope.text import escape
@@ -54,7 +55,8 @@ def open_registry_image(
     location = Location(reference, None)
     candidate, _ = choose(images_at(files, found), location, platform)
     known = familiar(str(repository.name))
-    reader_of = partial(_reader, repository, options)
+    soci = SociIndex(repository, candidate.manifest_digest, candidate.annotations)
+    reader_of = partial(_reader, repository, options, soci)
     image = assemble(files, candidate, reference=reference, name=known, reader_of=reader_of)
     for sentence in low_limits(repository.connection.traffic):
         options.say(sentence)
@@ -196,7 +198,7 @@ class _Listed:
 
 def _of_platform(found: list[Leaf], platform: Platform | None, place: str) -> list[Leaf]:
     """Return the manifests to read in order to choose one: the fitting ones, and those whose platform is not stated."""
-    images = [leaf for leaf in found if not is_attestation(leaf.descriptor)]
+    images = [leaf for leaf in found if not is_beside_images(leaf.descriptor)]
     stated = [_Listed(leaf, leaf.descriptor.platform.platform) for leaf in images if leaf.descriptor.platform]
     silent = [leaf for leaf in images if not leaf.descriptor.platform]
     fits = fitting(stated, platform)
@@ -210,6 +212,11 @@ def _of_platform(found: list[Leaf], platform: Platform | None, place: str) -> li
     raise AmbiguousImage(f"{place} has {present} and none for this machine ({host_platform()}); choose one with --platform")
 
 
+def is_beside_images(descriptor: Descriptor) -> bool:
+    """Tell whether an index lists no image there, although perhaps with a platform: an attestation, an index of SOCI."""
+    return descriptor.artifact_type in SOCI_INDEXES or is_attestation(descriptor)
+
+
 def is_attestation(descriptor: Descriptor) -> bool:
     """Tell whether an index lists an attestation there, as BuildKit puts one beside each image."""
     stated = descriptor.platform
@@ -220,7 +227,7 @@ def _platforms(platforms: Iterable[Platform]) -> str:
     return ", ".join(sorted({escape(str(platform)) for platform in platforms}))
 
 
-def _reader(repository: Repository, options: EngineOptions, _files: Files, part: StatedLayer) -> LayerReader:
+def _reader(repository: Repository, options: EngineOptions, soci: SociIndex, _files: Files, part: StatedLayer) -> LayerReader:
     if is_foreign(part):
         return AbsentReader("it is a foreign layer, which is not in the registry", may_be_missing=True)
     if part.digest is None or part.size < 0:
@@ -235,6 +242,7 @@ def _reader(repository: Repository, options: EngineOptions, _files: Files, part:
         annotations=part.annotations,
         cache=options.cache,
         trust_toc=options.trust_toc,
+        soci=soci,
         unreadable=part.unread,
         visit=options.visit,
     )

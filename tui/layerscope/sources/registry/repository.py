@@ -74,12 +74,12 @@ class Repository:
         """Fetch a manifest or index by tag or digest. Raises RegistryFailed, and BadDocument if its digest differs."""
         return self._first(lambda connection: self._get(connection, reference))
 
-    def blob(self, digest: Digest, size: int) -> bytes:
-        """Fetch a small blob, such as a config, whole. Raises BadDocument if its digest differs."""
-        if size > MAX_DOCUMENT:
-            limit = f"longer than {MAX_DOCUMENT >> 20} MiB, which no document needs"
+    def blob(self, digest: Digest, size: int, most: int = MAX_DOCUMENT) -> bytes:
+        """Fetch a small blob, such as a config, whole. Raises BadDocument if its digest or `most` does not fit."""
+        if size > most:
+            limit = f"longer than {most >> 20} MiB, which no document needs"
             raise BadDocument(f"{self._place}: {digest.short} is said to be {limit}")
-        content = b"".join(self.stream(digest, size if size >= 0 else MAX_DOCUMENT))
+        content = b"".join(self.stream(digest, size if size >= 0 else most))
         if not digest.matches(content):
             raise BadDocument(f"{self._place}: what it serves as {digest} has another digest, or one that cannot be checked")
         return content

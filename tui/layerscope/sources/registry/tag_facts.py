@@ -23,7 +23,7 @@ from layerscope.sources.documents.choose import fitting
 from layerscope.sources.documents.files import read_content
 from layerscope.sources.documents.layout import Leaf, images_at
 from layerscope.sources.listing.sized_tag import TagLayer
-from layerscope.sources.registry.open import RegistryFiles, is_attestation, listed_manifests, top_document
+from layerscope.sources.registry.open import RegistryFiles, is_attestation, is_beside_images, listed_manifests, top_document
 from layerscope.sources.registry.registry_name import is_tag
 from layerscope.sources.registry.repository import Document, Repository
 from layerscope.sources.registry.side_by_side import side_by_side
@@ -165,9 +165,9 @@ def _facts(repository: Repository, tag: str, cache: Cache | None, known: _Once) 
 
 
 def _images(files: RegistryFiles, top: Document, *, platform: Platform | None, every_platform: bool) -> _Found:
-    """Return an image for each manifest that is no attestation, the wanted ones read, and the chosen one of these."""
+    """Return an image for each manifest that is one, the wanted ones read, and the chosen one of these."""
     everything = listed_manifests(files, top)
-    leaves = [leaf for leaf in everything if not is_attestation(leaf.descriptor)]
+    leaves = [leaf for leaf in everything if not is_beside_images(leaf.descriptor)]
     listed = [_listed(leaf.descriptor) for leaf in leaves]
     wanted = listed if every_platform or len(listed) == 1 else _wanted(listed, platform)
     to_read = {image.digest for image in wanted}

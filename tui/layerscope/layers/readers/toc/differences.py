@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
-from layerscope.layers.table import LayerTable
+from layerscope.layers.table import Kind, LayerTable
 from layerscope.text import escape
 
 WORDS = {"kind": "another kind", "mode": "another mode", "uid": "another owner", "gid": "another group", "size": "another size"}
@@ -15,13 +16,22 @@ ROUNDED = 1
 RARE = {"xattrs": "other extended attributes", "devices": "another device number"}
 
 
-def difference(said: LayerTable, tar: LayerTable) -> str:
+def difference(said: LayerTable, tar: LayerTable, *, has_offsets: bool = False) -> str:
     """Return a sentence on the first difference between a table of contents and its layer's tar; empty if there is none.
 
-    Contents are not compared: their digests are sha256, and they are checked when they are fetched.
+    Contents are not compared: their digests are sha256, and they are checked when they are fetched. With
+    `has_offsets`, the table has none, but says where in the tar contents are, which is compared.
     """
-    found = _path_differences(said, tar)
-    return next(found, "") or next(_column_differences(said, tar), "")
+    found = chain(_path_differences(said, tar), _column_differences(said, tar), _moved(said, tar) if has_offsets else ())
+    return next(found, "")
+
+
+def _moved(said: LayerTable, tar: LayerTable) -> Iterator[str]:
+    """Yield a sentence on the first file whose content is elsewhere than a table with the same paths says."""
+    mine, theirs = said.entries, tar.entries
+    is_moved = (mine.content_offset != theirs.content_offset) & (mine.size > 0) & (mine.kind == Kind.FILE)
+    for row in np.flatnonzero(is_moved)[:1].tolist():
+        yield f"the content of {escape(mine.paths[row])} is at another place in the layer's tar"
 
 
 def _path_differences(said: LayerTable, tar: LayerTable) -> Iterator[str]:

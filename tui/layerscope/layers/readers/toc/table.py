@@ -138,6 +138,22 @@ def _batches(entries: list[msgspec.Raw]) -> Iterator[list[_Entry]]:
         first = last
 
 
+class Moments:
+    """Reads RFC 3339 times and remembers results, because a layer has few different times."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {"": 0}
+
+    def seconds(self, stated: str) -> int:
+        """Return the seconds since 1970. Raises ValueError and TypeError for what is no time, or has no zone."""
+        known = self._known.get(stated)
+        if known is None:
+            known = (datetime.fromisoformat(stated) - EPOCH) // timedelta(seconds=1)
+            if len(self._known) < TABLE_ENTRY:
+                self._known[stated] = known
+        return known
+
+
 @dataclass(slots=True, eq=False)
 class _Pieces:
     """All stored parts of contents, in order, as columns in several parts; `row` is the number of the entry they belong to."""
@@ -164,7 +180,7 @@ class _Rows:
         self._digests: list[npt.NDArray[np.uint8]] = []
         self._count = 0
         self._last = ""
-        self._times: dict[str, int] = {"": 0}
+        self._moments = Moments()
 
     def add(self, batch: list[_Entry]) -> None:
         """Add the next batch of entries, with one Python loop for each column."""
@@ -214,7 +230,7 @@ class _Rows:
             mode=_column("mode", entries),
             uid=_column("uid", entries),
             gid=_column("gid", entries),
-            mtime=np.fromiter(map(self._time, map(attrgetter("modtime"), entries)), np.int64, len(entries)),
+            mtime=np.fromiter(map(self._moments.seconds, map(attrgetter("modtime"), entries)), np.int64, len(entries)),
             size=sizes,
             content_offset=np.arange(self._count, self._count + len(entries)),
             content_id=sha_ids(self._digests[-1]),
@@ -223,15 +239,6 @@ class _Rows:
             problems=[],
             faults=[],
         )
-
-    def _time(self, stated: str) -> int:
-        """Return the seconds since 1970 of an RFC 3339 time; remembers results, because a layer has few different times."""
-        known = self._times.get(stated)
-        if known is None:
-            known = (datetime.fromisoformat(stated) - EPOCH) // timedelta(seconds=1)
-            if len(self._times) < TABLE_ENTRY:
-                self._times[stated] = known
-        return known
 
     def contents(self, stop: int) -> StoredContents:
         """Return where all contents are stored.
