@@ -2,12 +2,14 @@
 
 PYTHON ?= python3
 CORPUS ?=
+RANDOM ?= 0
+PROVE ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint format bench dist clean
+.PHONY: help demo test quick lint format bench prove dist clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' $(MAKEFILE_LIST) | awk '{ printf "  make %-6s", $$1; $$1 = ""; print }'
@@ -36,6 +38,9 @@ format: $(VENV)/.installed-dev ## mend the form of the code
 bench: $(VENV)/.installed-dev ## measure side by side with dive (CORPUS=DIR: see tests/bench.py)
 	$(BIN)/python tests/bench.py $(CORPUS)
 	$(BIN)/python tests/bench_screen.py $(CORPUS)
+
+prove: $(VENV)/.installed-dev ## prove that fixes keep their word, with each builder (RANDOM=200: random Dockerfiles, too; PROVE=--help)
+	PYTHONPATH=tests $(BIN)/python -m prove --random $(RANDOM) $(PROVE)
 
 dist: $(VENV)/.installed-dev ## build the wheel, the sdist and a single-file program for this Python into dist/
 	.ci/dist $(BIN)/python dist

@@ -1,0 +1,109 @@
+"""The cases that fixes are proven on: Dockerfiles with contexts of made-up content.
+
+Ours lie in `cases/`: each a Dockerfile and a `context.json`, which says what else the context holds: a text, a number of bytes
+that look like nothing, or the files of a tar. The `make.py` of the directory that LAYERSCOPE_DOCKERFILES names
+makes others.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from prove.builders import Builder
+
+OURS = Path(__file__).with_name("cases")
+TOOLS = Path(__file__).with_name("tools")
+BASE = "base/debian:12"
+TOOLS_BASE = "base/tools:1"
+Content = str | int | Mapping[str, str | int]
+_BY_CHANCE = re.compile(r"urandom|apt-get|\bdate\b|\$RANDOM")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A directory that holds a Dockerfile and its context. `builders` names the only ones that can build it; empty: all."""
+
+    name: str
+    directory: Path
+    builders: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return (self.directory / "Dockerfile").read_text("utf-8")
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Tell whether two builds are the same, as far as its text shows."""
+        return not _BY_CHANCE.search(self.text)
+
+
+def our_cases(out: Path) -> list[Case]:
+    """Write our cases below `out`."""
+    return [_ours(place, out / place.name) for place in sorted(OURS.iterdir()) if (place / "Dockerfile").is_file()]
+
+
+def _ours(place: Path, out: Path) -> Case:
+    described = json.loads((place / "context.json").read_text("utf-8"))
+    write_context(out, described["files"])
+    for name in ("Dockerfile", ".dockerignore"):
+        if (place / name).is_file():
+            shutil.copyfile(place / name, out / name)
+    return Case(place.name, out, tuple(described.get("builders", ())))
+
+
+def write_context(out: Path, files: Mapping[str, Content]) -> None:
+    """Write files: a text as it is, a number as so many bytes made from the file's name, a mapping as a tar of such files."""
+    for path, content in files.items():
+        place = out / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Mapping):
+            with tarfile.open(place, "w") as archive:
+                for name, inner in content.items():
+                    _add(archive, name, _bytes(name, inner))
+        else:
+            place.write_bytes(_bytes(path, content))
+
+
+def _bytes(path: str, content: str | int) -> bytes:
+    return content.encode() if isinstance(content, str) else random.Random(path.rpartition("/")[2]).randbytes(content)
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
+def shared_cases(out: Path) -> list[Case]:
+    """Have the cases of LAYERSCOPE_DOCKERFILES, or of the directory beside LAYERSCOPE_IMAGES, written below `out`."""
+    maker = _maker()
+    if maker is None:
+        return []
+    subprocess.run([sys.executable, str(maker), str(out)], check=True)
+    return [Case(place.name, place) for place in sorted(out.iterdir())]
+
+
+def _maker() -> Path | None:
+    named = os.environ.get("LAYERSCOPE_DOCKERFILES", "")
+    images = os.environ.get("LAYERSCOPE_IMAGES", "none")
+    place = Path(named) if named else Path(images).parent / "dockerfiles" if images != "none" else None
+    return place / "make.py" if place and (place / "make.py").is_file() else None
+
+
+def prepare(builder: Builder, base: Path) -> None:
+    """Give a builder the base images: one from a tar, and that with made-up tools (pip, npm and so on), which are scripts."""
+    builder.base(base, BASE)
+    context = builder.workspace / "tools"
+    shutil.copytree(TOOLS, context, dirs_exist_ok=True)
+    builder.build(context, context / "Dockerfile", TOOLS_BASE)

@@ -1,0 +1,198 @@
+"""Random Dockerfiles whose every build succeeds: files are made, moved, changed and removed in any order.
+
+A model of the file system keeps each instruction possible. What is written is repeatable, so that content can be compared.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prove.cases import BASE, Case, Content, write_context
+
+CONTEXT: dict[str, Content] = {
+    "a.txt": "a\n",
+    "conf/app.conf": "x=1\n",
+    "big.bin": 300_000,
+    "src/main.py": "print(1)\n",
+    "src/data.bin": 200_000,
+    "src/lib/b.bin": 150_000,
+    "pkg/one.bin": 120_000,
+    "pkg/two.bin": 80_000,
+    "node_modules/x/index.js": 90_000,
+    ".git/objects/1/2": 70_000,
+}
+PLACES = ("/app", "/opt/x", "/srv/data", "/usr/local/lib/y", "/tmp", "/root/.cache/pip", "/var/lib/z")
+BELOW = {
+    "src": {"main.py": 9, "data.bin": 200_000, "lib/b.bin": 150_000},
+    "pkg": {"one.bin": 120_000, "two.bin": 80_000},
+    "conf": {"app.conf": 4},
+}
+SIZES = (10, 1_000, 60_000, 250_000, 700_000)
+
+
+@dataclass
+class _World:
+    """What stands where: the files, the directories made on purpose, and who exists."""
+
+    chance: random.Random
+    files: set[str] = field(default_factory=set)
+    users: list[str] = field(default_factory=list)
+    workdir: str = "/"
+    serial: int = 0
+
+    def directory(self) -> str:
+        return self.chance.choice(PLACES)
+
+    def file(self) -> str | None:
+        return self.chance.choice(sorted(self.files)) if self.files else None
+
+    def parents(self) -> list[str]:
+        """The directories of PLACES with a file in them."""
+        return [place for place in PLACES if any(path.startswith(place + "/") for path in self.files)]
+
+    def fresh(self, place: str) -> str:
+        self.serial += 1
+        return f"{place}/f{self.serial}"
+
+
+def write_random(out: Path, seed: int) -> Case:
+    """Write the case of a seed below `out`."""
+    case = Case(f"random-{seed}", out / f"random-{seed}")
+    write_context(case.directory, CONTEXT)
+    (case.directory / "Dockerfile").write_text(random_dockerfile(seed), "utf-8")
+    return case
+
+
+def random_dockerfile(seed: int) -> str:
+    world = _World(random.Random(seed))
+    lines = [f"FROM {BASE}"]
+    for _ in range(world.chance.randint(4, 12)):
+        lines += _instruction(world)
+    if world.users and world.chance.random() < 0.4:
+        lines.append(f"USER {world.chance.choice(world.users)}")
+    lines.append('CMD ["sh"]')
+    return "\n".join(lines) + "\n"
+
+
+def _instruction(world: _World) -> list[str]:
+    kind = world.chance.choices(["run", "copy", "workdir", "setting"], [12, 7, 2, 2])[0]
+    if kind == "run":
+        commands = [made for _ in range(world.chance.choice((1, 1, 1, 2, 2, 3))) for made in _commands(world)]
+        return [_run(world, commands)] if commands else []
+    if kind == "copy":
+        return [_copy(world)]
+    if kind == "workdir":
+        world.workdir = world.directory()
+        return [f"WORKDIR {world.workdir}"]
+    return [world.chance.choice(("ENV A=1", 'LABEL note="x y"', "ARG N=2", "EXPOSE 80", "# a comment"))]
+
+
+def _run(world: _World, commands: list[str]) -> str:
+    shape = world.chance.random()
+    if shape < 0.35 and len(commands) > 1:
+        return "RUN " + " \\\n    && ".join(commands)
+    if shape < 0.5:
+        return "RUN set -e; " + "; ".join(commands)
+    return "RUN " + " && ".join(commands)
+
+
+def _commands(world: _World) -> list[str]:
+    makers = (_write, _write, _write, _chown, _chmod, _remove, _remove, _move, _duplicate, _link, _user)
+    made = world.chance.choice(makers)(world)
+    return [made] if made else []
+
+
+def _write(world: _World) -> str:
+    place = world.directory()
+    old = [path for path in world.files if path.startswith(place + "/")]
+    path = world.chance.choice(sorted(old)) if old and world.chance.random() < 0.2 else world.fresh(place)
+    world.files.add(path)
+    return f"mkdir -p {path.rpartition('/')[0]} && yes {path} | head -c {world.chance.choice(SIZES)} > {path}"
+
+
+def _chown(world: _World) -> str | None:
+    owner = world.chance.choice([*world.users, "1234:1234", "daemon"])
+    return _on_something(world, f"chown -R {owner}", f"chown {owner}")
+
+
+def _chmod(world: _World) -> str | None:
+    mode = world.chance.choice(("0755", "u+x", "g=u", "a+rX", "700"))
+    return _on_something(world, f"chmod -R {mode}", f"chmod {mode}")
+
+
+def _on_something(world: _World, recursive: str, single: str) -> str | None:
+    """A command on a directory, or on one file."""
+    if (places := world.parents()) and world.chance.random() < 0.6:
+        return f"{recursive} {world.chance.choice(places)}"
+    path = world.file()
+    return f"{single} {path}" if path else None
+
+
+def _remove(world: _World) -> str | None:
+    if (places := world.parents()) and world.chance.random() < 0.4:
+        place = world.chance.choice(places)
+        world.files = {path for path in world.files if not path.startswith(place + "/")}
+        return f"rm -rf {place}/*" if place in ("/tmp", world.workdir) else f"rm -rf {place}"
+    path = world.file()
+    if path is None:
+        return None
+    world.files.discard(path)
+    return f"rm -f {path}"
+
+
+def _move(world: _World) -> str | None:
+    path = world.file()
+    if path is None:
+        return None
+    place = world.directory()
+    to = world.fresh(place)
+    world.files.discard(path)
+    world.files.add(to)
+    return f"mkdir -p {place} && mv {path} {to}"
+
+
+def _duplicate(world: _World) -> str | None:
+    path = world.file()
+    if path is None:
+        return None
+    place = world.directory()
+    to = world.fresh(place)
+    world.files.add(to)
+    return f"mkdir -p {place} && cp {world.chance.choice(('', '-p '))}{path} {to}"
+
+
+def _link(world: _World) -> str | None:
+    path = world.file()
+    if path is None:
+        return None
+    place = world.directory()
+    return f"mkdir -p {place} && ln {world.chance.choice(('-s ', ''))}{path} {world.fresh(place)}"
+
+
+def _user(world: _World) -> str:
+    name = f"user{len(world.users)}"
+    world.users.append(name)
+    return f"useradd {world.chance.choice(('-m', '-r', '-M'))} {name}"
+
+
+def _copy(world: _World) -> str:
+    place = world.directory()
+    source = world.chance.choice(["a.txt", "big.bin", "src", "pkg/", "conf", ".", "src/lib"])
+    flag = world.chance.choice(["", "", "", "--chown=1000:1000 ", *(f"--chown={user} " for user in world.users)])
+    keyword = world.chance.choice(("COPY", "COPY", "COPY", "ADD"))
+    _bring(world, source.rstrip("/"), place)
+    target = "./" if world.workdir == place and world.chance.random() < 0.5 else f"{place}/"
+    return f"{keyword} {flag}{source} {target}"
+
+
+def _bring(world: _World, source: str, place: str) -> None:
+    if source in BELOW:
+        world.files |= {f"{place}/{name}" for name in BELOW[source]}
+    elif source == "src/lib":
+        world.files.add(f"{place}/b.bin")
+    elif source == ".":
+        world.files |= {f"{place}/{name}" for name in CONTEXT if not name.startswith((".git", "node_modules"))}
+    else:
+        world.files.add(f"{place}/{source}")
