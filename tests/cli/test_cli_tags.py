@@ -79,6 +79,7 @@ def test_one_tag_and_a_signature(host: str, capsys: pytest.CaptureFixture[str]) 
         (["{host}/team/app", "--platform", "linux/s390x"], "has a linux/s390x image; choose another one with --platform"),
         (["{host}/Team/App"], "is not a valid name"),
         (["{host}/team/app", "--last", "0"], "--last"),
+        (["{host}/team/app", "--json", "--html", "-"], "would both write to standard output"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

@@ -25,6 +25,11 @@ def size_text(size: int) -> str:
     return f"{value:.{digits}f} {UNITS[unit]}"
 
 
+def growth_text(grown: int) -> str:
+    """Format a change of size: `+1.20 MB`, `-3 B`, `+0 B`."""
+    return f"{'+' if grown >= 0 else ''}{size_text(grown)}"
+
+
 def parse_size(text: str) -> int | None:
     """Parse `20MB` and `300k` (decimal, as Docker prints them), `1.5 GiB` (binary) or a plain number of bytes, in any case.
 

@@ -9,9 +9,10 @@ import click
 
 from layerscope.cli.completion import complete_image
 from layerscope.cli.options import chosen_engine_options, open_image, platform_option, registry_options, say_on_stderr
-from layerscope.cli.output import Progress, output_style, write_bytes
+from layerscope.cli.output import Progress, is_stdout, output_style, write_bytes
 from layerscope.cli.report import text_option
 from layerscope.cli.screen import can_show_screen, exit_code, tune_textual
+from layerscope.errors import UsageError
 
 if TYPE_CHECKING:
     from layerscope.progress import Progress as Watch
@@ -49,6 +50,8 @@ def tags(repository: str, platform: str | None, html_file: str | None, *, is_jso
     from layerscope.oci.platform import Platform
     from layerscope.sources.registry.find_tags import TagQuery, find_tags
 
+    if is_json and is_stdout(html_file):
+        raise UsageError("--json and --html - would both write to standard output; name a file for the page")
     last = 0 if query["is_all"] else query["last"]
     wanted = TagQuery(Platform.parse(platform) if platform else None, last, has_layers=query["has_layers"])
     with Progress() as progress:

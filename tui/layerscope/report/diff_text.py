@@ -13,7 +13,7 @@ from layerscope.report.layer_changes import why_changed
 from layerscope.report.platforms_text import platform_lines
 from layerscope.sources.image import PullSize
 from layerscope.tree.tree import Change
-from layerscope.units import count_text, percent_text, size_text
+from layerscope.units import count_text, growth_text, percent_text, size_text
 from layerscope.wording.findings import CHANGE_MARKS
 from layerscope.wording.sentences import step_text
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
@@ -161,11 +161,6 @@ def _storage(found: DocumentDifference) -> Iterator[str]:
     for way, numbers in ways.items():
         shown = ", ".join(numbers[:MOST_STEPS]) + (", ..." if len(numbers) > MOST_STEPS else "")
         yield f"compression: {'layer' if len(numbers) == 1 else 'layers'} {shown} ({way})"
-
-
-def growth_text(grown: int) -> str:
-    """Format a change of size: `+1.20 MB`, `-3 B`, `+0 B`."""
-    return f"{'+' if grown >= 0 else ''}{size_text(grown)}"
 
 
 def summary_sentence(comparison: Comparison) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from layerscope.families.tag_series import LayerGrowth, TagGrowth, TagSeries
-from layerscope.report.diff_text import growth_text
 from layerscope.report.tag_sizes import (
     TagReport,
     base_sentence,
@@ -18,7 +17,7 @@ from layerscope.report.tag_sizes import (
     telling_changes,
 )
 from layerscope.report.verdict.html import Cell, section, sentence, shown, table, whole_page
-from layerscope.units import size_text
+from layerscope.units import growth_text, size_text
 from layerscope.wording.style import Style, cut_end
 
 WIDTH, HEIGHT, LEFT, TOP, BELOW = 1000, 300, 64, 8, 96

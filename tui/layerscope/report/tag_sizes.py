@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from layerscope.families.tag_series import BaseClue, LayerGrowth, TagBase, TagGrowth, TagSeries
-from layerscope.report.diff_text import growth_text
 from layerscope.report.encode import json_line
 from layerscope.sources.listing.sized_tag import SizedTag, build_moment
 from layerscope.text import escape, utf8_text
-from layerscope.units import count_text, size_text, utc_text
+from layerscope.units import count_text, growth_text, size_text, utc_text
 from layerscope.wording.sentences import clean_instruction
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 

@@ -13,7 +13,6 @@ from textual.widget import Widget
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.lines import SIZE, Detail, fitted, size_cell
 from layerscope.families.tag_series import TagSeries
-from layerscope.report.diff_text import growth_text
 from layerscope.report.tag_sizes import (
     BASE_SIGNS,
     DATE,
@@ -29,7 +28,7 @@ from layerscope.report.tag_sizes import (
     telling_changes,
 )
 from layerscope.text import escape
-from layerscope.units import count_text, size_text
+from layerscope.units import count_text, growth_text, size_text
 from layerscope.wording.style import Style, cells, cut_end
 
 MARK = "◆ "

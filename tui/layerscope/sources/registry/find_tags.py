@@ -157,7 +157,7 @@ def _read(
     repository: Repository, tags: list[TagFacts], query: TagQuery, options: EngineOptions, progress: Progress
 ) -> Iterator[TagFacts]:
     """Yield the tags, after fetching the manifests of those whose size is not listed, or of all if layers are wanted."""
-    stated = {} if query.has_layers else {each.tag: each for each in tags if _is_stated(each)}
+    stated = {} if query.has_layers else {each.tag: each for each in tags if _is_stated(each, query.platform)}
     yield from stated.values()
     unknown = {each.tag: each.pushed for each in tags if each.tag not in stated}
     facts = fetch_tag_facts(repository, unknown, cache=options.cache, platform=query.platform)
@@ -166,9 +166,12 @@ def _read(
         yield replace(each, pushed=unknown[each.tag])
 
 
-def _is_stated(tag: TagFacts) -> bool:
-    """Tell whether the registry's list says all that is asked: the size, or that there is no image for the platform."""
-    return tag.wire_bytes is not None or (bool(tag.images) and tag.chosen is None)
+def _is_stated(tag: TagFacts, platform: Platform | None) -> bool:
+    """Tell whether the registry's list says all that is asked: the size for the platform, or that there is none for it."""
+    image = tag.chosen
+    if image is None:
+        return bool(tag.images)
+    return image.wire_bytes is not None and not (platform is not None and image.platform.is_unknown)
 
 
 def _sort_in(found: FoundTags, facts: TagFacts) -> None:

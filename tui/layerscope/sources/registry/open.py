@@ -110,10 +110,12 @@ def _first_with(name: RegistryName, options: EngineOptions) -> tuple[Repository,
     return repositories[-1], top_document(repositories[-1], options.cache)
 
 
-def top_document(repository: Repository, cache: Cache | None) -> Document:
-    """Return the manifest or index of a name. A tag's digest is asked for by HEAD, which does not count as a pull."""
+def top_document(repository: Repository, cache: Cache | None, *, digest: Digest | None = None) -> Document:
+    """Return the manifest or index of a name. A tag's digest is asked for by HEAD, which does not count as a pull, unless it is
+    given.
+    """
     name = repository.name
-    digest = name.digest or repository.resolve(name.tag)
+    digest = digest or name.digest or repository.resolve(name.tag)
     kept = cache.document(digest) if cache is not None and digest is not None else None
     if kept is None or digest is None:
         top = repository.document(str(digest) if digest else name.tag)

@@ -109,6 +109,8 @@ class TagFacts:
 class _Found:
     """What a manifest or index leads to; the fields are those of TagFacts."""
 
+    digest: Digest
+    media_type: str
     images: tuple[TagImage, ...]
     chosen: TagImage | None
     attestations: tuple[Descriptor, ...]
@@ -140,13 +142,21 @@ class _Once:
         self._found: dict[Digest, Future[_Found]] = {}
         self._lock = Lock()
 
-    def images(self, repository: Repository, cache: Cache | None, top: Document) -> _Found:
-        """Return the images that a document leads to, and the chosen one; a second thread waits for the first one's."""
+    def found(self, repository: Repository, cache: Cache | None, digest: Digest | None) -> _Found:
+        """Return what a tag of this digest leads to; a second thread waits for the first one's answer.
+
+        Without a digest, which some registries do not state, the tag's manifest is fetched to learn it.
+        """
+        top = None
+        if digest is None:
+            top = top_document(repository, cache)
+            digest = top.digest
         with self._lock:
-            is_first = top.digest not in self._found
-            found = self._found.setdefault(top.digest, Future())
+            is_first = digest not in self._found
+            found = self._found.setdefault(digest, Future())
         if is_first:
             try:
+                top = top or top_document(repository, cache, digest=digest)
                 found.set_result(self._images_of(RegistryFiles(repository, top, cache), top))
             except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
                 found.set_exception(error)
@@ -157,11 +167,11 @@ def _facts(repository: Repository, tag: str, cache: Cache | None, known: _Once) 
     if repository.name.digest is None and not is_tag(tag):  # it would become part of a URL
         return TagFacts(tag, problem=f"'{escape(tag[:128])}' is no valid name of a tag")
     try:
-        top = top_document(repository, cache)
-        found = known.images(repository, cache, top)
+        digest = repository.name.digest or repository.resolve(repository.name.tag)
+        found = known.found(repository, cache, digest)
     except LayerscopeError as error:
         return TagFacts(tag, problem=str(error))
-    return TagFacts(tag, top.digest, top.media_type, found.images, found.chosen, attestations=found.attestations)
+    return TagFacts(tag, found.digest, found.media_type, found.images, found.chosen, attestations=found.attestations)
 
 
 def _images(files: RegistryFiles, top: Document, *, platform: Platform | None, every_platform: bool) -> _Found:
@@ -177,7 +187,7 @@ def _images(files: RegistryFiles, top: Document, *, platform: Platform | None, e
     chosen = of_platform([image for image in images if image.is_read], platform)
     is_alone = len(images) == 1 and (images[0].is_artifact or platform is None)
     attestations = tuple(leaf.descriptor for leaf in everything if is_attestation(leaf.descriptor))
-    return _Found(tuple(images), next(iter(chosen), images[0] if is_alone else None), attestations)
+    return _Found(top.digest, top.media_type, tuple(images), next(iter(chosen), images[0] if is_alone else None), attestations)
 
 
 def _wanted(listed: list[TagImage], platform: Platform | None) -> list[TagImage]:
