@@ -29,7 +29,8 @@ def test_a_removal_in_the_next_run_says_to_join_the_two(tmp_path: Path) -> None:
 
 def test_a_removal_further_down_says_where_to_remove(tmp_path: Path) -> None:
     layers = (made("RUN get", big("a")), made("COPY b /b", "b"), made("RUN apt-get purge x", whiteout("a")))
-    sentence = said(advice(tmp_path, *layers))
+    assert said(advice(tmp_path, *layers)).endswith("join the two RUNs")
+    sentence = said(advice(tmp_path, *layers[:1], made("USER x", "u"), *layers[1:]))
     assert sentence.endswith("remove it in the RUN of line 2, or build in a separate stage and copy the result")
 
 
@@ -38,7 +39,7 @@ def test_of_what_several_runs_wrote_all_are_named(tmp_path: Path) -> None:
     fix = only(advice(tmp_path, *layers))
     assert (fix.layers, fix.size) == ((3, 2, 1), 500 * KB)
     assert (
-        "removes what lines 2 and 3 wrote: 500 kB stay in layers 1 and 2; remove it in the RUNs of lines 2 and 3"
+        "removes what lines 2 and 3 wrote: 500 kB stay in layers 1 and 2; join the RUNs of lines 2, 3 and 4"
         in fix.sentence[:-1]
     )
 
@@ -168,7 +169,8 @@ def test_the_bases_own_waste_is_in_no_fix(tmp_path: Path, base_layers: int | Non
 def test_a_package_managers_database_is_one_fix_of_its_own(tmp_path: Path) -> None:
     status = "var/lib/dpkg/status"
     layers = (made("RUN apt-get install a", big(status)), made("RUN apt-get install b", big(status, seed="b")))
-    fix = only(advice(tmp_path, *layers))
+    assert only(advice(tmp_path, *layers)).kind == "join-runs"
+    fix = only(advice(tmp_path, layers[0], made("USER x", "u"), layers[1]))
     assert (fix.kind, fix.size) == ("package-database", 200 * KB)
     assert advice(tmp_path, made("ADD base.tar /", big(status)), layers[1]).fixes == ()
 
@@ -201,9 +203,9 @@ def test_a_cache_that_is_removed_too_late_is_one_fix_with_what_is_left_of_it(tmp
         made("RUN apt-get update", big(f"{lists}/a"), big("var/cache/apt/x", 300 * KB)),
         made("RUN rm -rf /var/lib/apt/lists/*", whiteout(f"{lists}/a")),
     )
-    fix = only(advice(tmp_path, *layers))
+    fix = only(advice(tmp_path, *layers, has_dockerfile=False))
     assert (fix.kind, fix.layers, fix.size) == ("apt-cache", (1, 2), 500 * KB)
-    assert fix.sentence[:-1].endswith("(line 3 removes 200 kB of it too late)")
+    assert fix.sentence[:-1].endswith("(layer 2 removes 200 kB of it too late)")
 
 
 def test_a_cache_in_what_is_copied_is_left_out_of_it(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from layerscope.advice.editing.plan import EditPlan
+
 
 @dataclass(frozen=True, slots=True)
 class DockerfileLine:
@@ -25,7 +27,11 @@ class Fix:
     `kind` is a short stable word (`join-runs`, `copy-chown`, `apt-cache`, `duplicate`), `layers` the layer numbers it is about,
     first the one that the sentence starts with, `line` that layer's line in the Dockerfile (None: not known), `size` the bytes
     it saves; no byte is in two fixes. `sentence` says what is wrong and what to write instead; what it quotes of the image or
-    the Dockerfile is printable (`layerscope.text.escape`), but a format's own signs are not escaped. `paths` has a few.
+    the Dockerfile is printable (`layerscope.text.escape`), but a format's own signs are not escaped. `paths` are all that the
+    edit touches, moves or takes away, or a few of them where there is no edit.
+
+    `id` is short, and the same in the next run. `patch` is a unified diff, with the fixes named in `needs` that it builds on;
+    it is empty where the change has to be made by hand, and `by_hand` then says why.
     """
 
     kind: str
@@ -34,6 +40,15 @@ class Fix:
     size: int
     sentence: str
     paths: tuple[bytes, ...] = ()
+    id: str = ""
+    patch: str = ""
+    by_hand: str = ""
+    needs: tuple[str, ...] = ()
+
+    @property
+    def has_edit(self) -> bool:
+        """Tell whether layerscope can make the change itself."""
+        return bool(self.patch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +57,16 @@ class Advice:
 
     `dockerfile` is the Dockerfile's path as reports name it (relative to the repository), or empty; `lines` goes from layer
     numbers to where their instructions stand, for those layers that could be mapped; `fixes` has the most bytes first. `notes`
-    are sentences on what could not be told and why.
+    are sentences on what could not be told and why. `plan` has the edits of all fixes, None where there are none.
     """
 
     dockerfile: str
     lines: dict[int, DockerfileLine]
     fixes: tuple[Fix, ...]
     notes: tuple[str, ...] = ()
+    plan: EditPlan | None = None
+
+    @property
+    def edited_bytes(self) -> int:
+        """Return what all fixes save together that have an edit."""
+        return sum(fix.size for fix in self.fixes if fix.has_edit)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from layerscope.advice.advice import Advice, Fix
 from layerscope.advice.dockerfile.history_step import instruction_text, read_steps
 from layerscope.advice.dockerfile.mapping import Mapping, map_layers
-from layerscope.advice.dockerfile.stages import find_dockerfile, read_dockerfile
+from layerscope.advice.dockerfile.stages import find_dockerfile, parse_dockerfile, read_text
 from layerscope.advice.fixes.buried import find_removed, find_replaced, find_rewritten, find_shadowed
-from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin
+from layerscope.advice.fixes.find_fixes import edited_fixes, places_of
+from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin, Mask
 from layerscope.advice.fixes.leftovers import find_caches, find_databases, find_live_duplicates, find_repositories
+from layerscope.advice.fixes.workshop import Workshop
 from layerscope.analysis import Analysis
 from layerscope.text import escape
 
@@ -30,17 +36,26 @@ FINDERS = (
 UNMAPPED = Mapping({}, {}, None, is_recognized=False)
 
 
-def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = None) -> Advice:
+def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = None, context: Path | None = None) -> Advice:
     """Map an image's layers to the lines of `dockerfile`, and find what to change. Without a file, fixes name layers only.
 
-    Reports name the file relative to `root` (default: the current directory), where it lies below that. No byte is in two
-    fixes, and no fix is about waste that the base itself made. Raises BadDockerfile.
+    Reports name the file relative to `root` (default: the current directory), where it lies below that. `context` is the
+    directory that is built (default: the Dockerfile's). No byte is in two fixes, and no fix is about waste that the base
+    itself made. Raises BadDockerfile.
     """
     if dockerfile is None:
-        return Advice("", {}, _fixes(analysis, UNMAPPED))
+        return Advice("", {}, _by_hand(analysis, UNMAPPED, None))
     name = _name(dockerfile, root or Path.cwd())
-    mapping = map_layers(analysis.image, read_dockerfile(dockerfile, name=escape(name)), base_layers=analysis.base_layers)
-    return Advice(name, mapping.lines, _fixes(analysis, mapping), _notes(mapping, name))
+    text = read_text(dockerfile, name=escape(name))
+    parsed = parse_dockerfile(text, name=escape(name))
+    mapping = map_layers(analysis.image, parsed, base_layers=analysis.base_layers)
+    places = places_of(dockerfile, context or dockerfile.resolve().parent)
+    workshop = Workshop.of(analysis, text, parsed, mapping)
+    if workshop is None:
+        return Advice(name, mapping.lines, _by_hand(analysis, mapping, None), _notes(mapping, name))
+    edited, plan = edited_fixes(workshop, places)
+    fixes = (*edited, *_by_hand(analysis, mapping, workshop.draft.stored.is_gone))
+    return Advice(name, mapping.lines, _sorted(fixes), _notes(mapping, name), plan)
 
 
 def _name(path: Path, root: Path) -> str:
@@ -54,7 +69,8 @@ def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:
     return (f"The image's history does not match {escape(name)}, so fixes name layers instead of lines.",)
 
 
-def _fixes(analysis: Analysis, mapping: Mapping) -> tuple[Fix, ...]:
+def _by_hand(analysis: Analysis, mapping: Mapping, is_done: Mask | None) -> tuple[Fix, ...]:
+    """Find what has to be changed by hand; `is_done` marks the entries that edits save."""
     base_layers = analysis.base_layers if analysis.base_layers is not None else mapping.base_layers
     steps = {step.layer: step for step in read_steps(analysis.image.steps) if step.layer is not None}
     origins = []
@@ -72,5 +88,23 @@ def _fixes(analysis: Analysis, mapping: Mapping) -> tuple[Fix, ...]:
             )
         )
     context = FixContext(analysis, origins, base_layers)
+    if is_done is not None:
+        context.take(np.flatnonzero(is_done))
     fixes = [fix for find in FINDERS for fix in find(context)]
+    return _sorted(_named(fixes, has_lines=bool(mapping.lines)))
+
+
+def _sorted(fixes: Iterable[Fix]) -> tuple[Fix, ...]:
     return tuple(sorted(fixes, key=lambda fix: (-fix.size, fix.layers, fix.kind)))
+
+
+def _named(fixes: Iterable[Fix], *, has_lines: bool) -> Iterator[Fix]:
+    """Give each fix an id, and say why it is made by hand."""
+    seen: dict[str, int] = {}
+    for fix in fixes:
+        place = f"{fix.line}" if fix.line else f"layer-{fix.layers[0]}"
+        name = f"{fix.kind}-{place}-by-hand"
+        seen[name] = seen.get(name, 0) + 1
+        reason = "no edit of these lines is known to be safe" if has_lines else "the Dockerfile's lines are not known"
+        number = f".{seen[name]}" if seen[name] > 1 else ""
+        yield replace(fix, id=name + number, by_hand=f"{reason[:1].upper()}{reason[1:]}.")

@@ -50,6 +50,7 @@ GROUPS = {
     },
     "Check": {
         "ci": "Check an image against rules: the gate for CI.",
+        "fix": "Edit the Dockerfile of an image so that it gets smaller.",
         "baseline": "Record an image's sizes for later builds to be compared with.",
         "verify": "Check the digests, diff_ids and sizes of all blobs.",
         "registry": "List what a registry has, or check the way to it.",

@@ -36,6 +36,7 @@ COMMANDS = {
     "diff": "layerscope.cli.compare",
     "watch": "layerscope.cli.compare",
     "ci": "layerscope.cli.ci",
+    "fix": "layerscope.cli.fix",
     "baseline": "layerscope.cli.ci",
     "verify": "layerscope.cli.files",
     "registry": "layerscope.cli.registry",

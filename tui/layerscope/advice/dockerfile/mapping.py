@@ -35,13 +35,15 @@ class Mapping:
     """Which lines and instructions of a Dockerfile made which layers of an image, by layer number.
 
     `base_layers` is how many layers come before the first instruction's, None where that is not known. `is_recognized` is false
-    when the Dockerfile does not look like this image's; there are no lines then.
+    when the Dockerfile does not look like this image's; there are no lines then. `stage` is the index of the build stage that
+    the image is (-1: unknown).
     """
 
     lines: dict[int, DockerfileLine]
     instructions: dict[int, Instruction]
     base_layers: int | None
     is_recognized: bool
+    stage: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class _Reading:
     wanted: list[Wanted]
     alignment: Alignment
     base: str
+    stage: int
 
 
 def map_layers(image: Image, dockerfile: Dockerfile, *, base_layers: int | None = None) -> Mapping:
@@ -86,7 +89,7 @@ def _read(steps: list[Step], dockerfile: Dockerfile, index: int, variables: Vari
         has_base=has_base,
         first_step=first,
     )
-    return _Reading(wanted, align(similarities, costs), base)
+    return _Reading(wanted, align(similarities, costs), base, index)
 
 
 def _row(step: Step, wanted: Sequence[Wanted]) -> list[float]:
@@ -150,7 +153,7 @@ def _mapping(reading: _Reading, steps: list[Step], squashed: set[int]) -> Mappin
         lines[layer] = DockerfileLine(instruction.line, instruction.end_line, instruction.text, round(pair.confidence, 3))
         instructions[layer] = instruction
     below = [step.layer for step in steps[: reading.alignment.own_from] if step.layer is not None]
-    return Mapping(lines, instructions, max(below, default=0), is_recognized=True)
+    return Mapping(lines, instructions, max(below, default=0), is_recognized=True, stage=reading.stage)
 
 
 @dataclass(frozen=True, slots=True)

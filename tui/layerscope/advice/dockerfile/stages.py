@@ -38,21 +38,26 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A parsed Dockerfile: its stages in order, and as `arguments` the ARGs before the first FROM with their defaults."""
+    """A parsed Dockerfile: its stages in order, and as `arguments` the ARGs before the first FROM with their defaults.
+
+    `instructions` are all of the file, FROM among them; `escape` is the escape character.
+    """
 
     stages: tuple[Stage, ...]
     arguments: Variables
+    instructions: tuple[Instruction, ...] = ()
+    escape: str = "\\"
 
     def chain(self, index: int) -> tuple[Stage, ...]:
         """Return the stages that stage `index` is built from, the lowest first and itself last."""
         chain = [self.stages[index]]
-        below = self._find(chain[0].base, index)
+        below = self.find(chain[0].base, index)
         while below is not None:
             chain.insert(0, self.stages[below])
-            below = self._find(chain[0].base, below)
+            below = self.find(chain[0].base, below)
         return tuple(chain)
 
-    def _find(self, base: str, before: int) -> int | None:
+    def find(self, base: str, before: int) -> int | None:
         """Return the index of the last stage named `base` before the stage `before`, or None. FROM does not accept numbers."""
         wanted = base.lower()
         return next((index for index in reversed(range(before)) if self.stages[index].name.lower() == wanted), None)
@@ -69,7 +74,7 @@ def parse_dockerfile(text: str, *, name: str = "Dockerfile") -> Dockerfile:
     if first == len(instructions):
         raise BadDockerfile(f"{name} has no FROM, so it is not a Dockerfile")
     arguments = _arguments(instructions[:first])
-    return Dockerfile(tuple(_stages(instructions[first:], arguments, name)), arguments)
+    return Dockerfile(tuple(_stages(instructions[first:], arguments, name)), arguments, tuple(instructions), source.escape)
 
 
 def _arguments(instructions: Iterable[Instruction]) -> Variables:
@@ -103,6 +108,11 @@ def find_dockerfile(directory: Path) -> Path | None:
 def read_dockerfile(path: Path, *, name: str = "") -> Dockerfile:
     """Read and parse a file. Raises BadDockerfile, also when it cannot be read; errors call it `name`."""
     name = name or escape(str(path))
+    return parse_dockerfile(read_text(path, name=name), name=name)
+
+
+def read_text(path: Path, *, name: str) -> str:
+    """Read a Dockerfile's text. Raises BadDockerfile if it cannot be read or is none; errors call it `name`."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -111,11 +121,10 @@ def read_dockerfile(path: Path, *, name: str = "") -> Dockerfile:
     if len(content) > MAX_BYTES:
         raise BadDockerfile(f"{name} is longer than {MAX_BYTES >> 10} KiB, so it is not a Dockerfile")
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadDockerfile(f"{name}, line {line}: not UTF-8") from error
-    return parse_dockerfile(text, name=name)
 
 
 def expand(text: str, variables: Variables, escape: str = "\\") -> str:

@@ -60,9 +60,7 @@ class LayerOrigin:
         """Return the instruction's place and the start of its text, printable: ``line 9 `RUN rm -rf /x` ``."""
         if not self.text:
             return self.place
-        # A backtick inside would end the quotation in reports that take it for code.
-        text = escape(self.text).replace("`", "'")
-        return f"{self.place} `{text if len(text) <= SHOWN else text[: SHOWN - 1] + '…'}`"
+        return f"{self.place} `{quoted_text(self.text)}`"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +95,7 @@ class FixContext:
     @property
     def min_saving(self) -> int:
         """Return the fewest bytes for which a fix is offered."""
-        return max(TRIFLE_BYTES, round(TRIFLE_SHARE * self.waste.content_bytes))
+        return min_saving(self.waste.content_bytes)
 
     def open_rows(self) -> Longs:
         """Return the indexes of the rows of waste that the author's layers buried and no fix has claimed yet."""
@@ -128,6 +126,17 @@ class FixContext:
         """
         line = self.origin(layers[0]).line
         return Fix(kind, tuple(layers), line.line if line else None, size, f"{sentence}.", paths)
+
+
+def min_saving(content_bytes: int) -> int:
+    """Return the fewest bytes for which a fix is offered, of an image with so many bytes of content."""
+    return max(TRIFLE_BYTES, round(TRIFLE_SHARE * content_bytes))
+
+
+def quoted_text(text: str) -> str:
+    """Return the start of an instruction's text, printable; a backtick in it would end the quotation in some reports."""
+    text = escape(text).replace("`", "'")
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def joined(words: Sequence[str]) -> str:

@@ -1,0 +1,289 @@
+"""Joins RUNs of which one removes, moves or rewrites what another wrote, where what lies between them does not mind."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from layerscope.advice.editing.shell import ShellList, ShellPart
+from layerscope.advice.fixes.fix_context import joined, quoted_text
+from layerscope.advice.fixes.reach import FILE_COMMANDS, commutes, resolve
+from layerscope.advice.fixes.sites import Site
+from layerscope.advice.fixes.workshop import BARRIERS, FREE, Draft, Facts, Proposal, Workshop
+from layerscope.units import size_text
+from layerscope.waste.find import Cause
+
+_BUILTINS = ". alias cd declare eval export hash local popd pushd read readonly shopt source trap typeset ulimit umask unset"
+STATEFUL = frozenset(_BUILTINS.split(" "))
+"""Commands that change the shell which runs the commands after them."""
+ENDING = frozenset({"exec", "exit", "return"})
+_STRICT = re.compile(r'"-[a-z]*e')
+VERBS = {Cause.DELETED: "removes", Cause.MOVED: "moves", Cause.OVERWRITTEN: "replaces"}
+SMALL_SHARE = 0.01
+"""What a join has to save, as a share of the image, where RUNs that need none of it have to be joined too."""
+
+
+def join_runs(workshop: Workshop) -> None:
+    """Join RUNs, the pair with the most bytes first, until no pair is left that can be joined."""
+    refused: set[tuple[int, int]] = set()
+    while (pair := _biggest_pair(workshop, refused)) is not None:
+        proposal = _joined(workshop, *pair)
+        if proposal is None or not workshop.accept(proposal):
+            refused.add(pair)
+
+
+def _biggest_pair(workshop: Workshop, refused: set[tuple[int, int]]) -> tuple[int, int] | None:
+    """Return the groups of the RUN that wrote and the RUN that buries the most bytes."""
+    draft, stored = workshop.draft, workshop.draft.stored
+    rows = stored.wasted()
+    runs = {stored.layer_group[layers[0]] for key, layers in draft.layers.items() if draft.sites[key].is_run}
+    rows = rows[np.isin(stored.group[rows], list(runs)) & np.isin(stored.buried_in[rows], list(runs))]
+    pairs = stored.group[rows].astype(np.int64) << 16 | stored.buried_in[rows]
+    values, inverse = np.unique(pairs, return_inverse=True)
+    sums = np.bincount(inverse, weights=stored.size[rows], minlength=len(values))
+    for index in np.argsort(-sums, kind="stable").tolist():
+        pair = (int(values[index]) >> 16, int(values[index]) & 0xFFFF)
+        if sums[index] >= workshop.least and pair not in refused:
+            return pair
+    return None
+
+
+def _joined(workshop: Workshop, writer: int, burier: int) -> Proposal | None:
+    draft = workshop.draft
+    keys = {int(draft.stored.layer_group[layers[0]]): key for key, layers in draft.layers.items()}
+    first, second = keys[writer], keys[burier]
+    if draft.sites[first].stage != draft.sites[second].stage or draft.place(first) > draft.place(second):
+        return None
+    plan = _plan(workshop, first, second)
+    if plan is None:
+        return None
+    rows = draft.stored.wasted(burier)
+    rows = rows[draft.stored.group[rows] == writer]
+    improved = _carried_out(workshop, first, plan)
+    if improved is None:
+        return None
+    saved = draft.stored.total - improved.stored.total
+    if len(plan.block) > 1 and saved < SMALL_SHARE * workshop.analysis.waste.content_bytes:
+        return None
+    cause = Cause(int(np.bincount(draft.stored.cause[rows]).argmax()))
+    original = workshop.tree.entry_layer[rows].tolist()
+    facts = JoinFacts(
+        workshop,
+        frozenset(workshop.key_of_layer[layer] for layer in original),
+        frozenset(workshop.key_of_layer[layer] for layer in draft.stored.burier[rows].tolist()),
+        frozenset({VERBS.get(cause, "stores again")}),
+        frozenset(original),
+        frozenset({first, *plan.block}),
+        frozenset(plan.lifted),
+    )
+    layers = (*draft.layers[second], *draft.layers[first])
+    nodes = workshop.tree.entry_node[rows].astype(np.int64)
+    return Proposal(improved, "join-runs", second, layers, nodes, facts)
+
+
+@dataclass(frozen=True, eq=False)
+class JoinFacts:
+    """What there is to say about RUNs that become one: the keys of those that wrote, of those that bury, and of all.
+
+    `layers` keep the bytes; `lifted` are the COPYs that go above the RUNs.
+    """
+
+    workshop: Workshop
+    writers: frozenset[int]
+    buriers: frozenset[int]
+    verbs: frozenset[str]
+    layers: frozenset[int]
+    joined_keys: frozenset[int]
+    lifted: frozenset[int]
+
+    def merged(self, other: Facts) -> JoinFacts | None:
+        """Return what there is to say about both together; None if the other is not about RUNs that are joined."""
+        if not isinstance(other, JoinFacts):
+            return None
+        names = ("writers", "buriers", "verbs", "layers", "joined_keys", "lifted")
+        return replace(self, **{name: getattr(self, name) | getattr(other, name) for name in names})
+
+    def sentence(self, saved: int) -> str:
+        """Say what is wrong, and which RUNs to join."""
+        lines = self._lines(self.joined_keys)
+        runs = "the two RUNs" if len(lines) == 2 else f"the RUNs of lines {joined(list(map(str, lines)))}"
+        instructions = self.workshop.dockerfile.instructions
+        raised = joined(
+            [f"the {instructions[key].keyword} of line {instructions[key].line}" for key in sorted(self.lifted)] or [""]
+        )
+        layers = sorted(self.layers)
+        stay = f"{size_text(saved)} stay in layer{'s' * (len(layers) > 1)} {joined(list(map(str, layers)))}"
+        end = f"{stay}; join {runs}{f', below {raised}' if self.lifted else ''}"
+        if len(self.buriers) == 1:
+            burier = self._quoted(next(iter(self.buriers)))
+            verb = next(iter(self.verbs)) if len(self.verbs) == 1 else "removes or rewrites"
+            return f"{burier} {verb} what {self._what(self.writers)} wrote: {end}"
+        buriers = joined(list(map(str, self._lines(self.buriers))))
+        return f"lines {buriers} remove or rewrite what {self._what(self.writers)} wrote: {end}"
+
+    def _what(self, keys: frozenset[int]) -> str:
+        if len(keys) == 1:
+            return self._quoted(next(iter(keys)))
+        return f"lines {joined(list(map(str, self._lines(keys))))}"
+
+    def _quoted(self, key: int) -> str:
+        instruction = self.workshop.dockerfile.instructions[key]
+        return f"line {instruction.line} `{quoted_text(instruction.text)}`"
+
+    def _lines(self, keys: frozenset[int]) -> list[int]:
+        return sorted(self.workshop.dockerfile.instructions[key].line for key in keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What to join behind a first RUN, in order, and the COPYs that have to stand above it."""
+
+    block: tuple[int, ...]
+    lifted: tuple[int, ...]
+
+
+def _plan(workshop: Workshop, first: int, second: int) -> _Plan | None:
+    """Find what has to be joined so that `second` comes into the layer of `first`; None where something minds."""
+    draft = workshop.draft
+    block, reach = [second], workshop.reach(second)
+    lifted: list[int] = []
+    if not _may_join(workshop, first, second):
+        return None
+    for key in reversed(draft.between(first, second)):
+        site = draft.sites[key]
+        if site.instruction.keyword in FREE:
+            continue
+        if not site.is_run and not site.is_copy:
+            if not all(_may_pass(workshop, each, site) for each in block):
+                return None
+        elif commutes(workshop.tree, reach, workshop.reach(key)) and site.is_certain:
+            continue
+        elif site.is_run and _may_join(workshop, first, key):
+            block.insert(0, key)
+            reach = reach.joined(workshop.reach(key))
+        elif site.is_copy and _may_lift(workshop, key, first):
+            lifted.insert(0, key)
+        else:
+            return None
+    return _Plan(tuple(block), tuple(lifted))
+
+
+def _may_join(workshop: Workshop, first: int, second: int) -> bool:
+    """Tell whether two RUNs have the same user, shell and flags, and a second one that works in the first one's directory."""
+    one, other = workshop.draft.sites[first], workshop.draft.sites[second]
+    in_force = [(site.stage, site.user, site.shell, site.instruction.flags) for site in (one, other)]
+    return (
+        in_force[0] == in_force[1]
+        and (one.directory == other.directory or _is_absolute(workshop.command(second)))
+        and one.is_certain
+        and other.is_certain
+    )
+
+
+def _may_pass(workshop: Workshop, key: int, setting: Site) -> bool:
+    """Tell whether a RUN may go above a setting: only if its commands do what they do whatever the setting says."""
+    if setting.instruction.keyword in BARRIERS:
+        return False
+    reach = workshop.reach(key)
+    if reach.reads is None or reach.is_bound:
+        return False
+    if setting.instruction.keyword == "WORKDIR":
+        return commutes(workshop.tree, reach, workshop.reach(setting.key)) and _is_absolute(workshop.command(key))
+    return setting.instruction.keyword in ("ENV", "ARG") and not _changes_path(setting)
+
+
+def _changes_path(setting: Site) -> bool:
+    text = setting.instruction.arguments
+    return any(name in text for name in ("PATH", "LD_", "HOME", "POSIX", "TAR_OPTIONS", "LC_", "LANG"))
+
+
+def _is_absolute(command: ShellList | None) -> bool:
+    """Tell whether every word of some commands that may be a path is an absolute one."""
+    if command is None:
+        return False
+    return all(
+        part.name in FILE_COMMANDS and all(resolve(word, "") is not None for word in _paths(part)) for part in command.parts
+    )
+
+
+def _paths(part: ShellPart) -> list[str]:
+    words = [word for word in part.words[1:] if not word.startswith("-")]
+    skipped = 1 if part.name in ("chown", "chmod", "chgrp") else 0
+    return [*words[skipped:], *part.outputs]
+
+
+def _may_lift(workshop: Workshop, key: int, first: int) -> bool:
+    """Tell whether a COPY may go above a RUN and all that stands between the two."""
+    draft = workshop.draft
+    site, reach = draft.sites[key], workshop.reach(key)
+    if not site.is_certain or site.stage != draft.sites[first].stage or site.instruction.keyword == "ADD":
+        return False
+    is_fixed = site.instruction.destination.startswith("/") and "$" not in site.instruction.arguments
+    for each in (first, *draft.between(first, key)):
+        other = draft.sites[each]
+        if other.instruction.keyword in FREE:
+            continue
+        if other.instruction.keyword in ("ENV", "ARG", "WORKDIR", "USER", "SHELL"):
+            if not is_fixed or not commutes(workshop.tree, reach, workshop.reach(each)):
+                return False
+        elif not (other.is_run or other.is_copy) or not commutes(workshop.tree, reach, workshop.reach(each)):
+            return False
+    return not site.instruction.flag("chown") or site.instruction.flag("chown").replace(":", "").isdigit()
+
+
+def _carried_out(workshop: Workshop, first: int, plan: _Plan) -> Draft | None:
+    draft = workshop.draft
+    for key in plan.lifted:
+        draft = draft.with_program(draft.program.moved(key, first))
+    for key in plan.block:
+        form = _form(workshop, draft, first, key)
+        if form is None:
+            return None
+        draft = draft.with_program(draft.program.joined(first, key, groups_first=form[0], groups_second=form[1]))
+        layers = {each: numbers for each, numbers in draft.layers.items() if each != key}
+        layers[first] = (*draft.layers.get(first, ()), *draft.layers.get(key, ()))
+        sites = {each: site for each, site in draft.sites.items() if each != key}
+        groups = [int(draft.stored.layer_group[draft.layers[each][0]]) for each in (first, key) if draft.layers.get(each)]
+        draft = replace(draft, layers=layers, sites=sites, stored=draft.stored.joined(groups))
+    return draft
+
+
+def _form(workshop: Workshop, draft: Draft, first: int, second: int) -> tuple[bool, bool] | None:
+    """Say whether the first RUN's commands need parentheses, and the second's braces, to stand on both sides of `&&`.
+
+    None if one could change what the other does, or whether the build fails.
+    """
+    head, tail = workshop.command(first, draft), workshop.command(second, draft)
+    if head is None or tail is None:
+        return None
+    names = _names(head)
+    if names & ENDING:
+        return None
+    has_options = "set" in names
+    is_stateful = bool(names & STATEFUL) or any(_assigns(part) for part in head.parts)
+    if has_options or _STRICT.search(draft.sites[first].shell):
+        # In parentheses or braces before `&&`, failures would no longer end the commands.
+        is_plain = tail.is_chain and not is_stateful and all(part.is_simple for part in tail.parts)
+        return (False, False) if is_plain and not _unsafe_set(head) else None
+    if not tail.is_chain and "set" in _names(tail):
+        return None
+    return is_stateful, not tail.is_chain
+
+
+def _names(command: ShellList) -> set[str]:
+    """Return the names of the commands, and all words of loops and conditions; what is in parentheses changes nothing."""
+    parts = [part for part in command.parts if not (part.text.startswith("(") and part.text.endswith(")"))]
+    return {name for part in parts for name in (part.words if part.is_compound else [part.name])}
+
+
+def _unsafe_set(head: ShellList) -> bool:
+    """Tell whether `set` changes more than what is traced and whether failures end the command."""
+    options = [word for part in head.parts if part.name == "set" for word in part.words[1:]]
+    return any(set(word.lstrip("-")) - set("eux") for word in options if word != "pipefail" and not word.startswith("-o"))
+
+
+def _assigns(part: ShellPart) -> bool:
+    """Tell whether a command only sets variables of the shell, which commands after it may use."""
+    return bool(part.words) and all("=" in word.partition("/")[0] for word in part.words)

@@ -1,0 +1,283 @@
+"""Where fixes are made one after the other: a draft of the Dockerfile and of what its image stores, which each fix improves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as ReadOnly
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from layerscope.advice.dockerfile.mapping import Mapping
+from layerscope.advice.dockerfile.stages import Dockerfile
+from layerscope.advice.editing.program import PieceEdit, Program
+from layerscope.advice.editing.shell import ShellList, read_shell
+from layerscope.advice.fixes.fix_context import min_saving
+from layerscope.advice.fixes.reach import Reach, reach_of_parts, written_nodes
+from layerscope.advice.fixes.sites import Site, find_builder, find_sites
+from layerscope.advice.fixes.stored import Stored
+from layerscope.analysis import Analysis
+from layerscope.errors import CorruptLayer, NotCompared
+from layerscope.layers.table import Kind
+from layerscope.tree.tree import Longs, Tree
+from layerscope.units import size_text
+
+FREE = frozenset({"LABEL", "EXPOSE", "CMD", "ENTRYPOINT", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "ONBUILD"})
+"""Instructions that no other one notices."""
+BARRIERS = frozenset({"USER", "SHELL", "VOLUME", "FROM"})
+MOST_READ = 1 << 20
+
+
+class Facts(Protocol):
+    """What there is to say about a fix."""
+
+    def merged(self, other: Facts) -> Facts | None:
+        """Return what there is to say about this fix and a later one as one; None if they stay two fixes."""
+
+    def sentence(self, saved: int) -> str:
+        """Say what is wrong and what is changed, without a full stop, printable; `saved` are the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What there is to say about a fix that stays by itself; `{amount}` in the text stands for what it saves."""
+
+    text: str
+
+    def merged(self, other: Facts) -> Facts | None:  # noqa: ARG002
+        """Return None: there is nothing to merge."""
+        return None
+
+    def sentence(self, saved: int) -> str:
+        """Return the text."""
+        return self.text.replace("{amount}", size_text(saved))
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """The Dockerfile with the edits so far, and what its image would store.
+
+    `sites` are the instructions by key, `layers` the layers of the image as it is that each one now makes. `ignored` are lines
+    to be added to the file of names that the context leaves out.
+    """
+
+    program: Program
+    stored: Stored
+    sites: ReadOnly[int, Site]
+    layers: ReadOnly[int, tuple[int, ...]]
+    ignored: tuple[str, ...] = ()
+
+    def between(self, first: int, second: int) -> list[int]:
+        """Return the keys of the instructions between two others, in their present order."""
+        order = self.program.order
+        keys = order[order.index(first) + 1 : order.index(second)]
+        return [key for key in keys if key in self.sites]
+
+    def place(self, key: int) -> int:
+        """Return a number that grows from the top of the file to its end."""
+        return self.program.order.index(key)
+
+    def with_program(self, program: Program) -> Draft:
+        """Return the draft with another text."""
+        return replace(self, program=program)
+
+    def with_stored(self, stored: Stored) -> Draft:
+        """Return the draft with other contents."""
+        return replace(self, stored=stored)
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """One fix with its edit: `edits` and `ignored` are what it adds to the fixes named by `needs` (indexes of offers).
+
+    `layers` and `nodes` are what it is about, in the image as it is; `key` the instruction that its line is.
+    """
+
+    kind: str
+    key: int
+    layers: tuple[int, ...]
+    nodes: Longs
+    saved: int
+    facts: Facts
+    edits: tuple[PieceEdit, ...]
+    ignored: tuple[str, ...]
+    needs: tuple[int, ...]
+
+    @property
+    def touched(self) -> frozenset[int]:
+        """Return the keys of all pieces that the edits are about."""
+        return frozenset(key for edit in self.edits for key in edit.touched)
+
+    def followed_by(self, other: Offer) -> Offer:
+        """Return this fix and a later one as one."""
+        facts = self.facts.merged(other.facts)
+        assert facts is not None
+        return replace(
+            self,
+            layers=tuple(sorted({*other.layers, *self.layers}, reverse=True)),
+            nodes=np.union1d(self.nodes, other.nodes),
+            saved=self.saved + other.saved,
+            facts=facts,
+            edits=(*self.edits, *other.edits),
+            ignored=(*self.ignored, *other.ignored),
+            needs=(*self.needs, *other.needs),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """A draft that is better than the present one, and what to say about it."""
+
+    draft: Draft
+    kind: str
+    key: int
+    layers: tuple[int, ...]
+    nodes: Longs
+    facts: Facts
+
+
+@dataclass(eq=False)
+class Workshop:
+    """An analyzed image with the Dockerfile that made it, the present draft, and the fixes so far.
+
+    `key_of_layer` has the instruction of each layer as the image is.
+    """
+
+    analysis: Analysis
+    dockerfile: Dockerfile
+    builder: str
+    base_layers: int
+    draft: Draft
+    key_of_layer: ReadOnly[int, int]
+    context: Path | None = None
+    offers: list[Offer] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, analysis: Analysis, text: str, dockerfile: Dockerfile, mapping: Mapping) -> Workshop | None:
+        """Begin with the image as it is. None where nothing can be edited: another image's Dockerfile, an unknown builder."""
+        base_layers = analysis.base_layers if analysis.base_layers is not None else mapping.base_layers or 0
+        builder = find_builder(analysis.image, base_layers=base_layers)
+        program = Program.of(text, dockerfile)
+        sites = find_sites(analysis.image, dockerfile, mapping, builder) if builder else ()
+        if not sites or program is None or not analysis.contents.is_complete:
+            return None
+        layers = {site.key: (site.layer,) for site in sites if site.layer is not None}
+        stored = Stored.of(analysis.tree, analysis.waste)
+        draft = Draft(program, stored, {site.key: site for site in sites}, layers)
+        keys = {site.layer: site.key for site in sites if site.layer is not None}
+        return cls(analysis, dockerfile, builder, base_layers, draft, keys)
+
+    @property
+    def tree(self) -> Tree:
+        return self.analysis.tree
+
+    @property
+    def least(self) -> int:
+        """Return the fewest bytes for which a fix is offered."""
+        return min_saving(self.analysis.waste.content_bytes)
+
+    def command(self, key: int, draft: Draft | None = None) -> ShellList | None:
+        """Return the commands of a RUN as the draft has it; None if they cannot be told apart."""
+        site = (draft or self.draft).sites[key]
+        if not site.is_run or site.instruction.is_json or site.instruction.heredocs:
+            return None
+        if site.shell and not site.shell.lstrip().startswith(('["/bin/sh"', '["/bin/bash"', '["/bin/ash"', '["bash"', '["sh"')):
+            return None
+        return read_shell((draft or self.draft).program.texts[key], site.instruction.escape)
+
+    def reach(self, key: int, draft: Draft | None = None) -> Reach:
+        """Return what an instruction of the draft writes and reads."""
+        draft = draft or self.draft
+        site = draft.sites[key]
+        if site.instruction.keyword in FREE:
+            return Reach()
+        nodes = [self._written(layer) for layer in draft.layers.get(key, ())]
+        written = np.unique(np.concatenate(nodes)) if nodes else np.zeros(0, np.int64)
+        if not site.is_certain:
+            return Reach(written, ("/",), None, is_bound=True)
+        if not site.is_run:
+            return Reach(written, (_workdir(draft, key),) if site.instruction.keyword == "WORKDIR" else ())
+        command = self.command(key, draft)
+        if command is None or site.instruction.flag("mount"):
+            return Reach(written, (), None, is_bound=True)
+        named = reach_of_parts(command.parts, site.directory)
+        return Reach(written, named.places if not nodes else (), named.reads, named.is_bound)
+
+    def _written(self, layer: int) -> Longs:
+        if layer not in self._writes:
+            self._writes[layer] = written_nodes(self.tree, layer)
+        return self._writes[layer]
+
+    @cached_property
+    def _writes(self) -> dict[int, Longs]:
+        return {}
+
+    def accept(self, proposal: Proposal) -> bool:
+        """Take a fix into the draft if it saves enough; tell whether it did. It may become one with earlier fixes."""
+        saved = self.draft.stored.total - proposal.draft.stored.total
+        if saved < self.least:
+            return False
+        edits = proposal.draft.program.edits[len(self.draft.program.edits) :]
+        ignored = proposal.draft.ignored[len(self.draft.ignored) :]
+        touched = {key for edit in edits for key in edit.touched}
+        needs = tuple(index for index, offer in enumerate(self.offers) if touched & offer.touched)
+        layers, nodes = proposal.layers, proposal.nodes
+        offer = Offer(proposal.kind, proposal.key, layers, nodes, saved, proposal.facts, edits, ignored, needs)
+        self.draft = proposal.draft
+        self._add(offer)
+        return True
+
+    def _add(self, offer: Offer) -> None:
+        """Add a fix, as one with the earlier ones that it continues."""
+        same = [index for index in offer.needs if self.offers[index].facts.merged(offer.facts) is not None]
+        whole, numbers = offer, {}
+        for index in reversed(same):
+            whole = self.offers[index].followed_by(whole)
+        kept = [index for index in range(len(self.offers)) if index not in same[1:]]
+        for index in range(len(self.offers)):
+            numbers[index] = kept.index(same[0]) if index in same else kept.index(index)
+        place = numbers[same[0]] if same else len(kept)
+        offers = [self.offers[index] for index in kept]
+        offers[place : place + 1] = [whole]
+        self.offers = [
+            replace(each, needs=tuple(sorted({numbers[need] for need in each.needs} - {index})))
+            for index, each in enumerate(offers)
+        ]
+
+    def content_below(self, path: bytes, layer: int) -> bytes | None:
+        """Return a file as the layers below `layer` have it; None if there is none there, or it cannot be read."""
+        node = self.tree.nodes.find(path)
+        versions = self.tree.versions
+        for version in self.tree.versions_of(node) if node is not None else ():
+            if versions.layer[version] < layer <= versions.until[version] and versions.entry[version] >= 0:
+                entry = int(self.tree.origin[versions.entry[version]])
+                return self._content(entry) if entry >= 0 and self.tree.entries.kind[entry] == Kind.FILE else None
+        return None
+
+    def _content(self, entry: int) -> bytes | None:
+        number = int(self.tree.entry_layer[entry])
+        layer, columns = self.analysis.contents.layers[number - 1], self.tree.entries
+        if layer is None or columns.size[entry] > MOST_READ:
+            return None
+        first = self.analysis.contents.stack.first[number - 1]
+        try:
+            return b"".join(layer.pieces(entry - first, int(columns.content_offset[entry]), int(columns.size[entry])))
+        except (CorruptLayer, NotCompared):
+            return None
+
+    def is_there(self, path: bytes, layer: int) -> bool:
+        """Tell whether the layers below `layer` have a path."""
+        node = self.tree.nodes.find(path)
+        versions = self.tree.versions
+        return node is not None and any(
+            versions.layer[version] < layer <= versions.until[version] for version in self.tree.versions_of(node)
+        )
+
+
+def _workdir(draft: Draft, key: int) -> str:
+    """Return the directory that a WORKDIR makes: what is in force at the next instruction."""
+    order = [each for each in draft.program.order if each in draft.sites]
+    following = order[order.index(key) + 1 :]
+    return next((draft.sites[each].directory for each in following if draft.sites[each].directory), "/")
