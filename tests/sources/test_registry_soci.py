@@ -339,7 +339,7 @@ def test_contents_are_compared_by_their_sizes(registry: PretendedRegistry, tmp_p
     registry.asked.clear()
     assert [problem.text for problem in analysis.identity.problems] == [
         "contents of this layer are compared by their sizes alone, for only its table of contents was fetched; "
-        "files of one size count as overwritten"
+        "files of one size count as overwritten (--compare-contents fetches them)"
     ] * 2
     assert {cause.word for cause, size in analysis.waste.by_cause().items() if size} == {"overwritten"}
     assert not registry.asked

@@ -359,7 +359,7 @@ def test_contents_of_a_table_and_a_stream_are_not_compared(
     assert ways(analysis.contents) == {FetchWay.TABLE, FetchWay.STREAM}
     assert [problem.text for problem in analysis.identity.problems] == [
         "contents of this layer are compared by what its table of contents says of them, not with what other layers hold; "
-        "files of one size count as overwritten"
+        "files of one size count as overwritten (--compare-contents fetches them)"
     ]
     assert not registry.asked
 

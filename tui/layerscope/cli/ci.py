@@ -16,6 +16,7 @@ from layerscope.cli.completion import complete_image
 from layerscope.cli.options import (
     analyze_image,
     base_option,
+    compare_contents_option,
     complete_file,
     engine_options,
     image_argument,
@@ -64,6 +65,7 @@ LOCK_FILE = "layerscope.lock.json"
 @rule_options
 @config_options
 @no_verify_option
+@compare_contents_option
 @trust_toc_option
 @base_option
 @platform_option
@@ -219,6 +221,7 @@ def _baseline_bytes(name: str) -> bytes:
     shell_complete=complete_file,
     help="Write to FILE (`-`: standard output).",
 )
+@compare_contents_option
 @platform_option
 @base_option
 def baseline(reference: str, place: str, platform: str | None, base: str | None) -> int:

@@ -16,6 +16,7 @@ from layerscope.cli.options import (
     analyze_image,
     analyze_images,
     base_option,
+    compare_contents_option,
     damage_exit_code,
     engine_options,
     image_argument,
@@ -110,6 +111,7 @@ def _say_next(before: Analysis, build: Analysis) -> None:
     metavar="OS/ARCH[/VARIANT][,OS/ARCH]",
     help="Select a platform of multi-platform images, or the two to compare; default: this machine's.",
 )
+@compare_contents_option
 @no_cache_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @engine_options

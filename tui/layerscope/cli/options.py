@@ -64,6 +64,15 @@ trust_toc_option = click.option(
 )
 
 
+compare_contents_option = click.option(
+    "--compare-contents",
+    is_flag=True,
+    expose_value=False,
+    callback=_note,
+    help="Fetch files of one size from a registry where nothing else tells whether they are the same.",
+)
+
+
 def engine_options(command: Command) -> Command:
     """Add --pull and --keep, which every command that takes an IMAGE has; `chosen_engine_options` reads them."""
     pull = click.option(
@@ -132,6 +141,7 @@ def chosen_engine_options(
         or_registry=not _is_registry_forbidden(is_forbidden=settings.no_registry),
         say=say or say_on_stderr,
         trust_toc=cast("bool | None", _noted("trust_toc")),
+        compare_contents=bool(_noted("compare_contents")),
     )
 
 

@@ -11,6 +11,7 @@ from click.formatting import HelpFormatter
 from layerscope.cli.options import (
     analyze_image,
     base_option,
+    compare_contents_option,
     complete_file,
     damage_exit_code,
     image_argument,
@@ -44,6 +45,7 @@ class _Nameless(click.Command):
 @click.command(cls=_Nameless, hidden=True)
 @image_argument
 @platform_option
+@compare_contents_option
 @base_option
 @json_option
 @text_option
@@ -130,6 +132,7 @@ def _show_report(analysis: Analysis, json_file: str | None) -> int:
 @click.option("--by", type=click.Choice(["path", "cause", "layer", "directory"]), default="path", help="Group by.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show only the N biggest.")
 @platform_option
+@compare_contents_option
 @base_option
 @json_lines_option
 def waste(reference: str, by: str, limit: int | None, platform: str | None, base: str | None, as_json: bool) -> int:  # noqa: FBT001

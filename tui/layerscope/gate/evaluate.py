@@ -13,13 +13,13 @@ from layerscope.gate.baseline import Baseline
 from layerscope.gate.config import GROWTH_KEYS, GateConfig
 from layerscope.gate.growth import growth_results
 from layerscope.gate.judge import Judge
-from layerscope.gate.rules import dive_notes, dive_results, limit_results, table_results
+from layerscope.gate.rules import dive_notes, dive_results, limit_results, table_results, uncompared_text
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import RuleResult, Verdict
 from layerscope.layers.fetched import Fetched, FetchWay
 from layerscope.sources.image import StoredLayer
 from layerscope.text import escape
-from layerscope.units import count_text, size_text
+from layerscope.units import size_text
 
 MOST_DOUBTS = 10
 _LONGEST_PATH = 200
@@ -74,9 +74,9 @@ def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
         yield "The base is not known: all layers count as yours (--base N or --base IMAGE)."
     elif judge.subject.base_wasted_bytes:
         yield f"The base's layers waste {size_text(judge.subject.base_wasted_bytes)} more, which is not counted against you."
-    unread = len(analysis.identity.problems)
-    if unread:
-        yield f"{count_text(unread, 'content')} could not be compared; such waste counts as overwritten or deleted."
+    uncompared = uncompared_text(analysis.identity.problems)
+    if uncompared:
+        yield f"{uncompared[0].upper()}{uncompared[1:]}; such waste counts as overwritten or deleted."
     yield from dive_notes(config, judge)
     yield from _unverified(analysis.contents)
 

@@ -7,7 +7,7 @@ compared strictly, as dive does, so that equality passes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from layerscope.gate.config import CAUSES, FLOOR, KEYS, GateConfig, TableRule
 from layerscope.gate.judge import Judge, Measured, Rule, unjudged
 from layerscope.gate.subject import NodeMask, Subject, entry_findings, layer_findings, own_files, waste_findings
 from layerscope.gate.verdict import Finding, RuleResult, RuleSeverity, Unit
+from layerscope.layers.table import Problem
 from layerscope.text import escape
 from layerscope.tree.tree import Longs
 from layerscope.units import count_text, size_text
@@ -110,9 +111,19 @@ def _wasted_for(subject: Subject, limit: TableRule, excluded: NodeMask | None) -
     if excluded is not None:
         rows &= ~excluded[waste.node]
     waste = waste.part(rows)
-    unread = len(subject.analysis.identity.problems)
-    doubt = f"{count_text(unread, 'content')} could not be compared, so the cause is not known" if unread else ""
+    uncompared = uncompared_text(subject.analysis.identity.problems)
+    doubt = f"{uncompared}, so the cause is not known" if uncompared else ""
     return Measured(waste.wasted_bytes, waste_findings(subject, waste), doubt=doubt)
+
+
+def uncompared_text(problems: Sequence[Problem]) -> str:
+    """Say which contents were not compared, from the problems of a ContentIdentity; empty if all were."""
+    unread = sum(bool(problem.path) for problem in problems)
+    unfetched = len(problems) - unread
+    parts = [f"{count_text(unread, 'content')} could not be compared"] if unread else []
+    if unfetched:
+        parts.append(f"contents of {count_text(unfetched, 'layer')} were not compared (--compare-contents fetches them)")
+    return " and ".join(parts)
 
 
 _TABLES: dict[str, tuple[Unit, Callable[[TableRule], str], Callable[[Subject, TableRule, NodeMask | None], Measured]]] = {

@@ -128,7 +128,15 @@ def _all_seen_alike(comparison: Comparison) -> str:
 
 
 def _ending(comparison: Comparison, style: Style) -> Iterator[str]:
-    """Yield lines that say how images with the same layers still differ: in config, history, compression or manifest."""
+    """Yield lines that say what was not compared, and how images with the same layers still differ: in config, history,
+    compression or manifest.
+    """
+    if comparison.uncompared:
+        contents = comparison.old.contents, comparison.new.contents
+        is_far = any(fetched and not fetched.is_checked for each in contents for fetched in each.fetched)
+        why = "their contents are in a registry (--compare-contents fetches them)" if is_far else "they cannot be read"
+        sentence = f"Not compared: {count_text(comparison.uncompared, 'file')} of equal size, for {why}."
+        yield from wrapped(sentence, style.width)
     if has_same_layers(comparison.old, comparison.new):
         for reason in _reasons(document_difference(comparison.old, comparison.new)):
             yield from wrapped(style.name(style.plain(reason)), style.width)

@@ -278,7 +278,8 @@ class EngineOptions:
     fetched from registries (0: no limit). With `or_registry`, a NAME that no engine has is read in its registry; `say` is
     then called with a sentence for the user.
     `trust_toc` says whether a layer of a registry may be read by its table of contents, which nothing proves; None: unless
-    bytes are to be hashed. `visit` is shared by all images that one command opens in registries.
+    bytes are to be hashed. `visit` is shared by all images that one command opens in registries. With
+    `compare_contents`, contents of files in registries may be fetched just to compare them.
     """
 
     pull: bool = False
@@ -292,6 +293,7 @@ class EngineOptions:
     say: Callable[[str], None] = ignore
     trust_toc: bool | None = None
     visit: RegistryVisit | None = None
+    compare_contents: bool = False
 
     @property
     def needs_archive(self) -> bool:

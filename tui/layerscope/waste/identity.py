@@ -137,9 +137,10 @@ class ContentIdentity:
     def _digests(self, layer: int, stretches: list[Stretch]) -> list[bytes]:
         content = self._contents[layer - 1]
         assert content is not None, "a layer with entries has bytes"
-        if content.plain is not None:
+        try:
             return content.digests(stretches)
-        return [self._digest(content, layer, stretch) for stretch in stretches]
+        except CorruptLayer:  # then each says what is wrong with it
+            return [self._digest(content, layer, stretch) for stretch in stretches]
 
     def _digest(self, content: LayerContent, layer: int, stretch: Stretch) -> bytes:
         entry = int(self._first[layer - 1]) + stretch[0]
@@ -147,7 +148,7 @@ class ContentIdentity:
             return content.digest(*stretch)
         except NotCompared as error:
             self._is_unreadable[entry] = True
-            problem = Problem(layer, b"", f"{error}; files of one size count as overwritten")
+            problem = Problem(layer, b"", f"{error}; files of one size count as overwritten (--compare-contents fetches them)")
             if problem not in self.problems:
                 self.problems.append(problem)
             return bytes(16)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from layerscope.errors import NotCompared
 from layerscope.layers.compression import Compression, SeekPoint
-from layerscope.layers.content import BlobContent, Stretch, UnmappedContent
+from layerscope.layers.content import BlobContent, Stretch, UnmappedContent, digest_of, refuse_large_sparse
+from layerscope.layers.readers.foreseen import ForeseenBlob
 from layerscope.layers.readers.toc.content import Ranged
 from layerscope.layers.table import SparseMap
 
@@ -45,6 +48,24 @@ class FarContent(UnmappedContent):
         if self.unfetched:
             raise NotCompared(self.unfetched)
         return self._until(offset + size).digest(entry, offset, size)
+
+    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
+        """Return the digests of several contents, those that lie near each other fetched together; raises as `digest` does."""
+        if self.unfetched:
+            raise NotCompared(self.unfetched)
+        content = self._until(max((offset + size for _, offset, size in stretches), default=0))
+        if self.compression is Compression.NONE:
+            start = np.array([offset for _, offset, _ in stretches], np.int64)
+            length = np.array([self._stored(entry, size) for entry, _, size in stretches], np.int64)
+            return replace(content, blob=ForeseenBlob(content.blob, start, start + length)).digests(stretches)
+        for entry, _, size in stretches:
+            if entry in self.sparse:
+                refuse_large_sparse(size)
+        return [digest_of(pieces) for _, pieces in content.many(stretches)]
+
+    def _stored(self, entry: int, size: int) -> int:
+        sparse = self.sparse.get(entry)
+        return size if sparse is None else sum(length for _, length in sparse.runs)
 
     def _until(self, end: int) -> BlobContent:
         """Return the contents of the same blob, cut off where all unpacked bytes before `end` have been read."""

@@ -18,7 +18,7 @@ from layerscope.layers.readers.far_content import FarContent
 from layerscope.layers.readers.headers_afar import UNFETCHED as ONLY_HEADERS
 from layerscope.layers.readers.protocol import ReadOptions
 from layerscope.layers.readers.stream import hash_passing, numbered, read_passing
-from layerscope.layers.readers.toc.content import TocContent
+from layerscope.layers.readers.toc.content import ONLY_TABLE, TocContent
 from layerscope.layers.readers.toc.differences import difference
 from layerscope.layers.readers.toc.ztoc import UNFETCHED as ONLY_ZTOC
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
@@ -39,7 +39,7 @@ class RegistryReader:
     `media_type` and `annotations` are its descriptor's. `trust_toc` says whether a table of contents may stand for the layer
     although nothing proves it; None: unless bytes are to be hashed. `unreadable` says why nothing in it can be read (it is
     encrypted). `visit` has layers that were read for another image of the same command, `soci` the tables of contents that are
-    beside the image.
+    beside the image. With `compare_contents`, contents of files may be fetched just to compare them.
     """
 
     repository: Repository
@@ -51,6 +51,7 @@ class RegistryReader:
     trust_toc: bool | None = None
     unreadable: str = ""
     visit: RegistryVisit | None = None
+    compare_contents: bool = False
     soci: SociIndex | None = None
 
     missing_bytes = ""
@@ -96,9 +97,10 @@ class RegistryReader:
         if self.unreadable:
             return None
         if read.stored_contents is not None:
-            return TocContent(self._ranged, read.compression, read.stored_contents)
+            unfetched = "" if self.compare_contents else ONLY_TABLE
+            return TocContent(self._ranged, read.compression, read.stored_contents, unfetched)
         is_far = read.fetched is not None and read.fetched.way is FetchWay.HEADERS
-        unfetched = ONLY_ZTOC if read.ztoc else ONLY_HEADERS if is_far else ""
+        unfetched = "" if self.compare_contents else ONLY_ZTOC if read.ztoc else ONLY_HEADERS if is_far else ""
         points = functools.cache(functools.partial(self._parts.points, replace(read, table=LayerTable(Entries.none()))))
         return FarContent(self._ranged, self.stored_bytes, read.compression, points, read.table.sparse, unfetched)
 

@@ -247,4 +247,5 @@ def _reader(repository: Repository, options: EngineOptions, soci: SociIndex, _fi
         soci=soci,
         unreadable=part.unread,
         visit=options.visit,
+        compare_contents=options.compare_contents,
     )

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from layerscope.errors import CorruptLayer, NotCompared
 from layerscope.layers.blob import StoredBytes
 from layerscope.layers.compression import Compression, unpack
-from layerscope.layers.content import Stretch, UnmappedContent
+from layerscope.layers.content import Stretch, UnmappedContent, digest_of
 from layerscope.layers.fetched import StoredContents
+from layerscope.layers.readers.foreseen import ForeseenBlob
 
 Ranged = Callable[[int], StoredBytes]
 """Called with a stored offset; returns the layer's blob as if it ended there, so that nothing after that is fetched."""
-UNFETCHED = "contents of this layer are compared by what its table of contents says of them, not with what other layers hold"
+ONLY_TABLE = "contents of this layer are compared by what its table of contents says of them, not with what other layers hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,15 @@ class _Section:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TocContent(UnmappedContent):
-    """Access to files by a table of contents: only the gzip members or zstd frames that hold them are fetched and checked."""
+    """Access to files by a table of contents: only the gzip members or zstd frames that hold them are fetched and checked.
+
+    `unfetched` says why contents are not fetched just to compare them; empty if they may be.
+    """
 
     ranged: Ranged
     compression: Compression
     contents: StoredContents
+    unfetched: str = ONLY_TABLE
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:  # noqa: ARG002
         """Yield a file's content in pieces (see LayerContent); `offset` is its row in `contents`.
@@ -53,9 +58,20 @@ class TocContent(UnmappedContent):
         for entry, offset, size in wanted:
             yield entry, self._pieces(blob, offset, size)
 
-    def digest(self, entry: int, offset: int, size: int) -> bytes:  # noqa: ARG002
-        """Raise NotCompared: nothing is fetched just to compare it."""
-        raise NotCompared(UNFETCHED)
+    def digest(self, entry: int, offset: int, size: int) -> bytes:
+        """Return the xxh3_128 of a content; raises NotCompared if nothing is fetched just to compare it."""
+        if self.unfetched:
+            raise NotCompared(self.unfetched)
+        return digest_of(self.pieces(entry, offset, size))
+
+    def digests(self, stretches: Sequence[Stretch]) -> list[bytes]:
+        """Return the digests of several contents, those that lie near each other fetched together; raises as `digest` does."""
+        if self.unfetched:
+            raise NotCompared(self.unfetched)
+        rows = [offset for _, offset, _ in stretches]
+        start, end = self.contents.start[rows], self.contents.end[rows]
+        blob = ForeseenBlob(self.ranged(int(end.max(initial=0))), start, end)
+        return [digest_of(self._pieces(blob, offset, size)) for _, offset, size in stretches]
 
     def _pieces(self, blob: StoredBytes, index: int, size: int) -> Iterator[bytes]:
         if not size:
