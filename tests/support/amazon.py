@@ -17,10 +17,10 @@ import pytest
 
 from conftest import do_without
 from support.engines import _running, _wait_until_it_listens, free_port
+from support.forwarding import Forwarder
 from support.pretend_registry import Answer, Asked, PretendedRegistry, pretended_registry
 
 BUCKET = "layers-of-a-test"
-HOP_BY_HOP = {"connection", "content-length", "host", "transfer-encoding", "expect", "server", "date"}
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +38,10 @@ def amazon() -> Iterator[str]:
 
 @dataclass
 class ObjectStore:
-    """S3 behind `server`: it forwards to moto, and keeps a list of who asked for what."""
+    """S3 at `server`: refuses what the real one refuses, and has moto answer the rest."""
 
-    moto: str
     server: PretendedRegistry
+    behind: Forwarder
     expired: set[str] = field(default_factory=set)
     """The signed addresses that S3 no longer takes."""
 
@@ -69,19 +69,7 @@ class ObjectStore:
             return _refusal(400, "InvalidArgument", "Only one auth mechanism allowed")
         if "X-Amz-Signature" not in query and "authorization" not in asked.headers:
             return _refusal(403, "AccessDenied", "Access Denied")
-        return _refusal(403, "AccessDenied", "Request has expired") if asked.path in self.expired else self._forwarded(asked)
-
-    def _forwarded(self, asked: Asked) -> Answer:
-        import requests
-
-        headers = {name: value for name, value in asked.headers.items() if name not in HOP_BY_HOP}
-        headers["Host"] = self.server.host
-        with requests.Session() as session:
-            session.trust_env = False
-            found = session.request(asked.method, self.moto + asked.path, headers=headers, data=asked.body, timeout=60)
-        kept = {name: value for name, value in found.headers.items() if name.lower() not in HOP_BY_HOP}
-        length = int(found.headers.get("Content-Length", -1)) if asked.method == "HEAD" else -1
-        return Answer(found.status_code, found.content, kept, length=length)
+        return _refusal(403, "AccessDenied", "Request has expired") if asked.path in self.expired else self.behind.answer(asked)
 
 
 def _refusal(status: int, code: str, message: str) -> Answer:
@@ -96,6 +84,6 @@ def object_store(moto: str) -> Iterator[ObjectStore]:
 
     with pretended_registry() as server:
         requests.put(f"{moto}/{BUCKET}", timeout=60).raise_for_status()
-        store = ObjectStore(moto, server)
+        store = ObjectStore(server, Forwarder(moto, server))
         server.routes["/"] = store.answer
         yield store

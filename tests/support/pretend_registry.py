@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,7 +33,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is answered. `length` replaces the true Content-Length; the line is cut after `cut_after` bytes of the body,
-    and nothing more is sent after `stall_after` bytes, not even the headers if it is 0.
+    and nothing more is sent after `stall_after` bytes, not even the headers if it is 0. `more` follows the body.
     """
 
     status: int = 200
@@ -42,6 +42,7 @@ class Answer:
     length: int = -1
     cut_after: int = -1
     stall_after: int = -1
+    more: Iterable[bytes] = ()
 
     @property
     def sent(self) -> bytes:
@@ -54,12 +55,16 @@ Route = Callable[[Asked], Answer]
 
 @dataclass
 class PretendedRegistry:
-    """`routes` by the start of their paths, the longest one first; `asked` is every request so far."""
+    """`routes` by the start of their paths, the longest one first; `asked` is every request so far.
+
+    `latency` is how many seconds a packet is under way: a request and its answer take two, a new connection two more.
+    """
 
     port: int
     routes: dict[str, Route] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     is_over: Event = field(default_factory=Event)
+    latency: float = 0.0
 
     @property
     def host(self) -> str:
@@ -88,12 +93,18 @@ def pretended_registry() -> Iterator[PretendedRegistry]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            pretended.is_over.wait(2 * pretended.latency)
 
         def answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, self.path, headers, self.rfile.read(length))
             pretended.asked.append(asked)
+            pretended.is_over.wait(2 * pretended.latency)
             answer = pretended.answer(asked)
             if answer.stall_after == 0:
                 pretended.is_over.wait()
@@ -104,6 +115,8 @@ def pretended_registry() -> Iterator[PretendedRegistry]:
             self.send_header("Content-Length", str(len(answer.body) if answer.length < 0 else answer.length))
             self.end_headers()
             self.wfile.write(b"" if self.command == "HEAD" else answer.sent)
+            for piece in answer.more:
+                self.wfile.write(piece)
             if answer.stall_after > 0:
                 pretended.is_over.wait()
             if answer.cut_after >= 0 or answer.length >= 0:
