@@ -38,6 +38,7 @@ format: $(VENV)/.installed-dev ## mend the form of the code
 bench: $(VENV)/.installed-dev ## measure side by side with dive (CORPUS=DIR: see tests/bench.py)
 	$(BIN)/python tests/bench.py $(CORPUS)
 	$(BIN)/python tests/bench_screen.py $(CORPUS)
+	$(BIN)/python tests/bench_registry.py $(CORPUS)
 
 prove: $(VENV)/.installed-dev ## prove that fixes keep their word, with each builder (RANDOM=200: random Dockerfiles, too; PROVE=--help)
 	PYTHONPATH=tests $(BIN)/python -m prove --random $(RANDOM) $(PROVE)
