@@ -33,7 +33,8 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is answered. `length` replaces the true Content-Length; the line is cut after `cut_after` bytes of the body,
-    and nothing more is sent after `stall_after` bytes, not even the headers if it is 0. `more` follows the body.
+    and nothing more is sent after `stall_after` bytes, not even the headers if it is 0. `more` follows the body. Without
+    `has_length` only the end of the connection tells where the body ends, as before HTTP/1.1.
     """
 
     status: int = 200
@@ -43,6 +44,7 @@ class Answer:
     cut_after: int = -1
     stall_after: int = -1
     more: Iterable[bytes] = ()
+    has_length: bool = True
 
     @property
     def sent(self) -> bytes:
@@ -65,6 +67,7 @@ class PretendedRegistry:
     asked: list[Asked] = field(default_factory=list)
     is_over: Event = field(default_factory=Event)
     latency: float = 0.0
+    protocol: str = "HTTP/1.1"
 
     @property
     def host(self) -> str:
@@ -105,21 +108,22 @@ def pretended_registry() -> Iterator[PretendedRegistry]:
             asked = Asked(self.command, self.path, headers, self.rfile.read(length))
             pretended.asked.append(asked)
             pretended.is_over.wait(2 * pretended.latency)
-            answer = pretended.answer(asked)
+            answer, self.protocol_version = pretended.answer(asked), pretended.protocol
             if answer.stall_after == 0:
                 pretended.is_over.wait()
                 return
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body) if answer.length < 0 else answer.length))
+            if answer.has_length:
+                self.send_header("Content-Length", str(len(answer.body) if answer.length < 0 else answer.length))
             self.end_headers()
             self.wfile.write(b"" if self.command == "HEAD" else answer.sent)
             for piece in answer.more:
                 self.wfile.write(piece)
             if answer.stall_after > 0:
                 pretended.is_over.wait()
-            if answer.cut_after >= 0 or answer.length >= 0:
+            if answer.cut_after >= 0 or answer.length >= 0 or not answer.has_length:
                 self.close_connection = True
 
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names of the base class
