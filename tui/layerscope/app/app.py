@@ -210,6 +210,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         if self.screen is self.home:
             self.push_screen(self._explorer_on(ImageSource(message.opener, message.reference)))
 
+    @on(Home.Broken)
+    def _end_list(self, message: Home.Broken) -> None:
+        self.exit(Failed(message.error))
+
     def _leave_image(self) -> None:
         """Go back to the list of images: stop reading the open image, and close its screens.
 

@@ -49,6 +49,7 @@ class KeyContext(Enum):
     WASTE = "Waste"
     FILE = "File"
     IMAGES = "Images"
+    REGISTRY = "Registry"
     TAGS = "Tags"
 
 
@@ -75,7 +76,7 @@ _E, _X, _L, _F = KeyContext.EVERYWHERE, KeyContext.EXPLORER, KeyContext.LISTS, K
 
 
 _Y, _T, _W, _V, _I = KeyContext.LAYERS, KeyContext.FILTER, KeyContext.WASTE, KeyContext.FILE, KeyContext.IMAGES
-_G = KeyContext.TAGS
+_G, _R = KeyContext.TAGS, KeyContext.REGISTRY
 
 
 KEYS: tuple[KeyAction, ...] = (
@@ -149,6 +150,15 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("images.right", _I, "right,l", "unfold", "", "Expand it"),
     KeyAction("images.fold_all", _I, "E", "fold_all", "", "Collapse all families"),
     KeyAction("images.unfold_all", _I, "e", "unfold_all", "", "Expand all families"),
+    KeyAction("registry.open", _R, "enter", "open", "open", "Explore the image; expand or collapse a repository", 11),
+    KeyAction(
+        "registry.toggle", _R, "space", "toggle_row", "fold", "Expand or collapse: tags, platforms, what is attached", 12
+    ),
+    KeyAction(
+        "registry.filter", _R, "slash", "filter", "filter", "Show only matching repositories and tags", 13, is_first=True
+    ),
+    KeyAction("registry.left", _R, "left,h", "fold", "", "Collapse it, or go to the row around it"),
+    KeyAction("registry.right", _R, "right,l", "unfold", "", "Expand it, or go into it"),
     KeyAction("tags.open", _G, "enter", "open", "open", "Explore the tag's image; with two tags marked, compare them", 11),
     KeyAction("tags.mark", _G, "m,space", "mark", "mark", "Mark the tag, two at most; Esc unmarks", 12),
     KeyAction("tags.compare", _G, "c", "compare", "compare", "Compare the marked tags, or the tag with the one before", 13),

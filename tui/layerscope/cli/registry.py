@@ -14,12 +14,19 @@ from click.shell_completion import CompletionItem
 
 from layerscope.cli.completion import complete_host
 from layerscope.cli.help import LISTING
-from layerscope.cli.options import chosen_engine_options, platform_option, registry_options
+from layerscope.cli.options import chosen_engine_options, open_image, platform_option, registry_options, say_on_stderr
 from layerscope.cli.output import Progress, output_style
+from layerscope.cli.screen import can_show_screen, exit_code, tune_textual
 
 if TYPE_CHECKING:
+    from layerscope.oci.platform import Platform
+    from layerscope.progress import Progress as Watch
+    from layerscope.sources.base import Base
+    from layerscope.sources.image import Image
+    from layerscope.sources.registry.browse import RegistryPlace
     from layerscope.sources.registry.check import EndpointAnswer, RegistryCheck
-    from layerscope.sources.registry.survey import ListedRepository
+    from layerscope.sources.registry.registry_name import RegistryName
+    from layerscope.sources.registry.survey import ListedRepository, SurveyDepth
 
 WIDTH = 13
 NEWEST = 100
@@ -72,10 +79,10 @@ def registry() -> None:
 @click.option("--referrers", "has_attached", is_flag=True, help="List signatures, attestations and the like of each tag, too.")
 @click.option("--all", "is_all", is_flag=True, help=f"Read all tags of a repository, not only the newest {NEWEST}.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per repository.")
-@click.option("--text", "is_text", is_flag=True, expose_value=False, help="Print the tree instead of opening the screen.")
+@click.option("--text", "is_text", is_flag=True, help="Print the tree instead of opening the screen.")
 @platform_option
 @registry_options
-def listing(place: str, *, platform: str | None, as_json: bool, **flags: bool) -> int:
+def listing(place: str, *, platform: str | None, as_json: bool, is_text: bool, **flags: bool) -> int:
     """List what a registry has at HOST: its repositories, with their tags.
 
     PREFIX is the beginning of names of repositories. If it names one repository, the newest tags of it are listed with size,
@@ -90,21 +97,62 @@ def listing(place: str, *, platform: str | None, as_json: bool, **flags: bool) -
       layerscope registry registry.example.com/team/ --tags --json | jq -r '.tags[] | [.tag, .wire_bytes] | @tsv'
     """
     from layerscope.oci.platform import Platform
-    from layerscope.sources.registry.browse import Browser, parse_place
-    from layerscope.sources.registry.check import low_limits
-    from layerscope.sources.registry.survey import SurveyDepth, survey
+    from layerscope.sources.registry.browse import parse_place
+    from layerscope.sources.registry.survey import SurveyDepth
 
-    options = chosen_engine_options()
     where = parse_place(place)
     wanted = Platform.parse(platform) if platform else None
-    browser = Browser(where.host, options)
     has_facts = True if flags["has_facts"] or flags["has_attached"] else None
+    if not as_json and not is_text and not has_facts and can_show_screen():
+        return _show_screen(where, wanted)
     depth = SurveyDepth(has_facts, flags["has_attached"] or None, 0 if flags["is_all"] else NEWEST, wanted)
-    has_figures = bool(has_facts or where.reference)
-    problems = 0
+    return _print_all(where, depth, as_json=as_json)
+
+
+def _show_screen(place: RegistryPlace, platform: Platform | None) -> int:
+    tune_textual()
+    from layerscope.app.app import run
+    from layerscope.app.key_names import textual_keys
+    from layerscope.app.keys import KEY_IDS
+    from layerscope.app.registry.registry_loader import RegistryLoader
+    from layerscope.app.registry.registry_screen import RegistryList
+    from layerscope.app.terminal import Terminal
+    from layerscope.settings import read_settings
+    from layerscope.sources.base import find_base
+    from layerscope.sources.registry.browse import Browser
+    from layerscope.sources.registry.check import low_limits
+    from layerscope.sources.registry.open import open_registry_image
+
+    said: list[str] = []
+    # Standard error is the screen's while it is open, so that what is said is printed afterwards.
+    options = chosen_engine_options(say=said.append)
+
+    def opened(name: RegistryName, progress: Watch) -> tuple[Image, Base]:
+        image = open_registry_image(name, reference="", platform=platform, options=options, progress=progress)
+        like = str(image.platform)
+        return image, find_base(image, None, open_base=lambda base: open_image(base, like, progress, engine_options=options))
+
+    settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
+    loader = RegistryLoader(Browser(place.host, options), place, platform, options.cache)
+    try:
+        return exit_code(run(RegistryList(loader, opened), settings=settings, terminal=Terminal.of()))
+    finally:
+        for sentence in [*said, *low_limits(loader.browser.traffic)]:
+            say_on_stderr(sentence)
+
+
+def _print_all(place: RegistryPlace, depth: SurveyDepth, *, as_json: bool) -> int:
+    """Print what there is at a place as it arrives. Returns 2 if something could not be read."""
+    from layerscope.sources.registry.browse import Browser
+    from layerscope.sources.registry.check import low_limits
+    from layerscope.sources.registry.survey import survey
+
+    options = chosen_engine_options()
+    browser = Browser(place.host, options)
+    has_figures, problems = bool(depth.has_facts or place.reference), 0
     with Progress() as progress:
-        progress(f"asking {where.host}", 0, 0)
-        for number, each in enumerate(survey(browser, where, depth, options.cache), 1):
+        progress(f"asking {place.host}", 0, 0)
+        for number, each in enumerate(survey(browser, place, depth, options.cache), 1):
             _print(each, as_json=as_json, has_figures=has_figures or each.detailed > 0, is_first=number == 1)
             progress(f"{number:,} repositories", 0, 0)
             for problem in each.problems:

@@ -49,6 +49,11 @@ def repository_lines(listed: ListedRepository, style: Style, *, now: float, has_
         yield " " * FIGURES + f"  and {count_text(hidden, 'more tag')} (--all shows them all)"
 
 
+def repositories_count(count: int) -> str:
+    """Format `1 repository`, `3 repositories`."""
+    return f"{count:,} repositor" + ("y" if count == 1 else "ies")
+
+
 def moment_of(facts: TagFacts) -> str:
     """Return the time by which a tag is so and so old: when its image was built, else when it was pushed; RFC 3339."""
     return facts.created or facts.pushed

@@ -9,6 +9,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from layerscope.app.keys import KeyAction, KeyContext
+from layerscope.errors import LayerscopeError
 from layerscope.progress import Progress
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ class Home(Screen[None]):
 
         def __init__(self, opener: Callable[[Progress], tuple[Image, Base]], reference: str) -> None:
             self.opener, self.reference = opener, reference
+            super().__init__()
+
+    class Broken(Message):
+        """There is nothing to list, because of `error`: the app ends with it."""
+
+        def __init__(self, error: LayerscopeError) -> None:
+            self.error = error
             super().__init__()
 
     def stop(self) -> None:

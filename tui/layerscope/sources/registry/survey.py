@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from layerscope.cache.cache import Cache
 from layerscope.errors import LayerscopeError, NotFound
@@ -12,8 +12,9 @@ from layerscope.oci.reference import DEFAULT_DOMAIN, OFFICIAL
 from layerscope.sources.registry.attached import Attached, find_attached, is_attaching_tag
 from layerscope.sources.registry.browse import Browser, NothingListed, RegistryPlace, newest_first
 from layerscope.sources.registry.failures import AccessDenied, NoSuchImage, RegistryFailed, RequestRefused
+from layerscope.sources.registry.registry_name import RegistryName
 from layerscope.sources.registry.side_by_side import side_by_side
-from layerscope.sources.registry.tag_facts import TagFacts, fetch_tag_facts
+from layerscope.sources.registry.tag_facts import TagFacts
 from layerscope.text import escape
 
 _NO_REPOSITORY = (NoSuchImage, AccessDenied, RequestRefused)
@@ -55,37 +56,57 @@ class ListedRepository:
             yield from filter(None, (each.problem, *(image.problem for image in each.images)))
 
 
-def survey(browser: Browser, place: RegistryPlace, depth: SurveyDepth, cache: Cache | None) -> Iterator[ListedRepository]:
-    """Yield what there is at a place, as it arrives. Raises NotFound if there is nothing, AccessDenied, RegistryFailed."""
-    look = _Look(browser, depth, cache)
-    if place.reference:
-        yield look.image(place)
-        return
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A page of names of repositories; `tags` are set if it is the one repository that the user named."""
+
+    names: Sequence[str]
+    tags: list[TagFacts] | None = None
+
+
+def arrivals(browser: Browser, place: RegistryPlace, platform: Platform | None = None) -> Iterator[Arrived]:
+    """Yield the repositories at a place, page by page. Raises NotFound if there are none, AccessDenied, RegistryFailed."""
     is_namespace = place.host == DEFAULT_DOMAIN and "/" not in place.prefix
     refusal: RegistryFailed | None = None
     if place.prefix and not place.is_below and not is_namespace:
         try:
-            tags = look.tags(place.prefix)
+            tags = listed_tags(browser, place.prefix, platform)
         except _NO_REPOSITORY as error:
             refusal = error
         else:
             if tags:
-                yield look.repository(place.prefix, tags, is_named=True)
+                yield Arrived([place.prefix], tags)
                 return
     found = False
+    is_folder = place.is_below or (is_namespace and place.prefix)
     try:
-        for each in look.repositories(
-            f"{place.prefix}/" if place.is_below or (is_namespace and place.prefix) else place.prefix
-        ):
-            found = True
-            yield each
+        for page in browser.repository_pages(f"{place.prefix}/" if is_folder else place.prefix):
+            found = found or bool(page)
+            yield Arrived(page)
     except NothingListed as error:
         raise refusal or error from error  # what the named repository's own list said tells more
     if not found and is_namespace and place.prefix and not place.is_below:
         name = OFFICIAL + place.prefix
-        yield look.repository(name, look.tags(name), is_named=True)
+        yield Arrived([name], listed_tags(browser, name, platform))
     elif not found:
         raise refusal if isinstance(refusal, AccessDenied) else NotFound(_nothing(place))
+
+
+def listed_tags(browser: Browser, name: str, platform: Platform | None) -> list[TagFacts]:
+    """Return the tags of a repository, newest first, without those that only attach something to an image."""
+    pages = browser.tag_pages(name, platform)
+    return newest_first({each.tag: each for page in pages for each in page if not is_attaching_tag(each.tag)}.values())
+
+
+def survey(browser: Browser, place: RegistryPlace, depth: SurveyDepth, cache: Cache | None) -> Iterator[ListedRepository]:
+    """Yield what there is at a place, as it arrives. Raises as `arrivals` does."""
+    look = _Look(browser, depth, cache)
+    if place.reference:
+        yield look.image(place)
+        return
+    named = ((name, page.tags) for page in arrivals(browser, place, depth.platform) for name in page.names)
+    for listed, is_named in side_by_side(look.listed, named, browser.traffic):
+        yield look.detailed(listed, is_named=is_named)
 
 
 def _nothing(place: RegistryPlace) -> str:
@@ -103,49 +124,36 @@ class _Look:
     depth: SurveyDepth
     cache: Cache | None
 
-    def tags(self, name: str) -> list[TagFacts]:
-        """Return the tags of a repository, newest first, without those that only attach something to an image."""
-        pages = self.browser.tag_pages(name, self.depth.platform)
-        return newest_first({each.tag: each for page in pages for each in page if not is_attaching_tag(each.tag)}.values())
+    def listed(self, named: tuple[str, list[TagFacts] | None]) -> tuple[ListedRepository, bool]:
+        """Return a repository with the names of its tags, and whether it is the one that the user named."""
+        name, tags = named
+        full = f"{self.browser.host}/{name}"
+        try:
+            found = listed_tags(self.browser, name, self.depth.platform) if tags is None else tags
+        except LayerscopeError as error:
+            return ListedRepository(full, problem=str(error)), False
+        return ListedRepository(full, tuple(found)), tags is not None
 
-    def repositories(self, prefix: str) -> Iterator[ListedRepository]:
-        """Yield all repositories that begin with `prefix`, in the registry's order."""
-        names = (name for page in self.browser.repository_pages(prefix) for name in page)
-        yield from map(self._detailed, side_by_side(self._listed, names, self.browser.traffic))
-
-    def repository(self, name: str, tags: list[TagFacts], *, is_named: bool) -> ListedRepository:
-        """Return a repository with as much of its tags as is asked for; `is_named` by the user itself."""
-        depth, full = self.depth, f"{self.browser.host}/{name}"
-        has_facts = is_named if depth.has_facts is None else depth.has_facts
-        if not has_facts:
-            return ListedRepository(full, tuple(tags))
+    def detailed(self, listed: ListedRepository, *, is_named: bool) -> ListedRepository:
+        """Return a repository with as much of its tags as is asked for."""
+        depth, tags, name = self.depth, listed.tags, listed.name.partition("/")[2]
+        if listed.problem or not (is_named if depth.has_facts is None else depth.has_facts):
+            return listed
         count = min(depth.most or len(tags), len(tags))
-        detailed = list(self.browser.facts(name, tags[:count], depth.platform))
-        attached = {each.tag: self._attached(name, each) for each in detailed} if depth.has_attached else {}
-        return ListedRepository(full, (*detailed, *tags[count:]), count, attached)
+        facts = tuple(self.browser.facts(name, tags[:count], depth.platform))
+        attached = {each.tag: self._attached(name, each) for each in facts} if depth.has_attached else {}
+        return replace(listed, tags=facts + tags[count:], detailed=count, attached=attached)
 
     def image(self, place: RegistryPlace) -> ListedRepository:
         """Return the one image that the user named, of every platform, and what is attached to it."""
         repository = self.browser.repository(place.prefix)
-        (facts,) = fetch_tag_facts(
-            repository, [place.reference], cache=self.cache, platform=self.depth.platform, every_platform=True
-        )
+        tag = [TagFacts(place.reference)]
+        (facts,) = self.browser.facts(place.prefix, tag, self.depth.platform, every=True)
         if facts.problem:
             raise NotFound(facts.problem)
-        attached = {} if self.depth.has_attached is False else {facts.tag: self._attached(place.prefix, facts)}
-        return ListedRepository(f"{self.browser.host}/{place.prefix}", (facts,), 1, attached)
+        return ListedRepository(
+            str(RegistryName(place.host, place.prefix)), (facts,), 1, {facts.tag: find_attached(repository, facts, self.cache)}
+        )
 
     def _attached(self, name: str, facts: TagFacts) -> list[Attached]:
         return find_attached(self.browser.repository(name), facts, self.cache)
-
-    def _listed(self, name: str) -> ListedRepository:
-        full = f"{self.browser.host}/{name}"
-        try:
-            return ListedRepository(full, tuple(self.tags(name)))
-        except LayerscopeError as error:
-            return ListedRepository(full, problem=str(error))
-
-    def _detailed(self, listed: ListedRepository) -> ListedRepository:
-        if listed.problem or not self.depth.has_facts:
-            return listed
-        return self.repository(listed.name.partition("/")[2], list(listed.tags), is_named=False)
