@@ -42,6 +42,7 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "LAYERSCOPE_CACHE_SIZE",
         "LAYERSCOPE_INSECURE",
         "LAYERSCOPE_LIMIT_RATE",
+        "LAYERSCOPE_KEEP_WINDOWS",
     ):
         monkeypatch.delenv(name, raising=False)
 

@@ -49,6 +49,7 @@ def test_a_program_gets_the_same_as_json(kept: Cache, capsys: pytest.CaptureFixt
         "limit_bytes": 512_000_000,
         "layers": 2,
         "images": 0,
+        "windows": 0,
         "bytes": sum(found.size for found in kept.entries()),
         "oldest_use": "2023-11-14T22:13:20Z",
         "newest_use": "2023-11-14T23:13:20Z",

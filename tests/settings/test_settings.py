@@ -45,8 +45,8 @@ def test_without_a_file_all_is_as_by_default() -> None:
 
 def test_every_key_can_be_set(file: Path) -> None:
     text = 'theme = "nord"\nkeymap = "dive"\ncolumns = ["size"]\nsort = "change"\nstart = "waste"\nempty_steps = false\n'
-    text += 'insecure = ["a.example:5000"]\nlimit_rate = "5MB"\nno_registry = true\n'
-    registries = {"insecure": ("a.example:5000",), "limit_rate": "5MB", "no_registry": True}
+    text += 'insecure = ["a.example:5000"]\nlimit_rate = "5MB"\nkeep_windows = true\nno_registry = true\n'
+    registries = {"insecure": ("a.example:5000",), "limit_rate": "5MB", "keep_windows": True, "no_registry": True}
     expected = Settings("nord", "dive", ("size",), "change", "waste", False, **registries, keys={"list.up": "k"})  # type: ignore[arg-type]
     assert settings(file, text + '[keys]\n"list.up" = "k"\n') == expected
 

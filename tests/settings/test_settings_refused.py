@@ -38,8 +38,8 @@ def refusal(file: Path, text: str | bytes) -> str:
         ("Sort = 'size'", "unknown key `Sort`; did you mean `sort`?"),
         (
             "zzz = 1",
-            "unknown key `zzz`; allowed: theme, keymap, columns, sort, start, empty_steps, insecure, limit_rate, no_registry, "
-            "keys",
+            "unknown key `zzz`; allowed: theme, keymap, columns, sort, start, empty_steps, insecure, limit_rate, "
+            "keep_windows, no_registry, keys",
         ),
         ("'a\\u001b\u202e' = 1", "unknown key `a\\u001b\\u202e`; allowed: theme, keymap"),
         ('sort = "sise"', '`sort = "sise"`: must be one of name, size, change; did you mean `size`?'),

@@ -48,6 +48,7 @@ DESCRIPTIONS = {
     "empty_steps": "Whether the steps of the build that made no layer are shown among the layers",
     "insecure": "Registries that may answer without TLS, or with any certificate",
     "limit_rate": "Bytes a second fetched from registries, such as 5MB. Empty: no limit",
+    "keep_windows": "Whether parts of gzip layers of registries (32 KiB in 16 MiB) are cached, to read files of them sooner",
     "no_registry": "Whether an image that no engine has is an error, instead of being read in its registry",
 }
 _KEYS_COMMENT = """\
@@ -58,7 +59,7 @@ MAX_STATE = 1 << 16
 """The longest state file read, in bytes."""
 
 
-REGISTRY_KEYS = ("insecure", "limit_rate", "no_registry")
+REGISTRY_KEYS = ("insecure", "limit_rate", "keep_windows", "no_registry")
 """Settings that every command reads, not only the screen."""
 
 
@@ -69,7 +70,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name in the files pane, in this order, none twice · `sort`: None: as last used · `start`: the pane or view that has the
     focus at start · `empty_steps`: whether history steps that made no layer are shown · `keys`: binding id -> Textual's names
     of its keys, separated by commas and without spaces · `insecure`: hosts of registries that may answer without TLS ·
-    `limit_rate`: bytes a second that registries may send, as `parse_size` reads them; empty: all they can · `no_registry`:
+    `limit_rate`: bytes a second that registries may send, as `parse_size` reads them; empty: all they can ·
+    `keep_windows`: whether places to restart gzip at are stored in the cache, which hold contents · `no_registry`:
     whether a NAME that no engine has is an error, instead of being read in its registry.
     """
 
@@ -81,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     empty_steps: bool = True
     insecure: tuple[str, ...] = ()
     limit_rate: str = ""
+    keep_windows: bool = False
     no_registry: bool = False
     keys: dict[str, str] = {}
 

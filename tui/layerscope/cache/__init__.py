@@ -1,4 +1,5 @@
-"""The layer cache: tables of layers, stored in the user's cache directory from run to run. Never contents of files.
+"""The layer cache: tables of layers, stored in the user's cache directory from run to run. Contents
+of files are never stored, but for the windows of gzip layers if a setting says so.
 
 Which table may be used for which bytes (an image's own statements prove nothing):
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ import msgspec
 from layerscope import __version__
 from layerscope.cache import directory as files
 from layerscope.cache.columns import Unusable
-from layerscope.cache.directory import DOCUMENT, IMAGE, CacheKey, IdKind, KeptFile
+from layerscope.cache.directory import DOCUMENT, IMAGE, WINDOWS, CacheKey, IdKind, KeptFile
 from layerscope.cache.format import CachedLayer, Fingerprint, OtherFormat, decode, encode, seal, unpacked, unseal
+from layerscope.cache.windows import decode_windows, encode_windows
+from layerscope.layers.compression import SeekPoint
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.oci.digest import Digest
 from layerscope.units import parse_size
@@ -99,12 +101,23 @@ class Cache:
         if name and not self.trouble:
             self._write(name, lambda: raw)
 
+    def windows(self, blob: Digest) -> tuple[SeekPoint, ...] | None:
+        """Look up the places at which gzip can restart in a registry's blob; None if it was never read to find them."""
+        name = CacheKey(blob, WINDOWS).name
+        return self._read(name, lambda data: decode_windows(data, name=name))
+
+    def keep_windows(self, blob: Digest, points: Sequence[SeekPoint]) -> None:
+        """Store places at which gzip can restart in a registry's blob. The caller has checked the blob against its digest."""
+        name = CacheKey(blob, WINDOWS).name
+        if name and not self.trouble:
+            self._write(name, lambda: encode_windows(points, name=name))
+
     def entries(self) -> list[KeptFile]:
-        """List every stored layer and note, least recently used first."""
+        """List every stored file, least recently used first."""
         return files.kept_files(self.directory)
 
     def clear(self) -> list[KeptFile]:
-        """Remove all stored layers, notes and unfinished files, and nothing else in the directory. Returns what was removed."""
+        """Remove all stored and unfinished files, and nothing else in the directory. Returns what was removed."""
         files.remove_unfinished(self.directory, 0)
         return [file for file in self.entries() if files.remove(self.directory, file.name)]
 

@@ -109,13 +109,14 @@ class ColumnReader:
         lengths = self.numbers(names.lengths, *WIDTHS)
         offsets = np.zeros(len(lengths) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
-        return Strings(_inflated(self.numbers(names.deflated, "<u1"), int(offsets[-1])), offsets)
+        return Strings(inflated(self.numbers(names.deflated, "<u1").data, int(offsets[-1])), offsets)
 
 
-def _inflated(deflated: Numbers, length: int) -> bytes:
+def inflated(deflated: bytes | memoryview, length: int) -> bytes:
+    """Return the `length` bytes that were deflated. Raises Unusable for others."""
     stream = zlib.decompressobj()
     try:
-        buffer: bytes = stream.decompress(deflated.data, length + 1)
+        buffer: bytes = stream.decompress(deflated, length + 1)
     except zlib.error as error:
         raise Unusable from error
     if len(buffer) != length or not stream.eof:

@@ -34,6 +34,10 @@ CLAIMED = "claimed"
 
 The digest in the file's name is of the place and the blob: what one repository says of a blob stands for no other one's.
 """
+WINDOWS = "windows"
+"""The file ending of places to restart gzip at, in a registry's blob that hashed to the digest in the file's name. They hold
+contents of the layer, and are stored only if a setting says so.
+"""
 IMAGE = "image"
 """The file ending of notes about an engine's image."""
 DOCUMENT = "document"
@@ -50,8 +54,13 @@ class KeptFile:
 
     @property
     def is_image(self) -> bool:
-        """Tell whether the file is about an image (a note or a document); else it holds a layer."""
+        """Tell whether the file is about an image (a note or a document)."""
         return self.name.endswith((f".{IMAGE}", f".{DOCUMENT}"))
+
+    @property
+    def is_windows(self) -> bool:
+        """Tell whether the file holds windows: contents of a layer."""
+        return self.name.endswith(f".{WINDOWS}")
 
 
 def why_not(directory: Path) -> str:
@@ -165,7 +174,7 @@ class IdKind(StrEnum):
 
 
 _NAME = re.compile(
-    rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{CLAIMED}|{IMAGE}|{DOCUMENT}|{'|'.join(IdKind)})"
+    rf"sha(?:256-[0-9a-f]{{64}}|512-[0-9a-f]{{128}})\.(?:{STORED}|{PROVED}|{CLAIMED}|{WINDOWS}|{IMAGE}|{DOCUMENT}|{'|'.join(IdKind)})"
 )
 
 

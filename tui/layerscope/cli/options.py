@@ -138,6 +138,7 @@ def chosen_engine_options(
         cache=open_cache(),
         insecure=_insecure_hosts(settings.insecure),
         bytes_per_second=_bytes_per_second(settings.limit_rate),
+        keep_windows=_are_windows_kept(are_kept=settings.keep_windows),
         or_registry=not _is_registry_forbidden(is_forbidden=settings.no_registry),
         say=say or say_on_stderr,
         trust_toc=cast("bool | None", _noted("trust_toc")),
@@ -152,6 +153,7 @@ def say_on_stderr(sentence: str) -> None:
 
 
 INSECURE, LIMIT_RATE, NO_REGISTRY = "LAYERSCOPE_INSECURE", "LAYERSCOPE_LIMIT_RATE", "LAYERSCOPE_NO_REGISTRY"
+KEEP_WINDOWS = "LAYERSCOPE_KEEP_WINDOWS"
 
 
 def _insecure_hosts(stated: tuple[str, ...]) -> tuple[str, ...]:
@@ -178,6 +180,11 @@ def _bytes_per_second(stated: str) -> int:
     if text and not rate:
         raise UsageError(f"{name} {escape(text[:60])}: give a size above 0, such as 5MB")
     return rate or 0
+
+
+def _are_windows_kept(*, are_kept: bool) -> bool:
+    named = os.environ.get(KEEP_WINDOWS, "").lower()
+    return named not in NOT_ON if named else are_kept
 
 
 def _is_registry_forbidden(*, is_forbidden: bool) -> bool:

@@ -28,6 +28,10 @@ def cache(*, is_cleared: bool, as_json: bool) -> None:
     registries' images. If the cache is
     full, the least recently used goes first. Times are UTC.
 
+    With `keep_windows = true` in the config file or LAYERSCOPE_KEEP_WINDOWS=1, it
+    holds windows, too: 32 KiB of contents for each 16 MiB of a registry's gzip
+    layer, from which files in that layer can be unpacked without all before them.
+
     \b
     LAYERSCOPE_CACHE=DIR         another directory
     LAYERSCOPE_CACHE_SIZE=SIZE   another limit than 512MB
@@ -69,9 +73,11 @@ def _cache_lines(opened: Cache, kept: list[KeptFile]) -> list[str]:
 def _count_text(files: list[KeptFile]) -> str:
     from layerscope.units import count_text, size_text
 
-    images = sum(file.is_image for file in files)
-    of_images = f" and {count_text(images, 'document')}" if images else ""
-    return f"{count_text(len(files) - images, 'layer')}{of_images}, {size_text(sum(file.size for file in files))}"
+    images, windows = sum(file.is_image for file in files), sum(file.is_windows for file in files)
+    counts = [count_text(len(files) - images - windows, "layer")]
+    counts += [count_text(images, "document")] if images else []
+    counts += [f"windows of {count_text(windows, 'layer')} (they hold contents)"] if windows else []
+    return f"{' and '.join(counts)}, {size_text(sum(file.size for file in files))}"
 
 
 def _note(opened: Cache) -> str:
@@ -88,12 +94,13 @@ def _cache_fields(opened: Cache, kept: list[KeptFile], removed: list[KeptFile]) 
     return {
         "directory": str(opened.directory),
         "limit_bytes": opened.limit,
-        "layers": sum(not file.is_image for file in kept),
+        "layers": sum(not file.is_image and not file.is_windows for file in kept),
+        "windows": sum(file.is_windows for file in kept),
         "images": sum(file.is_image for file in kept),
         "bytes": sum(file.size for file in kept),
         "oldest_use": _time_text(kept[0].used) if kept else None,
         "newest_use": _time_text(kept[-1].used) if kept else None,
-        "removed_layers": sum(not file.is_image for file in removed),
+        "removed_layers": sum(not file.is_image and not file.is_windows for file in removed),
         "removed_bytes": sum(file.size for file in removed),
         "not_used_because": _note(opened),
     }

@@ -275,7 +275,8 @@ class EngineOptions:
     the layers as they are stored. `cache` holds images that were exported before, and receives new ones.
 
     `insecure` are hosts of registries that may answer without TLS, or with any certificate; `bytes_per_second` limits what is
-    fetched from registries (0: no limit). With `or_registry`, a NAME that no engine has is read in its registry; `say` is
+    fetched from registries (0: no limit). With `keep_windows`, the cache receives parts of gzip layers of registries,
+    from which files in them can be unpacked. With `or_registry`, a NAME that no engine has is read in its registry; `say` is
     then called with a sentence for the user.
     `trust_toc` says whether a layer of a registry may be read by its table of contents, which nothing proves; None: unless
     bytes are to be hashed. `visit` is shared by all images that one command opens in registries. With
@@ -289,6 +290,7 @@ class EngineOptions:
     cache: Cache | None = None
     insecure: tuple[str, ...] = ()
     bytes_per_second: int = 0
+    keep_windows: bool = False
     or_registry: bool = False
     say: Callable[[str], None] = ignore
     trust_toc: bool | None = None

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from layerscope.errors import CorruptLayer
-from layerscope.layers.compression import PIECE, Compression, SeekPoint, compression_of, unpack_forward
+from layerscope.layers.compression import PIECE, Compression, Remember, SeekPoint, compression_of, unpack_forward
 from layerscope.layers.hashing import Algorithms, HashingThread, HashInThread, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
+from layerscope.layers.readers.window_keeper import WindowKeeper
 from layerscope.progress import ignore
 
 
@@ -21,23 +22,32 @@ class Passing(Protocol):
 
 
 def read_passing(
-    stream: Passing, *, size: int, algorithms: Algorithms | None = None, keep_seek_points: bool = False
+    stream: Passing,
+    *,
+    size: int,
+    algorithms: Algorithms | None = None,
+    keep_seek_points: bool = False,
+    windows: WindowKeeper | None = None,
 ) -> ReadLayer:
     """Read a stored layer of `size` bytes, plain or compressed, from `stream`.
 
     Contents are hashed in passing, and so are all stored and all unpacked bytes (`algorithms`; by default sha256). Which layer
     it is may be unknown yet: problems name layer 0 until `numbered`. Damage does not raise; bytes after it are left in the
-    stream, and then there are no hashes. There are seek points only with `keep_seek_points`.
+    stream, and then there are no hashes. There are seek points only with `keep_seek_points`; `windows`
+    collects those that can be stored.
     """
     algorithms = algorithms or Algorithms()
-    supply, points = _Forward(stream, size), list[SeekPoint]()
+    supply, points = _Forward(stream, size, windows.passed if windows else ignore), list[SeekPoint]()
     compression = compression_of(supply.read(0, 4))
     with HashingThread() as beside:
         if compression is not Compression.NONE or algorithms.stored != algorithms.unpacked:
             supply.start_hash(beside.begin(algorithms.stored))
         unpacked = beside.begin(algorithms.unpacked)
-        pieces = unpack_forward(supply, remember=points.append if keep_seek_points else ignore)
-        read = ReadLayer(read_pieces(_seen(pieces, unpacked.update)), compression, tuple(points))
+        keep = points.append if keep_seek_points else ignore
+        pieces = _seen(unpack_forward(supply, remember=_both(keep, windows.remember) if windows else keep), unpacked.update)
+        read = ReadLayer(read_pieces(_seen(pieces, windows.seen) if windows else pieces), compression, tuple(points))
+    if windows is not None:
+        windows.finish()
     if not supply.is_used_up or any(problem.is_fatal for problem in read.table.problems):
         return read
     stored = supply.hash or unpacked
@@ -62,6 +72,14 @@ def hash_passing(stream: Passing, *, size: int, algorithms: Algorithms) -> tuple
     return LayerHashes(stored, "" if damage else f"{algorithms.unpacked}:{unpacked.hexdigest()}"), damage
 
 
+def _both(one: Remember, other: Remember) -> Remember:
+    def remember(point: SeekPoint) -> None:
+        one(point)
+        other(point)
+
+    return remember
+
+
 def _seen(pieces: Iterator[bytes], on_piece: Callable[[bytes], object]) -> Iterator[bytes]:
     for piece in pieces:
         on_piece(piece)
@@ -82,8 +100,9 @@ class _Forward:
     `hash` is of the bytes that were read so far, None before `start_hash`.
     """
 
-    def __init__(self, stream: Passing, size: int) -> None:
+    def __init__(self, stream: Passing, size: int, on_new: Callable[[bytes], object] = ignore) -> None:
         self.size = size
+        self._on_new = on_new
         self.hash: HashInThread | None = None
         self._stream = stream
         self._held = b""
@@ -110,6 +129,7 @@ class _Forward:
         missing = end - self._start - len(self._held)
         if missing > 0:
             new = self._stream.read(missing)
+            self._on_new(new)
             if self.hash is not None:
                 self.hash.update(new)
             self._held = self._held[start - self._start :] + new

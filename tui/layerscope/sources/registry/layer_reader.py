@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from layerscope.cache.cache import Cache
 from layerscope.cache.directory import CLAIMED, PROVED, CacheKey
 from layerscope.layers.blob import OnBytes
-from layerscope.layers.compression import Compression
+from layerscope.layers.compression import SEEK_DISTANCE, Compression, SeekPoint
 from layerscope.layers.content import LayerContent
 from layerscope.layers.fetched import Fetched, FetchWay
 from layerscope.layers.hashing import Algorithms, LayerHashes
@@ -21,6 +21,7 @@ from layerscope.layers.readers.stream import hash_passing, numbered, read_passin
 from layerscope.layers.readers.toc.content import ONLY_TABLE, TocContent
 from layerscope.layers.readers.toc.differences import difference
 from layerscope.layers.readers.toc.ztoc import UNFETCHED as ONLY_ZTOC
+from layerscope.layers.readers.window_keeper import WindowKeeper
 from layerscope.layers.table import Entries, LayerTable, Problem, Severity
 from layerscope.oci.digest import Digest
 from layerscope.progress import ignore
@@ -40,6 +41,7 @@ class RegistryReader:
     although nothing proves it; None: unless bytes are to be hashed. `unreadable` says why nothing in it can be read (it is
     encrypted). `visit` has layers that were read for another image of the same command, `soci` the tables of contents that are
     beside the image. With `compare_contents`, contents of files may be fetched just to compare them.
+    With `keep_windows`, the cache receives parts of a streamed gzip layer, to read files in it sooner.
     """
 
     repository: Repository
@@ -53,6 +55,7 @@ class RegistryReader:
     visit: RegistryVisit | None = None
     compare_contents: bool = False
     soci: SociIndex | None = None
+    keep_windows: bool = False
 
     missing_bytes = ""
     may_be_missing = False
@@ -74,6 +77,8 @@ class RegistryReader:
             return None
         kept = self.cache.load(CacheKey(self.digest, PROVED), layer)
         if kept is not None and kept.read.hashes is not None and kept.read.hashes.are_of(self._algorithms(options)):
+            if options.keep_seek_points and self._lacks_windows(kept.read):
+                return None
             on_bytes(self.stored_bytes)
             return replace(kept.read, fetched=Fetched(FetchWay.CACHE, 0))
         claimed = self.cache.load(self._claim, layer) if self._may_trust(options) else None
@@ -101,7 +106,7 @@ class RegistryReader:
             return TocContent(self._ranged, read.compression, read.stored_contents, unfetched)
         is_far = read.fetched is not None and read.fetched.way is FetchWay.HEADERS
         unfetched = "" if self.compare_contents else ONLY_ZTOC if read.ztoc else ONLY_HEADERS if is_far else ""
-        points = functools.cache(functools.partial(self._parts.points, replace(read, table=LayerTable(Entries.none()))))
+        points = functools.cache(functools.partial(self._points, replace(read, table=LayerTable(Entries.none()))))
         return FarContent(self._ranged, self.stored_bytes, read.compression, points, read.table.sparse, unfetched)
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
@@ -117,11 +122,24 @@ class RegistryReader:
         found = difference(said.table, read.table, has_offsets=said.ztoc is not None) if said else fault
         return replace(read.hashes, table_fault=found), ""
 
+    def _points(self, read: ReadLayer) -> tuple[SeekPoint, ...]:
+        kept = self.cache.windows(self.digest) if self.cache and self.keep_windows and not read.seek_points else None
+        return kept or self._parts.points(read)
+
+    def _lacks_windows(self, read: ReadLayer) -> bool:
+        """Tell whether files of a cached layer can be read sooner if the layer is streamed again, once."""
+        is_worth_it = read.compression is Compression.GZIP and read.table.unpacked_bytes > SEEK_DISTANCE
+        return self.keep_windows and is_worth_it and self.cache is not None and self.cache.windows(self.digest) is None
+
     def _streamed(self, options: ReadOptions, layer: int, on_bytes: OnBytes) -> ReadLayer:
         algorithms, keep = self._algorithms(options), options.keep_seek_points
-        read = read_passing(self._passing(on_bytes), size=self.stored_bytes, algorithms=algorithms, keep_seek_points=keep)
+        windows = WindowKeeper() if self.keep_windows and self.cache is not None else None
+        passing, size = self._passing(on_bytes), self.stored_bytes
+        read = read_passing(passing, size=size, algorithms=algorithms, keep_seek_points=keep, windows=windows)
         if self.cache is not None and read.hashes is not None and read.hashes.stored == self.digest:
             self.cache.store(CacheKey(self.digest, PROVED), read, None)
+            if windows is not None and read.compression is Compression.GZIP:
+                self.cache.keep_windows(self.digest, windows.points)
         return replace(numbered(read, layer), fetched=Fetched(FetchWay.STREAM, self.stored_bytes))
 
     def _without_download(self, options: ReadOptions, layer: int, on_bytes: OnBytes) -> ReadLayer | None:

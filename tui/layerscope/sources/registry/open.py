@@ -245,6 +245,7 @@ def _reader(repository: Repository, options: EngineOptions, soci: SociIndex, _fi
         cache=options.cache,
         trust_toc=options.trust_toc,
         soci=soci,
+        keep_windows=options.keep_windows,
         unreadable=part.unread,
         visit=options.visit,
         compare_contents=options.compare_contents,
