@@ -73,12 +73,14 @@ class TagGrowth:
 class TagSeries:
     """Tags from oldest to newest, and beside them `bases`, `growths` and `twins`: the first tag of the same image.
 
-    These are None where not known, and where there is none before. `undated` tags have no date and stand by their version.
+    These are None where not known, and where there is none before. `largest` are the bytes of the biggest tag. `undated` tags
+    have no date and stand by their version.
     """
 
     tags: tuple[SizedTag, ...]
     order: TagOrder
     undated: int
+    largest: int
     bases: tuple[TagBase | None, ...]
     growths: tuple[TagGrowth | None, ...]
     twins: tuple[int | None, ...]
@@ -90,12 +92,8 @@ class TagSeries:
         order = chosen_order(listed)
         placed = tuple(_ordered(listed, order))
         undated = sum(_moment(tag, order) is None for tag in placed) if order is not TagOrder.VERSION else 0
-        return cls(placed, order, undated, tuple(_bases(placed)), tuple(_growths(placed)), _twins(placed))
-
-    @property
-    def largest(self) -> int:
-        """Return the bytes of the biggest tag."""
-        return max((tag.wire_bytes or 0 for tag in self.tags), default=0)
+        largest = max((tag.wire_bytes or 0 for tag in placed), default=0)
+        return cls(placed, order, undated, largest, tuple(_bases(placed)), tuple(_growths(placed)), _twins(placed))
 
     def worst(self) -> list[TagGrowth]:
         """Return the growths above 0, most first."""

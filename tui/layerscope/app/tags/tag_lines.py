@@ -62,12 +62,13 @@ class TagHeads(Widget):
     def __init__(self, series: TagSeries, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._series, self._is_ascii = series, is_ascii
+        self._columns: dict[int, TagColumns] = {}
 
     def render_line(self, y: int) -> Strip:
         width, base = self.size.width, self.rich_style
         if y:
             return Strip.blank(width, base)
-        columns = TagColumns.of(self._series, width - 1)
+        columns = self._columns.get(width) or self._columns.setdefault(width, TagColumns.of(self._series, width - 1))
         date = f"{'date':<{columns.date}} " if columns.date else ""
         own, of_base = OWN_SIGNS[self._is_ascii], BASE_SIGNS[self._is_ascii]
         legend = fitted(f"{of_base} base {own} own" if base_sentence(self._series) else "", columns.bar)
@@ -84,6 +85,7 @@ class TagLines(CursorLines):
         self.series = series
         self.marked: list[int] = []
         """The numbers of the marked tags, two at most, in the order they were marked in."""
+        self._columns: dict[int, TagColumns] = {}
 
     def mark(self) -> None:
         """Mark the tag under the cursor, or unmark it. Of three, the one that was marked first is unmarked."""
@@ -100,7 +102,8 @@ class TagLines(CursorLines):
 
     def segments(self, line: int, room: int) -> list[Segment]:
         """Draw the mark, the tag, its date and size, the bar of its two parts, and its growth."""
-        series, columns = self.series, TagColumns.of(self.series, room)
+        series = self.series
+        columns = self._columns.get(room) or self._columns.setdefault(room, TagColumns.of(series, room))
         tag = series.tags[line]
         base, own = bar_parts(series, line, columns.bar)
         size = f"{'?':>{SIZE}}" if tag.wire_bytes is None else size_cell(tag.wire_bytes, zero="0  B")
