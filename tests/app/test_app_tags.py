@@ -58,7 +58,9 @@ async def test_the_note_says_what_grew_and_by_which_layer() -> None:
     async with tags_listed(keys="up up up", notes=("Left out: 2 tags of signatures and other artifacts.",)) as shown:
         assert note(shown).startswith("1.1.0 linux/amd64 ·")
         assert "size 1.48 MB: own 882 kB, base 600 kB (2 layers)" in note(shown)
-        assert "growth +528 kB since 1.0.1 +520 kB layer 4: RUN pip install -r requirements.txt" in note(shown)
+        assert "growth +528 kB since 1.0.1, 3 layers changed +520 kB layer 4: RUN pip install -r requirements.txt" in note(
+            shown
+        )
         assert "Left out: 2 tags of signatures" in note(shown)
 
 

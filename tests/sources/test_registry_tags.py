@@ -230,3 +230,49 @@ def test_docker_hub_is_asked_only_as_far_as_needed(pretended: PretendedRegistry,
     assert (found.name, found.reference) == ("redis", "docker://docker.io/library/redis")
     assert len(pretended.asked_for("/v2/repositories/")) == 1
     assert list(found.notes) == ["These are the 4 tags that were pushed last (--all reads all)."]
+
+
+def test_quay_lists_sizes_and_manifests_are_read_of_what_has_several_platforms(
+    pretended: PretendedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stated_tags, "QUAY", pretended.host)
+    put_pretended(pretended, Built("2", "b 3"))
+    one = {"name": "1", "manifest_digest": Digest.of(b"1"), "size": 5, "start_ts": 1700000000}
+    many = {"name": "2", "manifest_digest": Digest.of(b"2"), "size": None, "start_ts": 1700000001, "is_manifest_list": True}
+    answer = Answer(200, json.dumps({"tags": [many, one], "has_additional": False}).encode())
+    pretended.routes["/api/v1/repository/team/app/tag/"] = lambda _asked: answer
+    found = find(f"{pretended.host}/team/app")
+    assert [(tag.tag, tag.wire_bytes, tag.pushed) for tag in found.sized] == [
+        ("1", 5, "2023-11-14T22:13:20Z"),
+        ("2", 10240, "2023-11-14T22:13:21Z"),
+    ]
+    assert not pretended.asked_for("/v2/team/app/tags/list")
+
+
+def test_harbor_is_known_by_its_challenge(pretended: PretendedRegistry) -> None:
+    challenge = f'Bearer realm="http://{pretended.host}/service/token",service="harbor-registry"'
+
+    def names(asked: Asked) -> Answer:
+        is_known = asked.headers.get("authorization") == "Bearer a-token"
+        return names_route("1", "2") if is_known else Answer(401, b"", {"WWW-Authenticate": challenge})
+
+    artifacts = [
+        {
+            "digest": Digest.of(name.encode()),
+            "size": int(name),
+            "push_time": f"2025-01-0{name}T00:00:00Z",
+            "tags": [{"name": name}],
+            "extra_attrs": {"architecture": "amd64", "os": "linux", "created": f"2025-01-0{name}T00:00:00Z"},
+        }
+        for name in ("1", "2")
+    ]
+    pretended.routes["/v2/team/app/tags/list"] = names
+    pretended.routes["/service/token"] = lambda _asked: Answer(200, b'{"token": "a-token"}')
+    answer = Answer(200, json.dumps(artifacts).encode())
+    pretended.routes["/api/v2.0/projects/team/repositories/app/artifacts"] = lambda _asked: answer
+    found = find(f"{pretended.host}/team/app", platform=AMD64)
+    assert [(tag.tag, tag.wire_bytes, tag.created[:10], tag.platform) for tag in found.sized] == [
+        ("1", 1, "2025-01-01", "linux/amd64"),
+        ("2", 2, "2025-01-02", "linux/amd64"),
+    ]
+    assert not pretended.asked_for("/v2/team/app/manifests/")

@@ -173,9 +173,10 @@ def tag_note(report: TagReport, number: int) -> Iterator[Detail]:
             own = size_text(tag.wire_bytes - base.size)
             parts = f": own {own}, base {size_text(base.size)} ({count_text(base.layers, 'layer')})"
         yield Detail(size_text(tag.wire_bytes) + parts, "size")
-    if growth is not None and not (growth.grown == 0 and not growth.changes):
-        color = "removed" if growth.grown > 0 else "added"
-        yield Detail(f"{growth_text(growth.grown)} since {escape(series.tags[growth.old].tag)}", "growth", color)
+    if growth is not None and (growth.grown or growth.changes):
+        color = "removed" if growth.grown > 0 else "added" if growth.grown else ""
+        new = f", {count_text(len(growth.changes), 'layer')} changed" if growth.changes else ""
+        yield Detail(f"{growth_text(growth.grown)} since {escape(series.tags[growth.old].tag)}{new}", "growth", color)
         for change in telling_changes(growth):
             yield Detail(f"{growth_text(change.grown)} {change_text(change, PLAIN)}", " ")
     for note in (*report.notes, *series_notes(series)):
