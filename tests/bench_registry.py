@@ -1,6 +1,7 @@
 """Benchmarks of reading a registry, distribution's docker-registry on this machine, beside reading the same blobs from a file.
 
     python tests/bench_registry.py [CORPUS]      or: make bench CORPUS=DIR
+    python tests/bench_registry.py --requests HOST/NAME:TAG      what opening an image asks for, first and again
 
 CORPUS holds node-gz.tar. With LAYERSCOPE_ENGINES (a script that lays a Debian with BuildKit and skopeo 1.18) node-estargz.tar
 and node-zstd-chunked.tar are written from node.tar where they are missing. What is compared is run in turns, so that other work
@@ -115,6 +116,16 @@ def bench_tags(host: str) -> None:
     say_row(f"{TAGS} tags, {1000 * LATENCY:.0f} ms each way", cost, f"{asked} requests", "under 3 s")
 
 
+def show_requests(reference: str) -> None:
+    """Print every request of opening an image of a registry without TLS, with an empty cache and with what that left there."""
+    host, _, name = reference.partition("/")
+    with tempfile.TemporaryDirectory() as cache, counted(host) as between:
+        for what in ("cold", "warm"):
+            between.passed.clear()
+            report_of(f"docker://{between.host}/{name}", LAYERSCOPE_CACHE=cache)
+            print(f"{what}: {len(between.passed)} requests, {between.total} bytes", *between.passed, sep="\n  ", flush=True)
+
+
 def write_tables(corpus: Path) -> None:
     """Have BuildKit and skopeo 1.18 write node.tar with tables of contents, in the folder that LAYERSCOPE_ENGINES lays."""
     wanted = [name for name in TABLES if not (corpus / f"node-{name}.tar").exists()]
@@ -166,4 +177,7 @@ def main(corpus: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "bench-corpus"))
+    if sys.argv[1:2] == ["--requests"]:
+        show_requests(sys.argv[2])
+    else:
+        main(Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()))
