@@ -11,8 +11,9 @@ from lxml import html
 
 from layerscope.families.tag_series import TagSeries
 from layerscope.oci.digest import Digest
+from layerscope.report.tag_json import tag_line
 from layerscope.report.tag_page import tag_page
-from layerscope.report.tag_sizes import TagReport, tag_line, tags_text
+from layerscope.report.tag_sizes import TagReport, tags_text
 from layerscope.sources.listing.sized_tag import SizedTag
 from layerscope.wording.style import Style, cells
 from support.tagged_images import Built, growing, sized

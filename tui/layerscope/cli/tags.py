@@ -74,7 +74,8 @@ def _report(found: FoundTags) -> TagReport:
 
 
 def _write(report: TagReport, *, is_json: bool, html_file: str | None) -> None:
-    from layerscope.report.tag_sizes import tag_line, tags_text
+    from layerscope.report.tag_json import tag_line
+    from layerscope.report.tag_sizes import tags_text
 
     if html_file is not None:
         from layerscope.report.tag_page import tag_page

@@ -89,7 +89,7 @@ class PairReader:
         return analyze(contents, base_layers=base.layers, base_name=base.name)
 
 
-class TextLines(Lines):
+class ReportLines(Lines):
     """Shows the lines of a report with the colors that it was written in."""
 
     def __init__(self, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
@@ -144,7 +144,7 @@ class TagDiffScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield DiffSummary(self._title, id="summary", is_ascii=self._is_ascii)
-        yield TextLines(id="tag-diff", is_ascii=self._is_ascii)
+        yield ReportLines(id="tag-diff", is_ascii=self._is_ascii)
         yield Footer(self._keys, id="footer")
 
     def on_resize(self) -> None:
@@ -169,11 +169,11 @@ class TagDiffScreen(Screen[None]):
     def _show(self, message: Formatted) -> None:
         self._is_busy = False
         self.query_one(DiffSummary).end()
-        self.query_one(TextLines).show(message.text)
+        self.query_one(ReportLines).show(message.text)
         if message.width != self._reader.style.width:  # the terminal was resized meanwhile
             self._start()
 
     @on(NotRead)
     def _say(self, message: NotRead) -> None:
         self.query_one(DiffSummary).end()
-        self.query_one(TextLines).tell(message.sentence)
+        self.query_one(ReportLines).tell(message.sentence)

@@ -140,8 +140,8 @@ def _tags(repository: Repository, query: TagQuery) -> _ListedTags:
     tags: dict[str, TagFacts] = {}
     for page in stated_tag_pages(repository, query.platform):
         tags |= {each.tag: each for each in page}
-        pushed = [each.pushed for each in tags.values()]
-        if 0 < query.last < len(tags) and all(pushed) and pushed == sorted(pushed, reverse=True):
+        pushed = [each.pushed for each in tags.values() if not _ATTACHED.fullmatch(each.tag)]
+        if 0 < query.last < len(pushed) and all(pushed) and pushed == sorted(pushed, reverse=True):
             return _ListedTags(list(tags.values()), has_more=True)
     return _ListedTags(list(tags.values()))
 
