@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from layerscope.analysis import read_image
 from layerscope.cli.output import Progress
+from layerscope.sources.open import open_image
+from layerscope.units import size_text
 from layerscope.wording.style import cells
 from support.commands import COMMAND, environment, on_terminal, process, ran, written
-from support.image_builder import layer
+from support.image_builder import file, layer, write_layout
+from support.pretend_registry import pretended_registry, served
 
 LAYERS = (layer("a"), layer(".wh.a"))
 
@@ -124,6 +128,39 @@ def test_a_terminal_that_cannot_erase_shows_none(monkeypatch: pytest.MonkeyPatch
         clock[0] += 1
         watch("reading", 5, 10)
     assert terminal.shown == ""
+
+
+@pytest.mark.slow
+def test_what_a_registry_was_spared_is_told_and_is_no_progress(tmp_path: Path) -> None:
+    place = write_layout(tmp_path / "image", layer(file("big", bytes(40 << 20))), layer(file("small", bytes(900_000))))
+    seen: list[tuple[str, int, int]] = []
+    with pretended_registry() as registry:
+        image = open_image(served(registry, place))
+        read_image(image, progress=lambda *report: seen.append(report))
+    parts = sum(last - first + 1 for first, last in (each.range for each in registry.asked if each.range))
+    stage, done, total = next(each for each in reversed(seen) if each[0].startswith("reading"))
+    small = image.layers[1].reader.stored_bytes
+    assert stage.endswith(f" of 2, {size_text(image.layers[0].reader.stored_bytes - parts)} spared")
+    assert (done, total) == (parts + small, parts + small)
+    assert all(done <= total for _, done, total in seen if total)
+
+
+@pytest.mark.slow
+def test_the_line_says_what_was_spared(monkeypatch: pytest.MonkeyPatch, clock: list[float], tmp_path: Path) -> None:
+    terminal = as_stderr(monkeypatch)
+    place = write_layout(tmp_path / "image", layer(file("big", bytes(40 << 20))), layer(file("small", bytes(900_000))))
+    with pretended_registry() as registry, Progress() as watch:
+
+        def timed(stage: str, done: int, total: int) -> None:
+            clock[0] += 1
+            watch(stage, done, total)
+
+        read_image(open_image(served(registry, place)), progress=timed)
+    shown = terminal.shown.split("\r\x1b[K")
+    assert any(
+        re.fullmatch(r"reading layer \d of 2, 41\.\d MB spared: [\d.]+ kB of [\d.]+ [kM]B \(\d+%\), .*/s", each)
+        for each in shown
+    )
 
 
 @pytest.mark.parametrize("command", [[], ["ls"], ["waste"], ["verify"], ["blame"], ["find"]])

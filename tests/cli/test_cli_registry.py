@@ -19,6 +19,7 @@ import pytest
 
 from conftest import do_without, requires
 from layerscope.sources.engine import endpoints
+from layerscope.units import size_text
 from support.commands import COMMAND, Ran, environment, ran
 from support.engines import free_port, registry
 from support.image_builder import file, image, layer, whiteout, write_layout
@@ -107,6 +108,19 @@ def test_the_screen_shows_an_image_of_a_registry_and_says_so_when_it_is_closed(h
         assert "no engine has" not in terminal.shown
         terminal.press("q")
         terminal.wait(f"no engine has {host}/team/app:1")
+
+
+def test_the_report_and_json_say_what_was_fetched_in_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = write_layout(tmp_path / "image", layer(file("big", bytes(40 << 20))))
+    with pretended_registry() as registry:
+        reference = served(registry, place)
+        text, document = ran(capsys, reference, "--text", "--no-cache"), ran(capsys, reference, "--json", "-", "--no-cache")
+    fetched = json.loads(document.out)["image"]["fetched_bytes"]
+    read = json.loads(document.out)["layers"][0]["fetched_bytes"]
+    assert read < fetched < read + 3000  # the manifest and the config
+    said = f"From the registry: {size_text(fetched)} of 42.0 MB fetched; 1 of 1 layer not checked."
+    assert said in " ".join(text.out.split())
+    assert "fetched" not in ran(capsys, place, "--text").out
 
 
 # Plain names

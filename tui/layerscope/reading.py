@@ -19,6 +19,7 @@ from layerscope.limits import LAYERS
 from layerscope.progress import Progress, ignore
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
+from layerscope.units import size_text
 
 WORTH_A_PROCESS = 512 << 20
 """The least work, in bytes of uncompressed layers, that is divided among processes: starting one and fetching its columns
@@ -53,13 +54,13 @@ def read_layers(
     if len(image.layers) > LAYERS:
         raise CorruptLayer(f"{escape(image.reference)} lists {len(image.layers)} layers; more than {LAYERS} are absurd")
     how = _How(cache, keep_seek_points=keep_seek_points, verify=verify)
-    known = _find_known(image.layers, progress, how, on_layer)
+    known, spared = _find_known(image.layers, progress, how, on_layer)
     layers = sorted((layer for layer in image.layers if layer.number not in known), key=lambda layer: -layer.reader.work)
     is_plain, work = all(layer.reader.is_plain for layer in layers), sum(layer.reader.work for layer in layers)
     if len(layers) > 1 and work >= WORTH_A_PROCESS and (is_plain or not keep_seek_points) and can_fork():
         reads = _read_in_processes(layers, progress, how)
     elif not is_plain or (verify and len(layers) > 1):
-        reads = _read_in_threads(layers, progress, how, on_layer, image.stop_reading)
+        reads = _read_in_threads(layers, _Counter(progress, layers, spared=spared), how, on_layer, image.stop_reading)
     else:
         reads = _read_all(layers, _Counter(progress, layers), how, on_layer)
     reads |= known
@@ -82,8 +83,9 @@ class _How:
         return ReadOptions(self.keep_seek_points, hash_algorithms(layer) if self.verify else None)
 
 
-def _find_known(layers: tuple[StoredLayer, ...], progress: Progress, how: _How, on_layer: OnLayer) -> Reads:
-    """Return, by number, the layers that need no reading: those in the cache, and those whose bytes cannot be read.
+def _find_known(layers: tuple[StoredLayer, ...], progress: Progress, how: _How, on_layer: OnLayer) -> tuple[Reads, int]:
+    """Return, by number, the layers that need no reading: those in the cache, and those whose bytes cannot be read; and how
+    many bytes need not be fetched from a registry because of that.
 
     Verifying a cached layer takes a hundredth of the time that reading it does.
     """
@@ -93,8 +95,9 @@ def _find_known(layers: tuple[StoredLayer, ...], progress: Progress, how: _How, 
         found = how.reader(layer).known(how.options(layer), layer=number, on_bytes=counter.of(number))
         if found is not None:
             known[number] = _checked(layer, found)
+            counter.finish(layer, found)
             on_layer(number, known[number])
-    return known
+    return known, counter.spared
 
 
 def _read_all(layers: list[StoredLayer], counter: _Counter, how: _How, on_layer: OnLayer = ignore) -> Reads:
@@ -106,12 +109,10 @@ def _read_all(layers: list[StoredLayer], counter: _Counter, how: _How, on_layer:
 
 
 def _read_in_threads(
-    layers: list[StoredLayer], progress: Progress, how: _How, on_layer: OnLayer, stop: Callable[[], None]
+    layers: list[StoredLayer], counter: _Counter, how: _How, on_layer: OnLayer, stop: Callable[[], None]
 ) -> Reads:
     """Read layers in threads, in the given order: with the most work first, so that no big layer is left at the end."""
     from concurrent.futures import ThreadPoolExecutor
-
-    counter = _Counter(progress, layers)
 
     def read(layer: StoredLayer) -> ReadLayer:
         found = _read(layer, counter, how)
@@ -158,7 +159,9 @@ def _shares(layers: list[StoredLayer], count: int) -> list[list[StoredLayer]]:
 
 def _read(layer: StoredLayer, counter: _Counter, how: _How) -> ReadLayer:
     number = layer.number
-    return _checked(layer, how.reader(layer).read(how.options(layer), layer=number, on_bytes=counter.of(number)))
+    read = how.reader(layer).read(how.options(layer), layer=number, on_bytes=counter.of(number))
+    counter.finish(layer, read)
+    return _checked(layer, read)
 
 
 def _checked(layer: StoredLayer, read: ReadLayer) -> ReadLayer:
@@ -171,25 +174,47 @@ class _Counter:
     """Adds up the stored bytes of `layers` that all readers have passed; `is_cancelled` stops them at their next piece.
 
     `out_of` is all layers that are read, if other processes read some of them: progress is shown as if they kept pace.
+    `spared` counts bytes in registries that need not be fetched; they are not among those that are to be passed.
     """
 
-    def __init__(self, progress: Progress, layers: list[StoredLayer], *, out_of: list[StoredLayer] | None = None) -> None:
+    def __init__(
+        self, progress: Progress, layers: list[StoredLayer], *, out_of: list[StoredLayer] | None = None, spared: int = 0
+    ) -> None:
         self._progress, self._share = progress, sum(layer.reader.stored_bytes for layer in layers)
         self._total = sum(layer.reader.stored_bytes for layer in out_of or layers)
         self._count = len(out_of or layers)
         self._done = 0
+        self._passed = dict.fromkeys((layer.number for layer in layers), 0)
         self._lock = Lock()
+        self.spared = spared
         self.is_cancelled = False
 
     def of(self, number: int) -> Callable[[int], None]:
         """Return a callback that counts the bytes of one layer."""
-        stage = f"reading layer {number} of {self._count}"
 
         def add(length: int) -> None:
             if self.is_cancelled:
                 raise Cancelled
             with self._lock:
                 self._done += length
-                self._progress(stage, self._done * self._total // max(self._share, 1), self._total)
+                self._passed[number] += length
+                self._show(number)
 
         return add
+
+    def finish(self, layer: StoredLayer, read: ReadLayer) -> None:
+        """Note what was spared of a registry's layer, which was read by parts or was known."""
+        if read.fetched is None:
+            return
+        with self._lock:
+            spared = layer.reader.stored_bytes - read.fetched.bytes
+            self.spared += spared
+            self._total -= spared
+            self._share -= spared
+            self._done += read.fetched.bytes - self._passed[layer.number]
+            self._show(layer.number)
+
+    def _show(self, number: int) -> None:
+        spared = f", {size_text(self.spared)} spared" if self.spared > 0 else ""
+        stage = f"reading layer {number} of {self._count}{spared}"
+        self._progress(stage, self._done * self._total // max(self._share, 1), self._total)

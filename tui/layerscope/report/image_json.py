@@ -56,6 +56,7 @@ def _image(analysis: Analysis) -> dict[str, Any]:
         "wire_bytes": analysis.pull_size.stored_bytes,
         **estimate_field(analysis.pull_size),
         "wire_bytes_wasted_estimate": sum(analysis.wire_bytes_wasted),
+        **({} if image.count_fetched is None else {"fetched_bytes": image.count_fetched()}),
         "efficiency": waste.efficiency,
         "is_complete": analysis.contents.is_complete,
         "annotations": image.annotations,

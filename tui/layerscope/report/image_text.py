@@ -12,7 +12,7 @@ from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.find import Cause, Waste, by_layer_pair
 from layerscope.wording.findings import EXPLANATIONS, problem_sentence
-from layerscope.wording.sentences import pull_facts, step_text
+from layerscope.wording.sentences import fetched_total_text, pull_facts, step_text
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 
 WORST = 10
@@ -141,6 +141,8 @@ def _sentences(analysis: Analysis, style: Style) -> Iterator[str]:
         yield f"{size_text(waste.estargz_bytes)} are eStargz's own tables and landmarks, which do not count as waste."
     if {analysis.contents.compression(layer.number) for layer in analysis.image.layers} == {Compression.NONE}:
         yield "The layers are stored uncompressed here; a registry would store less."
+    if fetched := fetched_total_text(analysis.contents):
+        yield f"From the registry: {fetched}."
     yield _base(analysis, style)
 
 

@@ -89,8 +89,8 @@ class Image:
     manifest. `states_id` is False where `config_digest` is not the hash of `raw_config`, as before Docker 1.10. `noun` names
     what is shown as an image of one layer without being an image (`a root filesystem`), and is empty for an image; `is_guessed`
     says that the user did not ask for that. `problems` are about the documents (odd history, wrong sizes, ...), none of them
-    about an entry. `stop_reading` makes every thread
-    that reads a layer fail at once, where reading waits for a network.
+    about an entry. `stop_reading` makes every thread that reads a layer fail at once, where reading waits for a network, and
+    `count_fetched` returns how many bytes were fetched so far, None where nothing is.
     """
 
     reference: str
@@ -108,6 +108,7 @@ class Image:
     noun: str = ""
     is_guessed: bool = False
     stop_reading: Callable[[], None] = ignore
+    count_fetched: Callable[[], int] | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from layerscope.oci.documents import HistoryStep
 from layerscope.text import escape, utf8_text
-from layerscope.units import size_text
+from layerscope.units import count_text, size_text
 
 if TYPE_CHECKING:
+    from layerscope.analysis import Contents
     from layerscope.layers.fetched import Fetched
     from layerscope.sources.image import PullSize
 
@@ -79,3 +80,17 @@ def fetched_text(fetched: Fetched, stored_bytes: int) -> str:
     kept = " in the cache" if fetched.is_kept else ""
     doubt = "" if fetched.is_checked else "; not checked"
     return f"from the {fetched.way}{kept}, {size_text(fetched.bytes)} of {size_text(stored_bytes)} fetched{doubt}"
+
+
+def fetched_total_text(contents: Contents) -> str:
+    """Say how much of an image was fetched: `212 kB of 180 MB fetched; 2 of 3 layers not checked`.
+
+    Empty for an image that is on this machine.
+    """
+    count = contents.image.count_fetched
+    if count is None:
+        return ""
+    layers = len(contents.image.layers)
+    unchecked = sum(fetched is not None and not fetched.is_checked for fetched in contents.fetched)
+    doubt = f"; {unchecked} of {count_text(layers, 'layer')} not checked" if unchecked else ""
+    return f"{size_text(count())} of {size_text(sum(size.stored_bytes for size in contents.sizes))} fetched{doubt}"

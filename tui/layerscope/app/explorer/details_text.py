@@ -17,7 +17,7 @@ from layerscope.tree.tree import Change, View
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.find import LayerPair
 from layerscope.wording.findings import EXPLANATIONS, problem_sentence
-from layerscope.wording.sentences import fetched_text, pull_text, step_text
+from layerscope.wording.sentences import fetched_text, fetched_total_text, pull_text, step_text
 from layerscope.wording.style import Style
 
 GAUGE = 20
@@ -83,6 +83,8 @@ def efficiency_details(analysis: Analysis) -> Iterator[Detail]:
     yield Detail("Image", color="bold")
     waste = analysis.waste
     yield Detail(f"{size_text(waste.content_bytes)} on disk, {pull_text(analysis.pull_size)}", "size")
+    if fetched := fetched_total_text(analysis.contents):
+        yield Detail(fetched, "read")
     yield Detail(f"{bar(waste.efficiency, GAUGE):{GAUGE}} {percent_text(waste.efficiency)}", "efficiency", "bar")
     if waste.wasted_bytes:
         hundredths = min(max(round(100 * waste.wasted_bytes / waste.content_bytes), 1), 99 if waste.live_bytes else 100)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from layerscope.errors import BadDocument, CorruptLayer
+from layerscope.layers.blob import OnBytes
 from layerscope.layers.compression import Compression, SeekPoint
 from layerscope.layers.fetched import Fetched, FetchWay, ZtocAt
 from layerscope.layers.readers.blob import ReadLayer
@@ -43,14 +44,14 @@ class LayerParts:
     annotations: Mapping[str, str]
     soci: SociIndex | None
 
-    def read(self, layer: int) -> ReadLayer | None:
+    def read(self, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
         """Read the layer by its table of contents, by the headers of a plain tar, or by SOCI's table of contents.
 
         Returns None if that is not possible, or not worth it. Whatever the reason is: reading the layer itself says more.
         """
         if not self._is_worth_a_look:
             return None
-        blob = RangedBlob(self.repository, self.digest, self.stored_bytes, is_exact=True)
+        blob = RangedBlob(self.repository, self.digest, self.stored_bytes, is_exact=True, on_bytes=on_bytes)
         for read_by in (self._by_blob, self._by_soci):
             try:
                 read = read_by(blob, layer)

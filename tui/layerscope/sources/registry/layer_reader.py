@@ -71,7 +71,7 @@ class RegistryReader:
         """
         shared = self.visit.take(self.digest, layer, options.hash_with) if self.visit else None
         if shared is not None:
-            on_bytes(self.stored_bytes)
+            on_bytes(0)
             return shared
         if self.cache is None or self.unreadable:
             return None
@@ -79,12 +79,12 @@ class RegistryReader:
         if kept is not None and kept.read.hashes is not None and kept.read.hashes.are_of(self._algorithms(options)):
             if options.keep_seek_points and self._lacks_windows(kept.read):
                 return None
-            on_bytes(self.stored_bytes)
+            on_bytes(0)
             return replace(kept.read, fetched=Fetched(FetchWay.CACHE, 0))
         claimed = self.cache.load(self._claim, layer) if self._may_trust(options) else None
         if claimed is None or claimed.read.fetched is None:
             return None
-        on_bytes(self.stored_bytes)
+        on_bytes(0)
         return claimed.read
 
     def read(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer:
@@ -144,12 +144,11 @@ class RegistryReader:
 
     def _without_download(self, options: ReadOptions, layer: int, on_bytes: OnBytes) -> ReadLayer | None:
         """Read the layer by parts of it; None where that is not wanted, not possible, or not worth it."""
-        read = self._parts.read(layer) if self._may_trust(options) else None
+        read = self._parts.read(layer, on_bytes) if self._may_trust(options) else None
         if read is None:
             return None
         if self.cache is not None:
             self.cache.store(self._claim, read, None)
-        on_bytes(self.stored_bytes)
         return read
 
     def _may_trust(self, options: ReadOptions) -> bool:

@@ -60,7 +60,8 @@ def open_registry_image(
     image = assemble(files, candidate, reference=reference, name=known, reader_of=reader_of)
     for sentence in low_limits(repository.connection.traffic):
         options.say(sentence)
-    return replace(image, stop_reading=repository.connection.traffic.cancel)
+    traffic = repository.connection.traffic
+    return replace(image, stop_reading=traffic.cancel, count_fetched=lambda: traffic.total)
 
 
 def open_instead_of_engine(

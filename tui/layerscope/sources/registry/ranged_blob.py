@@ -8,6 +8,7 @@ from threading import Lock
 from layerscope.errors import CorruptLayer
 from layerscope.layers.blob import OnBytes
 from layerscope.oci.digest import Digest
+from layerscope.progress import ignore
 from layerscope.sources.registry.repository import NoRanges, Repository
 
 FIRST_WINDOW, LARGEST_WINDOW = 64 << 10, 4 << 20
@@ -41,13 +42,16 @@ class RangedBlob:
     """A blob of which single parts are fetched, in ranges that grow while each continues the last. Safe for several threads.
 
     It ends at `size`, perhaps before the real end: nothing after that is fetched. With `is_exact`, only what is read is
-    fetched, and a registry that serves only whole blobs raises NoRanges. `fetched` counts bytes.
+    fetched, and a registry that serves only whole blobs raises NoRanges. `fetched` counts bytes; `on_bytes` is called with
+    those of each range.
     """
 
-    def __init__(self, repository: Repository, digest: Digest, size: int, *, is_exact: bool = False) -> None:
+    def __init__(
+        self, repository: Repository, digest: Digest, size: int, *, is_exact: bool = False, on_bytes: OnBytes = ignore
+    ) -> None:
         self.size = size
         self.fetched = 0
-        self._is_exact = is_exact
+        self._is_exact, self._on_bytes = is_exact, on_bytes
         self._repository, self._digest = repository, digest
         self._start, self._held = 0, b""
         self._window = FIRST_WINDOW
@@ -71,6 +75,7 @@ class RangedBlob:
         try:
             new = self._repository.read_range(self._digest, first, length)
             self.fetched += length
+            self._on_bytes(length)
         except NoRanges:
             if self._is_exact:
                 raise
