@@ -66,6 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--json", action="store_true", help="print an array of rows on standard output, the table on standard error"
     )
+    parser.add_argument("--small", action="store_true", help="on a base of this machine's own programs: no network, no apt")
     parser.add_argument("--keep", metavar="DIR", help="where failing cases are kept (default: a new directory)")
     parser.add_argument("--directory", default="/var/tmp", metavar="DIR", help="where builders keep what they build")
     return parser.parse_args()
@@ -152,7 +153,7 @@ def _say(arguments: argparse.Namespace, text: str) -> None:
 def _say_what_failed(failed: Sequence[Row], kept: Path) -> None:
     if failed:
         print(f"{len(failed)} rows are wrong; what they were made of is kept in {kept}", file=sys.stderr)
-    elif not any(kept.iterdir()):
+    elif kept.is_dir() and not any(kept.iterdir()):
         kept.rmdir()
 
 

@@ -14,22 +14,17 @@ from prove.cases import BASE, Case, Content, write_context
 CONTEXT: dict[str, Content] = {
     "a.txt": "a\n",
     "conf/app.conf": "x=1\n",
-    "big.bin": 300_000,
+    "big.bin": 3_000_000,
     "src/main.py": "print(1)\n",
-    "src/data.bin": 200_000,
-    "src/lib/b.bin": 150_000,
-    "pkg/one.bin": 120_000,
-    "pkg/two.bin": 80_000,
-    "node_modules/x/index.js": 90_000,
-    ".git/objects/1/2": 70_000,
+    "src/data.bin": 2_000_000,
+    "src/lib/b.bin": 1_500_000,
+    "pkg/one.bin": 1_200_000,
+    "pkg/two.bin": 1_100_000,
+    "node_modules/x/index.js": 1_300_000,
+    ".git/objects/1/2": 1_400_000,
 }
 PLACES = ("/app", "/opt/x", "/srv/data", "/usr/local/lib/y", "/tmp", "/root/.cache/pip", "/var/lib/z")
-BELOW = {
-    "src": {"main.py": 9, "data.bin": 200_000, "lib/b.bin": 150_000},
-    "pkg": {"one.bin": 120_000, "two.bin": 80_000},
-    "conf": {"app.conf": 4},
-}
-SIZES = (10, 1_000, 60_000, 250_000, 700_000)
+SIZES = (10, 60_000, 1_100_000, 1_600_000, 2_500_000)
 
 
 @dataclass
@@ -41,6 +36,7 @@ class _World:
     users: list[str] = field(default_factory=list)
     workdir: str = "/"
     serial: int = 0
+    stage: _World | None = None
 
     def directory(self) -> str:
         return self.chance.choice(PLACES)
@@ -53,8 +49,11 @@ class _World:
         return [place for place in PLACES if any(path.startswith(place + "/") for path in self.files)]
 
     def fresh(self, place: str) -> str:
+        return f"{place}/f{self.number()}"
+
+    def number(self) -> int:
         self.serial += 1
-        return f"{place}/f{self.serial}"
+        return self.serial
 
 
 def write_random(out: Path, seed: int) -> Case:
@@ -66,18 +65,27 @@ def write_random(out: Path, seed: int) -> Case:
 
 
 def random_dockerfile(seed: int) -> str:
-    world = _World(random.Random(seed))
-    lines = [f"FROM {BASE}"]
-    for _ in range(world.chance.randint(4, 12)):
-        lines += _instruction(world)
-    if world.users and world.chance.random() < 0.4:
-        lines.append(f"USER {world.chance.choice(world.users)}")
+    chance = random.Random(seed)
+    lines = []
+    world = _World(chance)
+    if chance.random() < 0.15:
+        other = _World(chance)
+        lines += [f"FROM {BASE} AS made", *_instructions(other, chance.randint(2, 4)), ""]
+        world.stage = other
+    lines.append(f"FROM {BASE}")
+    lines += _instructions(world, chance.randint(4, 12))
+    if world.users and chance.random() < 0.4:
+        lines.append(f"USER {chance.choice(world.users)}")
     lines.append('CMD ["sh"]')
     return "\n".join(lines) + "\n"
 
 
+def _instructions(world: _World, count: int) -> list[str]:
+    return [line for _ in range(count) for line in _instruction(world)]
+
+
 def _instruction(world: _World) -> list[str]:
-    kind = world.chance.choices(["run", "copy", "workdir", "setting"], [12, 7, 2, 2])[0]
+    kind = world.chance.choices(("run", "copy", "workdir", "setting", "user", "stage"), (13, 7, 2, 2, 1, 2))[0]
     if kind == "run":
         commands = [made for _ in range(world.chance.choice((1, 1, 1, 2, 2, 3))) for made in _commands(world)]
         return [_run(world, commands)] if commands else []
@@ -86,7 +94,26 @@ def _instruction(world: _World) -> list[str]:
     if kind == "workdir":
         world.workdir = world.directory()
         return [f"WORKDIR {world.workdir}"]
-    return [world.chance.choice(("ENV A=1", 'LABEL note="x y"', "ARG N=2", "EXPOSE 80", "# a comment"))]
+    if kind == "user":
+        return _as_user(world)
+    if kind == "stage":
+        return _from_stage(world)
+    return [world.chance.choice(("ENV A=1", 'LABEL note="x y"', "ARG N=2", "EXPOSE 80", "# a comment", "ENV PLACE=/srv/data"))]
+
+
+def _as_user(world: _World) -> list[str]:
+    """Something made by a user that exists; the file stays that user's."""
+    path = f"/tmp/by-user{world.number()}"
+    world.files.add(path)
+    return [f"USER {world.chance.choice([*world.users, 'daemon'])}", f"RUN {_content(world, path)} > {path}", "USER root"]
+
+
+def _from_stage(world: _World) -> list[str]:
+    if world.stage is None or not (places := world.stage.parents()):
+        return []
+    place, target = world.chance.choice(places), world.directory()
+    world.files |= {target + path.removeprefix(place) for path in world.stage.files if path.startswith(place + "/")}
+    return [f"COPY --from=made {place} {target}/"]
 
 
 def _run(world: _World, commands: list[str]) -> str:
@@ -109,11 +136,23 @@ def _write(world: _World) -> str:
     old = [path for path in world.files if path.startswith(place + "/")]
     path = world.chance.choice(sorted(old)) if old and world.chance.random() < 0.2 else world.fresh(place)
     world.files.add(path)
-    return f"mkdir -p {path.rpartition('/')[0]} && yes {path} | head -c {world.chance.choice(SIZES)} > {path}"
+    if world.workdir == place and world.chance.random() < 0.5:
+        return f"{_content(world, path)} > {path.removeprefix(place + '/')}"
+    return f"mkdir -p {path.rpartition('/')[0]} && {_content(world, path)} > {path}"
+
+
+def _content(world: _World, path: str) -> str:
+    """A command that prints so many bytes: its own, those of many files, or other ones in each build."""
+    size = world.chance.choice(SIZES)
+    return world.chance.choices(
+        (f"yes {path} | head -c {size}", f"head -c {size} /dev/zero", f"head -c {size} /dev/urandom"), (6, 3, 1)
+    )[0]
 
 
 def _chown(world: _World) -> str | None:
     owner = world.chance.choice([*world.users, "1234:1234", "daemon"])
+    if "/srv/data" in world.parents() and world.chance.random() < 0.2:
+        return f"D=/srv/data && chown -R {owner} $D"
     return _on_something(world, f"chown -R {owner}", f"chown {owner}")
 
 
@@ -188,11 +227,7 @@ def _copy(world: _World) -> str:
 
 
 def _bring(world: _World, source: str, place: str) -> None:
-    if source in BELOW:
-        world.files |= {f"{place}/{name}" for name in BELOW[source]}
-    elif source == "src/lib":
-        world.files.add(f"{place}/b.bin")
-    elif source == ".":
-        world.files |= {f"{place}/{name}" for name in CONTEXT if not name.startswith((".git", "node_modules"))}
-    else:
-        world.files.add(f"{place}/{source}")
+    """Note the files that a copy brings: a file under its name, of a directory what lies below."""
+    brought = [name for name in CONTEXT if source in (".", name) or name.startswith(source + "/")]
+    below = "" if source in (".", *CONTEXT) else source + "/"
+    world.files |= {f"{place}/{name.removeprefix(below)}" for name in brought if not name.startswith((".git", "node_modules"))}
