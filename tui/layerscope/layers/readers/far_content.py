@@ -11,8 +11,7 @@ import numpy as np
 from layerscope.errors import NotCompared
 from layerscope.layers.compression import Compression, SeekPoint
 from layerscope.layers.content import BlobContent, Stretch, UnmappedContent, digest_of, refuse_large_sparse
-from layerscope.layers.readers.foreseen import ForeseenBlob
-from layerscope.layers.readers.toc.content import Ranged
+from layerscope.layers.readers.foreseen import ForeseenBlob, Ranged
 from layerscope.layers.table import SparseMap
 
 Points = Callable[[], tuple[SeekPoint, ...]]
@@ -40,8 +39,7 @@ class FarContent(UnmappedContent):
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
         """Yield several contents in one pass forward; see LayerContent."""
         stretches = list(wanted)
-        last = max((offset + size for _, offset, size in stretches), default=0)
-        return self._until(last).many(stretches)
+        return self._foreseen(stretches).many(stretches)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
         """Return the xxh3_128 of a content; raises NotCompared if nothing is fetched just to compare it."""
@@ -53,15 +51,22 @@ class FarContent(UnmappedContent):
         """Return the digests of several contents, those that lie near each other fetched together; raises as `digest` does."""
         if self.unfetched:
             raise NotCompared(self.unfetched)
-        content = self._until(max((offset + size for _, offset, size in stretches), default=0))
+        content = self._foreseen(stretches)
         if self.compression is Compression.NONE:
-            start = np.array([offset for _, offset, _ in stretches], np.int64)
-            length = np.array([self._stored(entry, size) for entry, _, size in stretches], np.int64)
-            return replace(content, blob=ForeseenBlob(content.blob, start, start + length)).digests(stretches)
+            return content.digests(stretches)
         for entry, _, size in stretches:
             if entry in self.sparse:
                 refuse_large_sparse(size)
         return [digest_of(pieces) for _, pieces in content.many(stretches)]
+
+    def _foreseen(self, stretches: Sequence[Stretch]) -> BlobContent:
+        """Return contents of which only these will be read, in ascending order."""
+        content = self._until(max((offset + size for _, offset, size in stretches), default=0))
+        if self.compression is not Compression.NONE:
+            return content
+        start = np.array([offset for _, offset, _ in stretches], np.int64)
+        length = np.array([self._stored(entry, size) for entry, _, size in stretches], np.int64)
+        return replace(content, blob=ForeseenBlob(self.ranged, start, start + length))
 
     def _stored(self, entry: int, size: int) -> int:
         sparse = self.sparse.get(entry)

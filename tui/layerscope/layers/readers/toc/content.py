@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from layerscope.errors import CorruptLayer, NotCompared
@@ -11,10 +11,8 @@ from layerscope.layers.blob import StoredBytes
 from layerscope.layers.compression import Compression, unpack
 from layerscope.layers.content import Stretch, UnmappedContent, digest_of
 from layerscope.layers.fetched import StoredContents
-from layerscope.layers.readers.foreseen import ForeseenBlob
+from layerscope.layers.readers.foreseen import ForeseenBlob, Ranged
 
-Ranged = Callable[[int], StoredBytes]
-"""Called with a stored offset; returns the layer's blob as if it ended there, so that nothing after that is fetched."""
 ONLY_TABLE = "contents of this layer are compared by what its table of contents says of them, not with what other layers hold"
 
 
@@ -53,9 +51,10 @@ class TocContent(UnmappedContent):
         return self._pieces(self.ranged(end), offset, size)
 
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """Yield several contents (see LayerContent); contents that lie side by side are fetched together."""
-        blob = self.ranged(int(self.contents.end.max(initial=0)))
-        for entry, offset, size in wanted:
+        """Yield several contents (see LayerContent); those that lie near each other are fetched together."""
+        stretches = list(wanted)
+        blob = self._foreseen(stretches)
+        for entry, offset, size in stretches:
             yield entry, self._pieces(blob, offset, size)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
@@ -68,10 +67,12 @@ class TocContent(UnmappedContent):
         """Return the digests of several contents, those that lie near each other fetched together; raises as `digest` does."""
         if self.unfetched:
             raise NotCompared(self.unfetched)
-        rows = [offset for _, offset, _ in stretches]
-        start, end = self.contents.start[rows], self.contents.end[rows]
-        blob = ForeseenBlob(self.ranged(int(end.max(initial=0))), start, end)
+        blob = self._foreseen(stretches)
         return [digest_of(self._pieces(blob, offset, size)) for _, offset, size in stretches]
+
+    def _foreseen(self, stretches: Sequence[Stretch]) -> ForeseenBlob:
+        rows = [offset for _, offset, size in stretches if size]
+        return ForeseenBlob(self.ranged, self.contents.start[rows], self.contents.end[rows])
 
     def _pieces(self, blob: StoredBytes, index: int, size: int) -> Iterator[bytes]:
         if not size:
