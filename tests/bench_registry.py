@@ -94,6 +94,38 @@ def bench_known(host: str) -> None:
     say_row("node, gzip, known from the cache", cost, f"{asked} requests", "2 requests, under 0.7 s")
 
 
+def bench_small_file(host: str, corpus: Path) -> None:
+    """One file from the middle of a large gzip layer, by the windows that reading the image left in the cache, and without."""
+    remote, path = f"docker://{host}/node:gz", path_in_large_layer(str(corpus / "node-gz.tar"))
+    for keep, what in (("1", "with kept windows"), ("0", "without")):
+        with tempfile.TemporaryDirectory() as cache, counted(host) as between:
+            again = f"docker://{between.host}/node:gz"
+            for runs, command in (
+                (1, layerscope(remote)),
+                (1, layerscope("cat", again, path)),
+                (RUNS, layerscope("cat", remote, path)),
+            ):
+                cost = measure(*command, runs=runs, LAYERSCOPE_CACHE=cache, LAYERSCOPE_KEEP_WINDOWS=keep)
+        told, target = f"{between.total / 1e6:.1f} MB fetched", "under 0.5 s, under 20 MB" if keep == "1" else ""
+        say_row(f"a small file of a gzip layer of 140 MB, {what}", cost, told, target)
+
+
+def path_in_large_layer(image: str) -> str:
+    """A file of 1 to 20 kB from the middle of the largest layer."""
+    layers = report_of(image)["layers"]
+    assert isinstance(layers, list)
+    largest = max(layers, key=lambda each: each["wire_bytes"])["number"]
+    command = layerscope("find", image, "*", "--json")
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        small = [
+            found["path"]
+            for found in map(json.loads, process.stdout)  # line by line: what this program takes, the next ones begin with
+            if found["layer"] == largest and found["buried_by"] is None and 1000 < found["size"] < 20_000
+        ]
+    return str(small[len(small) // 2])
+
+
 def bench_memory() -> None:
     with pretended_registry() as pretended:
         cost = measure(*layerscope(serve_huge(pretended, huge_layer(2 << 30)), "--no-cache"))
@@ -167,6 +199,7 @@ def main(corpus: Path) -> None:
             skopeo_copy(f"oci-archive:{corpus}/node-gz.tar", f"docker://{host}/node:gz")
             bench_streamed(host, corpus)
             bench_known(host)
+            bench_small_file(host, corpus)
         for name, format_name in TABLES.items():
             if (corpus / f"node-{name}.tar").exists():
                 skopeo_copy(f"oci-archive:{corpus}/node-{name}.tar", f"docker://{host}/node:{name}")
