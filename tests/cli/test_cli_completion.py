@@ -92,6 +92,8 @@ def test_the_prefixes_of_registries_and_the_hosts_that_one_is_logged_in_to_are_c
     assert offered("zsh", *command, "docker://g") == ["plain", "docker://ghcr.io/", "_"]
     assert offered("zsh", *command, "registry:") == ["plain", "registry:docker.io/", "_", "plain", "registry:ghcr.io/", "_"]
     assert offered("bash", *command, "docker", ":", "//g") == ["plain,//ghcr.io/"]
+    assert offered("bash", "registry", "g") == offered("bash", "registry", "check", "g") == ["plain,ghcr.io/"]
+    assert offered("bash", "registry", "ch") == ["plain,check"]
 
 
 def offered(shell: str, *words: str) -> list[str]:

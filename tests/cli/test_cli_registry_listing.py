@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 
 from layerscope.cli.main import COMMANDS
 from layerscope.units import size_text
-from support.commands import Ran, ran
-from support.pretend_registry import Answer, pretended_registry
+from support.commands import COMMAND, Ran, environment, ran
+from support.pretend_registry import Answer, Route, pretended_registry
 from support.registry_contents import ARM, LOWER, NEW, NEW_DATE, OLD, REPOSITORIES, Contents, filled_registry
 from support.registry_pushes import with_passwords
 
@@ -201,3 +206,47 @@ def test_commands_of_the_group_are_no_registries(capsys: pytest.CaptureFixture[s
     assert "registry" in COMMANDS
     assert "check" in ran(capsys, "registry", "--help").out
     assert "HOST[/PREFIX]" in ran(capsys, "registry", "example.com", "--help").out
+
+
+STALLS = ["/v2/_catalog?n=1000", "/v2/_catalog?last=1", "/v2/team/app/tags/list", "/v2/team/app/manifests/1"]
+
+
+def stalling(stall: str) -> dict[str, Route]:
+    """What a registry answers that never answers one of its questions."""
+
+    def answer(path: str, body: bytes, headers: dict[str, str] | None = None) -> Route:
+        return lambda _: Answer(200, body, headers or {}, stall_after=0 if path == stall else -1)
+
+    link = {"Link": '</v2/_catalog?last=1>; rel="next"'}
+    bodies = dict(zip(STALLS, (b'{"repositories": ["team/app"]}', b"{}", b'{"tags": ["1"]}', b"{}"), strict=True))
+    return {path: answer(path, body, link if path == STALLS[0] else None) for path, body in bodies.items()}
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_ctrl_c_ends_the_listing_of_a_registry_that_stalls_at_once(stall: str) -> None:
+    with pretended_registry() as pretended:
+        pretended.routes |= stalling(stall)
+        command = [*COMMAND, "registry", pretended.host, "--tags", "--text"]
+        process = subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, env=environment({}))
+        while not pretended.asked_for(stall):
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err.strip()) == (130, "layerscope: interrupted")
+        assert time.monotonic() - started < 3
+
+
+def test_a_reader_that_leaves_ends_the_listing() -> None:
+    with pretended_registry() as pretended:
+        pretended.routes |= stalling(STALLS[1])
+        pretended.routes[STALLS[0]] = lambda _: Answer(
+            200, json.dumps({"repositories": [f"r{n}" for n in range(20_000)]}).encode()
+        )
+        command = [*COMMAND, "registry", pretended.host]
+        with subprocess.Popen(command, stdout=PIPE, stderr=subprocess.DEVNULL, text=True, env=environment({})) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(timeout=30) == 141

@@ -17,6 +17,7 @@ from layerscope.sources.registry.attached import find_attached, is_attaching_tag
 from layerscope.sources.registry.browse import Browser, RegistryPlace, newest_first, parse_place
 from layerscope.sources.registry.credentials import ANONYMOUS
 from layerscope.sources.registry.endpoint import RegistryEndpoint
+from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.sources.registry.stated_repositories import hub_repositories, quay_repositories
 from layerscope.sources.registry.tag_facts import TagFacts, TagImage
 from layerscope.sources.registry.traffic import Traffic
@@ -197,6 +198,17 @@ def test_tags_that_attach_something_are_no_images() -> None:
     assert is_attaching_tag(f"sha256-{SUBJECT.encoded}.sig")
     assert is_attaching_tag(f"sha256-{SUBJECT.encoded}")
     assert not is_attaching_tag("sha256-1")
+
+
+def test_a_list_without_end_ends(registry: PretendedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browse, "REGISTRY_NAMES", 3)
+    names = [f"team/{number}" for number in range(4)]
+    registry.routes["/v2/_catalog"] = lambda _: answer({"repositories": names})
+    registry.routes["/v2/team/app/tags/list"] = lambda _: answer({"tags": ["1", "2", "3", "4"]})
+    with pytest.raises(RegistryFailed, match="more than 3 repositories"):
+        list(browser(registry).repository_pages())
+    with pytest.raises(RegistryFailed, match="more than 3 tags"):
+        list(browser(registry).tag_pages("team/app"))
 
 
 def test_a_blocked_registry_is_not_asked(registry: PretendedRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

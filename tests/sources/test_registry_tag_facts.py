@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from socket import socket
 from threading import Barrier
 
 import pytest
@@ -15,6 +16,7 @@ from layerscope.sources.registry.open import connect
 from layerscope.sources.registry.registry_name import parse_repository_name
 from layerscope.sources.registry.repository import Repository
 from layerscope.sources.registry.tag_facts import TagFacts, fetch_tag_facts
+from layerscope.sources.registry.traffic import AT_ONCE, Traffic
 from support.engines import registry
 from support.image_builder import CREATED, write_layout
 from support.image_builder import layer as stack_layer
@@ -108,6 +110,19 @@ def test_what_the_cache_has_is_not_asked_for_again(host: str, tmp_path: Path) ->
     assert {each.tag: each for each in fetch_tag_facts(place, ["one", "many"], cache=cache)} == first
     asked = [each.partition(" ")[0] for each in place.connection.traffic.requests if "/team/app/" in each]
     assert asked == ["HEAD", "HEAD"]
+
+
+def test_a_request_without_a_body_leaves_its_line_to_the_next(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected: list[object] = []
+    watch = Traffic.watch_socket
+
+    def count(traffic: Traffic, line: socket) -> None:
+        connected.append(line)
+        watch(traffic, line)
+
+    monkeypatch.setattr(Traffic, "watch_socket", count)
+    assert len(facts(host, *map(str, range(100, 160)))) == 60
+    assert len(connected) <= AT_ONCE + 1  # the first one asks whether it speaks https
 
 
 @pytest.mark.parametrize("tag", ["../../other/manifests/1", "a b", "", "x" * 129, "1?x=y", "\x1b[2J"])

@@ -28,6 +28,8 @@ ENGINE_ANSWER: Final = 64 << 20
 """Bytes of one JSON answer of an engine; the list of 10,000 images takes 10 MB."""
 ENGINE_REFUSAL: Final = 1 << 20
 """Bytes read of an engine's error message."""
+REGISTRY_NAMES: Final = 1 << 20
+"""Repositories that a registry lists, or tags of one repository; Docker Hub's largest have 100,000 tags."""
 EXPANDED: Final = 1 << 12
 """Characters that variables may add to an instruction of a Dockerfile, beyond twice its own length."""
 XATTR_COST: Final = 64

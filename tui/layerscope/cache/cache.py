@@ -33,12 +33,14 @@ T = TypeVar("T")
 class Cache:
     """The layers stored in a directory, `limit` bytes of them at most.
 
-    `trouble` says why nothing is found or stored; empty if all is well. Nothing here raises: what cannot be used is absent.
+    Unless `makes_room`, what is stored may exceed the limit until `make_room` is called. `trouble` says why nothing is found or
+    stored; empty if all is well. Nothing here raises: what cannot be used is absent.
     """
 
     directory: Path
     limit: int = DEFAULT_LIMIT
     trouble: str = ""
+    makes_room: bool = True
 
     @classmethod
     def open(cls, directory: Path | None = None, limit: int | None = None) -> Cache:
@@ -112,6 +114,11 @@ class Cache:
         if name and not self.trouble:
             self._write(name, lambda: encode_windows(points, name=name))
 
+    def make_room(self) -> None:
+        """Remove what was used least recently, until the rest takes at most `limit` bytes."""
+        if not self.trouble:
+            files.make_room(self.directory, self.limit)
+
     def entries(self) -> list[KeptFile]:
         """List every stored file, least recently used first."""
         return files.kept_files(self.directory)
@@ -149,7 +156,8 @@ class Cache:
             data = encoded()
             if len(data) <= self.limit:
                 files.write(self.directory, name, data)
-                files.make_room(self.directory, self.limit)
+                if self.makes_room:
+                    files.make_room(self.directory, self.limit)
 
 
 def is_keepable(read: ReadLayer) -> bool:

@@ -38,7 +38,8 @@ class Registries(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the listing in front of arguments that do not start with a command."""
-        if not args or args[0] not in ("--help", "-h", *self.commands):
+        is_completion = ctx.resilient_parsing and not args
+        if not is_completion and (not args or args[0] not in ("--help", "-h", *self.commands)):
             args = [LISTING, *args]
         return super().parse_args(ctx, args)
 
@@ -150,14 +151,18 @@ def _print_all(place: RegistryPlace, depth: SurveyDepth, *, as_json: bool) -> in
     options = chosen_engine_options()
     browser = Browser(place.host, options)
     has_figures, problems = bool(depth.has_facts or place.reference), 0
-    with Progress() as progress:
-        progress(f"asking {place.host}", 0, 0)
-        for number, each in enumerate(survey(browser, place, depth, options.cache), 1):
-            _print(each, as_json=as_json, has_figures=has_figures or each.detailed > 0, is_first=number == 1)
-            progress(f"{number:,} repositories", 0, 0)
-            for problem in each.problems:
-                problems += 1
-                click.echo(f"layerscope: {problem}", err=True)
+    try:
+        with Progress() as progress:
+            progress(f"asking {place.host}", 0, 0)
+            for number, each in enumerate(survey(browser, place, depth, options.cache), 1):
+                _print(each, as_json=as_json, has_figures=has_figures or each.detailed > 0, is_first=number == 1)
+                progress(f"{number:,} repositories", 0, 0)
+                for problem in each.problems:
+                    problems += 1
+                    click.echo(f"layerscope: {problem}", err=True)
+    except BaseException:
+        browser.traffic.cancel()  # no thread may wait for an answer that nobody wants any more
+        raise
     for sentence in low_limits(browser.traffic):
         options.say(sentence)
     return 2 if problems else 0
@@ -178,7 +183,7 @@ def _print(listed: ListedRepository, *, as_json: bool, has_figures: bool, is_fir
 
 
 @registry.command(short_help="Show what applies to a registry, and what it answers.")
-@click.argument("name", metavar="HOST[/REPOSITORY]")
+@click.argument("name", metavar="HOST[/REPOSITORY]", shell_complete=complete_host)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @registry_options
 def check(name: str, *, as_json: bool) -> int:

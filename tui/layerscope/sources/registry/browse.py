@@ -9,6 +9,7 @@ from functools import partial
 from threading import Lock
 
 from layerscope.errors import BadDocument, NotFound, UsageError
+from layerscope.limits import REGISTRY_NAMES
 from layerscope.oci.digest import Digest
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import DEFAULT_DOMAIN, OFFICIAL
@@ -107,11 +108,18 @@ class Browser:
                 name for name in dict.fromkeys(page) if name.startswith(prefix) and name not in seen and is_repository(name)
             ]
             seen.update(names)
+            if len(seen) > REGISTRY_NAMES:
+                raise RegistryFailed(f"{escape(self.host)} lists more than {REGISTRY_NAMES:,} repositories; name one of them")
             yield names
 
     def tag_pages(self, name: str, platform: Platform | None = None) -> Iterator[list[TagFacts]]:
         """Yield the tags of a repository, each with what the registry's list says of it; see `stated_tag_pages`."""
-        return stated_tag_pages(self.repository(name), platform)
+        count = 0
+        for page in stated_tag_pages(self.repository(name), platform):
+            count += len(page)
+            if count > REGISTRY_NAMES:
+                raise RegistryFailed(f"{escape(self.host)}/{escape(name)} lists more than {REGISTRY_NAMES:,} tags")
+            yield page
 
     def facts(
         self, name: str, tags: Sequence[TagFacts], platform: Platform | None, *, every: bool = False

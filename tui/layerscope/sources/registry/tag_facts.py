@@ -131,7 +131,12 @@ def fetch_tag_facts(
     """
     known = _Once(partial(_images, platform=platform, every_platform=every_platform))
     traffic = repository.connection.traffic
-    yield from side_by_side(lambda tag: _facts(repository.at(tag), tag, cache, known), tags, traffic)
+    many = replace(cache, makes_room=False) if cache is not None else None  # a look at all of it takes longer than to write
+    try:
+        yield from side_by_side(lambda tag: _facts(repository.at(tag), tag, many, known), tags, traffic)
+    finally:
+        if cache is not None:
+            cache.make_room()
 
 
 class _Once:

@@ -195,6 +195,8 @@ class Connection:
                 response.close()
                 continue
             self._note_limit(host, response)
+            if method == "HEAD":
+                read_body(response, 1)  # there is none, but only its end frees the line for the next request
             opened: Response = stack.enter_context(self.traffic.watched(response))
             return opened
         raise AssertionError("the last try returns or raises")
