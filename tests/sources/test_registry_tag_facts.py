@@ -122,7 +122,7 @@ def test_a_request_without_a_body_leaves_its_line_to_the_next(host: str, monkeyp
 
     monkeypatch.setattr(Traffic, "watch_socket", count)
     assert len(facts(host, *map(str, range(100, 160)))) == 60
-    assert len(connected) <= AT_ONCE + 1  # the first one asks whether it speaks https
+    assert len(connected) <= 2 * AT_ONCE  # a line is free a moment after its request
 
 
 @pytest.mark.parametrize("tag", ["../../other/manifests/1", "a b", "", "x" * 129, "1?x=y", "\x1b[2J"])
