@@ -70,7 +70,7 @@ def test_windows_are_kept_while_a_layer_is_streamed(members: int, monkeypatch: p
     step = -(-len(tar) // members)
     whole = b"".join(gzip.compress(tar[at : at + step]) for at in range(0, len(tar), step))
     keeper = WindowKeeper()
-    read = read_passing(io.BytesIO(whole), size=len(whole), windows=keeper)
+    read = read_passing(io.BytesIO(whole), size=len(whole), witness=keeper)
     assert read.hashes is not None
     assert len(keeper.points) >= len(tar) // (1 << 20) > 4
     for point in keeper.points:

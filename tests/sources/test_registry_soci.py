@@ -321,6 +321,43 @@ def test_verify_names_a_ztoc_that_lies(
 
 
 @pytest.mark.usefixtures("small_too")
+@pytest.mark.parametrize(
+    "edit",
+    [
+        checkpoint("<q", 0, 70_000),
+        checkpoint("<q", 8, 300_000),
+        checkpoint("<B", 16, 9),
+        checkpoint("<Q", 17 + 30_000, 0),
+    ],
+    ids=["stored", "unpacked", "bits", "window"],
+)
+def test_verify_names_a_checkpoint_that_leads_elsewhere(
+    registry: PretendedRegistry, tmp_path: Path, edit: Edit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = zipped(layer(directory("d"), file("d/text", TEXT), file("last", b"the end")))
+    changed = ztoc_of(written.stored, written.tar, span=1 << 18)
+    edit(changed)
+    if changed.checkpoints[12 + 32785 + 16] > 7:  # bits that are possible, and others than they were
+        changed = ztoc_of(written.stored, written.tar, span=1 << 18)
+        was = changed.checkpoints[12 + 32785 + 16]
+        checkpoint("<B", 16, (was + 1) % 8)(changed)
+    reference = with_index(registry, tmp_path / "image", written, edit=lambda ztoc: vars(ztoc).update(vars(changed)))
+    assert run(["verify", reference]) == 1
+    assert "its checkpoint at stored offset" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("small_too")
+def test_every_checkpoint_of_several_members_is_checked(
+    registry: PretendedRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tar = layer(file("text", TEXT), file("last", b"the end")).tar()
+    stored = b"".join(gzip.compress(tar[at : at + 200_000], mtime=0) for at in range(0, len(tar), 200_000))
+    reference = with_index(registry, tmp_path / "image", Written(stored, tar, {}, LAYER_TYPES["gzip"]), span=1 << 16)
+    assert run(["verify", reference]) == 0
+    assert "ok      layer 1 table of contents     as the tar" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("small_too")
 def test_the_gate_does_not_believe_a_ztoc(
     registry: PretendedRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -212,7 +212,10 @@ class _Member:
         state = zlib.decompressobj(RAW, zdict=bytes(window.window))
         first = self._feed.read(self.stored, 1) if window.bits else b""
         self.stored += len(first)
-        state.decompress(window.lead(first[0] if first else 0))
+        try:
+            state.decompress(window.lead(first[0] if first else 0))
+        except zlib.error as error:
+            raise CorruptLayer(f"no block of gzip starts at stored offset {self.stored}: {error}") from error
         return state
 
     def pieces(self) -> Iterator[bytes]:

@@ -10,7 +10,6 @@ from layerscope.errors import CorruptLayer
 from layerscope.layers.compression import PIECE, Compression, Remember, SeekPoint, compression_of, unpack_forward
 from layerscope.layers.hashing import Algorithms, HashingThread, HashInThread, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer, read_pieces
-from layerscope.layers.readers.window_keeper import WindowKeeper
 from layerscope.progress import ignore
 
 
@@ -21,33 +20,49 @@ class Passing(Protocol):
         """Return the next `size` bytes; fewer only where they end."""
 
 
+class Witness(Protocol):
+    """Sees all that passes while a layer is read from a stream."""
+
+    def passed(self, new: bytes) -> None:
+        """Take the next stored bytes, before they are unpacked."""
+
+    def seen(self, piece: bytes) -> None:
+        """Take the next unpacked bytes."""
+
+    def remember(self, point: SeekPoint) -> None:
+        """Take a seek point that was just reached."""
+
+    def finish(self) -> None:
+        """Take notice that nothing follows."""
+
+
 def read_passing(
     stream: Passing,
     *,
     size: int,
     algorithms: Algorithms | None = None,
     keep_seek_points: bool = False,
-    windows: WindowKeeper | None = None,
+    witness: Witness | None = None,
 ) -> ReadLayer:
     """Read a stored layer of `size` bytes, plain or compressed, from `stream`.
 
     Contents are hashed in passing, and so are all stored and all unpacked bytes (`algorithms`; by default sha256). Which layer
     it is may be unknown yet: problems name layer 0 until `numbered`. Damage does not raise; bytes after it are left in the
-    stream, and then there are no hashes. There are seek points only with `keep_seek_points`; `windows`
-    collects those that can be stored.
+    stream, and then there are no hashes. There are seek points only with `keep_seek_points`. `witness` sees all
+    that passes.
     """
     algorithms = algorithms or Algorithms()
-    supply, points = _Forward(stream, size, windows.passed if windows else ignore), list[SeekPoint]()
+    supply, points = _Forward(stream, size, witness.passed if witness else ignore), list[SeekPoint]()
     compression = compression_of(supply.read(0, 4))
     with HashingThread() as beside:
         if compression is not Compression.NONE or algorithms.stored != algorithms.unpacked:
             supply.start_hash(beside.begin(algorithms.stored))
         unpacked = beside.begin(algorithms.unpacked)
         keep = points.append if keep_seek_points else ignore
-        pieces = _seen(unpack_forward(supply, remember=_both(keep, windows.remember) if windows else keep), unpacked.update)
-        read = ReadLayer(read_pieces(_seen(pieces, windows.seen) if windows else pieces), compression, tuple(points))
-    if windows is not None:
-        windows.finish()
+        pieces = _seen(unpack_forward(supply, remember=_both(keep, witness.remember) if witness else keep), unpacked.update)
+        read = ReadLayer(read_pieces(_seen(pieces, witness.seen) if witness else pieces), compression, tuple(points))
+    if witness is not None:
+        witness.finish()
     if not supply.is_used_up or any(problem.is_fatal for problem in read.table.problems):
         return read
     stored = supply.hash or unpacked

@@ -18,6 +18,7 @@ from layerscope.layers.readers.far_content import FarContent
 from layerscope.layers.readers.headers_afar import UNFETCHED as ONLY_HEADERS
 from layerscope.layers.readers.protocol import ReadOptions
 from layerscope.layers.readers.stream import hash_passing, numbered, read_passing
+from layerscope.layers.readers.toc.checkpoints import CheckpointCheck
 from layerscope.layers.readers.toc.content import ONLY_TABLE, TocContent
 from layerscope.layers.readers.toc.differences import difference
 from layerscope.layers.readers.toc.ztoc import UNFETCHED as ONLY_ZTOC
@@ -115,11 +116,13 @@ class RegistryReader:
         if fault is None and said is None:
             hashes, damage = hash_passing(self._passing(on_bytes), size=self.stored_bytes, algorithms=algorithms)
             return (hashes, damage) if not self.unreadable else (LayerHashes(hashes.stored, ""), self.unreadable)
-        read = read_passing(self._passing(on_bytes), size=self.stored_bytes, algorithms=algorithms)
+        size, unpacked = self.stored_bytes, said.table.unpacked_bytes if said else 0
+        check = CheckpointCheck(said.seek_points if said else (), stored_bytes=size, unpacked_bytes=unpacked)
+        read = read_passing(self._passing(on_bytes), size=size, algorithms=algorithms, witness=check)
         if read.hashes is None:
-            hashes, damage = hash_passing(self._passing(ignore), size=self.stored_bytes, algorithms=algorithms)
+            hashes, damage = hash_passing(self._passing(ignore), size=size, algorithms=algorithms)
             return replace(hashes, table_fault=fault), damage
-        found = difference(said.table, read.table, has_offsets=said.ztoc is not None) if said else fault
+        found = (difference(said.table, read.table, has_offsets=said.ztoc is not None) or check.fault) if said else fault
         return replace(read.hashes, table_fault=found), ""
 
     def _points(self, read: ReadLayer) -> tuple[SeekPoint, ...]:
@@ -135,7 +138,7 @@ class RegistryReader:
         algorithms, keep = self._algorithms(options), options.keep_seek_points
         windows = WindowKeeper() if self.keep_windows and self.cache is not None else None
         passing, size = self._passing(on_bytes), self.stored_bytes
-        read = read_passing(passing, size=size, algorithms=algorithms, keep_seek_points=keep, windows=windows)
+        read = read_passing(passing, size=size, algorithms=algorithms, keep_seek_points=keep, witness=windows)
         if self.cache is not None and read.hashes is not None and read.hashes.stored == self.digest:
             self.cache.store(CacheKey(self.digest, PROVED), read, None)
             if windows is not None and read.compression is Compression.GZIP:
