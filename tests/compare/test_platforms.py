@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,38 @@ def test_every_architecture_of_debian_has_its_names(platform: str, triplet: str,
 def test_a_name_of_another_architecture_or_within_a_word_stays(name: str) -> None:
     assert ArchitectureNames(Platform("linux", "amd64")).without(name.encode()) == (name.encode(), NameRule(0))
     assert ArchitectureNames(Platform("wasi", "wasm")).without(name.encode())[0] == name.encode()
+
+
+WORDS = [
+    "x64",
+    "x86_64",
+    "amd64",
+    "lib64",
+    "-linux-gnu",
+    "-",
+    "_",
+    ".so",
+    "-0cf96a72",
+    "manylinux2014_",
+    "lib",
+    "\n",
+    "ld-linux-x86-64.so.2",
+]
+
+
+@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=4).map(lambda parts: "".join(parts).encode()), max_size=6))
+def test_many_names_are_changed_as_each_alone_is(names: list[bytes]) -> None:
+    amd64 = ArchitectureNames(Platform("linux", "amd64"))
+    each = {name: amd64.without(name) for name in names}
+    assert amd64.changed(names) == {name: found for name, found in each.items() if found[1]}
+
+
+def test_a_long_name_takes_no_longer_than_it_should() -> None:
+    amd64 = ArchitectureNames(Platform("linux", "amd64"))
+    for piece in (b"x64", b"-0cf96a72.", b"manylinux_", b"manylinux_2_x86_64.", b"x86_64-a", b"_"):
+        started = time.process_time()
+        amd64.changed([piece * 20_000])
+        assert time.process_time() - started < 2
 
 
 # Pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,8 @@ from layerscope.tree.tree import View
 
 NodeNumbers = npt.NDArray[np.int64]
 Rules = npt.NDArray[np.uint8]
-_STEPS = (~NameRule.LIB64, ~NameRule(0))
-"""Rules to pair by, one after the other: an image may have both `lib` and `lib64`."""
+_STEPS = ((~NameRule.LIB64, ~NameRule.LIB64), (~NameRule(0), NameRule.LIB64))
+"""Rules to pair by, one step after the other, and those that are new in each: an image may have both `lib` and `lib64`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,9 +39,12 @@ def pair_paths(before: View, after: View, names: tuple[ArchitectureNames, Archit
     rules = np.zeros(len(pairs), np.uint8)
     if names is None:
         return PairedPaths(pairs, rules)
-    for allowed in _STEPS:
-        keys = _keys((before.tree.nodes, after.tree.nodes), names, allowed)
+    sides = [_Side.of(view.tree.nodes, each) for view, each in zip((before, after), names, strict=True)]
+    for allowed, new in _STEPS:
         old_row, new_row = np.flatnonzero(pairs[:, 1] < 0), np.flatnonzero(pairs[:, 0] < 0)
+        if not (len(old_row) and len(new_row) and any(side.has(new) for side in sides)):
+            continue
+        keys = _keys(sides, allowed)
         left, right = _found_once(keys[0].path[pairs[old_row, 0]], keys[1].path[pairs[new_row, 1]])
         old_row, new_row = old_row[left], new_row[right]
         rules[new_row] = keys[0].rules[pairs[old_row, 0]] | keys[1].rules[pairs[new_row, 1]]
@@ -60,48 +64,72 @@ def _equal(before: View, after: View) -> NodeNumbers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """A tree, the name of each of its nodes, and what is left of the names that hold an architecture's, with the rules."""
+
+    nodes: Nodes
+    names: list[bytes]
+    changed: dict[bytes, tuple[bytes, NameRule]]
+
+    @classmethod
+    def of(cls, nodes: Nodes, architecture: ArchitectureNames) -> _Side:
+        paths = zip(nodes.paths.tolist(), nodes.name_start.tolist(), strict=True)
+        names = [path[start:] for path, start in paths]
+        return cls(nodes, names, architecture.changed(dict.fromkeys(names)))
+
+    def has(self, wanted: NameRule) -> bool:
+        """Tell whether one of these rules applies to any name."""
+        return any(rules & wanted for _, rules in self.changed.values())
+
+    def numbered(self, allowed: NameRule, numbers: dict[bytes, int]) -> _PathKeys:
+        """Number each node's name without its architecture, adding new ones to `numbers`."""
+        changed = {name: found for name, found in self.changed.items() if not found[1] & ~allowed}
+        number_of = {
+            name: numbers.setdefault(changed[name][0] if name in changed else name, len(numbers))
+            for name in dict.fromkeys(self.names)
+        }
+        count = len(self.names)
+        rules = np.zeros(count, np.uint8)
+        if changed:
+            rule_of = {name: int(found[1]) for name, found in changed.items()}
+            rules = np.fromiter((rule_of.get(name, 0) for name in self.names), np.uint8, count)
+        return _PathKeys(np.fromiter(map(number_of.__getitem__, self.names), np.int64, count), rules)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _PathKeys:
-    """For each node of a tree: a number that nodes of both trees share if their paths are the same without the architecture
-    (int64), and the rules that took it out (uint8).
+    """For each node of a tree: a number that nodes of both trees share if their names, or their paths, are the same without the
+    architecture (int64), and the rules that took it out (uint8).
     """
 
     path: NodeNumbers
     rules: Rules
 
 
-def _keys(
-    trees: tuple[Nodes, Nodes], architectures: tuple[ArchitectureNames, ArchitectureNames], allowed: NameRule
-) -> list[_PathKeys]:
+def _keys(sides: list[_Side], allowed: NameRule) -> list[_PathKeys]:
     """Number the paths of two trees level by level: a path is its parent's number and its own name's."""
     numbers: dict[bytes, int] = {}
-    named = [_named(nodes, names, allowed, numbers) for nodes, names in zip(trees, architectures, strict=True)]
-    found = [_PathKeys(np.zeros(len(nodes), np.int64), own.rules.copy()) for nodes, own in zip(trees, named, strict=True)]
+    named = [side.numbered(allowed, numbers) for side in sides]
+    found = [_PathKeys(np.zeros(len(own.path), np.int64), own.rules.copy()) for own in named]
+    trees = [side.nodes for side in sides]
+    levels = list(zip_longest(*(_levels(nodes) for nodes in trees), fillvalue=np.zeros(0, np.int64)))
     used = 1
-    for depth in range(1, 1 + max(int(nodes.depth.max(initial=0)) for nodes in trees)):
-        levels = [np.flatnonzero(nodes.depth == depth) for nodes in trees]
-        pairs = zip(trees, named, found, levels, strict=True)
-        keys = [keys.path[nodes.parent[level]] * len(numbers) + own.path[level] for nodes, own, keys, level in pairs]
+    for level in levels[1:]:
+        rows = list(zip(trees, named, found, level, strict=True))
+        keys = [keys.path[nodes.parent[part]] * len(numbers) + own.path[part] for nodes, own, keys, part in rows]
         _, number = np.unique(np.concatenate(keys), return_inverse=True)
-        parts = np.split(number.reshape(-1) + used, [len(levels[0])])
-        for nodes, keys_of_tree, level, part in zip(trees, found, levels, parts, strict=True):
-            keys_of_tree.path[level] = part
-            keys_of_tree.rules[level] |= keys_of_tree.rules[nodes.parent[level]]
+        parts = np.split(number.reshape(-1) + used, [len(level[0])])
+        for (nodes, _, keys_of_tree, at), part in zip(rows, parts, strict=True):
+            keys_of_tree.path[at] = part
+            keys_of_tree.rules[at] |= keys_of_tree.rules[nodes.parent[at]]
         used += len(number)
     return found
 
 
-def _named(nodes: Nodes, names: ArchitectureNames, allowed: NameRule, numbers: dict[bytes, int]) -> _PathKeys:
-    """Number each node's name without its architecture, adding new ones to `numbers`; each distinct name is looked at once."""
-    starts = nodes.name_start.tolist()
-    own = [path[start:] for path, start in zip(nodes.paths.tolist(), starts, strict=True)]
-    known: dict[bytes, tuple[int, int]] = {}
-    for name in dict.fromkeys(own):
-        rest, rules = names.without(name)
-        if rules & ~allowed:
-            rest, rules = name, NameRule(0)
-        known[name] = numbers.setdefault(rest, len(numbers)), int(rules)
-    columns = np.array([known[name] for name in own], np.int64).reshape(-1, 2)
-    return _PathKeys(columns[:, 0], columns[:, 1].astype(np.uint8))
+def _levels(nodes: Nodes) -> list[NodeNumbers]:
+    """Return the nodes of each depth, ascending."""
+    by_depth = np.argsort(nodes.depth, kind="stable")
+    return np.split(by_depth, np.flatnonzero(np.diff(nodes.depth[by_depth])) + 1)
 
 
 def _found_once(left: NodeNumbers, right: NodeNumbers) -> tuple[NodeNumbers, NodeNumbers]:
