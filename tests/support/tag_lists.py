@@ -19,7 +19,7 @@ from layerscope.report.tag_sizes import TagReport
 from layerscope.sources.image import Image
 from layerscope.sources.open import open_image
 from support.screens import COLORED, DEFAULTS, NARROW, Shown
-from support.sources_build import Layout, write_directory
+from support.sources_build import Layout, write_tar
 from support.tagged_images import Built, growing, put_image, sized
 
 NAME = "registry.example.com/team/app"
@@ -27,12 +27,13 @@ OpenTag = Callable[[str, Progress], Image]
 
 
 def opener(built: Sequence[Built]) -> OpenTag:
-    """Opens the image of a tag from a layout that is written for it."""
+    """Opens the image of a tag from an archive that is written for it."""
 
     def opened(reference: str, progress: Progress) -> Image:
         wanted = next(each for each in built if reference == f"docker://{NAME}:{each.tag}")
-        layout, place = Layout(), Path(tempfile.mkdtemp(prefix="ls-tags-"))
-        return open_image(write_directory(place, layout.files(put_image(layout, wanted))), progress=progress)
+        layout = Layout()
+        with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+            return open_image(write_tar(Path(file.name), layout.files(put_image(layout, wanted))), progress=progress)
 
     return opened
 
