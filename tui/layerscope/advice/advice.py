@@ -30,8 +30,9 @@ class Fix:
     the Dockerfile is printable (`layerscope.text.escape`), but a format's own signs are not escaped. `paths` are all that the
     edit touches, moves or takes away, or a few of them where there is no edit.
 
-    `id` is short, and the same in the next run. `patch` is a unified diff, with the fixes named in `needs` that it builds on;
-    it is empty where the change has to be made by hand, and `by_hand` then says why.
+    `id` is short, and the same in the next run. `patch` is a unified diff of the files as the fixes before it in the plan
+    leave them, and `needs` are the fixes that it builds on; `patch` is empty where the change has to be made by hand, and
+    `by_hand` then says why.
     """
 
     kind: str

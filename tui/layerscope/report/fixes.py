@@ -15,7 +15,10 @@ SCHEMA = "layerscope.fixes/1"
 
 def fixes_json(advice: Advice, chosen: Collection[str]) -> bytes:
     """Encode the chosen fixes, with a newline at the end. Sizes are in bytes, lines and layers count from 1."""
+    order = list(advice.plan.steps) if advice.plan else []
     fixes = [fix for fix in advice.fixes if fix.id in chosen]
+    # Each edit is of the files as those before it leave them.
+    fixes.sort(key=lambda fix: order.index(fix.id) if fix.id in order else len(order))
     saved = sum(fix.size for fix in fixes if fix.has_edit)
     return json_line({"schema": SCHEMA, "saves_bytes": saved, "fixes": [_fix(fix) for fix in fixes]})
 
@@ -26,7 +29,7 @@ def _fix(fix: Fix) -> dict[str, Any]:
         "saves_bytes": fix.size,
         "line": fix.line,
         "layers": list(fix.layers),
-        "paths": [f"/{path_fields(path)['path']}" for path in fix.paths],
+        "paths": [path_fields(path)["path"] for path in fix.paths],
         "why": utf8_text(fix.sentence),
         "edit": utf8_text(fix.patch) if fix.has_edit else None,
         "by_hand": None if fix.has_edit else utf8_text(fix.by_hand),

@@ -52,41 +52,56 @@ class EditPlan:
 
     def changed(self, ids: Collection[str] | None = None) -> list[ChangedFile]:
         """Return the files that fixes change, by default all fixes; those that they need are made too."""
-        chosen = [self.steps[each] for each in (self.with_needs(ids) if ids is not None else self.steps)]
-        program = self.program
-        for step in chosen:
-            program = program.apply(step.edits)
-        files = [ChangedFile(self.path, self.program.text(), program.text())]
-        lines = list(dict.fromkeys(line for step in chosen for line in step.ignored))
-        if lines:
-            start = self.ignore_before if self.ignore_before is not None else self.ignore_start
-            start += "\n" if start and not start.endswith("\n") else ""
-            files.append(ChangedFile(self.ignore_path, self.ignore_before, start + "".join(f"{line}\n" for line in lines)))
+        return self._changed([], self.with_needs(ids) if ids is not None else list(self.steps))
+
+    def _changed(self, before: list[str], chosen: list[str]) -> list[ChangedFile]:
+        """Return the files that some fixes change which are made after others."""
+        files = [ChangedFile(self.path, self._program(before).text(), self._program([*before, *chosen]).text())]
+        old, new = self._ignore(before), self._ignore([*before, *chosen])
+        if new is not None:
+            files.append(ChangedFile(self.ignore_path, old, new))
         return [file for file in files if file.before != file.after]
+
+    def _program(self, ids: list[str]) -> Program:
+        program = self.program
+        for each in ids:
+            program = program.apply(self.steps[each].edits)
+        return program
+
+    def _ignore(self, ids: list[str]) -> str | None:
+        """Return the ignore file after some fixes; None where there is none."""
+        lines = list(dict.fromkeys(line for each in ids for line in self.steps[each].ignored))
+        if not lines:
+            return self.ignore_before
+        start = self.ignore_before if self.ignore_before is not None else self.ignore_start
+        start += "\n" if start and not start.endswith("\n") else ""
+        return start + "".join(f"{line}\n" for line in lines)
 
     def patch(self, ids: Collection[str] | None = None) -> str:
         """Return one unified diff of fixes, by default of all, each hunk with what it saves and why."""
-        chosen = self.with_needs(ids) if ids is not None else list(self.steps)
+        return self._diff([], self.with_needs(ids) if ids is not None else list(self.steps))
 
+    def step_patch(self, name: str) -> str:
+        """Return the unified diff of one fix, for the files as the fixes before it leave them."""
+        order = list(self.steps)
+        return self._diff(order[: order.index(name)], [name])
+
+    def _diff(self, before: list[str], chosen: list[str]) -> str:
         def remark(file: ChangedFile, *place: int) -> str:
             if file.path == self.path:
-                return self._dockerfile_remark(chosen, place)
+                return self._dockerfile_remark(before, chosen, place)
             return self._remarks([each for each in chosen if self.steps[each].ignored])
 
-        return "".join(unified_diff(file, partial(remark, file)) for file in self.changed(chosen))
+        return "".join(unified_diff(file, partial(remark, file)) for file in self._changed(before, chosen))
 
     def _remarks(self, ids: Iterable[str]) -> str:
         return "; ".join(self.steps[each].remark for each in ids)
 
-    def _dockerfile_remark(self, chosen: list[str], place: tuple[int, ...]) -> str:
+    def _dockerfile_remark(self, before: list[str], chosen: list[str], place: tuple[int, ...]) -> str:
         """Say which fixes a hunk of the Dockerfile belongs to; `place` are its lines before and after, from 0."""
-        after = self.program
-        for each in chosen:
-            after = after.apply(self.steps[each].edits)
-        keys = _keys_at(self.program, place[0], place[1]) | _keys_at(after, place[2], place[3])
-        return self._remarks(
-            [each for each in chosen if any(edit.key in keys for edit in self.steps[each].edits)],
-        )
+        keys = _keys_at(self._program(before), place[0], place[1])
+        keys |= _keys_at(self._program([*before, *chosen]), place[2], place[3])
+        return self._remarks([each for each in chosen if any(edit.key in keys for edit in self.steps[each].edits)])
 
 
 def _keys_at(program: Program, first: int, last: int) -> set[int]:

@@ -155,6 +155,16 @@ class Program:
             start, end = parts[0].start, parts[1].start
         return self.rewritten(key, text[:start] + text[end:])
 
+    def with_part(self, key: int, index: int, command: str) -> Program:
+        """Put another command in the place of the command number `index` of a RUN."""
+        from layerscope.advice.editing.shell import read_shell
+
+        text = self.texts[key]
+        parsed = read_shell(text, self.escape)
+        assert parsed is not None
+        part = parsed.parts[index]
+        return self.rewritten(key, text[: part.start] + command + text[part.end :])
+
 
 def _spans(dockerfile: Dockerfile) -> list[tuple[int, int]]:
     return [(each.line, each.end_line) for each in dockerfile.instructions]

@@ -16,6 +16,7 @@ _FLAG = re.compile(r"--[a-z][a-z-]*(?:=.*)?$", re.DOTALL)
 _OPERATOR = re.compile(r"&&|\|\||;|\||&|\n")
 _REDIRECT = re.compile(r"(\d*)(>>|>\||>&|&>|>|<)(.*)$", re.DOTALL)
 _OPENING = frozenset({"if", "for", "while", "until", "select", "{"})
+_LOOPS = frozenset({"for"})
 _CLOSING = frozenset({"fi", "done", "}"})
 _GOES_ON = frozenset({"then", "do", "else", "elif", "!"})
 _UNREADABLE = frozenset({"case", "function", "esac"})
@@ -237,6 +238,26 @@ def _closing(text: str, place: int, sign: str) -> int:
         if place < 0:
             return -1
     return -1
+
+
+def inner_commands(text: str) -> list[list[str]]:
+    """Return the commands of a part, those in loops, conditions and subshells too, each as its words as they are written.
+
+    The head of a loop is one of them: `for`, its variable, `in`, and the values.
+    """
+    commands: list[list[str]] = [[]]
+    level, place = _Level(), 0
+    for kind, end in _tokens(text, 0):
+        token, place = text[place:end], end
+        is_name = level.expects_name
+        level.take(kind, token)
+        if kind == "word" and is_name and token in _OPENING | _CLOSING | _GOES_ON:
+            commands.append([token] if token in _LOOPS else [])
+        elif kind == "word":
+            commands[-1].append(token)
+        elif kind != "blank":
+            commands.append([])
+    return [words for words in commands if words]
 
 
 def _part(text: str, span: _Span, places: list[int]) -> ShellPart:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from layerscope.advice.advice import Fix
 from layerscope.advice.editing.plan import EditPlan, PlannedEdit
+from layerscope.advice.fixes.ignoring import ignore_file, leave_out
 from layerscope.advice.fixes.joining import join_runs
+from layerscope.advice.fixes.owners import set_owners_at_once
 from layerscope.advice.fixes.workshop import Offer, Workshop
 from layerscope.text import escape
 from layerscope.units import size_text
 
-EDITORS: tuple[Callable[[Workshop], None], ...] = (join_runs,)
+EDITORS: tuple[Callable[[Workshop], None], ...] = (leave_out, set_owners_at_once, join_runs)
 """What makes fixes with edits, in order: each sees the draft that those before it leave."""
 
 
@@ -43,11 +45,16 @@ def places_of(dockerfile: Path, context: Path) -> Places:
 def edited_fixes(workshop: Workshop, places: Places) -> tuple[list[Fix], EditPlan]:
     """Find the fixes that have an edit, and how all of them are made."""
     before = workshop.draft.program
+    workshop.context = places.context
+    workshop.ignore = ignore_file(workshop.builder, places.dockerfile, places.context)
     for edit in EDITORS:
         edit(workshop)
     ids = _ids(workshop)
     steps = {name: _step(name, offer, ids) for name, offer in zip(ids, workshop.offers, strict=True)}
+    ignore = workshop.ignore
     plan = EditPlan(places.root, places.name(places.dockerfile), before, steps)
+    if ignore is not None:
+        plan = replace(plan, ignore_path=places.name(ignore.path), ignore_before=ignore.before, ignore_start=ignore.start)
     return [_fix(workshop, offer, name, plan) for name, offer in zip(ids, workshop.offers, strict=True)], plan
 
 
@@ -74,4 +81,4 @@ def _fix(workshop: Workshop, offer: Offer, name: str, plan: EditPlan) -> Fix:
     paths = tuple(workshop.tree.nodes.paths[node] for node in nodes)
     sentence = f"{offer.facts.sentence(offer.saved)}."
     needs = tuple(each for each in plan.with_needs([name]) if each != name)
-    return Fix(offer.kind, offer.layers, instruction.line, offer.saved, sentence, paths, name, plan.patch([name]), "", needs)
+    return Fix(offer.kind, offer.layers, instruction.line, offer.saved, sentence, paths, name, plan.step_patch(name), "", needs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from layerscope.advice.editing.shell import ShellPart, is_glob
+from layerscope.advice.editing.shell import ShellPart, inner_commands, is_glob
 from layerscope.layers.table import Kind
 from layerscope.tree.tree import Longs, Tree
 
@@ -27,6 +27,8 @@ ACCOUNTS = tuple(f"/etc/{name}{end}" for name in _ACCOUNT_FILES for end in ("", 
 _SYSTEM_USR = tuple(f"/usr/{name}" for name in ("bin", "include", "lib", "lib64", "libexec", "sbin", "share"))
 SYSTEM = ("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/run", "/sbin", "/var", *_SYSTEM_USR)
 """What a package manager and the scripts of packages may read; not where applications lie."""
+_NUMBERS = re.compile(r"(?:\d+|\$\(seq [\d ]+\))$")
+_VARIABLE_NAME = re.compile(r"\$\{?(\w+)\}?$")
 _OPTION_VALUE = re.compile(r"--?[A-Za-z][\w-]*=(.*)$", re.DOTALL)
 
 
@@ -154,7 +156,7 @@ def reach_of_parts(parts: Iterable[ShellPart], directory: str) -> Reach:
         found = _reads(part, directory)
         if found is None:
             return Reach(places=tuple(places), reads=None, is_bound=True)
-        is_bound |= part.name not in FILE_COMMANDS
+        is_bound |= part.name not in FILE_COMMANDS or not part.is_simple
         reads += found
     return Reach(places=tuple(places), reads=tuple(reads), is_bound=is_bound)
 
@@ -170,8 +172,10 @@ def homes_of(part: ShellPart) -> list[str]:
 
 def _reads(part: ShellPart, directory: str) -> list[str] | None:
     """Return the places that a command reads; None where it may be anything."""
-    if not part.is_simple or not part.words or "=" in part.words[0]:
+    if not part.words or "=" in part.words[0]:
         return None
+    if not part.is_simple:
+        return _reads_inside(part, directory)
     if part.name in FILE_COMMANDS:
         return _named(part, directory, part.words[1:])
     if part.name in PACKAGE_COMMANDS:
@@ -182,6 +186,41 @@ def _reads(part: ShellPart, directory: str) -> list[str] | None:
         found = _named(part, directory, ())
         return None if found is None else ["/etc", "/usr/share/ca-certificates", *found]
     return None
+
+
+def _reads_inside(part: ShellPart, directory: str) -> list[str] | None:
+    """Return the places that loops, conditions and expanded words read, if only commands on files are in them.
+
+    A word with a variable in it is read as the directory before the variable.
+    """
+    found: list[str] = []
+    variables: set[str] = set()
+    for words in inner_commands(part.text):
+        if words[0] == "for":
+            variables.add(words[1] if len(words) > 1 else "")
+        elif words[0] not in FILE_COMMANDS:
+            return None
+        for word in words[3:] if words[0] == "for" else words[1:]:
+            place = _place_of(word, directory, variables, is_text=words[0] in ("echo", "printf"))
+            if place is None:
+                return None
+            found += [place] if place else []
+    return found
+
+
+def _place_of(word: str, directory: str, variables: set[str], *, is_text: bool) -> str | None:
+    """Return the place that a word of a command may be, empty if it is none; None where that cannot be told."""
+    target = re.sub(r"^\d*(?:>>|>\||>&|&>|>|<)", "", word)
+    plain = target.replace('"', "").replace("'", "")
+    if not plain or plain.startswith("-") or _NUMBERS.match(plain) or (is_text and target == word):
+        return "" if ("`" not in plain and "$(" not in plain) or _NUMBERS.match(plain) else None
+    start = re.split(r"[$*?\[{`]", plain)[0]
+    if start == plain:
+        return resolve(plain, directory)
+    if not start:
+        name = _VARIABLE_NAME.match(plain)
+        return "" if name and name[1] in variables else None
+    return resolve(start.rpartition("/")[0] or ("/" if start.startswith("/") else "."), directory)
 
 
 def _named(part: ShellPart, directory: str, words: tuple[str, ...]) -> list[str] | None:

@@ -26,7 +26,7 @@ class Stored:
     `group` is the layer in which an entry is stored; of joined layers it is the first one's number. `size` is the content's
     bytes and 0 for all but files; `is_gone` marks contents that are no longer stored. `burier` is the layer that buries the
     content (`layers` + 1: none), `successor` the entry that it puts in its place (-1: none), `cause` a Cause. `layer_group`
-    maps each layer number to its group.
+    maps each layer number to its group. `is_unwritten` marks entries, directories too, that are no longer copied.
     """
 
     layers: int
@@ -37,6 +37,7 @@ class Stored:
     successor: Longs
     cause: npt.NDArray[np.uint8]
     layer_group: Ints
+    is_unwritten: Mask
 
     @classmethod
     def of(cls, tree: Tree, waste: Waste) -> Stored:
@@ -52,7 +53,8 @@ class Stored:
         size = np.where(tree.entries.kind == Kind.FILE, tree.entries.size, 0)
         is_gone = np.zeros(count, bool)
         numbers = np.arange(tree.layers + 2, dtype=np.int32)
-        return cls(tree.layers, tree.entry_layer.astype(np.int32), size, is_gone, burier, successor, cause, numbers)
+        group = tree.entry_layer.astype(np.int32)
+        return cls(tree.layers, group, size, is_gone, burier, successor, cause, numbers, is_gone.copy())
 
     @property
     def total(self) -> int:
@@ -101,7 +103,8 @@ class Stored:
 
         Later copies of them that differ only in mode, owner or times go too, or are copies of what is seen again.
         """
-        is_gone, size = self.is_gone.copy(), self.size.copy()
+        is_gone, size, is_unwritten = self.is_gone.copy(), self.size.copy(), self.is_unwritten.copy()
+        is_unwritten[entries] = True
         columns = {name: getattr(self, name).copy() for name in ("burier", "successor", "cause")}
         previous = np.full(len(size), NONE, np.int64)
         known = np.flatnonzero((self.successor >= 0) & (self.burier <= self.layers))
@@ -121,7 +124,7 @@ class Stored:
             lost = copied[(copied >= 0) & (before < 0)]
             previous[lost] = NONE
             entries = copied[is_copy & (before < 0)]
-        return self._changed(is_gone=is_gone, size=size, **columns)._settled()
+        return self._changed(is_gone=is_gone, size=size, is_unwritten=is_unwritten, **columns)._settled()
 
     def _resize(self, size: Longs, columns: dict[str, npt.NDArray[np.generic]], entries: Longs, sizes: Longs) -> None:
         """Give entries, and the copies that were made of them, other sizes."""

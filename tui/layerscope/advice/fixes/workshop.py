@@ -30,6 +30,15 @@ BARRIERS = frozenset({"USER", "SHELL", "VOLUME", "FROM"})
 MOST_READ = 1 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class IgnoreFile:
+    """The file that names what the context leaves out: its path, its text (None: there is none), and how a new one begins."""
+
+    path: Path
+    before: str | None
+    start: str = ""
+
+
 class Facts(Protocol):
     """What there is to say about a fix."""
 
@@ -152,6 +161,7 @@ class Workshop:
     draft: Draft
     key_of_layer: ReadOnly[int, int]
     context: Path | None = None
+    ignore: IgnoreFile | None = None
     offers: list[Offer] = field(default_factory=list)
 
     @classmethod
@@ -193,7 +203,7 @@ class Workshop:
         site = draft.sites[key]
         if site.instruction.keyword in FREE:
             return Reach()
-        nodes = [self._written(layer) for layer in draft.layers.get(key, ())]
+        nodes = [self._written(layer, draft) for layer in draft.layers.get(key, ())]
         written = np.unique(np.concatenate(nodes)) if nodes else np.zeros(0, np.int64)
         if not site.is_certain:
             return Reach(written, ("/",), None, is_bound=True)
@@ -205,10 +215,11 @@ class Workshop:
         named = reach_of_parts(command.parts, site.directory)
         return Reach(written, named.places if not nodes else (), named.reads, named.is_bound)
 
-    def _written(self, layer: int) -> Longs:
+    def _written(self, layer: int, draft: Draft) -> Longs:
         if layer not in self._writes:
             self._writes[layer] = written_nodes(self.tree, layer)
-        return self._writes[layer]
+        unwritten = np.flatnonzero(draft.stored.is_unwritten & (self.tree.entry_layer == layer))
+        return np.setdiff1d(self._writes[layer], self.tree.entry_node[unwritten])
 
     @cached_property
     def _writes(self) -> dict[int, Longs]:

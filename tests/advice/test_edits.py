@@ -1,0 +1,174 @@
+"""Edits: what each fix changes in a Dockerfile, and that all of them together are reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from layerscope.advice.advice import Advice
+from layerscope.advice.advise import advise
+from support.fixing import KB, analyzed, big, made
+from support.image_builder import Layer, Member, directory, file, whiteout
+
+Step = tuple[str, Layer]
+PASSWD = file("etc/passwd", b"root:x:0:0::/root:/bin/sh\n")
+WITH_APP = file("etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:7:7::/home/app:/bin/sh\n")
+BASE = ("RUN base", made("", PASSWD, file("usr/sbin/useradd", b"x"))[1])
+
+
+def edited(path: Path, *steps: Step | str, base: int = 0, context: dict[str, str] | None = None) -> tuple[Advice, list[str]]:
+    """The advice on an image of these steps (a string is an instruction without a layer), and the file's lines after it."""
+    layers = [(step[0].replace("\\\n", ""), step[1]) for step in steps if not isinstance(step, str)]
+    analysis = analyzed(path, *layers)
+    lines = [step if isinstance(step, str) else step[0] for step in steps[base:]]
+    (path / "Dockerfile").write_text("\n".join(["FROM debian" if base else "FROM scratch", *lines]) + "\n")
+    for name, text in (context or {}).items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text)
+    advised = advise(analysis, path / "Dockerfile", root=path)
+    assert advised.plan is not None
+    files = {each.path: each.after for each in advised.plan.changed()}
+    if ".dockerignore" in files:
+        return advised, files[".dockerignore"].splitlines()
+    return advised, files.get("Dockerfile", "").splitlines()[1:]
+
+
+def runs(path: Path, first: str, second: str) -> list[str]:
+    """What becomes of two RUNs of which the second removes what the first wrote."""
+    return edited(path, made(first, big("a")), made(second, whiteout("a")))[1]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("RUN get", "RUN rm /a", ["RUN get \\", " && rm /a"]),
+        ("RUN get; more", "RUN rm /a", ["RUN get; more \\", " && rm /a"]),
+        ("RUN get || more", "RUN rm /a", ["RUN get || more \\", " && rm /a"]),
+        ("RUN cd /x && get", "RUN rm /a", ["RUN ( cd /x && get ) \\", " && rm /a"]),
+        ("RUN get", "RUN rm /a; other", ["RUN get \\", " && { rm /a; other; }"]),
+        ("RUN get", "RUN rm /a || true", ["RUN get \\", " && { rm /a || true; }"]),
+        ("RUN set -ex; get; more", "RUN rm /a", ["RUN set -ex; get; more \\", " && rm /a"]),
+        ("RUN get && \\\n    more", "RUN rm /a", ["RUN get && \\", "    more \\", " && rm /a"]),
+        ("RUN get \\\n    && more", "RUN rm /a", ["RUN get \\", "    && more \\", "    && rm /a"]),
+    ],
+)
+def test_two_runs_become_one_that_fails_when_either_did(tmp_path: Path, first: str, second: str, expected: list[str]) -> None:
+    assert runs(tmp_path, first, second) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("RUN get # why", "RUN rm /a"),
+        ("RUN get &", "RUN rm /a"),
+        ("RUN exec get", "RUN rm /a"),
+        ("RUN set -eu; get", "RUN rm $A; other"),
+        ("RUN set -f; get", "RUN rm /a"),
+        ("RUN get", "RUN set -e; rm /a; other"),
+        ("RUN --network=none get", "RUN rm /a"),
+    ],
+)
+def test_runs_that_would_change_each_other_are_left_alone(tmp_path: Path, first: str, second: str) -> None:
+    assert runs(tmp_path, first, second) == []
+
+
+@pytest.mark.parametrize("between", ["USER x", "VOLUME /x", 'SHELL ["/bin/bash", "-c"]', "ENV PATH=/x", "WORKDIR /x"])
+def test_a_run_does_not_pass_what_changes_it(tmp_path: Path, between: str) -> None:
+    assert edited(tmp_path, made("RUN get", big("a")), between, made("RUN rm a", whiteout("a")))[1] == []
+
+
+@pytest.mark.parametrize("between", ["LABEL a=b", "ENV A=b", "CMD x", "# why", "", "ARG N=1"])
+def test_a_run_passes_what_it_does_not_notice(tmp_path: Path, between: str) -> None:
+    _, lines = edited(tmp_path, made("RUN get", big("a")), between, made("RUN rm /a", whiteout("a")))
+    rest = [between] if between and not between.startswith("#") else []
+    assert lines == ["RUN get \\", *([between] if between.startswith("#") else []), " && rm /a", *rest]
+
+
+def test_a_copy_between_stays_below_where_it_does_not_mind(tmp_path: Path) -> None:
+    steps = (made("RUN get", big("x/a")), made("COPY b /b", big("b")), made("RUN rm -r /x", whiteout("x")))
+    assert edited(tmp_path, *steps)[1] == ["RUN get \\", " && rm -r /x", "COPY b /b"]
+
+
+def test_a_copy_that_a_later_run_reads_goes_above(tmp_path: Path) -> None:
+    steps = (
+        made("RUN apt-get install a", big("usr/bin/a")),
+        made("COPY b /b", big("b")),
+        made("RUN make /b", big("c")),
+        made("RUN apt-get purge a", whiteout("usr/bin/a")),
+    )
+    _, lines = edited(tmp_path, *steps)
+    assert lines == ["COPY b /b", "RUN apt-get install a \\", " && make /b \\", " && apt-get purge a"]
+
+
+def test_a_copy_that_an_unknown_command_may_read_stays(tmp_path: Path) -> None:
+    steps = (made("RUN get", big("a")), made("COPY b /b", big("b")), made("RUN make", big("c"), whiteout("a")))
+    assert edited(tmp_path, *steps)[1] == []
+
+
+def test_a_chown_of_a_copy_becomes_its_flag_below_the_user(tmp_path: Path) -> None:
+    steps = (
+        BASE,
+        made("COPY . /app/", directory("app"), big("app/a"), big("app/b")),
+        made("RUN useradd app && chown -R app:app /app", WITH_APP, directory("app", uid=7, gid=7), *_owned("app/a", "app/b")),
+    )
+    advised, lines = edited(tmp_path, *steps, base=1)
+    assert lines == ["RUN useradd app", "COPY --chown=app:app . /app/", "RUN chown app:app /app"]
+    assert [(fix.id, fix.size) for fix in advised.fixes] == [("copy-chown-3", 400 * KB)]
+
+
+def test_a_chown_of_what_a_run_wrote_goes_into_that_run(tmp_path: Path) -> None:
+    steps = (
+        made("RUN mkdir /x && make", directory("x"), big("x/a")),
+        made("RUN chown -R 7:7 /x", directory("x", uid=7, gid=7), *_owned("x/a")),
+    )
+    assert edited(tmp_path, *steps)[1] == ["RUN mkdir /x && make \\", " && chown -R 7:7 /x"]
+
+
+def test_a_user_that_cannot_be_made_earlier_leaves_the_chown(tmp_path: Path) -> None:
+    """The home is the directory that the COPY fills: made before, it would get files of its own."""
+    steps = (
+        BASE,
+        made("COPY . /app/", directory("app"), big("app/a")),
+        made("RUN useradd -d /app app && chown -R app:app /app", WITH_APP, directory("app", uid=7, gid=7), *_owned("app/a")),
+    )
+    assert edited(tmp_path, *steps, base=1)[1] == []
+
+
+def test_a_mode_is_copied_by_buildkit_alone(tmp_path: Path) -> None:
+    steps = (made("COPY a /a", big("a")), made("RUN chmod 755 /a", big("a", mode=0o755)))
+    assert edited(tmp_path, *steps)[1] == ["COPY --chmod=0755 a /a"]
+
+
+def test_what_a_run_removes_of_a_copy_is_ignored(tmp_path: Path) -> None:
+    steps = (
+        made("COPY . /app/", directory("app"), big("app/a"), big("app/tests/x"), big("app/tests/y")),
+        made("RUN rm -rf /app/tests", whiteout("app/tests")),
+    )
+    advised, lines = edited(tmp_path, *steps, context={"a": "", "tests/x": ""})
+    assert lines == ["tests"]
+    assert [(fix.kind, fix.size) for fix in advised.fixes] == [("dockerignore", 400 * KB)]
+    assert b"app/tests" in advised.fixes[0].paths
+
+
+def test_what_a_run_uses_before_it_removes_it_is_copied(tmp_path: Path) -> None:
+    steps = (
+        made("COPY . /app/", directory("app"), big("app/a"), big("app/tests/x")),
+        made("RUN make && rm -rf /app/tests", whiteout("app/tests")),
+    )
+    assert edited(tmp_path, *steps, context={"a": "", "tests/x": ""})[1] == []
+
+
+def test_all_edits_together_save_the_sum(tmp_path: Path) -> None:
+    """`.git` is stored twice, by COPY and by chown; the fixes take it once each."""
+    steps = (
+        made("COPY . /app/", directory("app"), big("app/a"), big("app/.git/x")),
+        made("RUN chown -R 7:7 /app", directory("app", uid=7, gid=7), *_owned("app/a", "app/.git/x")),
+    )
+    advised, _ = edited(tmp_path, *steps, context={"a": "", ".git/x": ""})
+    assert {fix.kind: fix.size for fix in advised.fixes} == {"dockerignore": 400 * KB, "copy-chown": 200 * KB}
+    assert advised.edited_bytes == 600 * KB
+
+
+def _owned(*names: str) -> list[Member]:
+    return [big(name, uid=7, gid=7) for name in names]
