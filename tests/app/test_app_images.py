@@ -250,3 +250,15 @@ async def test_the_help_lists_the_keys_of_this_screen() -> None:
         assert shown.footer.split()[:8] == ["enter", "open", "space", "fold", "/", "filter", "s", "sort"]
         await shown.keys("question_mark")
         assert "Expand or collapse the images built on this one" in "\n".join(shown.picture)
+
+
+@piloted
+async def test_enter_right_after_the_letters_of_a_filter_goes_to_what_they_find() -> None:
+    async with listed(found(family()), keys="slash") as shown:
+        for key in "nod":
+            shown.press(key)
+        shown.press("enter")
+        await shown.settled()
+        images = shown.app.home
+        assert isinstance(images, ImagesScreen)
+        assert (images.filter_line.is_on, images.filter_line.text, shown.focus) == (True, "nod", "images")

@@ -72,9 +72,17 @@ class RegistryOutline:
         """Return what is known of a tag."""
         return (self.tags.get(repository) or {}).get(tag)
 
-    def learn(self, repository: str, found: Sequence[TagFacts]) -> None:
-        """Take the tags of a repository, or what is known of some of them; the order of the first time stays."""
-        self.tags[repository] = {**(self.tags.get(repository) or {}), **{each.tag: each for each in found}}
+    def learn(self, repository: str, found: Sequence[TagFacts]) -> bool:
+        """Take the tags of a repository, or what is known of some of them; the order of the first time stays.
+
+        Returns whether other rows are to be shown.
+        """
+        known = self.tags.get(repository)
+        if known is None:
+            known = self.tags[repository] = {}
+        is_other = any(each.tag not in known or (repository, each.tag) in self.unfolded for each in found)
+        known.update((each.tag, each) for each in found)
+        return is_other or not found
 
     def is_unfolded(self, row: RegistryRow) -> bool:
         """Tell whether the rows below a row are shown."""

@@ -134,10 +134,14 @@ class RegistryScreen(Home):
         place = (message.repository, "")
         if message.problem:
             self.outline.notes[place] = message.problem
+            self._arrange()
+            return
+        had_note = self.outline.notes.pop(place, None) is not None
+        if self.outline.learn(message.repository, message.tags) or had_note:
+            self._arrange()
         else:
-            self.outline.notes.pop(place, None)
-            self.outline.learn(message.repository, message.tags)
-        self._arrange()
+            self.pane.refresh()
+            self._tell()
 
     @on(TagOpened)
     def _take_tag(self, message: TagOpened) -> None:
