@@ -120,6 +120,8 @@ def test_the_report_and_json_say_what_was_fetched_in_all(tmp_path: Path, capsys:
     assert read < fetched < read + 3000  # the manifest and the config
     said = f"From the registry: {size_text(fetched)} of 42.0 MB fetched; 1 of 1 layer not checked."
     assert said in " ".join(text.out.split())
+    assert "a registry would store less" not in text.out
+    assert "a registry would store less" in ran(capsys, place, "--text").out
     assert "fetched" not in ran(capsys, place, "--text").out
 
 

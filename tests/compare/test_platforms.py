@@ -134,6 +134,7 @@ def test_many_names_are_changed_as_each_alone_is(names: list[bytes]) -> None:
     assert amd64.changed(names) == {name: found for name, found in each.items() if found[1]}
 
 
+@pytest.mark.slow
 def test_a_long_name_takes_no_longer_than_it_should() -> None:
     amd64 = ArchitectureNames(Platform("linux", "amd64"))
     for piece in (b"x64", b"-0cf96a72.", b"manylinux_", b"manylinux_2_x86_64.", b"x86_64-a", b"_"):
@@ -219,6 +220,7 @@ def with_parents(paths: set[str]) -> set[str]:
     return {"/".join(path.split("/")[:count]) for path in paths for count in range(1, path.count("/") + 2)}
 
 
+@pytest.mark.slow
 @given(PATHS, PATHS)
 def test_pairs_are_those_of_a_model(tmp_path_factory: pytest.TempPathFactory, old: set[str], new: set[str]) -> None:
     stacks = [

@@ -139,7 +139,8 @@ def _sentences(analysis: Analysis, style: Style) -> Iterator[str]:
         yield f"{efficiency} efficient: a container sees every byte that the layers carry."
     if waste.estargz_bytes:
         yield f"{size_text(waste.estargz_bytes)} are eStargz's own tables and landmarks, which do not count as waste."
-    if {analysis.contents.compression(layer.number) for layer in analysis.image.layers} == {Compression.NONE}:
+    is_plain = {analysis.contents.compression(layer.number) for layer in analysis.image.layers} == {Compression.NONE}
+    if is_plain and analysis.pull_size.is_estimate:
         yield "The layers are stored uncompressed here; a registry would store less."
     if fetched := fetched_total_text(analysis.contents):
         yield f"From the registry: {fetched}."
