@@ -118,13 +118,16 @@ def test_windows_of_bytes_with_another_digest_are_not_kept(registry: PretendedRe
 
 
 def test_a_damaged_file_of_windows_is_not_used(registry: PretendedRegistry, tmp_path: Path) -> None:
-    reference = served(registry, streamed(tmp_path / "image"))
+    place = streamed(tmp_path / "image")
+    reference = served(registry, place)
     seen(reference, wants_files=True)
     cache = Cache.open()
     (windows,) = [each for each in cache.entries() if each.is_windows]
     data = bytearray((cache.directory / windows.name).read_bytes())
     data[-1] ^= 1
     (cache.directory / windows.name).write_bytes(data)
+    assert_same_contents(seen(reference), read_image(open_image(str(place))))
+    assert not (cache.directory / windows.name).exists()
     assert ways(seen(reference, wants_files=True)) == {FetchWay.STREAM}
 
 

@@ -108,6 +108,11 @@ class Cache:
         name = CacheKey(blob, WINDOWS).name
         return self._read(name, lambda data: decode_windows(data, name=name))
 
+    def has_windows(self, blob: Digest) -> bool:
+        """Tell whether there is a file of such places, without reading it."""
+        name = CacheKey(blob, WINDOWS).name
+        return bool(name) and not self.trouble and (self.directory / name).exists()
+
     def keep_windows(self, blob: Digest, points: Sequence[SeekPoint]) -> None:
         """Store places at which gzip can restart in a registry's blob. The caller has checked the blob against its digest."""
         name = CacheKey(blob, WINDOWS).name

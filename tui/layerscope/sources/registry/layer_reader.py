@@ -132,7 +132,7 @@ class RegistryReader:
     def _lacks_windows(self, read: ReadLayer) -> bool:
         """Tell whether files of a cached layer can be read sooner if the layer is streamed again, once."""
         is_worth_it = read.compression is Compression.GZIP and read.table.unpacked_bytes > SEEK_DISTANCE
-        return self.keep_windows and is_worth_it and self.cache is not None and self.cache.windows(self.digest) is None
+        return self.keep_windows and is_worth_it and self.cache is not None and not self.cache.has_windows(self.digest)
 
     def _streamed(self, options: ReadOptions, layer: int, on_bytes: OnBytes) -> ReadLayer:
         algorithms, keep = self._algorithms(options), options.keep_seek_points
