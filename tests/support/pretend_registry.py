@@ -123,7 +123,8 @@ def pretended_registry() -> Iterator[PretendedRegistry]:
                 self.wfile.write(piece)
             if answer.stall_after > 0:
                 pretended.is_over.wait()
-            if answer.cut_after >= 0 or answer.length >= 0 or not answer.has_length:
+            is_false = answer.length >= 0 and self.command != "HEAD"
+            if answer.cut_after >= 0 or is_false or not answer.has_length:
                 self.close_connection = True
 
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names of the base class
