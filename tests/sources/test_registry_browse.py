@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +72,29 @@ def test_all_repositories_of_a_registry_share_a_connection() -> None:
         tags = {name: [each.tag for page in looking.tag_pages(name) for each in page] for name in REPOSITORIES}
     assert tags["web"] == ["1"]
     assert len([each for each in looking.traffic.requests if each.endswith("/v2/")]) == 1  # whether it speaks https
+
+
+def test_each_repository_is_asked_for_with_its_own_credentials(
+    registry: PretendedRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def basic(user: str) -> str:
+        return base64.b64encode(f"{user}:a-secret".encode()).decode()
+
+    users = {"": "all", "/team": "ann", "/team/app": "bob"}
+    auths = {f"{registry.host}{part}": {"auth": basic(user)} for part, user in users.items()}
+    (tmp_path / "config.json").write_text(json.dumps({"auths": auths}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    wanted = {"web": "all", "team/x": "ann", "team/app": "bob", "team/app/y": "bob", "team/application": "ann"}
+
+    def tags(asked: Asked) -> Answer:
+        return answer({"tags": ["1"]}) if "authorization" in asked.headers else Answer(401, b"", {"WWW-Authenticate": "Basic"})
+
+    for name in wanted:
+        registry.routes[f"/v2/{name}/tags/list"] = tags
+    looking = browser(registry)
+    for name, user in wanted.items():
+        assert [each.tag for page in looking.tag_pages(name) for each in page] == ["1"]
+        assert registry.asked[-1].headers["authorization"] == f"Basic {basic(user)}"
 
 
 def test_docker_hub_lists_a_namespace(registry: PretendedRegistry) -> None:

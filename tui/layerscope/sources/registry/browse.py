@@ -15,6 +15,7 @@ from layerscope.oci.platform import Platform
 from layerscope.oci.reference import DEFAULT_DOMAIN, OFFICIAL
 from layerscope.oci.version_order import version_key
 from layerscope.sources.location import EngineOptions
+from layerscope.sources.registry.credentials import parts_with_own_credentials
 from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.failures import AccessDenied, NoSuchImage, RegistryFailed, RequestRefused
 from layerscope.sources.registry.host_settings import HostSettings
@@ -80,8 +81,9 @@ def parse_place(text: str) -> RegistryPlace:
 
 
 class Browser:
-    """Lists what one registry has, asked by several threads at a time; all repositories share its connections.
+    """Lists what one registry has, asked by several threads at a time.
 
+    All repositories share a connection, except those for which other credentials are stored.
     The registry itself is asked, not its mirrors, which list only what they have copied.
     """
 
@@ -89,7 +91,8 @@ class Browser:
         self.host, self._options = host, options
         self.traffic = Traffic(options.bytes_per_second)
         self._settings = HostSettings.of_this_machine(options.insecure)
-        self._connections: dict[RegistryEndpoint, Connection] = {}
+        self._parts = sorted(parts_with_own_credentials(host), key=len, reverse=True)
+        self._connections: dict[tuple[RegistryEndpoint, str], Connection] = {}
         self._lock = Lock()
 
     def repository(self, name: str) -> Repository:
@@ -136,7 +139,8 @@ class Browser:
 
     def _connection(self, full: RegistryName) -> Connection:
         endpoint = self._settings.endpoints(full)[-1]
-        place = replace(endpoint, repository="")
+        part = next((part for part in self._parts if f"{full.repository}/".startswith(f"{part}/")), "")
+        place = replace(endpoint, repository=""), part
         with self._lock:
             if place not in self._connections:
                 self._connections[place] = Connection(endpoint, partial(credential_for, full, endpoint), self.traffic)

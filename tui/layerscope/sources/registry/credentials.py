@@ -100,14 +100,22 @@ def credential_files() -> list[Path]:
 
 def known_hosts() -> list[str]:
     """List the hosts that the user has logged in to or has a helper for, for completion. Asks no helper."""
-    found: dict[str, None] = {}
+    found = dict.fromkeys("docker.io" if key == HUB_KEY else _SCHEME.sub("", key).partition("/")[0] for key in _stored_keys())
+    return [host for host in found if host.isprintable() and not any(map(str.isspace, host))]
+
+
+def parts_with_own_credentials(host: str) -> list[str]:
+    """List the beginnings of repositories' names, such as `team`, for which credentials of their own are stored."""
+    keys = (_SCHEME.sub("", key).rstrip("/").partition("/") for key in _stored_keys() if key != HUB_KEY)
+    return [path for known, _, path in keys if known.lower() == host.lower() and path]
+
+
+def _stored_keys() -> Iterator[str]:
+    """Yield what credentials and helpers are stored under, in all files that can be read."""
     for path in credential_files():
         with suppress(OSError, ValueError, RecursionError), path.open("rb") as file:
             document = _table(json.loads(file.read(LONGEST_FILE)))
-            for key in [*_table(document.get("auths")), *_table(document.get("credHelpers"))]:
-                host = _SCHEME.sub("", key).partition("/")[0]
-                found["docker.io" if key == HUB_KEY else host] = None
-    return [host for host in found if host.isprintable() and not any(map(str.isspace, host))]
+            yield from [*_table(document.get("auths")), *_table(document.get("credHelpers"))]
 
 
 def _in_file(path: Path, host: str, repository: str) -> Iterator[CredentialFinding]:
