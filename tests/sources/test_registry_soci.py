@@ -414,6 +414,26 @@ def test_an_index_in_doubt_is_no_obstacle(
     assert ways(read_image(open_image(served(registry, place)))) == {FetchWay.STREAM}
 
 
+@pytest.mark.usefixtures("small_too")
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda index: index["layers"].append(
+            index["layers"][0] | {"mediaType": "application/vnd.amazon.soci.prefetch.v1+json", "digest": digest_of(b"{}")}
+        ),
+        lambda index: index.update(blobs=index.pop("layers"), artifactType=index.pop("config")["mediaType"]),
+    ],
+    ids=["with a list of what to fetch first", "in its first form"],
+)
+def test_other_forms_of_an_index_are_read(
+    registry: PretendedRegistry, tmp_path: Path, edit: Callable[[dict[str, Any]], None]
+) -> None:
+    written = zipped(EVERY_KIND)
+    place = write_tables_layout(tmp_path / "image", written)
+    add_index(place, "v2", {digest_of(written.stored): ztoc_of(written.stored, written.tar).pack()}, edit=edit)
+    assert ways(read_image(open_image(served(registry, place)))) == {FetchWay.TABLE}
+
+
 def pushed(host: str, place: Path, *, version: Version) -> str:
     """Push what is in a layout, and in the first version the tag that takes the place of the list of referrers."""
     import requests

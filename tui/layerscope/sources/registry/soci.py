@@ -24,6 +24,8 @@ from layerscope.sources.registry.repository import Repository
 
 INDEX_DIGEST = "com.amazon.soci.index-digest"
 LAYER_DIGEST = "com.amazon.soci.image-layer-digest"
+ZTOC = "application/octet-stream"
+"""The media type of ztocs; lists of what to fetch first, which SOCI also makes of layers, have another one."""
 MOST_TRIED = 3
 """Indexes that refer to one image and are fetched to find one that can be read."""
 
@@ -75,5 +77,5 @@ class SociIndex:
         kind = index.artifact_type or (index.config.media_type if index.config else "")
         if kind not in SOCI_INDEXES or (index.subject and index.subject.digest != self.manifest):
             raise BadDocument(f"{digest.short} is no SOCI index of this image")
-        listed = [each for each in (*index.layers, *index.blobs) if LAYER_DIGEST in each.annotations]
-        return {each.annotations[LAYER_DIGEST]: each for each in listed}
+        listed = [each for each in (*index.layers, *index.blobs) if each.media_type == ZTOC]
+        return {each.annotations[LAYER_DIGEST]: each for each in listed if LAYER_DIGEST in each.annotations}
