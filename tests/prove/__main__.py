@@ -15,6 +15,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from prove.builders import NAMES, BuilderMissing, command, started
-from prove.cases import Case, our_cases, prepare, shared_cases
+from prove.cases import Case, our_cases, prepare, shared_cases, tricky_cases
 from prove.grammar import write_random
 from prove.proof import Prover, Row
 from prove.small_base import write_small_base
@@ -37,6 +38,9 @@ TIDY_EVERY = 10
 
 def main() -> int:
     arguments = _arguments()
+    # What has been started is ended then, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     place = Path(tempfile.mkdtemp(prefix="prove-", dir=arguments.directory))
     kept = Path(arguments.keep) if arguments.keep else Path(tempfile.mkdtemp(prefix="prove-failed-"))
     try:
@@ -73,7 +77,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _everything(arguments: argparse.Namespace, place: Path, kept: Path) -> tuple[list[Row], list[str]]:
-    cases = [] if arguments.only_random else [*shared_cases(place / "shared"), *our_cases(place / "ours")]
+    cases = [] if arguments.only_random else _written(place)
     if arguments.case:
         cases = [case for case in cases if case.name in arguments.case]
     if arguments.small:
@@ -94,6 +98,10 @@ def _everything(arguments: argparse.Namespace, place: Path, kept: Path) -> tuple
             continue
         count = arguments.others if arguments.others is not None else arguments.random // 10
     return rows, left_out
+
+
+def _written(place: Path) -> list[Case]:
+    return [*shared_cases(place / "shared"), *our_cases(place / "ours"), *tricky_cases(place / "tricky")]
 
 
 def _rows(arguments: argparse.Namespace, prover: Prover, cases: Sequence[Case], randoms: Sequence[Case]) -> Iterator[Row]:

@@ -50,6 +50,9 @@ def _environment() -> dict[str, str]:
 class Builder(ABC):
     """Builds, saves and shows images. `workspace` is a directory that it can read contexts from."""
 
+    keeps_layers = True
+    """Whether each instruction has a layer of its own."""
+
     def __init__(self, name: str, workspace: Path) -> None:
         self.name = name
         self.workspace = workspace
@@ -167,11 +170,11 @@ class Buildah(Podman):
 
     def __init__(self, name: str, workspace: Path, root: Path, *, layers: bool) -> None:
         super().__init__(name, workspace, root)
-        self._layers = layers
+        self.keeps_layers = layers
 
     def build(self, context: Path, dockerfile: Path, tag: str, *, cached: bool = True) -> None:
-        options = ["--layers"] if self._layers else []
-        if self._layers and not cached:
+        options = ["--layers"] if self.keeps_layers else []
+        if self.keeps_layers and not cached:
             options.append("--no-cache")
         buildah = ("buildah", *self._storage, "build", "--network=host", "--isolation=chroot")
         command(*buildah, *options, "-t", tag, "-f", dockerfile, context)

@@ -1,6 +1,6 @@
 """The cases that fixes are proven on: Dockerfiles with contexts of made-up content.
 
-Ours lie in `cases/`: each a Dockerfile and a `context.json`, which says what else the context holds: a text, a number of bytes
+Ours lie in `cases/`: each a Dockerfile and a `context.json`, which says what the context holds: a text, a number of bytes
 that look like nothing, or the files of a tar. The `make.py` of the directory that LAYERSCOPE_DOCKERFILES names
 makes others.
 """
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from pathlib import Path
 from prove.builders import Builder
 
 OURS = Path(__file__).with_name("cases")
+TRICKY = Path(__file__).with_name("tricky.toml")
 TOOLS = Path(__file__).with_name("tools")
 BASE = "base/debian:12"
 TOOLS_BASE = "base/tools:1"
@@ -32,15 +34,25 @@ _BY_CHANCE = re.compile(r"urandom|apt-get|\bdate\b|\$RANDOM")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A directory that holds a Dockerfile and its context. `builders` names the only ones that can build it; empty: all."""
+    """A directory that is a context with a Dockerfile. `builders` names the only ones that can build it; empty: all.
+
+    `least` are the bytes that fixes with edits have to save at least, where a builder makes a layer of each instruction.
+    """
 
     name: str
     directory: Path
     builders: tuple[str, ...] = ()
+    dockerfile: str = "Dockerfile"
+    least: int = 0
 
     @property
     def text(self) -> str:
-        return (self.directory / "Dockerfile").read_text("utf-8")
+        return (self.directory / self.dockerfile).read_text("utf-8")
+
+    @property
+    def edited(self) -> tuple[str, ...]:
+        """Name the files that a fix may edit, from the context's directory."""
+        return (self.dockerfile, ".dockerignore", f"{self.dockerfile}.dockerignore")
 
     @property
     def is_repeatable(self) -> bool:
@@ -53,13 +65,24 @@ def our_cases(out: Path) -> list[Case]:
     return [_ours(place, out / place.name) for place in sorted(OURS.iterdir()) if (place / "Dockerfile").is_file()]
 
 
+def tricky_cases(out: Path) -> list[Case]:
+    """Write the cases in which the obvious edit is wrong below `out`."""
+    described = tomllib.loads(TRICKY.read_text("utf-8"))
+    for name, case in described.items():
+        write_context(out / name, {**case.get("files", {}), "Dockerfile": f"FROM {BASE}\n{case['dockerfile']}"})
+    return [Case(name, out / name, least=case.get("least", 0)) for name, case in described.items()]
+
+
 def _ours(place: Path, out: Path) -> Case:
     described = json.loads((place / "context.json").read_text("utf-8"))
     write_context(out, described["files"])
-    for name in ("Dockerfile", ".dockerignore"):
-        if (place / name).is_file():
-            shutil.copyfile(place / name, out / name)
-    return Case(place.name, out, tuple(described.get("builders", ())))
+    dockerfile = described.get("dockerfile", "Dockerfile")
+    case = Case(place.name, out, tuple(described.get("builders", ())), dockerfile, described.get("least", 0))
+    (out / case.dockerfile).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(place / "Dockerfile", out / case.dockerfile)
+    if (place / ".dockerignore").is_file():
+        shutil.copyfile(place / ".dockerignore", out / ".dockerignore")
+    return case
 
 
 def write_context(out: Path, files: Mapping[str, Content]) -> None:

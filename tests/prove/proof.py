@@ -18,8 +18,6 @@ from prove.filesystems import Difference, Seen, blurred, content_bytes, differen
 
 TOLERATED_SHARE = 0.01
 TOLERATED_BYTES = 20_000
-IN_THE_CONTEXT = frozenset({"Dockerfile", ".dockerignore", "Dockerfile.dockerignore"})
-"""What a `COPY . .` brings that a fix changes."""
 SHOWN = 8
 """How many differing paths a problem names."""
 
@@ -113,7 +111,7 @@ class _Proof:
 
     def _built(self, context: Path, name: str, *, cached: bool = True) -> Image:
         tag = f"prove-{self._case.name}:{name}"
-        self._builder.build(context, context / "Dockerfile", tag, cached=cached)
+        self._builder.build(context, context / self._case.dockerfile, tag, cached=cached)
         self._tags.append(tag)
         archive, exported = self._place / f"{name}.tar", self._place / f"{name}-files.tar"
         self._builder.save(tag, archive)
@@ -123,7 +121,7 @@ class _Proof:
         return Image(archive, content_bytes(archive, self._prover.known_layers), files)
 
     def _layerscope(self, image: Image, context: Path, *options: str) -> bytes:
-        words = [*self._prover.fix, str(image.archive), "--dockerfile", "Dockerfile", "--context", "."]
+        words = [*self._prover.fix, str(image.archive), "--dockerfile", self._case.dockerfile, "--context", "."]
         hidden = ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "CI_PROJECT_DIR")
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
         environment |= {"LAYERSCOPE_CACHE": str(self._place / "cache"), "LAYERSCOPE_NO_REGISTRY": "1"}
@@ -152,16 +150,20 @@ class _Proof:
         facts: dict[str, Any] = {"only": only, "offered": len(fixes), "by_hand": len(told["fixes"]) - len(fixes)}
         problems = list(malformed(told))
         (self._place / "fixes.json").write_text(json.dumps(told, indent=1), "utf-8")
-        if not fixes:
-            return Row(self._case.name, self._builder.name, **facts, claimed=told["saves_bytes"], problems=tuple(problems))
         facts["claimed"] = told["saves_bytes"]
+        if not only and self._builder.keeps_layers and facts["claimed"] < self._case.least:
+            problems.append(f"claims {facts['claimed']:,} bytes, and {self._case.least:,} can be saved")
+        if not fixes:
+            return Row(self._case.name, self._builder.name, **facts, problems=tuple(problems))
         changed, wrong = self._changed(before, fixes, chosen)
         problems += wrong
         try:
             after = self._built(changed, "after")
         except StepFailed as failed:
             return Row(self._case.name, self._builder.name, **facts, problems=(*problems, f"the build fails: {failed}"))
-        unlike = [each for each in differences(before.files, after.files) if not is_announced(each, fixes, after.files)]
+        names = {Path(name).name for name in self._case.edited}
+        found = [each for each in differences(before.files, after.files) if Path(each.path).name not in names]
+        unlike = [each for each in found if not is_announced(each, fixes, after.files)]
         problems += _named("files differ", unlike)
         facts |= {"saved": before.content - after.content, "files_equal": not unlike}
         if not is_close(facts["claimed"], facts["saved"]):
@@ -184,17 +186,20 @@ class _Proof:
         try:
             for fix in fixes:
                 apply(fix["edit"].encode(), stepwise)
-            if _edited(stepwise) != _edited(changed):
+            if self._edited(stepwise) != self._edited(changed):
                 problems.append("the edits one by one lead elsewhere than the patch")
         except StepFailed as failed:
             problems.append(f"the edits do not apply one by one: {failed}")
         written = self._copied("written")
         self._layerscope(before, written, "--write", *chosen)
-        if _edited(written) != _edited(changed):
+        if self._edited(written) != self._edited(changed):
             problems.append("--write leads elsewhere than the patch")
         shutil.rmtree(stepwise)
         shutil.rmtree(written)
         return changed, problems
+
+    def _edited(self, context: Path) -> dict[str, bytes]:
+        return {name: (context / name).read_bytes() for name in self._case.edited if (context / name).is_file()}
 
     def _copied(self, name: str) -> Path:
         place = self._place / name
@@ -205,10 +210,6 @@ class _Proof:
 def apply(patch: bytes, context: Path) -> None:
     """Have git apply a patch to a directory that is no repository. Raises StepFailed."""
     command("git", "-C", context, "apply", "--verbose", "-", stdin=patch, GIT_CEILING_DIRECTORIES=str(context.parent))
-
-
-def _edited(context: Path) -> dict[str, bytes]:
-    return {name: (context / name).read_bytes() for name in IN_THE_CONTEXT if (context / name).is_file()}
 
 
 def _without_chance(files: Mapping[str, Seen], again: Mapping[str, Seen]) -> dict[str, Seen]:
@@ -244,8 +245,6 @@ def is_announced(difference: Difference, fixes: Sequence[Fix], after: Mapping[st
     below; nothing else may change.
     """
     path = difference.path
-    if path.rpartition("/")[2] in IN_THE_CONTEXT:
-        return True
     naming = [fix for fix in fixes if covers(fix["paths"], path)]
     if not naming or difference.before is None:
         return False

@@ -8,8 +8,8 @@ import tarfile
 from pathlib import Path
 
 PROGRAMS = (
-    "basename bash cat chgrp chmod chown cp date dirname echo env false find grep groupadd head id install ln ls mkdir mv rm "
-    "rmdir sed seq sh sleep sort tail tar test touch tr true useradd wc yes"
+    "basename bash cat chgrp chmod chown cp date dirname du echo env false find grep groupadd head id install ln ls mkdir mv "
+    "rm rmdir sed seq sh sleep sort tail tar test touch tr true useradd wc yes"
 )
 DIRECTORIES = (
     "dev etc home opt proc root run srv sys tmp usr/bin usr/lib usr/lib64 usr/local/bin usr/local/lib usr/sbin var/cache "

@@ -17,7 +17,7 @@ def smaller(case: Case, prover: Prover, problems: Sequence[str]) -> Case:
     kinds = _kinds(problems)
     instructions = _instructions(case.text)
     tried, at = 0, len(instructions) - 1
-    path = case.directory / "Dockerfile"
+    path = case.directory / case.dockerfile
     while at > 0 and tried < ROUNDS:
         fewer = instructions[:at] + instructions[at + 1 :]
         path.write_text("".join(fewer), "utf-8")
