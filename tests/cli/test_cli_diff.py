@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -385,3 +387,20 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
         done = process("diff", old, new, *option)
         assert done.returncode == 0
         assert all(line.isprintable() for line in done.stdout.decode().splitlines())
+
+
+@pytest.mark.slow
+def test_two_files_are_compared_without_loading_what_registries_need(tmp_path: Path) -> None:
+    place = written(tmp_path / "image.tar", BASE)
+    run = f"import sys; from layerscope.cli.main import run; run(['diff', {str(place)!r}, {str(place)!r}]); "
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            run + "print([each for each in sys.modules if each.startswith('layerscope.sources.registry.t')])",
+        ],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert told.stdout.splitlines()[-1] == "[]"

@@ -301,10 +301,14 @@ def analyze_images(named: Sequence[tuple[str, str | None]]) -> list[Analysis]:
     """Open, read and analyze images, each a reference and a platform. Layers of registries that several have are read once."""
     from layerscope.analysis import analyze
     from layerscope.analysis import read_image as read
-    from layerscope.sources.registry.visit import RegistryVisit
+    from layerscope.sources.location import locate
 
     with Progress() as progress:
-        options = replace(chosen_engine_options(), visit=RegistryVisit())
+        options = chosen_engine_options()
+        if any(locate(name).path is None for name, _ in named):
+            from layerscope.sources.registry.visit import RegistryVisit  # takes 50 ms
+
+            options = replace(options, visit=RegistryVisit())
         images = [open_image(name, platform, progress, engine_options=options) for name, platform in named]
         analyses = [analyze(read(image, progress=progress, cache=open_cache())) for image in images]
     for analysis in analyses:
