@@ -9,11 +9,12 @@ import pytest
 from layerscope.advice.advice import Advice
 from layerscope.advice.advise import advise
 from support.fixing import KB, analyzed, big, made
-from support.image_builder import Layer, Member, directory, file, whiteout
+from support.image_builder import Layer, Member, directory, file, hardlink, symlink, whiteout
 
 Step = tuple[str, Layer]
 PASSWD = file("etc/passwd", b"root:x:0:0::/root:/bin/sh\n")
 WITH_APP = file("etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:7:7::/home/app:/bin/sh\n")
+GROUPS = file("etc/group", b"root:x:0:\napp:x:7:\n")
 BASE = ("RUN base", made("", PASSWD, file("usr/sbin/useradd", b"x"))[1])
 
 
@@ -110,7 +111,13 @@ def test_a_chown_of_a_copy_becomes_its_flag_below_the_user(tmp_path: Path) -> No
     steps = (
         BASE,
         made("COPY . /app/", directory("app"), big("app/a"), big("app/b")),
-        made("RUN useradd app && chown -R app:app /app", WITH_APP, directory("app", uid=7, gid=7), *_owned("app/a", "app/b")),
+        made(
+            "RUN useradd app && chown -R app:app /app",
+            WITH_APP,
+            GROUPS,
+            directory("app", uid=7, gid=7),
+            *_owned("app/a", "app/b"),
+        ),
     )
     advised, lines = edited(tmp_path, *steps, base=1)
     assert lines == ["RUN useradd app", "COPY --chown=app:app . /app/", "RUN chown app:app /app"]
@@ -130,7 +137,13 @@ def test_a_user_that_cannot_be_made_earlier_leaves_the_chown(tmp_path: Path) -> 
     steps = (
         BASE,
         made("COPY . /app/", directory("app"), big("app/a")),
-        made("RUN useradd -d /app app && chown -R app:app /app", WITH_APP, directory("app", uid=7, gid=7), *_owned("app/a")),
+        made(
+            "RUN useradd -d /app app && chown -R app:app /app",
+            WITH_APP,
+            GROUPS,
+            directory("app", uid=7, gid=7),
+            *_owned("app/a"),
+        ),
     )
     assert edited(tmp_path, *steps, base=1)[1] == []
 
@@ -168,6 +181,76 @@ def test_all_edits_together_save_the_sum(tmp_path: Path) -> None:
     advised, _ = edited(tmp_path, *steps, context={"a": "", ".git/x": ""})
     assert {fix.kind: fix.size for fix in advised.fixes} == {"dockerignore": 400 * KB, "copy-chown": 200 * KB}
     assert advised.edited_bytes == 600 * KB
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        made("RUN apt-get install -y x", big("usr/bin/x")),
+        made("RUN ./install.sh", big("usr/bin/x")),
+    ],
+)
+def test_lists_that_a_later_run_needs_go_when_it_has_used_them(tmp_path: Path, then: Step) -> None:
+    """The two RUNs become one, and its end removes the lists."""
+    lists = made("RUN apt-get update", big("var/lib/apt/lists/x"))
+    assert edited(tmp_path, lists, then)[1] == [
+        "RUN apt-get update \\",
+        f" && {then[0][4:]} \\",
+        " && rm -rf /var/lib/apt/lists/*",
+    ]
+    assert edited(tmp_path, lists, "USER x", then)[1] == []
+
+
+def test_lists_that_each_run_fetches_are_removed_in_each(tmp_path: Path) -> None:
+    one, two = "RUN apt-get update && apt-get install a", "RUN apt-get update && apt-get install b"
+    steps = (made(one, big("var/lib/apt/lists/x")), "USER x", "USER root", made(two, big("var/lib/apt/lists/y")))
+    _, lines = edited(tmp_path, *steps)
+    clean = " && rm -rf /var/lib/apt/lists/*"
+    assert lines == [f"{one} \\", clean, "USER x", "USER root", f"{two} \\", clean]
+
+
+@pytest.mark.parametrize(
+    "later", ["RUN pip install --no-index x", "RUN cp -r /root/.cache/pip /x", "CMD cat /root/.cache/pip/a"]
+)
+def test_a_cache_that_is_used_later_stays(tmp_path: Path, later: str) -> None:
+    steps = (made("RUN pip install a", big("root/.cache/pip/a")), made(later, "x") if later.startswith("RUN") else later)
+    assert edited(tmp_path, *steps)[1] == []
+
+
+def test_a_core_dump_is_removed_where_it_is_written(tmp_path: Path) -> None:
+    steps = (made("RUN crash;", big("core.123"), big("app/core.py"), big("tmp/x/y")), made("RUN rm -f /z", "z"))
+    assert edited(tmp_path, *steps)[1][:2] == ["RUN crash \\", " && rm -f /core.123 /tmp/x/y"]
+    assert edited(tmp_path, steps[0], made("RUN analyze", "z"))[1] == []
+
+
+def test_a_file_reached_through_a_symlink_is_read_there(tmp_path: Path) -> None:
+    steps = (
+        made("RUN mkdir /real && ln -s /real /link && head -c 9 /dev/zero > /real/x", symlink("link", "real"), big("real/x")),
+        made("RUN cp /link/x /kept", big("kept", seed="real/x")),
+        made("RUN rm /link/x", whiteout("real/x")),
+    )
+    _, lines = edited(tmp_path, *steps)
+    assert lines[1:] == [" && cp /link/x /kept \\", " && rm /link/x"]
+
+
+def test_a_change_of_one_of_two_hard_links_keeps_its_layer(tmp_path: Path) -> None:
+    steps = (
+        made("RUN a", big("h/a"), hardlink("h/b", "h/a")),
+        made("RUN chmod 600 /h/a", big("h/a", mode=0o600), whiteout("h/b")),
+    )
+    assert edited(tmp_path, *steps)[1] == []
+
+
+def test_a_user_whose_number_changes_is_not_named_earlier(tmp_path: Path) -> None:
+    other = file("etc/passwd", b"app:x:9:9::/home/app:/bin/sh\n")
+    steps = (
+        BASE,
+        made("RUN useradd app", WITH_APP, GROUPS),
+        made("COPY a /app/", directory("app"), big("app/a")),
+        made("RUN edit /etc/passwd", other),
+        made("RUN chown -R app /app", directory("app", uid=9), big("app/a", uid=9)),
+    )
+    assert edited(tmp_path, *steps, base=1)[1] == []
 
 
 def _owned(*names: str) -> list[Member]:

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from layerscope.advice.advice import Advice, Fix
 from layerscope.advice.dockerfile.history_step import instruction_text, read_steps
 from layerscope.advice.dockerfile.mapping import Mapping, map_layers
 from layerscope.advice.dockerfile.stages import find_dockerfile, parse_dockerfile, read_text
 from layerscope.advice.fixes.buried import find_removed, find_replaced, find_rewritten, find_shadowed
 from layerscope.advice.fixes.find_fixes import edited_fixes, places_of
-from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin, Mask
+from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin
 from layerscope.advice.fixes.leftovers import find_caches, find_databases, find_live_duplicates, find_repositories
+from layerscope.advice.fixes.stored import Stored
 from layerscope.advice.fixes.workshop import Workshop
 from layerscope.analysis import Analysis
 from layerscope.text import escape
@@ -54,7 +53,7 @@ def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = N
     if workshop is None:
         return Advice(name, mapping.lines, _by_hand(analysis, mapping, None), _notes(mapping, name))
     edited, plan = edited_fixes(workshop, places)
-    fixes = (*edited, *_by_hand(analysis, mapping, workshop.draft.stored.is_gone))
+    fixes = (*edited, *_by_hand(analysis, mapping, workshop.draft.stored))
     return Advice(name, mapping.lines, _sorted(fixes), _notes(mapping, name), plan)
 
 
@@ -69,8 +68,8 @@ def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:
     return (f"The image's history does not match {escape(name)}, so fixes name layers instead of lines.",)
 
 
-def _by_hand(analysis: Analysis, mapping: Mapping, is_done: Mask | None) -> tuple[Fix, ...]:
-    """Find what has to be changed by hand; `is_done` marks the entries that edits save."""
+def _by_hand(analysis: Analysis, mapping: Mapping, stored: Stored | None) -> tuple[Fix, ...]:
+    """Find what has to be changed by hand; `stored` is what edits leave."""
     base_layers = analysis.base_layers if analysis.base_layers is not None else mapping.base_layers
     steps = {step.layer: step for step in read_steps(analysis.image.steps) if step.layer is not None}
     origins = []
@@ -87,9 +86,7 @@ def _by_hand(analysis: Analysis, mapping: Mapping, is_done: Mask | None) -> tupl
                 line=mapping.lines.get(number),
             )
         )
-    context = FixContext(analysis, origins, base_layers)
-    if is_done is not None:
-        context.take(np.flatnonzero(is_done))
+    context = FixContext(analysis, origins, base_layers, stored)
     fixes = [fix for find in FINDERS for fix in find(context)]
     return _sorted(_named(fixes, has_lines=bool(mapping.lines)))
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from layerscope.advice.advice import Advice, Fix
+from layerscope.advice.editing.plan import EditPlan
 from layerscope.report.encode import json_line, path_fields
 from layerscope.text import escape, utf8_text
 from layerscope.units import size_text
@@ -15,15 +16,17 @@ SCHEMA = "layerscope.fixes/1"
 
 def fixes_json(advice: Advice, chosen: Collection[str]) -> bytes:
     """Encode the chosen fixes, with a newline at the end. Sizes are in bytes, lines and layers count from 1."""
-    order = list(advice.plan.steps) if advice.plan else []
     fixes = [fix for fix in advice.fixes if fix.id in chosen]
+    plan = advice.plan.only([fix.id for fix in fixes if fix.has_edit]) if advice.plan else None
+    order = list(plan.steps) if plan else []
     # Each edit is of the files as those before it leave them.
     fixes.sort(key=lambda fix: order.index(fix.id) if fix.id in order else len(order))
     saved = sum(fix.size for fix in fixes if fix.has_edit)
-    return json_line({"schema": SCHEMA, "saves_bytes": saved, "fixes": [_fix(fix) for fix in fixes]})
+    return json_line({"schema": SCHEMA, "saves_bytes": saved, "fixes": [_fix(fix, plan) for fix in fixes]})
 
 
-def _fix(fix: Fix) -> dict[str, Any]:
+def _fix(fix: Fix, plan: EditPlan | None) -> dict[str, Any]:
+    edit = plan.step_patch(fix.id) if plan and fix.has_edit else ""
     return {
         "id": utf8_text(fix.id),
         "saves_bytes": fix.size,
@@ -31,8 +34,8 @@ def _fix(fix: Fix) -> dict[str, Any]:
         "layers": list(fix.layers),
         "paths": [path_fields(path)["path"] for path in fix.paths],
         "why": utf8_text(fix.sentence),
-        "edit": utf8_text(fix.patch) if fix.has_edit else None,
-        "by_hand": None if fix.has_edit else utf8_text(fix.by_hand),
+        "edit": utf8_text(edit) or None,
+        "by_hand": None if edit else utf8_text(fix.by_hand),
     }
 
 

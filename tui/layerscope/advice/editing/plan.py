@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -49,6 +49,10 @@ class EditPlan:
             wanted |= new
             todo += new
         return [each for each in self.steps if each in wanted]
+
+    def only(self, ids: Collection[str]) -> EditPlan:
+        """Return the plan of some fixes alone, with those that they need."""
+        return replace(self, steps={each: self.steps[each] for each in self.with_needs(ids)})
 
     def changed(self, ids: Collection[str] | None = None) -> list[ChangedFile]:
         """Return the files that fixes change, by default all fixes; those that they need are made too."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from layerscope.advice.dockerfile.stages import Dockerfile
+from layerscope.advice.editing.shell import ShellList, read_shell
 
 Action = Literal["replace", "remove", "move", "insert"]
 _AND = re.compile(r"^([ \t]+)&&[ \t]", re.MULTILINE)
@@ -102,28 +103,28 @@ class Program:
     def appended(self, key: int, command: str) -> Program:
         """Add a command to the end of a RUN, on a line of its own."""
         text = self.texts[key]
+        parsed = self._read(key)
         match = _AND.search(text)
         indent = match[1] if match else " "
-        return self.rewritten(key, f"{text.rstrip()} {self.escape}\n{indent}&& {command}")
+        return self.rewritten(key, f"{text[: parsed.parts[-1].end]} {self.escape}\n{indent}&& {command}")
+
+    def _read(self, key: int) -> ShellList:
+        parsed = read_shell(self.texts[key], self.escape)
+        assert parsed is not None, "only commands that can be told apart are edited"
+        return parsed
 
     def joined(self, first: int, second: int, *, groups_first: bool, groups_second: bool) -> Program:
         """Put the commands of a second RUN behind those of a first one, in one RUN; comments between neighbors stay.
 
         `groups_first` and `groups_second` put the commands of one into parentheses or braces, where it needs them.
         """
-        from layerscope.advice.editing.shell import read_shell
-
-        texts = {key: self.texts[key].rstrip() for key in (first, second)}
-        lists = {key: read_shell(text, self.escape) for key, text in texts.items()}
-        head, tail = lists[first], lists[second]
-        assert head is not None
-        assert tail is not None
-        start = texts[first]
+        head, tail = self._read(first), self._read(second)
+        start = self.texts[first][: head.parts[-1].end]
         if groups_first:
-            start = f"{start[: head.begin]}( {start[head.begin :].rstrip(';')} )"
-        body = texts[second][tail.begin :]
+            start = f"{start[: head.begin]}( {start[head.begin :]} )"
+        body = self.texts[second][tail.begin : tail.parts[-1].end]
         if groups_second:
-            body = f"{{ {body.rstrip().rstrip(';')}; }}"
+            body = f"{{ {body}; }}"
         between, gaps = self._between(first, second)
         match = _AND.search(start) or _AND.search(body)
         indent = match[1] if match else " "
@@ -141,12 +142,7 @@ class Program:
 
     def without_part(self, key: int, index: int) -> Program:
         """Take the command number `index` out of a RUN, and the RUN out of the file when nothing is left of it."""
-        from layerscope.advice.editing.shell import read_shell
-
-        text = self.texts[key]
-        command = read_shell(text, self.escape)
-        assert command is not None
-        parts = command.parts
+        text, parts = self.texts[key], self._read(key).parts
         if len(parts) == 1:
             return self.removed(key)
         if index:
@@ -157,12 +153,7 @@ class Program:
 
     def with_part(self, key: int, index: int, command: str) -> Program:
         """Put another command in the place of the command number `index` of a RUN."""
-        from layerscope.advice.editing.shell import read_shell
-
-        text = self.texts[key]
-        parsed = read_shell(text, self.escape)
-        assert parsed is not None
-        part = parsed.parts[index]
+        text, part = self.texts[key], self._read(key).parts[index]
         return self.rewritten(key, text[: part.start] + command + text[part.end :])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from layerscope.advice.editing.program import PieceEdit
-from layerscope.advice.fixes.reach import USER_COMMANDS, Reach, commutes, homes_of, reach_of_parts
+from layerscope.advice.fixes.reach import USER_COMMANDS, Reach, commutes, homes_of
 from layerscope.advice.fixes.workshop import BARRIERS, Draft, Workshop
 
 _TOOLS = ("usr/sbin", "usr/bin", "sbin", "bin")
@@ -38,28 +38,40 @@ class Accounts:
         return draft
 
 
-def find_accounts(workshop: Workshop, names: list[str], first: int, last: int) -> Accounts | None:
+def find_accounts(workshop: Workshop, names: dict[str, int], first: int, last: int) -> Accounts | None:
     """Find what makes users and groups that have to exist before the instruction `first`, down to the RUN `last`.
 
-    None if they cannot be made there.
+    `names` has the number that each one has in the end: below `user:` or `group:` and its name. None if they cannot be made
+    there, or would have another number there.
     """
     layer = _first_layer(workshop, first)
     if layer is None:
         return None
-    missing = [name for name in names if not _exists(workshop, name, layer)]
+    numbers = {name: _number(workshop, name, layer) for name in names}
+    if any(number not in (None, names[name]) for name, number in numbers.items()):
+        return None
+    missing = [name for name, number in numbers.items() if number is None]
+    plain = tuple(dict.fromkeys(name.partition(":")[2] for name in missing))
     if not missing:
-        return Accounts(tuple(names), ())
+        return Accounts(plain, ())
     draft = workshop.draft
     sources: list[tuple[int, tuple[int, ...]]] = []
     for key in [*([first] if draft.sites[first].is_run else []), *draft.between(first, last), last]:
-        if draft.sites[key].is_run:
-            indexes = _makers(workshop, key)
-            if indexes:
-                sources.append((key, indexes))
+        indexes = _makers(workshop, key) if draft.sites[key].is_run else ()
+        if indexes:
+            sources.append((key, indexes))
+    if not sources or any(
+        _number(workshop, name, _last_layer(workshop, sources[-1][0]) + 1) != names[name] for name in missing
+    ):
+        return None
     if [key for key, _ in sources] == [first]:
-        return Accounts(tuple(names), ())  # the commands that are added stand behind these anyway
-    made = Accounts(tuple(missing), tuple(sources))
-    return made if sources and _is_movable(workshop, made, first, layer) else None
+        return Accounts(plain, ())  # the commands that are added stand behind these anyway
+    made = Accounts(plain, tuple(sources))
+    return made if _is_movable(workshop, made, first, layer) else None
+
+
+def _last_layer(workshop: Workshop, key: int) -> int:
+    return max(workshop.draft.layers.get(key, (0,)))
 
 
 def _first_layer(workshop: Workshop, key: int) -> int | None:
@@ -67,14 +79,15 @@ def _first_layer(workshop: Workshop, key: int) -> int | None:
     return layers[0] if layers else None
 
 
-def _exists(workshop: Workshop, name: str, layer: int) -> bool:
-    """Tell whether a user or group exists below a layer."""
-    wanted = name.encode()
-    for path in (b"etc/passwd", b"etc/group"):
-        content = workshop.content_below(path, layer)
-        if content is not None and any(line.split(b":")[0] == wanted for line in content.split(b"\n")):
-            return True
-    return False
+def _number(workshop: Workshop, name: str, layer: int) -> int | None:
+    """Return the number that a user or group (`user:app`, `group:app`) has below a layer; None if there is none."""
+    kind, _, plain = name.partition(":")
+    content = workshop.content_below(b"etc/passwd" if kind == "user" else b"etc/group", layer)
+    for line in (content or b"").split(b"\n"):
+        fields = line.split(b":")
+        if fields[0] == plain.encode() and len(fields) > 2 and fields[2].isdigit():
+            return int(fields[2])
+    return None
 
 
 def _makers(workshop: Workshop, key: int) -> tuple[int, ...]:
@@ -103,8 +116,8 @@ def _is_movable(workshop: Workshop, accounts: Accounts, first: int, layer: int) 
                 return False
             made |= set(part.words[1:])
         before = [part for index, part in enumerate(command.parts[: indexes[-1]]) if index not in indexes]
-        moved = reach_of_parts(parts, site.directory)
-        if before and not commutes(workshop.tree, moved, reach_of_parts(before, site.directory)):
+        moved = workshop.reach_of(parts, site.directory)
+        if before and not commutes(workshop.tree, moved, workshop.reach_of(before, site.directory)):
             return False
         if before and any(_is_made_before(home, before) for part in parts for home in homes_of(part)):
             return False

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from layerscope.advice.advice import DockerfileLine, Fix
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction
+from layerscope.advice.fixes.stored import Stored
 from layerscope.analysis import Analysis
 from layerscope.layers.table import Kind
 from layerscope.text import escape
@@ -68,25 +69,32 @@ class FixContext:
     """An analyzed image and the origins of its layers (index 0 is layer 1).
 
     `is_taken` marks the entries whose bytes belong to a fix: finders run one after the other, take what they explain, and
-    see only the rest, so that each byte is counted for one fix at most.
+    see only the rest, so that each byte is counted for one fix at most. `stored` is what edits leave (None: nothing is edited).
     """
 
     analysis: Analysis
     origins: Sequence[LayerOrigin]
     base_layers: int | None
+    stored: Stored | None = None
     is_taken: Mask = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "is_taken", np.zeros(len(self.tree.entries), bool))
+        taken = np.zeros(len(self.tree.entries), bool) if self.stored is None else self.stored.is_gone.copy()
+        object.__setattr__(self, "is_taken", taken)
 
     @property
     def tree(self) -> Tree:
         return self.analysis.tree
 
-    @property
+    @cached_property
     def waste(self) -> Waste:
-        """Return all waste of the image, the base's too."""
-        return self.analysis.waste
+        """Return all waste that edits leave in the image, the base's too."""
+        return self.analysis.waste if self.stored is None else self.stored.waste(self.tree, self.analysis.waste)
+
+    @property
+    def entry_layer(self) -> npt.NDArray[np.integer]:
+        """Return the layer of each entry; of layers that an edit joins, the first."""
+        return self.tree.entry_layer if self.stored is None else self.stored.group
 
     def origin(self, layer: int) -> LayerOrigin:
         """Return the instruction that made a layer."""

@@ -14,7 +14,7 @@ import numpy as np
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction
 from layerscope.advice.editing.shell import ShellPart, inner_commands
 from layerscope.advice.fixes.fix_context import joined
-from layerscope.advice.fixes.reach import reach_of_parts, resolve
+from layerscope.advice.fixes.reach import resolve
 from layerscope.advice.fixes.sites import BUILDAH, BUILDKIT, Site
 from layerscope.advice.fixes.workshop import Draft, IgnoreFile, Proposal, Said, Workshop
 from layerscope.layers.table import Kind
@@ -299,7 +299,7 @@ def _reads(workshop: Workshop, site: Site, key: int, place: str) -> bool:
         return True
     directory = site.directory
     for part in command.parts:
-        reach = reach_of_parts([part], directory)
+        reach = workshop.reach_of([part], directory)
         if part.name == "cd" and len(part.words) == 2:
             directory = resolve(part.words[1], directory) or ""
         if part.name in TOUCHING and not part.is_compound:

@@ -12,6 +12,7 @@ from layerscope.advice.fixes.fix_context import joined, quoted_text
 from layerscope.advice.fixes.reach import FILE_COMMANDS, commutes, resolve
 from layerscope.advice.fixes.sites import Site
 from layerscope.advice.fixes.workshop import BARRIERS, FREE, Draft, Facts, Proposal, Workshop
+from layerscope.layers.table import Kind
 from layerscope.units import size_text
 from layerscope.waste.find import Cause
 
@@ -48,6 +49,16 @@ def _biggest_pair(workshop: Workshop, refused: set[tuple[int, int]]) -> tuple[in
         if sums[index] >= workshop.least and pair not in refused:
             return pair
     return None
+
+
+def joined_draft(workshop: Workshop, first: int, second: int) -> tuple[Draft, tuple[int, ...]] | None:
+    """Join a RUN with an earlier one; return the draft, and the RUNs that are joined with the first. None if they cannot be."""
+    draft = workshop.draft
+    if draft.sites[first].stage != draft.sites[second].stage:
+        return None
+    plan = _plan(workshop, first, second)
+    improved = _carried_out(workshop, first, plan) if plan is not None else None
+    return (improved, plan.block) if improved is not None and plan is not None else None
 
 
 def _joined(workshop: Workshop, writer: int, burier: int) -> Proposal | None:
@@ -167,7 +178,8 @@ def _plan(workshop: Workshop, first: int, second: int) -> _Plan | None:
             lifted.insert(0, key)
         else:
             return None
-    return _Plan(tuple(block), tuple(lifted))
+    plan = _Plan(tuple(block), tuple(lifted))
+    return None if _breaks_links(workshop, first, plan) else plan
 
 
 def _may_join(workshop: Workshop, first: int, second: int) -> bool:
@@ -231,6 +243,23 @@ def _may_lift(workshop: Workshop, key: int, first: int) -> bool:
         elif not (other.is_run or other.is_copy) or not commutes(workshop.tree, reach, workshop.reach(each)):
             return False
     return not site.instruction.flag("chown") or site.instruction.flag("chown").replace(":", "").isdigit()
+
+
+def _breaks_links(workshop: Workshop, first: int, plan: _Plan) -> bool:
+    """Tell whether a later RUN changes a file that an earlier one linked: in one layer it would change all its names."""
+    tree, draft = workshop.tree, workshop.draft
+    links = np.flatnonzero((tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0))
+    if not len(links):
+        return False
+    linked = np.unique(np.concatenate([links, tree.origin[links]]))
+    layers = sorted(layer for key in (first, *plan.block) for layer in draft.layers.get(key, ()))
+    versions = tree.versions
+    for layer in layers[:-1]:
+        nodes = tree.entry_node[linked[tree.entry_layer[linked] == layer]]
+        later = np.isin(versions.layer, [each for each in layers if each > layer]) & (versions.kind != Kind.DIRECTORY)
+        if np.isin(versions.node[later], nodes).any():
+            return True
+    return False
 
 
 def _carried_out(workshop: Workshop, first: int, plan: _Plan) -> Draft | None:

@@ -58,7 +58,7 @@ class _Found:
 def find_caches(context: FixContext) -> Iterator[Fix]:
     """Yield a fix for each cache and each layer that wrote into it."""
     for found in _caches(context):
-        layers = context.tree.entry_layer[found.entries]
+        layers = context.entry_layer[found.entries]
         for layer in np.unique(layers).tolist():
             yield from _cache_fix(context, found, found.entries[layers == layer], layer)
 
@@ -91,16 +91,16 @@ def _cache_fix(context: FixContext, found: _Found, entries: Longs, layer: int) -
 
 
 def _caches(context: FixContext) -> Iterator[_Found]:
-    homes = _homes(context.tree)
-    is_own = (context.tree.entries.kind == Kind.FILE) & (context.tree.entry_layer > (context.base_layers or 0))
+    homes = homes_in(context.tree)
+    is_own = (context.tree.entries.kind == Kind.FILE) & (context.entry_layer > (context.base_layers or 0))
     for cache in CACHES:
-        for home, nodes in _tops(context.tree, cache, homes).items():
+        for home, nodes in cache_tops(context.tree, cache, homes).items():
             entries = _entries(context, nodes, is_own)
             if len(entries):
                 yield _Found(cache, home, entries)
 
 
-def _tops(tree: Tree, cache: KnownCache, homes: dict[bytes, list[bytes]]) -> dict[bytes, list[int]]:
+def cache_tops(tree: Tree, cache: KnownCache, homes: dict[bytes, list[bytes]]) -> dict[bytes, list[int]]:
     """Return the directories of a cache (nodes of the tree), by the home they lie in; those in no home count as root's."""
     tops = [(b"root", node) for path in cache.directories for node in _matching(tree, path)]
     for path in cache.at_home:
@@ -125,7 +125,7 @@ def _entries(context: FixContext, nodes: list[int], is_own: Mask) -> Longs:
     return entries[~np.isin(entries, elsewhere)] if len(elsewhere) else entries
 
 
-def _homes(tree: Tree) -> dict[bytes, list[bytes]]:
+def homes_in(tree: Tree) -> dict[bytes, list[bytes]]:
     """Map the first name of each path that a cache has in a home (`.cache`) to the shallow directories that contain it."""
     nodes = tree.nodes
     wanted = {path.partition(b"/")[0] for cache in CACHES for path in cache.at_home}
@@ -170,7 +170,7 @@ def find_databases(context: FixContext) -> Iterator[Fix]:
             is_inside[node : context.tree.nodes.end[node]] = True
     rows = rows[is_inside[context.waste.node[rows]]]
     for group in groups(context, list(Cause), among=rows):
-        if group.burier.is_run and group.writer.is_run:
+        if group.burier.is_run and group.writer.is_run and not group.writer.is_base:
             yield group.fix(
                 "package-database",
                 f"rewrites {group.amount} of the package manager's database that {the_runs(group.writers)} wrote: "
@@ -183,10 +183,10 @@ def find_repositories(context: FixContext) -> Iterator[Fix]:
     """Yield a fix for each COPY or ADD that brought `.git` directories, whether they are still visible or not."""
     tree = context.tree
     is_inside = _in_repository(tree)
-    is_own = (tree.entries.kind == Kind.FILE) & (tree.entry_layer > (context.base_layers or 0))
+    is_own = (tree.entries.kind == Kind.FILE) & (context.entry_layer > (context.base_layers or 0))
     entries = np.flatnonzero(is_own & ~context.is_taken & is_inside[tree.entry_node])
-    for layer in np.unique(tree.entry_layer[entries]).tolist():
-        yield from _repository_fix(context, entries[tree.entry_layer[entries] == layer], layer)
+    for layer in np.unique(context.entry_layer[entries]).tolist():
+        yield from _repository_fix(context, entries[context.entry_layer[entries] == layer], layer)
 
 
 def _repository_fix(context: FixContext, entries: Longs, layer: int) -> Iterator[Fix]:
@@ -269,5 +269,5 @@ def _pairs(context: FixContext) -> tuple[Longs, Longs]:
     is_first = np.ones(len(ids), bool)
     is_first[1:] = (ids[1:] != ids[:-1]).any(axis=1)
     original = compared[np.flatnonzero(is_first)[np.cumsum(is_first) - 1]] if len(ids) else compared
-    is_copy = ~is_first & (tree.entry_layer[compared] > (context.base_layers or 0))
+    is_copy = ~is_first & (context.entry_layer[compared] > (context.base_layers or 0))
     return compared[is_copy], original[is_copy]

@@ -170,7 +170,15 @@ class _Folding:
     def _are_plain(self, old: Longs, new: Longs) -> bool:
         """Tell whether the RUN left the contents of all these files as they were, and whether their writers are known."""
         tree, stored = self.workshop.tree, self.workshop.draft.stored
-        if (old < 0).any() or (new < 0).any() or (tree.origin[new] != new).any() or (tree.origin[old] != old).any():
+        links = tree.origin[(tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0)]
+        if (
+            np.isin(old, links).any()
+            or np.isin(new, links).any()
+            or (old < 0).any()
+            or (new < 0).any()
+            or (tree.origin[new] != new).any()
+            or (tree.origin[old] != old).any()
+        ):
             return False
         is_file = tree.entries.kind[old] == Kind.FILE
         has_size = is_file & (tree.entries.size[old] > 0)
@@ -190,7 +198,7 @@ class _Folding:
         first = min((each.key for each in plan), key=draft.place, default=self.key)
         accounts: Accounts | None = None
         if needs_user:
-            accounts = find_accounts(workshop, self._names(), first, self.key)
+            accounts = find_accounts(workshop, self._numbers(), first, self.key)
             if accounts is None:
                 return None
         left = self._left(plan, directories)
@@ -227,10 +235,17 @@ class _Folding:
         made = f", below the commands that make {joined(accounts.names)}" if accounts and accounts.sources else ""
         return f"{self.site.quoted} stores {{amount}} again, with another {what}: {' and '.join(remedies)}{made}"
 
-    def _names(self) -> list[str]:
-        """Return the names of users and groups that the commands use; numbers need nobody to exist."""
-        names = [name for change in self.changes if change.name != "chmod" for name in re.split(r"[:.]", change.value)]
-        return [name for name in dict.fromkeys(names) if name and not name.isdigit()]
+    def _numbers(self) -> dict[str, int]:
+        """Return the users and groups that the commands name, with their numbers; numbers need nobody to exist."""
+        entries = self.workshop.tree.entries
+        new = self.workshop.tree.versions.entry[self.rows.new[-1]]
+        found: dict[str, int] = {}
+        for change in self.changes:
+            user, _, group = change.value.partition(":") if change.name == "chown" else ("", "", change.value)
+            if change.name != "chmod":
+                found |= {f"user:{user}": int(entries.uid[new])} if user and not user.isdigit() else {}
+                found |= {f"group:{group}": int(entries.gid[new])} if group and not group.isdigit() else {}
+        return found
 
     def _left(self, plan: list[_WriterEdit], directories: Longs) -> list[int]:
         """Return the directories whose owner or mode still has to be changed: those that no edited instruction makes."""

@@ -29,6 +29,8 @@ SYSTEM = ("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/run"
 """What a package manager and the scripts of packages may read; not where applications lie."""
 _NUMBERS = re.compile(r"(?:\d+|\$\(seq [\d ]+\))$")
 _VARIABLE_NAME = re.compile(r"\$\{?(\w+)\}?$")
+MOST_PLACES = 200
+"""How many places are followed through symlinks, which may form loops."""
 _OPTION_VALUE = re.compile(r"--?[A-Za-z][\w-]*=(.*)$", re.DOTALL)
 
 
@@ -94,6 +96,33 @@ def nearest_node(tree: Tree, place: str) -> tuple[int, bool]:
         if node is not None:
             return node, False
     return 0, False
+
+
+def through_links(tree: Tree, places: Iterable[str]) -> tuple[str, ...]:
+    """Return places with all others that they mean, as any layer ever had symlinks on the way to them."""
+    found: dict[str, None] = {}
+    todo = list(places)
+    while todo and len(found) < MOST_PLACES:
+        place = todo.pop()
+        if place in found:
+            continue
+        found[place] = None
+        parts = [part for part in place.split("/") if part]
+        for count in range(1, len(parts) + 1):
+            above = "/" + "/".join(parts[:count])
+            todo += [posixpath.normpath("/".join([target, *parts[count:]])) for target in _links_at(tree, above)]
+    return tuple(found)
+
+
+def _links_at(tree: Tree, place: str) -> list[str]:
+    """Return where the symlinks lead that a path ever was."""
+    node = tree.nodes.find(place.strip("/").encode("utf-8", "surrogateescape"))
+    if node is None:
+        return []
+    versions = tree.versions
+    entries = [int(versions.entry[each]) for each in tree.versions_of(node) if versions.kind[each] == Kind.SYMLINK]
+    targets = [tree.entries.links[entry].decode("utf-8", "surrogateescape") for entry in entries if entry >= 0]
+    return [posixpath.normpath("/" + posixpath.join(place.rpartition("/")[0], target)) for target in targets]
 
 
 def ancestors(tree: Tree, nodes: Longs) -> Longs:

@@ -5,7 +5,7 @@ A content disappears when what buries it ends up in the same layer, or when noth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +76,22 @@ class Stored:
         if burier_group is not None:
             is_wasted &= buried_in == burier_group
         return np.flatnonzero(is_wasted)
+
+    def waste(self, tree: Tree, original: Waste) -> Waste:
+        """Return the image's waste as it would be: what is still buried, by what, and from where."""
+        rows = self.wasted()
+        node = tree.entry_node.copy()
+        node[original.entry] = original.node
+        rows = rows[np.lexsort((self.group[rows], node[rows], -self.size[rows]))]
+        return replace(
+            original,
+            entry=rows.astype(np.int32),
+            node=node[rows],
+            size=self.size[rows],
+            cause=self.cause[rows],
+            written_by=self.group[rows].astype(np.int16),
+            buried_by=self.buried_in[rows].astype(np.int16),
+        )
 
     def _changed(self, **columns: object) -> Stored:
         whole = {name: getattr(self, name) for name in self.__dataclass_fields__}

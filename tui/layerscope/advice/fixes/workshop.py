@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,9 +14,9 @@ import numpy as np
 from layerscope.advice.dockerfile.mapping import Mapping
 from layerscope.advice.dockerfile.stages import Dockerfile
 from layerscope.advice.editing.program import PieceEdit, Program
-from layerscope.advice.editing.shell import ShellList, read_shell
+from layerscope.advice.editing.shell import ShellList, ShellPart, read_shell
 from layerscope.advice.fixes.fix_context import min_saving
-from layerscope.advice.fixes.reach import Reach, reach_of_parts, written_nodes
+from layerscope.advice.fixes.reach import Reach, reach_of_parts, through_links, written_nodes
 from layerscope.advice.fixes.sites import Site, find_builder, find_sites
 from layerscope.advice.fixes.stored import Stored
 from layerscope.analysis import Analysis
@@ -212,8 +213,14 @@ class Workshop:
         command = self.command(key, draft)
         if command is None or site.instruction.flag("mount"):
             return Reach(written, (), None, is_bound=True)
-        named = reach_of_parts(command.parts, site.directory)
+        named = self.reach_of(command.parts, site.directory)
         return Reach(written, named.places if not nodes else (), named.reads, named.is_bound)
+
+    def reach_of(self, parts: Iterable[ShellPart], directory: str) -> Reach:
+        """Return what commands read and write, through all symlinks of the image."""
+        named = reach_of_parts(parts, directory)
+        reads = None if named.reads is None else through_links(self.tree, named.reads)
+        return Reach(named.nodes, through_links(self.tree, named.places), reads, named.is_bound)
 
     def _written(self, layer: int, draft: Draft) -> Longs:
         if layer not in self._writes:
