@@ -46,7 +46,7 @@ from support.image_builder import (
     whiteout,
     write_layout,
 )
-from support.pretend_registry import Answer, Asked, PretendedRegistry, Route, pretended_registry, served
+from support.pretend_registry import Answer, Asked, PretendedRegistry, Route, blob_route, pretended_registry, served
 from support.registry_pushes import skopeo_copy
 from support.toc_writer import Toc, Written, write_chunked, write_estargz, write_tables_layout
 
@@ -488,6 +488,23 @@ def test_what_one_repository_claims_stands_for_no_other(registry: PretendedRegis
     warm(reference, cache)
     other = warm(reference.replace("team/app", "team/other"), cache)
     assert [fetched and fetched.is_kept for fetched in other.fetched] == [False]
+
+
+@pytest.mark.usefixtures("small_too")
+def test_two_images_of_one_command_share_no_claims_of_two_repositories(
+    registry: PretendedRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = write_estargz(EVERY_KIND)
+    lying = served(registry, write_tables_layout(tmp_path / "image", write_estargz(EVERY_KIND, edit=set_entry(mode=0o777))))
+    for path, route in list(registry.routes.items()):
+        registry.routes[path.replace("team/app", "team/other")] = route
+    registry.routes.update({path: route for path, route in registry.routes.items() if "team/app" in path})
+    (digest,) = [str(each.digest) for each in open_image(lying).layers]
+    size = open_image(lying).layers[0].reader.stored_bytes
+    truth = honest.stored.ljust(size, b"\0") if len(honest.stored) <= size else honest.stored
+    registry.routes[f"/v2/team/other/blobs/{digest}"] = blob_route(truth[-size:])
+    assert run(["diff", lying, lying.replace("team/app", "team/other"), "--json", "--no-cache"]) == 0
+    assert [each["path"] for each in json.loads(capsys.readouterr().out)["paths"]] == ["/last"]
 
 
 @pytest.mark.usefixtures("small_too")

@@ -70,7 +70,7 @@ class RegistryReader:
 
         What parts of the blob claimed is returned only where reading parts again would do.
         """
-        shared = self.visit.take(self.digest, layer, options.hash_with) if self.visit else None
+        shared = self.visit.take(self.digest, layer, options.hash_with, self._place) if self.visit else None
         if shared is not None:
             on_bytes(0)
             return shared
@@ -95,7 +95,7 @@ class RegistryReader:
             return ReadLayer(LayerTable(Entries.none(), problems=(problem,)), Compression.NONE)
         read = self._without_download(options, layer, on_bytes) or self._streamed(options, layer, on_bytes)
         if self.visit is not None:
-            self.visit.keep(self.digest, read)
+            self.visit.keep(self.digest, read, self._place)
         return read
 
     def content(self, read: ReadLayer) -> LayerContent | None:
@@ -159,9 +159,13 @@ class RegistryReader:
 
     @property
     def _claim(self) -> CacheKey:
+        return CacheKey(Digest.of(f"{self._place}@{self.digest}".encode()), CLAIMED)
+
+    @property
+    def _place(self) -> str:
+        """Name the registry and the repository that are asked: what they claim about a blob stands for no other."""
         connection = self.repository.connection
-        place = f"{connection.base}/{connection.endpoint.repository}"
-        return CacheKey(Digest.of(f"{place}@{self.digest}".encode()), CLAIMED)
+        return f"{connection.base}/{connection.endpoint.repository}"
 
     @property
     def _parts(self) -> LayerParts:

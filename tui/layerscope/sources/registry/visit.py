@@ -27,7 +27,7 @@ class RegistryVisit:
     _connections: dict[tuple[str, RegistryEndpoint], Connection] = field(default_factory=dict)
     _found: dict[str, tuple[Repository, Document]] = field(default_factory=dict)
     _expected: Counter[Digest] = field(default_factory=Counter)
-    _layers: dict[Digest, ReadLayer] = field(default_factory=dict)
+    _layers: dict[tuple[Digest, str], ReadLayer] = field(default_factory=dict)
 
     def traffic(self, bytes_per_second: int) -> Traffic:
         """Return the one limiter of all images."""
@@ -52,16 +52,19 @@ class RegistryVisit:
         """Note that an image has this layer."""
         self._expected[layer] += 1
 
-    def keep(self, layer: Digest, read: ReadLayer) -> None:
-        """Keep a layer that was read, if another image has it as well."""
+    def keep(self, layer: Digest, read: ReadLayer, place: str = "") -> None:
+        """Keep a layer that was read, if another image has it as well; for images of the same `place` alone, unless all of it
+        was hashed and has its digest.
+        """
         if self._expected[layer] > 1:
-            self._layers[layer] = read
+            is_proved = read.hashes is not None and read.hashes.stored == layer
+            self._layers[layer, "" if is_proved else place] = read
 
-    def take(self, layer: Digest, number: int, hash_with: Algorithms | None) -> ReadLayer | None:
+    def take(self, layer: Digest, number: int, hash_with: Algorithms | None, place: str = "") -> ReadLayer | None:
         """Return a layer that was read for another image, for layer `number` of this one; None if there is none, or if hashes
         are needed (`hash_with`) that were not made.
         """
-        read = self._layers.get(layer)
+        read = self._layers.get((layer, "")) or self._layers.get((layer, place))
         if read is None or (hash_with is not None and (read.hashes is None or not read.hashes.are_of(hash_with))):
             return None
         fetched = replace(read.fetched, bytes=0) if read.fetched else None
