@@ -345,13 +345,14 @@ def test_ctrl_c_ends_the_connecting_to_a_registry_that_does_not_answer_at_once(b
 
 def test_ctrl_c_ends_the_search_for_a_host_name_that_no_server_answers_at_once(tmp_path: Path) -> None:
     requires("unshare")
-    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.9\n")
+    address = f"127.9.{random.randrange(256)}.{random.randrange(1, 255)}"  # not that of another run of this test
+    (tmp_path / "resolv.conf").write_text(f"nameserver {address}\n")
     mount = f"mount --bind {tmp_path}/resolv.conf /etc/resolv.conf"
     if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, check=False).returncode:
         pytest.skip("only root mounts, and not everywhere")
     command = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *COMMAND, "ls", "docker://registry.invalid/app:1"]
     with socket.socket(type=socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.9", 53))
+        silent.bind((address, 53))
         process = subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, env=environment({}))
         silent.settimeout(20)
         silent.recv(512)
