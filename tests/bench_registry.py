@@ -32,7 +32,7 @@ from support.tagged_images import Built, put_image
 
 TAGS, LATENCY = 100, 0.01
 TABLES = {"estargz": "eStargz", "zstd-chunked": "zstd:chunked"}
-WRITE_ESTARGZ = "type=oci,dest=/out/{name},compression=estargz,oci-mediatypes=true,force-compression=true"
+WRITE_ESTARGZ = "type=oci,dest=/out/node-estargz.tar,compression=estargz,oci-mediatypes=true,force-compression=true"
 
 
 def in_turns(*commands: tuple[str, ...]) -> list[Cost]:
@@ -164,26 +164,29 @@ def write_tables(corpus: Path) -> None:
     engines = os.environ.get("LAYERSCOPE_ENGINES", "none")
     if not wanted or engines == "none" or not (corpus / "node.tar").exists():
         return
-    with tempfile.TemporaryDirectory(prefix="ls13-", dir="/var/tmp") as root:
-        inside = [engines, "run", root]
-        docker = [*inside, "docker", "-H", "unix:///engine/s"]
-        try:
-            subprocess.run([engines, "up", root], check=True)
-            for name in ("out", "context"):
-                (Path(root) / name).mkdir()
-            shutil.copy(corpus / "node.tar", f"{root}/node.tar")
-            (Path(root) / "context/Dockerfile").write_text("FROM demo/node:1\n")
-            compress = ["--dest-compress-format", "zstd:chunked", "docker-archive:/node.tar"]
-            written = "oci-archive:/out/node-zstd-chunked.tar:demo/node:1"
-            subprocess.run([*inside, "skopeo", "--insecure-policy", "copy", "-q", *compress, written], check=True)
-            subprocess.run([*docker, "load", "-q", "-i", "/node.tar"], check=True)
-            output = WRITE_ESTARGZ.format(name="node-estargz.tar")
-            build = ["buildx", "build", "-q", "--network", "host", "--provenance=false", "--output", output, "/context"]
-            subprocess.run([*docker, *build], check=True)
-            for name in wanted:
-                shutil.move(f"{root}/out/node-{name}.tar", corpus)
-        finally:
-            subprocess.run([engines, "down", root], check=True)
+    root = Path(tempfile.mkdtemp(prefix="ls13-", dir="/var/tmp"))
+    try:
+        subprocess.run([engines, "up", root], check=True)
+        write_in(root, engines, corpus)
+        for name in wanted:
+            shutil.move(root / f"out/node-{name}.tar", corpus)
+    finally:  # by the script, which unmounts this machine's /dev first
+        subprocess.run([engines, "clean", root], check=True)
+
+
+def write_in(root: Path, engines: str, corpus: Path) -> None:
+    inside: list[str | Path] = [engines, "run", root]
+    docker = [*inside, "docker", "-H", "unix:///engine/s"]
+    for name in ("out", "context"):
+        (root / name).mkdir()
+    shutil.copy(corpus / "node.tar", root / "node.tar")
+    (root / "context/Dockerfile").write_text("FROM demo/node:1\n")
+    compress = ["--dest-compress-format", "zstd:chunked", "docker-archive:/node.tar"]
+    written = "oci-archive:/out/node-zstd-chunked.tar:demo/node:1"
+    subprocess.run([*inside, "skopeo", "--insecure-policy", "copy", "-q", *compress, written], check=True)
+    subprocess.run([*docker, "load", "-q", "-i", "/node.tar"], check=True)
+    build = ["buildx", "build", "-q", "--network", "host", "--provenance=false", "--output", WRITE_ESTARGZ, "/context"]
+    subprocess.run([*docker, *build], check=True)
 
 
 def main(corpus: Path) -> None:
