@@ -108,6 +108,13 @@ def test_a_layer_without_places_to_restart_is_streamed_once(registry: PretendedR
     assert ways(seen(reference, wants_files=True)) == {FetchWay.CACHE}
 
 
+def test_a_small_layer_needs_no_windows(registry: PretendedRegistry, tmp_path: Path) -> None:
+    reference = served(registry, streamed(tmp_path / "image", layer(file("small", TEXT[:300_000]))))
+    seen(reference, wants_files=True)
+    assert not [each for each in Cache.open().entries() if each.is_windows]
+    assert ways(seen(reference, wants_files=True)) == {FetchWay.CACHE}
+
+
 def test_windows_of_bytes_with_another_digest_are_not_kept(registry: PretendedRegistry, tmp_path: Path) -> None:
     reference = served(registry, streamed(tmp_path / "image"))
     other = gzip.compress(layer(file("f", TEXT)).tar())

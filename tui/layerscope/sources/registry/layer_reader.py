@@ -131,8 +131,8 @@ class RegistryReader:
 
     def _lacks_windows(self, read: ReadLayer) -> bool:
         """Tell whether files of a cached layer can be read sooner if the layer is streamed again, once."""
-        is_worth_it = read.compression is Compression.GZIP and read.table.unpacked_bytes > SEEK_DISTANCE
-        return self.keep_windows and is_worth_it and self.cache is not None and not self.cache.has_windows(self.digest)
+        is_worth_it = self.keep_windows and _has_use_for_windows(read)
+        return is_worth_it and self.cache is not None and not self.cache.has_windows(self.digest)
 
     def _streamed(self, options: ReadOptions, layer: int, on_bytes: OnBytes) -> ReadLayer:
         algorithms, keep = self._algorithms(options), options.keep_seek_points
@@ -141,7 +141,7 @@ class RegistryReader:
         read = read_passing(passing, size=size, algorithms=algorithms, keep_seek_points=keep, witness=windows)
         if self.cache is not None and read.hashes is not None and read.hashes.stored == self.digest:
             self.cache.store(CacheKey(self.digest, PROVED), read, None)
-            if windows is not None and read.compression is Compression.GZIP:
+            if windows is not None and _has_use_for_windows(read):
                 self.cache.keep_windows(self.digest, windows.points)
         return replace(numbered(read, layer), fetched=Fetched(FetchWay.STREAM, self.stored_bytes))
 
@@ -179,3 +179,7 @@ class RegistryReader:
 
     def _algorithms(self, options: ReadOptions) -> Algorithms:
         return options.hash_with or Algorithms()
+
+
+def _has_use_for_windows(read: ReadLayer) -> bool:
+    return read.compression is Compression.GZIP and read.table.unpacked_bytes > SEEK_DISTANCE
