@@ -253,5 +253,35 @@ def test_a_user_whose_number_changes_is_not_named_earlier(tmp_path: Path) -> Non
     assert edited(tmp_path, *steps, base=1)[1] == []
 
 
+def test_what_is_copied_twice_is_copied_once(tmp_path: Path) -> None:
+    steps = (
+        made("COPY . /app/", directory("app"), directory("app/src"), big("app/src/a"), big("app/b")),
+        made("COPY src/ /app/src/", directory("app"), directory("app/src"), big("app/src/a", mtime=9)),
+    )
+    advised, lines = edited(tmp_path, *steps, context={"src/a": "", "b": ""})
+    assert lines == ["COPY . /app/"]
+    assert [(fix.kind, fix.size) for fix in advised.fixes] == [("copied-twice", 200 * KB)]
+
+
+def test_the_same_bytes_from_elsewhere_are_copied(tmp_path: Path) -> None:
+    """They may differ the next time."""
+    steps = (
+        made("COPY . /app/", directory("app"), big("app/a")),
+        made("COPY other /app/a", directory("app"), big("app/a", mtime=9)),
+    )
+    assert edited(tmp_path, *steps, context={"a": "", "other": ""})[1] == []
+
+
+def test_of_a_stage_only_what_stays_is_copied(tmp_path: Path) -> None:
+    steps = (
+        BASE,
+        made("RUN mkdir /o", directory("o")),
+        made("COPY --from=alpine /out/ /o", directory("o"), big("o/a"), big("o/b"), big("o/c")),
+        made("RUN rm /o/b && echo x > /d", whiteout("o/b"), file("d", b"x")),
+    )
+    _, lines = edited(tmp_path, *steps, base=1)
+    assert lines == ["RUN mkdir /o", "COPY --from=alpine /out/a /out/c /o/", "RUN echo x > /d"]
+
+
 def _owned(*names: str) -> list[Member]:
     return [big(name, uid=7, gid=7) for name in names]

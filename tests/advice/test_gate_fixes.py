@@ -235,7 +235,7 @@ def test_copies_of_what_another_layer_holds_are_told(tmp_path: Path) -> None:
     layers = (made("COPY a /a/", big("a/1", seed="s")), made("RUN cp -r /a /b", big("b/1", seed="s"), big("b/2", seed="s")))
     fix = only(advice(tmp_path, *layers))
     assert (fix.kind, fix.layers, fix.size, fix.paths) == ("duplicate", (2, 1), 400 * KB, (b"b/1", b"b/2"))
-    assert fix.sentence[:-1].endswith("writes 400 kB that layer 1 (line 2) has at other paths: link to it instead")
+    assert fix.sentence[:-1].endswith("writes 400 kB that layer 1 (line 2) has at other paths: make it a symlink")
 
 
 def test_copies_that_a_chown_stored_again_are_those_of_the_layer_that_made_them(tmp_path: Path) -> None:

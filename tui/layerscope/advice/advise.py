@@ -10,6 +10,7 @@ from layerscope.advice.advice import Advice, Fix
 from layerscope.advice.dockerfile.history_step import instruction_text, read_steps
 from layerscope.advice.dockerfile.mapping import Mapping, map_layers
 from layerscope.advice.dockerfile.stages import find_dockerfile, parse_dockerfile, read_text
+from layerscope.advice.fixes.builders import find_other_maker
 from layerscope.advice.fixes.buried import find_removed, find_replaced, find_rewritten, find_shadowed
 from layerscope.advice.fixes.find_fixes import edited_fixes, places_of
 from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin
@@ -42,6 +43,10 @@ def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = N
     directory that is built (default: the Dockerfile's). No byte is in two fixes, and no fix is about waste that the base
     itself made. Raises BadDockerfile.
     """
+    maker = find_other_maker(analysis.image, base_layers=analysis.base_layers or 0)
+    if maker:
+        note = f"{maker[:1].upper()}{maker[1:]} made this image, not a Dockerfile: no fixes are known for it."
+        return Advice("", {}, (), (note,))
     if dockerfile is None:
         return Advice("", {}, _by_hand(analysis, UNMAPPED, None))
     name = _name(dockerfile, root or Path.cwd())

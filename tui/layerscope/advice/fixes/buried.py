@@ -141,7 +141,7 @@ def _installed(group: Group) -> Fix:
 def _copied(group: Group) -> Fix:
     kept = f"{group.amount} stay in {group.where}"
     if group.size >= MOST_REMOVED * group.written:
-        remedy = f"use `RUN --mount=type=bind` instead of the {group.writer.keyword}"
+        remedy = f"{group.context.with_buildkit}use `RUN --mount=type=bind` instead of the {group.writer.keyword}"
         return group.fix("bind-mount", f"removes {group.what} copied: {kept}; {remedy}")
     return group.fix("copy-less", f"removes {group.what} copied: {kept}; {_left_out(group)}")
 
@@ -225,9 +225,11 @@ def _rewritten(group: Group) -> Fix:
         copies = f"copies {group.amount} of {group.where}, {change}"
         options = " ".join(f"--{name}{value}" for name, value in flags.items())
         kind = "copy-chown" if "chown" in flags else "copy-chmod"
+        with_buildkit = group.context.with_buildkit if "chmod" in flags else ""
         is_part = group.size < MOST_REWRITTEN * group.written
         limit = f", if that is right for everything copied there ({size_text(group.written)})" if is_part else ""
-        return group.fix(kind, f"{copies}: use `{group.writer.keyword} {options}` on {places(group.writers)}{limit}")
+        remedy = f"{with_buildkit}use `{group.writer.keyword} {options}` on {places(group.writers)}{limit}"
+        return group.fix(kind, f"{copies}: {remedy}")
     if group.writer.is_run and flags:
         remedy = "join the two RUNs" if group.are_neighbors else f"do it in {the_runs(group.writers)}"
         return group.fix("join-runs", f"{again}: {remedy}")

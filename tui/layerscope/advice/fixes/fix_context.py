@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from layerscope.advice.advice import DockerfileLine, Fix
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction
+from layerscope.advice.fixes.builders import BUILDKIT, find_builder
 from layerscope.advice.fixes.stored import Stored
 from layerscope.analysis import Analysis
 from layerscope.layers.table import Kind
@@ -95,6 +96,12 @@ class FixContext:
     def entry_layer(self) -> npt.NDArray[np.integer]:
         """Return the layer of each entry; of layers that an edit joins, the first."""
         return self.tree.entry_layer if self.stored is None else self.stored.group
+
+    @cached_property
+    def with_buildkit(self) -> str:
+        """Return `with BuildKit, ` where another builder made the image, to go before what only BuildKit does; else nothing."""
+        builder = find_builder(self.analysis.image, base_layers=self.base_layers or 0)
+        return "" if builder in ("", BUILDKIT) else "with BuildKit, "
 
     def origin(self, layer: int) -> LayerOrigin:
         """Return the instruction that made a layer."""

@@ -13,9 +13,10 @@ import numpy as np
 
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction
 from layerscope.advice.editing.shell import ShellPart, inner_commands
+from layerscope.advice.fixes.builders import BUILDAH, BUILDKIT
 from layerscope.advice.fixes.fix_context import joined
 from layerscope.advice.fixes.reach import resolve
-from layerscope.advice.fixes.sites import BUILDAH, BUILDKIT, Site
+from layerscope.advice.fixes.sites import Site
 from layerscope.advice.fixes.workshop import Draft, IgnoreFile, Proposal, Said, Workshop
 from layerscope.layers.table import Kind
 from layerscope.text import escape
@@ -73,7 +74,7 @@ def _has_other_dockerfiles(dockerfile: Path, context: Path) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Top:
+class Top:
     """A file or directory of the context that need not be copied: its path there, its node, and the COPY's key."""
 
     path: str
@@ -93,17 +94,17 @@ def leave_out(workshop: Workshop) -> None:
             workshop.accept(proposal)
 
 
-def _bytes_below(workshop: Workshop, top: _Top) -> int:
+def _bytes_below(workshop: Workshop, top: Top) -> int:
     entries = _entries(workshop, top)
     return int(workshop.draft.stored.size[entries].sum())
 
 
-def _proposal(workshop: Workshop, site: Site, tops: list[_Top]) -> Proposal | None:
+def _proposal(workshop: Workshop, site: Site, tops: list[Top]) -> Proposal | None:
     if not tops:
         return None
     draft: Draft | None = workshop.draft
     for top in tops:
-        draft = _without_removal(workshop, draft, top) if draft is not None else None
+        draft = without_removal(workshop, draft, top) if draft is not None else None
     if draft is None:
         return None
     entries = np.unique(np.concatenate([_entries(workshop, top) for top in tops]))
@@ -118,7 +119,7 @@ def _proposal(workshop: Workshop, site: Site, tops: list[_Top]) -> Proposal | No
     return Proposal(draft, "dockerignore", site.key, layers, np.union1d(nodes, np.concatenate(below)), Said(text))
 
 
-def _entries(workshop: Workshop, top: _Top) -> Longs:
+def _entries(workshop: Workshop, top: Top) -> Longs:
     """Return the entries of a COPY at and below a node."""
     tree = workshop.tree
     layers = workshop.draft.layers[top.key]
@@ -126,10 +127,10 @@ def _entries(workshop: Workshop, top: _Top) -> Longs:
     return np.flatnonzero(is_inside & np.isin(tree.entry_layer, layers))
 
 
-def _tops(workshop: Workshop, site: Site) -> Iterator[_Top]:
+def _tops(workshop: Workshop, site: Site) -> Iterator[Top]:
     """Yield what a COPY brings that is removed later, made by a RUN before, or of no use, each with its path in the context."""
     tree, stored = workshop.tree, workshop.draft.stored
-    places = _brought(workshop, site)
+    places = brought_by(workshop, site)
     layer = workshop.draft.layers[site.key][0]
     own = np.flatnonzero((tree.entry_layer == layer) & (tree.entries.kind != Kind.DIRECTORY))
     removed = own[np.isin(stored.cause[own], (Cause.DELETED,)) & (stored.burier[own] <= stored.layers)]
@@ -140,10 +141,10 @@ def _tops(workshop: Workshop, site: Site) -> Iterator[_Top]:
             continue
         path = _context_path(workshop, places, node)
         if path is not None:
-            yield _Top(path, node, site.key)
+            yield Top(path, node, site.key)
 
 
-def _brought(workshop: Workshop, site: Site) -> list[tuple[str, str]]:
+def brought_by(workshop: Workshop, site: Site) -> list[tuple[str, str]]:
     """Return (path in the context, path in the image) of each source of a COPY; nothing if one of them is not known."""
     instruction = site.instruction
     if instruction.heredocs or any(name not in ("chown", "chmod", "link") for name, _ in instruction.flags):
@@ -226,7 +227,7 @@ def _is_useless(workshop: Workshop, node: int, site: Site) -> bool:
     return bool((inside & (tree.entries.kind == Kind.FILE)).any())
 
 
-def _is_free(workshop: Workshop, top: _Top) -> bool:
+def _is_free(workshop: Workshop, top: Top) -> bool:
     """Tell whether nothing reads what would be left out: no other COPY names it, no command uses it before it is removed."""
     place = f"/{workshop.tree.nodes.paths[top.node].decode('utf-8', 'surrogateescape')}"
     own = {site.key for site in workshop.draft.sites.values()}
@@ -240,7 +241,7 @@ def _is_free(workshop: Workshop, top: _Top) -> bool:
                 return False
             if not _is_unused_in_stage(workshop, key, top):
                 return False
-    return not _is_used(workshop, top, place)
+    return not is_used(workshop, top, place)
 
 
 def _may_match(pattern: str, path: str) -> bool:
@@ -256,7 +257,7 @@ def _is_below(path: str, above: str) -> bool:
     return above in (".", path) or path.startswith(f"{above}/")
 
 
-def _is_unused_in_stage(workshop: Workshop, key: int, top: _Top) -> bool:
+def _is_unused_in_stage(workshop: Workshop, key: int, top: Top) -> bool:
     """Tell whether no RUN follows, in another stage, a COPY that brings the files there too."""
     instructions = workshop.dockerfile.instructions
     for each in instructions[key + 1 :]:
@@ -267,7 +268,7 @@ def _is_unused_in_stage(workshop: Workshop, key: int, top: _Top) -> bool:
     return True
 
 
-def _is_used(workshop: Workshop, top: _Top, place: str) -> bool:
+def is_used(workshop: Workshop, top: Top, place: str) -> bool:
     """Tell whether a later command, up to the one that removes them, may read files at a place."""
     draft = workshop.draft
     entries = _entries(workshop, top)
@@ -321,7 +322,7 @@ def _is_only_touching(part: ShellPart) -> bool:
     return all(words[0] in TOUCHING or words[0] == "for" for words in inner_commands(part.text))
 
 
-def _without_removal(workshop: Workshop, draft: Draft, top: _Top) -> Draft | None:
+def without_removal(workshop: Workshop, draft: Draft, top: Top) -> Draft | None:
     """Take out of `rm` what is not there any more, where it would fail; None if that cannot be told."""
     place = f"/{workshop.tree.nodes.paths[top.node].decode('utf-8', 'surrogateescape')}"
     for key, site in list(draft.sites.items()):

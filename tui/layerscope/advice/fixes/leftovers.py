@@ -245,7 +245,7 @@ def _duplicate_fix(context: FixContext, layers: tuple[int, int], copies: Longs, 
         sentence = f"{amount} of layer {copier.number} more than once, under several paths: {once}"
         return context.fix("duplicate", layers[:1], size, sentence, paths)
     there = "the base" if source.is_base else f"layer {source.number}{f' ({source.place})' if source.line else ''}"
-    remedy = "link to it instead" if copier.is_run else "leave it out, and link to it"
+    remedy = "make it a symlink" if copier.is_run else "leave it out, and make it a symlink"
     return context.fix("duplicate", layers, size, f"{amount} that {there} has at other paths: {remedy}", paths)
 
 

@@ -12,9 +12,10 @@ import numpy as np
 from layerscope.advice.editing.program import Program
 from layerscope.advice.editing.shell import ShellList, ShellPart, is_glob
 from layerscope.advice.fixes.accounts import Accounts, find_accounts
+from layerscope.advice.fixes.builders import BUILDKIT
 from layerscope.advice.fixes.fix_context import joined
 from layerscope.advice.fixes.reach import resolve
-from layerscope.advice.fixes.sites import BUILDKIT, Site
+from layerscope.advice.fixes.sites import Site
 from layerscope.advice.fixes.workshop import Draft, Proposal, Said, Workshop
 from layerscope.layers.table import Kind
 from layerscope.tree.tree import Longs, Tree
@@ -400,6 +401,7 @@ class _Writer:
         ]
         sizes = tree.entries.size[self.entries]
         is_other = np.isin(tree.entry_layer, layers) & (tree.entries.kind == Kind.FILE) & (tree.entries.size > 0)
+        is_other &= ~draft.stored.is_gone
         is_other[self.entries] = False
         others = np.flatnonzero(is_other & np.isin(tree.entries.size, sizes[sizes > 0]))
         # Copies by the RUN itself, further up in its list of commands, are among them.

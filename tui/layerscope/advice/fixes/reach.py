@@ -20,6 +20,7 @@ _MORE_FILES = "test touch tr true truncate unzip wc [ : echo printf sleep date"
 FILE_COMMANDS = frozenset(f"{_FILES} {_MORE_FILES}".split(" "))
 """Commands that read and write nothing but the files they name."""
 USER_COMMANDS = frozenset({"addgroup", "adduser", "groupadd", "useradd", "usermod", "gpasswd"})
+_SAYING = frozenset({"echo", "printf", "date", "sleep", "true", "false", ":"})
 PACKAGE_COMMANDS = frozenset({"apt", "apt-get", "apk", "dnf", "microdnf", "tdnf", "yum", "apt-cache", "apt-mark", "dpkg"})
 FETCHES = frozenset({"curl", "wget"})
 _ACCOUNT_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
@@ -206,7 +207,7 @@ def _reads(part: ShellPart, directory: str) -> list[str] | None:
     if not part.is_simple:
         return _reads_inside(part, directory)
     if part.name in FILE_COMMANDS:
-        return _named(part, directory, part.words[1:])
+        return _named(part, directory, () if part.name in _SAYING else part.words[1:])
     if part.name in PACKAGE_COMMANDS:
         local = [word for word in part.words[1:] if word.startswith(("/", "./", "../"))]
         found = _named(part, directory, tuple(local))

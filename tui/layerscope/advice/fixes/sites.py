@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from layerscope.advice.dockerfile.history_step import is_by_docker
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction, unquoted
 from layerscope.advice.dockerfile.mapping import Mapping
 from layerscope.advice.dockerfile.similarity import resolved
 from layerscope.advice.dockerfile.stages import UNKNOWN, Dockerfile, Variables, expand, sets
+from layerscope.advice.fixes.builders import DOCKER
 from layerscope.advice.fixes.fix_context import quoted_text
 from layerscope.sources.image import Image
 
-BUILDKIT, DOCKER, BUILDAH = "BuildKit", "Docker's old builder", "podman or buildah"
 SURE_FROM = 0.84
 """The confidence of a line from which it is edited; below, it is only named."""
 
@@ -51,21 +50,6 @@ class Site:
         return self.instruction.keyword in COPIES
 
 
-def find_builder(image: Image, *, base_layers: int) -> str:
-    """Name the builder that made an image's own layers, by how it wrote the history; empty if it is none that is known."""
-    own = [step for step in image.steps if step.layer is None or step.layer.number > base_layers]
-    comments = [step.history.comment for step in own if step.history]
-    if any(comment.startswith("buildkit.dockerfile") for comment in comments) or any(
-        step.created_by.rstrip().endswith("# buildkit") for step in own
-    ):
-        return BUILDKIT
-    if is_by_docker(own):
-        return DOCKER
-    if any("/bin/sh -c" in step.created_by for step in own):
-        return BUILDAH
-    return ""
-
-
 def find_sites(image: Image, dockerfile: Dockerfile, mapping: Mapping, builder: str) -> tuple[Site, ...]:
     """Return the instructions of the stages that an image was made of, in order, without ARG before the first FROM."""
     if mapping.stage < 0:
@@ -74,8 +58,11 @@ def find_sites(image: Image, dockerfile: Dockerfile, mapping: Mapping, builder: 
     keys = {each.line: key for key, each in enumerate(dockerfile.instructions)}
     variables = dict(pair.partition("=")[::2] for pair in image.config.config.env)
     state = _State(dockerfile.arguments, dict(variables))
+    chain = dockerfile.chain(mapping.stage)
+    if not any(each.keyword == "WORKDIR" for stage in chain for each in stage.instructions):
+        state.directory = image.config.config.working_dir or "/"  # the base's, for nobody changed it
     sites: list[Site] = []
-    for stage in dockerfile.chain(mapping.stage):
+    for stage in chain:
         index = dockerfile.stages.index(stage)
         for each in stage.instructions:
             layer = layers.get(each.line)

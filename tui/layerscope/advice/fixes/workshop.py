@@ -15,9 +15,10 @@ from layerscope.advice.dockerfile.mapping import Mapping
 from layerscope.advice.dockerfile.stages import Dockerfile
 from layerscope.advice.editing.program import PieceEdit, Program
 from layerscope.advice.editing.shell import ShellList, ShellPart, read_shell
+from layerscope.advice.fixes.builders import find_builder
 from layerscope.advice.fixes.fix_context import min_saving
 from layerscope.advice.fixes.reach import Reach, reach_of_parts, through_links, written_nodes
-from layerscope.advice.fixes.sites import Site, find_builder, find_sites
+from layerscope.advice.fixes.sites import Site, find_sites
 from layerscope.advice.fixes.stored import Stored
 from layerscope.analysis import Analysis
 from layerscope.errors import CorruptLayer, NotCompared

@@ -1,0 +1,44 @@
+"""Which program made an image, by the history that it wrote."""
+
+from __future__ import annotations
+
+import re
+
+from layerscope.advice.dockerfile.history_step import is_by_docker
+from layerscope.sources.image import Image
+
+BUILDKIT, DOCKER, BUILDAH = "BuildKit", "Docker's old builder", "podman or buildah"
+
+
+_MAKERS = {
+    "jib": re.compile(r"^jib-"),
+    "ko": re.compile(r"^ko (?:build|publish)\b"),
+    "bazel": re.compile(r"^bazel build"),
+    "apko": re.compile(r"^apko\b"),
+    "a buildpack": re.compile(r"buildpack|^Application (?:Slice|Layer)", re.IGNORECASE),
+    "Nix": re.compile(r"^store paths:"),
+    "buildah commit": re.compile(r"^(?:/\S*/)?(?:ba|da|z)?sh$"),
+}
+"""How the histories begin that other programs than builders of Dockerfiles write: what made a layer, else its comment."""
+
+
+def find_builder(image: Image, *, base_layers: int) -> str:
+    """Name the builder that made an image's own layers, by how it wrote the history; empty if it is none that is known."""
+    own = [step for step in image.steps if step.layer is None or step.layer.number > base_layers]
+    comments = [step.history.comment for step in own if step.history]
+    if any(comment.startswith("buildkit.dockerfile") for comment in comments) or any(
+        step.created_by.rstrip().endswith("# buildkit") for step in own
+    ):
+        return BUILDKIT
+    if is_by_docker(own):
+        return DOCKER
+    if any("/bin/sh -c" in step.created_by for step in own):
+        return BUILDAH
+    return ""
+
+
+def find_other_maker(image: Image, *, base_layers: int) -> str:
+    """Name the program that made an image's own layers without a Dockerfile; empty for a Dockerfile's and unknown ones."""
+    own = [step for step in image.steps if step.layer is not None and step.layer.number > base_layers and step.history]
+    texts = [(step.history.created_by or step.history.comment).strip() for step in own if step.history]
+    return next((name for name, start in _MAKERS.items() if texts and all(map(start.search, texts))), "")
