@@ -42,7 +42,7 @@ async def test_the_tour_shows_what_it_says(size: tuple[int, int]) -> None:
         for code, sight in TOUR:
             if sight:
                 await _follow(screen, code)
-                assert any(sight in line for line in screen.picture), (code, screen.picture)
+                await screen.until(lambda sight=sight: any(sight in line for line in screen.picture))  # type: ignore[misc]
         await screen.keys("escape escape q")
         await screen.until(lambda: not screen.app.is_running or screen.app._exit)
 
