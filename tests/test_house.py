@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -55,3 +56,12 @@ def test_every_path_in_the_architecture_is_there() -> None:
     named = re.findall(r"`(tui/[^`]+)`", (root / "ARCHITECTURE.md").read_text("utf-8"))
     assert len(named) > 5
     assert [path for path in named if not (root / path).exists()] == []
+
+
+def test_no_class_name_stands_twice_and_no_file_name_three_times() -> None:
+    files = sorted(Path(layerscope.__file__).parent.rglob("*.py"))
+    classes = Counter(name for path in files for name in re.findall(r"^class (\w+)", path.read_text("utf-8"), re.MULTILINE))
+    names = Counter(path.name for path in files if path.name != "__init__.py")
+    assert len(files) > 100
+    assert [name for name, count in classes.items() if count > 1] == []
+    assert [name for name, count in names.items() if count > 2] == []

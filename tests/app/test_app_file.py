@@ -20,12 +20,12 @@ from layerscope.app import app
 from layerscope.app.app import LayerscopeApp
 from layerscope.app.file import page_reading
 from layerscope.app.file.file_lines import FileLines
+from layerscope.app.file.file_screen import FileScreen
 from layerscope.app.file.header import FileHeader, FileStatus, Mode
 from layerscope.app.file.highlight import highlighted, pieces
 from layerscope.app.file.pager import find_matches, pattern_of
 from layerscope.app.file.pages import Difference
 from layerscope.app.file.path_history import PathHistory
-from layerscope.app.file.screen import FileScreen
 from layerscope.app.keys import KeyContext, bindings
 from layerscope.app.widgets.summary import Progressed
 from layerscope.errors import CorruptLayer

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from layerscope.app.images.screen import ImagesScreen
+from layerscope.app.images.images_screen import ImagesScreen
 from layerscope.app.terminal import Terminal
 from layerscope.errors import NotFound
 from layerscope.progress import Progress

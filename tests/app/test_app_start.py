@@ -93,7 +93,7 @@ def test_after_a_signal_the_terminal_is_as_before(number: signal.Signals, opened
 @pytest.mark.parametrize(
     ("module", "owner", "method"),
     [
-        ("explorer.screen", "Explorer", "action_pane"),
+        ("explorer.explorer_screen", "Explorer", "action_pane"),
         ("explorer.layers", "LayerList", "segments"),
         ("explorer.tree", "FileTree", "on_focus"),
     ],

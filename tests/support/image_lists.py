@@ -9,7 +9,7 @@ from textual.geometry import Size
 
 from layerscope.analysis import analyze, read_image
 from layerscope.app.app import LayerscopeApp
-from layerscope.app.images.screen import ImageList
+from layerscope.app.images.images_screen import ImageList
 from layerscope.app.terminal import Terminal
 from layerscope.progress import Progress
 from layerscope.sources.demo import open_demo

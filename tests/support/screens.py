@@ -19,9 +19,9 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from layerscope.app.app import Ending, LayerscopeApp
+from layerscope.app.explorer.explorer_screen import Explorer
 from layerscope.app.explorer.layers import LayerList
 from layerscope.app.explorer.loader import ImageSource, Opener
-from layerscope.app.explorer.screen import Explorer
 from layerscope.app.explorer.tree import FileTree
 from layerscope.app.terminal import Terminal
 from layerscope.app.widgets.lines import Lines

@@ -17,8 +17,8 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 
+from layerscope.app.explorer.explorer_screen import Explorer
 from layerscope.app.explorer.loader import Analyzed, Failed, ImageSource, Rebuilt
-from layerscope.app.explorer.screen import Explorer
 from layerscope.app.keys import KeyContext, bindings, keymap_of, keys_with
 from layerscope.app.terminal import Terminal, TerminalDriver
 from layerscope.app.widgets.footer import key_text
@@ -27,7 +27,7 @@ from layerscope.settings import Order, SavedState, Settings, recall, remember
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
-    from layerscope.app.file.screen import FileScreen
+    from layerscope.app.file.file_screen import FileScreen
     from layerscope.app.waste.outline import Jump, WasteOutline
     from layerscope.tree.tree import View
 
@@ -169,7 +169,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     def _show_waste(self, message: Explorer.WasteRequested) -> None:
         from layerscope.app.waste.outline import WasteOutline
-        from layerscope.app.waste.screen import WasteScreen
+        from layerscope.app.waste.waste_screen import WasteScreen
 
         if self._outline is None or self._outline.analysis is not message.analysis:
             self._outline = WasteOutline(message.analysis)
@@ -180,8 +180,8 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             self.explorer.jump(jump.layer, jump.node)
 
     def _show_file(self, message: Explorer.FileRequested) -> None:
+        from layerscope.app.file.file_screen import FileScreen
         from layerscope.app.file.path_history import PathHistory
-        from layerscope.app.file.screen import FileScreen
 
         explorer = self.explorer
         assert explorer is not None
@@ -283,7 +283,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
 def _import_screens() -> None:
     """Import the screens that a key may open, so that neither the first frame nor the key waits for them."""
-    for name in ("waste.screen", "file.screen", "dialogs"):
+    for name in ("waste.waste_screen", "file.file_screen", "dialogs"):
         importlib.import_module(f"layerscope.app.{name}")
 
 

@@ -118,7 +118,7 @@ def _write(all_images: FoundImages, *, is_json: bool) -> None:
 def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     tune_textual()
     from layerscope.app.app import run
-    from layerscope.app.images.screen import ImageList
+    from layerscope.app.images.images_screen import ImageList
     from layerscope.app.key_names import textual_keys
     from layerscope.app.keys import KEY_IDS
     from layerscope.app.terminal import Terminal

@@ -39,7 +39,7 @@ def pair_paths(before: View, after: View, names: tuple[ArchitectureNames, Archit
     rules = np.zeros(len(pairs), np.uint8)
     if names is None:
         return PairedPaths(pairs, rules)
-    sides = [_Side.of(view.tree.nodes, each) for view, each in zip((before, after), names, strict=True)]
+    sides = [_TreeNames.of(view.tree.nodes, each) for view, each in zip((before, after), names, strict=True)]
     for allowed, new in _STEPS:
         old_row, new_row = np.flatnonzero(pairs[:, 1] < 0), np.flatnonzero(pairs[:, 0] < 0)
         if not (len(old_row) and len(new_row) and any(side.has(new) for side in sides)):
@@ -64,7 +64,7 @@ def _equal(before: View, after: View) -> NodeNumbers:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Side:
+class _TreeNames:
     """A tree, the name of each of its nodes, and what is left of the names that hold an architecture's, with the rules."""
 
     nodes: Nodes
@@ -72,7 +72,7 @@ class _Side:
     changed: dict[bytes, tuple[bytes, NameRule]]
 
     @classmethod
-    def of(cls, nodes: Nodes, architecture: ArchitectureNames) -> _Side:
+    def of(cls, nodes: Nodes, architecture: ArchitectureNames) -> _TreeNames:
         paths = zip(nodes.paths.tolist(), nodes.name_start.tolist(), strict=True)
         names = [path[start:] for path, start in paths]
         return cls(nodes, names, architecture.changed(dict.fromkeys(names)))
@@ -106,7 +106,7 @@ class _PathKeys:
     rules: Rules
 
 
-def _keys(sides: list[_Side], allowed: NameRule) -> list[_PathKeys]:
+def _keys(sides: list[_TreeNames], allowed: NameRule) -> list[_PathKeys]:
     """Number the paths of two trees level by level: a path is its parent's number and its own name's."""
     numbers: dict[bytes, int] = {}
     named = [side.numbered(allowed, numbers) for side in sides]

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from layerscope.app.file.path_history import Facts
+from layerscope.app.file.path_history import VersionFacts
 from layerscope.app.widgets.lines import fitted
 from layerscope.wording.style import cells, cut_middle
 
@@ -41,12 +41,12 @@ class FileHeader(Widget):
     def __init__(self, path: str, modes: tuple[Mode, ...], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._path, self._modes = path, modes
-        self._facts: Facts | None = None
+        self._facts: VersionFacts | None = None
         self._mode: Mode = "content"
         self._number = self._total = 0
         self._places: dict[Mode, tuple[int, int, int]] = {}
 
-    def show(self, facts: Facts, mode: Mode, *, number: int, total: int) -> None:
+    def show(self, facts: VersionFacts, mode: Mode, *, number: int, total: int) -> None:
         """Show the `number`th version of `total` in `mode`."""
         self._facts, self._mode, self._number, self._total = facts, mode, number, total
         self.refresh()
@@ -80,7 +80,7 @@ class FileHeader(Widget):
         path = cut_middle(self._path, room)
         return [(" ", ""), (fitted(path, room), "path"), (" ", ""), *right]
 
-    def _instruction_line(self, facts: Facts, width: int, right: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    def _instruction_line(self, facts: VersionFacts, width: int, right: list[tuple[str, str]]) -> list[tuple[str, str]]:
         ending = "  " + buried_text(facts) if buried_text(facts) else ""
         room = width - 3 - cells(ending) - sum(cells(text) for text, _ in right)
         instruction = fitted(facts.instruction or "(the history does not say what made it)", max(room, 0))
@@ -112,7 +112,7 @@ class FileHeader(Widget):
                 self.post_message(self.Picked(mode))
 
 
-def buried_text(facts: Facts) -> str:
+def buried_text(facts: VersionFacts) -> str:
     """Return `buried by layer 9`, or nothing for a version that is seen in the end."""
     if not facts.buried_by:
         return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from layerscope.app.file.highlight import ColorSpan
-from layerscope.app.file.path_history import Facts
+from layerscope.app.file.path_history import VersionFacts
 from layerscope.viewing.shown import HexLines
 from layerscope.viewing.unified import DiffLine
 from layerscope.wording.findings import WASTED_MARK
@@ -135,20 +135,20 @@ class Difference(Page):
 class Blame(Page):
     """Draws two lines for each version: its change and attributes, and the instruction of its layer."""
 
-    facts: Sequence[Facts] = ()
+    facts: Sequence[VersionFacts] = ()
     has_cursor: ClassVar[bool] = True
     step: ClassVar[int] = 2
 
     def at(self, room: int) -> Page:
         """Choose the columns that fit: first, what ended a version moves to its second line; then dates go, then owners."""
-        for look in _LOOKS:
-            owner = max((cells(each.owner) for each in self.facts), default=0) + 1 if look.has_owner else 0
-            heads = [_version_line(each, look, owner) for each in self.facts]
+        for columns in _COLUMNS:
+            owner = max((cells(each.owner) for each in self.facts), default=0) + 1 if columns.has_owner else 0
+            heads = [_version_line(each, columns, owner) for each in self.facts]
             if max(map(cells, heads), default=0) <= room - MARKS:
                 break
         texts = []
         for facts, head in zip(self.facts, heads, strict=True):
-            ending = f"{_ending(facts)} · " if facts.buried_by and not look.has_ending else ""
+            ending = f"{_ending(facts)} · " if facts.buried_by and not columns.has_ending else ""
             texts += [head, f"      {ending}{facts.instruction or '(the history does not say what made it)'}"]
         return replace(self, texts=texts)
 
@@ -172,7 +172,7 @@ def _digits(number: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _VersionColumns:
     """Which optional columns the first line of a version has."""
 
     has_ending: bool = False
@@ -180,24 +180,24 @@ class _Look:
     has_owner: bool = False
 
 
-_LOOKS = (
-    _Look(has_ending=True, has_date=True, has_owner=True),
-    _Look(has_date=True, has_owner=True),
-    _Look(has_owner=True),
-    _Look(),
+_COLUMNS = (
+    _VersionColumns(has_ending=True, has_date=True, has_owner=True),
+    _VersionColumns(has_date=True, has_owner=True),
+    _VersionColumns(has_owner=True),
+    _VersionColumns(),
 )
 
 
-def _version_line(facts: Facts, look: _Look, owner: int) -> str:
+def _version_line(facts: VersionFacts, columns: _VersionColumns, owner: int) -> str:
     text = f" layer {facts.layer:<3} {facts.word:<8}"
     if facts.mode:
         shown = (facts.owner or "-") if owner else ""
-        text += f" {facts.mode} {shown:<{owner}}{facts.size:>8}" + (f"  {facts.date}" if look.has_date else "")
+        text += f" {facts.mode} {shown:<{owner}}{facts.size:>8}" + (f"  {facts.date}" if columns.has_date else "")
     text += f"  → {facts.link}" if facts.link else ""
-    return text + (f"  ({_ending(facts)})" if look.has_ending and facts.buried_by else "")
+    return text + (f"  ({_ending(facts)})" if columns.has_ending and facts.buried_by else "")
 
 
-def _ending(facts: Facts) -> str:
+def _ending(facts: VersionFacts) -> str:
     until = f"until layer {facts.buried_by}"
     if facts.buried_by == facts.layer:
         until = "shadowed: the same layer holds the path again"

@@ -21,7 +21,7 @@ from layerscope.wording.sentences import step_text
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class VersionFacts:
     """The facts of a version as text, escaped; empty where there is nothing to say."""
 
     layer: int
@@ -60,7 +60,7 @@ class PathHistory:
     contents: Contents
     node: int
     versions: list[PathVersion]
-    facts: list[Facts]
+    facts: list[VersionFacts]
 
     @classmethod
     def of(cls, contents: Contents, node: int, waste: Waste | None) -> PathHistory:
@@ -107,13 +107,13 @@ class PathHistory:
         return "nothing" if kind is None else "a hard link" if kind is Kind.HARDLINK else NOUNS[kind]
 
 
-def _facts(contents: Contents, version: PathVersion, wasted: set[int]) -> Facts:
+def _facts(contents: Contents, version: PathVersion, wasted: set[int]) -> VersionFacts:
     look = Describer(contents.tree).entry(version.entry)
     is_there = version.kind is not None
     letter = KIND_LETTERS[version.kind] if version.kind is not None else ""
     is_buried = is_there and version.until <= contents.tree.layers
     mode = "?????????" if look.mode is None else stat.filemode(look.mode)[1:]
-    return Facts(
+    return VersionFacts(
         layer=version.layer,
         change=version.change,
         mode=letter + mode if is_there else "",

@@ -106,7 +106,7 @@ class TagFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Manifests:
     """What a manifest or index leads to; the fields are those of TagFacts."""
 
     digest: Digest
@@ -142,12 +142,12 @@ def fetch_tag_facts(
 class _Once:
     """Remembers what each digest leads to, so that several tags of one image cost what one does."""
 
-    def __init__(self, images_of: Callable[[RegistryFiles, Document], _Found]) -> None:
+    def __init__(self, images_of: Callable[[RegistryFiles, Document], _Manifests]) -> None:
         self._images_of = images_of
-        self._found: dict[Digest, Future[_Found]] = {}
+        self._found: dict[Digest, Future[_Manifests]] = {}
         self._lock = Lock()
 
-    def found(self, repository: Repository, cache: Cache | None, digest: Digest | None) -> _Found:
+    def found(self, repository: Repository, cache: Cache | None, digest: Digest | None) -> _Manifests:
         """Return what a tag of this digest leads to; a second thread waits for the first one's answer.
 
         Without a digest, which some registries do not state, the tag's manifest is fetched to learn it.
@@ -179,7 +179,7 @@ def _facts(repository: Repository, tag: str, cache: Cache | None, known: _Once) 
     return TagFacts(tag, found.digest, found.media_type, found.images, found.chosen, attestations=found.attestations)
 
 
-def _images(files: RegistryFiles, top: Document, *, platform: Platform | None, every_platform: bool) -> _Found:
+def _images(files: RegistryFiles, top: Document, *, platform: Platform | None, every_platform: bool) -> _Manifests:
     """Return an image for each manifest that is one, the wanted ones read, and the chosen one of these."""
     everything = listed_manifests(files, top)
     leaves = [leaf for leaf in everything if not is_beside_images(leaf.descriptor)]
@@ -192,7 +192,9 @@ def _images(files: RegistryFiles, top: Document, *, platform: Platform | None, e
     chosen = of_platform([image for image in images if image.is_read], platform)
     is_alone = len(images) == 1 and (images[0].is_artifact or platform is None)
     attestations = tuple(leaf.descriptor for leaf in everything if is_attestation(leaf.descriptor))
-    return _Found(top.digest, top.media_type, tuple(images), next(iter(chosen), images[0] if is_alone else None), attestations)
+    return _Manifests(
+        top.digest, top.media_type, tuple(images), next(iter(chosen), images[0] if is_alone else None), attestations
+    )
 
 
 def _wanted(listed: list[TagImage], platform: Platform | None) -> list[TagImage]:

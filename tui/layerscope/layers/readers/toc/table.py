@@ -111,7 +111,7 @@ def table_of_contents(raw: bytes, *, layer: int, stop: int) -> TableOfContents:
         toc = msgspec.json.decode(raw, type=_Toc)
         if toc.version != 1 or len(toc.entries) > TABLE_ENTRIES:
             raise BadTable(f"a table of contents of version {toc.version} with {len(toc.entries)} entries")
-        rows = _Rows(layer)
+        rows = _TableRows(layer)
         for batch in _batches(toc.entries):
             rows.add(batch)
         table, contents = rows.collector.table(unpacked_bytes=0), rows.contents(stop)
@@ -165,7 +165,7 @@ class _Pieces:
     chunk_size: list[Longs] = field(default_factory=list)
 
 
-class _Rows:
+class _TableRows:
     """Collects decoded entries, some thousand at a time, and makes a LayerTable of them.
 
     `tar_bytes` and `last_start` have the same meaning as in TableOfContents.
