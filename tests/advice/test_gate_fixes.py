@@ -280,7 +280,7 @@ def test_a_dockerfile_is_named_from_the_root_of_the_repository(tmp_path: Path) -
     path = tmp_path / "docker" / "app.Dockerfile"
     path.write_text("FROM scratch\nRUN a\n")
     assert advise(analysis, path, root=tmp_path).dockerfile == "docker/app.Dockerfile"
-    assert advise(analysis, path, root=tmp_path / "elsewhere").dockerfile == str(path)
+    assert advise(analysis, path, root=tmp_path / "elsewhere").dockerfile == "app.Dockerfile"
 
 
 def test_an_image_without_history_has_fixes_all_the_same(tmp_path: Path) -> None:

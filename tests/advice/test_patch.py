@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import requires
-from layerscope.advice.editing.patch import ChangedFile, unified_diff
+from layerscope.advice.editing.patch import ChangedFile, replacements, unified_diff
 
 LINES = st.lists(st.sampled_from(["a", "b", "", " c", "\u2028", "-- x"]), max_size=12)
 TEXTS = st.builds(lambda lines, end: "\n".join(lines) + end, LINES, st.sampled_from(["", "\n"]))
@@ -33,3 +33,12 @@ def test_git_applies_what_is_told(tmp_path_factory: object, before: str | None, 
     )
     assert done.returncode == 0, done.stderr.decode()
     assert (place / "F").read_bytes() == after.encode()
+
+
+@given(TEXTS, TEXTS)
+def test_lines_replaced_are_the_file_after_it(before: str, after: str) -> None:
+    lines = [f"{line}\n" for line in before.split("\n")]
+    lines[-1] = lines[-1][:-1]
+    for each in reversed(replacements(ChangedFile("F", before, after))):
+        lines[each.line - 1 : each.end_line - 1] = [each.text]
+    assert "".join(lines) == after

@@ -111,6 +111,24 @@ def test_the_text_of_many_findings_fits_a_screen(tmp_path: Path, capsys: pytest.
     assert max(map(len, done.lines)) <= 80
 
 
+def test_a_log_has_every_fix_and_their_edits_where_they_are_asked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`here` is the current directory, in which the Dockerfile lies."""
+    made = [(f"RUN get {number}", layer(file(f"{number}/a", bytes([number]) * 2_000_000))) for number in range(6)]
+    gone = [(f"RUN rm -rf /{number}", layer(whiteout(f"{number}"))) for number in range(6)]
+    steps = [step for pair in zip(made, gone, strict=True) for step in (*pair, ("USER a", None))]
+    lines = [instruction for instruction, _ in steps]
+    history = [{"created_by": f"RUN /bin/sh -c {line[4:]} # buildkit"} for line in lines if line.startswith("RUN")]
+    tars = [each.tar() for _, each in steps if each is not None]
+    place = write_tar(here / "image.tar", saved(*tars, settings=config(*tars, history=history)))
+    (here / "Dockerfile").write_text("\n".join(["FROM scratch", *lines]) + "\n")
+    done = ran(capsys, "ci", place)
+    assert sum("join the two RUNs" in line for line in done.lines) == 6
+    assert not any("+++ b/Dockerfile" in line for line in done.lines)
+    full = ran(capsys, "ci", place, "--fixes", "full")
+    assert sum("+++ b/Dockerfile" in line for line in full.lines) == 6
+    assert any(line.strip() == "+ && rm -rf /3" for line in full.lines)
+
+
 def test_a_terminal_gets_color_and_a_pipe_does_not(wasteful: Path) -> None:
     shown, code = on_terminal("ci", wasteful)
     assert code == 1

@@ -23,10 +23,8 @@ What to change  (700 kB, 70.0% of the image)
     500 kB  line 3 `RUN rm /a \\x1b[31m 日本語` removes what
             line 2 `RUN get` wrote: 500 kB stay in layer 1;
             join the two RUNs.
-    200 kB  line 2 `RUN get` leaves 200 kB of npm's cache in
-            layer 1: use `RUN
-            --mount=type=cache,target=/root/.npm`, or end
-            that RUN with `npm cache clean --force`."""
+    200 kB  line 2 `RUN get` leaves 200 kB of npm's cache:
+            end it with `rm -rf /root/.npm/_cacache`."""
 
 
 @pytest.fixture

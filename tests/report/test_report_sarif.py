@@ -17,8 +17,9 @@ from layerscope.gate.verdict import Verdict
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.report.verdict.sarif import sarif_report
 from support import gate_runs
+from support.fixing import advice, analyzed, big, made
 from support.gate_runs import ORDINARY, Stored
-from support.image_builder import image
+from support.image_builder import image, whiteout
 
 RUNS = [gate_runs.ordinary, gate_runs.hostile, gate_runs.empty, gate_runs.many]
 
@@ -121,3 +122,15 @@ def test_no_name_makes_a_link(tmp_path: Path) -> None:
     report = sarif_report(gate_runs.hostile(tmp_path)).decode()
     assert "[x] (javascript" in report
     assert "](" not in report
+
+
+def test_a_fix_brings_the_lines_that_replace_others(tmp_path: Path) -> None:
+    steps = (made("RUN get", big("a")), made("RUN rm /a", whiteout("a")))
+    advised = advice(tmp_path, *steps)
+    document = json.loads(sarif_report(GateRun(analyzed(tmp_path, *steps), Verdict((), ()), advised)))
+    assert [error.message for error in schema().iter_errors(document)] == []
+    (found,) = document["runs"][0]["results"]
+    (change,) = found["fixes"][0]["artifactChanges"]
+    assert change["artifactLocation"] == {"uri": "Dockerfile", "uriBaseId": "%SRCROOT%"}
+    assert [each["deletedRegion"]["startLine"] for each in change["replacements"]] == [2]
+    assert "".join(each["insertedContent"]["text"] for each in change["replacements"]) == "RUN get \\\n && rm /a\n"

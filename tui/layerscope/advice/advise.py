@@ -39,9 +39,9 @@ UNMAPPED = Mapping({}, {}, None, is_recognized=False)
 def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = None, context: Path | None = None) -> Advice:
     """Map an image's layers to the lines of `dockerfile`, and find what to change. Without a file, fixes name layers only.
 
-    Reports name the file relative to `root` (default: the current directory), where it lies below that. `context` is the
-    directory that is built (default: the Dockerfile's). No byte is in two fixes, and no fix is about waste that the base
-    itself made. Raises BadDockerfile.
+    Reports name the file relative to `root` (default: the current directory), where it lies below that, else by its last
+    name. `context` is the directory that is built (default: the Dockerfile's). No byte is in two fixes, and no fix is about
+    waste that the base itself made. Raises BadDockerfile.
     """
     maker = find_other_maker(analysis.image, base_layers=analysis.base_layers or 0)
     if maker:
@@ -64,7 +64,7 @@ def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = N
 
 def _name(path: Path, root: Path) -> str:
     whole = path.resolve()
-    return whole.relative_to(root.resolve()).as_posix() if whole.is_relative_to(root.resolve()) else str(path)
+    return whole.relative_to(root.resolve()).as_posix() if whole.is_relative_to(root.resolve()) else path.name
 
 
 def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:

@@ -60,6 +60,12 @@ LOCK_FILE = "layerscope.lock.json"
     type=click.Path(path_type=Path),
     help="Name the lines of FILE to change; default: a Dockerfile in this directory.",
 )
+@click.option(
+    "--fixes",
+    type=click.Choice(["short", "full"]),
+    default="short",
+    help="Show what to change in a sentence each, or with the edits: full.",
+)
 @click.option("--print-config", is_flag=True, help="Print all rules in force and where each is set; check nothing.")
 @click.option("--init", "is_init", is_flag=True, help="Write layerscope.toml with limits just above IMAGE's present figures.")
 @rule_options
@@ -143,7 +149,7 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
     advice = _advice(analysis, options["dockerfile"])
     # Notes about the Dockerfile are shown once, with the others.
     verdict = replace(verdict, notes=(*verdict.notes, *advice.notes))
-    write_reports(GateRun(analysis, verdict, replace(advice, notes=())), reports)
+    write_reports(GateRun(analysis, verdict, replace(advice, notes=())), reports, has_edits=options["fixes"] == "full")
     return verdict.exit_code
 
 
@@ -157,12 +163,22 @@ def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
 
     found = None if dockerfile else find_dockerfile(Path())
     if found is None:
-        return advise(analysis, dockerfile)
+        return advise(analysis, dockerfile, root=_repository(dockerfile))
     try:
-        return advise(analysis, found)
+        return advise(analysis, found, root=_repository(found))
     except BadDockerfile as error:  # it was found, not named, so the image is judged without it
         advice = advise(analysis, None)
         return replace(advice, notes=(*advice.notes, f"{error}."))
+
+
+def _repository(dockerfile: Path | None) -> Path:
+    """Return the directory from which reports name files: what the CI says, else the repository's, else this one."""
+    for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
+        stated = os.environ.get(name)
+        if stated and dockerfile is not None and dockerfile.resolve().is_relative_to(Path(stated).resolve()):
+            return Path(stated)
+    above = dockerfile.resolve().parents if dockerfile is not None else ()
+    return next((each for each in above if (each / ".git").exists()), Path())
 
 
 def read_baseline_of(config: GateConfig, platform: str | None, base: str | None) -> Baseline | None:

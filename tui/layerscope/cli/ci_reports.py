@@ -39,10 +39,11 @@ def wanted_reports(reference: str, written: tuple[str, ...], json_file: str | No
     return reports
 
 
-def write_reports(run: GateRun, reports: list[tuple[str, str]]) -> None:
+def write_reports(run: GateRun, reports: list[tuple[str, str]], *, has_edits: bool = False) -> None:
     """Write every report, GitHub's summary, and the verdict as text unless a report goes to standard output.
 
-    Raises CannotWrite for the first that failed, after all others are written.
+    With `has_edits` the text has the edit of each fix. Raises CannotWrite for the first that failed, after all others are
+    written.
     """
     from layerscope.report.verdict.gate_run import report_bytes
 
@@ -58,29 +59,29 @@ def write_reports(run: GateRun, reports: list[tuple[str, str]]) -> None:
     except CannotWrite as error:
         failures.append(error)
     if os.environ.get(ACTIONS) == "true":
-        _write_for_actions(run, has_text=has_text)
+        _write_for_actions(run, has_text=has_text, has_edits=has_edits)
     else:
-        sys.stdout.write(_text(run) if has_text else "")
+        sys.stdout.write(_text(run, has_edits=has_edits) if has_text else "")
         sys.stdout.flush()
         sys.stderr.write(_talk(run))
     if failures:
         raise failures[0]
 
 
-def _write_for_actions(run: GateRun, *, has_text: bool) -> None:
+def _write_for_actions(run: GateRun, *, has_text: bool, has_edits: bool) -> None:
     """Write the text, then workflow commands for GitHub, to one stream. No name in the text can act as a workflow command."""
     from layerscope.report.verdict.alerts import without_commands, workflow_commands
 
     stream = sys.stdout if has_text else sys.stderr
-    stream.write(without_commands(_text(run) if has_text else _talk(run)))
+    stream.write(without_commands(_text(run, has_edits=has_edits) if has_text else _talk(run)))
     stream.write(workflow_commands(run))
     stream.flush()
 
 
-def _text(run: GateRun) -> str:
+def _text(run: GateRun, *, has_edits: bool) -> str:
     from layerscope.report.verdict.verdict_text import gate_text
 
-    return gate_text(run, output_style())
+    return gate_text(run, output_style(), is_log=not sys.stdout.isatty(), has_edits=has_edits)
 
 
 def _talk(run: GateRun) -> str:

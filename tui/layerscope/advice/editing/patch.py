@@ -45,6 +45,26 @@ def unified_diff(changed: ChangedFile, remark: Remark = no_remark) -> str:
     return "".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """Whole lines in the place of others: from the start of `line` to the start of `end_line`, which may be the same."""
+
+    line: int
+    end_line: int
+    text: str
+
+
+def replacements(changed: ChangedFile) -> list[Replacement]:
+    """Return what changes in a file, as lines to replace; lines count from 1."""
+    old, new = _lines(changed.before or ""), _lines(changed.after)
+    codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return [
+        Replacement(first + 1, last + 1, "".join(new[new_first:new_last]))
+        for tag, first, last, new_first, new_last in codes
+        if tag != "equal"
+    ]
+
+
 def _lines(text: str) -> list[str]:
     """Split a text at line feeds alone: other line separators are characters of a line, as git has it."""
     *lines, last = text.split("\n")

@@ -62,8 +62,8 @@ class Alert:
     """A doubt, broken rule or fix, with its place in the Dockerfile. All texts are escaped and on one line.
 
     `rule` is the configuration's key or `fix-` and the fix's kind, `title` the rule's own name, `written_at` where
-    the bytes come from if that is another line. `fingerprint` (hexadecimal) is unique in a run, and the same in the next build
-    as long as the rule and the instruction stay.
+    the bytes come from if that is another line, `fix` the id of a fix that has an edit. `fingerprint` (hexadecimal) is unique
+    in a run, and the same in the next build as long as the rule and the instruction stay.
     """
 
     rule: str
@@ -74,6 +74,7 @@ class Alert:
     written_at: Place | None
     fingerprint: str
     size: int = 0
+    fix: str = ""
 
 
 def alerts(run: GateRun) -> list[Alert]:
@@ -144,7 +145,7 @@ def _of_fix(run: GateRun, fix: Fix) -> Alert:
         place = replace(place, line=fix.line, end_line=fix.line, is_known=True)
     message = f"{_ended(escape(fix.sentence))} Saves {size_text(fix.size)}."
     mark = f"{fix.kind}\0{_instruction(run, layer)}"
-    return Alert(f"fix-{fix.kind}", fix.kind, Level.NOTE, message, place, None, mark, fix.size)
+    return Alert(f"fix-{fix.kind}", fix.kind, Level.NOTE, message, place, None, mark, fix.size, fix.id if fix.patch else "")
 
 
 def _place(run: GateRun, layer: int | None) -> Place:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from layerscope import __version__
+from layerscope.advice.editing.patch import Replacement, replacements
 from layerscope.report.encode import json_line
 from layerscope.report.verdict.alerts import DOUBT, Alert, Place, alerts
 from layerscope.report.verdict.gate_run import GateRun, image_title, lasting_name
@@ -50,7 +51,7 @@ def sarif_report(run: GateRun) -> bytes:
                 "automationDetails": {"id": f"layerscope/{utf8_text(lasting_name(run.analysis.image))}/"},
                 "invocations": [_invocation(run)],
                 "columnKind": "unicodeCodePoints",
-                "results": [_result(alert, rules.index(alert.rule)) for alert in found],
+                "results": [{**_result(alert, rules.index(alert.rule)), **_edits(run, alert)} for alert in found],
                 "properties": _figures(run),
             }
         ],
@@ -108,8 +109,32 @@ def _result(alert: Alert, index: int) -> dict[str, Any]:
     }
 
 
+def _edits(run: GateRun, alert: Alert) -> dict[str, Any]:
+    """Return the fix of a result (section 3.55): the lines to replace, with the edits of other fixes that it needs."""
+    plan = run.advice.plan
+    if plan is None or not alert.fix:
+        return {}
+    changes = [
+        {
+            "artifactLocation": {"uri": _uri(file.path), "uriBaseId": "%SRCROOT%"},
+            "replacements": [_replacement(each) for each in replacements(file)],
+        }
+        for file in plan.changed([alert.fix])
+    ]
+    return {"fixes": [{"description": _message(alert.message), "artifactChanges": changes}]}
+
+
+def _replacement(each: Replacement) -> dict[str, Any]:
+    region = {"startLine": each.line, "startColumn": 1, "endLine": each.end_line, "endColumn": 1}
+    return {"deletedRegion": region, "insertedContent": {"text": utf8_text(each.text)}}
+
+
+def _uri(path: str) -> str:
+    return quote(path.encode("utf-8", "surrogateescape"), safe="/-._~")
+
+
 def _location(place: Place) -> dict[str, Any]:
-    uri = quote(place.path.encode("utf-8", "surrogateescape"), safe="/-._~")
+    uri = _uri(place.path)
     region = {"startLine": place.line, "endLine": place.end_line}
     return {"physicalLocation": {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}, "region": region}}
 

@@ -122,5 +122,8 @@ def _fix(fix: Fix) -> dict[str, Any]:
         "line": fix.line,
         "bytes": fix.size,
         "sentence": utf8_text(fix.sentence),
+        "id": utf8_text(fix.id),
+        "edit": utf8_text(fix.patch) or None,
+        "by_hand": None if fix.patch else utf8_text(fix.by_hand) or None,
         "paths": [path_fields(path)["path"] for path in fix.paths],
     }

@@ -38,15 +38,24 @@ _WORDS = {
     "directory-growth": "grew",
 }
 FIXES_SHOWN = 10
+TRIFLE_BYTES = 1_000_000
+TRIFLE_SHARE = 0.01
+"""Fixes that save less than both, of the image's content, are only counted."""
 
 
-def gate_text(run: GateRun, style: Style) -> str:
-    """Format the whole verdict, each line within `style.width` cells; about a screenful unless there are many rules."""
+def gate_text(run: GateRun, style: Style, *, is_log: bool = False, has_edits: bool = False) -> str:
+    """Format the whole verdict, each line within `style.width` cells; about a screenful unless there are many rules.
+
+    A log, which nobody has to scroll at once, has all fixes, with `has_edits` each with its hunks.
+    """
     head = [list(part(run, style)) for part in (_heading, _doubts, _rules)]
     notes = list(_notes(run, style))
     room = LINES - _height([*head, notes])
-    fixes = _fixes(run, style, room=room - _height([[""] * (1 + 2 * _FEWEST_OFFENDERS)]))
-    offenders = list(_offenders(run, style, room=room - _height([fixes])))
+    if is_log or has_edits:
+        fixes = list(fix_lines(run.advice, run.analysis, style, limit=len(run.advice.fixes), has_edits=has_edits))
+    else:
+        fixes = _fixes(run, style, room=room - _height([[""] * (1 + 2 * _FEWEST_OFFENDERS)]))
+    offenders = list(_offenders(run, style, room=room - (0 if is_log else _height([fixes]))))
     blocks = [*head, offenders, fixes, notes]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -173,11 +182,15 @@ def _notes(run: GateRun, style: Style) -> Iterator[str]:
     yield from _listed(run.verdict.notes, style, _MOST_NOTES)
 
 
-def fix_lines(advice: Advice, analysis: Analysis, style: Style, *, limit: int = FIXES_SHOWN) -> Iterator[str]:
+def fix_lines(
+    advice: Advice, analysis: Analysis, style: Style, *, limit: int = FIXES_SHOWN, has_edits: bool = False
+) -> Iterator[str]:
     """Yield lines with the `limit` biggest fixes, then why others could not be found; nothing if there is nothing to say.
 
-    Each line fits into `style.width` cells.
+    Each line fits into `style.width` cells, but those of the hunks that `has_edits` adds. Trifles are only counted.
     """
+    least = min(TRIFLE_BYTES, TRIFLE_SHARE * analysis.waste.content_bytes)
+    limit = min(limit, sum(fix.size >= least for fix in advice.fixes) or 1)
     fixes, rest = advice.fixes[:limit], advice.fixes[limit:]
     if fixes:
         yield _fixes_heading(advice, analysis, style)
@@ -185,6 +198,8 @@ def fix_lines(advice: Advice, analysis: Analysis, style: Style, *, limit: int = 
         for number, line in enumerate(wrapped(style.name(style.plain(fix.sentence)), style.width - 12)):
             figure = size_text(fix.size) if number == 0 else ""
             yield f"  {style.paint(f'{figure:>8}', 'magenta')}  {line}"
+        if has_edits and fix.patch:
+            yield from (style.name(f"            {line}") for line in fix.patch.splitlines())
     if rest:
         count = "1 more fix" if len(rest) == 1 else f"{len(rest):,} more fixes"
         yield style.paint(f"  {size_text(sum(fix.size for fix in rest)):>8}  in {count}", "dim")
