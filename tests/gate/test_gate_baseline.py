@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 
+from layerscope.analysis import analyze, read_image
 from layerscope.errors import BadSettings
-from layerscope.gate.baseline import MOST_NEAR, SCHEMA, baseline_text, is_baseline, read_baseline
+from layerscope.gate.baseline import MOST_NEAR, SCHEMA, baseline_of, baseline_text, is_baseline, read_baseline
+from layerscope.gate.growth import grown_layers
+from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import Outcome
+from layerscope.sources.open import open_image
 from support.gating import baseline, judged, result
 from support.image_builder import Layer, directory, file, layer, whiteout
+from support.sources_build import config as sources_config
+from support.sources_build import saved, tar
 
 OLD = (layer(file("usr/lib/a", bytes(1000)), file("etc/b", bytes(200))),)
 
@@ -40,6 +47,34 @@ def test_a_baseline_has_one_layer_and_one_directory_a_line() -> None:
 
 def test_the_same_image_gives_the_same_bytes() -> None:
     assert baseline_text(baseline(*OLD)) == baseline_text(baseline(*OLD))
+
+
+def with_argument(commit: str) -> str:
+    """The lock of an image that was built with `--build-arg COMMIT=...`, by its two kinds of builders."""
+    tars = [layer(file("a", bytes(9))).tar(), layer(file("b", bytes(9))).tar()]
+    history = [
+        {"created_by": f"|2 COMMIT={commit} WHO=you and me /bin/sh -c make"},
+        {"created_by": f"RUN |1 COMMIT={commit} /bin/bash -o pipefail -c make NPM_TOKEN={commit} # buildkit"},
+    ]
+    archive = tar(saved(*tars, settings=sources_config(*tars, history=history)))
+    analysis = analyze(read_image(open_image("-", stdin=io.BytesIO(archive))))
+    return baseline_text(baseline_of(Subject(analysis)))
+
+
+def test_a_build_argument_or_secret_never_reaches_the_file_and_another_commit_changes_nothing() -> None:
+    assert with_argument("0a1b2c3") == with_argument("fedcba9876543210")
+    assert "0a1b2c3" not in with_argument("0a1b2c3")
+    assert "/bin/sh -c make" in with_argument("0a1b2c3")
+
+
+def test_a_baseline_of_before_is_still_compared_by_instruction() -> None:
+    text = baseline_text(baseline(*OLD)).replace('"step 1"', '"|1 COMMIT=abc /bin/sh -c make"')
+    tars = [layer(file("usr/lib/a", bytes(1500)), file("etc/b", bytes(200))).tar()]
+    history = [{"created_by": "|1 COMMIT=def /bin/sh -c make"}]
+    archive = tar(saved(*tars, settings=sources_config(*tars, history=history)))
+    analysis = analyze(read_image(open_image("-", stdin=io.BytesIO(archive))))
+    (finding,) = grown_layers(read_baseline(text.encode()), baseline_of(Subject(analysis)))
+    assert finding.note == "1.20 kB before"
 
 
 def test_a_change_in_one_directory_changes_few_lines() -> None:

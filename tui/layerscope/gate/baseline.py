@@ -18,6 +18,7 @@ from layerscope.errors import BadSettings
 from layerscope.gate.subject import Subject
 from layerscope.layers.table import Kind
 from layerscope.layers.tar.names import normalize
+from layerscope.masking import masked, without_build_arguments
 from layerscope.text import escape
 
 SCHEMA = "layerscope.baseline/1"
@@ -47,7 +48,10 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class LayerFigures(msgspec.Struct, frozen=True):
-    """A layer's content bytes, and how many of them are wasted. `created_by` is its instruction, shortened when it is long."""
+    """A layer's content bytes, and how many of them are wasted.
+
+    `created_by` is its instruction without build arguments and secrets, shortened when it is long.
+    """
 
     diff_id: str
     content_bytes: _Bytes
@@ -127,7 +131,8 @@ def read_baseline(raw: bytes) -> Baseline:
 
 
 def _created_by(text: str) -> str:
-    plain = escape(" ".join(text.split()))
+    # The file is committed, and must not change with an argument such as a commit's id.
+    plain = escape(masked(without_build_arguments(" ".join(text.split()))))
     return plain if len(plain) <= _LONGEST else plain[:_LONGEST] + "..."
 
 

@@ -10,6 +10,7 @@ from layerscope.gate.config import GROWTH_KEYS, KEYS, GateConfig, TableRule
 from layerscope.gate.judge import Judge, Measured, Rule
 from layerscope.gate.quantities import Growth
 from layerscope.gate.verdict import Finding, RuleResult, RuleSeverity, Unit
+from layerscope.masking import masked, without_build_arguments
 from layerscope.units import size_text
 
 MOST = 10
@@ -82,7 +83,8 @@ def grown_layers(before: Baseline, after: Baseline) -> tuple[Finding, ...]:
     waiting = defaultdict[str, list[int]](list)
     for layer in before.layers:
         if layer.diff_id not in same:
-            waiting[layer.created_by].append(layer.content_bytes)
+            # A baseline of an earlier version may still have build arguments and secrets.
+            waiting[masked(without_build_arguments(layer.created_by))].append(layer.content_bytes)
     found = []
     for number, layer in enumerate(after.layers, 1):
         if layer.diff_id in same:

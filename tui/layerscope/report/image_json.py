@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from layerscope.analysis import Analysis
+from layerscope.masking import masked, masked_document, without_build_arguments
 from layerscope.report.encode import estimate_field, fetched_fields, json_line, path_fields
 from layerscope.text import utf8_text
 from layerscope.tree.tree import Change, Tree
@@ -59,9 +60,9 @@ def _image(analysis: Analysis) -> dict[str, Any]:
         **({} if image.count_fetched is None else {"fetched_bytes": image.count_fetched()}),
         "efficiency": waste.efficiency,
         "is_complete": analysis.contents.is_complete,
-        "annotations": image.annotations,
+        "annotations": masked_document(image.annotations),
         # On one line: programs that read it must not depend on its layout.
-        "config": msgspec.Raw(msgspec.json.encode(msgspec.json.decode(image.raw_config))),
+        "config": msgspec.Raw(msgspec.json.encode(masked_document(msgspec.json.decode(image.raw_config)))),
     }
 
 
@@ -78,7 +79,7 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
             "chain_id": layer.chain_id,
             "media_type": utf8_text(layer.media_type),
             "compression": analysis.contents.compression(layer.number),
-            "created_by": utf8_text(layer.created_by),
+            "created_by": utf8_text(masked(without_build_arguments(layer.created_by))),
             "comment": history_fields(layer.history)["comment"],
             "author": history_fields(layer.history)["author"],
             "content_bytes": content[layer.number - 1],

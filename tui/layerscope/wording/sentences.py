@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from layerscope.masking import masked, without_build_arguments
 from layerscope.oci.documents import HistoryStep
 from layerscope.text import escape, utf8_text
 from layerscope.units import count_text, size_text
@@ -18,23 +19,24 @@ _SAYS_NOTHING = frozenset({"buildkit.dockerfile.v0", "buildkit.exporter.image.v0
 """Comments that BuildKit gives to every step."""
 
 _NOP = re.compile(r"^/bin/sh -c #\(nop\)\s*")
-# One lazy step, not a repeated one: a hostile history must not make this take longer than its length.
-_ARGUMENTS = re.compile(r"^(?:RUN )?\|\d+ (?:[^\s=]+=.*? )?(?=/bin/(?:ba|da)?sh )")
 _SHELL = re.compile(r"^(?:RUN )?/bin/(?:ba|da)?sh(?: -o pipefail)? -e?u?x?c ")
 _CHECKSUM = re.compile(r"^(ADD|COPY) (?:--\S+ )*(?:multi:|file:|dir:)([0-9a-f]{8})[0-9a-f]* in ")
 _BUILDKIT = re.compile(r"\s*# buildkit$")
 
 
 def clean_instruction(created_by: str) -> str:
-    """Format a step's `created_by` as one printable line: `RUN apt-get update`, `COPY app.py /app/`, or what else it holds."""
+    """Format a step's `created_by` as one printable line: `RUN apt-get update`, `COPY app.py /app/`, or what else it holds.
+
+    Build arguments are left out, and what looks like a secret is masked.
+    """
     text = _NOP.sub("", " ".join(created_by.split()))
     text = _BUILDKIT.sub("", text)
-    text = _ARGUMENTS.sub("", text)
+    text = without_build_arguments(text)
     shell = _SHELL.match(text)
     if shell:
         text = "RUN " + text[shell.end() :]
     text = _CHECKSUM.sub(r"\1 \2 ", text)
-    return escape(text)
+    return escape(masked(text))
 
 
 def step_text(step: HistoryStep | None) -> str:
@@ -54,12 +56,12 @@ def history_fields(step: HistoryStep | None) -> dict[str, str]:
     """Return a history step's instruction, comment and author as JSON fields, empty where the history has none."""
     if step is None:
         return {"instruction": "", "comment": "", "author": ""}
-    comment, author = map(utf8_text, (step.comment, step.author))
+    comment, author = map(utf8_text, (masked(step.comment), step.author))
     return {"instruction": clean_instruction(step.created_by), "comment": comment, "author": author}
 
 
 def _one_line(text: str) -> str:
-    return escape(" ".join(text.split()))
+    return escape(masked(" ".join(text.split())))
 
 
 def pull_facts(size: PullSize) -> list[str]:

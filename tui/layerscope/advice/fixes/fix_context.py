@@ -15,6 +15,7 @@ from layerscope.advice.fixes.builders import BUILDKIT, find_builder
 from layerscope.advice.fixes.stored import Stored
 from layerscope.analysis import Analysis
 from layerscope.layers.table import Kind
+from layerscope.masking import masked
 from layerscope.text import escape
 from layerscope.tree.tree import Longs, Tree
 from layerscope.waste.find import Waste
@@ -149,8 +150,8 @@ def min_saving(content_bytes: int) -> int:
 
 
 def quoted_text(text: str) -> str:
-    """Return the start of an instruction's text, printable; a backtick in it would end the quotation in some reports."""
-    text = escape(text).replace("`", "'")
+    """Return the start of an instruction's text, printable and without secrets; a backtick would end the quotation."""
+    text = escape(masked(text)).replace("`", "'")
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
