@@ -194,6 +194,15 @@ def started(name: str, directory: Path) -> Iterator[Builder]:
         raise BuilderMissing(f"{' and '.join(missing)} is not installed")
     place = directory / name
     place.mkdir(parents=True, exist_ok=True)
+    try:
+        with _started(name, place) as builder:
+            yield builder
+    finally:
+        _unmount_below(place)
+
+
+@contextmanager
+def _started(name: str, place: Path) -> Iterator[Builder]:
     if name == "docker":
         with _dockerd(place) as address:
             yield Docker(name, place / "w", ("docker", "-H", address), Path("/"), buildkit=False)
@@ -204,6 +213,13 @@ def started(name: str, directory: Path) -> Iterator[Builder]:
         yield Podman(name, place / "w", place)
     else:
         yield Buildah(name, place / "w", place, layers=name == "buildah-layers")
+
+
+def _unmount_below(place: Path) -> None:
+    """Undo what engines leave mounted, so that their directories can be removed."""
+    points = [line.split(" ")[1] for line in Path("/proc/mounts").read_text("utf-8").splitlines()]
+    for point in sorted((point for point in points if point.startswith(f"{place}/")), reverse=True):
+        subprocess.run(["umount", "-l", point], check=False)
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from conftest import requires
-from prove.builders import Builder, started
-from prove.cases import BASE, Case, prepare, write_context
+from layerscope.advice.dockerfile.stages import parse_dockerfile
+from prove.builders import NAMES, Builder, started
+from prove.cases import BASE, Case, our_cases, prepare, tricky_cases, write_context
 from prove.filesystems import Difference, Seen, differences
-from prove.grammar import random_dockerfile
+from prove.grammar import random_dockerfile, write_random
 from prove.proof import Prover, Row, is_announced, is_close, malformed, offered_again
 from prove.small_base import write_small_base
 
@@ -164,3 +165,40 @@ def test_a_wrong_fix_is_found_and_kept(builder: Builder, tmp_path: Path, changes
     (kept,) = (tmp_path / "kept").iterdir()
     assert problem in (kept / "problems.txt").read_text()
     assert (kept / "before/Dockerfile").read_text() == BEFORE
+
+
+FEW = (
+    "dotnet-publish",
+    "exec-forms",
+    "ignored-in-part",
+    "through-a-link",
+    "hard-link",
+    "setuid",
+    "moved-into-place",
+    "continued",
+)
+"""Cases for every run of the tests; `make prove` has all."""
+SEEDS = (108, 226, 1001)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FEW)
+def test_the_fixes_of_a_case_keep_their_word(builder: Builder, tmp_path: Path, name: str) -> None:
+    cases = {case.name: case for case in (*our_cases(tmp_path / "ours"), *tricky_cases(tmp_path / "tricky"))}
+    (row,) = Prover(builder, tmp_path / "kept").prove(cases[name])
+    assert row.problems == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_fixes_of_a_random_dockerfile_keep_their_word(builder: Builder, tmp_path: Path, seed: int) -> None:
+    (row,) = Prover(builder, tmp_path / "kept").prove(write_random(tmp_path, seed))
+    assert row.problems == ()
+
+
+def test_every_case_has_a_dockerfile_that_is_read(tmp_path: Path) -> None:
+    cases = [*our_cases(tmp_path / "ours"), *tricky_cases(tmp_path / "tricky")]
+    assert len(cases) > 50
+    for case in cases:
+        assert parse_dockerfile(case.text).stages, case.name
+        assert set(case.builders) <= set(NAMES)
