@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,12 +36,19 @@ FINDERS = (
 UNMAPPED = Mapping({}, {}, None, is_recognized=False)
 
 
-def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = None, context: Path | None = None) -> Advice:
+def advise(
+    analysis: Analysis,
+    dockerfile: Path | None,
+    *,
+    root: Path | None = None,
+    context: Path | None = None,
+    only: Collection[str] = (),
+) -> Advice:
     """Map an image's layers to the lines of `dockerfile`, and find what to change. Without a file, fixes name layers only.
 
     Reports name the file relative to `root` (default: the current directory), where it lies below that, else by its last
-    name. `context` is the directory that is built (default: the Dockerfile's). No byte is in two fixes, and no fix is about
-    waste that the base itself made. Raises BadDockerfile.
+    name. `context` is the directory that is built (default: the Dockerfile's). Of the fixes with an edit, `only` some are made
+    (default: all). No byte is in two fixes, and no fix is about waste that the base itself made. Raises BadDockerfile.
     """
     maker = find_other_maker(analysis.image, base_layers=analysis.base_layers or 0)
     if maker:
@@ -57,7 +64,7 @@ def advise(analysis: Analysis, dockerfile: Path | None, *, root: Path | None = N
     workshop = Workshop.of(analysis, text, parsed, mapping)
     if workshop is None:
         return Advice(name, mapping.lines, _by_hand(analysis, mapping, None), _notes(mapping, name))
-    edited, plan = edited_fixes(workshop, places)
+    edited, plan = edited_fixes(workshop, places, only)
     fixes = (*edited, *_by_hand(analysis, mapping, workshop.draft.stored))
     return Advice(name, mapping.lines, _sorted(fixes), _notes(mapping, name), plan)
 

@@ -12,6 +12,7 @@ from layerscope.cli.options import analyze_image, base_option, image_argument, p
 
 if TYPE_CHECKING:
     from layerscope.advice.advice import Advice
+    from layerscope.analysis import Analysis
 
 
 @click.command()
@@ -60,8 +61,13 @@ def fix(  # noqa: PLR0913 - one parameter an option
     """
     from layerscope.report.fixes import fix_list, fixes_json, fixes_patch
 
-    advice = _advice(analyze_image(reference, platform, base), dockerfile, context)
+    analysis = analyze_image(reference, platform, base)
+    advice = _advice(analysis, dockerfile, context)
     chosen = _chosen(advice, only)
+    edits = {fix.id for fix in advice.fixes if fix.has_edit} & set(chosen)
+    if only and edits:  # found again without the others, which may have saved some of the same bytes before
+        alone = _advice(analysis, dockerfile, context, tuple(sorted(edits)))
+        advice = alone if edits <= {fix.id for fix in alone.fixes} else advice
     if is_written:
         _write(advice, chosen)
     if as_json:
@@ -74,7 +80,7 @@ def fix(  # noqa: PLR0913 - one parameter an option
     return 0
 
 
-def _advice(analysis: object, dockerfile: Path | None, context: Path | None) -> Advice:
+def _advice(analysis: Analysis, dockerfile: Path | None, context: Path | None, only: tuple[str, ...] = ()) -> Advice:
     """Find the fixes. Raises BadDockerfile if there is no Dockerfile, or it cannot be read."""
     from layerscope.advice.advise import advise, find_dockerfile
     from layerscope.errors import BadDockerfile
@@ -83,7 +89,7 @@ def _advice(analysis: object, dockerfile: Path | None, context: Path | None) -> 
     place = dockerfile or find_dockerfile(context or Path())
     if place is None:
         raise BadDockerfile(f"{escape(str(context or 'this directory'))} has no Dockerfile; name it with --dockerfile FILE")
-    return advise(analysis, place, context=context)  # type: ignore[arg-type]
+    return advise(analysis, place, context=context, only=only)
 
 
 def _chosen(advice: Advice, only: tuple[str, ...]) -> tuple[str, ...]:

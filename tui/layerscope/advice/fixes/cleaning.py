@@ -54,11 +54,12 @@ class _Litter:
 
 def clean_runs(workshop: Workshop) -> None:
     """Make a fix of each cache that a RUN leaves, then of each RUN that leaves logs, core dumps or temporary files."""
+    homes = homes_in(workshop.tree)
     for cache in CACHES:
-        if cache.kind in REMOVABLE:
-            for key in _runs(workshop):
-                for litter in _of_cache(workshop, cache, key) if key in workshop.draft.sites else ():
-                    _offer(workshop, litter)
+        by_home = cache_tops(workshop.tree, cache, homes) if cache.kind in REMOVABLE else {}
+        for key in _runs(workshop) if by_home else ():
+            for litter in _of_cache(workshop, cache, key, list(by_home.values())) if key in workshop.draft.sites else ():
+                _offer(workshop, litter)
     for key in _runs(workshop):
         found = _of_files(workshop, key)
         if found is not None:
@@ -154,10 +155,10 @@ def _cache_entries(workshop: Workshop, tops: list[int], key: int, draft: Draft |
     return entries[~np.isin(entries, elsewhere)]
 
 
-def _of_cache(workshop: Workshop, cache: KnownCache, key: int) -> Iterator[_Litter]:
-    """Yield what a RUN leaves of a cache, one for each home."""
+def _of_cache(workshop: Workshop, cache: KnownCache, key: int, homes: list[list[int]]) -> Iterator[_Litter]:
+    """Yield what a RUN leaves of a cache, one for each home; `homes` are the nodes of the cache's directories in each."""
     tree = workshop.tree
-    for tops in cache_tops(tree, cache, homes_in(tree)).values():
+    for tops in homes:
         entries = _cache_entries(workshop, tops, key)
         paths = [tree.nodes.paths[node] for node in tree.entry_node[entries].tolist()]
         is_reached = [_is_apts(path) if cache.kind == APT else not _is_hidden(path) for path in paths]

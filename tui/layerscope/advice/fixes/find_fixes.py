@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,8 +44,10 @@ def places_of(dockerfile: Path, context: Path) -> Places:
     return Places(repository, dockerfile, context)
 
 
-def edited_fixes(workshop: Workshop, places: Places) -> tuple[list[Fix], EditPlan]:
-    """Find the fixes that have an edit, and how all of them are made."""
+def edited_fixes(workshop: Workshop, places: Places, only: Collection[str] = ()) -> tuple[list[Fix], EditPlan]:
+    """Find the fixes that have an edit, or of these `only` some, and how all of them are made."""
+    if only:
+        workshop.wanted = frozenset(name.partition(".")[0] for name in only)
     before = workshop.draft.program
     workshop.context = places.context
     workshop.ignore = ignore_file(workshop.builder, places.dockerfile, places.context)
@@ -71,7 +73,7 @@ def _ids(workshop: Workshop) -> list[str]:
     """Name each fix by its kind and the line of its instruction; of several equal names the later ones get a number."""
     names: list[str] = []
     for offer in workshop.offers:
-        name = f"{offer.kind}-{workshop.dockerfile.instructions[offer.key].line}"
+        name = workshop.name(offer)
         count = sum(each == name or each.startswith(f"{name}.") for each in names)
         names.append(f"{name}.{count + 1}" if count else name)
     return names

@@ -32,6 +32,7 @@ INSTALLED = frozenset({b"node_modules", b".venv", b"venv", b"vendor", b"target",
 TOUCHING = frozenset({"chown", "chgrp", "chmod", "rm", "mkdir", "rmdir", "du", "ls", "touch", "cd"})
 """Commands to which it does not matter whether a file is there."""
 _PLAIN = re.compile(r"[\w./@+ =,-]+$")
+_INSTALLS = re.compile(r"\b(?:npm|pnpm|bun) (?:ci|i|install|clean-install)\b|\byarn(?: install)?(?:$| [-&|;])")
 MOST_DOCKERFILES = 4_000
 MOST_LINES = 8
 
@@ -258,14 +259,14 @@ def _is_below(path: str, above: str) -> bool:
 
 
 def _is_unused_in_stage(workshop: Workshop, key: int, top: Top) -> bool:
-    """Tell whether no RUN follows, in another stage, a COPY that brings the files there too."""
+    """Tell whether another stage, into which a COPY brings the files too, does nothing with them, or installs its own."""
     instructions = workshop.dockerfile.instructions
-    for each in instructions[key + 1 :]:
-        if each.keyword == "FROM":
-            break
-        if each.keyword == "RUN" and top.path.rpartition("/")[2] not in ("node_modules",):
-            return False
-    return True
+    start = max(index for index, each in enumerate(instructions[:key]) if each.keyword == "FROM")
+    end = next((index for index in range(key, len(instructions)) if instructions[index].keyword == "FROM"), len(instructions))
+    runs = [index for index in range(start, end) if instructions[index].keyword == "RUN"]
+    if top.path.rpartition("/")[2] == "node_modules":
+        return any(_INSTALLS.search(instructions[index].text) for index in runs)
+    return all(index < key for index in runs)
 
 
 def is_used(workshop: Workshop, top: Top, place: str) -> bool:

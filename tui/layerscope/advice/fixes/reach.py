@@ -145,29 +145,17 @@ def _share(tree: Tree, one: Longs, other: Longs) -> bool:
 
 def written_nodes(tree: Tree, layer: int) -> Longs:
     """Return the nodes that a layer changes or hides, ascending; not directories that it only names again as they are."""
-    versions = tree.versions
+    versions, entries = tree.versions, tree.entries
     own = np.flatnonzero(versions.layer == layer)
     hidden = versions.node[versions.until == layer]
-    is_named = np.ones(len(own), bool)
-    for index, version in enumerate(own.tolist()):  # only directories, of which a layer has few beside its files
-        if versions.kind[version] == Kind.DIRECTORY:
-            is_named[index] = not _is_as_before(tree, version, layer)
-    kept = versions.node[own[is_named]]
-    unchanged = versions.node[own[~is_named]]
-    return np.setdiff1d(np.union1d(kept, hidden), unchanged).astype(np.int64)
-
-
-def _is_as_before(tree: Tree, version: int, layer: int) -> bool:
-    versions = tree.versions
-    node = int(versions.node[version])
-    before = [each for each in tree.versions_of(node) if versions.until[each] == layer]
-    if not before or versions.kind[before[0]] != Kind.DIRECTORY:
-        return False
-    old, new = int(versions.entry[before[0]]), int(versions.entry[version])
-    if old < 0 or new < 0:
-        return False
-    entries = tree.entries
-    return all(column[old] == column[new] for column in (entries.mode, entries.uid, entries.gid))
+    before = np.maximum(own - 1, 0)
+    is_again = (own > 0) & (versions.node[before] == versions.node[own]) & (versions.until[before] == layer)
+    is_again &= (versions.kind[own] == Kind.DIRECTORY) & (versions.kind[before] == Kind.DIRECTORY)
+    is_again &= (versions.entry[own] >= 0) & (versions.entry[before] >= 0)
+    old, new = np.maximum(versions.entry[before], 0), np.maximum(versions.entry[own], 0)
+    for column in (entries.mode, entries.uid, entries.gid):
+        is_again &= column[old] == column[new] if len(column) else False
+    return np.setdiff1d(np.union1d(versions.node[own[~is_again]], hidden), versions.node[own[is_again]]).astype(np.int64)
 
 
 def reach_of_parts(parts: Iterable[ShellPart], directory: str) -> Reach:

@@ -153,7 +153,7 @@ class Proposal:
 class Workshop:
     """An analyzed image with the Dockerfile that made it, the present draft, and the fixes so far.
 
-    `key_of_layer` has the instruction of each layer as the image is.
+    `key_of_layer` has the instruction of each layer as the image is. `wanted` are the names of the only fixes to be made.
     """
 
     analysis: Analysis
@@ -164,6 +164,7 @@ class Workshop:
     key_of_layer: ReadOnly[int, int]
     context: Path | None = None
     ignore: IgnoreFile | None = None
+    wanted: frozenset[str] | None = None
     offers: list[Offer] = field(default_factory=list)
 
     @classmethod
@@ -244,9 +245,21 @@ class Workshop:
         needs = tuple(index for index, offer in enumerate(self.offers) if touched & offer.touched)
         layers, nodes = proposal.layers, proposal.nodes
         offer = Offer(proposal.kind, proposal.key, layers, nodes, saved, proposal.facts, edits, ignored, needs)
+        if not self._is_wanted(offer):
+            return False
         self.draft = proposal.draft
         self._add(offer)
         return True
+
+    def name(self, offer: Offer) -> str:
+        """Name a fix by its kind and the line of its instruction."""
+        return f"{offer.kind}-{self.dockerfile.instructions[offer.key].line}"
+
+    def _is_wanted(self, offer: Offer) -> bool:
+        """Tell whether a fix is one of those that are wanted, or continues one."""
+        if self.wanted is None or self.name(offer) in self.wanted:
+            return True
+        return any(self.offers[index].facts.merged(offer.facts) is not None for index in offer.needs)
 
     def _add(self, offer: Offer) -> None:
         """Add a fix, as one with the earlier ones that it continues."""

@@ -13,6 +13,8 @@ from layerscope.text import utf8_text
 from layerscope.wording.sentences import history_fields
 
 SCHEMA = "layerscope.gate/1"
+PATHS = 20
+"""How many paths of a fix are named; `layerscope fix --json` has all."""
 
 
 def json_report(run: GateRun) -> bytes:
@@ -125,5 +127,5 @@ def _fix(fix: Fix) -> dict[str, Any]:
         "id": utf8_text(fix.id),
         "edit": utf8_text(fix.patch) or None,
         "by_hand": None if fix.patch else utf8_text(fix.by_hand) or None,
-        "paths": [path_fields(path)["path"] for path in fix.paths],
+        "paths": [path_fields(path)["path"] for path in fix.paths[:PATHS]],
     }
