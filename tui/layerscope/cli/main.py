@@ -170,7 +170,8 @@ def _apologize(error: Exception) -> None:
     if os.environ.get(DEBUG, "") not in NOT_ON:
         import traceback
 
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            click.echo(escape(line), err=True)  # errors quote texts of images and registries
     click.echo(f"layerscope: {APOLOGY} ({escape(type(error).__name__)}); {HOW_TO_REPORT}", err=True)
 
 

@@ -11,16 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlunsplit
 
 from layerscope.sources.registry.challenge import Challenge, best_challenge
 from layerscope.sources.registry.credentials import ANONYMOUS, Credential
 from layerscope.sources.registry.failures import HiddenSecrets, RegistryFailed
+from layerscope.sources.registry.guards import split_address
+from layerscope.text import escape
 
 USUAL_SECONDS = 60.0
 """Seconds that a token is valid if its answer does not say."""
 RENEW_EARLY = 0.8
 """The fraction of its lifetime after which a token is no longer used."""
+LONGEST_SECONDS = 7 * 86_400
+"""Seconds after which a token is asked for again, whatever its answer says."""
 CLIENT = "layerscope"
 
 
@@ -97,10 +101,10 @@ class Authorization:
         answer = self._fetch(token_request(challenge, scope or challenge.scope, who))
         token = answer.get("token") or answer.get("access_token")
         if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-            raise RegistryFailed(f"the token server {urlsplit(challenge.realm).netloc} answers without a token")
+            raise RegistryFailed(f"the token server {escape(split_address(challenge.realm).netloc)} answers without a token")
         self._hidden.add(token)
         stated = answer.get("expires_in")
-        seconds = float(stated) if isinstance(stated, int | float) and stated > 0 else USUAL_SECONDS
+        seconds = float(min(stated, LONGEST_SECONDS)) if isinstance(stated, int | float) and stated > 0 else USUAL_SECONDS
         return f"Bearer {token}", time.monotonic() + seconds * RENEW_EARLY
 
 
@@ -110,7 +114,7 @@ def token_request(challenge: Challenge, scope: str, who: Credential) -> TokenReq
     if who.identity_token:
         form = {"grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": who.identity_token} | fields
         return TokenRequest(challenge.realm, form={name: value for name, value in form.items() if value})
-    parts = urlsplit(challenge.realm)
+    parts = split_address(challenge.realm)
     query = urlencode([(name, value) for name, value in fields.items() if value])
     url = urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, query)))))
     return TokenRequest(url, {"Authorization": f"Basic {who.basic}"} if who.secret else {})

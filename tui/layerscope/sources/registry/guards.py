@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from layerscope.sources.registry.endpoint import RegistryEndpoint, bare_host
 from layerscope.sources.registry.failures import RegistryFailed
@@ -29,8 +29,9 @@ class Guard:
 
     def check(self, url: str, what: str) -> None:
         """Raise RegistryFailed if no request may go to `url`, which is the registry's `what` ("token server")."""
-        parts = urlsplit(url)
-        where = f"{escape(str(self.endpoint))} names {escape(parts.netloc[:200]) or 'no host'} as its {what}"
+        parts = split_address(url)
+        named = parts.netloc.rpartition("@")[2][:200]
+        where = f"{escape(str(self.endpoint))} names {escape(named) or 'no host'} as its {what}"
         if parts.scheme not in ("https", "http") or not parts.hostname:
             raise RegistryFailed(f"{where}, which is no https address")
         if parts.username is not None:
@@ -55,6 +56,22 @@ class Guard:
         if self._own is None:
             self._own = addresses(bare_host(self.endpoint.host))
         return any(not address.is_global for address in self._own)
+
+
+def split_address(url: str) -> SplitResult:
+    """Return the parts of an address; all are empty for what is none, such as an IPv6 address without its end."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def named_address(url: str, named: str) -> str:
+    """Return the address that an answer from `url` names; empty for what is none."""
+    try:
+        return urljoin(url, named)
+    except ValueError:
+        return ""
 
 
 def is_same_host(parts: SplitResult, host: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -14,7 +14,7 @@ from layerscope.errors import BadDocument
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import MAX_DOCUMENT, Descriptor, Index, decode
 from layerscope.sources.registry.failures import NoSuchImage, RegistryFailed, RequestRefused
-from layerscope.sources.registry.guards import is_same_host
+from layerscope.sources.registry.guards import is_same_host, named_address, split_address
 from layerscope.sources.registry.repository import Repository, pull_scope
 from layerscope.sources.registry.transport import BUSY, Connection, read_body
 from layerscope.text import escape
@@ -120,9 +120,9 @@ def list_pages(connection: Connection, url: str, scope: str, what: str) -> Itera
             link = next_page(response.headers.get("Link", ""))
         connection.traffic.take("", len(raw))
         yield raw
-        following = urljoin(url, link) if link else ""
+        following = named_address(url, link) or "no address" if link else ""
         if following and not _is_same_place(following, connection):
-            where = escape(urlsplit(following).netloc[:200]) or "no host"
+            where = escape(split_address(following).netloc[:200]) or "no host"
             raise RegistryFailed(f"{connection.name} names {where} for the next page of its {what}; nothing is sent there")
         url = following
 
@@ -146,5 +146,5 @@ def next_page(header: str) -> str:
 
 
 def _is_same_place(url: str, connection: Connection) -> bool:
-    parts = urlsplit(url)
+    parts = split_address(url)
     return parts.scheme == urlsplit(connection.base).scheme and is_same_host(parts, connection.endpoint.host)

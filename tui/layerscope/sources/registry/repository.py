@@ -15,7 +15,7 @@ from layerscope.oci.documents import DOCKER_MANIFEST, INDEXES, MAX_DOCUMENT, OCI
 from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.sources.registry.registry_name import RegistryName
-from layerscope.sources.registry.transport import Connection, read_body
+from layerscope.sources.registry.transport import Connection, read_body, stated_number
 from layerscope.text import escape
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ PIECE = 256 << 10
 """Bytes of a blob that are read at a time."""
 MOST_RESUMES = 5
 ACCEPT = ", ".join(sorted({OCI_MANIFEST, DOCKER_MANIFEST} | set(INDEXES)))
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d+|\*)", re.ASCII)
 
 
 class NoRanges(RegistryFailed):
@@ -148,8 +148,7 @@ class Repository:
             self.connection.traffic.take(str(digest), len(piece))
             left -= len(piece)
             yield piece
-        stated = response.headers.get("Content-Length", "")
-        if left and stated.isdecimal() and size - left < int(stated):
+        if left and size - left < (stated_number(response.headers.get("Content-Length", "")) or 0):
             raise ConnectionResetError("the body is shorter than its Content-Length")
 
     def _check_part(self, response: Response, start: int, size: int, digest: Digest) -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from layerscope import __version__
 from layerscope.errors import causes_of
@@ -23,7 +23,7 @@ from layerscope.sources.registry.challenge import Challenge
 from layerscope.sources.registry.credentials import Credential
 from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.failures import AccessDenied, HiddenSecrets, NoSuchImage, RegistryFailed, RequestRefused
-from layerscope.sources.registry.guards import Guard, is_same_host
+from layerscope.sources.registry.guards import Guard, is_same_host, named_address, split_address
 from layerscope.sources.registry.registry_name import HUB_HOST
 from layerscope.sources.registry.traffic import Traffic, retry_after
 from layerscope.text import escape
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 45.0
 MOST_REDIRECTS, MOST_TRIES = 5, 5
+MOST_DIGITS = 20
 LONGEST_ANSWER = 64 << 10
 """Bytes of a token server's answer, and of an error's, that are read (distribution writes a few thousand)."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -116,7 +117,7 @@ class Connection:
             for _ in range(MOST_REDIRECTS):
                 if response.status_code not in REDIRECTS:
                     break
-                url = urljoin(url, response.headers.get("Location", ""))
+                url = named_address(url, response.headers.get("Location", ""))
                 self._guard.check(url, "store of blobs")
                 # A signed address of another host refuses a second authorization, and no credential is that host's to see.
                 if is_same_host(urlsplit(url), self.endpoint.host):
@@ -195,28 +196,34 @@ class Connection:
                 response.close()
                 continue
             self._note_limit(host, response)
-            if method == "HEAD":
-                read_body(response, 1)  # there is none, but only its end frees the line for the next request
+            if method == "HEAD" or _is_short_redirect(response):
+                with suppress(OSError):  # it says nothing, but only its end frees the line for the next request
+                    read_body(response, LONGEST_ANSWER)
             opened: Response = stack.enter_context(self.traffic.watched(response))
             return opened
         raise AssertionError("the last try returns or raises")
 
     def _request(self, method: str, url: str, headers: dict[str, str], form: dict[str, str] | None = None) -> Response:
+        from requests.exceptions import InvalidURL
         from requests.utils import get_environ_proxies
+        from urllib3.exceptions import LocationParseError
 
         session: Session = self._session or self._opened_session()
         parts = urlsplit(url)
         self.traffic.requests.append(f"{method} {parts.scheme}://{parts.netloc}{parts.path} {headers.get('Range', '')}".strip())
-        response: Response = session.request(
-            method,
-            url,
-            headers={"User-Agent": f"layerscope/{__version__}", "Accept-Encoding": "identity"} | headers,
-            data=form or None,
-            stream=True,
-            allow_redirects=False,
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
-            proxies=get_environ_proxies(url),
-        )
+        try:
+            response: Response = session.request(
+                method,
+                url,
+                headers={"User-Agent": f"layerscope/{__version__}", "Accept-Encoding": "identity"} | headers,
+                data=form or None,
+                stream=True,
+                allow_redirects=False,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                proxies=get_environ_proxies(url),
+            )
+        except LocationParseError as error:  # which requests lets through, of a name that cannot be resolved
+            raise InvalidURL(str(error)) from error
         return response
 
     def _opened_session(self) -> Session:
@@ -237,7 +244,11 @@ class Connection:
                 manager.pool_classes_by_scheme = pools
                 return manager
 
-        session = requests.Session()
+        class Unfollowing(requests.Session):
+            def get_redirect_target(self, resp: Response) -> None:
+                """Return None: to prepare for a redirect, requests would read all of its body, unpacked."""
+
+        session = Unfollowing()
         session.trust_env = False
         session.verify = not self.endpoint.is_insecure
         if self.endpoint.is_insecure:  # the user named it: no warning with each request
@@ -277,17 +288,17 @@ class Connection:
                 response = self._sent(stack, "POST" if request.form else "GET", url, headers, request.form)
                 if response.status_code not in REDIRECTS or request.form:
                     break
-                target = urljoin(url, response.headers.get("Location", ""))
-                url, headers = target, headers if is_same_host(urlsplit(target), urlsplit(url).netloc) else {}
+                target = named_address(url, response.headers.get("Location", ""))
+                url, headers = target, headers if is_same_host(split_address(target), urlsplit(url).netloc) else {}
             if not response.ok:
                 raise self.failure(response, f"a token from {escape(urlsplit(url).netloc)}")
             return _small_object(response, f"the token server {escape(urlsplit(url).netloc)}")
 
     def _note_limit(self, host: str, response: Response) -> None:
         """Note what is left of a host's rate limit, as Docker Hub states it: `ratelimit-remaining: 76;w=21600`."""
-        stated = response.headers.get("ratelimit-remaining", "").partition(";")[0].strip()
-        if stated.isdecimal():
-            self.traffic.remaining[host] = int(stated)
+        stated = stated_number(response.headers.get("ratelimit-remaining", "").partition(";")[0].strip())
+        if stated is not None:
+            self.traffic.remaining[host] = stated
 
     def _words(self, response: Response) -> str:
         """Return the messages of an error's body (distribution-spec, "Error Codes"), or its first words."""
@@ -310,16 +321,29 @@ class Connection:
 
 def _watched_pools(traffic: Traffic) -> dict[str, Any]:
     """Return urllib3's pools, whose connections `traffic` ends, also while a name is resolved or before there is an answer."""
+    from http.client import HTTPResponse
+
     from urllib3 import connection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+    class BoundedResponse(HTTPResponse):
+        def _read_next_chunk_size(self) -> int:
+            size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+            if size < 0:  # Python would read all that comes, for -1
+                raise ValueError
+            return size
+
     # Error messages quote the names of these classes.
     class HTTPConnection(connection.HTTPConnection):
+        response_class = BoundedResponse
+
         def connect(self) -> None:
             traffic.outwait(super().connect)
             traffic.watch_socket(self.sock)
 
     class HTTPSConnection(connection.HTTPSConnection):
+        response_class = BoundedResponse
+
         def connect(self) -> None:
             traffic.outwait(super().connect)
             traffic.watch_socket(self.sock)
@@ -342,6 +366,11 @@ def read_body(response: Response, size: int) -> bytes:
     except HTTPError as error:
         raise ConnectionResetError(str(error)) from error
     return content
+
+
+def stated_number(text: str) -> int | None:
+    """Return the number in a header; None where there is none, or one of more digits than any length has."""
+    return int(text) if text.isdecimal() and len(text) < MOST_DIGITS else None
 
 
 def tls_context(endpoint: RegistryEndpoint) -> ssl.SSLContext:
@@ -383,11 +412,17 @@ def _small_object(response: Response, what: str) -> dict[str, Any]:
     return found
 
 
+def _is_short_redirect(response: Response) -> bool:
+    length = stated_number(response.headers.get("Content-Length", ""))
+    return response.status_code in REDIRECTS and length is not None and length <= LONGEST_ANSWER
+
+
 def _is_passing(error: OSError) -> bool:
     """Tell whether trying again may help: not after a wrong certificate or host name."""
     words = _all_words(error)
     return not any(
-        clue in words for clue in ("SSLError", "CERTIFICATE", "NameResolutionError", "Connection refused", "ProxyError")
+        clue in words
+        for clue in ("SSLError", "CERTIFICATE", "NameResolutionError", "Connection refused", "ProxyError", "InvalidURL")
     )
 
 
