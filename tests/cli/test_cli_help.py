@@ -34,6 +34,22 @@ def test_no_line_of_any_help_needs_more_than_80_columns(capsys: pytest.CaptureFi
         assert [line for line in lines if len(line) > 80 and " layerscope " not in line] == [], arguments
 
 
+@pytest.mark.parametrize("name", ["ls", "waste", "baseline", "diff", "image.tar"])
+def test_options_of_engines_and_registries_stand_behind_those_of_the_command(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    words = [line.split()[0] for line in ran(capsys, name, "--help").lines if line.startswith("  -")]
+    assert words[-6:] == ["--pull", "--keep", "--insecure", "--limit-rate", "--no-registry", "-h,"]
+
+
+@pytest.mark.parametrize("arguments", [("tags",), ("registry", "HOST"), ("registry", "check")])
+def test_what_only_asks_registries_has_no_option_to_ask_none(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    help_text = ran(capsys, *arguments, "--help").out
+    assert ("--no-registry" in help_text, "--insecure" in help_text) == (False, True)
+
+
 def test_help_alone_is_the_main_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(capsys, "help") == ran(capsys, "--help") == ran(capsys)
 

@@ -136,8 +136,14 @@ def test_a_name_that_no_engine_has_is_read_in_its_registry_and_one_line_says_so(
     rest = ("/small",) if command == ("cat",) else ()
     found = ran(capsys, *command, f"{host}/team/app:1", *rest)
     place = f"{host}/team/app:1"
-    said = f"layerscope: no engine has {place}; reading {place} in its registry (--no-registry prevents this)\n"
+    said = f"layerscope: no engine has {place}; reading it in its registry (--no-registry prevents this)\n"
     assert (found.code, found.err) == (0, said)
+
+
+def test_one_line_says_so_for_both_platforms_of_an_image(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    place = f"{host}/team/app:1"
+    done = ran(capsys, "diff", place, place)
+    assert (done.code, done.err.count("no engine has")) == (0, 1)
 
 
 def test_the_report_names_the_registry_where_the_image_was_read(host: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,7 @@ def test_mirrors_are_asked_too_and_need_not_answer(capsys: pytest.CaptureFixture
         (tmp_path / "registries.conf").write_text(conf)
         text, found = checked(capsys, host)
     assert text.code == 0
-    assert [(each["is_mirror"], each["status"]) for each in found["endpoints"]] == [(True, 0), (False, 200)]
+    assert [(each["is_mirror"], each["status"]) for each in found["endpoints"]] == [(True, None), (False, 200)]
     assert f"mirror       {mirror}" in text.out
 
 

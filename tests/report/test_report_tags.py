@@ -36,7 +36,7 @@ def test_every_tag_has_a_bar_of_its_two_parts() -> None:
         "6 tags, oldest first by date of creation: 952 kB → 1.10 MB (+151 kB).",
         "",
         "tag    date           size                                                growth",
-        "1.0.0  2024-01-10   952 kB ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒██████████                          ",
+        "1.0.0  2024-01-10   952 kB ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒██████████",
         "1.0.1  2024-02-10   954 kB ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒██████████                  +2.00 kB",
         "1.1.0  2024-03-10  1.48 MB ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒█████████████████████████    +528 kB",
         "1.9.0  2024-04-10  1.51 MB ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒██████████████████████████  +30.0 kB",
@@ -90,6 +90,12 @@ def test_one_tag_has_nothing_to_be_compared_with() -> None:
     text = tags_text(report(*sized(growing())[:1]), Style())
     assert "1 tag, oldest first" in text
     assert "There is only one tag: nothing to compare it with." in text
+
+
+def test_without_layers_in_common_nothing_is_said_of_a_base() -> None:
+    apart = [Built("1", "a 400 b 200", "2024-01-10T08:00:00Z"), Built("2", "c 400 d 300", "2024-02-10T08:00:00Z")]
+    text = tags_text(report(*sized(apart)), Style())
+    assert ("+100 kB" in text, "base" in text) == (True, False)
 
 
 def test_a_line_of_json_has_all_figures_of_a_tag() -> None:

@@ -212,7 +212,7 @@ def test_what_is_not_there_has_nothing_attached(registry: PretendedRegistry) -> 
         ("application/vnd.in-toto+json", {"in-toto.io/predicate-type": "https://spdx.dev/Document"}, "bill of materials"),
         ("application/vnd.dev.cosign.artifact.sig.v1+json", {}, "signature"),
         ("application/vnd.amazon.soci.index.v2+json", {}, "SOCI index"),
-        ("", {}, "an artifact of type unknown"),
+        ("", {}, "an artifact of unknown type"),
     ],
 )
 def test_kinds_are_words(media_type: str, annotations: dict[str, str], kind: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 REPORT = "report"
-LISTING = "list"
-"""The name of the command that lists a registry, which nobody has to type."""
 """The command that runs when the first argument is an image."""
+LISTING = "list"
+"""The command that lists a registry, whose name nobody has to type."""
 
 HELP = """What is in this container image, and why is it so big?
 
@@ -45,7 +45,7 @@ GROUPS = {
         "demo": "Explore a small built-in image.",
     },
     "Compare": {
-        "diff": "Compare two images.",
+        "diff": "Compare two images, or two platforms of one.",
         "watch": "Show the image again after every rebuild.",
     },
     "Check": {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from layerscope.cli.completion import complete_image
-from layerscope.cli.options import chosen_engine_options, open_cache, registry_options
+from layerscope.cli.options import chosen_engine_options, no_registry_option, open_cache, registry_options
 from layerscope.cli.output import Progress, output_style
 from layerscope.cli.screen import can_show_screen, exit_code, read_keys_from_terminal, tune_textual
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--json", "is_json", is_flag=True, help="Print JSON: one object.")
 @click.option("--text", "is_text", is_flag=True, help="Print the tree instead of opening the screen.")
 @registry_options
+@no_registry_option
 def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_text: bool) -> int:
     """Show which images build on which, what they share, and what removing each would free.
 

@@ -46,6 +46,8 @@ COMMANDS = {
     "help": "layerscope.cli.help",
     "version": "layerscope.cli.help",
 }
+SHARED = frozenset({"pull", "keep", "insecure", "limit_rate", "no_registry"})
+"""Options of engines and registries, which most commands have: help lists them after a command's own."""
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 DEBUG = "LAYERSCOPE_DEBUG"
@@ -79,6 +81,7 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(COMMANDS[cmd_name])
         command: click.Command = getattr(module, cmd_name)
+        command.params.sort(key=lambda each: each.name in SHARED)
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

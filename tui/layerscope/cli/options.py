@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -33,7 +34,7 @@ def complete_file(_ctx: click.Context, _parameter: click.Parameter, incomplete: 
 
 
 NO_REGISTRY_OPTION = "layerscope.no_registry"
-PULL, KEEP = "layerscope.pull", "layerscope.keep"
+PULL, KEEP, SAID = "layerscope.pull", "layerscope.keep", "layerscope.said"
 
 
 def _note(context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -86,11 +87,11 @@ def engine_options(command: Command) -> Command:
         callback=_note,
         help="If the engine has to export the image, keep the archive as DIR/NAME.tar.",
     )
-    return pull(keep(registry_options(command)))
+    return pull(keep(registry_options(no_registry_option(command))))
 
 
 def registry_options(command: Command) -> Command:
-    """Add --insecure, --limit-rate and --no-registry, which every command that may ask a registry has."""
+    """Add --insecure and --limit-rate, which every command that may ask a registry has."""
     insecure = click.option(
         "--insecure",
         metavar="HOST",
@@ -102,14 +103,16 @@ def registry_options(command: Command) -> Command:
     limit_rate = click.option(
         "--limit-rate", metavar="SIZE", expose_value=False, callback=_note, help="Fetch at most SIZE a second from registries."
     )
-    no_registry = click.option(
-        "--no-registry",
-        is_flag=True,
-        expose_value=False,
-        callback=_note,
-        help="If no engine has the image, do not look for it in its registry.",
-    )
-    return insecure(limit_rate(no_registry(command)))
+    return insecure(limit_rate(command))
+
+
+no_registry_option = click.option(
+    "--no-registry",
+    is_flag=True,
+    expose_value=False,
+    callback=_note,
+    help="If no engine has the image, do not look for it in its registry.",
+)
 
 
 def image_argument(command: Command) -> Command:
@@ -122,14 +125,14 @@ def chosen_engine_options(
 ) -> EngineOptions:
     """Collect --pull, --keep, --no-cache and the options of registries of the command that runs in this thread.
 
-    `say` shows the user a sentence; by default on standard error. Raises BadSettings and UsageError.
+    `say` shows the user a sentence; by default on standard error, each once a command. Raises BadSettings and UsageError.
     """
     from layerscope.settings import read_registry_settings
     from layerscope.sources.location import EngineOptions
 
     settings = read_registry_settings()
     context = click.get_current_context(silent=True)
-    noted = context.meta if context is not None else {}
+    noted: dict[str, Any] = context.meta if context is not None else {}
     return EngineOptions(
         pull=bool(noted.get(PULL)),
         keep=noted.get(KEEP),
@@ -140,7 +143,7 @@ def chosen_engine_options(
         bytes_per_second=_bytes_per_second(settings.limit_rate),
         keep_windows=_are_windows_kept(are_kept=settings.keep_windows),
         or_registry=not _is_registry_forbidden(is_forbidden=settings.no_registry),
-        say=say or say_on_stderr,
+        say=say or partial(_say_once, noted.setdefault(SAID, set())),
         trust_toc=cast("bool | None", _noted("trust_toc")),
         compare_contents=bool(_noted("compare_contents")),
     )
@@ -150,6 +153,13 @@ def say_on_stderr(sentence: str) -> None:
     """Print a sentence on standard error, in place of the line of progress if there is one."""
     erased = "\r\x1b[K" if sys.stderr.isatty() else ""
     click.echo(f"{erased}layerscope: {sentence}", err=True)
+
+
+def _say_once(said: set[str], sentence: str) -> None:
+    """Print a sentence on standard error unless it is in `said`: several images of a command may have the same to say."""
+    if sentence not in said:
+        said.add(sentence)
+        say_on_stderr(sentence)
 
 
 INSECURE, LIMIT_RATE, NO_REGISTRY = "LAYERSCOPE_INSECURE", "LAYERSCOPE_LIMIT_RATE", "LAYERSCOPE_NO_REGISTRY"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -198,6 +197,7 @@ def check(name: str, *, as_json: bool) -> int:
       layerscope registry check registry.example.com:5000/team/app
       layerscope registry check docker.io --json | jq '.endpoints[-1].pulls_remaining'
     """
+    from layerscope.report.encode import json_line
     from layerscope.sources.registry.check import check_registry
     from layerscope.sources.registry.registry_name import parse_host
 
@@ -206,7 +206,7 @@ def check(name: str, *, as_json: bool) -> int:
         wanted = parse_host(name)
         progress(f"asking {wanted.host}", 0, 0)
         found = check_registry(wanted, options)
-    click.echo(json.dumps(_facts(found)) if as_json else "\n".join(_lines(found)))
+    click.echo(json_line(_facts(found)).decode() if as_json else "\n".join(_lines(found)) + "\n", nl=False)
     return 0 if found.is_ok else 2
 
 
@@ -269,9 +269,9 @@ def _certificates(answer: EndpointAnswer) -> dict[str, list[str]]:
 def _facts(found: RegistryCheck) -> dict[str, Any]:
     return {
         "host": found.name.host,
-        "repository": found.name.repository,
+        "repository": found.name.repository or None,
         "ok": found.is_ok,
-        "blocked_because": found.blocked,
+        "blocked_because": found.blocked or None,
         "endpoints": [_answer_facts(answer) for answer in found.answers],
     }
 
@@ -284,12 +284,12 @@ def _answer_facts(answer: EndpointAnswer) -> dict[str, Any]:
         "is_insecure": endpoint.is_insecure,
         "authorities": certificates["authority"],
         "client_certificates": certificates["certificate"],
-        "proxy": answer.proxy,
-        "user": answer.sent.user,
-        "credentials_from": answer.sent.origin,
+        "proxy": answer.proxy or None,
+        "user": answer.sent.user or None,
+        "credentials_from": answer.sent.origin or None,
         "searched": [{"place": each.place, "outcome": each.outcome} for each in answer.findings],
         "asks_for": {"scheme": challenge.scheme, "realm": challenge.realm, "service": challenge.service} if challenge else None,
-        "status": answer.status,
+        "status": answer.status or None,
         "pulls_remaining": answer.remaining,
-        "problem": answer.problem,
+        "problem": answer.problem or None,
     }

@@ -43,6 +43,7 @@ NYDUS_ANNOTATION, OVERLAYBD_ANNOTATION = "containerd.io/snapshot/nydus-blob", "c
 _FOREIGN = (".nondistributable.", ".rootfs.foreign.")
 SOCI_V1 = "application/vnd.amazon.soci.index.v1+json"
 SOCI_INDEXES = frozenset({SOCI_V1, "application/vnd.amazon.soci.index.v2+json"})
+UNNAMED_ARTIFACT = "an artifact of type "
 _ARTIFACTS = {
     "application/vnd.cncf.helm.config.v1+json": "a Helm chart",
     "application/vnd.docker.plugin.v1+json": "a Docker plugin",
@@ -251,4 +252,4 @@ def unread_kind(media_type: str, annotations: Mapping[str, str]) -> str:
 
 def artifact_kind(media_type: str) -> str:
     """Name an artifact in words by its media type, such as `a Helm chart`; by the media type itself if it is not known."""
-    return _ARTIFACTS.get(media_type, f"an artifact of type {media_type or 'unknown'}")
+    return _ARTIFACTS.get(media_type) or (f"{UNNAMED_ARTIFACT}{media_type}" if media_type else "an artifact of unknown type")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from layerscope.families.figures import age_text
+from layerscope.oci.documents import UNNAMED_ARTIFACT
 from layerscope.report.encode import json_line
 from layerscope.sources.registry.attached import Attached
 from layerscope.sources.registry.survey import ListedRepository
@@ -60,14 +61,17 @@ def moment_of(facts: TagFacts) -> str:
 
 
 def image_name(image: TagImage) -> str:
-    """Return what to call one of a tag's manifests: its platform, or what it is if it is no image. Escaped."""
-    return image.kind or escape(str(image.platform))
+    """Return what to call one of a tag's manifests: its platform, or what it is if it is no image: a media type if that has no
+    name. Escaped.
+    """
+    return image.kind.removeprefix(UNNAMED_ARTIFACT) or escape(str(image.platform))
 
 
 def attached_text(thing: Attached) -> str:
     """Describe a thing attached to an image in one line. Escaped."""
     detail = next((thing.annotations[key] for key in _TELLING if thing.annotations.get(key)), "") or thing.media_type
-    return f"{thing.kind}" + (f"  {escape(detail[:200])}" if detail else "")
+    name, detail = thing.kind.removeprefix(UNNAMED_ARTIFACT), escape(detail[:200])
+    return name if detail in ("", name) else f"{name}  {detail}"
 
 
 _TELLING = ("in-toto.io/predicate-type", "dev.sigstore.bundle.predicateType")

@@ -58,7 +58,7 @@ def series_sentence(series: TagSeries) -> str:
 
 def base_sentence(series: TagSeries) -> str:
     """Say which layers are drawn as the base's, and how that is known; empty if it is not known for any tag."""
-    clues = {base.clue for base in series.bases if base is not None}
+    clues = {base.clue for base in series.bases if base is not None and base.layers}
     said = {
         BaseClue.STATED: "leading layers shared by tags that state the same base image",
         BaseClue.SHARED: "leading layers that most tags of a variant share",
@@ -85,7 +85,8 @@ def _chart(series: TagSeries, style: Style) -> Iterator[str]:
         drawn = style.paint(BASE_SIGNS[style.is_ascii] * base, "dim") + OWN_SIGNS[style.is_ascii] * own
         gap = " " * (width - base - own)
         said = style.plain(cut_end(growth_cell(series, number, style), GROWTH))
-        yield f"{name} {style.paint(date, 'dim')}{size:>{SIZE}} {drawn}{gap} {_painted(said, series.growths[number], style)}"
+        grown = _painted(said, series.growths[number], style) if said else ""
+        yield f"{name} {style.paint(date, 'dim')}{size:>{SIZE}} {drawn}{gap} {grown}".rstrip()
     if legend := base_sentence(series):
         lines = wrapped(f"{BASE_SIGNS[style.is_ascii]} base: {legend}; {OWN_SIGNS[style.is_ascii]} own", style.width)
         yield from (style.paint(line, "dim") for line in lines)

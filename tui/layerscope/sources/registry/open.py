@@ -73,7 +73,8 @@ def open_instead_of_engine(
     """
     name = parse_image_name(typed)
     places = " or ".join(escape(str(full)) for full in HostSettings.of_this_machine(options.insecure).full_names(name))
-    options.say(f"no engine has {escape(typed)}; reading {places} in its registry (--no-registry prevents this)")
+    found = "it" if places == escape(typed) else places
+    options.say(f"no engine has {escape(typed)}; reading {found} in its registry (--no-registry prevents this)")
     try:
         return open_registry_image(name, reference="", platform=platform, options=options, progress=progress)
     except RegistryFailed as error:
