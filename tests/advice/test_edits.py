@@ -283,5 +283,24 @@ def test_of_a_stage_only_what_stays_is_copied(tmp_path: Path) -> None:
     assert lines == ["RUN mkdir /o", "COPY --from=alpine /out/a /out/c /o/", "RUN echo x > /d"]
 
 
+def test_a_directory_that_a_copy_names_is_not_ignored_as_a_whole(tmp_path: Path) -> None:
+    steps = (made("ADD lib /app/", directory("app"), big("app/b")), made("RUN rm -f /app/b", whiteout("app/b")))
+    assert edited(tmp_path, *steps, context={"lib/b": ""})[1] == []
+
+
+def test_what_one_run_uses_and_removes_is_mounted_by_buildkit(tmp_path: Path) -> None:
+    steps = (
+        made("RUN mkdir /t", directory("t")),
+        made("COPY wheels /t/wheels", directory("t"), directory("t/wheels"), big("t/wheels/a")),
+        made("RUN pip install /t/wheels/a && rm -rf /t/wheels /z", whiteout("t/wheels"), "usr/a"),
+    )
+    assert edited(tmp_path, *steps, context={"wheels/a": ""})[1] == [
+        "RUN mkdir /t",
+        "RUN --mount=type=bind,source=wheels,target=/t/wheels,rw pip install /t/wheels/a && rm -rf /z",
+    ]
+    between = made("RUN cp -r /t /y", big("y/wheels/a", seed="t/wheels/a"))
+    assert edited(tmp_path, *steps[:2], between, steps[2], context={"wheels/a": ""})[1] == []
+
+
 def _owned(*names: str) -> list[Member]:
     return [big(name, uid=7, gid=7) for name in names]

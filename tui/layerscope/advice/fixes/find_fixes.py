@@ -14,12 +14,20 @@ from layerscope.advice.fixes.cleaning import clean_runs
 from layerscope.advice.fixes.copying import copy_once
 from layerscope.advice.fixes.ignoring import ignore_file, leave_out
 from layerscope.advice.fixes.joining import join_runs
+from layerscope.advice.fixes.mounting import mount_for_one_run
 from layerscope.advice.fixes.owners import set_owners_at_once
 from layerscope.advice.fixes.workshop import Offer, Workshop
 from layerscope.text import escape
 from layerscope.units import size_text
 
-EDITORS: tuple[Callable[[Workshop], None], ...] = (leave_out, copy_once, set_owners_at_once, join_runs, clean_runs)
+EDITORS: tuple[Callable[[Workshop], None], ...] = (
+    leave_out,
+    copy_once,
+    mount_for_one_run,
+    set_owners_at_once,
+    join_runs,
+    clean_runs,
+)
 """What makes fixes with edits, in order: each sees the draft that those before it leave."""
 
 

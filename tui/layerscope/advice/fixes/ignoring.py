@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +91,33 @@ def leave_out(workshop: Workshop) -> None:
     for site in [site for site in workshop.draft.sites.values() if site.is_copy and site.layer is not None]:
         tops = [top for top in _tops(workshop, site) if _is_free(workshop, top)]
         tops.sort(key=lambda top: -_bytes_below(workshop, top))
-        proposal = _proposal(workshop, site, tops[:MOST_LINES])
+        chosen = tops[:MOST_LINES]
+        while chosen and not _leaves_sources(workshop, [top.path for top in chosen]):
+            chosen = chosen[1:]
+        proposal = _proposal(workshop, site, chosen)
         if proposal is not None:
             workshop.accept(proposal)
+
+
+def _leaves_sources(workshop: Workshop, paths: list[str]) -> bool:
+    """Tell whether every directory that a COPY of any stage names keeps a file, without which the build would fail."""
+    assert workshop.context is not None
+    ignored = [*paths, *workshop.draft.ignored]
+    for instruction in workshop.dockerfile.instructions:
+        if instruction.keyword not in COPIES or instruction.flag("from"):
+            continue
+        for source in instruction.sources:
+            path = posixpath.normpath(source.lstrip("/") or ".")
+            if path != "." and any(_is_below(each, path) for each in paths) and not _has_file(workshop.context, path, ignored):
+                return False
+    return True
+
+
+def _has_file(context: Path, path: str, ignored: list[str]) -> bool:
+    """Tell whether a directory of the context has a file, not deep down, that is not ignored."""
+    files = (found for pattern in ("*", "*/*", "*/*/*") for found in (context / path).glob(pattern) if found.is_file())
+    names = (found.relative_to(context).as_posix() for found in files)
+    return any(not any(_is_below(name, each) for each in ignored) for name in islice(names, MOST_DOCKERFILES))
 
 
 def _bytes_below(workshop: Workshop, top: Top) -> int:
