@@ -227,12 +227,13 @@ def test_tags_that_attach_something_are_no_images() -> None:
 
 def test_a_list_without_end_ends(registry: PretendedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browse, "REGISTRY_NAMES", 3)
+    monkeypatch.setattr("layerscope.sources.registry.stated_tags.REGISTRY_NAMES", 3)
     names = [f"team/{number}" for number in range(4)]
     registry.routes["/v2/_catalog"] = lambda _: answer({"repositories": names})
     registry.routes["/v2/team/app/tags/list"] = lambda _: answer({"tags": ["1", "2", "3", "4"]})
     with pytest.raises(RegistryFailed, match="more than 3 repositories"):
         list(browser(registry).repository_pages())
-    with pytest.raises(RegistryFailed, match="more than 3 tags"):
+    with pytest.raises(RegistryFailed, match="list of tags has more than 3"):
         list(browser(registry).tag_pages("team/app"))
 
 

@@ -9,9 +9,12 @@ from dataclasses import replace
 
 import pytest
 
+from layerscope.progress import ignore
+from layerscope.sources.location import EngineOptions
 from layerscope.sources.registry.challenge import best_challenge
 from layerscope.sources.registry.failures import RegistryFailed
-from layerscope.sources.registry.registry_listing import tag_pages
+from layerscope.sources.registry.find_tags import TagQuery, find_tags
+from layerscope.sources.registry.registry_listing import referrers, tag_pages
 from sources.test_registry_transport import BLOB, BLOB_PATH, DIGEST, MANIFEST_PATH, repository
 from support.pretend_registry import Answer, PretendedRegistry, blob_route, pretended_registry
 
@@ -128,3 +131,27 @@ def _flood(sent: list[int], start: bytes = b"") -> Iterator[bytes]:
     for _ in range(FLOOD >> 20):
         yield bytes(1 << 20)
         sent[number] += 1 << 20
+
+
+def test_referrers_without_end_are_not_collected(registry: PretendedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("layerscope.sources.registry.registry_listing.REFERRERS", 5)
+    listed = {"manifests": [{"mediaType": "x/y", "digest": str(DIGEST), "size": 1}] * 2}
+    _without_end(registry, f"/v2/team/app/referrers/{DIGEST}", listed)
+    with pytest.raises(RegistryFailed, match="its list of referrers has more than 5"):
+        referrers(repository(registry), DIGEST)
+    assert len(registry.asked) == 3
+
+
+def test_tags_without_end_are_not_collected(registry: PretendedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("layerscope.sources.registry.stated_tags.REGISTRY_NAMES", 5)
+    _without_end(registry, "/v2/team/app/tags/list", {"tags": ["1.0", "1.1"]})
+    with pytest.raises(RegistryFailed, match="its list of tags has more than 5"):
+        find_tags(f"{registry.host}/team/app", TagQuery(last=1), options=EngineOptions(), progress=ignore)
+    assert len(registry.asked_for("/v2/team/app/tags/list")) == 3
+
+
+def _without_end(registry: PretendedRegistry, path: str, page: object) -> None:
+    """Serve a list whose every page leads to another one."""
+    registry.routes[path] = lambda _: Answer(
+        200, json.dumps(page).encode(), {"Link": f"<{path}?p={len(registry.asked)}>; rel=next"}
+    )

@@ -30,6 +30,8 @@ ENGINE_REFUSAL: Final = 1 << 20
 """Bytes read of an engine's error message."""
 REGISTRY_NAMES: Final = 1 << 20
 """Repositories that a registry lists, or tags of one repository; Docker Hub's largest have 100,000 tags."""
+REFERRERS: Final = 1 << 14
+"""What refers to one manifest in a registry: signatures, attestations, bills of materials; a few are usual."""
 EXPANDED: Final = 1 << 12
 """Characters that variables may add to an instruction of a Dockerfile, beyond twice its own length."""
 XATTR_COST: Final = 64

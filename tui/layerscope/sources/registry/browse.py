@@ -117,12 +117,7 @@ class Browser:
 
     def tag_pages(self, name: str, platform: Platform | None = None) -> Iterator[list[TagFacts]]:
         """Yield the tags of a repository, each with what the registry's list says of it; see `stated_tag_pages`."""
-        count = 0
-        for page in stated_tag_pages(self.repository(name), platform):
-            count += len(page)
-            if count > REGISTRY_NAMES:
-                raise RegistryFailed(f"{escape(self.host)}/{escape(name)} lists more than {REGISTRY_NAMES:,} tags")
-            yield page
+        yield from stated_tag_pages(self.repository(name), platform)
 
     def facts(
         self, name: str, tags: Sequence[TagFacts], platform: Platform | None, *, every: bool = False

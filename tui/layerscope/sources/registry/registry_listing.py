@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from layerscope.errors import BadDocument
+from layerscope.limits import REFERRERS
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import MAX_DOCUMENT, Descriptor, Index, decode
 from layerscope.sources.registry.failures import NoSuchImage, RegistryFailed, RequestRefused
@@ -20,6 +21,7 @@ from layerscope.sources.registry.transport import BUSY, Connection, read_body
 from layerscope.text import escape
 
 T = TypeVar("T")
+L = TypeVar("L", bound=Sized)
 AT_A_TIME = 1000
 """Names asked for in one page: more is refused by distribution and Amazon ECR."""
 MOST_PAGES = 10_000
@@ -77,25 +79,41 @@ def whole_tag_pages(repository: Repository) -> Iterator[TagsPage]:
         yield decode(raw, TagsPage, what=f"{connection.name}: its {what}")
 
 
+def bounded_pages(pages: Iterator[L], most: int, connection: Connection, what: str) -> Iterator[L]:
+    """Yield the pages of a list that has at most `most` items in all. Raises RegistryFailed for a longer one."""
+    count = 0
+    for page in pages:
+        count += len(page)
+        if count > most:
+            raise RegistryFailed(f"{connection.name}: its {what} has more than {most:,}")
+        yield page
+
+
 def referrers(repository: Repository, digest: Digest) -> list[Descriptor]:
     """List what refers to a manifest: signatures, attestations, SOCI indexes (distribution-spec, "Listing Referrers")."""
-    connection = repository.connection
+    connection, what = repository.connection, "list of referrers"
     start = connection.url(f"{repository.endpoint.repository}/referrers/{digest}")
     try:
-        pages = list(list_pages(connection, start, pull_scope(repository.endpoint.repository), "list of referrers"))
+        pages = _referrer_pages(list_pages(connection, start, pull_scope(repository.endpoint.repository), what), connection)
+        lists = list(bounded_pages(pages, REFERRERS, connection, what))
     except NoSuchImage:
         try:
-            pages = [repository.document(f"{digest.algorithm}-{digest.encoded[:64]}").raw]
+            raw = repository.document(f"{digest.algorithm}-{digest.encoded[:64]}").raw
         except NoSuchImage:
             return []
+        lists = list(bounded_pages(_referrer_pages(iter([raw]), connection), REFERRERS, connection, what))
     except RequestRefused as error:
         if error.status in BUSY:
             raise
         return []
-    with suppress(BadDocument):  # another answer, such as a page of HTML, is no list
-        lists = [decode(raw, Index, what=f"{connection.name}: its list of referrers") for raw in pages]
-        return list({each.digest: each for one in lists for each in one.manifests}.values())
-    return []
+    return list({each.digest: each for page in lists for each in page}.values())
+
+
+def _referrer_pages(pages: Iterator[bytes], connection: Connection) -> Iterator[tuple[Descriptor, ...]]:
+    """Yield what the pages list. They end at another answer, such as a page of HTML, which is no list."""
+    with suppress(BadDocument):
+        for raw in pages:
+            yield decode(raw, Index, what=f"{connection.name}: its list of referrers").manifests
 
 
 def list_pages(connection: Connection, url: str, scope: str, what: str) -> Iterator[bytes]:

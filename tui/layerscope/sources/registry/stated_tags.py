@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from urllib.parse import quote
 
 import msgspec
 
 from layerscope.errors import BadDocument, LayerscopeError
+from layerscope.limits import REGISTRY_NAMES
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import INDEXES, decode
 from layerscope.oci.platform import Platform
@@ -25,6 +27,7 @@ from layerscope.sources.registry.registry_listing import (
     A_PAGE,
     GoogleManifest,
     TagsPage,
+    bounded_pages,
     list_pages,
     numbered_pages,
     whole_tag_pages,
@@ -39,7 +42,7 @@ HUB_API, QUAY = "hub.docker.com", "quay.io"
 AZURE = (".azurecr.io", ".azurecr.cn", ".azurecr.us")
 HARBOR_SERVICE = "harbor-registry"
 """What Harbor's challenge calls itself, by which it is known."""
-_WHAT = "list of tags with sizes"
+_WHAT, _WHOSE_TAGS = "list of tags with sizes", "list of tags"
 
 
 class _HubImage(msgspec.Struct, frozen=True):
@@ -127,8 +130,7 @@ def stated_tag_pages(repository: Repository, platform: Platform | None = None) -
             harbor = harbor_tags(repository.connection, repository.endpoint.repository)
             better = _first(harbor)
             pages, first = (pages, first) if better is None else (harbor, better)
-    yield first
-    yield from pages
+    yield from bounded_pages(chain([first], pages), REGISTRY_NAMES, repository.connection, _WHOSE_TAGS)
 
 
 def _first(pages: TagPages) -> list[TagFacts] | None:
