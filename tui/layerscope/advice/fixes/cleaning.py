@@ -172,7 +172,7 @@ def _of_cache(workshop: Workshop, cache: KnownCache, key: int, homes: list[list[
         below = [np.arange(top, tree.nodes.end[top]) for top in tops]
         nodes = np.concatenate(below).astype(np.int64)
         yield _Litter(
-            cache.kind, key, entries, nodes, _apt_command(workshop, entries) if cache.kind == APT else command, cache.name
+            cache.kind, key, entries, nodes, _apt_command(workshop, entries, key) if cache.kind == APT else command, cache.name
         )
 
 
@@ -186,12 +186,14 @@ def _is_apts(path: bytes) -> bool:
     return path.startswith(LISTS + b"/") or bool(_APT_FILE.match(path))
 
 
-def _apt_command(workshop: Workshop, entries: Longs) -> str:
+def _apt_command(workshop: Workshop, entries: Longs, key: int) -> str:
     paths = [workshop.tree.nodes.paths[node] for node in workshop.tree.entry_node[entries].tolist()]
-    commands = []
-    if any(path.startswith(ARCHIVES) for path in paths):
-        commands.append("apt-get clean")
-    if any(path.startswith(LISTS) for path in paths):
+    has_archives = any(path.startswith(ARCHIVES) for path in paths)
+    has_lists = any(path.startswith(LISTS) for path in paths)
+    # `apt-get clean` locks the directory of lists, and leaves its lock there.
+    is_locked = workshop.is_there(LISTS + b"/lock", max(workshop.draft.layers[key]) + 1)
+    commands = ["apt-get clean"] if has_archives else []
+    if has_lists or not is_locked:
         commands.append("rm -rf /var/lib/apt/lists/*")
     return " && ".join(commands)
 

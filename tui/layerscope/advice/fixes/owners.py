@@ -457,6 +457,8 @@ class _Writer:
         own = own[~draft.stored.is_unwritten[versions.entry[own]]]
         before = np.maximum(own - 1, 0)
         is_kept = (own > 0) & (versions.node[before] == versions.node[own]) & (versions.until[before] == layer)
+        # Podman stores what WORKDIR makes in the next layer.
+        is_kept |= np.isin(versions.node[own], list(_nodes_down_to(tree, draft.sites[key].directory)))
         is_directory = versions.kind[own] == Kind.DIRECTORY
         brought = own[~(is_kept & is_directory)]
         if has_mode and (is_directory & ~is_kept).any():
@@ -528,11 +530,16 @@ def directories_above(workshop: Workshop, key: int) -> set[int]:
     destination = resolve(site.instruction.destination, site.directory)
     if destination is None or "$" in site.instruction.destination:
         return set()
-    nodes, found = workshop.tree.nodes, {0}
-    node = nodes.find(destination.strip("/").encode("utf-8", "surrogateescape"))
+    return _nodes_down_to(workshop.tree, destination)
+
+
+def _nodes_down_to(tree: Tree, place: str) -> set[int]:
+    """Return the nodes of an absolute path and of all directories above it."""
+    found = {0}
+    node = tree.nodes.find(place.strip("/").encode("utf-8", "surrogateescape"))
     while node:
         found.add(node)
-        node = int(nodes.parent[node])
+        node = int(tree.nodes.parent[node])
     return found
 
 

@@ -25,6 +25,11 @@ PACKAGE_COMMANDS = frozenset({"apt", "apt-get", "apk", "dnf", "microdnf", "tdnf"
 FETCHES = frozenset({"curl", "wget"})
 _ACCOUNT_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
 ACCOUNTS = tuple(f"/etc/{name}{end}" for name in _ACCOUNT_FILES for end in ("", "-"))
+_ACCOUNT_SETTINGS = tuple(
+    f"/etc/{name}"
+    for name in ("adduser.conf", "default", "deluser.conf", "login.defs", "nsswitch.conf", "pam.d", "shells", "skel")
+)
+"""What commands that make users read besides; not /etc as a whole, in which engines make files to mount on."""
 _SYSTEM_USR = tuple(f"/usr/{name}" for name in ("bin", "include", "lib", "lib64", "libexec", "sbin", "share"))
 SYSTEM = ("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/run", "/sbin", "/var", *_SYSTEM_USR)
 """What a package manager and the scripts of packages may read; not where applications lie."""
@@ -169,7 +174,7 @@ def reach_of_parts(parts: Iterable[ShellPart], directory: str) -> Reach:
             continue
         if part.is_simple and part.name in USER_COMMANDS:
             places += [*ACCOUNTS, *homes_of(part)]
-            reads += ["/etc", *homes_of(part)]
+            reads += [*ACCOUNTS, *_ACCOUNT_SETTINGS, *homes_of(part)]
             continue
         found = _reads(part, directory)
         if found is None:
