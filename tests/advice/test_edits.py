@@ -124,6 +124,28 @@ def test_a_chown_of_a_copy_becomes_its_flag_below_the_user(tmp_path: Path) -> No
     assert [(fix.id, fix.size) for fix in advised.fixes] == [("copy-chown-3", 400 * KB)]
 
 
+def test_a_user_is_made_above_a_run_in_which_an_engine_made_files_to_mount_on(tmp_path: Path) -> None:
+    """Podman leaves the /etc/hosts that it mounts in the first RUN's layer."""
+    chowned = (directory("app", uid=7, gid=7), *_owned("app/a"))
+    steps = (
+        BASE,
+        made("RUN make", directory("app"), big("app/a"), file("etc/hosts", b"")),
+        made("RUN useradd app", WITH_APP, GROUPS),
+        made("RUN chown -R app:app /app", *chowned),
+    )
+    assert edited(tmp_path, *steps, base=1)[1] == ["RUN useradd app", "RUN make \\", " && chown -R app:app /app"]
+
+
+def test_what_workdir_makes_is_not_what_the_copy_after_it_brings(tmp_path: Path) -> None:
+    """Podman stores the directories of a WORKDIR in the next layer: here /srv, which stays root's."""
+    steps = (
+        "WORKDIR /srv/app",
+        made("COPY . .", directory("srv"), directory("srv/app"), big("srv/app/a")),
+        made("RUN chown -R 7:7 /srv/app", directory("srv/app", uid=7, gid=7), *_owned("srv/app/a")),
+    )
+    assert edited(tmp_path, *steps)[1] == ["WORKDIR /srv/app", "COPY --chown=7:7 . .", "RUN chown 7:7 /srv/app"]
+
+
 def test_a_chown_of_what_a_run_wrote_goes_into_that_run(tmp_path: Path) -> None:
     steps = (
         made("RUN mkdir /x && make", directory("x"), big("x/a")),
@@ -199,6 +221,12 @@ def test_lists_that_a_later_run_needs_go_when_it_has_used_them(tmp_path: Path, t
         " && rm -rf /var/lib/apt/lists/*",
     ]
     assert edited(tmp_path, lists, "USER x", then)[1] == []
+
+
+def test_the_lock_that_cleaning_makes_goes_with_the_lists(tmp_path: Path) -> None:
+    install = "RUN apt-get update && apt-get install -y a && rm -rf /var/lib/apt/lists/*"
+    steps = made(install, directory("var/lib/apt/lists"), big("var/cache/apt/archives/a.deb")), "USER x"
+    assert edited(tmp_path, *steps)[1][:2] == [f"{install} \\", " && apt-get clean && rm -rf /var/lib/apt/lists/*"]
 
 
 def test_lists_that_each_run_fetches_are_removed_in_each(tmp_path: Path) -> None:

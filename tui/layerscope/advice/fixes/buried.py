@@ -23,7 +23,7 @@ MOST_REMOVED = 0.9
 _UNINSTALLS = re.compile(r"\b(?:autoremove|purge|remove|uninstall|apk del|erase)\b")
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2|txz)(?:\.\w+)?$")
 _UPGRADES = re.compile(r"\b(?:dist-upgrade|full-upgrade|upgrade|(?:dnf|yum|zypper)\b[^&;|]*\bupdate|pacman -Syu)\b")
-_CHOWN = re.compile(r"\bchown\s+(?:-\S+\s+)*([\w.:-]+)\s")
+_CHOWN = re.compile(r"\bchown\s+(?:-\S+\s+)*([\w.:][\w.:-]*)\s")
 MOST_REWRITTEN = 0.95
 """If less than this share of a COPY gets another owner or mode, a flag on the COPY would change too much."""
 _CHMOD = re.compile(r"\bchmod\s+(?:-\S+\s+)*([0-7]{3,4})\s")
