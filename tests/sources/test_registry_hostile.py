@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import pytest
 
+from layerscope.errors import NotFound
 from layerscope.progress import ignore
 from layerscope.sources.location import EngineOptions
+from layerscope.sources.open import open_image
 from layerscope.sources.registry.challenge import best_challenge
 from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.sources.registry.find_tags import TagQuery, find_tags
@@ -155,3 +157,20 @@ def _without_end(registry: PretendedRegistry, path: str, page: object) -> None:
     registry.routes[path] = lambda _: Answer(
         200, json.dumps(page).encode(), {"Link": f"<{path}?p={len(registry.asked)}>; rel=next"}
     )
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["169.254.169.254", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "[fd00:ec2::254]", "100.100.100.200"],
+)
+def test_no_registry_leads_to_a_cloud_s_metadata(registry: PretendedRegistry, host: str) -> None:
+    registry.routes[BLOB_PATH] = lambda _: Answer(307, b"", {"Location": f"http://{host}/latest/meta-data"})
+    with pytest.raises(RegistryFailed, match="which is an address of this machine's own network"):
+        repository(registry).blob(DIGEST, len(BLOB))
+
+
+def test_an_index_of_nothing_is_named(registry: PretendedRegistry) -> None:
+    index = {"Content-Type": "application/vnd.oci.image.index.v1+json"}
+    registry.routes[MANIFEST_PATH] = lambda _: Answer(200, b'{"schemaVersion":2,"manifests":[]}', index)
+    with pytest.raises(NotFound, match=rf"{registry.host}/team/app:1 lists no image"):
+        open_image(f"docker://{registry.host}/team/app:1")

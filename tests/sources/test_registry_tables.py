@@ -257,6 +257,12 @@ def set_entry(**fields: Any) -> Callable[[Toc], None]:
     return lambda toc: toc["entries"][-1].update(fields)
 
 
+def add_files(toc: Toc, *, count: int, size: int) -> None:
+    """Add files that no layer has room for."""
+    place = {"type": "reg", "size": size, "chunkSize": size, "offset": toc["entries"][-1]["offset"]}
+    toc["entries"] += [{"name": f"huge{number}", **place} for number in range(count)]
+
+
 @pytest.mark.usefixtures("small_too")
 @pytest.mark.parametrize("write", [write_estargz, write_chunked])
 @pytest.mark.parametrize(
@@ -285,6 +291,8 @@ def set_entry(**fields: Any) -> Callable[[Toc], None]:
         lambda toc: toc.update(entries=None),
         lambda toc: toc["entries"].append({}),
         lambda toc: toc["entries"].append({"name": "last", "type": "chunk", "chunkOffset": 100, "offset": 1}),
+        lambda toc: add_files(toc, count=20, size=1 << 60),
+        lambda toc: add_files(toc, count=20, size=1 << 40),
     ],
 )
 def test_a_table_in_doubt_is_not_believed(

@@ -16,6 +16,10 @@ from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.text import escape
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")))
+"""Where clouds keep their metadata beside link-local addresses: Amazon over IPv6, Alibaba, Azure, Oracle."""
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv6 addresses whose last four bytes are the IPv4 address that is reached (RFC 6052)."""
 
 
 @dataclass(slots=True)
@@ -44,7 +48,7 @@ class Guard:
 
     def _check_addresses(self, parts: SplitResult, where: str) -> None:
         for address in addresses(parts.hostname or ""):
-            if address.is_link_local or address.is_unspecified or address.is_multicast:
+            if address.is_link_local or address.is_unspecified or address.is_multicast or address in METADATA:
                 raise RegistryFailed(f"{where}, which is an address of this machine's own network; nothing is sent there")
             if not address.is_global and not self._is_private():
                 raise RegistryFailed(
@@ -86,4 +90,11 @@ def addresses(host: str) -> frozenset[Address]:
     except (OSError, UnicodeError):
         return frozenset()
     parsed = {ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found}
-    return frozenset(getattr(address, "ipv4_mapped", None) or address for address in parsed)
+    return frozenset(map(_reached, parsed))
+
+
+def _reached(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 address stands for, else the address itself."""
+    if isinstance(address, ipaddress.IPv6Address) and address in NAT64:
+        return ipaddress.IPv4Address(address.packed[-4:])
+    return getattr(address, "ipv4_mapped", None) or address

@@ -51,6 +51,8 @@ def open_registry_image(
     repository, top = _found(name, options)
     files = RegistryFiles(repository, top, options.cache)
     found = _of_platform(listed_manifests(files, top), platform, files.place)
+    if not found:
+        raise NotFound(f"{files.place} lists no image")
     reference = reference or f"{REGISTRY_URL}{repository.name}"
     location = Location(reference, None)
     candidate, _ = choose(images_at(files, found), location, platform)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.errors import CorruptLayer
+from layerscope.layers.compression import unpacked_limit
 from layerscope.layers.content_ids import sha_ids
 from layerscope.layers.fetched import StoredContents
 from layerscope.layers.table import Kind, LayerTable
@@ -43,6 +44,8 @@ LOST = "\N{REPLACEMENT CHARACTER}"
 """What Go writes for bytes that are no UTF-8: the name is lost."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]
+Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 45)]
+"""Far above any layer, and so small that the sum over a batch of entries fits into 64 bits."""
 Longs = npt.NDArray[np.int64]
 
 
@@ -55,7 +58,7 @@ class _Entry(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
     name: str
     type: str
-    size: Count = 0
+    size: Size = 0
     modtime: str = ""
     link_name: str = ""
     mode: Count = 0
@@ -114,6 +117,8 @@ def table_of_contents(raw: bytes, *, layer: int, stop: int) -> TableOfContents:
         rows = _TableRows(layer)
         for batch in _batches(toc.entries):
             rows.add(batch)
+            if rows.tar_bytes > unpacked_limit(stop):
+                raise BadTable(f"its table of contents has more than {unpacked_limit(stop)} bytes of files")
         table, contents = rows.collector.table(unpacked_bytes=0), rows.contents(stop)
     except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise BadTable(f"its table of contents is damaged ({type(error).__name__})") from error
