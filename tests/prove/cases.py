@@ -70,7 +70,9 @@ def tricky_cases(out: Path) -> list[Case]:
     described = tomllib.loads(TRICKY.read_text("utf-8"))
     for name, case in described.items():
         write_context(out / name, {**case.get("files", {}), "Dockerfile": f"FROM {BASE}\n{case['dockerfile']}"})
-    return [Case(name, out / name, least=case.get("least", 0)) for name, case in described.items()]
+    return [
+        Case(name, out / name, tuple(case.get("builders", ())), least=case.get("least", 0)) for name, case in described.items()
+    ]
 
 
 def _ours(place: Path, out: Path) -> Case:
