@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from layerscope.advice.advice import Advice
 from layerscope.advice.advise import advise
+from layerscope.advice.dockerfile.mapping import map_layers
+from layerscope.advice.dockerfile.stages import parse_dockerfile
+from layerscope.advice.fixes.find_fixes import edited_fixes, places_of
+from layerscope.advice.fixes.workshop import Workshop
 from support.fixing import KB, analyzed, big, made
 from support.image_builder import Layer, Member, directory, file, hardlink, symlink, whiteout
 
@@ -330,5 +336,92 @@ def test_what_one_run_uses_and_removes_is_mounted_by_buildkit(tmp_path: Path) ->
     assert edited(tmp_path, *steps[:2], between, steps[2], context={"wheels/a": ""})[1] == []
 
 
+def test_of_several_places_those_are_copied_with_their_owner_that_can_be(tmp_path: Path) -> None:
+    """The base's file in /var/log has to be stored again."""
+    steps = (
+        made("RUN base", directory("var"), directory("var/log"), big("var/log/a"))[:2],
+        made("COPY x /app/", directory("app"), big("app/a")),
+        made(
+            "RUN chown -R 7:7 /app /var/log",
+            directory("app", uid=7, gid=7),
+            directory("var/log", uid=7, gid=7),
+            *_owned("app/a", "var/log/a"),
+        ),
+    )
+    _, lines = edited(tmp_path, *steps, base=1)
+    assert lines == ["COPY --chown=7:7 x /app/", "RUN chown -R 7:7 /var/log && chown 7:7 /app"]
+
+
+def test_a_file_that_is_moved_elsewhere_keeps_its_owner(tmp_path: Path) -> None:
+    steps = (
+        made("COPY . /app/", directory("app"), big("app/a"), big("app/b")),
+        made("RUN mv /app/b /c", big("c", seed="app/b"), whiteout("app/b")),
+        made("RUN chown -R 7:7 /app", directory("app", uid=7, gid=7), *_owned("app/a")),
+    )
+    assert edited(tmp_path, *steps)[1] == []
+
+
 def _owned(*names: str) -> list[Member]:
     return [big(name, uid=7, gid=7) for name in names]
+
+
+PLACES = ["a", "b", "x/a", "x/b", "root/.cache/pip/a", "var/lib/apt/lists/a", "tmp/a", "app/.git/a"]
+ITEMS = st.one_of(
+    st.builds(
+        big,
+        st.sampled_from(PLACES),
+        st.sampled_from([120 * KB, 150 * KB]),
+        seed=st.sampled_from("pq"),
+        uid=st.integers(0, 1),
+        mode=st.sampled_from([0o644, 0o600]),
+    ),
+    st.builds(whiteout, st.sampled_from([*PLACES, "x", "app"])),
+    st.builds(directory, st.sampled_from(["x", "app", "tmp"]), uid=st.integers(0, 1)),
+)
+INSTRUCTIONS = [
+    "RUN rm -rf /x",
+    "RUN chown -R 1 /x /app",
+    "RUN chmod -R 600 /x; true",
+    "RUN make",
+    "RUN cp /a /b && rm /a;",
+    "RUN apt-get update && apt-get install x",
+    "COPY x /x/",
+    "COPY . /",
+    "ADD a.tar /",
+]
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(INSTRUCTIONS), st.lists(ITEMS, min_size=1, max_size=4)),
+        st.sampled_from(["ENV A=b", "USER root", "LABEL a=b", "# a comment", ""]),
+    ),
+    min_size=2,
+    max_size=7,
+)
+
+
+@settings(max_examples=60)
+@given(STEPS)
+def test_the_sum_of_all_fixes_is_what_the_edited_image_stores_less(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, list[Member]] | str]
+) -> None:
+    path = tmp_path_factory.mktemp("image")
+    steps = [step if isinstance(step, str) else (step[0], Layer(tuple(step[1]))) for step in drawn]
+    assume(any(not isinstance(step, str) for step in steps))
+    analysis = analyzed(path, *(step for step in steps if not isinstance(step, str)))
+    text = "\n".join(["FROM scratch", *(step if isinstance(step, str) else step[0] for step in steps)]) + "\n"
+    (path / "Dockerfile").write_text(text)
+    parsed = parse_dockerfile(text)
+    workshop = Workshop.of(analysis, text, parsed, map_layers(analysis.image, parsed))
+    assume(workshop is not None)
+    assert workshop is not None
+    before = workshop.draft.stored.total
+    fixes, plan = edited_fixes(workshop, places_of(path / "Dockerfile", path))
+    assert before == analysis.waste.content_bytes
+    assert sum(fix.size for fix in fixes) == before - workshop.draft.stored.total
+    assert plan.program.text() == text
+    for name in plan.steps:
+        for each in plan.changed([name]):
+            assert each.path == ".dockerignore" or parse_dockerfile(each.after)
+    after = next((each.after for each in plan.changed() if each.path == "Dockerfile"), text)
+    kept = [line for line in text.splitlines() if line.split(" ")[0] in ("ENV", "USER", "LABEL", "#")]
+    assert [line for line in after.splitlines() if line in kept] == kept

@@ -232,6 +232,9 @@ def _of_files(workshop: Workshop, key: int) -> _Litter | None:
     left = own[is_left]
     links = tree.origin[(tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0)]
     left = left[~np.isin(left, links)]
+    # What was there before is not the RUN's litter.
+    first = tree.versions.layer[np.searchsorted(tree.versions.node, tree.entry_node[left])]
+    left = left[stored.layer_group[first] == group]
     if not 0 < len(left) <= MOST_NAMED:
         return None
     places = [_text(workshop, int(node)) for node in tree.entry_node[left]]

@@ -32,13 +32,27 @@ MOST_NAMED = 6
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A command that changes owners or modes: its number in its RUN, name, options, new value, and operands resolved."""
+    """A command that changes owners or modes: its number in its RUN, name, options, new value, and operands resolved.
+
+    `raw` are the operands as written. `kept` are those, as written, that the command keeps.
+    """
 
     index: int
     name: str
     options: tuple[str, ...]
     value: str
     operands: tuple[str, ...]
+    raw: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+
+    def limited(self, operand: str) -> _Change | None:
+        """Return the command for one operand, which keeps the others; None if one of these is above or below it."""
+        others = [(place, raw) for place, raw in zip(self.operands, self.raw, strict=True) if place != operand]
+        if any(_is_near(place.partition("*")[0], operand.partition("*")[0]) for place, _ in others):
+            return None
+        mine = [raw for place, raw in zip(self.operands, self.raw, strict=True) if place == operand]
+        kept = tuple(raw for _, raw in others)
+        return replace(self, operands=(operand,) if mine else (), raw=tuple(mine), kept=kept)
 
     @property
     def is_recursive(self) -> bool:
@@ -52,6 +66,10 @@ class _Change:
         options = [option for option in options if option != "-"]
         words = [self.name, *(["-R"] if is_recursive else []), *options, self.value, *map(shlex.quote, paths)]
         return " ".join(words)
+
+    def kept_text(self) -> str:
+        """Return the command for the operands that it keeps; nothing without any."""
+        return " ".join([self.name, *self.options, self.value, *self.kept]) if self.kept else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +86,29 @@ def set_owners_at_once(workshop: Workshop) -> None:
     for key in [each for each in workshop.draft.program.order if each in workshop.draft.sites]:
         site = workshop.draft.sites.get(key)
         if site is not None and site.is_run and len(workshop.draft.layers.get(key, ())) == 1:
-            proposal = _Folding.of(workshop, key)
-            if proposal is not None:
-                result = proposal.carried_out()
-                if result is not None:
-                    workshop.accept(result)
+            while key in workshop.draft.sites and _fold(workshop, key):
+                pass
+
+
+def _fold(workshop: Workshop, key: int) -> bool:
+    """Make a fix of a RUN for all operands of its commands, else for one of them; tell whether there is one."""
+    whole = _Folding.of(workshop, key)
+    result = whole.carried_out() if whole is not None else None
+    if result is not None:
+        return workshop.accept(result) and False
+    command = workshop.command(key)
+    changes = _changes(workshop, key, command) if command is not None else []
+    operands = dict.fromkeys(operand for change in changes for operand in change.operands)
+    for operand in operands if len(operands) > 1 else ():
+        part = _Folding.of(workshop, key, operand)
+        result = part.carried_out() if part is not None else None
+        if result is not None and workshop.accept(result):
+            return True
+    return False
+
+
+def _is_near(one: str, other: str) -> bool:
+    return one == other or one.startswith(other.rstrip("/") + "/") or other.startswith(one.rstrip("/") + "/")
 
 
 def _changes(workshop: Workshop, key: int, command: ShellList) -> list[_Change]:
@@ -92,13 +128,13 @@ def _change(index: int, part: ShellPart, directory: str) -> _Change | None:
     is_known = all(option in _OPTIONS or (option[:2] != "--" and set(option[1:]) <= _LETTERS) for option in options)
     if not part.is_simple or part.outputs or not is_known or len(words) < 2 or "/" in part.words[0]:
         return None
-    operands = []
+    operands: list[str] = []
     for word, raw in words[1:]:
         place = resolve(word, directory)
         if place is None or (is_glob(raw) and not re.search(r"^[^*?\[{]*/\*[^*?\[{/]*$", word)):
             return None
         operands.append(place)
-    return _Change(index, part.name, tuple(options), words[0][0], tuple(operands))
+    return _Change(index, part.name, tuple(options), words[0][0], tuple(operands), tuple(raw for _, raw in words[1:]))
 
 
 def _targets(tree: Tree, operand: str) -> list[int]:
@@ -127,10 +163,15 @@ class _Folding:
     rows: _Rows
 
     @classmethod
-    def of(cls, workshop: Workshop, key: int) -> _Folding | None:
-        """Collect what a RUN changes; None if it changes no owner or mode that could be set elsewhere."""
+    def of(cls, workshop: Workshop, key: int, operand: str = "") -> _Folding | None:
+        """Collect what a RUN changes, or changes of one operand; None if it is nothing that could be set elsewhere."""
         command = workshop.command(key)
         changes = _changes(workshop, key, command) if command is not None else []
+        if operand:
+            limited = [change.limited(operand) for change in changes]
+            changes = [change for change in limited if change is not None]
+            if len(changes) < len(limited):
+                return None
         if not changes:
             return None
         layer = workshop.draft.layers[key][0]
@@ -281,11 +322,11 @@ class _Folding:
             for node in _targets(tree, operand):
                 inside[node : tree.nodes.end[node] if change.is_recursive else node + 1] = True
         paths = [f"/{tree.nodes.paths[node].decode('utf-8', 'surrogateescape')}" for node in left if inside[node]]
-        if len(paths) > MOST_NAMED:
-            where = " ".join(map(shlex.quote, change.operands)) if not any("*" in each for each in change.operands) else ""
-            command = change.text([], is_recursive=False)
-            return f"find {where} -type d -exec {command} {{}} +" if where else " "
-        return change.text(paths, is_recursive=False) if paths else ""
+        own = change.text(paths, is_recursive=False) if paths else ""
+        if len(paths) > MOST_NAMED and change.is_recursive and not any("*" in each for each in change.operands):
+            where = " ".join(map(shlex.quote, change.operands))
+            own = f"find {where} -type d -exec {change.text([], is_recursive=False)} {{}} +"
+        return " && ".join(command for command in (change.kept_text(), own) if command)
 
 
 @dataclass(frozen=True, eq=False)
@@ -399,19 +440,21 @@ class _Writer:
         layers = [
             layer for each in keys if each in draft.sites and draft.sites[each].is_run for layer in draft.layers.get(each, ())
         ]
-        sizes = tree.entries.size[self.entries]
-        is_other = np.isin(tree.entry_layer, layers) & (tree.entries.kind == Kind.FILE) & (tree.entries.size > 0)
-        is_other &= ~draft.stored.is_gone
+        files = np.flatnonzero(np.isin(tree.entry_layer, draft.layers[key]) & (tree.entries.kind == Kind.FILE))
+        files = files[~draft.stored.is_unwritten[files]]
+        last = draft.layers[self.folding.key][0]
+        sizes = tree.entries.size[files]
+        if ((sizes == 0) & (tree.entry_until[files] < last)).any():
+            return True  # an empty file that is gone may have been moved
+        sizes = np.unique(sizes[sizes > 0])
+        is_other = np.isin(tree.entry_layer, layers) & (tree.entries.kind == Kind.FILE) & ~draft.stored.is_gone
         is_other[self.entries] = False
-        others = np.flatnonzero(is_other & np.isin(tree.entries.size, sizes[sizes > 0]))
-        # Copies by the RUN itself, further up in its list of commands, are among them.
+        others = np.flatnonzero(is_other & np.isin(tree.entries.size, sizes))
         others = others[~np.isin(tree.entry_node[others], self.folding.rows.nodes)]
         if not len(others):
             return False
-        ids = workshop.analysis.identity.ids(np.concatenate([others, self.entries[sizes > 0]]))
-        names = (
-            [bytes(each) for each in ids.tolist_bytes()] if hasattr(ids, "tolist_bytes") else [each.tobytes() for each in ids]
-        )
+        same_size = files[np.isin(tree.entries.size[files], tree.entries.size[others])]
+        names = [each.tobytes() for each in workshop.analysis.identity.ids(np.concatenate([others, same_size]))]
         return bool(set(names[: len(others)]) & set(names[len(others) :]))
 
     def _of_copy(self, key: int, *, has_owner: bool, has_mode: bool) -> _WriterEdit | None:

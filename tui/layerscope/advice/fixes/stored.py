@@ -50,6 +50,8 @@ class Stored:
         found = tree.versions.at(waste.node, waste.buried_by)
         entry = np.where(found >= 0, tree.versions.entry[np.maximum(found, 0)], NONE).astype(np.int64) if len(found) else found
         successor[waste.entry] = np.where(entry >= 0, tree.origin[np.maximum(entry, 0)], NONE) if len(entry) else entry
+        # What a layer's own tar buries stays in it, whatever is edited.
+        burier[waste.entry[waste.cause == Cause.SHADOWED]] = tree.layers + 1
         size = np.where(tree.entries.kind == Kind.FILE, tree.entries.size, 0)
         is_gone = np.zeros(count, bool)
         numbers = np.arange(tree.layers + 2, dtype=np.int32)
@@ -79,7 +81,8 @@ class Stored:
 
     def waste(self, tree: Tree, original: Waste) -> Waste:
         """Return the image's waste as it would be: what is still buried, by what, and from where."""
-        rows = self.wasted()
+        shadowed = original.entry[original.cause == Cause.SHADOWED]
+        rows = np.union1d(self.wasted(), shadowed[~self.is_gone[shadowed]])
         node = tree.entry_node.copy()
         node[original.entry] = original.node
         rows = rows[np.lexsort((self.group[rows], node[rows], -self.size[rows]))]
@@ -90,7 +93,7 @@ class Stored:
             size=self.size[rows],
             cause=self.cause[rows],
             written_by=self.group[rows].astype(np.int16),
-            buried_by=self.buried_in[rows].astype(np.int16),
+            buried_by=np.where(self.burier > self.layers, self.group, self.buried_in)[rows].astype(np.int16),
         )
 
     def _changed(self, **columns: object) -> Stored:
