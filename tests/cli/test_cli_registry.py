@@ -211,6 +211,16 @@ def test_an_image_that_is_nowhere_is_told_with_what_the_registry_said(host: str,
     assert re.search(r"there is no Docker at .*; and in its registry: 127.0.0.1:\d+ has no manifest", found.err)
 
 
+def test_a_registry_in_the_place_of_an_image_is_told_how_to_be_listed(
+    host: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "registries.conf").write_text(f'[[registry]]\nprefix = "docker.io"\nlocation = "{host}"\n')
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
+    found = ran(capsys, "ls", host)
+    assert (found.code, f"has no manifest docker.io/library/{host}" in found.err) == (2, True)
+    assert found.err.endswith(f". If it is a registry: layerscope registry {host}\n")
+
+
 @pytest.mark.parametrize("name", ["app.tar", "0123456789ab", "sha256:" + "ab" * 32, "docker:nothing", "container:nothing"])
 def test_ids_mistyped_files_and_names_of_one_engine_are_in_no_registry(capsys: pytest.CaptureFixture[str], name: str) -> None:
     found = ran(capsys, "ls", name)

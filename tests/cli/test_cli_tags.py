@@ -76,6 +76,7 @@ def test_one_tag_and_a_signature(host: str, capsys: pytest.CaptureFixture[str]) 
     [
         (["{host}/nope"], "has no repository nope, or hides it"),
         (["{host}/team/app:1.0.0"], "names one image; to see its tags, name the repository: {host}/team/app"),
+        (["{host}"], "{host} names no repository; its repositories: layerscope registry {host}"),
         (["{host}/team/app", "--platform", "linux/s390x"], "has a linux/s390x image; choose another one with --platform"),
         (["{host}/Team/App"], "is not a valid name"),
         (["{host}/team/app", "--last", "0"], "--last"),

@@ -17,6 +17,12 @@ def names_a_registry(name: str) -> bool:
     return bool(slash) and ("." in domain or ":" in domain or domain == "localhost")
 
 
+def is_like_a_host(name: str) -> bool:
+    """Tell whether a name looks like a registry's, such as `ghcr.io` or `localhost:5000`, which Docker takes for an image's."""
+    host = name.partition(":")[0]
+    return "/" not in name and ("." in host or host == "localhost")
+
+
 def normalize(name: str) -> str:
     """Return the full form of a name: with registry, Docker Hub's `library/`, and its tag or digest, else `latest`."""
     name, at, digest = name.partition("@")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from layerscope.errors import NotFound, UsageError
 from layerscope.oci.platform import Platform
-from layerscope.oci.reference import familiar
+from layerscope.oci.reference import familiar, is_like_a_host
 from layerscope.oci.version_order import version_key
 from layerscope.progress import Progress
 from layerscope.sources.base import BASE_DIGEST
@@ -105,6 +105,9 @@ def find_tags(typed: str, query: TagQuery, *, options: EngineOptions, progress: 
 
 def _parsed(typed: str) -> RegistryName:
     rest = typed.removeprefix(REGISTRY_URL).removeprefix(REGISTRY)
+    if is_like_a_host(rest):
+        host = escape(rest[:200])
+        raise UsageError(f"{host} names no repository; its repositories: layerscope registry {host}")
     name = parse_repository_name(rest)
     if name.tag or name.digest:
         repository = familiar(str(RegistryName(name.host, name.repository)))

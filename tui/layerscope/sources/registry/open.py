@@ -15,7 +15,7 @@ from layerscope.layers.readers.stored import AbsentReader
 from layerscope.oci.digest import Digest
 from layerscope.oci.documents import INDEXES, OCI_INDEX, OCI_MANIFEST, SOCI_INDEXES, Descriptor, Index, decode
 from layerscope.oci.platform import Platform, host_platform
-from layerscope.oci.reference import familiar
+from layerscope.oci.reference import familiar, is_like_a_host
 from layerscope.progress import Progress
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.candidate import StatedLayer, is_foreign
@@ -80,7 +80,8 @@ def open_instead_of_engine(
     try:
         return open_registry_image(name, reference="", platform=platform, options=options, progress=progress)
     except RegistryFailed as error:
-        raise NotFound(f"{missing}; and in its registry: {error}") from error
+        listed = f". If it is a registry: layerscope registry {escape(typed)}" if is_like_a_host(typed) else ""
+        raise NotFound(f"{missing}; and in its registry: {error}{listed}") from error
 
 
 def connect(name: RegistryName, options: EngineOptions) -> Iterator[Repository]:
