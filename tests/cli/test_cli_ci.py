@@ -129,6 +129,42 @@ def test_a_log_has_every_fix_and_their_edits_where_they_are_asked_for(here: Path
     assert any(line.strip() == "+ && rm -rf /3" for line in full.lines)
 
 
+def test_growth_within_its_limit_is_no_offense(tmp_path: Path, good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ran(capsys, "baseline", good, "-o", "lock.json")
+    bigger = written(tmp_path / "bigger.tar", *GOOD, layer(file("new/x", bytes(3000))))
+    passed = ran(capsys, "ci", bigger, "--baseline", "lock.json", "--max-growth", "1MB")
+    assert passed.code == 0
+    assert "grew" not in passed.out
+    assert "grew" in ran(capsys, "ci", bigger, "--baseline", "lock.json", "--max-growth", "1kB").out
+
+
+@pytest.mark.parametrize(
+    ("settings", "repository", "named"),
+    [
+        ({"GITHUB_WORKSPACE": "here"}, "", "sub/app/Dockerfile"),
+        ({"CI_PROJECT_DIR": "here/sub"}, "", "app/Dockerfile"),
+        ({"GITHUB_WORKSPACE": "nowhere"}, "here", "sub/app/Dockerfile"),
+        ({}, "", "Dockerfile"),
+    ],
+)
+def test_reports_name_the_dockerfile_from_the_repository(
+    tmp_path: Path, good: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], repository: str, named: str
+) -> None:
+    """The command runs in `elsewhere`, so that no path of its own directory would do."""
+    dockerfile = tmp_path / "here" / "sub" / "app" / "Dockerfile"
+    dockerfile.parent.mkdir(parents=True)
+    dockerfile.write_text("FROM scratch\nRUN step 1\n")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    if repository:
+        (tmp_path / repository / ".git").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    process("ci", good, "--max-layers", "0", "--dockerfile", str(dockerfile), "--report", "gitlab=gate.json")
+    (issue, *_) = json.loads(Path("gate.json").read_text())
+    assert issue["location"]["path"] == named
+
+
 def test_a_terminal_gets_color_and_a_pipe_does_not(wasteful: Path) -> None:
     shown, code = on_terminal("ci", wasteful)
     assert code == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from layerscope.advice.advice import Advice
-from layerscope.report.verdict.verdict_text import fix_lines
+from layerscope.report.fix_lines import fix_lines
 from layerscope.wording.style import Style, cells
 from support.fixing import KB, advice, analyzed, big, made
 from support.image_builder import whiteout

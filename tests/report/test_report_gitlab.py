@@ -58,7 +58,9 @@ def test_an_issue_stands_at_the_line_that_caused_it(tmp_path: Path) -> None:
         "type": "issue",
         "description": "max-wasted: 540 kB are wasted, 340 kB more than the limit of 200 kB. "
         "Here: /app/big: 300 kB overwritten, written by layer 1, buried by layer 2; "
-        "/etc/motd: 40.0 kB deleted, written by layer 1, buried by layer 2.",
+        "/app/big: 200 kB metadata, written by layer 2, buried by layer 3; "
+        "/etc/motd: 40.0 kB deleted, written by layer 1, buried by layer 2. "
+        "What to change: line 14 (copy-chown, 200 kB); and 1 more fix.",
         "check_name": "layerscope/max-wasted",
         "fingerprint": issues[0]["fingerprint"],
         "severity": "critical",

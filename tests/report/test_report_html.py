@@ -86,6 +86,13 @@ def test_the_tables_say_it_without_a_script(tmp_path: Path) -> None:
     assert ["1", "341 kB", "", "340 kB", "base", "step 1"] in rows
 
 
+def test_an_edit_is_folded_below_the_fixes_without_secrets(tmp_path: Path) -> None:
+    page = html_report(gate_runs.ordinary(tmp_path)).decode()
+    assert "<summary>Edit: copy-chown-14, 200 kB</summary>" in page
+    assert '<span class="bad">-RUN chmod 755 /app/big &amp;&amp; make DEPLOY_TOKEN=***</span></pre>' in page
+    assert '<span class="dim">@@ -14 +13,0 @@</span>' in page
+
+
 def test_a_hostile_name_is_only_a_name(tmp_path: Path) -> None:
     report = html_report(gate_runs.hostile(tmp_path)).decode()
     page = document(gate_runs.hostile(tmp_path))

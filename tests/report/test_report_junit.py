@@ -49,6 +49,23 @@ def test_a_failure_names_figures_and_findings(tmp_path: Path) -> None:
     assert "/app/big: 300 kB overwritten, written by layer 1, buried by layer 2" in str(failure.text)
 
 
+def test_a_failure_about_waste_has_lines_and_fixes(tmp_path: Path) -> None:
+    run = gate_runs.ordinary(tmp_path)
+    text = str(cases_of(run)["max-wasted"].result[0].text)
+    assert "buried by layer 2 (docker/Dockerfile:7)" in text
+    assert "What to change: docker/Dockerfile:14: line 14 `RUN chmod 755 /app/big` copies 200 kB" in text
+    assert "What to change: Two files hold the same. Saves 90.0 kB." in text
+    raw = junit_report(run).decode()
+    assert '<testcase classname="layerscope.max-wasted" name="max-wasted" file="docker/Dockerfile" line="7">' in raw
+
+
+def test_the_suite_has_the_edits_without_secrets(tmp_path: Path) -> None:
+    document = etree.fromstring(junit_report(gate_runs.ordinary(tmp_path)))
+    assert document.findtext("testsuite/system-out") == (
+        "--- a/docker/Dockerfile\n+++ b/docker/Dockerfile\n@@ -14 +13,0 @@\n-RUN chmod 755 /app/big && make DEPLOY_TOKEN=***"
+    )
+
+
 def test_the_counts_are_those_of_the_cases(tmp_path: Path) -> None:
     suite = suite_of(gate_runs.hostile(tmp_path))
     counted = (suite.tests, suite.failures, suite.errors, suite.skipped)

@@ -18,7 +18,7 @@ from support import gate_runs
 from support.gate_runs import HOSTILE
 
 TABLE = ("table", "thead", "tbody", "tr", "th", "td")
-OURS = frozenset({*TABLE, "div", "h3", "h4", "p", "code", "strong", "em", "details", "summary", "ul", "li"})
+OURS = frozenset({*TABLE, "div", "h3", "h4", "p", "code", "pre", "strong", "em", "details", "summary", "ul", "li"})
 LIVE = re.compile(r"(?<!\w)@\w|(?<!\w)#\d|https?://|\bwww\.|\w@\w")
 """What sites make links of in text that is no code: mentions, numbers of issues, addresses."""
 FORMS: list[Callable[[GateRun], str]] = [lambda run: markdown_report(run).decode(), step_summary, pr_comment]
@@ -53,6 +53,14 @@ def test_it_says_verdict_rules_fixes_and_offenders(tmp_path: Path) -> None:
     assert layers[1] == ["1", "341 kB", "340 kB", "step 1 (base)"]
 
 
+def test_an_edit_is_a_folded_difference_without_secrets(tmp_path: Path) -> None:
+    text = markdown_report(gate_runs.ordinary(tmp_path)).decode()
+    assert (
+        "<details><summary>Edit: copy-chown-14, 200 kB</summary>\n\n```diff\n--- a/docker/Dockerfile\n+++ b/docker/Dockerfile\n"
+        "@@ -14 +13,0 @@\n-RUN chmod 755 /app/big && make DEPLOY_TOKEN=***\n```\n\n</details>\n"
+    ) in text
+
+
 def test_offenders_of_two_rules_are_told_once(tmp_path: Path) -> None:
     run = gate_runs.ordinary(tmp_path)
     broken = run.verdict.results[1]
@@ -82,7 +90,8 @@ def test_where_nothing_broke_it_shows_what_wastes_most(tmp_path: Path) -> None:
 def test_only_our_own_markup_comes_out(tmp_path: Path, make: Callable[[Path], GateRun], form: Callable[[GateRun], str]) -> None:
     page = rendered(form(make(tmp_path)))
     assert {element.tag for element in page.iter() if isinstance(element.tag, str)} <= OURS
-    assert not [element.attrib for element in page.iter() if set(element.attrib) - {"style"}]
+    ours = [{}, {"class": "language-diff"}]
+    assert [dict(each.attrib) for each in page.iter() if "style" not in each.attrib and dict(each.attrib) not in ours] == []
     assert LIVE.findall(outside_code(page)) == []
 
 

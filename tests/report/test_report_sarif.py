@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from jsonschema import Draft7Validator
 
 from layerscope.advice.advice import Advice
-from layerscope.gate.verdict import Verdict
-from layerscope.report.verdict.gate_run import GateRun
+from layerscope.advice.advise import advise
+from layerscope.gate.verdict import Finding, Verdict
+from layerscope.report.verdict.gate_run import KINDS, GateRun, report_bytes
 from layerscope.report.verdict.sarif import sarif_report
 from support import gate_runs
 from support.fixing import advice, analyzed, big, made
@@ -69,15 +71,40 @@ def test_it_is_within_what_code_scanning_takes(tmp_path: Path, make: object) -> 
     assert len(set(prints)) == len(prints)
 
 
-def test_a_broken_rule_stands_at_the_lines_that_broke_it(tmp_path: Path) -> None:
+def test_a_broken_rule_about_waste_is_one_alert_that_refers_to_its_lines_and_fixes(tmp_path: Path) -> None:
     results = [found for found in log_of(gate_runs.ordinary(tmp_path))["results"] if found["ruleId"] == "max-wasted"]
-    assert [lines_of(found["locations"][0]) for found in results] == [
-        ("docker/Dockerfile", 7, 9),
-        ("docker/Dockerfile", 14, 14),
-    ]
-    assert {found["level"] for found in results} == {"error"}
-    assert "/app/big: 300 kB overwritten" in results[0]["message"]["text"]
-    assert lines_of(results[1]["relatedLocations"][0]) == ("docker/Dockerfile", 7, 9)
+    (found,) = results
+    assert lines_of(found["locations"][0]) == ("docker/Dockerfile", 7, 9)
+    assert [lines_of(each) for each in found["relatedLocations"]] == [("docker/Dockerfile", 14, 14)]
+    assert found["level"] == "error"
+    assert "/app/big: 300 kB overwritten" in found["message"]["text"]
+    assert found["message"]["text"].endswith("What to change: line 14 (copy-chown, 200 kB); and 1 more fix.")
+
+
+def test_rules_that_the_same_waste_breaks_tell_it_once(tmp_path: Path) -> None:
+    run = gate_runs.ordinary(tmp_path)
+    broken = run.verdict.results[1]
+    second = gate_runs.result("max-wasted-percent", sentence="Too much.", findings=broken.findings)
+    results = log_of(GateRun(run.analysis, Verdict((broken, second)), Advice("", {}, ())))["results"]
+    assert [each["ruleId"] for each in results] == ["max-wasted", "max-wasted-percent"]
+    assert results[1]["message"]["text"] == "max-wasted-percent: Too much. The waste is that of max-wasted."
+
+
+def test_a_broken_rule_about_paths_stands_at_each_line_that_brought_them(tmp_path: Path) -> None:
+    run = gate_runs.ordinary(tmp_path)
+    found = (Finding(b"a", layer=2), Finding(b"b", layer=3), Finding(b"c", layer=2))
+    forbidden = gate_runs.result("forbid", findings=found)
+    results = log_of(GateRun(run.analysis, Verdict((forbidden,)), replace(run.advice, fixes=())))["results"]
+    assert [lines_of(each["locations"][0])[1:] for each in results] == [(7, 9), (14, 14)]
+
+
+def test_trifles_are_one_alert(tmp_path: Path) -> None:
+    run = gate_runs.ordinary(tmp_path)
+    small = tuple(replace(fix, size=900, kind=f"{fix.kind}-{number}") for number in range(3) for fix in run.advice.fixes)
+    results = log_of(GateRun(run.analysis, Verdict(()), replace(run.advice, fixes=(*run.advice.fixes, *small))))["results"]
+    assert [each["ruleId"] for each in results] == ["fix-copy-chown", "fix-duplicate", "fix-trifles"]
+    assert "6 more fixes of little weight" in results[2]["message"]["text"]
+    assert results[2]["properties"]["bytes"] == 5400
 
 
 def test_warnings_and_fixes_are_told_and_what_is_waived_is_not(tmp_path: Path) -> None:
@@ -134,3 +161,28 @@ def test_a_fix_brings_the_lines_that_replace_others(tmp_path: Path) -> None:
     assert change["artifactLocation"] == {"uri": "Dockerfile", "uriBaseId": "%SRCROOT%"}
     assert [each["deletedRegion"]["startLine"] for each in change["replacements"]] == [2]
     assert "".join(each["insertedContent"]["text"] for each in change["replacements"]) == "RUN get \\\n && rm /a\n"
+
+
+@pytest.mark.parametrize(
+    ("directory", "root", "uri"),
+    [("", "", "Dockerfile"), ("services/app", "", "services/app/Dockerfile"), ("services/app", "services", "app/Dockerfile")],
+)
+def test_the_edit_and_the_alert_name_one_file_from_the_repository(tmp_path: Path, directory: str, root: str, uri: str) -> None:
+    steps = (made("RUN get", big("a")), made("RUN rm /a", whiteout("a")))
+    place = tmp_path / directory / "Dockerfile"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("FROM scratch\nRUN get\nRUN rm /a\n")
+    (tmp_path / ".git").mkdir()
+    analysis = analyzed(tmp_path, *steps)
+    (found,) = log_of(GateRun(analysis, Verdict(()), advise(analysis, place, root=tmp_path / root)))["results"]
+    assert lines_of(found["locations"][0])[0] == uri
+    assert found["fixes"][0]["artifactChanges"][0]["artifactLocation"]["uri"] == uri
+
+
+def test_an_edit_that_would_show_a_secret_is_left_out(tmp_path: Path) -> None:
+    steps = (made("RUN get NPM_TOKEN=abc", big("a")), made("RUN rm /a", whiteout("a")))
+    run = GateRun(analyzed(tmp_path, *steps), Verdict(()), advice(tmp_path, *steps))
+    assert run.advice.fixes[0].patch
+    assert "fixes" not in log_of(run)["results"][0]
+    for kind in KINDS:
+        assert b"abc" not in report_bytes(kind, run), kind

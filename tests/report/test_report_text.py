@@ -233,3 +233,26 @@ def test_many_layers_keep_their_columns(tmp_path: Path, capsys: pytest.CaptureFi
     layers: list[Layer] = [layer(file("f", b"x" * number)) for number in range(1, 130)]
     out = ran(capsys, written(tmp_path / "image.tar", *layers)).out
     assert "\n129  " in out
+
+
+def test_the_report_ends_with_the_three_biggest_fixes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = [layer(file(f"{at}/a", bytes([at]) * (400_000 + 100_000 * at))) for at in range(5)]
+    gone = [layer(whiteout(f"{at}")) for at in range(5)]
+    tars = [each.tar() for pair in zip(made, gone, strict=True) for each in pair]
+    lines = [line for at in range(5) for line in (f"RUN get {at}", f"RUN rm -rf /{at}")]
+    history = [{"created_by": f"RUN /bin/sh -c {line[4:]} # buildkit"} for line in lines]
+    (tmp_path / "image.tar").write_bytes(tar(saved(*tars, settings=config(*tars, history=history))))
+    (tmp_path / "Dockerfile").write_text("\n".join(["FROM scratch", *lines]) + "\n")
+    done = ran(capsys, "image.tar", "--text")
+    told = done.lines[done.lines.index("What to change  (3.00 MB, 100% of the image)") + 1 :]
+    assert [line.split()[:2] for line in told if line[:10].strip()] == [
+        ["800", "kB"],
+        ["700", "kB"],
+        ["600", "kB"],
+        ["900", "kB"],
+    ]
+    assert told[-1] == "    900 kB  in 2 more fixes"
+    assert "line 11 `RUN rm -rf /4`" in told[0]

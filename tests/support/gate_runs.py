@@ -112,11 +112,25 @@ def ordinary(directory: Path) -> GateRun:
     return GateRun(analysis, Verdict(results, notes=("The defaults are used.",)), ADVICE)
 
 
+EDIT = """\
+--- a/docker/Dockerfile
++++ b/docker/Dockerfile
+@@ -14 +13,0 @@ copy-chown-14 saves 200 kB: no more chmod
+-RUN chmod 755 /app/big && make DEPLOY_TOKEN=sesame
+"""
 ADVICE = Advice(
     "docker/Dockerfile",
     {2: DockerfileLine(7, 9, "RUN make install", 0.9), 3: DockerfileLine(14, 14, "RUN chmod 755 /app/big", 1.0)},
     (
-        Fix("copy-chown", (3,), 14, 200_000, "line 14 `RUN chmod 755 /app/big` copies 200 kB: use `COPY --chmod=755`."),
+        Fix(
+            "copy-chown",
+            (3,),
+            14,
+            200_000,
+            "line 14 `RUN chmod 755 /app/big` copies 200 kB: use `COPY --chmod=755`.",
+            id="copy-chown-14",
+            patch=EDIT,
+        ),
         Fix("duplicate", (), None, 90_000, "Two files hold the same."),
     ),
 )
@@ -144,7 +158,11 @@ def hostile(directory: Path) -> GateRun:
     )
     results.append(result("max-size", Outcome.WAIVED, origin=everything, waivers=(everything,)))
     lines = {2: DockerfileLine(3, 3, everything, 0.5)}
-    fixes = tuple(Fix("apt-cache", (2,), 3, 10, each, (each.encode(),)) for each in HOSTILE)
+    edit = "--- a/{0}\n+++ b/x\n@@ -1 +1 @@ {0}\n-{0}\n+{0}\n"
+    fixes = tuple(
+        Fix("apt-cache", (2,), 3, 10_000, each, (each.encode(),), f"apt-cache-3.{at}", edit.format(each))
+        for at, each in enumerate(HOSTILE)
+    )
     verdict = Verdict(tuple(results), doubts=HOSTILE, notes=HOSTILE)
     return GateRun(analysis, verdict, Advice("docker/<b>@me %0A::error::\x1b/Dockerfile", lines, fixes))
 
@@ -166,7 +184,7 @@ def many(directory: Path, count: int = 600) -> GateRun:
     results = tuple(
         result("forbid", name=f"forbid {at} {'*' * 300}", sentence="*" * 900, findings=found) for at in range(count // 10)
     )
-    fixes = tuple(Fix("duplicate", (1,), None, 10, f"{at} {'* ' * 150}") for at in range(count))
+    fixes = tuple(Fix("duplicate", (1,), None, 1000, f"{at} {'* ' * 150}") for at in range(count))
     return GateRun(analysis, Verdict(results), Advice("Dockerfile", {}, fixes))
 
 

@@ -17,7 +17,7 @@ _SECRET_NAME = re.compile(
 _VALUE = re.compile(r"\"(?:[^\"\\]|\\.)*+\"|'[^']*+'|[\"']?[^\s\"'&|;)]++")
 _ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]++)\s{0,4}[:=]\s{0,4}(?=\S)")
 _OPTION = re.compile(r"(?<![\w-])--([\w-]{1,64}+) {1,4}(?=[^\s-])")
-_SET = re.compile(r"^(?:ENV|ARG) {1,4}([\w.-]++) {1,4}(?=[^\s=])", re.MULTILINE)
+_SET = re.compile(r"^[ +-]?(?:ENV|ARG) {1,4}([\w.-]++) {1,4}(?=[^\s=])", re.MULTILINE)
 _LINE = re.compile(r".*")
 _LOGIN = re.compile(r"(://[^\s/:@\"']{0,200}+:)[^\s/@\"']{1,500}+(?=@)")
 _LONE_LOGIN = re.compile(r"(://)[^\s/:@\"']{16,500}+(?=@)")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from layerscope.cli.advising import find_advice
 from layerscope.cli.ci_reports import wanted_reports, write_reports
 from layerscope.cli.completion import complete_image
 from layerscope.cli.options import (
@@ -28,7 +29,6 @@ from layerscope.cli.output import is_stdout, spare_the_image, write_bytes
 from layerscope.cli.rule_options import config_options, given_flags, read_rules, rule_options
 
 if TYPE_CHECKING:
-    from layerscope.advice.advice import Advice
     from layerscope.analysis import Analysis
     from layerscope.gate.baseline import Baseline
     from layerscope.gate.config import GateConfig
@@ -146,39 +146,11 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
     from layerscope.report.verdict.gate_run import GateRun
 
     verdict = evaluate(analysis, config, today=today(), baseline=baseline)
-    advice = _advice(analysis, options["dockerfile"])
+    advice = find_advice(analysis, options["dockerfile"])
     # Notes about the Dockerfile are shown once, with the others.
     verdict = replace(verdict, notes=(*verdict.notes, *advice.notes))
     write_reports(GateRun(analysis, verdict, replace(advice, notes=())), reports, has_edits=options["fixes"] == "full")
     return verdict.exit_code
-
-
-def _advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
-    """Find fixes, with their lines in the named Dockerfile, or else in the one of the current directory.
-
-    Raises BadDockerfile if the named one cannot be read; for one that was not named, a note says so.
-    """
-    from layerscope.advice.advise import advise, find_dockerfile
-    from layerscope.errors import BadDockerfile
-
-    found = None if dockerfile else find_dockerfile(Path())
-    if found is None:
-        return advise(analysis, dockerfile, root=_repository(dockerfile))
-    try:
-        return advise(analysis, found, root=_repository(found))
-    except BadDockerfile as error:  # it was found, not named, so the image is judged without it
-        advice = advise(analysis, None)
-        return replace(advice, notes=(*advice.notes, f"{error}."))
-
-
-def _repository(dockerfile: Path | None) -> Path:
-    """Return the directory from which reports name files: what the CI says, else the repository's, else this one."""
-    for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
-        stated = os.environ.get(name)
-        if stated and dockerfile is not None and dockerfile.resolve().is_relative_to(Path(stated).resolve()):
-            return Path(stated)
-    above = dockerfile.resolve().parents if dockerfile is not None else ()
-    return next((each for each in above if (each / ".git").exists()), Path())
 
 
 def read_baseline_of(config: GateConfig, platform: str | None, base: str | None) -> Baseline | None:

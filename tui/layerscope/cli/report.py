@@ -120,9 +120,14 @@ def _show_report(analysis: Analysis, json_file: str | None) -> int:
 
         write_bytes(json_file, analysis_json(analysis))
     if not is_stdout(json_file):
+        from layerscope.advice.advise import advise
+        from layerscope.cli.advising import find_advice
         from layerscope.report.image_text import report_text
 
-        sys.stdout.write(report_text(analysis, output_style()))
+        # Fixes with edits read files, which a report does not fetch from a registry.
+        is_here = analysis.image.count_fetched is None
+        advice = find_advice(analysis, None) if is_here else advise(analysis, None)
+        sys.stdout.write(report_text(analysis, output_style(), advice))
         sys.stdout.flush()
     return damage_exit_code(analysis.contents)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from layerscope.advice.advice import Advice
 from layerscope.analysis import Analysis
 from layerscope.layers.compression import Compression
+from layerscope.report.fix_lines import fix_lines
 from layerscope.sources.image import StoredLayer
 from layerscope.units import bar, count_text, percent_text, size_text
 from layerscope.waste.find import Cause, Waste, by_layer_pair
@@ -18,12 +21,15 @@ from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 WORST = 10
 PAIRS = 6
 BAR = 10
+FIXES = 3
 
 
-def report_text(analysis: Analysis, style: Style) -> str:
-    """Format the whole report, each line within `style.width` cells."""
+def report_text(analysis: Analysis, style: Style, advice: Advice) -> str:
+    """Format the whole report, each line within `style.width` cells. It ends with the biggest fixes."""
     parts = (_heading, _layers, _causes, _pairs, _worst, _verdict, _problems)
     blocks = ["\n".join(part(analysis, style)) for part in parts]
+    # Why a Dockerfile that nobody named fits no image is not told here.
+    blocks.append("\n".join(fix_lines(replace(advice, notes=()), analysis, style, limit=FIXES)))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 

@@ -16,6 +16,7 @@ from itertools import groupby
 from layerscope.advice.advice import Fix
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, RuleSeverity
 from layerscope.report.encode import json_line
+from layerscope.report.fix_lines import more_fixes_text, split_trifles
 from layerscope.report.verdict.gate_run import GateRun, finding_text, lasting_name
 from layerscope.text import escape, utf8_text
 from layerscope.units import count_text, size_text
@@ -23,7 +24,9 @@ from layerscope.wording.sentences import step_text
 from layerscope.wording.style import cut_end
 
 EXAMPLES = 5
-"""Findings that an alert names."""
+"""Findings or fixes that an alert names."""
+MOST_RELATED = 10
+TRIFLES = "fix-trifles"
 MOST = 1000
 """Alerts of a run; code scanning shows at most 5,000, more would not be read."""
 DEFAULT_DOCKERFILE = "Dockerfile"
@@ -61,9 +64,9 @@ class Place:
 class Alert:
     """A doubt, broken rule or fix, with its place in the Dockerfile. All texts are escaped and on one line.
 
-    `rule` is the configuration's key or `fix-` and the fix's kind, `title` the rule's own name, `written_at` where
-    the bytes come from if that is another line, `fix` the id of a fix that has an edit. `fingerprint` (hexadecimal) is unique
-    in a run, and the same in the next build as long as the rule and the instruction stay.
+    `rule` is the configuration's key or `fix-` and the fix's kind, `title` the rule's own name, `related` other places with
+    what they are, such as where the bytes were written, `fix` the id of a fix that has an edit. `fingerprint` (hexadecimal) is
+    unique in a run, and the same in the next build as long as the rule and the instruction stay.
     """
 
     rule: str
@@ -71,45 +74,103 @@ class Alert:
     level: Level
     message: str
     place: Place
-    written_at: Place | None
+    related: tuple[tuple[Place, str], ...]
     fingerprint: str
     size: int = 0
     fix: str = ""
 
 
 def alerts(run: GateRun) -> list[Alert]:
-    """Return a run's alerts: doubts first, then broken rules (errors before warnings), then fixes, most bytes first."""
-    found = [*_doubts(run)]
+    """Return a run's alerts: doubts first, then broken rules (errors before warnings), then fixes, most bytes first.
+
+    One cause is one alert: a broken rule about waste has one, which lists the fixes, and trifles have one together.
+    """
+    found, told = [*_doubts(run)], dict[tuple[Finding, ...], RuleResult]()
     for outcome in (Outcome.FAILED, Outcome.WARNED):
         for result in run.verdict.results:
             if result.outcome is outcome:
-                found += _of_rule(run, result)
-    found += (_of_fix(run, fix) for fix in run.advice.fixes)
+                found += alerts_of_rule(run, result, told.setdefault(result.findings, result))
+    fixes, trifles = split_trifles(run.advice.fixes, run.analysis.waste.content_bytes)
+    found += (_of_fix(run, fix) for fix in fixes)
+    found += _of_trifles(run, trifles)
     return _unique(run, found[:MOST])
 
 
 def _doubts(run: GateRun) -> Iterator[Alert]:
     for doubt in run.verdict.doubts:
         message = f"the image could not be judged: {escape(doubt)}"
-        yield Alert(DOUBT, DOUBT, Level.ERROR, message, _place(run, None), None, escape(doubt))
+        yield Alert(DOUBT, DOUBT, Level.ERROR, message, _place(run, None), (), escape(doubt))
 
 
-def _of_rule(run: GateRun, result: RuleResult) -> Iterator[Alert]:
+def is_about_waste(result: RuleResult) -> bool:
+    """Tell whether a rule's findings are all waste, so that the fixes are what to do about it."""
+    return bool(result.findings) and all(finding.cause is not None for finding in result.findings)
+
+
+def line_text(run: GateRun, finding: Finding) -> str:
+    """Name the line to blame for a finding, to stand behind its text: ` (docker/Dockerfile:14)`; empty if it is not known."""
+    place = _place(run, _blamed(run, finding))
+    return f" ({escape(place.path)}:{place.line})" if place.is_known else ""
+
+
+def alerts_of_rule(run: GateRun, result: RuleResult, first: RuleResult | None = None) -> Iterator[Alert]:
     """Yield an alert for each layer whose instruction a broken rule's findings blame, and one for findings without a line.
 
-    A rule without findings has one alert without a line.
+    A rule about waste has a single one, at the line to blame for most, and so has a rule without findings. `first` is the
+    first rule with these findings, to which another one refers.
     """
-    level = Level.ERROR if result.severity is RuleSeverity.ERROR else Level.WARNING
-    sentence = _ended(escape(result.sentence))
     groups: dict[int | None, list[Finding]] = {}
     for finding in result.findings:
         groups.setdefault(_blamed(run, finding), []).append(finding)
+    if is_about_waste(result):
+        yield _of_waste(run, result, groups) if first is None or first is result else _again(run, result, first)
+        return
     for layer, findings in groups.items() or [(None, [])]:
-        message = f"{sentence} {_examples(findings)}" if findings else sentence
-        written_at = _written_at(run, layer, findings)
-        size = sum(finding.size for finding in findings)
         mark = f"{result.name}\0{_instruction(run, layer)}"
-        yield Alert(result.key, escape(result.name), level, message, _place(run, layer), written_at, mark, size)
+        yield _broken(run, result, layer, findings, mark=mark, related=_written_at(run, layer, findings))
+
+
+def _of_waste(run: GateRun, result: RuleResult, groups: dict[int | None, list[Finding]]) -> Alert:
+    """Return the alert of a broken rule about waste, which refers to the fixes and to all lines that are to blame."""
+    order = sorted(groups, key=lambda layer: (layer is None, -sum(finding.size for finding in groups[layer])))
+    worst, others = order[0], [layer for layer in order[1:] if layer is not None]
+    related = ((_place(run, layer), "wastes bytes, too") for layer in others)
+    written_at = _written_at(run, worst, groups[worst])
+    places = [each for each in (*written_at, *related) if each[0].line != _place(run, worst).line]
+    alert = _broken(run, result, worst, list(result.findings), mark=result.name, related=tuple(places[:MOST_RELATED]))
+    return replace(alert, message=f"{alert.message}{_fixes_text(run)}")
+
+
+def _again(run: GateRun, result: RuleResult, first: RuleResult) -> Alert:
+    """Return the alert of a rule that the same waste breaks as an earlier one."""
+    alert = _broken(run, result, None, [], mark=result.name, related=())
+    return replace(alert, message=f"{alert.message} The waste is that of {escape(first.name)}.")
+
+
+def _broken(
+    run: GateRun,
+    result: RuleResult,
+    layer: int | None,
+    findings: list[Finding],
+    *,
+    mark: str,
+    related: tuple[tuple[Place, str], ...],
+) -> Alert:
+    level = Level.ERROR if result.severity is RuleSeverity.ERROR else Level.WARNING
+    sentence = _ended(escape(result.sentence))
+    message = f"{sentence} {_examples(findings)}" if findings else sentence
+    size = sum(finding.size for finding in findings)
+    return Alert(result.key, escape(result.name), level, message, _place(run, layer), related, mark, size)
+
+
+def _fixes_text(run: GateRun) -> str:
+    """Name the biggest fixes behind an alert's message: ` What to change: line 14 (copy-chown, 200 kB).`"""
+    fixes = run.advice.fixes
+    named = [f"line {fix.line} ({fix.kind}, {size_text(fix.size)})" for fix in fixes if fix.line is not None][:EXAMPLES]
+    if not named:
+        return ""
+    rest = f"; and {more_fixes_text(len(fixes) - len(named))}" if len(fixes) > len(named) else ""
+    return f" What to change: {escape('; '.join(named))}{rest}."
 
 
 def _ended(sentence: str) -> str:
@@ -131,11 +192,11 @@ def _examples(findings: list[Finding]) -> str:
     return f"Here: {named}; and {rest:,} more." if rest > 0 else f"Here: {named}."
 
 
-def _written_at(run: GateRun, layer: int | None, findings: list[Finding]) -> Place | None:
+def _written_at(run: GateRun, layer: int | None, findings: list[Finding]) -> tuple[tuple[Place, str], ...]:
     wrote = next((finding.layer for finding in findings if finding.layer is not None), None)
     if wrote is None or wrote == layer or wrote not in run.advice.lines:
-        return None
-    return _place(run, wrote)
+        return ()
+    return ((_place(run, wrote), "written here"),)
 
 
 def _of_fix(run: GateRun, fix: Fix) -> Alert:
@@ -145,7 +206,16 @@ def _of_fix(run: GateRun, fix: Fix) -> Alert:
         place = replace(place, line=fix.line, end_line=fix.line, is_known=True)
     message = f"{_ended(escape(fix.sentence))} Saves {size_text(fix.size)}."
     mark = f"{fix.kind}\0{_instruction(run, layer)}"
-    return Alert(f"fix-{fix.kind}", fix.kind, Level.NOTE, message, place, None, mark, fix.size, fix.id if fix.patch else "")
+    return Alert(f"fix-{fix.kind}", fix.kind, Level.NOTE, message, place, (), mark, fix.size, fix.id if fix.patch else "")
+
+
+def _of_trifles(run: GateRun, fixes: tuple[Fix, ...]) -> Iterator[Alert]:
+    """Yield one alert for all fixes that save little, without a line: each would say more than it saves."""
+    if fixes:
+        kinds = ", ".join(dict.fromkeys(fix.kind for fix in fixes))
+        saved = sum(fix.size for fix in fixes)
+        message = f"{more_fixes_text(len(fixes))} of little weight ({escape(kinds)}). Saves {size_text(saved)}."
+        yield Alert(TRIFLES, "trifles", Level.NOTE, message, _place(run, None), (), "", saved)
 
 
 def _place(run: GateRun, layer: int | None) -> Place:

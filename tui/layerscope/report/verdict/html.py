@@ -16,9 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from layerscope.advice.advice import Fix
 from layerscope.analysis import Analysis
 from layerscope.gate.verdict import Finding, Outcome, RuleResult
 from layerscope.report.encode import json_line
+from layerscope.report.fix_lines import edit_lines, more_fixes_text, split_trifles
 from layerscope.report.verdict.gate_run import (
     OUTCOMES,
     GateRun,
@@ -189,18 +191,32 @@ def _rule(result: RuleResult) -> tuple[Cell, ...]:
 
 
 def _fixes(run: GateRun) -> str:
-    fixes, where = run.advice.fixes, run.advice.dockerfile
+    told, trifles = split_trifles(run.advice.fixes, run.analysis.waste.content_bytes)
+    where = run.advice.dockerfile
     rows = [
         (
             Cell(size_text(fix.size), float(fix.size), look="lost"),
             Cell(str(fix.line or "—"), float(fix.line or 0)),
             Cell(fix.sentence, look="says"),
         )
-        for fix in fixes[:FIXES]
+        for fix in told[:FIXES]
     ]
+    if trifles:
+        saved = sum(fix.size for fix in trifles)
+        more = Cell(f"in {more_fixes_text(len(trifles))}", look="says")
+        rows.append((Cell(size_text(saved), float(saved), look="lost"), Cell("—", 0.0), more))
     caption = f"Lines refer to {escape(where)}" if where else "Line numbers need a Dockerfile (--dockerfile)"
     heads = ("#Saves", "#Line", "Change")
-    return section("What to change", table(caption, heads, rows, more=len(fixes) - FIXES) if rows else "")
+    edits = "".join(_edit(fix) for fix in told[:FIXES] if fix.patch)
+    return section("What to change", table(caption, heads, rows, more=len(told) - FIXES) + edits if rows else "")
+
+
+def _edit(fix: Fix) -> str:
+    """Return a fix's edit, folded, each line marked by its sign."""
+    looks = {"+": ' class="good"', "-": ' class="bad"', "@": ' class="dim"'}
+    lines = "\n".join(f"<span{looks.get(line[:1], '')}>{shown(line)}</span>" for line in edit_lines(fix))
+    name = f"Edit: {fix.id}, {size_text(fix.size)}"
+    return f"\n<details><summary>{shown(name)}</summary>\n<pre>{lines}</pre>\n</details>"
 
 
 def _findings(run: GateRun) -> Iterator[str]:

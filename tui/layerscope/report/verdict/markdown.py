@@ -7,12 +7,15 @@ and in sentences a zero-width space breaks what would become a link.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from layerscope.advice.advice import Fix
 from layerscope.analysis import Analysis
 from layerscope.gate.verdict import Finding, Outcome, RuleResult
+from layerscope.report.fix_lines import edit_lines, more_fixes_text, split_trifles
 from layerscope.report.verdict.gate_run import (
     LONGEST_NAME,
     OUTCOMES,
@@ -132,11 +135,26 @@ def _list(sentences: Sequence[str]) -> str:
 
 
 def _fixes(run: GateRun, rows: int) -> Iterator[str]:
-    fixes = run.advice.fixes
-    if fixes:
-        heads = ("Saves", "Line", "What to change")
-        lines = ((size_text(fix.size), str(fix.line or "—"), plain(fix.sentence)) for fix in fixes)
-        yield "#### What to change\n\n" + _table(heads, "rrl", lines, len(fixes), rows)
+    """Yield a table of the fixes, with trifles in one line, then the edit of each that has one."""
+    fixes, trifles = split_trifles(run.advice.fixes, run.analysis.waste.content_bytes)
+    if not fixes:
+        return
+    heads = ("Saves", "Line", "What to change")
+    lines = [(size_text(fix.size), str(fix.line or "—"), plain(fix.sentence)) for fix in fixes]
+    if trifles:
+        lines.append((size_text(sum(fix.size for fix in trifles)), "—", f"in {more_fixes_text(len(trifles))}"))
+    yield "#### What to change\n\n" + _table(heads, "rrl", iter(lines), len(lines), rows)
+    for fix in fixes[:rows]:
+        if fix.patch:
+            yield _folded(f"Edit: {html.escape(escape(fix.id))}, {size_text(fix.size)}", _diff(fix))
+
+
+def _diff(fix: Fix) -> str:
+    """Return a fix's edit as a fenced block, whose fence is longer than any in it."""
+    lines = [escape(line) for line in edit_lines(fix)]
+    longest = max((len(run) for line in lines for run in _TICKS.findall(line)), default=0)
+    fence = "`" * max(longest + 1, 3)
+    return "".join(f"{line}\n" for line in (f"{fence}diff", *lines, fence))
 
 
 def _offenders(run: GateRun, rows: int) -> Iterator[str]:

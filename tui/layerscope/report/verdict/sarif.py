@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from layerscope import __version__
 from layerscope.advice.editing.patch import Replacement, replacements
+from layerscope.masking import masked
 from layerscope.report.encode import json_line
-from layerscope.report.verdict.alerts import DOUBT, Alert, Place, alerts
+from layerscope.report.verdict.alerts import DOUBT, TRIFLES, Alert, Place, alerts
 from layerscope.report.verdict.gate_run import GateRun, image_title, lasting_name
 from layerscope.text import escape, utf8_text
 from layerscope.wording.style import cut_end
@@ -34,6 +35,7 @@ _RULES = {
     "max-cause": "Too much is wasted for one cause",
     "fix-join-runs": "One RUN removes what another added",
     "fix-copy-chown": "Changing owners or modes copies files into another layer",
+    TRIFLES: "Small changes would make the image a little smaller",
     "fix-duplicate": "The image holds the same content several times",
 }
 
@@ -94,9 +96,10 @@ def _invocation(run: GateRun) -> dict[str, Any]:
 
 
 def _result(alert: Alert, index: int) -> dict[str, Any]:
-    related = {}
-    if alert.written_at:
-        related = {"relatedLocations": [{"id": 1, **_location(alert.written_at), "message": {"text": "written here"}}]}
+    places = [
+        {"id": number, **_location(place), "message": {"text": words}} for number, (place, words) in enumerate(alert.related, 1)
+    ]
+    related = {"relatedLocations": places} if places else {}
     return {
         "ruleId": alert.rule,
         "ruleIndex": index,
@@ -110,18 +113,32 @@ def _result(alert: Alert, index: int) -> dict[str, Any]:
 
 
 def _edits(run: GateRun, alert: Alert) -> dict[str, Any]:
-    """Return the fix of a result (section 3.55): the lines to replace, with the edits of other fixes that it needs."""
+    """Return the fix of a result (section 3.55): the lines to replace, with the edits of other fixes that it needs.
+
+    An edit outside of the repository, or one that would show a secret, is left out.
+    """
     plan = run.advice.plan
     if plan is None or not alert.fix:
         return {}
-    changes = [
-        {
-            "artifactLocation": {"uri": _uri(file.path), "uriBaseId": "%SRCROOT%"},
-            "replacements": [_replacement(each) for each in replacements(file)],
-        }
-        for file in plan.changed([alert.fix])
-    ]
+    changes = []
+    for file in plan.changed([alert.fix]):
+        path, lines = _from_repository(file.path, run.advice.dockerfile, plan.path), replacements(file)
+        if path is None or any(masked(each.text) != each.text for each in lines):
+            return {}
+        location = {"uri": _uri(path), "uriBaseId": "%SRCROOT%"}
+        changes.append({"artifactLocation": location, "replacements": [_replacement(each) for each in lines]})
     return {"fixes": [{"description": _message(alert.message), "artifactChanges": changes}]}
+
+
+def _from_repository(path: str, dockerfile: str, patched: str) -> str | None:
+    """Name a file of a patch as reports name the Dockerfile, which is `dockerfile` there and `patched` in the patch.
+
+    Both begin at a directory above it, but maybe not at the same. None for a file that is not below that of the reports.
+    """
+    if dockerfile.endswith(patched):
+        return dockerfile.removesuffix(patched) + path
+    above = patched.removesuffix(dockerfile)
+    return path.removeprefix(above) if patched.endswith(dockerfile) and path.startswith(above) else None
 
 
 def _replacement(each: Replacement) -> dict[str, Any]:

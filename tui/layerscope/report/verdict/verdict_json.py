@@ -7,6 +7,7 @@ from typing import Any
 from layerscope.advice.advice import DockerfileLine, Fix
 from layerscope.gate.verdict import Finding, RuleResult
 from layerscope.report.encode import estimate_field, json_line, path_fields
+from layerscope.report.fix_lines import holds_secret
 from layerscope.report.image_json import analysis_json
 from layerscope.report.verdict.gate_run import GateRun
 from layerscope.text import utf8_text
@@ -118,6 +119,9 @@ def _line(line: DockerfileLine | None) -> dict[str, Any]:
 
 
 def _fix(fix: Fix) -> dict[str, Any]:
+    """Encode a fix. An edit that would show a secret is left to `layerscope fix`."""
+    edit = "" if holds_secret(fix) else utf8_text(fix.patch)
+    by_hand = "Its lines hold what looks like a secret; `layerscope fix` makes the edit." if fix.patch else fix.by_hand
     return {
         "kind": fix.kind,
         "layers": list(fix.layers),
@@ -125,7 +129,7 @@ def _fix(fix: Fix) -> dict[str, Any]:
         "bytes": fix.size,
         "sentence": utf8_text(fix.sentence),
         "id": utf8_text(fix.id),
-        "edit": utf8_text(fix.patch) or None,
-        "by_hand": None if fix.patch else utf8_text(fix.by_hand) or None,
+        "edit": edit or None,
+        "by_hand": None if edit else utf8_text(by_hand) or None,
         "paths": [path_fields(path)["path"] for path in fix.paths[:PATHS]],
     }

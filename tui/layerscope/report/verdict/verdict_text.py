@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, zip_longest
 
-from layerscope.advice.advice import Advice
-from layerscope.analysis import Analysis
 from layerscope.gate.quantities import margin_text, measured_and_limit
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, Verdict
+from layerscope.report.fix_lines import fix_lines
 from layerscope.report.image_text import fact_lines
 from layerscope.report.verdict.gate_run import OUTCOMES, GateRun
 from layerscope.text import escape
@@ -37,10 +36,6 @@ _WORDS = {
     "max-waste-growth": "waste grew",
     "directory-growth": "grew",
 }
-FIXES_SHOWN = 10
-TRIFLE_BYTES = 1_000_000
-TRIFLE_SHARE = 0.01
-"""Fixes that save less than both, of the image's content, are only counted."""
 
 
 def gate_text(run: GateRun, style: Style, *, is_log: bool = False, has_edits: bool = False) -> str:
@@ -131,7 +126,10 @@ def _rule(result: RuleResult, width: int, style: Style) -> str:
 
 def _offenders(run: GateRun, style: Style, *, room: int) -> Iterator[str]:
     results = run.verdict.results
-    broken = [result for outcome in _BROKEN for result in results if result.outcome is outcome] or list(results)
+    broken = [result for outcome in _BROKEN for result in results if result.outcome is outcome]
+    # What grew within its limit is nobody's offense.
+    if not broken:
+        broken = [each for each in results if each.outcome is not Outcome.PASSED or not each.key.endswith("growth")]
     turns = zip_longest(*([(result, finding) for finding in result.findings] for result in broken))
     found: dict[tuple[object, ...], tuple[RuleResult, Finding]] = {}
     for result, finding in filter(None, chain.from_iterable(turns)):
@@ -180,40 +178,3 @@ def _fixes(run: GateRun, style: Style, *, room: int) -> list[str]:
 
 def _notes(run: GateRun, style: Style) -> Iterator[str]:
     yield from _listed(run.verdict.notes, style, _MOST_NOTES)
-
-
-def fix_lines(
-    advice: Advice, analysis: Analysis, style: Style, *, limit: int = FIXES_SHOWN, has_edits: bool = False
-) -> Iterator[str]:
-    """Yield lines with the `limit` biggest fixes, then why others could not be found; nothing if there is nothing to say.
-
-    Each line fits into `style.width` cells, but those of the hunks that `has_edits` adds. Trifles are only counted.
-    """
-    least = min(TRIFLE_BYTES, TRIFLE_SHARE * analysis.waste.content_bytes)
-    limit = min(limit, sum(fix.size >= least for fix in advice.fixes) or 1)
-    fixes, rest = advice.fixes[:limit], advice.fixes[limit:]
-    if fixes:
-        yield _fixes_heading(advice, analysis, style)
-    for fix in fixes:
-        for number, line in enumerate(wrapped(style.name(style.plain(fix.sentence)), style.width - 12)):
-            figure = size_text(fix.size) if number == 0 else ""
-            yield f"  {style.paint(f'{figure:>8}', 'magenta')}  {line}"
-        if has_edits and fix.patch:
-            yield from (style.name(f"            {line}") for line in fix.patch.splitlines())
-    if rest:
-        count = "1 more fix" if len(rest) == 1 else f"{len(rest):,} more fixes"
-        yield style.paint(f"  {size_text(sum(fix.size for fix in rest)):>8}  in {count}", "dim")
-    for note in advice.notes:
-        yield from wrapped(style.name(note), style.width)
-
-
-def _fixes_heading(advice: Advice, analysis: Analysis, style: Style) -> str:
-    """Return the heading of the fixes, with what all of them save.
-
-    That may be more than is wasted: caches that a container sees are not waste.
-    """
-    saved = sum(fix.size for fix in advice.fixes)
-    share = percent_text(min(saved / max(analysis.waste.content_bytes, 1), 1.0))
-    title = "What to change"
-    figures = cut_end(f"  ({size_text(saved)}, {share} of the image)", style.width - len(title), mark=style.plain("…"))
-    return style.paint(title, "bold") + style.paint(figures, "dim")
