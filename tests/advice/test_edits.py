@@ -142,14 +142,14 @@ def test_a_user_is_made_above_a_run_in_which_an_engine_made_files_to_mount_on(tm
     assert edited(tmp_path, *steps, base=1)[1] == ["RUN useradd app", "RUN make \\", " && chown -R app:app /app"]
 
 
-def test_what_workdir_makes_is_not_what_the_copy_after_it_brings(tmp_path: Path) -> None:
-    """Podman stores the directories of a WORKDIR in the next layer: here /srv, which stays root's."""
+def test_directories_that_podman_leaves_to_the_copy_to_make_keep_their_owner(tmp_path: Path) -> None:
+    """Podman's WORKDIR makes none: COPY --chown would make /srv, too, which is root's."""
     steps = (
         "WORKDIR /srv/app",
         made("COPY . .", directory("srv"), directory("srv/app"), big("srv/app/a")),
         made("RUN chown -R 7:7 /srv/app", directory("srv/app", uid=7, gid=7), *_owned("srv/app/a")),
     )
-    assert edited(tmp_path, *steps)[1] == ["WORKDIR /srv/app", "COPY --chown=7:7 . .", "RUN chown 7:7 /srv/app"]
+    assert edited(tmp_path, *steps)[1] == []
 
 
 def test_a_chown_of_what_a_run_wrote_goes_into_that_run(tmp_path: Path) -> None:
@@ -249,6 +249,15 @@ def test_lists_that_each_run_fetches_are_removed_in_each(tmp_path: Path) -> None
 def test_a_cache_that_is_used_later_stays(tmp_path: Path, later: str) -> None:
     steps = (made("RUN pip install a", big("root/.cache/pip/a")), made(later, "x") if later.startswith("RUN") else later)
     assert edited(tmp_path, *steps)[1] == []
+
+
+def test_a_cache_that_a_joined_run_uses_stays(tmp_path: Path) -> None:
+    steps = (
+        made("RUN pip install a", big("root/.cache/pip/a")),
+        made("RUN touch /z", big("x")),
+        made("RUN cp -r /root/.cache/pip /y && rm /x", whiteout("x")),
+    )
+    assert edited(tmp_path, *steps)[1] == ["RUN pip install a", "RUN touch /z \\", " && cp -r /root/.cache/pip /y && rm /x"]
 
 
 def test_a_core_dump_is_removed_where_it_is_written(tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def _is_named_later(workshop: Workshop, key: int, top: int) -> bool:
     short = "/".join(place.split("/")[-2:])
     order = [each for each in draft.program.order if each in draft.sites]
     for each in order[order.index(key) + 1 :]:
-        text = draft.sites[each].instruction.text
+        text = draft.program.texts[each]
         if short in text or place.rpartition("/")[2] in text or _OFFLINE.search(text):
             return True
     return False
@@ -251,7 +251,7 @@ def _is_unread(workshop: Workshop, key: int, place: str) -> bool:
     order = [each for each in draft.program.order if each in draft.sites]
     for each in order[order.index(key) + 1 :]:
         site = draft.sites[each]
-        if place.rpartition("/")[2] in site.instruction.text:
+        if place.rpartition("/")[2] in draft.program.texts[each]:
             return False
         if not site.is_run:
             continue

@@ -430,7 +430,9 @@ class _Writer:
         if (site.stage, site.user) != (own.stage, own.user) or own.user not in ("", "root", "0"):
             return False
         between = [draft.sites[key] for key in draft.between(site.key, own.key)]
-        return not any(each.instruction.keyword in ("USER", "VOLUME") or _GIT.search(each.instruction.text) for each in between)
+        return not any(
+            each.instruction.keyword in ("USER", "VOLUME") or _GIT.search(draft.program.texts[each.key]) for each in between
+        )
 
     def _leaks(self, key: int) -> bool:
         """Tell whether a layer in between has copies of the files, which would have another owner or mode then."""
@@ -500,8 +502,6 @@ class _Writer:
         own = own[~draft.stored.is_unwritten[versions.entry[own]]]
         before = np.maximum(own - 1, 0)
         is_kept = (own > 0) & (versions.node[before] == versions.node[own]) & (versions.until[before] == layer)
-        # Podman stores what WORKDIR makes in the next layer.
-        is_kept |= np.isin(versions.node[own], list(_nodes_down_to(tree, draft.sites[key].directory)))
         is_directory = versions.kind[own] == Kind.DIRECTORY
         brought = own[~(is_kept & is_directory)]
         if has_mode and (is_directory & ~is_kept).any():
