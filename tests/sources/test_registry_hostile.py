@@ -10,12 +10,16 @@ from dataclasses import replace
 import pytest
 
 from layerscope.errors import NotFound
+from layerscope.layers.hashing import Algorithms
+from layerscope.layers.readers.stream import read_passing
+from layerscope.oci.digest import Digest
 from layerscope.progress import ignore
 from layerscope.sources.location import EngineOptions
 from layerscope.sources.open import open_image
 from layerscope.sources.registry.challenge import best_challenge
 from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.sources.registry.find_tags import TagQuery, find_tags
+from layerscope.sources.registry.ranged_blob import PassingBlob
 from layerscope.sources.registry.registry_listing import referrers, tag_pages
 from sources.test_registry_transport import BLOB, BLOB_PATH, DIGEST, MANIFEST_PATH, repository
 from support.pretend_registry import Answer, PretendedRegistry, blob_route, pretended_registry
@@ -174,3 +178,11 @@ def test_an_index_of_nothing_is_named(registry: PretendedRegistry) -> None:
     registry.routes[MANIFEST_PATH] = lambda _: Answer(200, b'{"schemaVersion":2,"manifests":[]}', index)
     with pytest.raises(NotFound, match=rf"{registry.host}/team/app:1 lists no image"):
         open_image(f"docker://{registry.host}/team/app:1")
+
+
+def test_a_plain_layer_that_is_said_to_be_endless_ends() -> None:
+    passing = PassingBlob(iter([b"abc"]), ignore)
+    start = time.monotonic()
+    read = read_passing(passing, size=1 << 45, algorithms=Algorithms())
+    assert time.monotonic() - start < 2
+    assert read.hashes is None or read.hashes.stored == Digest.of(b"abc")

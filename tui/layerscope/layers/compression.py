@@ -173,7 +173,10 @@ def _limited(pieces: Iterator[bytes], stored_bytes: int, done: int) -> Iterator[
 
 def _copy(feed: Supply, start: SeekPoint, _remember: Remember) -> Iterator[bytes]:
     for offset in range(start.stored, feed.size, PIECE):
-        yield feed.read(offset, PIECE)
+        piece = feed.read(offset, PIECE)
+        if not piece:  # a manifest may state any size, and each further step would read nothing
+            return
+        yield piece
 
 
 def _gunzip(feed: Supply, start: SeekPoint, remember: Remember) -> Iterator[bytes]:
