@@ -284,6 +284,15 @@ def test_a_change_of_one_of_two_hard_links_keeps_its_layer(tmp_path: Path) -> No
     assert edited(tmp_path, *steps)[1] == []
 
 
+def test_a_link_that_buildkit_stores_as_a_file_keeps_its_layer(tmp_path: Path) -> None:
+    steps = (
+        made("RUN make", big("h/a")),
+        made("RUN ln /h/a /h/b", big("h/b", seed="h/a")),
+        made("RUN chmod 600 /h/a; echo >> /h/b", big("h/a", mode=0o600), big("h/b", 200 * KB + 1)),
+    )
+    assert edited(tmp_path, *steps)[1] == []
+
+
 def test_a_user_whose_number_changes_is_not_named_earlier(tmp_path: Path) -> None:
     other = file("etc/passwd", b"app:x:9:9::/home/app:/bin/sh\n")
     steps = (

@@ -21,6 +21,8 @@ STATEFUL = frozenset(_BUILTINS.split(" "))
 """Commands that change the shell which runs the commands after them."""
 ENDING = frozenset({"exec", "exit", "return"})
 _STRICT = re.compile(r'"-[a-z]*e')
+_LINKS = re.compile(r"\bln\s+(?!-\w*s|--symbolic)|\bcp\s+(?:-\S+\s+)*(?:-\w*l|--link)")
+"""Commands that make hard links."""
 VERBS = {Cause.DELETED: "removes", Cause.MOVED: "moves", Cause.OVERWRITTEN: "replaces"}
 SMALL_SHARE = 0.01
 """What a join has to save, as a share of the image, where RUNs that need none of it have to be joined too."""
@@ -248,6 +250,8 @@ def _may_lift(workshop: Workshop, key: int, first: int) -> bool:
 def _breaks_links(workshop: Workshop, first: int, plan: _Plan) -> bool:
     """Tell whether a later RUN changes a file that an earlier one linked: in one layer it would change all its names."""
     tree, draft = workshop.tree, workshop.draft
+    if any(_LINKS.search(draft.program.texts[key]) for key in (first, *plan.block[:-1])):
+        return True  # BuildKit stores such a link as a file of its own
     links = np.flatnonzero((tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0))
     if not len(links):
         return False
