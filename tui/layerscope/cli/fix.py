@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The directory that is built; default: the Dockerfile's, else this one.",
 )
-@click.option("--only", "only", metavar="FIX", multiple=True, help="Take only this fix, and those that it needs. Repeatable.")
+@click.option("--only", "only", metavar="FIX", multiple=True, help="Take only this fix, and those before it that it needs. Repeatable.")
 @click.option("--list", "is_list", is_flag=True, help="List the fixes, one a line, without their edits.")
 @click.option("--write", "is_written", is_flag=True, help="Edit the files in place.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: every fix with its edit.")
@@ -67,7 +67,11 @@ def fix(  # noqa: PLR0913 - one parameter an option
     edits = {fix.id for fix in advice.fixes if fix.has_edit} & set(chosen)
     if only and edits:  # found again without the others, which may have saved some of the same bytes before
         alone = _advice(analysis, dockerfile, context, tuple(sorted(edits)))
-        advice = alone if edits <= {fix.id for fix in alone.fixes} else advice
+        if edits <= {fix.id for fix in alone.fixes}:
+            advice = alone
+        elif advice.plan is not None:  # it is only right in the image as the fixes before it leave it
+            order = list(advice.plan.steps)
+            chosen = tuple(order[: max(map(order.index, edits)) + 1])
     if is_written:
         _write(advice, chosen)
     if as_json:
