@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The directory that is built; default: the Dockerfile's, else this one.",
 )
-@click.option("--only", "only", metavar="FIX", multiple=True, help="Take only this fix, and those before it that it needs. Repeatable.")
+@click.option("--only", "only", metavar="FIX", multiple=True, help="Take only this fix, and those that it needs. Repeatable.")
 @click.option("--list", "is_list", is_flag=True, help="List the fixes, one a line, without their edits.")
 @click.option("--write", "is_written", is_flag=True, help="Edit the files in place.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: every fix with its edit.")
