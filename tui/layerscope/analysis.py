@@ -71,13 +71,17 @@ class Contents:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """A merged image with its waste. The first `base_layers` layers belong to the base image `base_name` (None: unknown)."""
+    """A merged image with its waste. The first `base_layers` layers belong to the base image `base_name` (None: unknown).
+
+    `base_known_by` says how that was found, and is empty where the user said so.
+    """
 
     contents: Contents
     waste: Waste
     identity: ContentIdentity
     base_layers: int | None = None
     base_name: str = ""
+    base_known_by: str = ""
 
     @property
     def image(self) -> Image:
@@ -209,7 +213,7 @@ def _stack_layers(image: Image, reads: list[ReadLayer]) -> tuple[LayerStack, tup
     return stack, contents
 
 
-def analyze(contents: Contents, *, base_layers: int | None = None, base_name: str = "") -> Analysis:
+def analyze(contents: Contents, *, base_layers: int | None = None, base_name: str = "", base_known_by: str = "") -> Analysis:
     """Find the waste of an image that was read. The first `base_layers` layers belong to its base (None: unknown)."""
     identity = ContentIdentity(contents.tree, contents.layers)
-    return Analysis(contents, find(contents.tree, identity), identity, base_layers, base_name)
+    return Analysis(contents, find(contents.tree, identity), identity, base_layers, base_name, base_known_by)

@@ -302,7 +302,7 @@ def analyze_image(
         found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
         contents = read(image, progress=progress, cache=open_cache(), verify=is_judged and not _noted("no_verify"))
         progress("looking for waste", 0, 0)
-        analysis = analyze(contents, base_layers=found.layers, base_name=found.name)
+        analysis = analyze(contents, base_layers=found.layers, base_name=found.name, base_known_by=found.known_by)
     remember_waste(analysis, open_cache())
     return analysis
 

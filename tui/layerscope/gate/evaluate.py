@@ -72,7 +72,10 @@ def _notes(judge: Judge, config: GateConfig) -> Iterator[str]:
     analysis = judge.subject.analysis
     if analysis.base_layers is None and analysis.tree.layers:
         yield "The base is not known: all layers count as yours (--base N or --base IMAGE)."
-    elif judge.subject.base_wasted_bytes:
+    elif analysis.base_known_by and analysis.base_layers:
+        layers = "layer 1" if analysis.base_layers == 1 else f"layers 1 to {analysis.base_layers}"
+        yield f"The base is {escape(analysis.base_name)}, {layers}, by {analysis.base_known_by} (--base sets another)."
+    if judge.subject.base_wasted_bytes:
         yield f"The base's layers waste {size_text(judge.subject.base_wasted_bytes)} more, which is not counted against you."
     uncompared = uncompared_text(analysis.identity.problems)
     if uncompared:

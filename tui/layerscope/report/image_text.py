@@ -164,7 +164,8 @@ def _base(analysis: Analysis, style: Style) -> str:
     name = cut_middle(style.name(analysis.base_name), style.width, mark=style.plain("…"))
     if base is not None:
         first = f"the first {count_text(analysis.base_layers or 0, 'layer')}"
-        return f"Yours: {size_text(own)}. The base's ({name or first}): {size_text(base)}."
+        how = f", by {analysis.base_known_by}" if analysis.base_known_by else ""
+        return f"Yours: {size_text(own)}. The base's ({name or first}{how}): {size_text(base)}."
     if name:
         return f"The image says that its base is {name}, whose layers are not known here (--base N or --base IMAGE)."
     return "Which layers belong to the base is unknown (--base N or --base IMAGE sets it)."
