@@ -89,7 +89,7 @@ def _fixes(run: GateRun) -> Iterator[str]:
 
 
 def _edits(run: GateRun) -> Iterator[str]:
-    """Yield the output of the whole suite: the edits of all fixes, which `git apply` would take but for what is masked."""
+    """Yield the output of the whole suite: the edits of the fixes, to be read; `layerscope fix` has them as one patch."""
     edits = [line for fix in run.advice.fixes[:SHOWN] for line in edit_lines(fix)]
     if edits:
         yield f"    <system-out>{_lines(tuple(edits))}</system-out>"
