@@ -146,19 +146,19 @@ class Lines(ScrollView, can_focus=True):
 
     def action_move(self, step: int) -> None:
         """Scroll by a line."""
-        self.scroll_relative(y=step, animate=False)
+        self.scroll_to_line(round(self.scroll_y) + step)
 
     def action_page(self, step: int) -> None:
         """Scroll by a page."""
-        self.scroll_relative(y=step * max(self.scrollable_content_region.height - 1, 1), animate=False)
+        self.scroll_to_line(round(self.scroll_y) + step * max(self.scrollable_content_region.height - 1, 1))
 
     def action_top(self) -> None:
         """Scroll to the first line."""
-        self.scroll_to(y=0, animate=False)
+        self.scroll_to_line(0)
 
     def action_bottom(self) -> None:
         """Scroll to the last line."""
-        self.scroll_end(animate=False)
+        self.scroll_to_line(round(self.max_scroll_y))
 
 
 class Details(Lines):
@@ -173,7 +173,7 @@ class Details(Lines):
         """Show other details, from the top."""
         self._parts = parts
         self._wrap()
-        self.scroll_to(y=0, animate=False)
+        self.scroll_to_line(0)
 
     def fit(self) -> None:
         self._wrap()
