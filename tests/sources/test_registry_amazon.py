@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from layerscope.cli.main import run
 from layerscope.oci.digest import Digest
 from layerscope.sources.open import open_image
-from layerscope.sources.registry.clouds import cloud_findings
+from layerscope.sources.registry.clouds import cloud_findings, ecr_host
 from layerscope.sources.registry.credentials import find_credential
-from layerscope.sources.registry.failures import AccessDenied
+from layerscope.sources.registry.failures import AccessDenied, RegistryFailed
+from layerscope.sources.registry.stated_tags import ecr_tags
 from layerscope.sources.registry.traffic import Traffic
 from sources.test_registry_open import report
 from sources.test_registry_servers import ANN, layers_of, opened
@@ -96,6 +100,65 @@ def test_what_ecr_gave_opens_an_image(
         monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", amazon)
         assert run(["cat", f"docker://{ECR}/team/app:1", "/small"]) == 0
     assert capsys.readouterr().out == "small"
+
+
+# Sizes of ECR
+
+
+@pytest.fixture
+def described(amazon: str, layout: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """An image of two tags in ECR's API; its manifest, and its size as ECR counts it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", amazon)
+    client: Any = import_module("boto3").client("ecr", region_name="eu-west-1")
+    index = json.loads((layout / "index.json").read_bytes())
+    raw = (layout / "blobs" / index["manifests"][0]["digest"].replace(":", "/")).read_text()
+    if client.describe_repositories()["repositories"]:
+        client.delete_repository(repositoryName="team/app", force=True)
+    client.create_repository(repositoryName="team/app")
+    for tag in ("1", "2"):
+        client.put_image(repositoryName="team/app", imageManifest=raw, imageTag=tag)
+    [one, *_] = client.describe_images(repositoryName="team/app")["imageDetails"]
+    return {"digest": one["imageDigest"], "size": one["imageSizeInBytes"]}
+
+
+@pytest.mark.usefixtures("account")
+def test_ecr_tells_the_sizes_of_tags(described: dict[str, Any]) -> None:
+    host = ecr_host(ECR)
+    assert host is not None
+    [page] = ecr_tags(host, "team/app")
+    assert sorted(each.tag for each in page) == ["1", "2"]
+    for each in page:
+        assert (str(each.digest), each.pushed[:2]) == (described["digest"], "20")
+        assert each.chosen is not None
+        assert each.chosen.stated_bytes == described["size"]
+
+
+@pytest.mark.usefixtures("account")
+def test_without_boto3_the_aws_command_lists_images(
+    described: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    program = tmp_path / "bin/aws"
+    program.parent.mkdir()
+    image = {"imageDigest": described["digest"], "imageTags": ["1"], "imageSizeInBytes": 5, "imagePushedAt": 1.7e9}
+    program.write_text(f"#!/bin/sh\necho \"$*\" >{tmp_path}/asked\ncat <<'END'\n{json.dumps({'imageDetails': [image]})}\nEND\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    host = ecr_host(ECR)
+    assert host is not None
+    [[only]] = ecr_tags(host, "team/app")
+    assert (only.tag, only.pushed, only.chosen and only.chosen.stated_bytes) == ("1", "2023-11-14T22:13:20Z", 5)
+    asked = "ecr describe-images --region eu-west-1 --registry-id 123456789012 --repository-name team/app --output json"
+    assert (tmp_path / "asked").read_text().strip() == asked
+
+
+@pytest.mark.usefixtures("account")
+def test_what_ecr_does_not_list_is_listed_by_the_registry(amazon: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", amazon)
+    host = ecr_host(ECR)
+    assert host is not None
+    with pytest.raises(RegistryFailed, match="boto3 cannot list images: RepositoryNotFoundException"):
+        list(ecr_tags(host, "team/none"))
 
 
 # Blobs in S3

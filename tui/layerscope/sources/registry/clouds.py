@@ -1,5 +1,5 @@
 """Credentials of cloud registries, each only for its own hosts: from a credential helper or the cloud's command on PATH, or
-from its SDK if installed (extras `aws`, `gcp`, `azure`; imported late).
+from its SDK if installed (extras `aws`, `gcp`, `azure`; imported late). Also Amazon's own list of images.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from layerscope.sources.registry.credentials import Credential, CredentialFinding, ask_helper, run_program
+from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.text import escape
 
 _ECR = re.compile(
@@ -113,6 +114,37 @@ def _amazon_sdk(service: str, region: str) -> Credential:
     token = (answer[0] if isinstance(answer, list) else answer)["authorizationToken"]
     user, _, secret = base64.b64decode(token).decode().partition(":")
     return Credential(user, secret, origin="boto3")
+
+
+def ecr_image_pages(host: EcrHost, repository: str) -> Iterator[Any]:
+    """Yield what ECR says of a repository's images, as decoded JSON: the pages of `DescribeImages`, each its `imageDetails`.
+
+    Asked through boto3 or, without it, the `aws` command. Raises RegistryFailed.
+    """
+    try:
+        client: Any = import_module("boto3").client("ecr", region_name=host.region)
+    except ImportError:
+        yield _ecr_images_by_command(host, repository)
+        return
+    except Exception as error:  # as for credentials: a family of errors of its own
+        raise RegistryFailed(f"boto3 cannot ask for images: {type(error).__name__}") from error
+    asked = {"registryId": host.account, "repositoryName": repository, "PaginationConfig": {"PageSize": 1000}}
+    try:
+        for page in client.get_paginator("describe_images").paginate(**asked):
+            yield page["imageDetails"]
+    except Exception as error:
+        raise RegistryFailed(f"boto3 cannot list images: {type(error).__name__}") from error
+
+
+def _ecr_images_by_command(host: EcrHost, repository: str) -> Any:
+    where = ("--region", host.region, "--registry-id", host.account, "--repository-name", repository)
+    answer = run_program("aws", "ecr", "describe-images", *where, "--output", "json")
+    if isinstance(answer, str):
+        raise RegistryFailed(f"aws ecr describe-images {answer}")
+    try:
+        return json.loads(answer)["imageDetails"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RegistryFailed("aws ecr describe-images answers with something else than images") from error
 
 
 def _google_key() -> CredentialFinding:

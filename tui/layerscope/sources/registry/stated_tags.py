@@ -1,7 +1,7 @@
 """Tags with what a registry's own list says of them, in one request for many: sizes, dates, platforms, without manifests.
 
-Docker Hub, Quay, Harbor, Azure and Google have such lists, each in its own form; all others list only names (distribution-spec,
-"Content Discovery"). All of it is the registry's word, which is not checked against manifests.
+Docker Hub, Quay, Harbor, Azure, Google and Amazon have such lists, each in its own form; all others list only names
+(distribution-spec, "Content Discovery"). All of it is the registry's word, which is not checked against manifests.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from layerscope.oci.digest import Digest
 from layerscope.oci.documents import INDEXES, decode
 from layerscope.oci.platform import Platform
 from layerscope.oci.reference import DEFAULT_DOMAIN
+from layerscope.sources.registry.clouds import EcrHost, ecr_host, ecr_image_pages
 from layerscope.sources.registry.credentials import ANONYMOUS
 from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.registry_listing import (
@@ -114,6 +115,14 @@ class _AzurePage(msgspec.Struct, frozen=True):
     manifests: tuple[_AzureManifest, ...]
 
 
+class _EcrImage(msgspec.Struct, frozen=True, rename="camel"):
+    image_digest: str
+    image_tags: tuple[str, ...] = ()
+    image_size_in_bytes: int = 0
+    image_pushed_at: datetime | None = None
+    image_manifest_media_type: str = ""
+
+
 def stated_tag_pages(repository: Repository, platform: Platform | None = None) -> TagPages:
     """Yield all tags of a repository, in the registry's order, a page at a time, each with what the registry's list says.
 
@@ -150,6 +159,8 @@ def _own_list(repository: Repository, platform: Platform | None) -> TagPages | N
         return hub_tags(hub_connection(connection.traffic), name, platform)
     if host == QUAY:
         return quay_tags(connection, name)
+    if (amazon := ecr_host(host)) is not None:
+        return ecr_tags(amazon, name)
     return azure_tags(connection, name) if host.endswith(AZURE) else None
 
 
@@ -192,6 +203,16 @@ def azure_tags(connection: Connection, repository: str) -> TagPages:
         yield [_azure_stated(each).tagged(tag) for each in page.manifests for tag in each.tags]
 
 
+def ecr_tags(host: EcrHost, repository: str) -> TagPages:
+    """Yield the tags of a repository of Amazon ECR (API reference, "DescribeImages"). It states no platform."""
+    for page in ecr_image_pages(host, repository):
+        try:
+            images = msgspec.convert(page, tuple[_EcrImage, ...], strict=False)
+        except msgspec.ValidationError as error:
+            raise BadDocument(f"Amazon ECR: its {_WHAT} has another form ({error})") from error
+        yield [_ecr_stated(each).tagged(tag) for each in images for tag in each.image_tags]
+
+
 def _plain(repository: Repository) -> TagPages:
     """Yield the tags of the list that every registry has, with what Google's registries add to it."""
     for page in whole_tag_pages(repository):
@@ -222,6 +243,11 @@ def _azure_stated(each: _AzureManifest) -> _Stated:
         each.os,
         each.architecture,
     )
+
+
+def _ecr_stated(each: _EcrImage) -> _Stated:
+    pushed = _moment(int(each.image_pushed_at.timestamp())) if each.image_pushed_at else ""
+    return _Stated(each.image_digest, each.image_size_in_bytes, pushed, media_type=each.image_manifest_media_type)
 
 
 def _google_stated(digest: str, each: GoogleManifest) -> _Stated:
