@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -189,6 +190,29 @@ def test_a_signal_while_a_slow_pipe_is_read_exits_with_its_number(number: signal
         child.send_signal(number)
         assert child.wait(30) == code
         assert child.stderr.read().strip() == f"layerscope: ended by {number.name}".encode()
+
+
+DESTROYED = """
+import signal, sys, time
+from layerscope.cli.signals import Ended, raise_on_signals
+
+class Object:
+    def __del__(self):
+        signal.raise_signal(int(sys.argv[1]))
+
+raise_on_signals()
+try:
+    Object()
+    time.sleep(60)
+except (KeyboardInterrupt, Ended):
+    print("seen")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_not_lost_while_an_object_is_destroyed(number: signal.Signals) -> None:
+    done = subprocess.run([sys.executable, "-c", DESTROYED, str(int(number))], capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"seen\n", b"")
 
 
 @pytest.mark.slow
