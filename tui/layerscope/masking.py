@@ -76,19 +76,28 @@ def _without_values(text: str, names: re.Pattern[str], values: re.Pattern[str]) 
 
 
 def masked_document(value: Any) -> Any:
-    """Mask every text of a decoded JSON document, what stands under a secret's name, and values of build arguments."""
-    if isinstance(value, str):
-        name, equals, rest = value.partition("=")
-        is_secret = equals and rest and " " not in name and is_secret_name(name) and not rest.startswith(("$", "/"))
-        return f"{name}={MASK}" if is_secret else masked(without_build_arguments(value))
-    if isinstance(value, list):
-        return [masked_document(each) for each in value]
-    if isinstance(value, dict):
-        return {
-            key: MASK if isinstance(each, str) and each and is_secret_name(key) else masked_document(each)
-            for key, each in value.items()
-        }
-    return value
+    """Mask every text of a decoded JSON document, what stands under a secret's name, and values of build arguments.
+
+    Returns a copy. It is made without recursion, for a document may be as deep as can be read.
+    """
+    top = [value]
+    todo: list[Any] = [top]
+    while todo:
+        holder = todo.pop()
+        for key, each in enumerate(holder) if isinstance(holder, list) else [*holder.items()]:
+            if isinstance(each, str):
+                is_named = isinstance(key, str) and each and is_secret_name(key)
+                holder[key] = MASK if is_named else _masked_text(each)
+            elif isinstance(each, (list, dict)):
+                holder[key] = each.copy()
+                todo.append(holder[key])
+    return top[0]
+
+
+def _masked_text(text: str) -> str:
+    name, equals, rest = text.partition("=")
+    is_secret = equals and rest and " " not in name and is_secret_name(name) and not rest.startswith(("$", "/"))
+    return f"{name}={MASK}" if is_secret else masked(without_build_arguments(text))
 
 
 def without_build_arguments(created_by: str) -> str:
