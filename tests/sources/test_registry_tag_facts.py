@@ -16,7 +16,7 @@ from layerscope.sources.registry.open import connect
 from layerscope.sources.registry.registry_name import parse_repository_name
 from layerscope.sources.registry.repository import Repository
 from layerscope.sources.registry.tag_facts import TagFacts, fetch_tag_facts
-from layerscope.sources.registry.traffic import AT_ONCE, Traffic
+from layerscope.sources.registry.traffic import Traffic
 from support.engines import registry
 from support.image_builder import CREATED, write_layout
 from support.image_builder import layer as stack_layer
@@ -122,7 +122,7 @@ def test_a_request_without_a_body_leaves_its_line_to_the_next(host: str, monkeyp
 
     monkeypatch.setattr(Traffic, "watch_socket", count)
     assert len(facts(host, *map(str, range(100, 160)))) == 60
-    assert len(connected) <= 2 * AT_ONCE  # a line is free a moment after its request
+    assert len(connected) < 30  # one for each of the 60 tags is too many; a line is free a moment after its request
 
 
 @pytest.mark.parametrize("tag", ["../../other/manifests/1", "a b", "", "x" * 129, "1?x=y", "\x1b[2J"])
