@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from layerscope.advice.editing.program import PieceEdit
+from layerscope.advice.editing.shell import ShellPart
 from layerscope.advice.fixes.reach import USER_COMMANDS, Reach, commutes, homes_of
 from layerscope.advice.fixes.workshop import BARRIERS, Draft, Workshop
 
@@ -129,8 +131,8 @@ def _is_movable(workshop: Workshop, accounts: Accounts, first: int, layer: int) 
     return set(accounts.names) <= made and all(_may_cross(workshop, reach, key) for key in crossed if key not in mine)
 
 
-def _is_made_before(home: str, before: object) -> bool:
-    return any(word == home or word.startswith(f"{home}/") for part in before for word in part.words)  # type: ignore[attr-defined]
+def _is_made_before(home: str, before: Iterable[ShellPart]) -> bool:
+    return any(word == home or word.startswith(f"{home}/") for part in before for word in part.words)
 
 
 def _may_cross(workshop: Workshop, reach: Reach, key: int) -> bool:

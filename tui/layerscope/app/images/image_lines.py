@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import BindingType
 from textual.strip import Strip
 from textual.widget import Widget
 
-from layerscope.app.keys import KeyContext, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.lines import SIZE, TWISTY, Detail, bar_cell, fitted, size_cell
 from layerscope.families.figures import FamilyTotals, ImageFigures, ImageOrder, LayerUsage, age_text
 from layerscope.families.outline import TRUNK, Outline, Row
@@ -257,12 +253,6 @@ class ImagesSummary(Widget):
             if room >= 0:
                 shown.insert(0, fact)
         return shown
-
-
-class ImagesFilter(InputLine):
-    """The line to type a part of an image's name into."""
-
-    BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.FILTER)
 
 
 def image_note(usage: LayerUsage, row: Row) -> Iterator[Detail]:

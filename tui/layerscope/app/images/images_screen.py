@@ -16,12 +16,12 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 
-from layerscope.app.images.image_lines import ImageHeads, ImageLines, ImagesFilter, ImagesSummary, image_note
+from layerscope.app.images.image_lines import ImageHeads, ImageLines, ImagesSummary, image_note
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
-from layerscope.app.widgets.home import Home
-from layerscope.app.widgets.input_line import InputLine
+from layerscope.app.widgets.home import FilteredHome
+from layerscope.app.widgets.input_line import InputLine, ListFilter
 from layerscope.app.widgets.lines import Details
 from layerscope.errors import Cancelled, LayerscopeError
 from layerscope.families.outline import TRUNK, Outline
@@ -108,12 +108,11 @@ class ImageList:
         return ImagesScreen(self, keys=keys, is_ascii=is_ascii)
 
 
-class ImagesScreen(Home):
+class ImagesScreen(FilteredHome):
     """Lists images in their families, and reads all of them in a thread when asked what they waste."""
 
     CONTEXT = KeyContext.IMAGES
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.IMAGES), back("back")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
     AUTO_FOCUS = "#images"
 
     def __init__(self, images: ImageList, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False) -> None:
@@ -127,7 +126,7 @@ class ImagesScreen(Home):
         yield ImagesSummary(self.outline.usage.totals, id="summary")
         yield ImageHeads(id="images-heads")
         yield ImageLines(self.outline, now=self._images.now, id="images", is_ascii=self._is_ascii)
-        yield ImagesFilter("part of a name, or the first digits of an id", id="images-filter")
+        yield ListFilter("part of a name, or the first digits of an id", id="images-filter")
         yield Details(id="images-note")
         yield Footer(self._keys, id="footer")
 
@@ -144,11 +143,6 @@ class ImagesScreen(Home):
     def pane(self) -> ImageLines:
         """Return the list."""
         return self.query_one(ImageLines)
-
-    @property
-    def filter_line(self) -> ImagesFilter:
-        """Return the line of the filter."""
-        return self.query_one(ImagesFilter)
 
     @property
     def image(self) -> int:
@@ -221,12 +215,6 @@ class ImagesScreen(Home):
 
     # What keys do.
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable the filter key while a filter is typed."""
-        if action == "filter" and self.filter_line.is_typed_in:
-            return False
-        return super().check_action(action, parameters)
-
     def action_open(self) -> None:
         self.pane.choose()
 
@@ -254,13 +242,6 @@ class ImagesScreen(Home):
         change()
         self.pane.show(image)
 
-    def action_filter(self) -> None:
-        self.filter_line.open()
-
-    def action_back(self) -> None:
-        if self.filter_line.is_on:
-            self.filter_line.close()
-
     @on(InputLine.Typed)
     def _filter(self, event: InputLine.Typed) -> None:
         self._show_after(lambda: self.outline.filter(event.text))
@@ -272,8 +253,4 @@ class ImagesScreen(Home):
     def _unfilter(self) -> None:
         self._show_after(lambda: self.outline.filter(""))
         self.pane.go_to_hit()
-        self.set_focus(self.pane)
-
-    @on(InputLine.Entered)
-    def _to_list(self) -> None:
         self.set_focus(self.pane)

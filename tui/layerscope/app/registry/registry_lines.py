@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import BindingType
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from layerscope.app.keys import KeyContext, bindings
 from layerscope.app.registry.registry_outline import RegistryOutline, RegistryRow, RowKind
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.lines import SIZE, TWISTY, Detail, fitted, size_cell
 from layerscope.families.figures import age_text
 from layerscope.report.registry_tree import attached_text, image_name, moment_of, platforms_text
@@ -88,12 +84,6 @@ class RegistrySummary(Widget):
         gap = " " * max(width - cells(name) - cells(right), 1)
         bold, dim = (self.get_component_rich_style(f"summary--{each}", partial=True) for each in ("name", "dim"))
         return Strip([Segment(name, bold), Segment(gap + right, dim)]).crop_extend(0, width, base).apply_style(base)
-
-
-class RegistryFilter(InputLine):
-    """The line to type a part of the name of a repository or tag into."""
-
-    BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.FILTER)
 
 
 class RegistryLines(CursorLines):

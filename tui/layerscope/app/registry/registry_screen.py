@@ -15,7 +15,6 @@ from textual.binding import BindingType
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
 from layerscope.app.registry.registry_lines import (
     ASKING,
-    RegistryFilter,
     RegistryHeads,
     RegistryLines,
     RegistrySummary,
@@ -25,8 +24,8 @@ from layerscope.app.registry.registry_loader import ListEnded, RegistryLoader, R
 from layerscope.app.registry.registry_outline import RegistryOutline, RegistryRow, RowKind
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
-from layerscope.app.widgets.home import Home
-from layerscope.app.widgets.input_line import InputLine
+from layerscope.app.widgets.home import FilteredHome
+from layerscope.app.widgets.input_line import InputLine, ListFilter
 from layerscope.app.widgets.lines import Details
 from layerscope.progress import Progress
 from layerscope.report.registry_tree import repositories_count
@@ -57,12 +56,11 @@ class RegistryList:
         return RegistryScreen(self, keys=keys, is_ascii=is_ascii)
 
 
-class RegistryScreen(Home):
+class RegistryScreen(FilteredHome):
     """Shows repositories, tags and platforms as a tree, and asks for tags and their sizes when they come into sight."""
 
     CONTEXT = KeyContext.REGISTRY
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.REGISTRY), back("back")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
     AUTO_FOCUS = "#registry"
 
     def __init__(self, registry: RegistryList, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False) -> None:
@@ -77,7 +75,7 @@ class RegistryScreen(Home):
         yield RegistrySummary(escape(str(self._loader.place)), id="summary")
         yield RegistryHeads(id="registry-heads")
         yield RegistryLines(self.outline, now=self._registry.now, id="registry", is_ascii=self._is_ascii)
-        yield RegistryFilter("part of the name of a repository or a tag", id="registry-filter")
+        yield ListFilter("part of the name of a repository or a tag", id="registry-filter")
         yield Details(id="registry-note")
         yield Footer(self._keys, id="footer")
 
@@ -101,11 +99,6 @@ class RegistryScreen(Home):
     def pane(self) -> RegistryLines:
         """Return the tree."""
         return self.query_one(RegistryLines)
-
-    @property
-    def filter_line(self) -> RegistryFilter:
-        """Return the line of the filter."""
-        return self.query_one(RegistryFilter)
 
     # What arrives.
 
@@ -209,12 +202,6 @@ class RegistryScreen(Home):
 
     # What keys do.
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable the filter key while a filter is typed."""
-        if action == "filter" and self.filter_line.is_typed_in:
-            return False
-        return super().check_action(action, parameters)
-
     def action_open(self) -> None:
         self.pane.choose()
 
@@ -259,13 +246,6 @@ class RegistryScreen(Home):
         if row is not None and row.is_foldable:
             self.pane.action_move(1) if self.outline.is_unfolded(row) else self.action_toggle_row()
 
-    def action_filter(self) -> None:
-        self.filter_line.open()
-
-    def action_back(self) -> None:
-        if self.filter_line.is_on:
-            self.filter_line.close()
-
     @on(InputLine.Typed)
     def _filter(self, event: InputLine.Typed) -> None:
         self.outline.text = event.text.strip()
@@ -277,8 +257,4 @@ class RegistryScreen(Home):
     def _unfilter(self) -> None:
         self.outline.text = ""
         self._arrange()
-        self.set_focus(self.pane)
-
-    @on(InputLine.Entered)
-    def _to_tree(self) -> None:
         self.set_focus(self.pane)

@@ -44,7 +44,6 @@ class TagsScreen(Home):
 
     CONTEXT = KeyContext.TAGS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.TAGS), back("back")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
     AUTO_FOCUS = "#tags"
 
     def __init__(self, tags: TagList, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from textual import on
 from textual.message import Message
 from textual.screen import Screen
 
 from layerscope.app.keys import KeyAction, KeyContext
+from layerscope.app.widgets.cursor_lines import CursorLines
+from layerscope.app.widgets.input_line import InputLine, ListFilter
 from layerscope.errors import LayerscopeError
 from layerscope.progress import Progress
 
@@ -25,6 +28,7 @@ class Home(Screen[None]):
     """
 
     CONTEXT: ClassVar[KeyContext]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
 
     class Opened(Message):
         """The user opened an image: `opener` opens it and finds its base, `reference` is what to call it meanwhile."""
@@ -45,6 +49,37 @@ class Home(Screen[None]):
 
     def left(self, analysis: Analysis | None) -> None:
         """Take what is known of the opened image when the user comes back; None if it was not read to the end."""
+
+
+class FilteredHome(Home):
+    """A Home with a line to filter its list by. Subclasses say what typing into it and closing it does."""
+
+    @property
+    def pane(self) -> CursorLines:
+        """Return the list."""
+        raise NotImplementedError
+
+    @property
+    def filter_line(self) -> ListFilter:
+        """Return the line of the filter."""
+        return self.query_one(ListFilter)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable the filter key while a filter is typed."""
+        if action == "filter" and self.filter_line.is_typed_in:
+            return False
+        return super().check_action(action, parameters)
+
+    def action_filter(self) -> None:
+        self.filter_line.open()
+
+    def action_back(self) -> None:
+        if self.filter_line.is_on:
+            self.filter_line.close()
+
+    @on(InputLine.Entered)
+    def _to_list(self) -> None:
+        self.set_focus(self.pane)
 
 
 class HomeStart(Protocol):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
+
+from layerscope.app.keys import KeyContext, bindings
 
 
 class InputLine(Horizontal):
@@ -102,3 +107,9 @@ class InputLine(Horizontal):
     def action_close(self) -> None:
         """Close the line."""
         self.close()
+
+
+class ListFilter(InputLine):
+    """The line to type a part of a name in a list into."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.FILTER)
