@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,14 +66,8 @@ def fix(  # noqa: PLR0913 - one parameter an option
     analysis = analyze_image(reference, platform, base)
     advice = _advice(analysis, dockerfile, context)
     chosen = _chosen(advice, only)
-    edits = {fix.id for fix in advice.fixes if fix.has_edit} & set(chosen)
-    if only and edits:  # found again without the others, which may have saved some of the same bytes before
-        alone = _advice(analysis, dockerfile, context, tuple(sorted(edits)))
-        if edits <= {fix.id for fix in alone.fixes}:
-            advice = alone
-        elif advice.plan is not None:  # it is only right in the image as the fixes before it leave it
-            order = list(advice.plan.steps)
-            chosen = tuple(order[: max(map(order.index, edits)) + 1])
+    if only:
+        advice, chosen = _without_others(advice, chosen, partial(_advice, analysis, dockerfile, context))
     if is_written:
         _write(advice, chosen)
     if as_json:
@@ -110,6 +106,25 @@ def _chosen(advice: Advice, only: tuple[str, ...]) -> tuple[str, ...]:
             raise UsageError(f"there is no fix {escape(name[:60])}{words}")
     needed = {need for name in only for need in known[name].needs}
     return tuple(name for name in known if name in only or name in needed)
+
+
+def _without_others(
+    advice: Advice, chosen: tuple[str, ...], find: Callable[[tuple[str, ...]], Advice]
+) -> tuple[Advice, tuple[str, ...]]:
+    """Find chosen fixes again without the others, which may have saved some of the same bytes before them.
+
+    Returns those fixes, or more of them where one is only right in the image as the fixes before it leave it.
+    """
+    edits = {fix.id for fix in advice.fixes if fix.has_edit} & set(chosen)
+    if not edits:
+        return advice, chosen
+    alone = find(tuple(sorted(edits)))
+    if edits <= {fix.id for fix in alone.fixes}:
+        return alone, chosen
+    if advice.plan is None:
+        return advice, chosen
+    order = list(advice.plan.steps)
+    return advice, tuple(order[: max(map(order.index, edits)) + 1])
 
 
 def _write(advice: Advice, chosen: tuple[str, ...]) -> None:
