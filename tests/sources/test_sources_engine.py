@@ -212,6 +212,8 @@ def test_an_engine_that_is_killed_during_a_save_is_a_sentence(tmp_path: Path, mo
     with docker_engine() as victim:
         victim.load(image(layer(file("big", os.urandom(48 << 20))), tag="big:1"))
         ask(monkeypatch, victim)
+        # A fast machine sends all of it before progress is told for the first time.
+        monkeypatch.setattr("layerscope.sources.engine.receive.LOOK_UP", 0.001)
 
         def kill(_stage: str, done: int, _total: int) -> None:
             if done:
