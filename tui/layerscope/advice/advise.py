@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from layerscope.advice.advice import Advice, Fix
+from layerscope.advice.base_notes import base_notes
 from layerscope.advice.dockerfile.history_step import instruction_text, read_steps
 from layerscope.advice.dockerfile.mapping import Mapping, map_layers
 from layerscope.advice.dockerfile.stages import find_dockerfile, parse_dockerfile, read_text
@@ -63,10 +64,10 @@ def advise(
     places = places_of(dockerfile, context or dockerfile.resolve().parent)
     workshop = Workshop.of(analysis, text, parsed, mapping)
     if workshop is None:
-        return Advice(name, mapping.lines, _by_hand(analysis, mapping, None), _notes(mapping, name))
+        return Advice(name, mapping.lines, _by_hand(analysis, mapping, None), _notes(analysis, mapping, name))
     edited, plan = edited_fixes(workshop, places, only)
     fixes = (*edited, *_by_hand(analysis, mapping, workshop.draft.stored))
-    return Advice(name, mapping.lines, _sorted(fixes), _notes(mapping, name), plan)
+    return Advice(name, mapping.lines, _sorted(fixes), _notes(analysis, mapping, name), plan)
 
 
 def _name(path: Path, root: Path) -> str:
@@ -74,9 +75,9 @@ def _name(path: Path, root: Path) -> str:
     return whole.relative_to(root.resolve()).as_posix() if whole.is_relative_to(root.resolve()) else path.name
 
 
-def _notes(mapping: Mapping, name: str) -> tuple[str, ...]:
+def _notes(analysis: Analysis, mapping: Mapping, name: str) -> tuple[str, ...]:
     if mapping.is_recognized:
-        return ()
+        return tuple(base_notes(analysis))
     return (f"The image's history does not match {escape(name)}, so fixes name layers instead of lines.",)
 
 

@@ -8,11 +8,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from layerscope.advice.advice import Advice
     from layerscope.analysis import Analysis
+    from layerscope.sources.base import Base
+    from layerscope.sources.image import Image
 
 WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 """Variables in which GitHub and GitLab name the directory of the repository."""
+
+
+def known_base(image: Image, given: str | None, *, open_base: Callable[[str], Image], dockerfile: Path | None = None) -> Base:
+    """Find the base that the user named, or that the image states, or else the Dockerfile: the named one, or the one here.
+
+    Raises what `find_base` raises, and BadDockerfile if the named file cannot be read.
+    """
+    from layerscope.advice.advise import find_dockerfile
+    from layerscope.advice.dockerfile.mapped_base import mapped_base
+    from layerscope.advice.dockerfile.stages import parse_dockerfile, read_text
+    from layerscope.errors import BadDockerfile
+    from layerscope.sources.base import Base, find_base
+    from layerscope.text import escape
+
+    found = find_base(image, given, open_base=open_base)
+    place = dockerfile or find_dockerfile(Path())
+    if found.layers is not None or place is None:
+        return found
+    name = escape(place.name)
+    try:
+        mapped = mapped_base(image, parse_dockerfile(read_text(place, name=name), name=name), name=name)
+    except BadDockerfile:
+        if dockerfile:
+            raise
+        mapped = Base()  # a note says so, where fixes are looked for
+    return found if mapped.layers is None else mapped
 
 
 def find_advice(analysis: Analysis, dockerfile: Path | None) -> Advice:

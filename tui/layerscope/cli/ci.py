@@ -140,7 +140,7 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
     reports = wanted_reports(reference, options["reports"], options["json_file"])
     config = read_rules()  # before the image, so that a mistake in it is reported at once
     baseline = read_baseline_of(config, platform, base)
-    analysis = analyze_image(reference, platform, base, is_judged=True)
+    analysis = analyze_image(reference, platform, base, dockerfile=options["dockerfile"], is_judged=True)
 
     from layerscope.gate.evaluate import evaluate
     from layerscope.report.verdict.gate_run import GateRun

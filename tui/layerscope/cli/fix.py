@@ -63,11 +63,12 @@ def fix(  # noqa: PLR0913 - one parameter an option
     """
     from layerscope.report.fixes import fix_list, fixes_json, fixes_patch
 
-    analysis = analyze_image(reference, platform, base)
-    advice = _advice(analysis, dockerfile, context)
+    place = _dockerfile(dockerfile, context)
+    analysis = analyze_image(reference, platform, base, dockerfile=place)
+    advice = _advice(analysis, place, context)
     chosen = _chosen(advice, only)
     if only:
-        advice, chosen = _without_others(advice, chosen, partial(_advice, analysis, dockerfile, context))
+        advice, chosen = _without_others(advice, chosen, partial(_advice, analysis, place, context))
     if is_written:
         _write(advice, chosen)
     if as_json:
@@ -80,16 +81,22 @@ def fix(  # noqa: PLR0913 - one parameter an option
     return 0
 
 
-def _advice(analysis: Analysis, dockerfile: Path | None, context: Path | None, only: tuple[str, ...] = ()) -> Advice:
-    """Find the fixes. Raises BadDockerfile if there is no Dockerfile, or it cannot be read."""
-    from layerscope.advice.advise import advise, find_dockerfile
+def _dockerfile(dockerfile: Path | None, context: Path | None) -> Path:
+    """Return the Dockerfile that was named, or else the one in the context. Raises BadDockerfile if there is none."""
+    from layerscope.advice.advise import find_dockerfile
     from layerscope.errors import BadDockerfile
     from layerscope.text import escape
 
     place = dockerfile or find_dockerfile(context or Path())
     if place is None:
         raise BadDockerfile(f"{escape(str(context or 'this directory'))} has no Dockerfile; name it with --dockerfile FILE")
-    return advise(analysis, place, context=context, only=only)
+    return place
+
+
+def _advice(analysis: Analysis, dockerfile: Path, context: Path | None, only: tuple[str, ...] = ()) -> Advice:
+    from layerscope.advice.advise import advise
+
+    return advise(analysis, dockerfile, context=context, only=only)
 
 
 def _chosen(advice: Advice, only: tuple[str, ...]) -> tuple[str, ...]:

@@ -281,17 +281,25 @@ def read_image(reference: str, platform: str | None, *, keep_seek_points: bool =
 
 
 def analyze_image(
-    reference: str, platform: str | None, base: str | None, *, may_change: bool = False, is_judged: bool = False
+    reference: str,
+    platform: str | None,
+    base: str | None,
+    *,
+    dockerfile: Path | None = None,
+    may_change: bool = False,
+    is_judged: bool = False,
 ) -> Analysis:
     """Open, read and analyze an image, with progress. A file that `may_change` meanwhile is copied first.
+
+    Without a `base` that is named or stated, it is what `dockerfile` tells, or else the Dockerfile of this directory.
 
     If the image `is_judged`, check digests (unless --no-verify is given), believe no layer's table of contents (unless
     --trust-toc is), and raise NotAnImage for a root filesystem or layer that was not named as layer:FILE.
     """
     from layerscope.analysis import analyze
     from layerscope.analysis import read_image as read
+    from layerscope.cli.advising import known_base
     from layerscope.errors import NotAnImage
-    from layerscope.sources.base import find_base
 
     with Progress() as progress:
         chosen = chosen_engine_options()
@@ -299,7 +307,9 @@ def analyze_image(
         image = open_image(reference, platform, progress, engine_options=options, may_change=may_change)
         if is_judged and image.is_guessed:
             raise NotAnImage(_not_judged(image))
-        found = find_base(image, base, open_base=lambda name: open_image(name, str(image.platform), progress))
+        found = known_base(
+            image, base, open_base=lambda name: open_image(name, str(image.platform), progress), dockerfile=dockerfile
+        )
         contents = read(image, progress=progress, cache=open_cache(), verify=is_judged and not _noted("no_verify"))
         progress("looking for waste", 0, 0)
         analysis = analyze(contents, base_layers=found.layers, base_name=found.name, base_known_by=found.known_by)

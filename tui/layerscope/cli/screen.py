@@ -64,14 +64,14 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
 
     # Both run in a thread after the first frame: importing what the cache needs takes as long as drawing that frame.
     def opener(progress: Progress) -> tuple[Image, Base]:
+        from layerscope.cli.advising import known_base
         from layerscope.cli.options import chosen_engine_options, open_image
-        from layerscope.sources.base import find_base
 
         with context.scope(cleanup=False):
             # Standard error is the screen's while it is open, so that what is said is printed afterwards.
             engine_options = chosen_engine_options(say=said.append)
         image = open_image(reference, platform, progress, engine_options=engine_options, may_change=is_watched)
-        found = find_base(
+        found = known_base(
             image, base, open_base=lambda name: open_image(name, str(image.platform), progress, engine_options=engine_options)
         )
         return image, found

@@ -26,7 +26,7 @@ def growth_results(judge: Judge, config: GateConfig, before: Baseline) -> Iterat
     for name in GROWTH_KEYS:
         limit = config.limits.get(name)
         if limit is not None and isinstance(limit.value, Growth):
-            old, new, doubt = _totals(name, before, after)
+            old, new, doubt = _totals(name, before, after, is_derived=bool(judge.subject.analysis.base_known_by))
             rule = _rule(name, limit.value, old, limit.origin, limit.severity or RuleSeverity.ERROR)
             found = grown_layers(before, after) if name != "max-waste-growth" else ()
             found += grown_directories(before, after, is_waste=name == "max-waste-growth")
@@ -40,11 +40,14 @@ def _rule(name: str, growth: Growth, old: int, origin: str, severity: RuleSeveri
     return Rule(name, name, KEYS[name].noun, Unit.BYTES, growth.allowed(old), origin, severity)
 
 
-def _totals(name: str, before: Baseline, after: Baseline) -> tuple[int, int, str]:
-    """Return the bytes that a growth rule compares (before, now), and why they cannot be compared, empty if they can."""
+def _totals(name: str, before: Baseline, after: Baseline, *, is_derived: bool) -> tuple[int, int, str]:
+    """Return the bytes that a growth rule compares (before, now), and why they cannot be compared, empty if they can.
+
+    Where the base is known now because it `is_derived`, and was not when the baseline was recorded, whole images are compared.
+    """
     old, new = before.totals, after.totals
     is_alike = (old.base_layers is None) == (new.base_layers is None)
-    if name == "max-growth":
+    if name == "max-growth" or (name == "max-own-growth" and old.base_layers is None and is_derived):
         return old.content_bytes, new.content_bytes, ""
     if name == "max-own-growth":
         return old.own_content_bytes, new.own_content_bytes, "" if is_alike else _OTHER_BASE

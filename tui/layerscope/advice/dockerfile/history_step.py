@@ -13,6 +13,7 @@ Seen in images that Docker 20.10, podman 4.3 and buildah built; BuildKit's and k
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layerscope.advice.dockerfile.instructions import COPIES, KEYWORDS
@@ -91,3 +92,26 @@ def instruction_text(step: Step) -> str:
     if step.stored:
         return f"{step.keyword} … {step.text}"
     return f"{step.keyword} {step.text}".strip()
+
+
+def own_triggers(steps: Sequence[Step], own_from: int) -> int:
+    """Count the steps just before `own_from` that ONBUILD of the base caused: they are those of the image built on it.
+
+    Docker and buildah write both into the history: the instruction in the base's part, and what it caused after that part.
+    """
+    caused = [step.text for step in steps[:own_from] if step.keyword == "ONBUILD"]
+    for count in range(len(caused), 0, -1):
+        last = steps[own_from - count : own_from]
+        if all(_is_caused(step, text) for step, text in zip(last, caused[-count:], strict=True)):
+            return count
+    return 0
+
+
+def _is_caused(step: Step, trigger: str) -> bool:
+    keyword, _, text = trigger.partition(" ")
+    if step.keyword != keyword.upper():
+        return False
+    if keyword.upper() in COPIES:
+        target = text.rpartition(" ")[2].strip("./")
+        return step.text.rstrip("/").endswith(target)
+    return step.text.endswith(text) if keyword.upper() == "RUN" else True

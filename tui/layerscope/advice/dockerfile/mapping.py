@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layerscope.advice.advice import DockerfileLine
-from layerscope.advice.dockerfile.history_step import Step, is_by_docker, read_steps
+from layerscope.advice.dockerfile.history_step import Step, is_by_docker, own_triggers, read_steps
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction
 from layerscope.advice.dockerfile.similarity import Wanted, similarity, wanted_of, words_of
 from layerscope.advice.dockerfile.stages import Dockerfile, Variables
@@ -17,6 +17,8 @@ from layerscope.sources.image import Image
 
 CLAIMED_FROM = 0.7
 """The confidence below which no line is named. Measured on real builds: see tests/advice/test_gate_mapping_builds.py."""
+SURE_FROM = 0.84
+"""The confidence of a line from which it is edited, and tells the base; below, it is only named."""
 RECOGNIZED_FROM = 0.6
 """The share of instructions and own steps that must be found again: below it the Dockerfile belongs to another image."""
 SETTING_WORTH = 0.3
@@ -152,7 +154,8 @@ def _mapping(reading: _Reading, steps: list[Step], squashed: set[int]) -> Mappin
             continue
         lines[layer] = DockerfileLine(instruction.line, instruction.end_line, instruction.text, round(pair.confidence, 3))
         instructions[layer] = instruction
-    below = [step.layer for step in steps[: reading.alignment.own_from] if step.layer is not None]
+    own_from = reading.alignment.own_from - own_triggers(steps, reading.alignment.own_from)
+    below = [step.layer for step in steps[:own_from] if step.layer is not None]
     return Mapping(lines, instructions, max(below, default=0), is_recognized=True, stage=reading.stage)
 
 

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction, unquoted
-from layerscope.advice.dockerfile.mapping import Mapping
+from layerscope.advice.dockerfile.mapping import SURE_FROM, Mapping
 from layerscope.advice.dockerfile.similarity import resolved
 from layerscope.advice.dockerfile.stages import UNKNOWN, Dockerfile, Variables, expand, sets
 from layerscope.advice.fixes.builders import DOCKER
 from layerscope.advice.fixes.fix_context import quoted_text
 from layerscope.sources.image import Image
-
-SURE_FROM = 0.84
-"""The confidence of a line from which it is edited; below, it is only named."""
 
 
 @dataclass(frozen=True, slots=True)
