@@ -19,7 +19,8 @@ from support.image_builder import file, layer, whiteout
 from support.sources_build import config, saved, write_tar
 
 BASE: list[Json] = [
-    {"created_by": "ADD rootfs.tar /"}, {"created_by": 'CMD ["sh"]', "empty_layer": True},
+    {"created_by": "ADD rootfs.tar /"},
+    {"created_by": 'CMD ["sh"]', "empty_layer": True},
     {"created_by": "RUN locale-gen"},
 ]
 OWN = [
@@ -111,7 +112,7 @@ def test_a_base_that_wastes_most_is_told_and_not_charged(
 
 @pytest.mark.parametrize(
     ("name", "slim"),
-    [("python:3.12", "python:3.12-slim"), ("docker.io/library/debian:12", "debian:12-slim"), ("node:20-slim", "")],,
+    [("python:3.12", "python:3.12-slim"), ("docker.io/library/debian:12", "debian:12-slim"), ("node:20-slim", "")],
 )
 def test_a_large_base_with_a_slim_sibling_is_told(tmp_path: Path, name: str, slim: str) -> None:
     first = layer(file("a", bytes(100_000_000))).tar()
