@@ -56,6 +56,8 @@ def runs(path: Path, first: str, second: str) -> list[str]:
         ("RUN get", "RUN rm /a; other", ["RUN get \\", " && { rm /a; other; }"]),
         ("RUN get", "RUN rm /a || true", ["RUN get \\", " && { rm /a || true; }"]),
         ("RUN set -ex; get; more", "RUN rm /a", ["RUN set -ex; get; more \\", " && rm /a"]),
+        ("RUN for i in 1 2; do get $i; done", "RUN rm /a", ["RUN for i in 1 2; do get $i; done \\", " && rm /a"]),
+        ("RUN for i in 1 2; do get $i; done", "RUN rm /a$i", ["RUN ( for i in 1 2; do get $i; done ) \\", " && rm /a$i"]),
         ("RUN get && \\\n    more", "RUN rm /a", ["RUN get && \\", "    more \\", " && rm /a"]),
         ("RUN get \\\n    && more", "RUN rm /a", ["RUN get \\", "    && more \\", "    && rm /a"]),
     ],
@@ -74,6 +76,7 @@ def test_two_runs_become_one_that_fails_when_either_did(tmp_path: Path, first: s
         ("RUN set -f; get", "RUN rm /a"),
         ("RUN get", "RUN set -e; rm /a; other"),
         ("RUN --network=none get", "RUN rm /a"),
+        ("RUN get > /dev/shm/b", "RUN rm /a; more /dev/shm/b"),
     ],
 )
 def test_runs_that_would_change_each_other_are_left_alone(tmp_path: Path, first: str, second: str) -> None:
@@ -377,6 +380,69 @@ def test_a_file_that_is_moved_elsewhere_keeps_its_owner(tmp_path: Path) -> None:
         made("RUN chown -R 7:7 /app", directory("app", uid=7, gid=7), *_owned("app/a")),
     )
     assert edited(tmp_path, *steps)[1] == []
+
+
+@pytest.mark.parametrize(
+    "between", ["find / -user root", "ls -l /app > /b", "stat /app/a", "cp -a /app/b /c", "test -w /app/a"]
+)
+def test_a_copy_whose_owner_is_asked_for_keeps_it(tmp_path: Path, between: str) -> None:
+    steps = (
+        made("COPY . /app/", directory("app"), big("app/a")),
+        made(f"RUN {between}", "b"),
+        made("RUN chown -R 7:7 /app", directory("app", uid=7, gid=7), *_owned("app/a")),
+    )
+    assert edited(tmp_path, *steps)[1] == []
+    other = made(f"RUN {'find / -name x' if 'find' in between else between.replace('/app', '/etc')}", "b")
+    assert edited(tmp_path, steps[0], other, steps[2])[1] != []
+
+
+@pytest.mark.parametrize("asking", ["awk 1 /etc/passwd", "id app || touch /b", "getent passwd", "sh /b.sh"])
+def test_a_user_is_not_made_above_what_asks_for_users(tmp_path: Path, asking: str) -> None:
+    steps = (
+        (BASE[0], made("", PASSWD, file("usr/sbin/useradd", b"x"), file("b.sh", b"id app\n"))[1]),
+        made("COPY . /app/", directory("app"), big("app/a")),
+        made(f"RUN {asking}", "b"),
+        made("RUN useradd app", WITH_APP, GROUPS),
+        made("RUN chown -R app:app /app", directory("app", uid=7, gid=7), *_owned("app/a")),
+    )
+    assert edited(tmp_path, *steps, base=1)[1] == []
+    other = made("RUN build", "b")
+    assert edited(tmp_path, *steps[:2], other, *steps[3:], base=1)[1][0] == "RUN useradd app"
+
+
+def test_a_linked_copy_names_its_owner_by_numbers(tmp_path: Path) -> None:
+    steps = (
+        (BASE[0], made("", WITH_APP, GROUPS)[1]),
+        made("COPY --link x /app/", directory("app"), big("app/a")),
+        made("RUN chown -R app:app /app", directory("app", uid=7, gid=7), *_owned("app/a")),
+    )
+    assert edited(tmp_path, *steps, base=1)[1][0] == "COPY --chown=7:7 --link x /app/"
+
+
+@pytest.mark.parametrize(
+    "needing",
+    ["cd tests && touch /b", "ls > /b", "ls | wc -l > /b", "touch tests/b", "chmod +x test*", "for i in a; do cd tests; done"],
+)
+def test_what_a_command_names_or_lists_before_it_is_removed_is_copied(tmp_path: Path, needing: str) -> None:
+    steps = (
+        "WORKDIR /app",
+        made("COPY . .", directory("app"), big("app/a"), big("app/tests/x")),
+        made(f"RUN {needing}", "b"),
+        made("RUN rm -rf tests", whiteout("app/tests")),
+    )
+    files = {"a": "", "tests/x": ""}
+    assert edited(tmp_path, *steps, context=files)[1] == []
+    for harmless in ("RUN ls -l", "RUN chmod +x *", "RUN cd /app && touch b"):
+        assert edited(tmp_path, *steps[:2], made(harmless, "b"), steps[3], context=files)[1] == ["tests"]
+
+
+def test_an_exception_above_does_not_bring_back_what_is_ignored(tmp_path: Path) -> None:
+    steps = (
+        made("COPY . /app/", directory("app"), big("app/a"), big("app/tests/x")),
+        made("RUN rm -rf /app/tests", whiteout("app/tests")),
+    )
+    files = {"a": "", "tests/x": "", ".dockerignore": "*\n!a\n!tests/x\n"}
+    assert edited(tmp_path, *steps, context=files)[1] == ["*", "!a", "!tests/x", "tests", "tests/**"]
 
 
 def _owned(*names: str) -> list[Member]:

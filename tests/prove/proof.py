@@ -73,7 +73,7 @@ class Prover:
         """Copy what a failed proof was made of: context, edits, and what is wrong."""
         out = self.kept / f"{row.case}-{row.builder}{f'-{row.only}' if row.only else ''}"
         shutil.rmtree(out, ignore_errors=True)
-        shutil.copytree(place, out, symlinks=True, ignore=shutil.ignore_patterns("*.tar", "cache"))
+        shutil.copytree(place, out, symlinks=True, ignore=shutil.ignore_patterns("before.tar", "after.tar", "again.tar"))
         (out / "problems.txt").write_text("\n".join(row.problems) + "\n", "utf-8")
 
 
@@ -114,6 +114,7 @@ class _Proof:
         self._builder.build(context, context / self._case.dockerfile, tag, cached=cached)
         self._tags.append(tag)
         archive, exported = self._place / f"{name}.tar", self._place / f"{name}-files.tar"
+        archive.unlink(missing_ok=True)  # podman adds to an archive that is there
         self._builder.save(tag, archive)
         self._builder.export(tag, exported)
         files = seen_in(exported)
@@ -124,7 +125,7 @@ class _Proof:
         words = [*self._prover.fix, str(image.archive), "--dockerfile", self._case.dockerfile, "--context", "."]
         hidden = ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "CI_PROJECT_DIR")
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
-        environment |= {"LAYERSCOPE_CACHE": str(self._place / "cache"), "LAYERSCOPE_NO_REGISTRY": "1"}
+        environment |= {"LAYERSCOPE_CACHE": str(self._builder.workspace / "cache"), "LAYERSCOPE_NO_REGISTRY": "1"}
         done = subprocess.run([*words, *options], cwd=context, env=environment, capture_output=True, check=False, timeout=300)
         if done.returncode or b"Traceback" in done.stderr:
             raise StepFailed(f"layerscope fix {' '.join(options)}: exit {done.returncode}\n{done.stderr.decode()[-1500:]}")

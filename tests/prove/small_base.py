@@ -8,8 +8,9 @@ import tarfile
 from pathlib import Path
 
 PROGRAMS = (
-    "basename bash cat chgrp chmod chown cp date dirname du echo env false find grep groupadd head id install ln ls mkdir mv "
-    "rm rmdir sed seq sh sleep sort tail tar test touch tr true useradd wc yes"
+    "awk basename bash cat chgrp chmod chown cp cut date dirname du echo env expr false find getent grep groupadd gzip head id "
+    "install ln ls mkdir mktemp mv printf pwd readlink rm rmdir sed seq sh sleep sort stat tail tar tee test touch tr true "
+    "truncate uname uniq useradd userdel usermod wc xargs yes"
 )
 DIRECTORIES = (
     "dev etc home opt proc root run srv sys tmp usr/bin usr/lib usr/lib64 usr/local/bin usr/local/lib usr/sbin var/cache "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,8 @@ from layerscope.advice.fixes.reach import USER_COMMANDS, Reach, commutes, homes_
 from layerscope.advice.fixes.workshop import BARRIERS, Draft, Workshop
 
 _TOOLS = ("usr/sbin", "usr/bin", "sbin", "bin")
+_ASKS = re.compile(r"/etc(?![\w/-])|/etc/(?:passwd|group|g?shadow|sub[ug]id)|/home\b|\b(?:getent|groups|id|users|whoami)\s")
+"""What a command says that asks which users there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,8 @@ def _may_cross(workshop: Workshop, reach: Reach, key: int) -> bool:
         return False
     other = workshop.reach(key)
     if site.is_run and other.reads is None:
-        # Whatever it reads: one more user changes nothing that it writes, unless it writes accounts itself.
+        # Whatever it reads: one more user changes nothing that it writes, unless it asks for users or writes accounts itself.
+        if any(map(_ASKS.search, workshop.texts(key))):
+            return False
         other = replace(other, reads=())
     return site.is_certain and commutes(workshop.tree, reach, other)

@@ -31,7 +31,9 @@ NEVER_USED = frozenset(
 INSTALLED = frozenset({b"node_modules", b".venv", b"venv", b"vendor", b"target", b"bower_components"})
 """Directories that a RUN fills; what the context has there is another machine's."""
 TOUCHING = frozenset({"chown", "chgrp", "chmod", "rm", "mkdir", "rmdir", "du", "ls", "touch", "cd"})
-"""Commands to which it does not matter whether a file is there."""
+"""Commands to which it does not matter what a directory holds, as long as they find what they name."""
+_LISTING = frozenset({"du", "ls"})
+_PUTTING = frozenset({"cp", "mv", "ln", "install"})
 _PLAIN = re.compile(r"[\w./@+ =,-]+$")
 _INSTALLS = re.compile(r"\b(?:npm|pnpm|bun) (?:ci|i|install|clean-install)\b|\byarn(?: install)?(?:$| [-&|;])")
 MOST_DOCKERFILES = 4_000
@@ -135,7 +137,7 @@ def _proposal(workshop: Workshop, site: Site, tops: list[Top]) -> Proposal | Non
         return None
     entries = np.unique(np.concatenate([_entries(workshop, top) for top in tops]))
     draft = draft.with_stored(draft.stored.dropped(entries))
-    draft = replace(draft, ignored=(*draft.ignored, *(top.path for top in tops)))
+    draft = replace(draft, ignored=(*draft.ignored, *(line for top in tops for line in _lines(workshop, top))))
     nodes = np.unique(workshop.tree.entry_node[entries]).astype(np.int64)
     tree = workshop.tree
     below = [np.arange(top.node, tree.nodes.end[top.node]) for top in tops]
@@ -143,6 +145,18 @@ def _proposal(workshop: Workshop, site: Site, tops: list[Top]) -> Proposal | Non
     text = f"{site.quoted} brings {{amount}} that nobody needs: add {names} to {escape(workshop.ignore.path.name)}"  # type: ignore[union-attr]
     layers = (workshop.draft.layers[site.key][0],)
     return Proposal(draft, "dockerignore", site.key, layers, np.union1d(nodes, np.concatenate(below)), Said(text))
+
+
+def _lines(workshop: Workshop, top: Top) -> tuple[str, ...]:
+    """Return the lines that leave something out, whatever exceptions stand above them.
+
+    Docker does not look at what is below a directory for a line that comes after one which matched the directory already.
+    """
+    assert workshop.context is not None and workshop.ignore is not None
+    has_exceptions = any(
+        line.lstrip().startswith("!") for line in (workshop.ignore.before or workshop.ignore.start).splitlines()
+    )
+    return (top.path, f"{top.path}/**") if has_exceptions and (workshop.context / top.path).is_dir() else (top.path,)
 
 
 def _entries(workshop: Workshop, top: Top) -> Longs:
@@ -307,7 +321,7 @@ def is_used(workshop: Workshop, top: Top, place: str) -> bool:
     order = [key for key in draft.program.order if key in draft.sites]
     for key in order[order.index(top.key) + 1 :]:
         site = draft.sites[key]
-        if site.is_run and _reads(workshop, site, key, place):
+        if site.is_run and _reads(workshop, site, key, place, top):
             return True
         if site.instruction.keyword in ("CMD", "ENTRYPOINT") and _mentions(site.instruction, place):
             return True
@@ -320,32 +334,62 @@ def _mentions(instruction: Instruction, place: str) -> bool:
     return place.rpartition("/")[2] in instruction.arguments
 
 
-def _reads(workshop: Workshop, site: Site, key: int, place: str) -> bool:
+def _reads(workshop: Workshop, site: Site, key: int, place: str, top: Top) -> bool:
+    """Tell whether a RUN may read what lies at a place, or fails without it."""
     command = workshop.command(key)
     if command is None:
         return True
     directory = site.directory
-    for part in command.parts:
+    for index, part in enumerate(command.parts):
         reach = workshop.reach_of([part], directory)
+        is_shown = bool(part.outputs) or [each.operator for each in command.parts[index + 1 : index + 2]] == ["|"]
+        if _is_only_touching(part, is_shown=is_shown):
+            if _fails_without(workshop, part, directory, place, top):
+                return True
+        elif reach.reads is None:
+            return True
+        else:
+            target = resolve(part.words[-1], directory) if part.is_simple and part.name in _PUTTING else None
+            reads = [*reach.reads, directory] if part.name in _LISTING else reach.reads
+            if any(_is_below(place, each) or _is_below(each, place) for each in reads if each != target):
+                return True
         if part.name == "cd" and len(part.words) == 2:
             directory = resolve(part.words[1], directory) or ""
-        if part.name in TOUCHING and not part.is_compound:
+    return False
+
+
+def _is_only_touching(part: ShellPart, *, is_shown: bool) -> bool:
+    """Tell whether it does not matter to a command what a directory holds; it matters if a listing `is_shown`."""
+    names = [words[0] for words in inner_commands(part.text)] if part.is_compound else [part.name]
+    is_listing = any(name in _LISTING for name in names)
+    return set(names) <= TOUCHING | {"for"} and not (is_listing and (is_shown or part.is_compound))
+
+
+def _fails_without(workshop: Workshop, part: ShellPart, directory: str, place: str, top: Top) -> bool:
+    """Tell whether a command other than `rm` names what would not be there, alone or as the only match of a star."""
+    if part.name in ("rm", "rmdir"):
+        return False
+    if part.is_compound:
+        reads = workshop.reach_of([part], directory).reads
+        return reads is None or any(_is_below(each, place) for each in reads)
+    layer = min(workshop.draft.layers[top.key])
+    for word in part.words[1:]:
+        found = resolve(word, directory)
+        if found is None or word.startswith("-"):
             continue
-        if reach.reads is None:
+        if "*" in word and fnmatch.fnmatchcase(place, found) and not _has_other_match(workshop, found, top):
             return True
-        reads = reach.reads
-        if part.is_simple and part.name in ("cp", "mv", "ln", "install"):
-            target = resolve(part.words[-1], directory)
-            reads = tuple(each for each in reads if each != target)
-        if _is_only_touching(part):
-            continue
-        if any(_is_below(place, each) or _is_below(each, place) for each in reads):
+        if _is_below(found.partition("*")[0], place) and not workshop.is_there(found.strip("/").encode(), layer):
             return True
     return False
 
 
-def _is_only_touching(part: ShellPart) -> bool:
-    return all(words[0] in TOUCHING or words[0] == "for" for words in inner_commands(part.text))
+def _has_other_match(workshop: Workshop, pattern: str, top: Top) -> bool:
+    """Tell whether a name beside one in the image fits a pattern, too."""
+    nodes, above = workshop.tree.nodes, int(workshop.tree.nodes.parent[top.node])
+    beside = above + 1 + np.flatnonzero(nodes.parent[above + 1 : nodes.end[above]] == above)
+    paths = (f"/{nodes.paths[node].decode('utf-8', 'surrogateescape')}" for node in beside.tolist() if node != top.node)
+    return any(fnmatch.fnmatchcase(path, pattern) for path in paths)
 
 
 def without_removal(workshop: Workshop, draft: Draft, top: Top) -> Draft | None:

@@ -23,6 +23,8 @@ ENDING = frozenset({"exec", "exit", "return"})
 _STRICT = re.compile(r'"-[a-z]*e')
 _LINKS = re.compile(r"\bln\s+(?!-\w*s|--symbolic)|\bcp\s+(?:-\S+\s+)*(?:-\w*l|--link)")
 """Commands that make hard links."""
+_LEAVES_VARIABLE = re.compile(r"(?:^|[\s;{])for\s|\$\{\w+:?=")
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what lies there is gone when a RUN ends
 VERBS = {Cause.DELETED: "removes", Cause.MOVED: "moves", Cause.OVERWRITTEN: "replaces"}
 SMALL_SHARE = 0.01
 """What a join has to save, as a share of the image, where RUNs that need none of it have to be joined too."""
@@ -292,17 +294,23 @@ def _form(workshop: Workshop, draft: Draft, first: int, second: int) -> tuple[bo
     if head is None or tail is None:
         return None
     names = _names(head)
-    if names & ENDING:
+    if names & ENDING or any(_SHARED_MEMORY in draft.program.texts[key] for key in (first, second)):
         return None
     has_options = "set" in names
     is_stateful = bool(names & STATEFUL) or any(_assigns(part) for part in head.parts)
+    is_stateful |= any(map(_LEAVES_VARIABLE.search, (part.text for part in head.parts))) and not _is_plain(tail)
     if has_options or _STRICT.search(draft.sites[first].shell):
         # In parentheses or braces before `&&`, failures would no longer end the commands.
-        is_plain = tail.is_chain and not is_stateful and all(part.is_simple for part in tail.parts)
-        return (False, False) if is_plain and not _unsafe_set(head) else None
+        is_safe = tail.is_chain and not is_stateful and _is_plain(tail) and not _unsafe_set(head)
+        return (False, False) if is_safe else None
     if not tail.is_chain and "set" in _names(tail):
         return None
     return is_stateful, not tail.is_chain
+
+
+def _is_plain(command: ShellList) -> bool:
+    """Tell whether commands expand no variable."""
+    return all(part.is_simple for part in command.parts)
 
 
 def _names(command: ShellList) -> set[str]:

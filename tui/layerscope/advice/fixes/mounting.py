@@ -66,7 +66,8 @@ def _source(workshop: Workshop, site: Site) -> tuple[str, str, str]:
     """Return where a COPY's only source lies, where it puts it, and the stage or image it is from; empty where not known."""
     instruction = site.instruction
     names = [name for name, _ in instruction.flags]
-    if names not in ([], ["from"], ["link"]) or len(instruction.sources) != 1 or "$" in instruction.arguments:
+    # What --link puts beside its files, the mode of a directory above them, would go with it.
+    if names not in ([], ["from"]) or len(instruction.sources) != 1 or "$" in instruction.arguments:
         return "", "", ""
     stage = instruction.flag("from")
     if stage:

@@ -26,6 +26,12 @@ _OPTIONS = frozenset({"-R", "--recursive", "-v", "-c", "-f", "-h", "--no-derefer
 _LETTERS = frozenset("Rvcfh")
 _OCTAL = re.compile(r"[0-7]{3,4}$")
 _GIT = re.compile(r"\bgit\b")
+_TELLS = re.compile(
+    r"\bfind\s[^;&|]*-(?:[ug]id|group|ls|no(?:user|group)|perm|printf|user|(?:read|writ|execut)able)\b"
+    r"|\b(?:stat|rsync|getfacl)\s|\bls\s[^;&]*-\w*[gln][^;&]*[|>]|\btar\s+(?:\S+\s+)*?-?-?(?:[a-z]*c[a-z]*|create)\s"
+    r"|\bcp\s(?:[^;&|]*\s)?-(?:\w*[ap]|-preserve|-archive)|(?:\[|\btest)\s[^;&|]*-[GOgkruwx]\s"
+)
+"""Commands that tell or keep owners and modes."""
 MOST_NAMED = 6
 """How many directories or files a command names; of more directories, `find -type d` finds them."""
 
@@ -416,7 +422,7 @@ class _Writer:
         if not keys or keys[0] == self.folding.key:
             return None
         site = draft.sites[keys[0]]
-        if not self._is_alike(site) or self._leaks(keys[0]):
+        if not self._is_alike(site) or self._is_told(keys[0]) or self._leaks(keys[0]):
             return None
         if not has_owner and not has_mode:
             return _WriterEdit(keys[0])
@@ -433,6 +439,17 @@ class _Writer:
         return not any(
             each.instruction.keyword in ("USER", "VOLUME") or _GIT.search(draft.program.texts[each.key]) for each in between
         )
+
+    def _is_told(self, key: int) -> bool:
+        """Tell whether a RUN in between, or this one, may ask whose the files are or copy them with their owners and modes."""
+        workshop, draft = self.folding.workshop, self.folding.workshop.draft
+        operands = [operand.partition("*")[0] for change in self.folding.changes for operand in change.operands]
+        for each in [*draft.between(key, self.folding.key), self.folding.key]:
+            if draft.sites[each].is_run and any(map(_TELLS.search, workshop.texts(each))):
+                reads = workshop.reach(each).reads
+                if reads is None or any(_is_near(place, operand) for place in reads for operand in operands):
+                    return True
+        return False
 
     def _leaks(self, key: int) -> bool:
         """Tell whether a layer in between has copies of the files, which would have another owner or mode then."""
@@ -465,7 +482,9 @@ class _Writer:
         entries = self.folding.workshop.tree.entries
         flags = []
         if has_owner:
-            owner = self._owner()
+            # A COPY with --link is made where nobody has a name.
+            is_linked = "--link" in self.folding.workshop.draft.program.texts[key]
+            owner = self._owner(is_named=not is_linked)
             if owner is None:
                 return None
             flags.append(f"--chown={owner}")
@@ -476,14 +495,14 @@ class _Writer:
             flags.append(f"--chmod={int(modes[0]):04o}")
         return _WriterEdit(key, " ".join(flags), needs_accounts=has_owner)
 
-    def _owner(self) -> str | None:
-        """Return the value of --chown, as the commands spell it; None if the files have several owners."""
+    def _owner(self, *, is_named: bool) -> str | None:
+        """Return the value of --chown, if `is_named` as the commands spell it; None if the files have several owners."""
         entries = self.folding.workshop.tree.entries
         owners = np.unique(np.stack([entries.uid[self.entries], entries.gid[self.entries]], axis=1), axis=0)
         if len(owners) != 1:
             return None
         user, group = str(owners[0, 0]), str(owners[0, 1])
-        for change in self.folding.changes:
+        for change in self.folding.changes if is_named else ():
             first, colon, second = change.value.partition(":")
             if change.name == "chown":
                 user = first or user

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from layerscope.advice.editing.program import PieceEdit, Program
 from layerscope.advice.editing.shell import ShellList, ShellPart, read_shell
 from layerscope.advice.fixes.builders import find_builder
 from layerscope.advice.fixes.fix_context import min_saving
-from layerscope.advice.fixes.reach import Reach, reach_of_parts, through_links, written_nodes
+from layerscope.advice.fixes.reach import Reach, reach_of_parts, resolve, through_links, written_nodes
 from layerscope.advice.fixes.sites import Site, find_sites
 from layerscope.advice.fixes.stored import Stored
 from layerscope.analysis import Analysis
@@ -30,6 +31,7 @@ FREE = frozenset({"LABEL", "EXPOSE", "CMD", "ENTRYPOINT", "STOPSIGNAL", "HEALTHC
 """Instructions that no other one notices."""
 BARRIERS = frozenset({"USER", "SHELL", "VOLUME", "FROM"})
 MOST_READ = 1 << 20
+_WORD = re.compile(r"[\w./@+-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +300,17 @@ class Workshop:
             return b"".join(layer.pieces(entry - first, int(columns.content_offset[entry]), int(columns.size[entry])))
         except (CorruptLayer, NotCompared):
             return None
+
+    def texts(self, key: int) -> Iterator[str]:
+        """Yield an instruction of the draft as it is written, then those files of the image that it names and are texts."""
+        site, text = self.draft.sites[key], self.draft.program.texts[key]
+        yield text
+        layer = min(self.draft.layers.get(key, (self.tree.layers + 1,)))
+        for word in dict.fromkeys(_WORD.findall(text)):
+            place = resolve(word, site.directory)
+            content = self.content_below(place.lstrip("/").encode(), layer) if place else None
+            if content is not None and b"\0" not in content:
+                yield content.decode("utf-8", "replace")
 
     def is_there(self, path: bytes, layer: int) -> bool:
         """Tell whether the layers below `layer` have a path."""
