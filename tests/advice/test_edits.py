@@ -83,6 +83,59 @@ def test_runs_that_would_change_each_other_are_left_alone(tmp_path: Path, first:
     assert runs(tmp_path, first, second) == []
 
 
+SCRIPT = "RUN <<EOF\n{}\nEOF"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (SCRIPT.format("get\nmore # why"), "RUN rm /a", ["RUN <<EOF", "get", "more && # why", "rm /a", "EOF"]),
+        ("RUN get && \\\n  more", SCRIPT.format("rm /a"), ["RUN <<EOF", "get && \\", "  more &&", "rm /a", "EOF"]),
+        (SCRIPT.format("get"), SCRIPT.format("# b\nrm /a\ndo"), ["RUN <<EOF", "get &&", "{", "# b", "rm /a", "do", "}", "EOF"]),
+        (SCRIPT.format("cd /x\nget"), "RUN rm /a", ["RUN <<EOF", "(", "cd /x", "get", ") &&", "rm /a", "EOF"]),
+        (
+            SCRIPT.format("set -eux\nget"),
+            SCRIPT.format("set -eux\nrm /a\nmore"),
+            ["RUN <<EOF", "set -eux", "get", "set -eux", "rm /a", "more", "EOF"],
+        ),
+        ("RUN set -ex; get", "RUN set -ex; rm /a; more", ["RUN set -ex; get; \\", " set -ex; rm /a; more"]),
+        ("RUN set -euo pipefail; get", "RUN rm /a", ["RUN set -euo pipefail; get \\", " && rm /a"]),
+    ],
+)
+def test_a_here_document_takes_in_the_other_run(tmp_path: Path, first: str, second: str, expected: list[str]) -> None:
+    assert runs(tmp_path, first, second) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (SCRIPT.format("#!/bin/python\nget"), "RUN rm /a"),
+        (SCRIPT.format("set -e\nget"), SCRIPT.format("rm /a\nmore")),
+        (SCRIPT.format("set -e\nget && more"), SCRIPT.format("set -e\nrm /a\nmore")),
+        (SCRIPT.format("set -e\nget"), SCRIPT.format("set -e\nrm /a\nmore").replace("EOF", "EOT").replace("more", "EOF")),
+        ("RUN get \\\n# why\n  && more", SCRIPT.format("rm /a")),
+        ("RUN set -eo pipefail; get", "RUN rm /a && yes | head"),
+        ("RUN set -e; get && more", "RUN set -e; rm /a; more"),
+    ],
+)
+def test_scripts_that_would_change_each_other_are_left_alone(tmp_path: Path, first: str, second: str) -> None:
+    assert runs(tmp_path, first, second) == []
+
+
+SHELL = made("RUN base", file("bin/sh", b"x", mode=0o755))
+
+
+def test_a_list_of_words_becomes_a_command_where_there_is_a_shell(tmp_path: Path) -> None:
+    steps = (made('RUN ["mkdir", "/d x"]', big("d x/a")), made('RUN ["rm", "/d x/a"]', whiteout("d x/a")))
+    _, lines = edited(tmp_path, SHELL, *steps, base=1)
+    assert lines == ["RUN mkdir '/d x' \\", " && rm '/d x/a'"]
+
+
+def test_a_list_of_words_stays_one_without_a_shell(tmp_path: Path) -> None:
+    steps = (made('RUN ["mkdir", "/d"]', big("d/a")), made('RUN ["rm", "/d/a"]', whiteout("d/a")))
+    assert edited(tmp_path, *steps)[1] == []
+
+
 @pytest.mark.parametrize("between", ["USER x", "VOLUME /x", 'SHELL ["/bin/bash", "-c"]', "ENV PATH=/x", "WORKDIR /x"])
 def test_a_run_does_not_pass_what_changes_it(tmp_path: Path, between: str) -> None:
     assert edited(tmp_path, made("RUN get", big("a")), between, made("RUN rm a", whiteout("a")))[1] == []

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from layerscope.advice.dockerfile.stages import Dockerfile
-from layerscope.advice.editing.shell import ShellList, read_shell
+from layerscope.advice.editing.run_forms import as_shell, heredoc_body, read_run
+from layerscope.advice.editing.shell import ShellList
 
 Action = Literal["replace", "remove", "move", "insert"]
 _AND = re.compile(r"^([ \t]+)&&[ \t]", re.MULTILINE)
@@ -27,6 +28,18 @@ class PieceEdit:
     def touched(self) -> frozenset[int]:
         """Return the keys of the pieces that the change depends on."""
         return frozenset({self.key, self.anchor} if self.action in ("move", "insert") else {self.key})
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """How the commands of two RUNs are put into one: by `&&`, or one after the other where the first failure ends them anyway.
+
+    `groups_first` and `groups_second` put the commands of one into parentheses or braces, where it needs them.
+    """
+
+    groups_first: bool = False
+    groups_second: bool = False
+    is_chained: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,37 +113,74 @@ class Program:
         """Insert a new piece before another one."""
         return self.apply([PieceEdit("insert", max(self.order) + 1000, text, anchor=before)])
 
+    def shell_text(self, key: int) -> str:
+        """Return a piece, a RUN in shell form even where it is written as a list of words."""
+        return as_shell(self.texts[key], self.escape)
+
+    def command(self, key: int) -> ShellList | None:
+        """Return the commands of a RUN, with their places in its `shell_text`; None if they cannot be told apart."""
+        return read_run(self.shell_text(key), self.escape)
+
     def appended(self, key: int, command: str) -> Program:
         """Add a command to the end of a RUN, on a line of its own."""
-        text = self.texts[key]
-        parsed = self._read(key)
+        text, parsed = self.shell_text(key), self._read(key)
+        end = parsed.parts[-1].end
+        if parsed.is_script:
+            line_end = text.index("\n", end)
+            indent = _indent(text, parsed.parts[-1].start)
+            return self.rewritten(key, f"{text[:end]} &&{text[end:line_end]}\n{indent}{command}{text[line_end:]}")
         match = _AND.search(text)
         indent = match[1] if match else " "
-        return self.rewritten(key, f"{text[: parsed.parts[-1].end]} {self.escape}\n{indent}&& {command}")
+        return self.rewritten(key, f"{text[:end]} {self.escape}\n{indent}&& {command}")
 
     def _read(self, key: int) -> ShellList:
-        parsed = read_shell(self.texts[key], self.escape)
+        parsed = self.command(key)
         assert parsed is not None, "only commands that can be told apart are edited"
         return parsed
 
-    def joined(self, first: int, second: int, *, groups_first: bool, groups_second: bool) -> Program:
-        """Put the commands of a second RUN behind those of a first one, in one RUN; comments between neighbors stay.
-
-        `groups_first` and `groups_second` put the commands of one into parentheses or braces, where it needs them.
-        """
+    def joined(self, first: int, second: int, joint: Joint) -> Program:
+        """Put the commands of a second RUN behind those of a first one, in one RUN; comments between neighbors stay."""
         head, tail = self._read(first), self._read(second)
-        start = self.texts[first][: head.parts[-1].end]
-        if groups_first:
-            start = f"{start[: head.begin]}( {start[head.begin :]} )"
-        body = self.texts[second][tail.begin : tail.parts[-1].end]
-        if groups_second:
-            body = f"{{ {body}; }}"
         between, gaps = self._between(first, second)
+        join = self._joined_scripts if head.is_script or tail.is_script else self._joined_commands
+        edits = [PieceEdit("remove", gap) for gap in gaps]
+        edits += [PieceEdit("replace", first, join(first, second, between, joint)), PieceEdit("remove", second)]
+        return self.apply(edits)
+
+    def _joined_commands(self, first: int, second: int, between: list[str], joint: Joint) -> str:
+        head, tail = self._read(first), self._read(second)
+        start = self.shell_text(first)[: head.parts[-1].end]
+        if joint.groups_first:
+            start = f"{start[: head.begin]}( {start[head.begin :]} )"
+        body = self.shell_text(second)[tail.begin : tail.parts[-1].end]
+        if joint.groups_second:
+            body = f"{{ {body}; }}"
         match = _AND.search(start) or _AND.search(body)
         indent = match[1] if match else " "
-        lines = [f"{start} {self.escape}", *between, f"{indent}&& {body}"]
-        edits = [PieceEdit("remove", gap) for gap in gaps]
-        return self.apply([*edits, PieceEdit("replace", first, "\n".join(lines)), PieceEdit("remove", second)])
+        mark, sign = ("", "&& ") if joint.is_chained else (";", "")
+        return "\n".join([f"{start}{mark} {self.escape}", *between, f"{indent}{sign}{body}"])
+
+    def _joined_scripts(self, first: int, second: int, between: list[str], joint: Joint) -> str:
+        """Return the lines of both RUNs in the here-document of one of them."""
+        head, tail = self._read(first), self._read(second)
+        start, end = self._lines(first), self._lines(second)
+        if joint.groups_first:
+            start = f"(\n{start}\n)"
+        if joint.groups_second:
+            end = f"{{\n{end}\n}}"
+        if joint.is_chained:
+            last = len(start) if joint.groups_first else head.parts[-1].end - head.begin
+            start = f"{start[:last]} &&{start[last:]}"
+        key, body = (first, head) if head.is_script else (second, tail)
+        text = self.texts[key]
+        mark = text.rpartition("\n")[2]
+        return "\n".join([text[: body.begin].rstrip("\n"), start, *between, end, mark])
+
+    def _lines(self, key: int) -> str:
+        """Return the commands of a RUN as lines of a script."""
+        text, parsed = self.shell_text(key), self._read(key)
+        span = heredoc_body(text, self.escape)
+        return text[span[0] : span[1]].rstrip("\n") if span else text[parsed.begin : parsed.parts[-1].end]
 
     def _between(self, first: int, second: int) -> tuple[list[str], list[int]]:
         """Return the comment lines between two instructions and the keys of their pieces; nothing if others lie between."""
@@ -142,19 +192,30 @@ class Program:
 
     def without_part(self, key: int, index: int) -> Program:
         """Take the command number `index` out of a RUN, and the RUN out of the file when nothing is left of it."""
-        text, parts = self.texts[key], self._read(key).parts
+        text, parsed = self.shell_text(key), self._read(key)
+        parts = parsed.parts
         if len(parts) == 1:
             return self.removed(key)
-        if index:
+        following = parts[index + 1].operator if index + 1 < len(parts) else "\n"
+        if parsed.is_script and parts[index].operator != "&&" and following == "\n":
+            start = text.rfind("\n", 0, parts[index].start)
+            end = text.index("\n", parts[index].end)
+        elif index and parts[index].operator != "\n":
             start, end = parts[index - 1].end, parts[index].end
         else:
-            start, end = parts[0].start, parts[1].start
+            start, end = parts[index].start, parts[index + 1].start
         return self.rewritten(key, text[:start] + text[end:])
 
     def with_part(self, key: int, index: int, command: str) -> Program:
         """Put another command in the place of the command number `index` of a RUN."""
-        text, part = self.texts[key], self._read(key).parts[index]
+        text, part = self.shell_text(key), self._read(key).parts[index]
         return self.rewritten(key, text[: part.start] + command + text[part.end :])
+
+
+def _indent(text: str, place: int) -> str:
+    """Return the blanks at the start of the line of a place."""
+    line = text[text.rfind("\n", 0, place) + 1 : place]
+    return line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def _spans(dockerfile: Dockerfile) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Splits the shell command of a RUN into the commands that `&&`, `;` and `|` join, each with its place in the file.
+"""Splits the shell command of a RUN into the commands that `&&`, `;`, `|` and line ends join, each with its place in the file.
 
 Only the top level is split: a loop, a condition or a subshell is one command.
 """
@@ -22,6 +22,7 @@ _GOES_ON = frozenset({"then", "do", "else", "elif", "!"})
 _UNREADABLE = frozenset({"case", "function", "esac"})
 _EXPANDED = re.compile(r"'[^']*'|\\.|([$`])", re.DOTALL)
 _GLOB = re.compile(r"[*?\[{]")
+_CHARACTER = re.compile(r"\\.|.", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,16 @@ class ShellPart:
 
 @dataclass(frozen=True, slots=True)
 class ShellList:
-    """The command of a RUN: its parts, and where it begins in the instruction's raw text, after the flags."""
+    """The command of a RUN: its parts, and where it begins in the instruction's raw text, after the flags.
+
+    `is_script` tells the lines of a here-document, in which a line's end joins commands as `;` does, and `begin` is where they
+    begin; `is_strict` tells that its first failure ends it all the same, by `set -e`.
+    """
 
     parts: tuple[ShellPart, ...]
     begin: int
+    is_script: bool = False
+    is_strict: bool = False
 
     @property
     def is_chain(self) -> bool:
@@ -62,9 +69,19 @@ class ShellList:
         return all(part.operator in ("", "&&", "|") for part in self.parts)
 
     def is_alone(self, index: int) -> bool:
-        """Tell whether a part stands between `&&`, so that taking it out leaves the others as they are."""
-        following = self.parts[index + 1].operator if index + 1 < len(self.parts) else "&&"
-        return self.parts[index].operator in ("", "&&") and following == "&&"
+        """Tell whether a part stands between `&&`, or on a line of a script, so that the others stay as they are without it.
+
+        The last line of a script that goes on after failures says whether the whole of it failed.
+        """
+        is_last = index + 1 == len(self.parts)
+        operator = self.parts[index].operator
+        following = "&&" if is_last else self.parts[index + 1].operator
+        if not self.is_script:
+            return operator in ("", "&&") and following == "&&"
+        if is_last and operator == "\n" and not self.is_strict:
+            return False
+        is_asked = not is_last and "$?" in self.parts[index + 1].text
+        return operator in ("", "&&", "\n") and following in ("&&", "\n") and not is_asked
 
 
 def is_glob(raw_word: str) -> bool:
@@ -82,10 +99,25 @@ def read_shell(raw: str, escape: str = "\\") -> ShellList | None:
     if begin >= len(text) or text[begin] == "[" or "<<" in text:
         return None
     spans = _spans(text, begin)
-    if spans is None:
-        return None
-    parts = tuple(_part(text, span, places) for span in spans)
+    parts = tuple(_part(text, span, places) for span in spans or ())
     return ShellList(parts, places[begin]) if parts else None
+
+
+def read_script(raw: str, start: int, end: int) -> ShellList | None:
+    """Split the lines of a script that stand in `raw` from `start` to `end`. None for what cannot be split safely."""
+    characters = [(match[0], start + match.start()) for match in _CHARACTER.finditer(raw[start:end]) if match[0] != "\\\n"]
+    text = "".join(characters for characters, _ in characters)
+    places = [place + offset for piece, place in characters for offset in range(len(piece))]
+    if "<<" in text or text.startswith("#!"):
+        return None
+    spans = _spans(text, 0, is_script=True)
+    parts = tuple(_part(text, span, places) for span in spans or ())
+    return ShellList(parts, start, is_script=True, is_strict=sets_strict(parts[0])) if parts else None
+
+
+def sets_strict(part: ShellPart) -> bool:
+    """Tell whether a command is a `set` by which the first failure ends all."""
+    return part.name == "set" and any(re.match(r"-[a-z]*e", word) for word in part.words[1:])
 
 
 def _on_one_line(raw: str, escape: str) -> tuple[str, list[int]]:
@@ -112,8 +144,15 @@ def _on_one_line(raw: str, escape: str) -> tuple[str, list[int]]:
     return "".join(characters), places
 
 
+def begin_of_command(raw: str, escape: str = "\\") -> int | None:
+    """Return where the command of a RUN, given as written, begins after its keyword and flags; None if it has none."""
+    text, places = _on_one_line(raw, escape)
+    begin = _begin(text, escape)
+    return places[begin] if begin < len(text) else None
+
+
 def _begin(text: str, escape: str) -> int:
-    """Return where the command begins: after the keyword and its flags."""
+    """Return where the command begins in a RUN on one line."""
     match = _KEYWORD.match(text)
     place = match.end() if match else len(text)
     while text.startswith("--", place):
@@ -128,10 +167,14 @@ def _begin(text: str, escape: str) -> int:
 
 @dataclass(slots=True)
 class _Level:
-    """How deep in loops, conditions and parentheses a scan is, and whether the next word is a command's name."""
+    """How deep in loops, conditions and parentheses a scan is, and whether the next word is a command's name.
+
+    `has_lines` is true where a line's end may stand between commands.
+    """
 
     depth: int = 0
     expects_name: bool = True
+    has_lines: bool = False
 
     def take(self, kind: str, token: str) -> bool:
         """Take in a token; return False if the command cannot be split because of it."""
@@ -140,36 +183,45 @@ class _Level:
             self.expects_name = kind == "("
         elif kind == "operator":
             self.expects_name = True
-            return self.depth > 0 or token not in ("&", "\n")
+            return self.depth > 0 or token not in (("&",) if self.has_lines else ("&", "\n"))
         elif kind == "word" and self.expects_name:
             self.depth += (token in _OPENING) - (token in _CLOSING)
             self.expects_name = token in _GOES_ON or token in ("if", "while", "until", "{")
-        return kind != "bad" and self.depth >= 0 and (token not in _UNREADABLE or kind != "word")
+        is_readable = kind != "bad" and (kind != "comment" or self.depth == 0)
+        return is_readable and self.depth >= 0 and (token not in _UNREADABLE or kind != "word")
 
 
 _Span = tuple[int, int, str, bool]
 
 
-def _spans(text: str, begin: int) -> list[_Span] | None:
+def _spans(text: str, begin: int, *, is_script: bool = False) -> list[_Span] | None:
     """Return (start, end, operator before, is compound) of the commands at the top level; None if it cannot be told."""
     spans: list[_Span] = []
-    level, place, start, operator, is_compound = _Level(), begin, begin, "", False
-    for kind, end in _tokens(text, begin):
-        token, place = text[place:end], end
-        if not level.take(kind, token):
+    level, place, operator, is_compound = _Level(has_lines=is_script), begin, "", False
+    start, last, has_words = begin, begin, False
+    for kind, end in _tokens(text, begin, has_comments=is_script):
+        piece, first, place = text[place:end], place, end
+        if not level.take(kind, piece):
             return None
         is_compound |= level.depth > 0 or kind == ")"
         if kind == "operator" and level.depth == 0:
-            spans.append((start, end - len(token), operator, is_compound))
-            start, operator, is_compound = end, token, False
-    spans.append((start, len(text), operator, is_compound))
-    if operator == ";" and not text[start:].strip():
-        spans.pop()
-    return None if level.depth or any(not text[each[0] : each[1]].strip() for each in spans) else spans
+            if has_words:
+                spans.append((start, last, operator, is_compound))
+                operator, is_compound, has_words = piece, False, False
+            elif piece != "\n":  # an empty line, or one that ends after an operator, changes nothing
+                return None
+        elif kind not in ("blank", "comment"):
+            start, last, has_words = start if has_words else first, end, True
+    if has_words:
+        spans.append((start, last, operator, is_compound))
+    return None if level.depth or (not has_words and operator not in ("", ";", "\n")) else spans
 
 
-def _tokens(text: str, place: int) -> Iterator[tuple[str, int]]:
-    """Yield the kind and the end of each token: `word`, `blank`, `operator`, `(`, `)`, or `bad` where reading has to stop."""
+def _tokens(text: str, place: int, *, has_comments: bool = False) -> Iterator[tuple[str, int]]:
+    """Yield the kind and the end of each token: `word`, `blank`, `operator`, `(`, `)`, `comment`.
+
+    It is `bad` where reading has to stop, as at a comment in what is no script.
+    """
     while place < len(text):
         character = text[place]
         operator = _OPERATOR.match(text, place)
@@ -182,6 +234,9 @@ def _tokens(text: str, place: int) -> Iterator[tuple[str, int]]:
         elif character in "()":
             place += 1
             yield character, place
+        elif character == "#" and has_comments:
+            place = (text.find("\n", place) + 1 or len(text) + 1) - 1
+            yield "comment", place
         elif character == "#":
             yield "bad", len(text)
             return
@@ -262,10 +317,6 @@ def inner_commands(text: str) -> list[list[str]]:
 
 def _part(text: str, span: _Span, places: list[int]) -> ShellPart:
     start, end, operator, is_compound = span
-    while text[start].isspace():
-        start += 1
-    while text[end - 1].isspace():
-        end -= 1
     piece = text[start:end]
     words, outputs = _without_redirections(list(raw_words(piece)))
     has_expansion = any(match[1] for match in _EXPANDED.finditer(piece))

@@ -129,7 +129,7 @@ def _cleaned_apt(workshop: Workshop, litter: _Litter) -> Proposal | None:
 def _needs_lists(workshop: Workshop, key: int) -> bool:
     """Tell whether a RUN installs packages, or may, by lists that it did not fetch itself."""
     text = workshop.draft.sites[key].instruction.text
-    text = workshop.draft.program.texts[key] if workshop.command(key) is not None else text
+    text = workshop.draft.program.shell_text(key) if workshop.command(key) is not None else text
     installs, updates = _INSTALLS.search(text), _UPDATES.search(text)
     if installs:
         return updates is None or updates.start() > installs.start()
@@ -208,7 +208,7 @@ def _is_named_later(workshop: Workshop, key: int, top: int) -> bool:
     short = "/".join(place.split("/")[-2:])
     order = [each for each in draft.program.order if each in draft.sites]
     for each in order[order.index(key) + 1 :]:
-        text = draft.program.texts[each]
+        text = draft.program.shell_text(each)
         if short in text or place.rpartition("/")[2] in text or _OFFLINE.search(text):
             return True
     return False
@@ -251,7 +251,7 @@ def _is_unread(workshop: Workshop, key: int, place: str) -> bool:
     order = [each for each in draft.program.order if each in draft.sites]
     for each in order[order.index(key) + 1 :]:
         site = draft.sites[each]
-        if place.rpartition("/")[2] in draft.program.texts[each]:
+        if place.rpartition("/")[2] in draft.program.shell_text(each):
             return False
         if not site.is_run:
             continue

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from layerscope.advice.editing.shell import ShellList, ShellPart
+from layerscope.advice.editing.program import Joint, Program
+from layerscope.advice.editing.shell import ShellList, ShellPart, sets_strict
 from layerscope.advice.fixes.fix_context import joined, quoted_text
 from layerscope.advice.fixes.reach import FILE_COMMANDS, commutes, resolve
 from layerscope.advice.fixes.sites import Site
-from layerscope.advice.fixes.workshop import BARRIERS, FREE, Draft, Facts, Proposal, Workshop
+from layerscope.advice.fixes.workshop import BARRIERS, FREE, STRICT, Draft, Facts, Proposal, Workshop
 from layerscope.layers.table import Kind
 from layerscope.units import size_text
 from layerscope.waste.find import Cause
@@ -20,7 +22,6 @@ _BUILTINS = ". alias cd declare eval export hash local popd pushd read readonly 
 STATEFUL = frozenset(_BUILTINS.split(" "))
 """Commands that change the shell which runs the commands after them."""
 ENDING = frozenset({"exec", "exit", "return"})
-_STRICT = re.compile(r'"-[a-z]*e')
 _LINKS = re.compile(r"\bln\s+(?!-\w*s|--symbolic)|\bcp\s+(?:-\S+\s+)*(?:-\w*l|--link)")
 """Commands that make hard links."""
 _LEAVES_VARIABLE = re.compile(r"(?:^|[\s;{])for\s|\$\{\w+:?=")
@@ -252,7 +253,7 @@ def _may_lift(workshop: Workshop, key: int, first: int) -> bool:
 def _breaks_links(workshop: Workshop, first: int, plan: _Plan) -> bool:
     """Tell whether a later RUN changes a file that an earlier one linked: in one layer it would change all its names."""
     tree, draft = workshop.tree, workshop.draft
-    if any(_LINKS.search(draft.program.texts[key]) for key in (first, *plan.block[:-1])):
+    if any(_LINKS.search(draft.program.shell_text(key)) for key in (first, *plan.block[:-1])):
         return True  # BuildKit stores such a link as a file of its own
     links = np.flatnonzero((tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0))
     if not len(links):
@@ -273,10 +274,10 @@ def _carried_out(workshop: Workshop, first: int, plan: _Plan) -> Draft | None:
     for key in plan.lifted:
         draft = draft.with_program(draft.program.moved(key, first))
     for key in plan.block:
-        form = _form(workshop, draft, first, key)
-        if form is None:
+        joint = _joint(workshop, draft, first, key)
+        if joint is None:
             return None
-        draft = draft.with_program(draft.program.joined(first, key, groups_first=form[0], groups_second=form[1]))
+        draft = draft.with_program(draft.program.joined(first, key, joint))
         layers = {each: numbers for each, numbers in draft.layers.items() if each != key}
         layers[first] = (*draft.layers.get(first, ()), *draft.layers.get(key, ()))
         sites = {each: site for each, site in draft.sites.items() if each != key}
@@ -285,27 +286,54 @@ def _carried_out(workshop: Workshop, first: int, plan: _Plan) -> Draft | None:
     return draft
 
 
-def _form(workshop: Workshop, draft: Draft, first: int, second: int) -> tuple[bool, bool] | None:
-    """Say whether the first RUN's commands need parentheses, and the second's braces, to stand on both sides of `&&`.
-
-    None if one could change what the other does, or whether the build fails.
-    """
+def _joint(workshop: Workshop, draft: Draft, first: int, second: int) -> Joint | None:
+    """Say how the commands of two RUNs are put into one; None if one could change what the other does, or whether it fails."""
     head, tail = workshop.command(first, draft), workshop.command(second, draft)
-    if head is None or tail is None:
+    if head is None or tail is None or _names(head) & ENDING or not _fits_a_script(draft.program, first, second):
         return None
-    names = _names(head)
-    if names & ENDING or any(_SHARED_MEMORY in draft.program.texts[key] for key in (first, second)):
+    if any(_SHARED_MEMORY in draft.program.texts[key] for key in (first, second)):
         return None
-    has_options = "set" in names
-    is_stateful = bool(names & STATEFUL) or any(_assigns(part) for part in head.parts)
+    is_stateful = bool(_names(head) & STATEFUL) or any(_assigns(part) for part in head.parts)
     is_stateful |= any(map(_LEAVES_VARIABLE.search, (part.text for part in head.parts))) and not _is_plain(tail)
-    if has_options or _STRICT.search(draft.sites[first].shell):
-        # In parentheses or braces before `&&`, failures would no longer end the commands.
-        is_safe = tail.is_chain and not is_stateful and _is_plain(tail) and not _unsafe_set(head)
-        return (False, False) if is_safe else None
+    if "set" in _names(head) or STRICT.search(draft.sites[first].shell):
+        return None if is_stateful or _unsafe_set(head) else _strict_joint(draft.sites[first].shell, head, tail)
     if not tail.is_chain and "set" in _names(tail):
         return None
-    return is_stateful, not tail.is_chain
+    return Joint(groups_first=is_stateful, groups_second=not tail.is_chain)
+
+
+def _strict_joint(shell: str, head: ShellList, tail: ShellList) -> Joint | None:
+    """Say how commands are put behind others whose first failure ends them; in parentheses or braces it would not do so."""
+    options = _options(head.parts)
+    has_pipe = "pipefail" in options and any(part.operator == "|" for part in tail.parts)
+    if tail.is_chain and _is_plain(tail) and not has_pipe:
+        return Joint()
+    # The failure of a command before `&&` or `||`, or after `!`, ends nothing.
+    last = next((part for part in reversed(head.parts) if part.operator != "|"), head.parts[0])
+    is_ended = last.operator in ("", ";", "\n") and all(part.name != "!" and not part.is_compound for part in head.parts[-1:])
+    is_begun = tail.parts[0].name == "set" and options <= _options(tail.parts[:1]) if options else True
+    is_strict = bool(STRICT.search(shell)) or sets_strict(head.parts[0])
+    return Joint(is_chained=False) if is_ended and is_begun and is_strict else None
+
+
+def _options(parts: Iterable[ShellPart]) -> set[str]:
+    """Return what commands `set`: single letters, and names."""
+    words = [word for part in parts if part.name == "set" for word in part.words[1:]]
+    return {each for word in words for each in (word[1:] if word.startswith("-") else [word])}
+
+
+def _fits_a_script(program: Program, first: int, second: int) -> bool:
+    """Tell whether the commands of two RUNs can be lines of a here-document, if one of them is one."""
+    texts = [program.shell_text(key).split("\n") for key in (first, second)]
+    is_script = [(command := program.command(key)) is not None and command.is_script for key in (first, second)]
+    if not any(is_script):
+        return True
+    mark = texts[is_script.index(True)][-1].strip()
+    scripts = [line for lines, is_one in zip(texts, is_script, strict=True) if is_one for line in lines[1:-1]]
+    # In the continued lines of a shell's command there is no comment, and no empty line.
+    continued = [line.strip() for lines, is_one in zip(texts, is_script, strict=True) if not is_one for line in lines[1:]]
+    is_plain = all(line and not line.startswith("#") for line in continued) and (not continued or program.escape == "\\")
+    return is_plain and mark not in [line.strip() for line in (*scripts, *continued)]
 
 
 def _is_plain(command: ShellList) -> bool:
@@ -322,7 +350,7 @@ def _names(command: ShellList) -> set[str]:
 def _unsafe_set(head: ShellList) -> bool:
     """Tell whether `set` changes more than what is traced and whether failures end the command."""
     options = [word for part in head.parts if part.name == "set" for word in part.words[1:]]
-    return any(set(word.lstrip("-")) - set("eux") for word in options if word != "pipefail" and not word.startswith("-o"))
+    return any(set(word.lstrip("-")) - set("euxo") for word in options if word != "pipefail")
 
 
 def _assigns(part: ShellPart) -> bool:

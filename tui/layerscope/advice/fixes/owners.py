@@ -437,7 +437,8 @@ class _Writer:
             return False
         between = [draft.sites[key] for key in draft.between(site.key, own.key)]
         return not any(
-            each.instruction.keyword in ("USER", "VOLUME") or _GIT.search(draft.program.texts[each.key]) for each in between
+            each.instruction.keyword in ("USER", "VOLUME") or _GIT.search(draft.program.shell_text(each.key))
+            for each in between
         )
 
     def _is_told(self, key: int) -> bool:

@@ -16,11 +16,11 @@ from layerscope.tree.tree import Longs, Tree
 _FILES = (
     "cat chgrp chmod chown cp cut du false grep gunzip gzip head install ln ls mkdir mv rm rmdir sed sort stat strip tail tar"
 )
-_MORE_FILES = "test touch tr true truncate unzip wc [ : echo printf sleep date"
+_MORE_FILES = "test touch tr true truncate unzip wc [ : echo printf set sleep date"
 FILE_COMMANDS = frozenset(f"{_FILES} {_MORE_FILES}".split(" "))
 """Commands that read and write nothing but the files they name."""
 USER_COMMANDS = frozenset({"addgroup", "adduser", "groupadd", "useradd", "usermod", "gpasswd"})
-_SAYING = frozenset({"echo", "printf", "date", "sleep", "true", "false", ":"})
+_SAYING = frozenset({"echo", "printf", "date", "set", "sleep", "true", "false", ":"})
 PACKAGE_COMMANDS = frozenset({"apt", "apt-get", "apk", "dnf", "microdnf", "tdnf", "yum", "apt-cache", "apt-mark", "dpkg"})
 FETCHES = frozenset({"curl", "wget"})
 _ACCOUNT_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")

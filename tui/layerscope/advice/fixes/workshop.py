@@ -15,7 +15,7 @@ import numpy as np
 from layerscope.advice.dockerfile.mapping import Mapping
 from layerscope.advice.dockerfile.stages import Dockerfile
 from layerscope.advice.editing.program import PieceEdit, Program
-from layerscope.advice.editing.shell import ShellList, ShellPart, read_shell
+from layerscope.advice.editing.shell import ShellList, ShellPart
 from layerscope.advice.fixes.builders import find_builder
 from layerscope.advice.fixes.fix_context import min_saving
 from layerscope.advice.fixes.reach import Reach, reach_of_parts, resolve, through_links, written_nodes
@@ -32,6 +32,8 @@ FREE = frozenset({"LABEL", "EXPOSE", "CMD", "ENTRYPOINT", "STOPSIGNAL", "HEALTHC
 BARRIERS = frozenset({"USER", "SHELL", "VOLUME", "FROM"})
 MOST_READ = 1 << 20
 _WORD = re.compile(r"[\w./@+-]+")
+STRICT = re.compile(r'"-[a-z]*e')
+"""What a SHELL has among its words by which the first failure ends all commands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +197,19 @@ class Workshop:
 
     def command(self, key: int, draft: Draft | None = None) -> ShellList | None:
         """Return the commands of a RUN as the draft has it; None if they cannot be told apart."""
-        site = (draft or self.draft).sites[key]
-        if not site.is_run or site.instruction.is_json or site.instruction.heredocs:
+        draft = draft or self.draft
+        site = draft.sites[key]
+        if not site.is_run or (site.instruction.is_json and not self._has_shell(site)):
             return None
         if site.shell and not site.shell.lstrip().startswith(('["/bin/sh"', '["/bin/bash"', '["/bin/ash"', '["bash"', '["sh"')):
             return None
-        return read_shell((draft or self.draft).program.texts[key], site.instruction.escape)
+        command = draft.program.command(key)
+        is_strict = command is not None and command.is_script and bool(STRICT.search(site.shell))
+        return replace(command, is_strict=True) if command and is_strict else command
+
+    def _has_shell(self, site: Site) -> bool:
+        """Tell whether there is a shell below an instruction's layer."""
+        return any(self.is_there(path, site.layer or 1) for path in (b"bin/sh", b"usr/bin/sh"))
 
     def reach(self, key: int, draft: Draft | None = None) -> Reach:
         """Return what an instruction of the draft writes and reads."""
