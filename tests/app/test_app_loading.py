@@ -108,13 +108,13 @@ async def test_no_key_does_harm_before_anything_is_there(gate: Gate, keys: str) 
 async def test_the_footer_shows_no_key_that_needs_an_image(gate: Gate) -> None:
     async with explored(slowly_opened(gate), size=(200, 24), is_waiting=False) as screen:
         await screen.until(lambda: gate.is_reached)
-        for word in ("layer", "filter", "waste", "view", "sort", "mark", "extract"):
+        for word in ("layer", "waste", "view", "sort", "mark", "extract"):
             assert f" {word} " not in screen.footer, word
         assert "q quit" in screen.footer
         gate.open()
 
 
-@pytest.mark.parametrize("key", ["escape", "q", "ctrl+c"])
+@pytest.mark.parametrize("key", ["q", "ctrl+q", "ctrl+c"])
 @piloted
 async def test_keys_end_it_at_once_while_it_opens(gate: Gate, key: str) -> None:
     async with explored(slowly_opened(gate), is_waiting=False) as screen:
@@ -214,7 +214,36 @@ async def test_layers_that_are_not_read_yet_are_told_apart(stops_after: Gate) ->
         assert not any("…" in line for line in screen.lines("layers"))
 
 
-@pytest.mark.parametrize("key", ["escape", "q", "ctrl+c"])
+@piloted
+async def test_escape_stops_the_opening_and_r_begins_again(gate: Gate) -> None:
+    async with explored(slowly_opened(gate), is_waiting=False) as screen:
+        await screen.until(lambda: gate.is_reached)
+        await screen.keys("escape")
+        assert "stopped: nothing was read; r reads again" in screen.summary
+        gate.open()
+        await screen.keys("r")
+        await screen.until(lambda: screen.explorer.analysis is not None)
+        assert screen.paths == ["a", "c", "d"]
+
+
+@piloted
+async def test_escape_stops_the_reading_and_keeps_what_was_read(stops_after: Gate) -> None:
+    async with explored(built(*STACK), is_waiting=False) as screen:
+        await screen.until(lambda: stops_after.is_reached and is_partly_shown(screen))
+        await screen.keys("escape")
+        assert screen.app.is_running
+        stops_after.open()
+        await screen.until(lambda: "stopped: 2 of 3 layers" in screen.summary)
+        await screen.keys("tab e [ ] / d")
+        assert "1 hit" in screen.picture[-2]
+        assert screen.explorer.analysis is None
+        await screen.keys("escape escape escape escape r")
+        await screen.until(lambda: screen.explorer.analysis is not None)
+        await screen.settled()
+        assert "efficient" in screen.summary
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q", "ctrl+c"])
 @piloted
 async def test_keys_end_it_at_once_while_it_reads(stops_after: Gate, key: str) -> None:
     async with explored(built(*STACK), is_waiting=False) as screen:
@@ -225,14 +254,41 @@ async def test_keys_end_it_at_once_while_it_reads(stops_after: Gate, key: str) -
 
 
 @piloted
-async def test_the_filter_and_the_waste_wait_for_the_whole_image(stops_after: Gate) -> None:
+async def test_the_waste_waits_for_the_whole_image(stops_after: Gate) -> None:
     async with explored(built(*STACK), size=(200, 24), is_waiting=False) as screen:
         await screen.until(lambda: stops_after.is_reached and is_partly_shown(screen))
         await screen.settled()
         assert "waste" not in screen.footer
-        await screen.keys("w / v b x escape")
+        await screen.keys("w v b x escape")
         screen.check_lines()
         stops_after.open()
+
+
+@piloted
+async def test_the_filter_searches_what_was_read_and_then_the_rest(stops_after: Gate) -> None:
+    async with explored(built(*STACK), is_waiting=False) as screen:
+        await screen.until(lambda: stops_after.is_reached and is_partly_shown(screen))
+        await screen.keys("/ d enter")
+        before = screen.paths
+        assert before in (["d"], [])
+        stops_after.open()
+        await screen.until(lambda: screen.explorer.analysis is not None)
+        await screen.settled()
+        assert (screen.paths, screen.path, screen.focus) == (["d"], "d", "files")
+
+
+@piloted
+async def test_what_is_typed_before_anything_was_read_is_searched_for_then(gate: Gate) -> None:
+    async with explored(slowly_opened(gate), is_waiting=False) as screen:
+        await screen.until(lambda: gate.is_reached)
+        await screen.write("/s'd")
+        assert screen.app._order.value == "name"
+        assert "searches as soon as a layer is read" in screen.picture[-2]
+        await screen.keys("backspace backspace backspace d enter")
+        gate.open()
+        await screen.until(lambda: screen.explorer.analysis is not None)
+        await screen.until(lambda: screen.paths == ["d"])
+        assert screen.focus == "files"
 
 
 # Errors.

@@ -521,7 +521,23 @@ def test_the_first_line_is_that_of_the_explorer_and_the_last_shows_the_keys(tmp_
         async with opened(tmp_path) as used:
             first, last = used.screen[0], used.screen[-1]
             assert "190 B wasted" in first
-            assert last.split() == ["enter", "open", "tab", "group", "f", "in", "files", "w", "back", "?", "help", "q", "quit"]
+            assert last.split() == [
+                "enter",
+                "open",
+                "tab",
+                "group",
+                "f",
+                "in",
+                "files",
+                "w",
+                "back",
+                "?",
+                "help",
+                "q",
+                "back",
+                "^q",
+                "quit",
+            ]
             await used.press("w")
             assert used.screen[0] == first
 

@@ -124,9 +124,14 @@ class Shown:
     async def settled(self) -> None:
         """Wait until nothing is on its way, and nothing is worked at but the loading."""
         await self._quiet()
-        while any(not worker.is_finished and worker.group != "load" for worker in self.app.workers):
+        while self.app.is_running and not self.app._exit and self._is_at_work:
             await self.pilot.pause(0.002)
             await self._quiet()
+
+    @property
+    def _is_at_work(self) -> bool:
+        is_working = any(not worker.is_finished and worker.group != "load" for worker in self.app.workers)
+        return is_working or self.app.key_queue.is_busy
 
     async def _quiet(self) -> None:
         for _ in range(HOPS):

@@ -39,7 +39,14 @@ class CorruptLayer(LayerscopeError):
 
 
 class FileChanged(LayerscopeError):
-    """A file was changed by another program after it was opened: what was read of it no longer holds."""
+    """A file was changed by another program after it was opened: what was read of it no longer holds.
+
+    `what_happened` says so, without what to do about it, which is not the same on the screen and in a command.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.what_happened = f"{place} has changed since it was opened"
+        super().__init__(f"{self.what_happened}; open it again")
 
 
 class NotCompared(CorruptLayer):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.message import Message
@@ -19,6 +19,7 @@ from textual.screen import Screen
 
 from layerscope.app.explorer.explorer_screen import Explorer
 from layerscope.app.explorer.loader import Analyzed, Failed, ImageSource, Rebuilt
+from layerscope.app.key_queue import KeyQueue
 from layerscope.app.keys import KeyContext, bindings, keymap_of, keys_with
 from layerscope.app.terminal import Terminal, TerminalDriver
 from layerscope.app.widgets.footer import key_text
@@ -84,6 +85,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self.home: Home | None = None
         self.explorer: Explorer | None = None
         self._outline: WasteOutline | None = None
+        self.key_queue = KeyQueue(self, self._is_searching)
 
     def get_default_screen(self) -> Screen[None]:
         """Return the first screen, the explorer or a list of images, so that Textual draws no empty screen before it."""
@@ -122,6 +124,17 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, int(number))
 
+    async def on_event(self, event: events.Event) -> None:
+        """Hand over keys one at a time, and all else at once."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self.key_queue.put(event, partial(super().on_event, event))
+        else:
+            await super().on_event(event)
+
+    def _is_searching(self) -> bool:
+        is_waiting = self.explorer is not None and self.screen is self.explorer and self.explorer.bar.is_waiting
+        return is_waiting or any(worker.group == "search" and not worker.is_finished for worker in self.workers)
+
     # What the explorer posts.
 
     @on(Analyzed)
@@ -129,6 +142,9 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     def _all_read(self, message: Analyzed | Rebuilt) -> None:
         if self._on_analyzed is not None:
             self._on_analyzed(message.analysis)
+        self._reading_over()
+
+    def _reading_over(self) -> None:
         if self.home is None:
             # The columns of the only image live to the end: the collector must not look through them again and again.
             gc.freeze()
@@ -157,10 +173,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
                 self._show_file(request)
             case Explorer.ExtractRequested():
                 self._ask_where_to(request.contents, request.view, request.node)
+            case Explorer.Stopped():
+                self._reading_over()
             case Explorer.Left() if self.home is not None:
                 self._leave_image()
-            case Explorer.Left() if self.explorer is not None and self.explorer.analysis is None:
-                self.exit()
 
     @on(Explorer.SortChanged)
     def _remember_order(self, message: Explorer.SortChanged) -> None:
@@ -189,6 +205,14 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         history = PathHistory.of(message.contents, message.node, waste)
         keys, progressed = self.key_table, explorer.progressed
         self.push_screen(FileScreen(history, message.layer, shows=message.shows, keys=keys, progressed=progressed))
+
+    def on_file_screen_read_again_requested(self) -> None:
+        """Go back to the image, and read it again."""
+        explorer = self.explorer
+        if explorer is not None:
+            while self.screen is not explorer:
+                self.pop_screen()
+            explorer.action_read_again()
 
     def on_file_screen_extract_requested(self, message: FileScreen.ExtractRequested) -> None:
         """Ask where to copy a version of a file to."""
@@ -233,15 +257,21 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
     # What keys do.
 
+    def action_leave(self) -> None:
+        """Step back to the screen before, or quit from the first; neither waits for what is being read."""
+        if len(self.screen_stack) == 1:
+            self.stop()
+        elif self.screen is self.explorer:
+            self._leave_image()
+        else:
+            self.screen.dismiss()
+
     async def action_quit(self) -> None:
-        """Quit, or go back to the list if the image was opened from it; neither waits for what is being read."""
+        """Quit from anywhere, without waiting for what is being read."""
         self.stop()
 
     def stop(self) -> None:
-        """Leave the image if there is a list to go back to, else end the app."""
-        if self.home is not None and self.screen is not self.home:
-            self._leave_image()
-            return
+        """End the app."""
         for reading in (self.explorer, self.home):
             if reading is not None:
                 reading.stop()

@@ -54,7 +54,7 @@ class OpenFile:
     def check(self) -> None:
         """Raise FileChanged if the file is not what it was when it was opened, by its size and time of modification."""
         if self._place and self._state_now() != self._state:
-            raise FileChanged(f"{self._place} has changed since it was opened; open it again")
+            raise FileChanged(self._place)
 
     def _state_now(self) -> tuple[int, int]:
         status = os.fstat(self._number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events, on
@@ -17,7 +18,7 @@ from textual.widget import Widget
 
 from layerscope.app.explorer.filter import FilterBar
 from layerscope.app.explorer.layers import LayerList
-from layerscope.app.explorer.loader import Analyzed, ImageSource, Loader, Opened, Read, Rebuilt
+from layerscope.app.explorer.loader import Analyzed, Failed, ImageSource, Loader, Opened, Read, Rebuilt
 from layerscope.app.explorer.state import ExplorerState
 from layerscope.app.explorer.tree import FileTree
 from layerscope.app.explorer.tree_lines import LayerRange, files_title
@@ -27,8 +28,10 @@ from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.lines import Details
 from layerscope.app.widgets.summary import Progressed, Summary
+from layerscope.errors import FileChanged
 from layerscope.settings import Order, Settings
 from layerscope.text import escape
+from layerscope.units import count_text
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
@@ -40,7 +43,6 @@ NEEDS_TREE = {
     "change", "view", "blame", "extract", "copy_path", "sort", "so_far", "mark", "expand_all", "collapse_all", "toggle_change",
     "attributes",
 }  # fmt: skip
-NEEDS_ANALYSIS = {"waste", "filter"}
 
 
 class Explorer(Screen[None]):
@@ -86,7 +88,10 @@ class Explorer(Screen[None]):
             super().__init__()
 
     class Left(Message):
-        """The user pressed Escape with nothing left to step back from. While the image is read, this stops it."""
+        """The user pressed Escape with nothing left to step back from."""
+
+    class Stopped(Message):
+        """The user stopped the reading."""
 
     def __init__(
         self,
@@ -104,6 +109,7 @@ class Explorer(Screen[None]):
         self._loader = Loader(source, self.post_message)
         self.progressed: Signal[Progressed] = Signal(self, "progressed")
         self._state = ExplorerState()
+        self._is_reading = True
         self._is_so_far = False
         self._before_details: Widget | None = None
 
@@ -128,6 +134,33 @@ class Explorer(Screen[None]):
 
     def _load(self) -> None:
         self.run_worker(self._loader.run, thread=True, group="load")
+
+    def action_read_again(self) -> None:
+        """Open and read the image again, as it is now; the cursors stay on their layer number and path."""
+        self._loader.stop()
+        self._loader = Loader(self._source, self.post_message)
+        self._is_reading = True
+        self.summary.show_progress(Progressed("opening", 0, 0, 0))
+        self._load()
+
+    def stop_reading(self) -> None:
+        """Stop reading, and keep the layers that were read so far."""
+        self.stop()
+        self._is_reading = False
+        self._say_stopped()
+        self._ask(self.Stopped())
+        if not self._state.is_whole:
+            self.run_worker(partial(self._keep, self._loader), thread=True, group="load")
+
+    def _keep(self, loader: Loader) -> None:
+        if (kept := loader.kept()) is not None:
+            self.post_message(kept)
+
+    def _say_stopped(self) -> None:
+        image, read = self._state.image, len(self._state.numbers)
+        layers = f"{read} of {count_text(len(image.layers), 'layer')}" if image is not None else "nothing was read"
+        self.summary.show_note(f"stopped: {layers}; r reads again")
+        self.refresh_bindings()
 
     def on_unmount(self) -> None:
         """Stop reading when the screen is closed."""
@@ -191,10 +224,12 @@ class Explorer(Screen[None]):
 
     @on(Opened)
     def _show_image(self, message: Opened) -> None:
-        self._state.opened, self._state.base = message.image, message.base
+        number = self.layer_pane.number or len(message.image.layers)
+        self._state = ExplorerState(message.image, message.base)
         self.summary.show_image(message.image)
+        self.layer_pane.mark(0)
         self.layer_pane.show_image(message.image, message.base.layers)
-        self.layer_pane.step_to(len(message.image.layers))
+        self.layer_pane.step_to(min(number, len(message.image.layers)))
         self._show_details()
 
     @on(Read)
@@ -203,7 +238,10 @@ class Explorer(Screen[None]):
         self.layer_pane.show_figures(self._state.figures(message.contents))
         shown = self.layer_range
         self.file_pane.show_tree(message.contents.tree.view(shown.first, shown.last), self._order)
-        if message.is_complete:
+        self.bar.prepare(self.view, None)
+        if not self._is_reading:
+            self._say_stopped()
+        elif message.is_complete:
             self.summary.show_progress(Progressed("looking for waste", 0, 0, 0))
         self._show_titles()
         self._show_details()
@@ -211,15 +249,26 @@ class Explorer(Screen[None]):
     @on(Analyzed)
     def _show_analysis(self, message: Analyzed) -> None:
         analysis = message.analysis
+        self._is_reading = False
         self._state.learn(analysis)
         self.summary.show_analysis(analysis)
         self.layer_pane.show_figures(self._state.figures(analysis.contents))
         self.file_pane.show_waste(analysis.waste)
-        self.bar.prepare(analysis, self.view)
+        self.bar.prepare(self.view, analysis.waste)
         self._show_details()
         self.refresh_bindings()
         if self._settings.start == "waste":
             self.action_waste()
+
+    @on(Failed)
+    def _say_failed(self, message: Failed) -> None:
+        """Keep what was read before if the image cannot be read again; else let the app end."""
+        self._is_reading = False
+        error = message.error
+        if self.file_pane.rows is not None or isinstance(error, FileChanged):
+            message.stop()
+            sentence = error.what_happened if isinstance(error, FileChanged) else escape(str(error))
+            self.summary.show_note(f"{sentence}; r reads it again")
 
     @on(Rebuilt)
     def _show_rebuilt(self, message: Rebuilt) -> None:
@@ -235,7 +284,6 @@ class Explorer(Screen[None]):
         numbers = frozenset(layer.number for layer in message.image.layers)
         self._show_contents(Read(message.analysis.contents, numbers, is_complete=True))
         self._show_analysis(Analyzed(message.analysis))
-        self.bar.search_again(self.view)
         self.notify(summary_sentence(message.comparison), title="Rebuilt", markup=False)
 
     # What follows the cursors.
@@ -284,9 +332,9 @@ class Explorer(Screen[None]):
 
     @on(FilterBar.Found)
     def _show_found(self, event: FilterBar.Found) -> None:
-        if event.mask is not None and event.text != self.bar.text:
-            return  # of a search that was ended while its answer was under way
-        files = self.file_pane
+        files, view = self.file_pane, self.view
+        if event.mask is not None and (event.text != self.bar.text or view is None or event.tree is not view.tree):
+            return  # of a search that was ended while its answer was under way, or among files of which more were read since
         files.filter(event.mask, event.best, text=event.text.strip())
         if files.rows is not None and event.mask is not None:
             self.bar.show_count(files.rows.hit_count, is_complete=event.is_complete)
@@ -302,7 +350,7 @@ class Explorer(Screen[None]):
         """Disable keys that do nothing now, so that the footer leaves them out."""
         is_missing = (
             (action in NEEDS_TREE and self.contents is None)
-            or (action in NEEDS_ANALYSIS and self.analysis is None)
+            or (action == "waste" and self.analysis is None)
             or (action == "step" and self._state.image is None)
             or (action == "filter" and self.bar.is_typed_in)
         )
@@ -427,7 +475,7 @@ class Explorer(Screen[None]):
             self.notify(Content(path).plain, title="Copied", markup=False)
 
     def action_back(self) -> None:
-        """Step back from the details, else the filter, else the mark or range, else the files to the layers, else post Left."""
+        """Step back from the details, the filter, the mark or range; stop reading; go to the layers; or post Left."""
         if self.has_class("-details"):
             self.action_details()
         elif self.bar.is_on:
@@ -436,7 +484,9 @@ class Explorer(Screen[None]):
             self._is_so_far = False
             self.layer_pane.mark(0)
             self._show_layers()
-        elif self.analysis is None or self.layer_pane.has_focus:
+        elif self._is_reading:
+            self.stop_reading()
+        elif self.layer_pane.has_focus:
             self._ask(self.Left())
         else:
             self.set_focus(self.layer_pane)

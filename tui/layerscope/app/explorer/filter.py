@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.binding import BindingType
 from textual.message import Message
-from textual.worker import get_current_worker
+from textual.worker import Worker, get_current_worker
 
 from layerscope.app.keys import KeyContext, bindings
 from layerscope.app.widgets.input_line import InputLine
@@ -15,11 +16,19 @@ from layerscope.errors import UsageError
 from layerscope.units import count_text
 
 if TYPE_CHECKING:
-    from layerscope.analysis import Analysis
     from layerscope.search.names import NameIndex
     from layerscope.search.query import Query
     from layerscope.tree.nodes import Flags
-    from layerscope.tree.tree import View
+    from layerscope.tree.tree import Tree, View
+    from layerscope.waste.find import Waste
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is searched; `waste` is None until it was found."""
+
+    view: View
+    waste: Waste | None
 
 
 class FilterBar(InputLine):
@@ -28,19 +37,20 @@ class FilterBar(InputLine):
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.FILTER)
 
     class Found(Message):
-        """The files that match `text`: `mask` has a flag for each node of the tree, None where there is nothing to filter by.
+        """The files that match `text`: `mask` has a flag for each node of `tree`, None where there is nothing to filter by.
 
         `best` is the node that matches best, None unless the user just typed. More may follow unless `is_complete`.
         """
 
-        def __init__(self, text: str, mask: Flags | None, best: int | None, *, is_complete: bool) -> None:
-            self.text, self.mask, self.best, self.is_complete = text, mask, best, is_complete
+        def __init__(
+            self, text: str, mask: Flags | None, best: int | None, *, is_complete: bool, tree: Tree | None = None
+        ) -> None:
+            self.text, self.mask, self.best, self.is_complete, self.tree = text, mask, best, is_complete, tree
             super().__init__()
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__("name  *.pyc  /regex/  >10M  is:removed  layer:3  !not", id=id)
-        self._analysis: Analysis | None = None
-        self._view: View | None = None
+        self._files: _Files | None = None
         self._index: NameIndex | None = None
         self._is_typed = False
 
@@ -50,14 +60,26 @@ class FilterBar(InputLine):
 
         return parse(self.text)
 
-    def prepare(self, analysis: Analysis, view: View | None) -> None:
-        """Set the files to search, and index their names in a thread, so that the first key finds them ready."""
-        self._analysis, self._view, self._index = analysis, view, None
-        self._build_index()
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether something was typed, and there are no files yet to search."""
+        return self.is_on and self._files is None and bool(self._query.conditions)
+
+    def prepare(self, view: View | None, waste: Waste | None) -> None:
+        """Set the files to search, those read so far while `waste` is None, and search them for what was typed already.
+
+        Once the waste is known, the names are indexed in a thread, so that the first key finds them ready.
+        """
+        self._files = _Files(view, waste) if view is not None else None
+        if self.is_on and self._query.conditions:
+            self._search(self.text)
+        elif waste is not None:
+            self._build_index()
 
     def search_again(self, view: View | None) -> None:
         """Search for the same text again, among the files that are there after another layer."""
-        self._view = view
+        if self._files is not None and view is not None:
+            self._files = replace(self._files, view=view)
         if self.is_on and self._query.conditions:
             self._is_typed = False
             self._search(self.text)
@@ -76,41 +98,50 @@ class FilterBar(InputLine):
         event.stop()
         self._is_typed = True
         query = self._query
-        if query.conditions:
+        if query.conditions and self._files is None:
+            self.show_text(query.problem or "searches as soon as a layer is read")
+        elif query.conditions:
             self._search(event.text)
         else:
             self.workers.cancel_group(self, "search")
             self.show_text(query.problem)
             self.post_message(self.Found(event.text, None, None, is_complete=True))
 
+    @on(Found)
+    def _led_to_best(self, event: FilterBar.Found) -> None:
+        """Lead the cursor to the best match once: more of the image may arrive when the user has gone on."""
+        if event.best is not None and event.is_complete and event.text == self.text:
+            self._is_typed = False
+
     @work(thread=True, exclusive=True, group="index")
     def _build_index(self) -> None:
-        from layerscope.search.names import NameIndex
-
-        worker, analysis = get_current_worker(), self._analysis
-        if analysis is not None:
-            self._index = NameIndex.of(analysis.tree.nodes, lambda: worker.is_cancelled)
+        if self._files is not None:
+            self._index_of(self._files.view.tree, get_current_worker())
 
     @work(thread=True, exclusive=True, group="search")
     def _search(self, text: str) -> None:
-        from layerscope.search.names import NameIndex
         from layerscope.search.query import parse
         from layerscope.search.search import search
 
-        worker, analysis, view, is_typed = get_current_worker(), self._analysis, self._view, self._is_typed
-        if analysis is None or view is None:
+        worker, files, is_typed = get_current_worker(), self._files, self._is_typed
+        index = self._index_of(files.view.tree, worker) if files is not None else None
+        if files is None or index is None:
             return
-        index = self._index or NameIndex.of(analysis.tree.nodes, lambda: worker.is_cancelled)
-        if index is None:
-            return
-        if analysis is self._analysis:
-            self._index = index
         try:
-            for found in search(parse(text), index, view, analysis.waste, is_cancelled=lambda: worker.is_cancelled):
+            for found in search(parse(text), index, files.view, files.waste, is_cancelled=lambda: worker.is_cancelled):
                 if worker.is_cancelled:
                     return
-                best = found.best if is_typed else None
-                self.post_message(self.Found(text, found.mask, best, is_complete=found.is_complete))
+                best, tree = found.best if is_typed else None, files.view.tree
+                self.post_message(self.Found(text, found.mask, best, is_complete=found.is_complete, tree=tree))
         except UsageError as error:
             if not worker.is_cancelled:
                 self.app.call_from_thread(self.show_text, str(error))
+
+    def _index_of(self, tree: Tree, worker: Worker[Any]) -> NameIndex | None:
+        """Return the index of a tree's names, made only once; None when cancelled."""
+        from layerscope.search.names import NameIndex
+
+        index = self._index
+        if index is None or index.nodes is not tree.nodes:
+            self._index = index = NameIndex.of(tree.nodes, lambda: worker.is_cancelled)
+        return index

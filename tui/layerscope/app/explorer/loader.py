@@ -85,14 +85,15 @@ class Failed(Message):
 class Loader:
     """Opens, reads and analyzes an image in the thread that calls `run`, and calls `post` with each message of this module.
 
-    `stop` makes it end as soon as the next piece of the image was read.
+    `stop` makes it end as soon as the next piece of the image was read; nothing is posted after it.
     """
 
     def __init__(self, source: ImageSource, post: Callable[[Message], object]) -> None:
-        self._source, self._post = source, post
-        self.progress = ProgressPoster(post)
+        self._source, self._tell = source, post
+        self.progress = ProgressPoster(self._post)
         self._pause = Event()
         self._looked = time.monotonic()
+        self._image: Image | None = None
         self._reads: dict[int, ReadLayer] = {}
         self._lock = Lock()
 
@@ -100,6 +101,19 @@ class Loader:
         """End the reading; no error is posted for it."""
         self.progress.stop()
         self._pause.set()
+
+    def kept(self) -> Read | None:
+        """Merge the layers that were read before `stop`; None if there are none."""
+        from layerscope.analysis import partial_contents
+
+        with self._lock:
+            if self._image is None or not self._reads:
+                return None
+            return Read(partial_contents(self._image, dict(self._reads)), frozenset(self._reads), is_complete=False)
+
+    def _post(self, message: Message) -> None:
+        if not self._pause.is_set():
+            self._tell(message)
 
     def run(self) -> None:
         """Open, read, merge, find waste; then watch for further builds if the source has a fingerprint."""
@@ -118,6 +132,7 @@ class Loader:
         from layerscope.analysis import analyze, read_image
 
         image, base = self._source.opener(self.progress)
+        self._image = image
         self._post(Opened(image, base))
         contents = read_image(
             image, progress=self.progress, keep_seek_points=True, on_layer=lambda number, read: self._look(image, number, read)

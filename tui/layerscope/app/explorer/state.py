@@ -38,6 +38,11 @@ class ExplorerState:
         return self.contents.image if self.contents is not None else self.opened
 
     @property
+    def is_whole(self) -> bool:
+        """Tell whether all layers were read."""
+        return self.contents is not None and len(self.numbers) == len(self.contents.image.layers)
+
+    @property
     def base_layers(self) -> int:
         """Return how many layers the base image has; 0 if that is not known."""
         return (self.base.layers if self.base else 0) or 0

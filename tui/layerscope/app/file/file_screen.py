@@ -47,6 +47,9 @@ class FileScreen(Screen[None]):
             self.contents, self.node, self.layer = contents, node, layer
             super().__init__()
 
+    class ReadAgainRequested(Message):
+        """The user wants the image to be read again."""
+
     def __init__(
         self,
         history: PathHistory,
@@ -204,6 +207,9 @@ class FileScreen(Screen[None]):
         self.post_message(
             self.ExtractRequested(self._history.contents, self._history.node, self._history.facts[self.index].layer)
         )
+
+    def action_read_again(self) -> None:
+        self.post_message(self.ReadAgainRequested())
 
     def action_copy_path(self) -> None:
         """Copy the path to the clipboard."""

@@ -11,7 +11,7 @@ from layerscope.app.file.header import Mode
 from layerscope.app.file.highlight import highlighted
 from layerscope.app.file.pages import Difference, Hex, Page, Sentences, SourceText
 from layerscope.app.file.path_history import PathHistory
-from layerscope.errors import Cancelled, IsCancelled, LayerscopeError
+from layerscope.errors import Cancelled, FileChanged, IsCancelled, LayerscopeError
 from layerscope.units import size_text
 from layerscope.viewing.difference import difference
 from layerscope.viewing.shown import Form, ShownFile, load
@@ -69,7 +69,8 @@ def read(history: PathHistory, key: PageKey, files: dict[int, ShownFile], is_can
     except Cancelled:
         return
     except LayerscopeError as error:
-        yield Ready(key, Sentences(sentences=(str(error),), style="removed"), reading.files, is_final=False)
+        sentence = f"{error.what_happened}; r reads it again" if isinstance(error, FileChanged) else str(error)
+        yield Ready(key, Sentences(sentences=(sentence,), style="removed"), reading.files, is_final=False)
 
 
 class Reading:

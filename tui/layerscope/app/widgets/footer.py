@@ -14,7 +14,8 @@ from textual.widget import Widget
 from layerscope.app.keys import KeyAction
 
 ALWAYS = 9
-"""Keys of a rank below this come last and are never left out: help and quit."""
+"""Keys of a rank below this come last and are never left out: help, back and quit."""
+LAST = ("help", "back", "quit")
 
 
 class Footer(Widget):
@@ -58,24 +59,25 @@ class Footer(Widget):
         order = {name: index for index, name in enumerate(table)}
         bound = self.screen.active_bindings
         for name in {found.binding.id for found in bound.values() if found.enabled}:
-            if name in table and table[name].label:
+            if name in table and self._label(table[name]):
                 works = (key for key in table[name].keys.split(",") if key in bound and bound[key].binding.id == name)
                 active[name] = next(works, "")
         found = (table[name] for name in active if active[name])
         keys = sorted(found, key=lambda key: (key.rank < ALWAYS, key.rank, order[key.id]))
         return [
             ([(key_text(active[key.id]), active[key.id]) for key in group], label)
-            for label, group in ((label, list(group)) for label, group in groupby(keys, key=_label))
+            for label, group in ((label, list(group)) for label, group in groupby(keys, key=self._label))
         ]
+
+    def _label(self, key: KeyAction) -> str:
+        """Return the key's word. On the first screen, the key that steps back quits, and so the other one is left out."""
+        is_first = self.screen is self.app.screen_stack[0]
+        return {"app.quit": "quit" if is_first else "back", "app.interrupt": "" if is_first else "quit"}.get(key.id, key.label)
 
     def on_click(self, event: events.Click) -> None:
         for start, end, key in self._places:
             if start <= event.x < end:
                 self.app.simulate_key(key)
-
-
-def _label(key: KeyAction) -> str:
-    return key.label
 
 
 _SHORT = {
@@ -95,12 +97,12 @@ def key_text(key: str) -> str:
 
 
 def fitting(shown: list[tuple[list[tuple[str, str]], str]], width: int) -> list[tuple[list[tuple[str, str]], str]]:
-    """Return as many items as fit into `width` cells, always with help and quit."""
+    """Return as many items as fit into `width` cells, always with help, back and quit."""
 
     def cost(item: tuple[list[tuple[str, str]], str]) -> int:
         return sum(len(each) + 1 for each, _ in item[0]) + len(item[1]) + 2
 
-    last = [item for item in shown if item[1] in ("help", "quit")]
+    last = [item for item in shown if item[1] in LAST]
     left = width - sum(map(cost, last)) + 2
     kept = []
     for item in shown:

@@ -96,12 +96,6 @@ class InputLine(Horizontal):
         if self.text.strip():
             self.post_message(self.Entered())
         else:
-            self._input.call_later(self._enter)  # letters typed just before Enter may still wait for the input
-
-    def _enter(self) -> None:
-        if self.text.strip():
-            self.post_message(self.Entered())
-        else:
             self.close()
 
     def action_close(self) -> None:

@@ -76,7 +76,7 @@ class ProgressPoster:
 class Summary(Widget):
     """Shows the image as a whole in one line."""
 
-    COMPONENT_CLASSES = {"summary--name", "summary--wasted", "summary--gauge", "summary--dim"}  # noqa: RUF012 - Textual's
+    COMPONENT_CLASSES = {"summary--name", "summary--wasted", "summary--gauge", "summary--dim", "summary--note"}  # noqa: RUF012 - Textual's
 
     def __init__(self, reference: str, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -85,6 +85,7 @@ class Summary(Widget):
         self._about = ""
         self._progress: Progressed | None = None
         self._analysis: Analysis | None = None
+        self._note = ""
 
     def show_image(self, image: Image) -> None:
         """Show the name, platform and id of an image."""
@@ -97,9 +98,14 @@ class Summary(Widget):
         self._progress = progress
         self.refresh()
 
+    def show_note(self, sentence: str) -> None:
+        """Show a sentence in place of the figures, such as why the image was not read to its end."""
+        self._analysis, self._progress, self._note = None, None, sentence
+        self.refresh()
+
     def show_analysis(self, analysis: Analysis) -> None:
         """Show the figures of an analysis."""
-        self._analysis, self._progress = analysis, None
+        self._analysis, self._progress, self._note = analysis, None, ""
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -127,6 +133,8 @@ class Summary(Widget):
             return self._figures(self._analysis, width)
         if self._progress is not None:
             return self._progress_parts(self._progress, width)
+        if self._note:
+            return [Segment(f"{self._note} ", self._style("note"))]
         return [Segment("opening … ", self._style("dim"))]
 
     def _figures(self, analysis: Analysis, width: int) -> list[Segment]:

@@ -1,0 +1,82 @@
+"""Keys that arrive in one burst, as from a macro or over a slow line: each acts where the keys before it have led."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from textual import events
+from textual.app import App
+from textual.message_pump import MessagePump
+
+PATIENCE = 1.0
+"""Seconds after which a key is handed over though the one before is still at work: no key waits for ever."""
+SEARCH_PATIENCE = 3.0
+"""Seconds after which keys after Enter no longer wait for what is searched for."""
+EVERY = 0.005
+NOT_WAITING = {"escape", "ctrl+c", "ctrl+q"}
+"""Keys that end the waiting for a search."""
+
+
+class KeyQueue:
+    """Hands keys and pasted text to an app one at a time, each when all is done that the one before brought about.
+
+    Textual sends a key to what has the focus when the key arrives, and acts on it later: of two keys in one burst, the second
+    would miss the focus that the first moves. `is_searching` tells whether what Enter leads to is still being looked for.
+    """
+
+    def __init__(self, app: App[Any], is_searching: Callable[[], bool]) -> None:
+        self._app, self._is_searching = app, is_searching
+        self._waiting: deque[tuple[events.Event, Callable[[], object]]] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a key waits or is being acted on."""
+        return self._task is not None
+
+    def put(self, event: events.Event, deliver: Callable[[], object]) -> None:
+        """Call `deliver` in the app, which hands it `event`, as soon as it is its turn."""
+        self._waiting.append((event, deliver))
+        if self._task is None:
+            self._task = asyncio.create_task(self._hand_over())
+
+    async def _hand_over(self) -> None:
+        try:
+            while self._waiting and self._app.is_running:
+                event, deliver = self._waiting.popleft()
+                self._app.call_later(deliver)
+                await _limited(self._quiet(), PATIENCE)
+                if isinstance(event, events.Key) and event.key == "enter":
+                    await _limited(self._searched(), SEARCH_PATIENCE)
+                    await _limited(self._quiet(), PATIENCE)
+        finally:
+            self._task = None
+
+    async def _searched(self) -> None:
+        while self._is_searching() and not any(getattr(event, "key", "") in NOT_WAITING for event, _ in self._waiting):
+            await asyncio.sleep(EVERY)
+
+    async def _quiet(self) -> None:
+        """Wait until the focused widget and all around it have nothing left to do."""
+        before: list[MessagePump] = []
+        while (chain := self._chain) != before or any(pump.message_queue_size for pump in chain):
+            before = chain
+            for pump in chain:
+                passed = asyncio.Event()
+                if pump.call_later(passed.set):
+                    await passed.wait()
+
+    @property
+    def _chain(self) -> list[MessagePump]:
+        """Return the focused widget and all around it, which its messages bubble through, out to the app."""
+        screen = self._app.screen
+        return [*(screen.focused.ancestors_with_self if screen.focused else screen.ancestors_with_self)]
+
+
+async def _limited(waiting: Coroutine[Any, Any, None], seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(waiting, seconds)
