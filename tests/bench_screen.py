@@ -155,6 +155,11 @@ def bench_keys(image: Path, step_limit: str) -> None:
         steps = [opened.key(b"[", b"after layer %d " % number) for number in range(last - 1, 0, -1)]
         say(f"{image.name}: step to another layer, all expanded", steps, step_limit, f"largest {1000 * max(steps):.0f} ms")
         opened.press(b"E")
+        maps = [opened.key(b"T", b"of the image")]
+        zooms = [opened.key(key, b"of the image") for key in (b"\r", b"\r", b"\x7f", b"\x7f")]
+        opened.press(b"T")
+        say(f"{image.name}: first frame of the treemap", maps, "100 ms")
+        say(f"{image.name}: zoom into a directory and out", zooms, "100 ms", f"largest {1000 * max(zooms):.0f} ms")
         opened.press(b"/")
         hits = [opened.key(bytes([letter]), rb"\d hits?") for letter in b"main.py"]
         say(f"{image.name}: filter keystroke to first hits", hits, "150 ms", f"largest {1000 * max(hits):.0f} ms")

@@ -23,6 +23,7 @@ VIEWS: dict[str, Sequence[str]] = {
     "compare": ["left_square_bracket", "left_square_bracket", "m", *["left_square_bracket"] * 3, "tab", "s", "e"],
     "filter": ["tab", *"/app"],
     "waste": ["w", "down"],
+    "treemap": ["T", "right"],
     "waste-by-path": ["w", "shift+tab"],
     "file": ["left_square_bracket", "tab", *"/main.py", "enter", "v"],
     "diff": ["tab", *"/settings.py", "enter", "v", "d"],

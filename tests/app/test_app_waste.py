@@ -17,9 +17,10 @@ from layerscope.analysis import Analysis
 from layerscope.app.app import Ending, LayerscopeApp
 from layerscope.app.explorer.loader import ImageSource
 from layerscope.app.terminal import Terminal
-from layerscope.app.waste.outline import Grouping, Jump, WasteOutline
+from layerscope.app.waste.outline import Grouping, WasteOutline
 from layerscope.app.waste.waste_lines import WasteLines, WasteNote
 from layerscope.app.waste.waste_screen import WasteScreen, WasteTabs
+from layerscope.app.widgets.jump import Jump
 from layerscope.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.open import open_image

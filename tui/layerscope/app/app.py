@@ -29,7 +29,9 @@ from layerscope.settings import Order, SavedState, Settings, recall, remember
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
     from layerscope.app.file.file_screen import FileScreen
-    from layerscope.app.waste.outline import Jump, WasteOutline
+    from layerscope.app.sizes.treemap_screen import TreemapState
+    from layerscope.app.waste.outline import WasteOutline
+    from layerscope.app.widgets.jump import Jump
     from layerscope.tree.tree import View
 
 
@@ -86,6 +88,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self.explorer: Explorer | None = None
         self._outline: WasteOutline | None = None
         self.key_queue = KeyQueue(self, self._is_searching)
+        self._map_state: TreemapState | None = None
 
     def get_default_screen(self) -> Screen[None]:
         """Return the first screen, the explorer or a list of images, so that Textual draws no empty screen before it."""
@@ -169,6 +172,8 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         match request:
             case Explorer.WasteRequested():
                 self._show_waste(request)
+            case Explorer.TreemapRequested():
+                self._show_treemap(request)
             case Explorer.FileRequested():
                 self._show_file(request)
             case Explorer.ExtractRequested():
@@ -190,6 +195,14 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         if self._outline is None or self._outline.analysis is not message.analysis:
             self._outline = WasteOutline(message.analysis)
         self.push_screen(WasteScreen(self._outline, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
+
+    def _show_treemap(self, message: Explorer.TreemapRequested) -> None:
+        from layerscope.app.sizes.treemap_screen import TreemapScreen, TreemapState
+
+        if self._map_state is None or self._map_state.analysis is not message.analysis:
+            self._map_state = TreemapState(message.analysis)
+        self._map_state.come_from(message.node)
+        self.push_screen(TreemapScreen(self._map_state, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
 
     def _jump(self, jump: Jump | None) -> None:
         if jump is not None and self.explorer is not None:
@@ -253,7 +266,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         if explorer is not None:
             is_read = explorer.analysis is not None and explorer.analysis.contents.is_complete
             home.left(explorer.analysis if is_read else None)
-        self.explorer = self._outline = None
+        self.explorer = self._outline = self._map_state = None
 
     # What keys do.
 
@@ -313,7 +326,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
 def _import_screens() -> None:
     """Import the screens that a key may open, so that neither the first frame nor the key waits for them."""
-    for name in ("waste.waste_screen", "file.file_screen", "dialogs"):
+    for name in ("waste.waste_screen", "file.file_screen", "sizes.treemap_screen", "dialogs"):
         importlib.import_module(f"layerscope.app.{name}")
 
 

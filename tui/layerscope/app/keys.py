@@ -47,6 +47,7 @@ class KeyContext(Enum):
     LAYERS = "Layers"
     FILTER = "While typing a filter"
     WASTE = "Waste"
+    TREEMAP = "Treemap"
     FILE = "File"
     IMAGES = "Images"
     REGISTRY = "Registry"
@@ -76,7 +77,7 @@ _E, _X, _L, _F = KeyContext.EVERYWHERE, KeyContext.EXPLORER, KeyContext.LISTS, K
 
 
 _Y, _T, _W, _V, _I = KeyContext.LAYERS, KeyContext.FILTER, KeyContext.WASTE, KeyContext.FILE, KeyContext.IMAGES
-_G, _R = KeyContext.TAGS, KeyContext.REGISTRY
+_G, _R, _M = KeyContext.TAGS, KeyContext.REGISTRY, KeyContext.TREEMAP
 
 
 KEYS: tuple[KeyAction, ...] = (
@@ -94,6 +95,7 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("explore.pane_back", _X, "shift+tab", "pane(-1)", "", "Go to the previous pane"),
     KeyAction("explore.filter", _X, "slash", "filter", "filter", "Filter the files", 14, is_first=True),
     KeyAction("explore.waste", _X, "w", "waste", "waste", "Show all waste and what caused it", 15),
+    KeyAction("explore.treemap", _X, "T", "treemap", "map", "Show where the bytes are: a treemap of the image or a layer", 15),
     KeyAction("explore.view", _X, "v", "view", "view", "View the file under the cursor", 16),
     KeyAction("explore.blame", _X, "b", "blame", "blame", "Show every layer that touched the path", 17),
     KeyAction("explore.details", _X, "i", "details", "info", "Show details of the layer and the image", 18),
@@ -129,6 +131,16 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("waste.left", _W, "left,h", "fold", "", "Collapse the group, or go to the one around it"),
     KeyAction("waste.right", _W, "right,l", "unfold", "", "Expand the group"),
     KeyAction("waste.close", _W, "w", "back", "back", "Back to the files", 14),
+    KeyAction("map.left", _M, "left,h", "go('left')", "", "To the box on the left"),
+    KeyAction("map.right", _M, "right,l", "go('right')", "", "To the box on the right"),
+    KeyAction("map.up", _M, "up,k", "go('up')", "", "To the box above"),
+    KeyAction("map.down", _M, "down,j", "go('down')", "", "To the box below"),
+    KeyAction("map.open", _M, "enter,space", "choose", "zoom in", "Show what is in a directory; show a file in the image", 11),
+    KeyAction("map.out", _M, "backspace,minus", "out", "out", "Show the directory around the one that is shown", 12),
+    KeyAction("map.layer_previous", _M, "left_square_bracket", "layer(-1)", "layer", "The previous layer, or all", 13),
+    KeyAction("map.layer_next", _M, "right_square_bracket", "layer(1)", "layer", "The next layer, or all", 13),
+    KeyAction("map.show", _M, "f", "show_in_files", "in files", "Show it in the image, at the layer that wrote it", 14),
+    KeyAction("map.close", _M, "T", "close", "files", "Back to the files", 15),
     KeyAction("file.content", _V, "v", "show('content')", "content", "Show the version's content", 12),
     KeyAction("file.diff", _V, "d", "show('diff')", "diff", "Compare it with the previous version", 13),
     KeyAction("file.blame", _V, "b", "show('blame')", "blame", "Show every layer that touched the path", 14),

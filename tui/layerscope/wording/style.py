@@ -15,7 +15,8 @@ ASCII_SIGNS = str.maketrans(
         **dict.fromkeys("│┃║▏▕▎▍╎┆┊▌▐", "|"),
         **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝╋╶╴╵╷", "+"),
         **dict.fromkeys("█▉▊▋▀▄▇▆▅▃▂", "#"),
-        **dict(zip("…·→⇒←↑↓≈▾▸▶◆•✓⭘°—", "~|>=<^v~v>>**xoo-", strict=True)),
+        **dict(zip("…·→⇒←↑↓≈▾▸▶◆•✓⭘°—░▒▓", "~|>=<^v~v>>**xoo-.:+", strict=True)),
+        "\N{BOX DRAWINGS LIGHT DIAGONAL UPPER RIGHT TO LOWER LEFT}": "/",
     }
 )
 """Similar signs for our own where only ASCII can be shown, cell by cell."""

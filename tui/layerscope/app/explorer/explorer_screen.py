@@ -43,6 +43,7 @@ NEEDS_TREE = {
     "change", "view", "blame", "extract", "copy_path", "sort", "so_far", "mark", "expand_all", "collapse_all", "toggle_change",
     "attributes",
 }  # fmt: skip
+NEEDS_ANALYSIS = {"waste", "treemap"}
 
 
 class Explorer(Screen[None]):
@@ -71,6 +72,13 @@ class Explorer(Screen[None]):
 
         def __init__(self, analysis: Analysis) -> None:
             self.analysis = analysis
+            super().__init__()
+
+    class TreemapRequested(Message):
+        """The user wants to see the image as a treemap; the cursor of the files is on `node`."""
+
+        def __init__(self, analysis: Analysis, node: int) -> None:
+            self.analysis, self.node = analysis, node
             super().__init__()
 
     class FileRequested(Message):
@@ -350,7 +358,7 @@ class Explorer(Screen[None]):
         """Disable keys that do nothing now, so that the footer leaves them out."""
         is_missing = (
             (action in NEEDS_TREE and self.contents is None)
-            or (action == "waste" and self.analysis is None)
+            or (action in NEEDS_ANALYSIS and self.analysis is None)
             or (action == "step" and self._state.image is None)
             or (action == "filter" and self.bar.is_typed_in)
         )
@@ -389,6 +397,10 @@ class Explorer(Screen[None]):
     def action_waste(self) -> None:
         if self.analysis is not None:
             self._ask(self.WasteRequested(self.analysis))
+
+    def action_treemap(self) -> None:
+        if self.analysis is not None:
+            self._ask(self.TreemapRequested(self.analysis, self.file_pane.node))
 
     def jump(self, layer: int, node: int) -> None:
         """Show a file, unfiltered, among the changes of the layer that wrote it."""

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from layerscope.analysis import Analysis
+from layerscope.app.widgets.jump import Jump
 from layerscope.tree.tree import Longs
 from layerscope.tree.versions import Layers
 from layerscope.units import size_text
@@ -117,14 +118,6 @@ def directories(analysis: Analysis, share: Share) -> Iterator[Heading | WasteGro
     if len(listed) > DIRECTORIES:
         rest = size_text(listed[DIRECTORIES].size)
         yield Heading(f"and {len(listed) - DIRECTORIES:,} more directories, of at most {rest} each")
-
-
-@dataclass(frozen=True, slots=True)
-class Jump:
-    """Where to go in the explorer: a node of the tree, at a layer."""
-
-    layer: int
-    node: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ from textual.widgets import Static
 
 from layerscope.analysis import Analysis
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, bindings
-from layerscope.app.waste.outline import Grouping, Heading, Jump, WasteOutline
+from layerscope.app.waste.outline import Grouping, Heading, WasteOutline
 from layerscope.app.waste.waste_lines import WasteLines, WasteNote
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
+from layerscope.app.widgets.jump import Jump
 from layerscope.app.widgets.summary import Summary
 from layerscope.units import size_text
 

@@ -30,6 +30,7 @@ from layerscope.report.verdict.gate_run import (
     verdict_word,
 )
 from layerscope.report.verdict.treemap import treemap, treemap_fields
+from layerscope.sizes.colors import STYLE
 from layerscope.text import escape
 from layerscope.units import count_text, percent_text, size_text
 from layerscope.waste.find import Cause
@@ -61,7 +62,7 @@ def html_report(run: GateRun) -> bytes:
     """Encode the page. Where its script is missing or may not run, the tables still stand."""
     script = (_PARTS / "script.js").read_text("utf-8")
     data = f'<script type="application/json" id="image">{_drawn(run)}</script>'
-    return whole_page(image_title(run.analysis.image), f"{sections(run)}\n{data}", script=script)
+    return whole_page(image_title(run.analysis.image), f"{sections(run)}\n{data}", more_style=STYLE, script=script)
 
 
 def whole_page(title: str, body: str, *, more_style: str = "", script: str = "") -> bytes:

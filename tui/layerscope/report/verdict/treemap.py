@@ -10,6 +10,8 @@ import numpy as np
 
 from layerscope.analysis import Analysis
 from layerscope.layers.table import Kind
+from layerscope.sizes.areas import Areas
+from layerscope.sizes.colors import HUES, SHADES
 from layerscope.text import escape
 from layerscope.tree.nodes import Ints
 from layerscope.tree.tree import Longs
@@ -43,8 +45,7 @@ def treemap(analysis: Analysis, *, most: int = MOST) -> Treemap:
     tree, waste = analysis.tree, analysis.waste
     contents = np.flatnonzero(tree.entries.kind == Kind.FILE)
     nodes, sizes = tree.entry_node[contents], tree.entries.size[contents]
-    # As floating point, which is exact to 9 PB.
-    whole = tree.nodes.subtree_sums(np.bincount(nodes, weights=sizes, minlength=len(tree)).astype(np.int64))
+    whole = Areas.of(analysis).size
     kept = _biggest(whole, most)
     end = tree.nodes.end[kept].astype(np.int64)
     firsts = np.searchsorted(contents, analysis.contents.stack.first)
@@ -87,7 +88,8 @@ def _between(nodes: Ints, sizes: Longs, first: Longs, end: Longs) -> Longs:
 
 
 def treemap_fields(analysis: Analysis, found: Treemap) -> dict[str, Any]:
-    """Encode the treemap for the page's script: columns by node and, in `parts`, each node's bytes by layer without zeros."""
+    """Encode the treemap for the page's script: columns by node, in `parts` each node's bytes by layer
+    without zeros, and the colors."""
     node, layer = np.nonzero(found.written.T)
     return {
         "name": [cut_middle(escape(analysis.tree.nodes.name(each)), LONGEST_NAME) for each in found.node.tolist()],
@@ -101,4 +103,6 @@ def treemap_fields(analysis: Analysis, found: Treemap) -> dict[str, Any]:
             "size": found.written.T[node, layer].tolist(),
             "wasted": found.lost.T[node, layer].tolist(),
         },
+        "hues": list(HUES),
+        "shades": SHADES,
     }

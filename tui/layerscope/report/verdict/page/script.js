@@ -2,7 +2,6 @@
 "use strict";
 {
   const image = JSON.parse(document.getElementById("image").textContent);
-  const HUES = [214, 174, 262, 42, 196, 96, 236, 22, 150, 284];
   const HEAD = 19, GAP = 2, DEEPEST = 7, MOST_BOXES = 2200;
   const REST = -1, LAYERS = -2;
 
@@ -121,7 +120,7 @@
     const fragment = document.createDocumentFragment();
     const items = top.length ? top : [{ node: shown.node, layer: shown.layer, ...bytes(shown.node, shown.layer) }];
     const waiting = placed(items, 0, 0, map.clientWidth, map.clientHeight).map((place, index) => (
-      { ...place, depth: 0, hue: HUES[index % HUES.length] }));
+      { ...place, depth: 0, hue: image.hues[index % image.hues.length] }));
     for (let at = 0; at < waiting.length && boxes.length < MOST_BOXES; at++) {
       const place = waiting[at];
       if (place.width < 2.5 || place.height < 2.5) continue;
@@ -150,7 +149,7 @@
     style.width = `${place.width - 1}px`;
     style.height = `${place.height - 1}px`;
     style.setProperty("--hue", String(place.hue));
-    style.setProperty("--depth", String(Math.min(place.depth, 4)));
+    style.setProperty("--depth", String(Math.min(place.depth, image.shades - 1)));
     if (canEnter && place.depth === 0) {
       element.tabIndex = 0;
       element.setAttribute("role", "button");

@@ -1,0 +1,1 @@
+"""The screens of what is big: the treemap and the biggest files."""
