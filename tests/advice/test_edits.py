@@ -153,6 +153,25 @@ def test_a_copy_between_stays_below_where_it_does_not_mind(tmp_path: Path) -> No
     assert edited(tmp_path, *steps)[1] == ["RUN get \\", " && rm -r /x", "COPY b /b"]
 
 
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("unzip /x.zip && rm /x.zip", "unzip"),
+        ("tar -xf /x.tar.xz && rm -f /x.zip", "xz"),
+        ("for i in a; do rm /x.zip; done", "rm"),
+    ],
+)
+def test_a_command_stays_below_what_installs_its_program(tmp_path: Path, command: str, program: str) -> None:
+    steps = (
+        made("RUN get", big("x.zip"), directory("usr/bin"), symlink("bin", "usr/bin")),
+        made("RUN apt-get install it", big(f"usr/bin/{program}")),
+        made(f"RUN {command}", whiteout("x.zip")),
+    )
+    assert edited(tmp_path, *steps)[1] == ["RUN get \\", " && apt-get install it \\", f" && {command}"]
+    other = made("RUN apt-get install it", big("usr/bin/other"))
+    assert edited(tmp_path, steps[0], other, steps[2])[1] == ["RUN get \\", f" && {command}", "RUN apt-get install it"]
+
+
 def test_a_copy_that_a_later_run_reads_goes_above(tmp_path: Path) -> None:
     steps = (
         made("RUN apt-get install a", big("usr/bin/a")),
@@ -214,6 +233,20 @@ def test_a_chown_of_what_a_run_wrote_goes_into_that_run(tmp_path: Path) -> None:
         made("RUN chown -R 7:7 /x", directory("x", uid=7, gid=7), *_owned("x/a")),
     )
     assert edited(tmp_path, *steps)[1] == ["RUN mkdir /x && make \\", " && chown -R 7:7 /x"]
+
+
+def test_a_mode_of_a_file_below_what_gets_an_owner_is_set_too(tmp_path: Path) -> None:
+    steps = (
+        made("RUN get", directory("t"), directory("t/bin"), big("t/bin/a"), big("t/b")),
+        made(
+            "RUN chmod +x /t/bin/* && chmod 700 /t/bin && chown -R 7:7 /t",
+            directory("t", uid=7, gid=7),
+            directory("t/bin", mode=0o700, uid=7, gid=7),
+            big("t/bin/a", mode=0o755, uid=7, gid=7),
+            big("t/b", uid=7, gid=7),
+        ),
+    )
+    assert edited(tmp_path, *steps)[1] == ["RUN get \\", " && chmod +x /t/bin/a && chmod 700 /t/bin && chown -R 7:7 /t"]
 
 
 def test_a_user_that_cannot_be_made_earlier_leaves_the_chown(tmp_path: Path) -> None:
@@ -320,6 +353,8 @@ def test_a_core_dump_is_removed_where_it_is_written(tmp_path: Path) -> None:
     steps = (made("RUN crash;", big("core.123"), big("app/core.py"), big("tmp/x/y")), made("RUN rm -f /z", "z"))
     assert edited(tmp_path, *steps)[1][:2] == ["RUN crash \\", " && rm -f /core.123 /tmp/x/y"]
     assert edited(tmp_path, steps[0], made("RUN analyze", "z"))[1] == []
+    script = made("COPY run.sh /run.sh", file("run.sh", b"cat /tmp/x/*"))
+    assert edited(tmp_path, steps[0], script, 'ENTRYPOINT ["sh", "/run.sh"]')[1] == []
 
 
 def test_a_file_reached_through_a_symlink_is_read_there(tmp_path: Path) -> None:
@@ -406,6 +441,8 @@ def test_what_one_run_uses_and_removes_is_mounted_by_buildkit(tmp_path: Path) ->
         "RUN mkdir /t",
         "RUN --mount=type=bind,source=wheels,target=/t/wheels,rw pip install /t/wheels/a && rm -rf /z",
     ]
+    linking = made("RUN ln /t/wheels/a /usr/a && rm -rf /t/wheels", whiteout("t/wheels"), "usr/a")
+    assert edited(tmp_path, *steps[:2], linking, context={"wheels/a": ""})[1] == []
     between = made("RUN cp -r /t /y", big("y/wheels/a", seed="t/wheels/a"))
     assert edited(tmp_path, *steps[:2], between, steps[2], context={"wheels/a": ""})[1] == []
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 from prove.cases import BASE, Case, Content, write_context
@@ -23,6 +24,13 @@ CONTEXT: dict[str, Content] = {
     "node_modules/x/index.js": 1_300_000,
     ".git/objects/1/2": 1_400_000,
 }
+IGNORED: tuple[dict[str, Content], ...] = (
+    {},
+    {},
+    {".dockerignore": ".git\n"},
+    {".dockerignore": "**/*.log\nnode_modules"},
+    {".dockerignore": "*\n!src\n!pkg\n!*.bin\n!*.txt\n!conf/*.conf\n!node_modules/x\n"},
+)
 PLACES = ("/app", "/opt/x", "/srv/data", "/usr/local/lib/y", "/tmp", "/root/.cache/pip", "/var/lib/z")
 SIZES = (10, 60_000, 1_100_000, 1_600_000, 2_500_000)
 
@@ -59,7 +67,7 @@ class _World:
 def write_random(out: Path, seed: int) -> Case:
     """Write the case of a seed below `out`."""
     case = Case(f"random-{seed}", out / f"random-{seed}")
-    write_context(case.directory, CONTEXT)
+    write_context(case.directory, CONTEXT | random.Random(seed).choice(IGNORED))
     (case.directory / "Dockerfile").write_text(random_dockerfile(seed), "utf-8")
     return case
 
@@ -120,15 +128,83 @@ def _run(world: _World, commands: list[str]) -> str:
     shape = world.chance.random()
     if shape < 0.35 and len(commands) > 1:
         return "RUN " + " \\\n    && ".join(commands)
-    if shape < 0.5:
-        return "RUN set -e; " + "; ".join(commands)
+    if shape < 0.4 and len(commands) > 1:
+        return "RUN " + " \\\n    # and then\n    && ".join(commands)
+    if shape < 0.55:
+        return f"RUN set -e{world.chance.choice(('', 'u', 'ux'))}; " + "; ".join(commands)
     return "RUN " + " && ".join(commands)
 
 
 def _commands(world: _World) -> list[str]:
-    makers = (_write, _write, _write, _chown, _chmod, _remove, _remove, _move, _duplicate, _link, _user)
-    made = world.chance.choice(makers)(world)
+    often = (_write, _write, _write, _chown, _chmod, _remove, _remove, _move, _duplicate, _link, _user)
+    seldom = (_ask, _ask, _append, _several, _in_directory, _loop, _alternative, _empty)
+    made = world.chance.choice((*often, *often, *seldom))(world)
     return [made] if made else []
+
+
+def _ask(world: _World) -> str | None:
+    """A command that writes down what it finds, in a file of its own."""
+    place = world.chance.choice(world.parents() or ["/etc"])
+    path = world.file() or "/etc/passwd"
+    question = world.chance.choice(
+        (
+            f"ls -A {place}",
+            f"ls -ln {place} | tr -s ' ' | cut -d' ' -f1,3,4",
+            f"stat -c '%a %u %g' {path}",
+            f"wc -c {path}",
+            f"find {place} -type f | sort",
+            "cut -d: -f1 /etc/passwd",
+            "awk -F: '{print $1}' /etc/group",
+            f"test -e {path} && echo yes",
+            f"cat {path} | head -c 100",
+        )
+    )
+    answer = f"/srv/answer{world.number()}"
+    world.files.add(answer)
+    return f"{question} > {answer}"
+
+
+def _append(world: _World) -> str | None:
+    path = world.file()
+    return f"echo more >> {path}" if path else None
+
+
+def _several(world: _World) -> str | None:
+    """One command on several files, or on all in a directory."""
+    command = world.chance.choice(("chmod 640", "chown daemon", "chown -R 1234", "chmod u=rwX,go=rX"))
+    if (places := world.parents()) and world.chance.random() < 0.5:
+        return f"{command} {world.chance.choice(places)}/*"
+    paths = sorted(world.files)
+    return f"{command} {' '.join(world.chance.sample(paths, min(len(paths), 3)))}" if paths else None
+
+
+def _in_directory(world: _World) -> str:
+    """Something written where `cd` leads, for this command alone or for those after it."""
+    place = world.directory()
+    path = world.fresh(place)
+    world.files.add(path)
+    text = f"cd {place} && {_content(world, path)} > {path.removeprefix(place + '/')}"
+    return f"mkdir -p {place} && " + (f"({text})" if world.chance.random() < 0.5 else f"{text} && cd /")
+
+
+def _loop(world: _World) -> str:
+    place = world.directory()
+    paths = [world.fresh(place) for _ in range(2)]
+    world.files |= set(paths)
+    names = " ".join(path.rpartition("/")[2] for path in paths)
+    return f"mkdir -p {place} && for i in {names}; do {_content(world, place)} > {place}/$i; done"
+
+
+def _alternative(world: _World) -> str:
+    path = world.fresh(world.directory())
+    world.files.add(path)
+    return f"{{ test -e {path} || {{ mkdir -p {path.rpartition('/')[0]} && {_content(world, path)} > {path}; }}; }}"
+
+
+def _empty(world: _World) -> str:
+    path = world.fresh(world.directory())
+    world.files.add(path)
+    return f"mkdir -p {path.rpartition('/')[0]} && touch {path}"
 
 
 def _write(world: _World) -> str:
@@ -218,16 +294,19 @@ def _user(world: _World) -> str:
 
 def _copy(world: _World) -> str:
     place = world.directory()
-    source = world.chance.choice(["a.txt", "big.bin", "src", "pkg/", "conf", ".", "src/lib"])
+    source = world.chance.choice(["a.txt", "big.bin", "src", "pkg/", "conf", ".", "src/lib", "a.txt big.bin", "pkg/*.bin"])
     flag = world.chance.choice(["", "", "", "--chown=1000:1000 ", *(f"--chown={user} " for user in world.users)])
     keyword = world.chance.choice(("COPY", "COPY", "COPY", "ADD"))
-    _bring(world, source.rstrip("/"), place)
+    for each in source.split(" "):
+        _bring(world, each.rstrip("/"), place)
     target = "./" if world.workdir == place and world.chance.random() < 0.5 else f"{place}/"
     return f"{keyword} {flag}{source} {target}"
 
 
 def _bring(world: _World, source: str, place: str) -> None:
     """Note the files that a copy brings: a file under its name, of a directory what lies below."""
+    if "*" in source:
+        world.files |= {f"{place}/{name.rpartition('/')[2]}" for name in CONTEXT if fnmatch(name, source)}
     brought = [name for name in CONTEXT if source in (".", name) or name.startswith(source + "/")]
     below = "" if source in (".", *CONTEXT) else source + "/"
     world.files |= {f"{place}/{name.removeprefix(below)}" for name in brought if not name.startswith((".git", "node_modules"))}

@@ -85,6 +85,7 @@ class _Proof:
         self._place = place
         self._before = place / "before"
         self._tags: list[str] = []
+        self._all: list[Fix] = []
         shutil.copytree(case.directory, self._before, symlinks=True)
 
     def rows(self, *, each: bool) -> list[Row]:
@@ -98,7 +99,8 @@ class _Proof:
                 image = Image(image.archive, image.content, _without_chance(image.files, again.files))
             rows = [self._row(image, "")]
             if each and rows[0].offered > 1:
-                rows += [self._row(image, fix["id"]) for fix in self._fixes(image, self._before)["fixes"] if fix["edit"]]
+                self._all = [fix for fix in self._fixes(image, self._before)["fixes"] if fix["edit"]]
+                rows += [self._row(image, fix["id"]) for fix in self._all]
             return rows
         finally:
             if self._tags:
@@ -170,7 +172,8 @@ class _Proof:
         if not is_close(facts["claimed"], facts["saved"]):
             problems.append(f"claimed {facts['claimed']:,} bytes, saved {facts['saved']:,}")
         again = self._fixes(after, changed)
-        repeated = offered_again(fixes, again["fixes"])
+        done = {fix["id"] for fix in fixes}
+        repeated = offered_again(fixes, again["fixes"], [fix for fix in self._all if fix["id"] not in done])
         problems += [f"offered again: {each}" for each in repeated]
         facts["again"] = sum(bool(fix["edit"]) for fix in again["fixes"])
         (self._place / "fixes-again.json").write_text(json.dumps(again, indent=1), "utf-8")
@@ -282,8 +285,15 @@ def _named(what: str, unlike: Sequence[Difference]) -> list[str]:
     return [f"{what}: {'; '.join(str(each) for each in unlike[:SHOWN])}{more}"] if unlike else []
 
 
-def offered_again(fixes: Sequence[Fix], again: Sequence[Fix]) -> list[str]:
-    """The fixes with an edit that a second run offers, and that the first had: of the same id, or of the same paths."""
-    known = {fix["id"] for fix in fixes}
-    paths = {tuple(sorted(fix["paths"])) for fix in fixes}
-    return [fix["id"] for fix in again if fix["edit"] and (fix["id"] in known or tuple(sorted(fix["paths"])) in paths)]
+def offered_again(fixes: Sequence[Fix], again: Sequence[Fix], left: Sequence[Fix] = ()) -> list[str]:
+    """The fixes with an edit that a second run offers, and that the first had: of the same id, or of the same paths.
+
+    Those that are `left` because only some were applied are offered again by right, with other lines in their ids.
+    """
+    known = {fix["id"] for fix in fixes} if not left else set()
+    paths = {_paths(fix) for fix in fixes} - {_paths(fix) for fix in left}
+    return [fix["id"] for fix in again if fix["edit"] and (fix["id"] in known or _paths(fix) in paths)]
+
+
+def _paths(fix: Fix) -> tuple[str, ...]:
+    return tuple(sorted(fix["paths"]))

@@ -256,3 +256,30 @@ def test_the_report_ends_with_the_three_biggest_fixes(
     ]
     assert told[-1] == "    900 kB  in 2 more fixes"
     assert "line 11 `RUN rm -rf /4`" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ([900, 290, 280, 270], [["900", "kB"], ["840", "kB", "in", "3", "more", "fixes"]]),
+        ([900, 290], [["900", "kB"], ["290", "kB"]]),
+        ([290, 280, 270], [["290", "kB"], ["550", "kB", "in", "2", "more", "fixes"]]),
+        ([900, 310, 290, 280], [["900", "kB"], ["310", "kB"], ["570", "kB", "in", "2", "more", "fixes"]]),
+    ],
+)
+def test_fixes_of_less_than_one_percent_are_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sizes: list[int], told: list[list[str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wasted = [layer(file(f"{at}/a", bytes([at]) * (size * 1000))) for at, size in enumerate(sizes)]
+    gone = [layer(whiteout(f"{at}")) for at in range(len(sizes))]
+    kept = layer(file("kept", bytes(30_000_000 - sum(sizes) * 1000)))
+    tars = [kept.tar(), *(each.tar() for pair in zip(wasted, gone, strict=True) for each in pair)]
+    runs = ["RUN keep", *(line for at in range(len(sizes)) for line in (f"RUN get {at}", f"RUN rm -rf /{at}"))]
+    history = [{"created_by": f"RUN /bin/sh -c {line[4:]} # buildkit"} for line in runs]
+    (tmp_path / "image.tar").write_bytes(tar(saved(*tars, settings=config(*tars, history=history))))
+    (tmp_path / "Dockerfile").write_text("\n".join(["FROM scratch", *runs]) + "\n")
+    lines = ran(capsys, "image.tar", "--text").lines
+    start = next(number for number, line in enumerate(lines) if line.startswith("What to change"))
+    shown = [line.split() for line in lines[start + 1 :] if line[:10].strip()]
+    assert [words if "more" in words else words[:2] for words in shown] == told

@@ -251,7 +251,9 @@ def _is_unread(workshop: Workshop, key: int, place: str) -> bool:
     order = [each for each in draft.program.order if each in draft.sites]
     for each in order[order.index(key) + 1 :]:
         site = draft.sites[each]
-        if place.rpartition("/")[2] in draft.program.shell_text(each):
+        text, *named = workshop.texts(each)
+        directory, _, name = place.rpartition("/")
+        if name in text or any(name in script or directory in script for script in named):
             return False
         if not site.is_run:
             continue

@@ -22,7 +22,7 @@ _BUILTINS = ". alias cd declare eval export hash local popd pushd read readonly 
 STATEFUL = frozenset(_BUILTINS.split(" "))
 """Commands that change the shell which runs the commands after them."""
 ENDING = frozenset({"exec", "exit", "return"})
-_LINKS = re.compile(r"\bln\s+(?!-\w*s|--symbolic)|\bcp\s+(?:-\S+\s+)*(?:-\w*l|--link)")
+HARD_LINKS = re.compile(r"\bln\s+(?!-\w*s|--symbolic)|\bcp\s+(?:-\S+\s+)*(?:-\w*l\w*|--link)\b")
 """Commands that make hard links."""
 _LEAVES_VARIABLE = re.compile(r"(?:^|[\s;{])for\s|\$\{\w+:?=")
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what lies there is gone when a RUN ends
@@ -253,7 +253,7 @@ def _may_lift(workshop: Workshop, key: int, first: int) -> bool:
 def _breaks_links(workshop: Workshop, first: int, plan: _Plan) -> bool:
     """Tell whether a later RUN changes a file that an earlier one linked: in one layer it would change all its names."""
     tree, draft = workshop.tree, workshop.draft
-    if any(_LINKS.search(draft.program.shell_text(key)) for key in (first, *plan.block[:-1])):
+    if any(HARD_LINKS.search(draft.program.shell_text(key)) for key in (first, *plan.block[:-1])):
         return True  # BuildKit stores such a link as a file of its own
     links = np.flatnonzero((tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0))
     if not len(links):
@@ -291,7 +291,7 @@ def _joint(workshop: Workshop, draft: Draft, first: int, second: int) -> Joint |
     head, tail = workshop.command(first, draft), workshop.command(second, draft)
     if head is None or tail is None or _names(head) & ENDING or not _fits_a_script(draft.program, first, second):
         return None
-    if any(_SHARED_MEMORY in draft.program.texts[key] for key in (first, second)):
+    if any(_SHARED_MEMORY in draft.program.shell_text(key) for key in (first, second)):
         return None
     is_stateful = bool(_names(head) & STATEFUL) or any(_assigns(part) for part in head.parts)
     is_stateful |= any(map(_LEAVES_VARIABLE.search, (part.text for part in head.parts))) and not _is_plain(tail)

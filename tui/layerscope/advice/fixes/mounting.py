@@ -9,6 +9,7 @@ import numpy as np
 
 from layerscope.advice.fixes.builders import BUILDKIT
 from layerscope.advice.fixes.ignoring import brought_by
+from layerscope.advice.fixes.joining import HARD_LINKS
 from layerscope.advice.fixes.reach import resolve
 from layerscope.advice.fixes.sites import Site
 from layerscope.advice.fixes.workshop import FREE, Draft, Proposal, Said, Workshop
@@ -93,6 +94,8 @@ def _is_new_alone(workshop: Workshop, site: Site, node: int, own: Longs) -> bool
 def _may_mount(workshop: Workshop, site: Site, key: int, target: str) -> bool:
     """Tell whether a RUN of the same stage, by root, can mount the files, and no other instruction between reads them."""
     draft, run = workshop.draft, workshop.draft.sites[key]
+    if any(map(HARD_LINKS.search, workshop.texts(key))):
+        return False  # none leads out of a mount
     if workshop.command(key) is None or run.stage != site.stage or run.user not in ("", "root", "0"):
         return False
     for each in draft.between(site.key, key):

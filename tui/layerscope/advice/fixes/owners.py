@@ -548,24 +548,29 @@ class _Writer:
         if not tops or len(tops) > MOST_NAMED:
             return None
         texts = []
+        versions = workshop.tree.versions
+        made = set(versions.node[np.isin(versions.layer, workshop.draft.layers[key])].tolist()) & set(
+            self.folding.rows.nodes.tolist()
+        )
         for change in self.folding.changes:
-            paths = self._below(change, tops)
+            paths = self._below(change, tops, made)
+            if len(paths) > MOST_NAMED:
+                return None
             if paths:
                 texts.append(change.text(paths, is_recursive=change.is_recursive))
         needs_accounts = any(change.name != "chmod" for change in self.folding.changes)
         return _WriterEdit(key, "", " && ".join(texts), tuple(tops), needs_accounts) if texts else None
 
-    def _below(self, change: _Change, tops: list[int]) -> list[str]:
-        """Return the paths among `tops` that a command is about."""
+    def _below(self, change: _Change, tops: list[int], made: set[int]) -> list[str]:
+        """Return the paths that a command is about: of `tops` those at or below its operands; operands `made` below tops."""
         tree = self.folding.workshop.tree
-        paths = []
-        for top in tops:
-            for operand in change.operands:
-                nodes = _targets(tree, operand)
-                if any(node <= top < (tree.nodes.end[node] if change.is_recursive else node + 1) for node in nodes):
-                    paths.append(f"/{tree.nodes.paths[top].decode('utf-8', 'surrogateescape')}")
-                    break
-        return paths
+        named: dict[int, None] = {}
+        for node in (node for operand in change.operands for node in _targets(tree, operand)):
+            end = int(tree.nodes.end[node]) if change.is_recursive else node + 1
+            inside = [top for top in tops if node <= top < end]
+            is_part = any(top < node < tree.nodes.end[top] for top in tops) and any(node <= each < end for each in made)
+            named |= dict.fromkeys(inside or ([node] if is_part else []))
+        return [f"/{tree.nodes.paths[node].decode('utf-8', 'surrogateescape')}" for node in named]
 
     def _tops(self, key: int) -> list[int]:
         """Return the highest directories that a RUN made and whose owner or mode is changed, and files beside them."""

@@ -35,8 +35,10 @@ SYSTEM = ("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/run"
 """What a package manager and the scripts of packages may read; not where applications lie."""
 _NUMBERS = re.compile(r"(?:\d+|\$\(seq [\d ]+\))$")
 _VARIABLE_NAME = re.compile(r"\$\{?(\w+)\}?$")
-MOST_PLACES = 200
-"""How many places are followed through symlinks, which may form loops."""
+MOST_PLACES = 2_000
+"""How many places are followed through symlinks, which may form loops; of more, anything may be meant."""
+_PROGRAMS = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin")
+_UNPACKERS = ("bzip2", "gzip", "lzma", "pigz", "unzip", "xz", "zstd")
 _OPTION_VALUE = re.compile(r"--?[A-Za-z][\w-]*=(.*)$", re.DOTALL)
 
 
@@ -108,7 +110,9 @@ def through_links(tree: Tree, places: Iterable[str]) -> tuple[str, ...]:
     """Return places with all others that they mean, as any layer ever had symlinks on the way to them."""
     found: dict[str, None] = {}
     todo = list(places)
-    while todo and len(found) < MOST_PLACES:
+    while todo:
+        if len(found) > MOST_PLACES:
+            return ("/",)
         place = todo.pop()
         if place in found:
             continue
@@ -169,6 +173,7 @@ def reach_of_parts(parts: Iterable[ShellPart], directory: str) -> Reach:
     reads: list[str] = []
     is_bound = False
     for part in parts:
+        reads += _programs(part)
         if part.name == "cd" and part.is_simple and len(part.words) == 2:
             directory = posixpath.normpath(posixpath.join(directory, part.words[1])) if directory else part.words[1]
             continue
@@ -182,6 +187,15 @@ def reach_of_parts(parts: Iterable[ShellPart], directory: str) -> Reach:
         is_bound |= part.name not in FILE_COMMANDS or not part.is_simple
         reads += found
     return Reach(places=tuple(places), reads=tuple(reads), is_bound=is_bound)
+
+
+def _programs(part: ShellPart) -> list[str]:
+    """Return where the programs may lie that a command calls: it cannot stand above what installs or replaces them."""
+    names = (
+        {"sh", "bash", *(words[0] for words in inner_commands(part.text))} if part.is_compound else {"sh", "bash", part.name}
+    )
+    names |= set(_UNPACKERS) if "tar" in names else set()
+    return [f"{place}/{name}" for name in sorted(names) if re.fullmatch(r"[\w.+-]+", name) for place in _PROGRAMS]
 
 
 def homes_of(part: ShellPart) -> list[str]:

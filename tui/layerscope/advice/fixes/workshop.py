@@ -312,7 +312,7 @@ class Workshop:
 
     def texts(self, key: int) -> Iterator[str]:
         """Yield an instruction of the draft as it is written, then those files of the image that it names and are texts."""
-        site, text = self.draft.sites[key], self.draft.program.texts[key]
+        site, text = self.draft.sites[key], self.draft.program.shell_text(key)
         yield text
         layer = min(self.draft.layers.get(key, (self.tree.layers + 1,)))
         for word in dict.fromkeys(_WORD.findall(text)):
