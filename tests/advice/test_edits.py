@@ -15,7 +15,7 @@ from layerscope.advice.dockerfile.stages import parse_dockerfile
 from layerscope.advice.fixes.find_fixes import edited_fixes, places_of
 from layerscope.advice.fixes.workshop import Workshop
 from support.fixing import KB, analyzed, big, made
-from support.image_builder import Layer, Member, directory, file, hardlink, symlink, whiteout
+from support.image_builder import Layer, Member, directory, file, hardlink, layer, symlink, whiteout
 
 Step = tuple[str, Layer]
 PASSWD = file("etc/passwd", b"root:x:0:0::/root:/bin/sh\n")
@@ -599,3 +599,43 @@ def test_the_sum_of_all_fixes_is_what_the_edited_image_stores_less(
     after = next((each.after for each in plan.changed() if each.path == "Dockerfile"), text)
     kept = [line for line in text.splitlines() if line.split(" ")[0] in ("ENV", "USER", "LABEL", "#")]
     assert [line for line in after.splitlines() if line in kept] == kept
+
+
+def test_what_a_run_moves_is_copied_to_where_it_ends_up(tmp_path: Path) -> None:
+    steps = (
+        made("COPY a /tmp/a", directory("tmp"), big("tmp/a")),
+        made("RUN mkdir -p /opt && mv /tmp/a /opt/b", directory("opt"), big("opt/b", seed="tmp/a"), whiteout("tmp/a")),
+    )
+    _, lines = edited(tmp_path, made("RUN base", directory("tmp")), *steps, base=1, context={"a": "a"})
+    assert lines == ["COPY a /opt/b", "RUN mkdir -p /opt"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "mkdir /opt && mv /tmp/a /opt/b",
+        "mkdir -p /opt && cp /tmp/a /c && mv /tmp/a /opt/b",
+        "mkdir -p /opt && make && mv /tmp/a /opt/b",
+        "mkdir -p /opt; mv /tmp/a /opt/b || true",
+        "mkdir -p /opt && cd /tmp && mv a /opt/b",
+    ],
+)
+def test_what_is_used_before_it_is_moved_is_copied_there(tmp_path: Path, command: str) -> None:
+    steps = (
+        made("COPY a /tmp/a", directory("tmp"), big("tmp/a")),
+        made(f"RUN {command}", directory("opt"), big("opt/b", seed="tmp/a"), whiteout("tmp/a")),
+    )
+    assert edited(tmp_path, made("RUN base", directory("tmp")), *steps, base=1, context={"a": "a"})[1] == []
+
+
+@pytest.mark.parametrize(("uid", "is_added"), [(7, True), (8, False)])
+def test_an_archive_is_added_that_was_unpacked_as_its_headers_say(tmp_path: Path, uid: int, *, is_added: bool) -> None:
+    archive = layer(big("x", uid=7)).tar()
+    steps = (
+        made("COPY t.tar /t.tar", file("t.tar", archive)),
+        made("RUN mkdir -p /opt && tar -xf /t.tar -C /opt", directory("opt"), big("opt/x", seed="x", uid=uid)),
+        made("RUN rm /t.tar", whiteout("t.tar")),
+    )
+    (tmp_path / "t.tar").write_bytes(archive)
+    _, lines = edited(tmp_path, *steps)
+    assert lines == (["ADD t.tar /opt/", "RUN mkdir -p /opt"] if is_added else [])

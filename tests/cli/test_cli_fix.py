@@ -122,3 +122,34 @@ def test_an_image_of_another_program_has_no_advice(here: Path, tmp_path: Path, c
     place = write_tar(tmp_path / "jib.tar", saved(*tars, settings=settings))
     done = ran(capsys, "fix", place)
     assert done.out == "# Jib made this image, not a Dockerfile: no fixes are known for it.\n"
+
+
+def test_what_another_program_put_on_a_dockerfiles_base_has_no_advice(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tars = [layer(file("a", b"a" * MB)).tar(), layer(whiteout("a")).tar(), layer(file("app", b"a")).tar()]
+    made = ["RUN /bin/sh -c a # buildkit", "RUN /bin/sh -c b # buildkit", "jib-maven-plugin:3.4.0"]
+    settings = config(*tars, history=[{"created_by": each} for each in made])
+    done = ran(capsys, "fix", write_tar(tmp_path / "jib.tar", saved(*tars, settings=settings)))
+    assert done.out == "# Jib made this image, not a Dockerfile: no fixes are known for it.\n"
+
+
+@pytest.mark.parametrize("last", ['CMD ["a"]', "RUN rm /b"])
+def test_a_single_snapshot_of_kaniko_has_no_lines(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], last: str
+) -> None:
+    tars = [layer(file("b", b"b" * MB)).tar(), layer(whiteout("b"), file("root/.cache/pip/a", b"a" * MB)).tar()]
+    settings = config(*tars, history=[{"created_by": "a base"}, {"created_by": last, "author": "kaniko"}])
+    done = ran(capsys, "fix", write_tar(tmp_path / "kaniko.tar", saved(*tars, settings=settings)))
+    assert done.out == (
+        "# Kaniko took a single snapshot of all steps, so it is not known which line wrote what: "
+        "build without `--single-snapshot` to have fixes.\n"
+    )
+
+
+def test_kanikos_snapshots_of_each_step_have_lines(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "Dockerfile").write_text("FROM scratch\nRUN make /b\nRUN rm /b\n")
+    tars = [layer(file("b", b"b" * MB)).tar(), layer(whiteout("b")).tar()]
+    settings = config(*tars, history=[{"created_by": f"RUN {each} /b", "author": "kaniko"} for each in ("make", "rm")])
+    done = ran(capsys, "fix", write_tar(tmp_path / "kaniko.tar", saved(*tars, settings=settings)), "--list")
+    assert "line 3" in done.out

@@ -28,7 +28,8 @@ TRICKY = Path(__file__).with_name("tricky.toml")
 TOOLS = Path(__file__).with_name("tools")
 BASE = "base/debian:12"
 TOOLS_BASE = "base/tools:1"
-Content = str | int | Mapping[str, str | int]
+Member = str | int | list[int]
+Content = str | int | Mapping[str, Member]
 _BY_CHANCE = re.compile(r"urandom|apt-get|\bdate\b|\$RANDOM")
 
 
@@ -88,14 +89,17 @@ def _ours(place: Path, out: Path) -> Case:
 
 
 def write_context(out: Path, files: Mapping[str, Content]) -> None:
-    """Write files: a text as it is, a number as so many bytes made from the file's name, a mapping as a tar of such files."""
+    """Write files: a text as it is, a number as so many bytes made from the file's name, a mapping as a tar of such files.
+
+    In a tar a name that ends with `/` is a directory, and a list is a number of bytes, an owner and a mode.
+    """
     for path, content in files.items():
         place = out / path
         place.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, Mapping):
             with tarfile.open(place, "w") as archive:
                 for name, inner in content.items():
-                    _add(archive, name, _bytes(name, inner))
+                    _add(archive, name, inner)
         else:
             place.write_bytes(_bytes(path, content))
 
@@ -104,10 +108,14 @@ def _bytes(path: str, content: str | int) -> bytes:
     return content.encode() if isinstance(content, str) else random.Random(path.rpartition("/")[2]).randbytes(content)
 
 
-def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))
+def _add(archive: tarfile.TarFile, name: str, content: Member) -> None:
+    member = tarfile.TarInfo(name.rstrip("/"))
+    size, member.uid, member.mode = content if isinstance(content, list) else (content, 0, 0o644)
+    inside = _bytes(name, size)
+    if name.endswith("/"):
+        member.type, member.mode, inside = tarfile.DIRTYPE, member.mode | 0o111, b""
+    member.gid, member.size = member.uid, len(inside)
+    archive.addfile(member, io.BytesIO(inside))
 
 
 def shared_cases(out: Path) -> list[Case]:

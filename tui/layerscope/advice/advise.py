@@ -11,7 +11,7 @@ from layerscope.advice.base_notes import base_notes
 from layerscope.advice.dockerfile.history_step import instruction_text, read_steps
 from layerscope.advice.dockerfile.mapping import Mapping, map_layers
 from layerscope.advice.dockerfile.stages import find_dockerfile, parse_dockerfile, read_text
-from layerscope.advice.fixes.builders import find_other_maker
+from layerscope.advice.fixes.builders import find_other_maker, is_single_snapshot
 from layerscope.advice.fixes.buried import find_removed, find_replaced, find_rewritten, find_shadowed
 from layerscope.advice.fixes.find_fixes import edited_fixes, places_of
 from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin
@@ -34,6 +34,10 @@ FINDERS = (
     find_live_duplicates,
 )
 """Finders of fixes, in order: a byte belongs to the first one that explains it."""
+SINGLE_SNAPSHOT = (
+    "Kaniko took a single snapshot of all steps, so it is not known which line wrote what: "
+    "build without `--single-snapshot` to have fixes."
+)
 UNMAPPED = Mapping({}, {}, None, is_recognized=False)
 
 
@@ -56,10 +60,15 @@ def advise(
         note = f"{maker[:1].upper()}{maker[1:]} made this image, not a Dockerfile: no fixes are known for it."
         return Advice("", {}, (), (note,))
     if dockerfile is None:
+        if is_single_snapshot(analysis.image, base_layers=analysis.base_layers or 0, layer_makers=None):
+            return Advice("", {}, (), (SINGLE_SNAPSHOT,))
         return Advice("", {}, _by_hand(analysis, UNMAPPED, None))
     name = _name(dockerfile, root or Path.cwd())
     text = read_text(dockerfile, name=escape(name))
     parsed = parse_dockerfile(text, name=escape(name))
+    makers = sum(each.makes_layer for each in parsed.stages[-1].instructions) if parsed.stages else 0
+    if is_single_snapshot(analysis.image, base_layers=analysis.base_layers or 0, layer_makers=makers):
+        return Advice(name, {}, (), (SINGLE_SNAPSHOT,))
     mapping = map_layers(analysis.image, parsed, base_layers=analysis.base_layers)
     places = places_of(dockerfile, context or dockerfile.resolve().parent)
     workshop = Workshop.of(analysis, text, parsed, mapping)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from layerscope.advice.dockerfile.history_step import is_by_docker
+from layerscope.advice.dockerfile.instructions import COPIES
 from layerscope.sources.image import Image
 
+LAYERED = COPIES | {"RUN", "WORKDIR"}
 BUILDKIT, DOCKER, BUILDAH = "BuildKit", "Docker's old builder", "podman or buildah"
 
 
@@ -17,9 +19,10 @@ _MAKERS = {
     "apko": re.compile(r"^apko\b"),
     "a buildpack": re.compile(r"buildpack|^Application (?:Slice|Layer)", re.IGNORECASE),
     "Nix": re.compile(r"^store paths:"),
-    "buildah commit": re.compile(r"^(?:/\S*/)?(?:ba|da|z)?sh$"),
 }
 """How the histories begin that other programs than builders of Dockerfiles write: what made a layer, else its comment."""
+_COMMIT = re.compile(r"^(?:/\S*/)?(?:ba|da|z)?sh$")
+_KANIKO = "kaniko"
 
 
 def find_builder(image: Image, *, base_layers: int) -> str:
@@ -38,7 +41,25 @@ def find_builder(image: Image, *, base_layers: int) -> str:
 
 
 def find_other_maker(image: Image, *, base_layers: int) -> str:
-    """Name the program that made an image's own layers without a Dockerfile; empty for a Dockerfile's and unknown ones."""
+    """Name the program that made an image's last layers without a Dockerfile; empty for a Dockerfile's and unknown ones."""
     own = [step for step in image.steps if step.layer is not None and step.layer.number > base_layers and step.history]
     texts = [(step.history.created_by or step.history.comment).strip() for step in own if step.history]
-    return next((name for name, start in _MAKERS.items() if texts and all(map(start.search, texts))), "")
+    if texts and all(map(_COMMIT.search, texts)):
+        return "buildah commit"
+    # What is below the last layer may be a base that others made.
+    return next((name for name, start in _MAKERS.items() if texts and start.search(texts[-1])), "")
+
+
+def is_single_snapshot(image: Image, *, base_layers: int, layer_makers: int | None) -> bool:
+    """Tell whether kaniko took one snapshot of all steps (`--single-snapshot`), which it writes down as the last step's.
+
+    `layer_makers` are the instructions of the Dockerfile that make layers; None where there is no Dockerfile, and only a last
+    step that makes none tells.
+    """
+    steps = [step for step in image.steps if step.layer is not None]
+    own = [step for step in steps if step.layer and step.layer.number > base_layers]
+    own = [step for step in own if step.history and step.history.author == _KANIKO]
+    if len(own) != 1 or own[0] is not steps[-1]:
+        return False
+    keyword = own[0].created_by.split(" ", 1)[0].upper()
+    return (keyword not in LAYERED) if layer_makers is None else layer_makers > 1

@@ -15,7 +15,9 @@ from layerscope.advice.fixes.copying import copy_once
 from layerscope.advice.fixes.ignoring import ignore_file, leave_out
 from layerscope.advice.fixes.joining import join_runs
 from layerscope.advice.fixes.mounting import mount_for_one_run
+from layerscope.advice.fixes.moving import move_at_once
 from layerscope.advice.fixes.owners import set_owners_at_once
+from layerscope.advice.fixes.unpacking import unpack_at_once
 from layerscope.advice.fixes.workshop import Offer, Workshop
 from layerscope.text import escape
 from layerscope.units import size_text
@@ -25,6 +27,8 @@ EDITORS: tuple[Callable[[Workshop], None], ...] = (
     copy_once,
     mount_for_one_run,
     set_owners_at_once,
+    move_at_once,
+    unpack_at_once,
     join_runs,
     clean_runs,
 )

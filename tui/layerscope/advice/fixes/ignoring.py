@@ -403,7 +403,7 @@ def without_removal(workshop: Workshop, draft: Draft, top: Top) -> Draft | None:
             if part.name in ("rm", "rmdir") and not _is_forced(part) and _names(part, site.directory, place):
                 if not command.is_alone(index) or not all(_is_at(word, site.directory, place) for word in _operands(part)):
                     return None
-                draft = _part_removed(draft, key, index)
+                draft = part_removed(draft, key, index)
     return draft
 
 
@@ -425,7 +425,8 @@ def _is_at(word: str, directory: str, place: str) -> bool:
     return found is not None and "*" not in word and _is_below(found, place)
 
 
-def _part_removed(draft: Draft, key: int, index: int) -> Draft:
+def part_removed(draft: Draft, key: int, index: int) -> Draft:
+    """Take a command out of a RUN, and the RUN out of the draft when nothing is left of it."""
     draft = draft.with_program(draft.program.without_part(key, index))
     if key in draft.program.order:
         return draft
