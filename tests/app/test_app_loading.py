@@ -278,17 +278,19 @@ async def test_the_filter_searches_what_was_read_and_then_the_rest(stops_after: 
 
 
 @piloted
-async def test_what_is_typed_before_anything_was_read_is_searched_for_then(gate: Gate) -> None:
+async def test_what_is_typed_before_anything_was_read_is_done_then(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("layerscope.app.key_queue.SEARCH_PATIENCE", PATIENCE)
     async with explored(slowly_opened(gate), is_waiting=False) as screen:
         await screen.until(lambda: gate.is_reached)
         await screen.write("/s'd")
         assert screen.app._order.value == "name"
         assert "searches as soon as a layer is read" in screen.picture[-2]
-        await screen.keys("backspace backspace backspace d enter")
+        await screen.keys("backspace backspace backspace d")
+        screen.press("enter")
+        screen.press("v")
         gate.open()
-        await screen.until(lambda: screen.explorer.analysis is not None)
-        await screen.until(lambda: screen.paths == ["d"])
-        assert screen.focus == "files"
+        await screen.until(lambda: type(screen.app.screen).__name__ == "FileScreen")
+        assert (screen.paths, screen.path) == (["d"], "d")
 
 
 # Errors.

@@ -12,7 +12,7 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
-PATIENCE = 1.0
+PATIENCE = 5.0
 """Seconds after which a key is handed over though the one before is still at work: no key waits for ever."""
 SEARCH_PATIENCE = 3.0
 """Seconds after which keys after Enter no longer wait for what is searched for."""
