@@ -259,17 +259,15 @@ async def test_sorting_keeps_the_cursor_on_its_path() -> None:
 @pytest.mark.parametrize(
     ("keys", "left"),
     [
-        ("1", ["d", "d/gone", "d/kept", "d/new", "e", "e/f"]),
         ("a", ["d", "d/gone", "d/kept", "d/new", "e", "e/f"]),
-        ("2", ["d", "d/added", "d/gone", "d/kept", "e", "e/f"]),
         ("c", ["d", "d/added", "d/gone", "d/kept", "e", "e/f"]),
-        ("3", ["d", "d/added", "d/kept", "d/new", "e", "e/f"]),
         ("d", ["d", "d/added", "d/kept", "d/new", "e", "e/f"]),
-        ("4", ["d", "d/added", "d/gone", "d/new"]),
         ("u", ["d", "d/added", "d/gone", "d/new"]),
-        ("4 1 2", ["d", "d/gone"]),
-        ("4 4", ["d", "d/added", "d/gone", "d/kept", "d/new", "e", "e/f"]),
-        ("1 2 3 4", []),
+        ("u a c", ["d", "d/gone"]),
+        ("u u", ["d", "d/added", "d/gone", "d/kept", "d/new", "e", "e/f"]),
+        ("a c d u", []),
+        ("a c d u A", ["d", "d/added", "d/gone", "d/kept", "d/new", "e", "e/f"]),
+        ("1 2 3 4 escape", ["d", "d/added", "d/gone", "d/kept", "d/new", "e", "e/f"]),
     ],
 )
 @piloted
@@ -282,7 +280,7 @@ async def test_keys_hide_and_show_each_sort_of_change(keys: str, left: list[str]
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ("1 2 3 4", "Nothing left to show: unchanged, added, modified and removed files are hidden."),
+        ("a c d u", "Nothing left to show: unchanged, added, modified and removed files are hidden."),
         ("/ n o w h e r e", "No match for `nowhere` in layer 2. Esc clears the filter."),
         ("[ / a d d e d", "No match for `added` in layer 1. A later layer may have one. Esc clears the filter."),
     ],
@@ -294,21 +292,54 @@ async def test_where_there_is_no_line_a_sentence_says_why(keys: str, sentence: s
         assert sentence in " ".join(line.strip("│ ") for line in (row[57:] for row in screen.picture))
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE])
 @piloted
-async def test_what_is_hidden_is_named() -> None:
-    async with explored(built(*CHANGED), size=WIDE, keys=["4 3"]) as screen:
-        assert "without" in screen.title
-        assert "removed" in screen.title
+async def test_what_is_hidden_is_said_first_in_the_title_and_one_key_shows_all(size: tuple[int, int]) -> None:
+    async with explored(built(*CHANGED), size=size, keys=["u d"]) as screen:
+        assert screen.title.startswith("unchanged, removed hidden, A shows all ─ ")
+        assert "A show all" in screen.footer
+        assert any("unchanged, removed hidden, A shows all" in line for line in screen.picture)
         assert screen.rows.hidden == {Change.UNCHANGED, Change.REMOVED}
+        await screen.keys("A")
+        assert screen.rows.hidden == frozenset()
+        assert "hidden" not in screen.title
+        assert "show all" not in screen.footer
+
+
+@pytest.mark.parametrize(
+    ("keys", "path"),
+    [("3 j", "d/kept"), ("1 0 j", "e/f"), ("3 G", "d/gone"), ("G 2 k", "d/new"), ("2 }", "d/gone"), ("3 escape j", "d/added")],
+)
+@piloted
+async def test_digits_say_how_many_times_the_next_key_is_meant(keys: str, path: str) -> None:
+    async with explored(built(*CHANGED), keys=["e tab", keys]) as screen:
+        assert screen.path == path
+        assert screen.rows.hidden == frozenset()
+
+
+@piloted
+async def test_a_count_is_shown_while_it_is_typed_and_serves_one_key() -> None:
+    async with explored(built(*CHANGED), keys=["e tab 1 2"]) as screen:
+        assert screen.footer.startswith(" 12 ")
+        await screen.keys("k j j")
+        assert screen.path == "d/gone"
+        assert not screen.footer.startswith(" 12 ")
+
+
+@piloted
+async def test_digits_typed_into_a_line_are_text() -> None:
+    async with explored(built(*CHANGED)) as screen:
+        await screen.write("/12")
+        assert screen.explorer.bar.text == "12"
 
 
 @piloted
 async def test_a_cursor_whose_file_is_hidden_comes_back_to_it() -> None:
     async with explored(built(*CHANGED), keys=["e tab j j j"]) as screen:
         assert screen.path == "d/kept"
-        await screen.keys("4")
+        await screen.keys("u")
         assert screen.path == "d"
-        await screen.keys("4")
+        await screen.keys("u")
         assert screen.path == "d/kept"
 
 
@@ -348,7 +379,7 @@ async def test_the_scrollbar_follows_what_is_unfolded() -> None:
         assert screen.files.scroll_y == screen.files.max_scroll_y == 81 - screen.files.scrollable_content_region.height
         await screen.keys("E")
         assert bar.window_virtual_size == 31
-        await screen.keys("3 1 4")
+        await screen.keys("d a u")
         assert not screen.files.show_vertical_scrollbar
 
 

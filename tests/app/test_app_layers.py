@@ -204,7 +204,7 @@ async def test_an_image_without_layers_shows_what_there_is() -> None:
     async with explored(built(), size=WIDE) as screen:
         assert (screen.layer, screen.paths) == (0, [])
         assert any("cmd" in line and "/bin/sh" in line for line in screen.lines("details"))
-        await screen.keys("[ ] { } tab space enter left right e E s t m o 1 2 3 4 y x i g G pagedown escape")
+        await screen.keys("[ ] { } tab space enter left right e E s t m o a c d u y x i g G pagedown escape")
         screen.check_lines()
 
 

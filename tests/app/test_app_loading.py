@@ -91,7 +91,7 @@ async def test_the_first_frame_does_not_wait_for_the_image(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", ["[ ] { } tab e E s t m i i x y w v b o 1 2 3 4 ? ? ctrl+p escape space enter left right g G / a ,"]
+    "keys", ["[ ] { } tab e E s t m i i x y w v b o c d u A 2 ? ? ctrl+p escape space enter left right g G / a ,"]
 )
 @piloted
 async def test_no_key_does_harm_before_anything_is_there(gate: Gate, keys: str) -> None:
@@ -182,7 +182,7 @@ async def test_what_is_read_already_can_be_looked_at(stops_after: Gate) -> None:
         await screen.until(lambda: stops_after.is_reached and is_partly_shown(screen))
         await screen.settled()
         assert "of 3 layers read" in screen.title
-        await screen.keys("tab e j k s s s t t m m o o 1 1 [ [ ] ]")
+        await screen.keys("tab e j k s s s t t m m o o a a 1 [ [ ] ]")
         screen.check_lines()
         assert screen.app.is_running
         stops_after.open()

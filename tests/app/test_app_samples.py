@@ -40,7 +40,7 @@ async def test_an_image_that_others_wrote_is_explored(images: Path, name: str) -
             assert screen.layer == number
             screen.check_lines()
             await screen.keys("[")
-        await screen.keys("tab e G ] } { 4 4 t m ]")
+        await screen.keys("tab e G ] } { u u t m ]")
         screen.check_lines()
         await screen.write("/e")
         await screen.keys("enter down escape")

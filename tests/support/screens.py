@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from rich.cells import cell_len
 from textual import events
+from textual.content import Content
 from textual.geometry import Size
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
@@ -192,7 +193,7 @@ class Shown:
     @property
     def title(self) -> str:
         """The title of the files, without markup."""
-        return str(self.files.border_title)
+        return Content.from_markup(self.files.border_title or "").plain
 
     @property
     def said(self) -> list[str]:

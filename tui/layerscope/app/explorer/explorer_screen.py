@@ -21,10 +21,11 @@ from layerscope.app.explorer.layers import LayerList
 from layerscope.app.explorer.loader import Analyzed, Failed, ImageSource, Loader, Opened, Read, Rebuilt
 from layerscope.app.explorer.state import ExplorerState
 from layerscope.app.explorer.tree import FileTree
-from layerscope.app.explorer.tree_lines import LayerRange, files_title
+from layerscope.app.explorer.tree_lines import LayerRange, files_title, hidden_words
+from layerscope.app.key_queue import counted
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.app.widgets.footer import Footer
+from layerscope.app.widgets.footer import Footer, key_text
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.lines import Details
 from layerscope.app.widgets.summary import Progressed, Summary
@@ -322,8 +323,13 @@ class Explorer(Screen[None]):
     def _show_titles(self) -> None:
         files = self.file_pane
         if files.rows is not None:
-            read, room = len(self._state.numbers), files.size.width - 4
-            files.show_title(files_title(files.rows, files.node, self.layer_range, read=read, room=room))
+            warning = ""
+            if files.rows.hidden:
+                key = next(key for key in self._keys if key.id == "files.all").keys.split(",")[0]
+                warning = f"{', '.join(hidden_words(files.rows))} hidden, {key_text(key)} shows all ─ "
+            read, room = len(self._state.numbers), files.size.width - 4 - len(warning)
+            title = files_title(files.rows, files.node, self.layer_range, read=read, room=room)
+            files.show_title(title, warning=warning)
 
     def _show_details(self) -> None:
         image, number = self._state.image, self.layer_pane.number
@@ -359,6 +365,7 @@ class Explorer(Screen[None]):
         is_missing = (
             (action in NEEDS_TREE and self.contents is None)
             or (action in NEEDS_ANALYSIS and self.analysis is None)
+            or (action == "show_all" and (self.file_pane.rows is None or not self.file_pane.rows.hidden))
             or (action == "step" and self._state.image is None)
             or (action == "filter" and self.bar.is_typed_in)
         )
@@ -390,8 +397,8 @@ class Explorer(Screen[None]):
         self.layer_pane.action_move(step)
 
     def action_change(self, step: Literal[1, -1]) -> None:
-        """Go to the next or previous change in the files."""
-        if not self.file_pane.go_to_change(step):
+        """Go to the next or previous change in the files, as many times as was typed."""
+        if not all(self.file_pane.go_to_change(step) for _ in range(counted(self.app) or 1)):
             self.notify("No further change " + ("below" if step > 0 else "above"))
 
     def action_waste(self) -> None:
@@ -457,6 +464,13 @@ class Explorer(Screen[None]):
         """Hide or show files by their change."""
         self.file_pane.toggle_change(word)
         self._show_titles()
+        self.refresh_bindings()
+
+    def action_show_all(self) -> None:
+        """Show the files again that are hidden by their change."""
+        self.file_pane.hide(frozenset())
+        self._show_titles()
+        self.refresh_bindings()
 
     def action_expand_all(self) -> None:
         self.file_pane.unfold_all(is_open=True)

@@ -57,8 +57,7 @@ def files_title(rows: Rows, node: int, shown: LayerRange, *, read: int, room: in
     layers = rows.view.tree.layers
     so_far = f" ({read} of {layers} layers read)" if read < layers else ""
     order = "" if rows.order is Order.NAME else f" · by {rows.order.value}"
-    hidden = f" · without {', '.join(hidden_words(rows))}" if rows.hidden else ""
-    start, end = f"after layer {rows.view.last}{so_far} ─ ", f" ─ {shown.title}{order}{hidden}"
+    start, end = f"after layer {rows.view.last}{so_far} ─ ", f" ─ {shown.title}{order}"
     path = "/" + escape(rows.view.tree.nodes.paths[node])
     return start + cut_middle(path, max(room - cells(start + end), LEAST)) + end
 
@@ -104,11 +103,11 @@ class TreeLines(CursorLines):
             self.update_renderer()
             self.refresh()
 
-    def show_title(self, title: str) -> None:
-        """Set the title. Setting the same title again would redraw all lines."""
-        if title != self._title:
-            self._title = title
-            self.border_title = Content(title)
+    def show_title(self, title: str, *, warning: str = "") -> None:
+        """Set the title, after a warning in color. Setting the same title again would redraw all lines."""
+        if warning + title != self._title:
+            self._title = warning + title
+            self.border_title = Content.assemble((warning, "bold $modified"), title)
 
     def toggle_attributes(self) -> None:
         """Show or hide the columns of mode and owner, to leave room for others."""

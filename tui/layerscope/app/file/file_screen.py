@@ -198,7 +198,7 @@ class FileScreen(Screen[None]):
         self.pager.open_search()
 
     def action_match(self, step: int) -> None:
-        self.pager.step(step)
+        self.pager.step(step * self.pager.lines.times)
 
     def action_across(self, step: int) -> None:
         self.pager.lines.scroll_across(step)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import var
 
+from layerscope.app.key_queue import counted
 from layerscope.app.widgets.lines import Lines
 
 NOT_DIM = Style(dim=False)
@@ -133,23 +136,21 @@ class CursorLines(Lines):
         return line if line < self.count else None
 
     def action_move(self, step: int) -> None:
-        """Move to the next or previous line where the cursor may stand."""
+        """Move to the next or previous line where the cursor may stand, or as many on as were typed."""
         if not self.has_cursor:
             super().action_move(step)
             return
-        line = self.cursor + step
-        while 0 <= line < self.count and not self.can_stop(line):
-            line += step
-        if 0 <= line < self.count:
-            self.go(line)
+        onward = range(self.cursor + step, self.count if step > 0 else -1, step)
+        stops = list(islice((line for line in onward if self.can_stop(line)), self.times))
+        if stops:
+            self.go(stops[-1])
         else:
             self.show_cursor()
 
     def action_page(self, step: int) -> None:
         """Move by a page."""
         if self.has_cursor:
-            page = max(self.scrollable_content_region.height - 1, 1)
-            self.go(self.nearest_stop(self.cursor + step * page, step))
+            self.go(self.nearest_stop(self.cursor + step * self.times * self.page_height, step))
         else:
             super().action_page(step)
 
@@ -160,8 +161,8 @@ class CursorLines(Lines):
         super().action_top()
 
     def action_bottom(self) -> None:
-        """Move to the last line."""
+        """Move to the last line, or to the one whose number was typed."""
         if self.has_cursor:
-            self.go(self.nearest_stop(self.count - 1, 1))
+            self.go(self.nearest_stop((counted(self.app) or self.count) - 1, 1))
         else:
             super().action_bottom()

@@ -11,6 +11,7 @@ from textual.keys import format_key
 from textual.strip import Strip
 from textual.widget import Widget
 
+from layerscope.app.key_queue import counted_so_far
 from layerscope.app.keys import KeyAction
 
 ALWAYS = 9
@@ -39,10 +40,11 @@ class Footer(Widget):
             return Strip.blank(width, base)
         key_ink = self.get_component_rich_style("footer--key", partial=True)
         word_ink = self.get_component_rich_style("footer--word", partial=True)
-        segments: list[Segment] = [Segment(" ")]
+        count = f"{counting} " if (counting := counted_so_far(self.app)) else ""
+        segments: list[Segment] = [Segment(" "), Segment(count, key_ink)]
         self._places = []
-        at = 1
-        for pieces, word in fitting(self._shown(), width - 1):
+        at = 1 + len(count)
+        for pieces, word in fitting(self._shown(), width - at):
             for text, key in pieces:
                 is_last = key == pieces[-1][1]
                 self._places.append((at, at + len(text) + (len(word) + 2 if is_last else 1), key))

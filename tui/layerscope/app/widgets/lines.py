@@ -16,6 +16,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from layerscope.app.key_queue import counted
 from layerscope.app.keys import KeyContext, bindings
 from layerscope.units import bar, size_text
 from layerscope.wording.style import cells, wrapped
@@ -145,20 +146,30 @@ class Lines(ScrollView, can_focus=True):
     # What keys do.
 
     def action_move(self, step: int) -> None:
-        """Scroll by a line."""
-        self.scroll_to_line(round(self.scroll_y) + step)
+        """Scroll by a line, or as many as were typed."""
+        self.scroll_to_line(round(self.scroll_y) + step * self.times)
 
     def action_page(self, step: int) -> None:
-        """Scroll by a page."""
-        self.scroll_to_line(round(self.scroll_y) + step * max(self.scrollable_content_region.height - 1, 1))
+        """Scroll by a page, or as many as were typed."""
+        self.scroll_to_line(round(self.scroll_y) + step * self.times * self.page_height)
+
+    @property
+    def times(self) -> int:
+        """Return how many times the key that is acted on is meant: the count typed before it, else 1."""
+        return counted(self.app) or 1
+
+    @property
+    def page_height(self) -> int:
+        """Return how many lines a page moves by."""
+        return max(self.scrollable_content_region.height - 1, 1)
 
     def action_top(self) -> None:
         """Scroll to the first line."""
         self.scroll_to_line(0)
 
     def action_bottom(self) -> None:
-        """Scroll to the last line."""
-        self.scroll_to_line(round(self.max_scroll_y))
+        """Scroll to the last line, or to the one whose number was typed."""
+        self.scroll_to_line(counted(self.app) - 1 if counted(self.app) else round(self.max_scroll_y))
 
 
 class Details(Lines):
