@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -16,8 +18,9 @@ from layerscope.layers.readers.blob import ReadLayer
 from layerscope.progress import Progress
 from layerscope.sources.base import Base
 from layerscope.sources.image import Image
-from support.image_builder import layer, whiteout
-from support.screens import NARROW, POOR, WIDE, Shown, built, explored, piloted
+from support.commands import written
+from support.image_builder import file, image, layer, whiteout
+from support.screens import NARROW, POOR, WIDE, Shown, built, explored, piloted, stored
 
 STACK = (layer("a/b", "c"), layer("d"), layer(whiteout("a")))
 PATIENCE = 60.0
@@ -291,6 +294,47 @@ async def test_what_is_typed_before_anything_was_read_is_done_then(gate: Gate, m
         gate.open()
         await screen.until(lambda: type(screen.app.screen).__name__ == "FileScreen")
         assert (screen.paths, screen.path) == (["d"], "d")
+
+
+# The image changes.
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+@piloted
+async def test_an_archive_that_was_written_again_is_a_sentence_and_r_reads_it(is_cut: bool, tmp_path: Path) -> None:
+    path = written(tmp_path / "image.tar", layer(file("a", b"one\n"), "b"))
+    async with explored(stored(path), keys=["tab"]) as screen:
+        written_again(path, b"" if is_cut else image(layer(file("a", b"another\n"), "c")))
+        await screen.keys("v")
+        sentence = "image.tar has changed since it was opened; r reads it again"
+        await screen.until(lambda: sentence in "".join(line.rstrip() for line in screen.picture))
+        path.write_bytes(image(layer(file("a", b"another\n"), "c")))
+        await screen.keys("r")
+        await screen.until(lambda: screen.paths == ["a", "c"] and screen.explorer.analysis is not None)
+        assert screen.path == "a"
+        await screen.keys("v")
+        await screen.until(lambda: "another" in " ".join(screen.picture))
+
+
+@piloted
+async def test_where_it_cannot_be_read_again_what_was_read_stays(tmp_path: Path) -> None:
+    path = written(tmp_path / "image.tar", layer("a", "b"))
+    async with explored(stored(path)) as screen:
+        path.write_bytes(b"")
+        await screen.keys("r")
+        await screen.until(lambda: "r reads it again" in screen.summary)
+        assert screen.paths == ["a", "b"]
+        assert screen.app.is_running
+        path.write_bytes(image(layer("c")))
+        await screen.keys("r")
+        await screen.until(lambda: screen.paths == ["c"])
+        assert "r reads" not in screen.summary
+
+
+def written_again(path: Path, content: bytes) -> None:
+    """As another program does it: the file is the same, its content is not, and neither is its time."""
+    path.write_bytes(content)
+    os.utime(path, ns=(0, 0))
 
 
 # Errors.

@@ -90,6 +90,31 @@ def test_after_a_signal_the_terminal_is_as_before(number: signal.Signals, opened
     check_end(opened, lambda: os.kill(opened.child(), number), 128 + number)
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS])
+def test_after_a_signal_that_nothing_can_handle_the_terminal_is_given_back(number: signal.Signals, opened: Tmux) -> None:
+    before = state(opened)
+    opened.type("$layerscope demo\n")
+    opened.wait(READY)
+    assert all(now != then for now, then in zip(state(opened), before, strict=True))
+    os.kill(opened.child(), number)
+    until(lambda: state(opened) == before, lambda: str(state(opened)))
+    opened.type("clear; echo still here\n")
+    opened.wait("still here\n")
+
+
+def test_after_a_kill_while_suspended_the_terminal_stays_the_shells(opened: Tmux) -> None:
+    before = state(opened)
+    opened.type("$layerscope demo\n")
+    opened.wait(READY)
+    child = opened.child()
+    opened.press("C-z")
+    opened.wait("Stopped")
+    os.kill(child, signal.SIGKILL)
+    opened.type("echo still here\n")
+    opened.wait("still here\n")
+    assert state(opened) == before
+
+
 @pytest.mark.parametrize(
     ("module", "owner", "method"),
     [

@@ -23,6 +23,7 @@ from textual.color import Color
 from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 
+from layerscope.app.terminal_guard import TerminalGuard
 from layerscope.errors import BadSettings
 from layerscope.text import escape, suggestion
 from layerscope.wording.style import ASCII_SIGNS, cells
@@ -137,7 +138,7 @@ class _PlainAscii(LineFilter):
 
 
 class TerminalDriver(LinuxDriver):
-    """Works around four faults of Textual 8.2.
+    """Gives the terminal back whatever ends the process, and works around four faults of Textual 8.2.
 
     On Ctrl+Z, the rest of a pipeline or the script around us keeps running, so that no shell shows its prompt. After `fg`,
     the screen is not drawn. After a SIGSTOP from another process, Textual takes the modes it set itself for those to restore
@@ -149,12 +150,21 @@ class TerminalDriver(LinuxDriver):
         self._file: Any = _Patient(sys.__stderr__)
         self._is_suspended = False
         self._attributes: list[Any] | None = None
+        self._guard: TerminalGuard | None = None
 
     def start_application_mode(self) -> None:
-        """Keep the terminal modes that Textual sets, to set them again after SIGCONT."""
+        """Take the terminal under a guard; keep the modes that Textual sets, to set them again after SIGCONT."""
+        self._guard = self._guard or TerminalGuard.of(self.fileno)
         super().start_application_mode()  # type: ignore[no-untyped-call]
         with suppress(termios.error):
             self._attributes = termios.tcgetattr(self.fileno)
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back, and end the guard."""
+        super().stop_application_mode()
+        if self._guard is not None:
+            self._guard.end()
+            self._guard = None
 
     # Signal handlers run in the middle of whatever the main thread does. If that is writing to the terminal, it holds the lock
     # of the queue of writes, and a handler that writes too waits for ever. So the work is left to the event loop.

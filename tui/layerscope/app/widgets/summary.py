@@ -134,7 +134,7 @@ class Summary(Widget):
         if self._progress is not None:
             return self._progress_parts(self._progress, width)
         if self._note:
-            return [Segment(f"{self._note} ", self._style("note"))]
+            return [Segment(f"{cut_middle(self._note, max(width - NAME, NAME))} ", self._style("note"))]
         return [Segment("opening … ", self._style("dim"))]
 
     def _figures(self, analysis: Analysis, width: int) -> list[Segment]:
