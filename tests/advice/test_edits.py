@@ -340,6 +340,62 @@ def test_a_cache_that_is_used_later_stays(tmp_path: Path, later: str) -> None:
     assert edited(tmp_path, *steps)[1] == []
 
 
+MODULES = made("RUN go mod download", big("go/pkg/mod/a"))
+BUILD = made("RUN CGO_ENABLED=0 go build -o /bin/app .", big("root/.cache/go-build/a"), "bin/app")
+
+
+@pytest.mark.parametrize("later", ["RUN rm -rf /go/src", "CMD /bin/app --go", "COPY go.mod /go.mod"])
+def test_a_compilers_cache_goes_after_its_last_use(tmp_path: Path, later: str) -> None:
+    _, lines = edited(tmp_path, BUILD, made(later, "x") if not later.startswith("CMD") else later)
+    assert lines == [f"{BUILD[0]} \\", " && rm -rf /root/.cache/go-build", later]
+
+
+@pytest.mark.parametrize(
+    "later", ["RUN go test ./...", "RUN sh -c 'go vet'", "RUN ./build.sh", "RUN make", "CMD go run .", "CMD ['go']"]
+)
+def test_a_compilers_cache_that_is_used_later_stays(tmp_path: Path, later: str) -> None:
+    assert edited(tmp_path, BUILD, made(later, "x") if later.startswith("RUN") else later)[1] == []
+
+
+def test_a_cache_that_a_run_fills_for_later_ones_is_told_with_the_one_that_needs_it(tmp_path: Path) -> None:
+    advised, lines = edited(tmp_path, MODULES, made("COPY . .", "x"), BUILD)
+    assert lines == [MODULES[0], "COPY . .", f"{BUILD[0]} \\", " && rm -rf /root/.cache/go-build"]
+    (fix,) = [fix for fix in advised.fixes if not fix.has_edit]
+    assert fix.by_hand == "Line 4 works from it, and cannot be joined with the RUN that fills it."
+
+
+def test_a_cache_goes_beside_another_of_the_same_home(tmp_path: Path) -> None:
+    install = made("RUN pip install a", big("root/.cache/pip/a"))
+    _, lines = edited(tmp_path, BUILD, install)
+    assert lines == [
+        f"{BUILD[0]} \\",
+        " && rm -rf /root/.cache/go-build",
+        "RUN pip install a \\",
+        " && rm -rf /root/.cache/pip",
+    ]
+
+
+def test_a_cache_that_nothing_was_built_from_stays(tmp_path: Path) -> None:
+    assert edited(tmp_path, MODULES)[1] == []
+
+
+def test_a_cache_that_only_root_could_remove_stays(tmp_path: Path) -> None:
+    assert edited(tmp_path, "USER app", made("RUN go build .", big("go/pkg/mod/a")))[1] == []
+
+
+def test_packages_that_plug_and_play_reads_in_their_cache_stay(tmp_path: Path) -> None:
+    install = made("RUN yarn install", big("root/.yarn/berry/cache/a.zip"))
+    assert edited(tmp_path, install)[1] == [f"{install[0]} \\", " && rm -rf /root/.yarn/berry/cache"]
+    assert edited(tmp_path, made("RUN yarn install", big("root/.yarn/berry/cache/a.zip"), "app/.pnp.cjs"))[1] == []
+
+
+def test_an_index_that_a_later_run_installs_by_stays(tmp_path: Path) -> None:
+    update = made("RUN apk update", big("var/cache/apk/APKINDEX.tar.gz"))
+    assert edited(tmp_path, update, made("RUN apk add git", "git"))[1] == []
+    later = "RUN apk add --no-cache git"
+    assert edited(tmp_path, update, made(later, "git"))[1] == ["RUN apk update \\", " && rm -rf /var/cache/apk/*", later]
+
+
 def test_a_cache_that_a_joined_run_uses_stays(tmp_path: Path) -> None:
     steps = (
         made("RUN pip install a", big("root/.cache/pip/a")),

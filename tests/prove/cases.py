@@ -67,10 +67,12 @@ def our_cases(out: Path) -> list[Case]:
 
 
 def tricky_cases(out: Path) -> list[Case]:
-    """Write the cases in which the obvious edit is wrong below `out`."""
+    """Write the cases in which the obvious edit is wrong below `out`; their `base` is the plain one or that with tools."""
     described = tomllib.loads(TRICKY.read_text("utf-8"))
     for name, case in described.items():
-        write_context(out / name, {**case.get("files", {}), "Dockerfile": f"FROM {BASE}\n{case['dockerfile']}"})
+        write_context(
+            out / name, {**case.get("files", {}), "Dockerfile": f"FROM {case.get('base', BASE)}\n{case['dockerfile']}"}
+        )
     return [
         Case(name, out / name, tuple(case.get("builders", ())), least=case.get("least", 0)) for name, case in described.items()
     ]

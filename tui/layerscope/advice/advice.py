@@ -32,7 +32,7 @@ class Fix:
 
     `id` is short, and the same in the next run. `patch` is a unified diff of the files as the fixes before it in the plan
     leave them, and `needs` are the fixes that it builds on; `patch` is empty where the change has to be made by hand, and
-    `by_hand` then says why.
+    `by_hand` then says why; lines after its first are a sketch in the Dockerfile's language.
     """
 
     kind: str

@@ -10,12 +10,13 @@ from layerscope.advice.advice import Advice, Fix
 from layerscope.advice.base_notes import base_notes
 from layerscope.advice.dockerfile.history_step import instruction_text, read_steps
 from layerscope.advice.dockerfile.mapping import Mapping, map_layers
-from layerscope.advice.dockerfile.stages import find_dockerfile, parse_dockerfile, read_text
+from layerscope.advice.dockerfile.stages import Dockerfile, find_dockerfile, parse_dockerfile, read_text
 from layerscope.advice.fixes.builders import find_other_maker, is_single_snapshot
 from layerscope.advice.fixes.buried import find_removed, find_replaced, find_rewritten, find_shadowed
 from layerscope.advice.fixes.find_fixes import edited_fixes, places_of
 from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin
 from layerscope.advice.fixes.leftovers import find_caches, find_databases, find_live_duplicates, find_repositories
+from layerscope.advice.fixes.packages import find_dev_dependencies, find_packages
 from layerscope.advice.fixes.stored import Stored
 from layerscope.advice.fixes.workshop import Workshop
 from layerscope.analysis import Analysis
@@ -26,6 +27,8 @@ __all__ = ["advise", "find_dockerfile"]
 FINDERS = (
     find_caches,
     find_repositories,
+    find_packages,
+    find_dev_dependencies,
     find_databases,
     find_removed,
     find_rewritten,
@@ -73,9 +76,9 @@ def advise(
     places = places_of(dockerfile, context or dockerfile.resolve().parent)
     workshop = Workshop.of(analysis, text, parsed, mapping)
     if workshop is None:
-        return Advice(name, mapping.lines, _by_hand(analysis, mapping, None), _notes(analysis, mapping, name))
+        return Advice(name, mapping.lines, _by_hand(analysis, mapping, None, parsed), _notes(analysis, mapping, name))
     edited, plan = edited_fixes(workshop, places, only)
-    fixes = (*edited, *_by_hand(analysis, mapping, workshop.draft.stored))
+    fixes = (*edited, *_by_hand(analysis, mapping, workshop.draft.stored, parsed))
     return Advice(name, mapping.lines, _sorted(fixes), _notes(analysis, mapping, name), plan)
 
 
@@ -90,7 +93,9 @@ def _notes(analysis: Analysis, mapping: Mapping, name: str) -> tuple[str, ...]:
     return (f"The image's history does not match {escape(name)}, so fixes name layers instead of lines.",)
 
 
-def _by_hand(analysis: Analysis, mapping: Mapping, stored: Stored | None) -> tuple[Fix, ...]:
+def _by_hand(
+    analysis: Analysis, mapping: Mapping, stored: Stored | None, dockerfile: Dockerfile | None = None
+) -> tuple[Fix, ...]:
     """Find what has to be changed by hand; `stored` is what edits leave."""
     base_layers = analysis.base_layers if analysis.base_layers is not None else mapping.base_layers
     steps = {step.layer: step for step in read_steps(analysis.image.steps) if step.layer is not None}
@@ -108,7 +113,8 @@ def _by_hand(analysis: Analysis, mapping: Mapping, stored: Stored | None) -> tup
                 line=mapping.lines.get(number),
             )
         )
-    context = FixContext(analysis, origins, base_layers, stored)
+    stage = dockerfile.stages[mapping.stage] if dockerfile and mapping.stage >= 0 else None
+    context = FixContext(analysis, origins, base_layers, stored, stage)
     fixes = [fix for find in FINDERS for fix in find(context)]
     return _sorted(_named(fixes, has_lines=bool(mapping.lines)))
 
@@ -126,4 +132,4 @@ def _named(fixes: Iterable[Fix], *, has_lines: bool) -> Iterator[Fix]:
         seen[name] = seen.get(name, 0) + 1
         reason = "no edit of these lines is known to be safe" if has_lines else "the Dockerfile's lines are not known"
         number = f".{seen[name]}" if seen[name] > 1 else ""
-        yield replace(fix, id=name + number, by_hand=f"{reason[:1].upper()}{reason[1:]}.")
+        yield replace(fix, id=name + number, by_hand=fix.by_hand or f"{reason[:1].upper()}{reason[1:]}.")

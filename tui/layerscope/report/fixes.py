@@ -56,6 +56,8 @@ def _comments(advice: Advice, fixes: list[Fix]) -> Iterator[str]:
     for fix in fixes:
         text = f"{size_text(fix.size)}: {fix.sentence}"
         yield escape(f"{fix.id}: {text}" if fix.has_edit else f"By hand: {text}")
+        for line in fix.by_hand.split("\n")[1:]:
+            yield f"    {escape(line)}"
     for note in advice.notes:
         yield escape(note)
     if not fixes and not advice.notes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from layerscope.advice.fixes.cache_users import may_go
 from layerscope.advice.fixes.fix_context import joined
 from layerscope.advice.fixes.joining import joined_draft
 from layerscope.advice.fixes.known_caches import CACHES, KnownCache
@@ -19,11 +20,6 @@ from layerscope.layers.table import Kind
 from layerscope.text import escape
 from layerscope.tree.tree import Longs
 
-REMOVABLE = frozenset(
-    f"{name}-cache"
-    for name in ("apk", "apt", "bun", "composer", "dnf", "npm", "pip", "pipenv", "poetry", "uv", "yarn", "yum", "zypper")
-)
-"""Caches that only save time when they are there; those of compilers and builders may be needed by what comes later."""
 SYSTEM_CACHES = frozenset(path for cache in CACHES for path in cache.directories)
 """Caches whose directory stays, for a package brought it."""
 APT = "apt-cache"
@@ -36,7 +32,6 @@ _INSTALLS = re.compile(
 )
 _UPDATES = re.compile(r"\b(?:apt|apt-get|aptitude)\s+(?:-\S+\s+)*update\b")
 _SCRIPT = re.compile(r"(?:^|[;&|(]\s*|\s)(?:\./|\.\./|/\S+\.sh\b|sh\s|bash\s|make\b|ansible)|\$\(|apt")
-_OFFLINE = re.compile(r"offline|--no-index|--find-links")
 MOST_NAMED = 4
 
 
@@ -56,7 +51,7 @@ def clean_runs(workshop: Workshop) -> None:
     """Make a fix of each cache that a RUN leaves, then of each RUN that leaves logs, core dumps or temporary files."""
     homes = homes_in(workshop.tree)
     for cache in CACHES:
-        by_home = cache_tops(workshop.tree, cache, homes) if cache.kind in REMOVABLE else {}
+        by_home = cache_tops(workshop.tree, cache, homes)
         for key in _runs(workshop) if by_home else ():
             for litter in _of_cache(workshop, cache, key, list(by_home.values())) if key in workshop.draft.sites else ():
                 _offer(workshop, litter)
@@ -165,7 +160,8 @@ def _of_cache(workshop: Workshop, cache: KnownCache, key: int, homes: list[list[
         entries = entries[np.array(is_reached, bool)]
         inside = tree.entry_node[entries]
         used = [top for top in tops if ((inside >= top) & (inside < tree.nodes.end[top])).any()]
-        if not used or (cache.kind != APT and any(_is_named_later(workshop, key, top) for top in used)):
+        places = [_text(workshop, top) for top in used]
+        if not used or (cache.kind != APT and not may_go(workshop, cache, key, places)):
             continue
         ends = {top: "/*" if tree.nodes.paths[top] in SYSTEM_CACHES else "" for top in used}
         command = "rm -rf " + " ".join(shlex.quote(_text(workshop, top)) + ends[top] for top in used)
@@ -200,18 +196,6 @@ def _apt_command(workshop: Workshop, entries: Longs, key: int) -> str:
 
 def _text(workshop: Workshop, node: int) -> str:
     return f"/{workshop.tree.nodes.paths[node].decode('utf-8', 'surrogateescape')}"
-
-
-def _is_named_later(workshop: Workshop, key: int, top: int) -> bool:
-    """Tell whether a later instruction names a cache, or works without a network."""
-    draft, place = workshop.draft, _text(workshop, top)
-    short = "/".join(place.split("/")[-2:])
-    order = [each for each in draft.program.order if each in draft.sites]
-    for each in order[order.index(key) + 1 :]:
-        text = draft.program.shell_text(each)
-        if short in text or place.rpartition("/")[2] in text or _OFFLINE.search(text):
-            return True
-    return False
 
 
 def _of_files(workshop: Workshop, key: int) -> _Litter | None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from layerscope.advice.advice import DockerfileLine, Fix
 from layerscope.advice.dockerfile.instructions import COPIES, Instruction
+from layerscope.advice.dockerfile.stages import Stage
 from layerscope.advice.fixes.builders import BUILDKIT, find_builder
 from layerscope.advice.fixes.stored import Stored
 from layerscope.analysis import Analysis
@@ -71,13 +72,15 @@ class FixContext:
     """An analyzed image and the origins of its layers (index 0 is layer 1).
 
     `is_taken` marks the entries whose bytes belong to a fix: finders run one after the other, take what they explain, and
-    see only the rest, so that each byte is counted for one fix at most. `stored` is what edits leave (None: nothing is edited).
+    see only the rest, so that each byte is counted for one fix at most. `stored` is what edits leave (None: nothing is edited),
+    `stage` the build stage that the image is (None: not known).
     """
 
     analysis: Analysis
     origins: Sequence[LayerOrigin]
     base_layers: int | None
     stored: Stored | None = None
+    stage: Stage | None = None
     is_taken: Mask = field(init=False)
 
     def __post_init__(self) -> None:

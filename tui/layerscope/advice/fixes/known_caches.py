@@ -11,6 +11,9 @@ class KnownCache:
 
     `directories` are paths from the root, `*` standing for one name; `at_home` are paths below any user's home. `remedy`
     completes "line 4 leaves 20 MB of NAME in layer 2: ..."; `{home}` in it is the home that was found.
+
+    `tools` are the programs that build from it: after the last of them it is of no use, if one of their `verbs` was among its
+    words. Without `tools` it only saves time.
     """
 
     kind: str
@@ -18,6 +21,8 @@ class KnownCache:
     remedy: str
     directories: tuple[bytes, ...] = ()
     at_home: tuple[bytes, ...] = ()
+    tools: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ()
 
 
 def _mount(target: str) -> str:
@@ -77,6 +82,8 @@ CACHES = (
         "pnpm's store",
         f"use {_mount('{home}/.local/share/pnpm/store')}",
         at_home=(b".local/share/pnpm/store", b".cache/pnpm"),
+        tools=("pnpm",),
+        verbs=("install", "i", "add"),
     ),
     KnownCache("bun-cache", "bun's cache", f"use {_mount('{home}/.bun/install/cache')}", at_home=(b".bun/install/cache",)),
     KnownCache(
@@ -85,6 +92,8 @@ CACHES = (
         f"build in a separate stage, or use {_mount('{home}/.cache/go-build')} and `--mount=type=cache,target=/go/pkg/mod`",
         (b"go/pkg/mod",),
         (b".cache/go-build", b"go/pkg/mod"),
+        tools=("go",),
+        verbs=("build", "install"),
     ),
     KnownCache(
         "cargo-cache",
@@ -92,6 +101,8 @@ CACHES = (
         f"build in a separate stage, or use {_mount('/usr/local/cargo/registry')}",
         (b"usr/local/cargo/registry", b"usr/local/cargo/git"),
         (b".cargo/registry", b".cargo/git"),
+        tools=("cargo", "maturin"),
+        verbs=("build", "install"),
     ),
     KnownCache(
         "gem-cache",
@@ -117,18 +128,28 @@ CACHES = (
         "maven's repository",
         f"build in a separate stage, or use {_mount('{home}/.m2')}",
         at_home=(b".m2/repository",),
+        tools=("mvn", "mvnw"),
+        verbs=("package", "verify", "install", "deploy"),
     ),
     KnownCache(
         "gradle-cache",
         "gradle's cache",
         f"build in a separate stage, or use {_mount('{home}/.gradle')}",
         at_home=(b".gradle/caches",),
+        tools=("gradle", "gradlew"),
+        verbs=("--no-daemon",),  # a daemon has files of it open until the RUN ends
     ),
     KnownCache(
         "nuget-cache",
         "NuGet's cache",
         f"use {_mount('{home}/.local/share/NuGet')}",
         at_home=(b".local/share/NuGet",),
+    ),
+    KnownCache(
+        "r-cache",
+        "pak's cache of R packages",
+        f"use {_mount('{home}/.cache/R/pkgcache')}",
+        at_home=(b".cache/R/pkgcache",),
     ),
     KnownCache("ccache", "ccache's cache", f"use {_mount('{home}/.cache/ccache')}", at_home=(b".ccache", b".cache/ccache")),
 )

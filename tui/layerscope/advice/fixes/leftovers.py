@@ -6,8 +6,9 @@ contents alive at several paths.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,9 +86,18 @@ def _cache_fix(context: FixContext, found: _Found, entries: Longs, layer: int) -
     where = f" in layer {layer}" if origin.line else ""
     verb = "brings" if origin.is_copy else "leaves"
     sentence = f"{origin.quoted} {verb} {what}{where}: {remedy}{late}"
-    yield context.fix(
-        found.cache.kind, (layer, *buried_by), size, sentence, context.examples(context.tree.entry_node[entries], sizes)
-    )
+    examples = context.examples(context.tree.entry_node[entries], sizes)
+    fix = context.fix(found.cache.kind, (layer, *buried_by), size, sentence, examples)
+    yield replace(fix, by_hand=_why_not(context, found.cache, layer))
+
+
+def _why_not(context: FixContext, cache: KnownCache, layer: int) -> str:
+    """Say which later RUN keeps a cache from being removed where it was filled; empty if none is known."""
+    for origin in context.origins[layer:]:
+        words = re.split(r"[\s;&|()]+", origin.text)
+        if origin.is_run and any(word.rpartition("/")[2] in cache.tools for word in words):
+            return f"{origin.place.capitalize()} works from it, and cannot be joined with the RUN that fills it."
+    return ""
 
 
 def _caches(context: FixContext) -> Iterator[_Found]:

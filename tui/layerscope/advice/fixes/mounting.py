@@ -10,7 +10,7 @@ import numpy as np
 from layerscope.advice.fixes.builders import BUILDKIT
 from layerscope.advice.fixes.ignoring import brought_by
 from layerscope.advice.fixes.joining import HARD_LINKS
-from layerscope.advice.fixes.reach import resolve
+from layerscope.advice.fixes.reach import is_near, resolve
 from layerscope.advice.fixes.sites import Site
 from layerscope.advice.fixes.workshop import FREE, Draft, Proposal, Said, Workshop
 from layerscope.layers.table import Kind
@@ -103,13 +103,9 @@ def _may_mount(workshop: Workshop, site: Site, key: int, target: str) -> bool:
         if other.instruction.keyword in FREE or not (other.is_run or other.is_copy):
             continue
         reach = workshop.reach(each)
-        if not other.is_certain or reach.reads is None or any(_is_near(place, target) for place in reach.reads):
+        if not other.is_certain or reach.reads is None or any(is_near(place, target) for place in reach.reads):
             return False
     return True
-
-
-def _is_near(one: str, other: str) -> bool:
-    return one == other or one.startswith(other.rstrip("/") + "/") or other.startswith(one.rstrip("/") + "/")
 
 
 def _without_target(workshop: Workshop, draft: Draft, key: int, target: str) -> Draft | None:

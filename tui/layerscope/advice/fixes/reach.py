@@ -69,12 +69,13 @@ def commutes(tree: Tree, one: Reach, other: Reach) -> bool:
             return False
         if _overlaps(tree, writer.nodes, (*(reader.reads or ()), *reader.places)):
             return False
-        if any(_is_near(left, right) for left in writer.places for right in (*(reader.reads or ()), *reader.places)):
+        if any(is_near(left, right) for left in writer.places for right in (*(reader.reads or ()), *reader.places)):
             return False
     return not _share(tree, one.nodes, other.nodes)
 
 
-def _is_near(left: str, right: str) -> bool:
+def is_near(left: str, right: str) -> bool:
+    """Tell whether of two absolute paths one is the other or above it."""
     return left == right or left.startswith(right.rstrip("/") + "/") or right.startswith(left.rstrip("/") + "/")
 
 

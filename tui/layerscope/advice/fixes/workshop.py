@@ -17,20 +17,18 @@ from layerscope.advice.dockerfile.stages import Dockerfile
 from layerscope.advice.editing.program import PieceEdit, Program
 from layerscope.advice.editing.shell import ShellList, ShellPart
 from layerscope.advice.fixes.builders import find_builder
+from layerscope.advice.fixes.file_content import content_below
 from layerscope.advice.fixes.fix_context import min_saving
 from layerscope.advice.fixes.reach import Reach, reach_of_parts, resolve, through_links, written_nodes
 from layerscope.advice.fixes.sites import Site, find_sites
 from layerscope.advice.fixes.stored import Stored
 from layerscope.analysis import Analysis
-from layerscope.errors import CorruptLayer, NotCompared
-from layerscope.layers.table import Kind
 from layerscope.tree.tree import Longs, Tree
 from layerscope.units import size_text
 
 FREE = frozenset({"LABEL", "EXPOSE", "CMD", "ENTRYPOINT", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "ONBUILD"})
 """Instructions that no other one notices."""
 BARRIERS = frozenset({"USER", "SHELL", "VOLUME", "FROM"})
-MOST_READ = 1 << 20
 _WORD = re.compile(r"[\w./@+-]+")
 STRICT = re.compile(r'"-[a-z]*e')
 """What a SHELL has among its words by which the first failure ends all commands."""
@@ -291,24 +289,7 @@ class Workshop:
 
     def content_below(self, path: bytes, layer: int) -> bytes | None:
         """Return a file as the layers below `layer` have it; None if there is none there, or it cannot be read."""
-        node = self.tree.nodes.find(path)
-        versions = self.tree.versions
-        for version in self.tree.versions_of(node) if node is not None else ():
-            if versions.layer[version] < layer <= versions.until[version] and versions.entry[version] >= 0:
-                entry = int(self.tree.origin[versions.entry[version]])
-                return self._content(entry) if entry >= 0 and self.tree.entries.kind[entry] == Kind.FILE else None
-        return None
-
-    def _content(self, entry: int) -> bytes | None:
-        number = int(self.tree.entry_layer[entry])
-        layer, columns = self.analysis.contents.layers[number - 1], self.tree.entries
-        if layer is None or columns.size[entry] > MOST_READ:
-            return None
-        first = self.analysis.contents.stack.first[number - 1]
-        try:
-            return b"".join(layer.pieces(entry - first, int(columns.content_offset[entry]), int(columns.size[entry])))
-        except (CorruptLayer, NotCompared):
-            return None
+        return content_below(self.analysis, path, layer)
 
     def texts(self, key: int) -> Iterator[str]:
         """Yield an instruction of the draft as it is written, then those files of the image that it names and are texts."""
