@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-MADE_BY_ENGINE = frozenset({"/.dockerenv", "/dev/console", "/dev/pts", "/dev/shm", "/etc/hostname", "/etc/hosts", "/etc/mtab"})
+_MOUNTED = ("hostname", "hosts", "mtab", "resolv.conf")
+MADE_BY_ENGINE = frozenset({"/.dockerenv", "/dev/console", "/dev/pts", "/dev/shm", *(f"/etc/{name}" for name in _MOUNTED)})
 """What a container gets whatever its image holds."""
 PARTS = ("kind", "mode", "owner", "target", "xattrs", "size", "content")
 
