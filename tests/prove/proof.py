@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from prove.builders import Builder, StepFailed, command
 from prove.cases import Case
 from prove.filesystems import Difference, Seen, blurred, content_bytes, differences, seen_in
+from prove.warm import run_layerscope
 
 TOLERATED_SHARE = 0.01
 TOLERATED_BYTES = 20_000
@@ -55,7 +55,8 @@ class Prover:
 
     builder: Builder
     kept: Path
-    fix: Sequence[str] = (sys.executable, "-m", "layerscope", "fix")
+    fix: Sequence[str] = ()
+    """The program that finds fixes in place of `layerscope fix`."""
     known_layers: dict[str, int] = field(default_factory=dict)
 
     def prove(self, case: Case, *, each: bool = False) -> list[Row]:
@@ -124,11 +125,16 @@ class _Proof:
         return Image(archive, content_bytes(archive, self._prover.known_layers), files)
 
     def _layerscope(self, image: Image, context: Path, *options: str) -> bytes:
-        words = [*self._prover.fix, str(image.archive), "--dockerfile", self._case.dockerfile, "--context", "."]
+        words = [str(image.archive), "--dockerfile", self._case.dockerfile, "--context", ".", *options]
         hidden = ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "CI_PROJECT_DIR")
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
         environment |= {"LAYERSCOPE_CACHE": str(self._builder.workspace / "cache"), "LAYERSCOPE_NO_REGISTRY": "1"}
-        done = subprocess.run([*words, *options], cwd=context, env=environment, capture_output=True, check=False, timeout=300)
+        if program := self._prover.fix:
+            done = subprocess.run(
+                [*program, *words], cwd=context, env=environment, capture_output=True, check=False, timeout=300
+            )
+        else:
+            done = run_layerscope(["fix", *words], context, environment)
         if done.returncode or b"Traceback" in done.stderr:
             raise StepFailed(f"layerscope fix {' '.join(options)}: exit {done.returncode}\n{done.stderr.decode()[-1500:]}")
         return done.stdout
