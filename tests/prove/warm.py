@@ -36,6 +36,7 @@ def run_layerscope(words: Sequence[str], directory: Path, environment: Mapping[s
                 os.environ.update(environment)
                 os.dup2(out.fileno(), 1)
                 os.dup2(errors.fileno(), 2)
+                sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # a test may have others in their place
                 sys.argv = ["layerscope", *words]
                 main()
             finally:
