@@ -24,6 +24,7 @@ VIEWS: dict[str, Sequence[str]] = {
     "filter": ["tab", *"/app"],
     "waste": ["w", "down"],
     "treemap": ["T", "right"],
+    "biggest": ["B", "down"],
     "waste-by-path": ["w", "shift+tab"],
     "file": ["left_square_bracket", "tab", *"/main.py", "enter", "v"],
     "diff": ["tab", *"/settings.py", "enter", "v", "d"],

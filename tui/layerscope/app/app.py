@@ -29,6 +29,7 @@ from layerscope.settings import Order, SavedState, Settings, recall, remember
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
     from layerscope.app.file.file_screen import FileScreen
+    from layerscope.app.sizes.biggest_lines import BiggestState
     from layerscope.app.sizes.treemap_screen import TreemapState
     from layerscope.app.waste.outline import WasteOutline
     from layerscope.app.widgets.jump import Jump
@@ -89,6 +90,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self._outline: WasteOutline | None = None
         self.key_queue = KeyQueue(self, self._is_searching)
         self._map_state: TreemapState | None = None
+        self._biggest: BiggestState | None = None
 
     def get_default_screen(self) -> Screen[None]:
         """Return the first screen, the explorer or a list of images, so that Textual draws no empty screen before it."""
@@ -174,6 +176,8 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
                 self._show_waste(request)
             case Explorer.TreemapRequested():
                 self._show_treemap(request)
+            case Explorer.BiggestRequested():
+                self._show_biggest(request)
             case Explorer.FileRequested():
                 self._show_file(request)
             case Explorer.ExtractRequested():
@@ -203,6 +207,16 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             self._map_state = TreemapState(message.analysis)
         self._map_state.come_from(message.node)
         self.push_screen(TreemapScreen(self._map_state, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
+
+    def _show_biggest(self, message: Explorer.BiggestRequested) -> None:
+        from layerscope.app.sizes.biggest_lines import BiggestState
+        from layerscope.app.sizes.biggest_screen import BiggestScreen
+
+        if self._biggest is None or self._biggest.analysis is not message.analysis:
+            self._biggest = BiggestState(message.analysis)
+        self._biggest.filter(None)
+        screen = BiggestScreen(self._biggest, message.layer, keys=self.key_table, is_ascii=self._is_ascii)
+        self.push_screen(screen, self._jump)
 
     def _jump(self, jump: Jump | None) -> None:
         if jump is not None and self.explorer is not None:
@@ -266,7 +280,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         if explorer is not None:
             is_read = explorer.analysis is not None and explorer.analysis.contents.is_complete
             home.left(explorer.analysis if is_read else None)
-        self.explorer = self._outline = self._map_state = None
+        self.explorer = self._outline = self._map_state = self._biggest = None
 
     # What keys do.
 
@@ -326,7 +340,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
 def _import_screens() -> None:
     """Import the screens that a key may open, so that neither the first frame nor the key waits for them."""
-    for name in ("waste.waste_screen", "file.file_screen", "sizes.treemap_screen", "dialogs"):
+    for name in ("waste.waste_screen", "file.file_screen", "sizes.treemap_screen", "sizes.biggest_screen", "dialogs"):
         importlib.import_module(f"layerscope.app.{name}")
 
 

@@ -48,6 +48,7 @@ class KeyContext(Enum):
     FILTER = "While typing a filter"
     WASTE = "Waste"
     TREEMAP = "Treemap"
+    BIGGEST = "Biggest files"
     FILE = "File"
     IMAGES = "Images"
     REGISTRY = "Registry"
@@ -77,7 +78,7 @@ _E, _X, _L, _F = KeyContext.EVERYWHERE, KeyContext.EXPLORER, KeyContext.LISTS, K
 
 
 _Y, _T, _W, _V, _I = KeyContext.LAYERS, KeyContext.FILTER, KeyContext.WASTE, KeyContext.FILE, KeyContext.IMAGES
-_G, _R, _M = KeyContext.TAGS, KeyContext.REGISTRY, KeyContext.TREEMAP
+_G, _R, _M, _B = KeyContext.TAGS, KeyContext.REGISTRY, KeyContext.TREEMAP, KeyContext.BIGGEST
 
 
 KEYS: tuple[KeyAction, ...] = (
@@ -96,6 +97,7 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("explore.filter", _X, "slash", "filter", "filter", "Filter the files", 14, is_first=True),
     KeyAction("explore.waste", _X, "w", "waste", "waste", "Show all waste and what caused it", 15),
     KeyAction("explore.treemap", _X, "T", "treemap", "map", "Show where the bytes are: a treemap of the image or a layer", 15),
+    KeyAction("explore.biggest", _X, "B", "biggest", "biggest", "List the biggest files of all layers or one", 15),
     KeyAction("explore.view", _X, "v", "view", "view", "View the file under the cursor", 16),
     KeyAction("explore.blame", _X, "b", "blame", "blame", "Show every layer that touched the path", 17),
     KeyAction("explore.details", _X, "i", "details", "info", "Show details of the layer and the image", 18),
@@ -142,6 +144,14 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("map.layer_next", _M, "right_square_bracket", "layer(1)", "layer", "The next layer, or all", 13),
     KeyAction("map.show", _M, "f", "show_in_files", "in files", "Show it in the image, at the layer that wrote it", 14),
     KeyAction("map.close", _M, "T", "close", "files", "Back to the files", 15),
+    KeyAction("biggest.show", _B, "enter,space,f", "show_in_files", "in files", "Show the file in the image, at its layer", 11),
+    KeyAction("biggest.filter", _B, "slash", "filter", "filter", "Filter the files", 12, is_first=True),
+    KeyAction("biggest.fate", _B, "w", "fate", "wasted", "List all files, what is wasted, what a container sees", 13),
+    KeyAction("biggest.this_layer", _B, "t", "this_layer", "this layer", "List the files of this layer, or of all", 14),
+    KeyAction("biggest.layer_previous", _B, "left_square_bracket", "layer(-1)", "layer", "The previous layer, or all", 15),
+    KeyAction("biggest.layer_next", _B, "right_square_bracket", "layer(1)", "layer", "The next layer, or all", 15),
+    KeyAction("biggest.sort", _B, "s", "sort", "sort", "Sort by size, by path, by layer", 16),
+    KeyAction("biggest.close", _B, "B", "close", "files", "Back to the files", 17),
     KeyAction("file.content", _V, "v", "show('content')", "content", "Show the version's content", 12),
     KeyAction("file.diff", _V, "d", "show('diff')", "diff", "Compare it with the previous version", 13),
     KeyAction("file.blame", _V, "b", "show('blame')", "blame", "Show every layer that touched the path", 14),

@@ -16,7 +16,6 @@ from textual.screen import Screen
 from textual.signal import Signal
 from textual.widget import Widget
 
-from layerscope.app.explorer.filter import FilterBar
 from layerscope.app.explorer.layers import LayerList
 from layerscope.app.explorer.loader import Analyzed, Failed, ImageSource, Loader, Opened, Read, Rebuilt
 from layerscope.app.explorer.state import ExplorerState
@@ -25,6 +24,7 @@ from layerscope.app.explorer.tree_lines import LayerRange, files_title, hidden_w
 from layerscope.app.key_queue import counted
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
+from layerscope.app.widgets.filter import FilterBar
 from layerscope.app.widgets.footer import Footer, key_text
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.lines import Details
@@ -44,7 +44,7 @@ NEEDS_TREE = {
     "change", "view", "blame", "extract", "copy_path", "sort", "so_far", "mark", "expand_all", "collapse_all", "toggle_change",
     "attributes",
 }  # fmt: skip
-NEEDS_ANALYSIS = {"waste", "treemap"}
+NEEDS_ANALYSIS = {"waste", "treemap", "biggest"}
 
 
 class Explorer(Screen[None]):
@@ -80,6 +80,13 @@ class Explorer(Screen[None]):
 
         def __init__(self, analysis: Analysis, node: int) -> None:
             self.analysis, self.node = analysis, node
+            super().__init__()
+
+    class BiggestRequested(Message):
+        """The user wants to see the biggest files; the cursor is on layer number `layer`."""
+
+        def __init__(self, analysis: Analysis, layer: int) -> None:
+            self.analysis, self.layer = analysis, layer
             super().__init__()
 
     class FileRequested(Message):
@@ -408,6 +415,10 @@ class Explorer(Screen[None]):
     def action_treemap(self) -> None:
         if self.analysis is not None:
             self._ask(self.TreemapRequested(self.analysis, self.file_pane.node))
+
+    def action_biggest(self) -> None:
+        if self.analysis is not None:
+            self._ask(self.BiggestRequested(self.analysis, max(self.layer_pane.number, 1)))
 
     def jump(self, layer: int, node: int) -> None:
         """Show a file, unfiltered, among the changes of the layer that wrote it."""

@@ -1,4 +1,4 @@
-"""The filter of the file tree: each key typed starts a search of all names in a thread and cancels the previous search."""
+"""The filter of files: each key typed starts a search of all names in a thread and cancels the previous search."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Files:
 
 
 class FilterBar(InputLine):
-    """The input line that filters the file tree. It posts Found for each result, and what every InputLine posts."""
+    """The input line that filters files. It posts Found for each result, and what every InputLine posts."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.FILTER)
 
