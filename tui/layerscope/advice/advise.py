@@ -17,7 +17,7 @@ from layerscope.advice.fixes.find_fixes import edited_fixes, places_of
 from layerscope.advice.fixes.fix_context import FixContext, LayerOrigin
 from layerscope.advice.fixes.leftovers import find_caches, find_databases, find_live_duplicates, find_repositories
 from layerscope.advice.fixes.packages import find_dev_dependencies, find_packages
-from layerscope.advice.fixes.stored import Stored
+from layerscope.advice.fixes.reasons import Reasons
 from layerscope.advice.fixes.workshop import Workshop
 from layerscope.analysis import Analysis
 from layerscope.text import escape
@@ -65,7 +65,8 @@ def advise(
     if dockerfile is None:
         if is_single_snapshot(analysis.image, base_layers=analysis.base_layers or 0, layer_makers=None):
             return Advice("", {}, (), (SINGLE_SNAPSHOT,))
-        return Advice("", {}, _by_hand(analysis, UNMAPPED, None))
+        reasons = Reasons(None, "no Dockerfile was given")
+        return Advice("", {}, _by_hand(analysis, UNMAPPED, reasons))
     name = _name(dockerfile, root or Path.cwd())
     text = read_text(dockerfile, name=escape(name))
     parsed = parse_dockerfile(text, name=escape(name))
@@ -76,9 +77,10 @@ def advise(
     places = places_of(dockerfile, context or dockerfile.resolve().parent)
     workshop = Workshop.of(analysis, text, parsed, mapping)
     if workshop is None:
-        return Advice(name, mapping.lines, _by_hand(analysis, mapping, None, parsed), _notes(analysis, mapping, name))
+        reasons = Reasons(None, _why_nothing_is_edited(analysis, mapping))
+        return Advice(name, mapping.lines, _by_hand(analysis, mapping, reasons, parsed), _notes(analysis, mapping, name))
     edited, plan = edited_fixes(workshop, places, only)
-    fixes = (*edited, *_by_hand(analysis, mapping, workshop.draft.stored, parsed))
+    fixes = (*edited, *_by_hand(analysis, mapping, Reasons(workshop, ""), parsed))
     return Advice(name, mapping.lines, _sorted(fixes), _notes(analysis, mapping, name), plan)
 
 
@@ -93,10 +95,17 @@ def _notes(analysis: Analysis, mapping: Mapping, name: str) -> tuple[str, ...]:
     return (f"The image's history does not match {escape(name)}, so fixes name layers instead of lines.",)
 
 
-def _by_hand(
-    analysis: Analysis, mapping: Mapping, stored: Stored | None, dockerfile: Dockerfile | None = None
-) -> tuple[Fix, ...]:
-    """Find what has to be changed by hand; `stored` is what edits leave."""
+def _why_nothing_is_edited(analysis: Analysis, mapping: Mapping) -> str:
+    """Say why no line of a Dockerfile is edited, as the beginning of a sentence."""
+    if not mapping.lines:
+        return "the Dockerfile's lines are not known"
+    if not analysis.contents.is_complete:
+        return "not all layers could be read, so what an edit saves is not known"
+    return "which builder made the image is not known, and builders differ in what an edit does"
+
+
+def _by_hand(analysis: Analysis, mapping: Mapping, reasons: Reasons, dockerfile: Dockerfile | None = None) -> tuple[Fix, ...]:
+    """Find what has to be changed by hand, in what edits leave."""
     base_layers = analysis.base_layers if analysis.base_layers is not None else mapping.base_layers
     steps = {step.layer: step for step in read_steps(analysis.image.steps) if step.layer is not None}
     origins = []
@@ -114,22 +123,22 @@ def _by_hand(
             )
         )
     stage = dockerfile.stages[mapping.stage] if dockerfile and mapping.stage >= 0 else None
+    stored = reasons.workshop.draft.stored if reasons.workshop else None
     context = FixContext(analysis, origins, base_layers, stored, stage)
     fixes = [fix for find in FINDERS for fix in find(context)]
-    return _sorted(_named(fixes, has_lines=bool(mapping.lines)))
+    return _sorted(_named(fixes, reasons))
 
 
 def _sorted(fixes: Iterable[Fix]) -> tuple[Fix, ...]:
     return tuple(sorted(fixes, key=lambda fix: (-fix.size, fix.layers, fix.kind)))
 
 
-def _named(fixes: Iterable[Fix], *, has_lines: bool) -> Iterator[Fix]:
+def _named(fixes: Iterable[Fix], reasons: Reasons) -> Iterator[Fix]:
     """Give each fix an id, and say why it is made by hand."""
     seen: dict[str, int] = {}
     for fix in fixes:
         place = f"{fix.line}" if fix.line else f"layer-{fix.layers[0]}"
         name = f"{fix.kind}-{place}-by-hand"
         seen[name] = seen.get(name, 0) + 1
-        reason = "no edit of these lines is known to be safe" if has_lines else "the Dockerfile's lines are not known"
         number = f".{seen[name]}" if seen[name] > 1 else ""
-        yield replace(fix, id=name + number, by_hand=fix.by_hand or f"{reason[:1].upper()}{reason[1:]}.")
+        yield replace(fix, id=name + number, by_hand=fix.by_hand or reasons.of(fix))

@@ -79,10 +79,10 @@ def _may_append(workshop: Workshop, key: int) -> bool:
     command = workshop.command(key)
     if command is None or any(part.name in ("exec", "exit") for part in command.parts):
         return False
-    return not _is_built_on(workshop, workshop.draft.sites[key])
+    return not is_built_on(workshop, workshop.draft.sites[key])
 
 
-def _is_built_on(workshop: Workshop, site: Site) -> bool:
+def is_built_on(workshop: Workshop, site: Site) -> bool:
     """Tell whether another stage, which is not part of the image, begins with this one or copies from it."""
     stages = workshop.dockerfile.stages
     chain = {each.stage for each in workshop.draft.sites.values()}

@@ -11,6 +11,7 @@ import numpy as np
 from layerscope.advice.editing.program import Joint, Program
 from layerscope.advice.editing.shell import ShellList, ShellPart, sets_strict
 from layerscope.advice.fixes.fix_context import joined, quoted_text
+from layerscope.advice.fixes.obstacles import Obstacle, unreadable
 from layerscope.advice.fixes.reach import FILE_COMMANDS, commutes, resolve
 from layerscope.advice.fixes.sites import Site
 from layerscope.advice.fixes.workshop import BARRIERS, FREE, STRICT, Draft, Facts, Proposal, Workshop
@@ -62,8 +63,23 @@ def joined_draft(workshop: Workshop, first: int, second: int) -> tuple[Draft, tu
     if draft.sites[first].stage != draft.sites[second].stage:
         return None
     plan = _plan(workshop, first, second)
-    improved = _carried_out(workshop, first, plan) if plan is not None else None
-    return (improved, plan.block) if improved is not None and plan is not None else None
+    improved = plan if isinstance(plan, Obstacle) else _carried_out(workshop, first, plan)
+    return None if isinstance(plan, Obstacle) or isinstance(improved, Obstacle) else (improved, plan.block)
+
+
+def why_not_joined(workshop: Workshop, first: int, second: int) -> str:
+    """Say why a RUN is not joined with an earlier one, as the beginning of a sentence; empty if they could be."""
+    plan = _plan(workshop, first, second)
+    result = plan if isinstance(plan, Obstacle) else _carried_out(workshop, first, plan)
+    if isinstance(result, Obstacle):
+        return result.text
+    between = [] if isinstance(plan, Obstacle) else plan.block[:-1]
+    lines = joined([str(workshop.draft.sites[key].instruction.line) for key in between] or [""])
+    return (
+        f"the RUNs between them, of line {lines}, would have to be joined too, which is much for what it saves"
+        if between
+        else ""
+    )
 
 
 def _joined(workshop: Workshop, writer: int, burier: int) -> Proposal | None:
@@ -73,12 +89,12 @@ def _joined(workshop: Workshop, writer: int, burier: int) -> Proposal | None:
     if draft.sites[first].stage != draft.sites[second].stage or draft.place(first) > draft.place(second):
         return None
     plan = _plan(workshop, first, second)
-    if plan is None:
+    if isinstance(plan, Obstacle):
         return None
     rows = draft.stored.wasted(burier)
     rows = rows[draft.stored.group[rows] == writer]
     improved = _carried_out(workshop, first, plan)
-    if improved is None:
+    if isinstance(improved, Obstacle):
         return None
     saved = draft.stored.total - improved.stored.total
     if len(plan.block) > 1 and saved < SMALL_SHARE * workshop.analysis.waste.content_bytes:
@@ -160,43 +176,68 @@ class _Plan:
     lifted: tuple[int, ...]
 
 
-def _plan(workshop: Workshop, first: int, second: int) -> _Plan | None:
-    """Find what has to be joined so that `second` comes into the layer of `first`; None where something minds."""
+def _plan(workshop: Workshop, first: int, second: int) -> _Plan | Obstacle:
+    """Find what has to be joined so that `second` comes into the layer of `first`, or what minds that."""
     draft = workshop.draft
     block, reach = [second], workshop.reach(second)
     lifted: list[int] = []
-    if not _may_join(workshop, first, second):
-        return None
+    apart = _apart(workshop, first, second)
+    if apart is not None:
+        return apart
     for key in reversed(draft.between(first, second)):
         site = draft.sites[key]
         if site.instruction.keyword in FREE:
             continue
         if not site.is_run and not site.is_copy:
             if not all(_may_pass(workshop, each, site) for each in block):
-                return None
+                return Obstacle(f"{site.quoted} between them may change what the later RUN does")
         elif commutes(workshop.tree, reach, workshop.reach(key)) and site.is_certain:
             continue
-        elif site.is_run and _may_join(workshop, first, key):
+        elif site.is_run and _apart(workshop, first, key) is None:
             block.insert(0, key)
             reach = reach.joined(workshop.reach(key))
         elif site.is_copy and _may_lift(workshop, key, first):
             lifted.insert(0, key)
         else:
-            return None
+            return _in_the_way(workshop, key, block)
     plan = _Plan(tuple(block), tuple(lifted))
-    return None if _breaks_links(workshop, first, plan) else plan
-
-
-def _may_join(workshop: Workshop, first: int, second: int) -> bool:
-    """Tell whether two RUNs have the same user, shell and flags, and a second one that works in the first one's directory."""
-    one, other = workshop.draft.sites[first], workshop.draft.sites[second]
-    in_force = [(site.stage, site.user, site.shell, site.instruction.flags) for site in (one, other)]
     return (
-        in_force[0] == in_force[1]
-        and (one.directory == other.directory or _is_absolute(workshop.command(second)))
-        and one.is_certain
-        and other.is_certain
+        Obstacle("one of the RUNs makes hard links, which a join would change")
+        if _breaks_links(workshop, first, plan)
+        else plan
     )
+
+
+def _in_the_way(workshop: Workshop, key: int, block: list[int]) -> Obstacle:
+    """Say why an instruction between two RUNs keeps them apart."""
+    sites = workshop.draft.sites
+    if not sites[key].is_certain:
+        return Obstacle(f"it is not certain which layer {sites[key].quoted} between them made")
+    unknown = next((each for each in (*block, key) if workshop.reach(each).reads is None), None)
+    if unknown == key:
+        return Obstacle(f"{sites[key].quoted} between them may read anything")
+    if unknown is not None:
+        return Obstacle(f"{sites[unknown].quoted} may read what {sites[key].quoted} brings")
+    return Obstacle(f"{sites[key].quoted} between them and the later RUN read or write the same")
+
+
+def _apart(workshop: Workshop, first: int, second: int) -> Obstacle | None:
+    """Say why two RUNs cannot be one; None if they have the same user, shell, flags, and as far as it matters directory."""
+    one, other = workshop.draft.sites[first], workshop.draft.sites[second]
+    lines = f"lines {one.instruction.line} and {other.instruction.line}"
+    differences = {
+        f"{lines} are in different stages": one.stage != other.stage,
+        f"{lines} run as different users": one.user != other.user,
+        f"{lines} run in different shells": one.shell != other.shell,
+        f"{lines} have different flags": one.instruction.flags != other.instruction.flags,
+        f"it is not certain which layers {lines} made": not (one.is_certain and other.is_certain),
+    }
+    found = next((words for words, differs in differences.items() if differs), "")
+    if found:
+        return Obstacle(found)
+    if one.directory != other.directory and not _is_absolute(workshop.command(second)):
+        return Obstacle(f"{lines} work in different directories, and line {other.instruction.line} may use its own")
+    return None
 
 
 def _may_pass(workshop: Workshop, key: int, setting: Site) -> bool:
@@ -269,14 +310,14 @@ def _breaks_links(workshop: Workshop, first: int, plan: _Plan) -> bool:
     return False
 
 
-def _carried_out(workshop: Workshop, first: int, plan: _Plan) -> Draft | None:
+def _carried_out(workshop: Workshop, first: int, plan: _Plan) -> Draft | Obstacle:
     draft = workshop.draft
     for key in plan.lifted:
         draft = draft.with_program(draft.program.moved(key, first))
     for key in plan.block:
         joint = _joint(workshop, draft, first, key)
-        if joint is None:
-            return None
+        if isinstance(joint, Obstacle):
+            return joint
         draft = draft.with_program(draft.program.joined(first, key, joint))
         layers = {each: numbers for each, numbers in draft.layers.items() if each != key}
         layers[first] = (*draft.layers.get(first, ()), *draft.layers.get(key, ()))
@@ -286,20 +327,42 @@ def _carried_out(workshop: Workshop, first: int, plan: _Plan) -> Draft | None:
     return draft
 
 
-def _joint(workshop: Workshop, draft: Draft, first: int, second: int) -> Joint | None:
-    """Say how the commands of two RUNs are put into one; None if one could change what the other does, or whether it fails."""
+def _joint(workshop: Workshop, draft: Draft, first: int, second: int) -> Joint | Obstacle:
+    """Say how the commands of two RUNs are put into one, or why one could change what the other does, or whether it fails."""
     head, tail = workshop.command(first, draft), workshop.command(second, draft)
-    if head is None or tail is None or _names(head) & ENDING or not _fits_a_script(draft.program, first, second):
-        return None
-    if any(_SHARED_MEMORY in draft.program.shell_text(key) for key in (first, second)):
-        return None
-    is_stateful = bool(_names(head) & STATEFUL) or any(_assigns(part) for part in head.parts)
-    is_stateful |= any(map(_LEAVES_VARIABLE.search, (part.text for part in head.parts))) and not _is_plain(tail)
+    if head is None or tail is None:
+        return unreadable(workshop, first if head is None else second)
+    obstacle = _obstacle(draft, (first, second), head)
+    if obstacle is not None:
+        return obstacle
+    is_stateful = _is_stateful(head, tail)
+    line, later = (draft.sites[key].instruction.line for key in (first, second))
     if "set" in _names(head) or STRICT.search(draft.sites[first].shell):
-        return None if is_stateful or _unsafe_set(head) else _strict_joint(draft.sites[first].shell, head, tail)
+        if is_stateful or _unsafe_set(head):
+            return Obstacle(f"line {line} changes the shell, in which line {later} would run, too")
+        joint = _strict_joint(draft.sites[first].shell, head, tail)
+        return joint or Obstacle(f"line {line} ends at its first failure and line {later} does not, or they say it differently")
     if not tail.is_chain and "set" in _names(tail):
-        return None
+        return Obstacle(f"`set` in line {later} does nothing where its commands stand behind others")
     return Joint(groups_first=is_stateful, groups_second=not tail.is_chain)
+
+
+def _obstacle(draft: Draft, keys: tuple[int, int], head: ShellList) -> Obstacle | None:
+    """Say what keeps the commands of two RUNs apart, however they are joined; None if nothing does."""
+    line, later = (draft.sites[key].instruction.line for key in keys)
+    if _names(head) & ENDING:
+        return Obstacle(f"`{min(_names(head) & ENDING)}` in line {line} would end the later commands, too")
+    if not _fits_a_script(draft.program, *keys):
+        return Obstacle(f"the commands of lines {line} and {later} do not fit one here-document")
+    if any(_SHARED_MEMORY in draft.program.texts[key] for key in keys):
+        return Obstacle(f"what lies in {_SHARED_MEMORY} is gone when a RUN ends")
+    return None
+
+
+def _is_stateful(head: ShellList, tail: ShellList) -> bool:
+    """Tell whether commands leave something to the shell that commands behind them would notice."""
+    is_stateful = bool(_names(head) & STATEFUL) or any(_assigns(part) for part in head.parts)
+    return is_stateful or (any(map(_LEAVES_VARIABLE.search, (part.text for part in head.parts))) and not _is_plain(tail))
 
 
 def _strict_joint(shell: str, head: ShellList, tail: ShellList) -> Joint | None:

@@ -13,6 +13,8 @@ from layerscope.advice.fixes.builders import DOCKER
 from layerscope.advice.fixes.fix_context import quoted_text
 from layerscope.sources.image import Image
 
+_PLAIN_SHELLS = ('["/bin/sh"', '["/bin/bash"', '["/bin/ash"', '["bash"', '["sh"')
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -35,6 +37,11 @@ class Site:
     def quoted(self) -> str:
         """Return the instruction's line and the start of its text, printable."""
         return f"line {self.instruction.line} `{quoted_text(self.instruction.text)}`"
+
+    @property
+    def has_plain_shell(self) -> bool:
+        """Tell whether a shell as POSIX has it runs its commands."""
+        return not self.shell or self.shell.lstrip().startswith(_PLAIN_SHELLS)
 
     @property
     def is_run(self) -> bool:

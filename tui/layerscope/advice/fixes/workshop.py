@@ -199,7 +199,7 @@ class Workshop:
         site = draft.sites[key]
         if not site.is_run or (site.instruction.is_json and not self._has_shell(site)):
             return None
-        if site.shell and not site.shell.lstrip().startswith(('["/bin/sh"', '["/bin/bash"', '["/bin/ash"', '["bash"', '["sh"')):
+        if not site.has_plain_shell:
             return None
         command = draft.program.command(key)
         is_strict = command is not None and command.is_script and bool(STRICT.search(site.shell))
