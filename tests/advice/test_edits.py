@@ -407,10 +407,27 @@ def test_a_cache_that_a_joined_run_uses_stays(tmp_path: Path) -> None:
 
 def test_a_core_dump_is_removed_where_it_is_written(tmp_path: Path) -> None:
     steps = (made("RUN crash;", big("core.123"), big("app/core.py"), big("tmp/x/y")), made("RUN rm -f /z", "z"))
-    assert edited(tmp_path, *steps)[1][:2] == ["RUN crash \\", " && rm -f /core.123 /tmp/x/y"]
+    assert edited(tmp_path, *steps)[1][:2] == ["RUN crash \\", " && rm -rf /core.123 /tmp/x"]
     assert edited(tmp_path, steps[0], made("RUN analyze", "z"))[1] == []
     script = made("COPY run.sh /run.sh", file("run.sh", b"cat /tmp/x/*"))
     assert edited(tmp_path, steps[0], script, 'ENTRYPOINT ["sh", "/run.sh"]')[1] == []
+
+
+def test_a_temporary_directory_goes_as_a_whole_if_one_run_made_it(tmp_path: Path) -> None:
+    tmp = directory("tmp", mode=0o1777)
+    first = made("RUN build", tmp, *(big(f"tmp/b/{number}", 50 * KB) for number in range(8)), big("tmp/c/x"))
+    assert edited(tmp_path, first)[1] == ["RUN build \\", " && rm -rf /tmp/b /tmp/c"]
+    later = made("RUN touch /tmp/c/y", "tmp/c/y")
+    assert edited(tmp_path, first, later)[1][:2] == [
+        "RUN build \\",
+        " && rm -rf /tmp/b /tmp/c/x",
+    ]
+
+
+def test_logs_and_core_dumps_of_the_context_are_ignored(tmp_path: Path) -> None:
+    names = ("logs/app.log", "core.77", "sub/npm-debug.log", "notes.log")
+    steps = (made("COPY . /app", *(big(f"app/{name}") for name in names)),)
+    assert edited(tmp_path, *steps, context=dict.fromkeys(names, "x"))[1] == ["core.77", "logs/app.log", "sub/npm-debug.log"]
 
 
 def test_a_file_reached_through_a_symlink_is_read_there(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from layerscope.advice.editing.shell import ShellPart
 from layerscope.advice.fixes.known_caches import KnownCache
 from layerscope.advice.fixes.reach import FILE_COMMANDS, PACKAGE_COMMANDS, is_near
@@ -93,5 +95,5 @@ def _names_tool(words: tuple[str, ...], tools: tuple[str, ...]) -> bool:
 
 def _has_plug_and_play(workshop: Workshop) -> bool:
     nodes = workshop.tree.nodes
-    near = [node for node in range(len(workshop.tree)) if nodes.depth[node] <= _PNP_DEEPEST]
-    return any(nodes.name(node) in _PNP for node in near)
+    near = np.flatnonzero((nodes.depth <= _PNP_DEEPEST) & (nodes.end == np.arange(len(workshop.tree)) + 1))
+    return any(nodes.name(node) in _PNP for node in near.tolist())

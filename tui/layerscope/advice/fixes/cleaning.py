@@ -26,7 +26,8 @@ APT = "apt-cache"
 LISTS, ARCHIVES = b"var/lib/apt/lists", b"var/cache/apt"
 _APT_FILE = re.compile(rb"var/cache/apt/(?:archives/(?:partial/)?[^/]+\.deb|(?:src)?pkgcache\.bin)$")
 _CORE = re.compile(rb"(?:.*/)?core(?:\.\d+)?$")
-_LEFT = (b"tmp", b"var/tmp", b"var/log")
+_TEMPORARY = (b"tmp", b"var/tmp")
+_LEFT = (*_TEMPORARY, b"var/log")
 _INSTALLS = re.compile(
     r"\b(?:apt|apt-get|aptitude)\s+(?:-\S+\s+)*(?:install|build-dep|upgrade|dist-upgrade|source|download|satisfy)\b"
 )
@@ -212,21 +213,44 @@ def _of_files(workshop: Workshop, key: int) -> _Litter | None:
     names = tree.nodes.name_start
     for index in np.flatnonzero(~is_left & (stored.size[own] >= workshop.least)).tolist():
         is_left[index] = bool(_CORE.match(tree.nodes.paths[int(nodes[index])][int(names[nodes[index]]) :]))
-    is_left &= stored.size[own] >= workshop.least // 10
     left = own[is_left]
     links = tree.origin[(tree.entries.kind == Kind.HARDLINK) & (tree.origin >= 0)]
     left = left[~np.isin(left, links)]
     # What was there before is not the RUN's litter.
     first = tree.versions.layer[np.searchsorted(tree.versions.node, tree.entry_node[left])]
     left = left[stored.layer_group[first] == group]
-    if not 0 < len(left) <= MOST_NAMED:
+    whole = _made_whole(workshop, group, tree.entry_node[left].astype(np.int64))
+    values, inverse = np.unique(whole, return_inverse=True)
+    is_worth = np.bincount(inverse, weights=stored.size[left], minlength=len(values)) >= workshop.least // 10
+    left, values = left[is_worth[inverse]], values[is_worth]
+    places = [_text(workshop, node) for node in values.tolist()]
+    if not 0 < len(places) <= MOST_NAMED or not all(_is_unread(workshop, key, place) for place in places):
         return None
-    places = [_text(workshop, int(node)) for node in tree.entry_node[left]]
-    if not all(_is_unread(workshop, key, place) for place in places):
-        return None
-    command = "rm -f " + " ".join(map(shlex.quote, places))
+    is_deep = bool((tree.nodes.end[values] > values + 1).any())
+    command = f"rm -{'r' * is_deep}f " + " ".join(map(shlex.quote, places))
     words = "a core dump, logs or temporary files"
-    return _Litter("left-behind", key, left, tree.entry_node[left].astype(np.int64), command, words)
+    below = np.concatenate([np.arange(node, tree.nodes.end[node]) for node in values.tolist()]).astype(np.int64)
+    return _Litter("left-behind", key, left, below, command, words)
+
+
+def _made_whole(workshop: Workshop, group: int, nodes: Longs) -> Longs:
+    """Return, for temporary files, what lies above them in the system's directory if one RUN alone made it; else themselves."""
+    tree, versions = workshop.tree, workshop.tree.versions
+    found = nodes.copy()
+    for path in _TEMPORARY:
+        top = tree.nodes.find(path)
+        if top is None:
+            continue
+        is_below = (nodes > top) & (nodes < tree.nodes.end[top])
+        above = nodes[is_below]
+        while (is_deep := tree.nodes.depth[above] > tree.nodes.depth[top] + 1).any():
+            above = np.where(is_deep, tree.nodes.parent[above], above).astype(np.int64)
+        for node in np.unique(above).tolist():
+            first, last = np.searchsorted(versions.node, [node, tree.nodes.end[node]])
+            if (workshop.draft.stored.layer_group[versions.layer[first:last]] != group).any():
+                above[above == node] = -1
+        found[is_below] = np.where(above >= 0, above, nodes[is_below])
+    return found
 
 
 def _is_unread(workshop: Workshop, key: int, place: str) -> bool:

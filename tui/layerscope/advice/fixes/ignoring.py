@@ -30,6 +30,10 @@ NEVER_USED = frozenset(
 """Directories of a repository's history and of tools, which a container does not need."""
 INSTALLED = frozenset({b"node_modules", b".venv", b"venv", b"vendor", b"target", b"bower_components"})
 """Directories that a RUN fills; what the context has there is another machine's."""
+_LITTER = re.compile(
+    rb"(?:.*/)?(?:core\.\d+|(?:npm|yarn|pnpm|lerna)-(?:debug|error)\.log(?:\.\d+)?|hs_err_pid\d+\.log|logs?/[^/]+\.log)$"
+)
+"""Core dumps, and logs of tools or in a directory for logs."""
 TOUCHING = frozenset({"chown", "chgrp", "chmod", "rm", "mkdir", "rmdir", "du", "ls", "touch", "cd"})
 """Commands to which it does not matter what a directory holds, as long as they find what they name."""
 _LISTING = frozenset({"du", "ls"})
@@ -176,6 +180,7 @@ def _tops(workshop: Workshop, site: Site) -> Iterator[Top]:
     removed = own[np.isin(stored.cause[own], (Cause.DELETED,)) & (stored.burier[own] <= stored.layers)]
     tops = _topmost(workshop, own, removed)
     useless = [node for node in _named(workshop, own, NEVER_USED | INSTALLED) if _is_useless(workshop, node, site)]
+    useless += _litter(workshop, own)
     for node in sorted({*tops, *useless}):
         if any(other < node < tree.nodes.end[other] for other in {*tops, *useless}):
             continue
@@ -251,6 +256,13 @@ def _named(workshop: Workshop, own: Longs, names: frozenset[bytes]) -> list[int]
                 found.add(above)
             above = int(tree.nodes.parent[above])
     return sorted(found)
+
+
+def _litter(workshop: Workshop, own: Longs) -> list[int]:
+    """Return the core dumps and logs of some size that a COPY brought and no later instruction replaces."""
+    tree, stored = workshop.tree, workshop.draft.stored
+    large = own[(stored.size[own] >= workshop.least // 10) & (stored.burier[own] > stored.layers)]
+    return [node for node in tree.entry_node[large].tolist() if _LITTER.match(tree.nodes.paths[node])]
 
 
 def _is_useless(workshop: Workshop, node: int, site: Site) -> bool:

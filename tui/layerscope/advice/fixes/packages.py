@@ -40,9 +40,9 @@ def find_packages(context: FixContext) -> Iterator[Fix]:
     if context.analysis.image.count_fetched is not None:
         return
     for path in LISTS:
+        if not any(_wrote(context, path, origin.number) for origin in _own_runs(context)):
+            continue  # a list is far into a layer, which may have to be unpacked up to there
         last = _packages(context, path, len(context.origins) + 1)
-        if not last:
-            continue
         first = _packages(context, path, (context.base_layers or 0) + 1)
         named = {word for origin in _own_runs(context) for word in _WORD.findall(origin.text)}
         build = _only_building(last, first, named)
