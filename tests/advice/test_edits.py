@@ -712,3 +712,31 @@ def test_an_archive_is_added_that_was_unpacked_as_its_headers_say(tmp_path: Path
     (tmp_path / "t.tar").write_bytes(archive)
     _, lines = edited(tmp_path, *steps)
     assert lines == (["ADD t.tar /opt/", "RUN mkdir -p /opt"] if is_added else [])
+
+
+@pytest.mark.parametrize(
+    ("copy", "change", "expected"),
+    [
+        ("COPY a b /app/", "chown -R app:app /app", ["COPY --chown=app:app a b /app/", "RUN chown app:app /app"]),
+        ("COPY * /app/", "chown -R 7:7 /app", ["COPY --chown=7:7 * /app/", "RUN chown 7:7 /app"]),
+        (
+            "COPY . /app",
+            "chown -R app /app && chgrp -R app /app",
+            ["COPY --chown=app:app . /app", "RUN chown app /app && chgrp app /app"],
+        ),
+        ("COPY . /app", "chown -hR app: /app/", ["COPY --chown=app:app . /app", "RUN chown -h app: /app"]),
+        ("COPY . /app", "chown --recursive app:app /app/*", []),
+        ('COPY [".", "/app"]', "chown -R app:app /app", ['COPY --chown=app:app [".", "/app"]', "RUN chown app:app /app"]),
+        ("ADD . /app", "chown -R app:app /app", []),
+        ("COPY . /app", "find /app -exec chown app:app {} +", []),
+        ("COPY . /app", "chown -R $USER /app", []),
+    ],
+)
+def test_everyday_ways_to_say_who_owns_what_is_copied(tmp_path: Path, copy: str, change: str, expected: list[str]) -> None:
+    top = () if "*" in change else (directory("app", uid=7, gid=7),)
+    steps = (
+        ("RUN base", made("", WITH_APP, GROUPS)[1]),
+        made(copy, directory("app"), big("app/a"), big("app/b")),
+        made(f"RUN {change}", *top, *_owned("app/a", "app/b")),
+    )
+    assert edited(tmp_path, *steps, base=1)[1] == expected
