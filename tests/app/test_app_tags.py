@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 from rich.cells import cell_len
 
-from layerscope.app.tags.diff_screen import DiffSummary, TagDiffScreen
+from layerscope.app.explorer.pair_screen import PairScreen, PairSummary, ReportLines
 from layerscope.app.terminal import Terminal
 from layerscope.errors import Cancelled, NotFound
 from layerscope.progress import Progress
@@ -32,8 +32,11 @@ def note(shown: Shown) -> str:
 
 async def compared(shown: Shown) -> None:
     """Wait until the comparison is there."""
-    await shown.until(lambda: isinstance(shown.app.screen, TagDiffScreen))
-    await shown.until(lambda: shown.widget("summary", DiffSummary).has_ended)
+    await shown.until(lambda: isinstance(shown.app.screen, PairScreen))
+    await shown.until(lambda: shown.widget("summary", PairSummary).has_ended)
+    await shown.until(
+        lambda: bool(shown.widget("pair-report", ReportLines).count or "registry has it no more" in "".join(shown.picture))
+    )
     await shown.settled()
 
 
@@ -94,11 +97,13 @@ async def test_enter_compares_two_marked_tags_older_first() -> None:
     async with tags_listed(keys="up m up up m enter") as shown:
         await compared(shown)
         assert "1.1.0 → 1.10.0" in shown.summary
-        lines = shown.lines("tag-diff")
+        assert any("-820 kB" in line and "deps2" in line for line in shown.lines("pair"))
+        await shown.keys("tab")
+        lines = shown.lines("pair-report")
         assert any("2 of 5 layers shared" in line for line in lines)
         assert any("RUN pip install -r requirements.txt" in line for line in lines)
         assert any(line.strip() == "-   -820 kB  /deps2" for line in lines)
-        await shown.keys("escape")
+        await shown.keys("escape escape")
         assert (shown.focus, marked(shown)) == ("tags", ["1.10.0", "1.1.0"])
 
 
@@ -123,7 +128,7 @@ async def test_the_comparison_is_written_again_for_another_width() -> None:
     async with tags_listed(keys="up c") as shown:
         await compared(shown)
         await shown.resize(60, 20)
-        await shown.until(lambda: max(cell_len(line) for line in shown.lines("tag-diff")) <= 60)
+        await shown.until(lambda: max(cell_len(line) for line in shown.lines("pair-report")) <= 60)
         shown.check_lines()
 
 

@@ -261,6 +261,14 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         if self.screen is self.home:
             self.push_screen(self._explorer_on(ImageSource(message.opener, message.reference)))
 
+    @on(Home.Paired)
+    def _compare(self, message: Home.Paired) -> None:
+        from layerscope.app.explorer.pair_screen import ImagePair
+
+        if self.screen is self.home:
+            pair = ImagePair(message.openers, message.title)
+            self.push_screen(pair.screen(keys=self.key_table, is_ascii=self._is_ascii))
+
     @on(Home.Broken)
     def _end_list(self, message: Home.Broken) -> None:
         self.exit(Failed(message.error))

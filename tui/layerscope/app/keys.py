@@ -49,6 +49,7 @@ class KeyContext(Enum):
     WASTE = "Waste"
     TREEMAP = "Treemap"
     BIGGEST = "Biggest files"
+    PAIR = "Two images"
     FILE = "File"
     IMAGES = "Images"
     REGISTRY = "Registry"
@@ -79,6 +80,7 @@ _E, _X, _L, _F = KeyContext.EVERYWHERE, KeyContext.EXPLORER, KeyContext.LISTS, K
 
 _Y, _T, _W, _V, _I = KeyContext.LAYERS, KeyContext.FILTER, KeyContext.WASTE, KeyContext.FILE, KeyContext.IMAGES
 _G, _R, _M, _B = KeyContext.TAGS, KeyContext.REGISTRY, KeyContext.TREEMAP, KeyContext.BIGGEST
+_P = KeyContext.PAIR
 
 
 KEYS: tuple[KeyAction, ...] = (
@@ -152,6 +154,17 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("biggest.layer_next", _B, "right_square_bracket", "layer(1)", "layer", "The next layer, or all", 15),
     KeyAction("biggest.sort", _B, "s", "sort", "sort", "Sort by size, by path, by layer", 16),
     KeyAction("biggest.close", _B, "B", "close", "files", "Back to the files", 17),
+    KeyAction("pair.report", _P, "tab", "report", "report", "Show the report: layers and why they differ; the tree again", 11),
+    KeyAction("pair.filter", _P, "slash", "filter", "filter", "Filter the files of both images", 12, is_first=True),
+    KeyAction("pair.previous", _P, "left_curly_bracket", "change(-1)", "change", "Jump to the previous change", 14),
+    KeyAction("pair.next", _P, "right_curly_bracket", "change(1)", "change", "Jump to the next change", 14),
+    KeyAction("pair.sort", _P, "s", "sort", "sort", "Sort by size, by change, by name", 15),
+    KeyAction("pair.added", _P, "a", "toggle_change('added')", "", "Hide or show added files"),
+    KeyAction("pair.modified", _P, "c", "toggle_change('modified')", "", "Hide or show modified files"),
+    KeyAction("pair.removed", _P, "d", "toggle_change('removed')", "", "Hide or show removed files"),
+    KeyAction("pair.unchanged", _P, "u", "toggle_change('unchanged')", "unchanged", "Hide or show unchanged files", 16),
+    KeyAction("pair.expand_all", _P, "e", "expand_all", "", "Expand all directories"),
+    KeyAction("pair.collapse_all", _P, "E", "collapse_all", "", "Collapse all directories"),
     KeyAction("file.content", _V, "v", "show('content')", "content", "Show the version's content", 12),
     KeyAction("file.diff", _V, "d", "show('diff')", "diff", "Compare it with the previous version", 13),
     KeyAction("file.blame", _V, "b", "show('blame')", "blame", "Show every layer that touched the path", 14),

@@ -25,7 +25,7 @@ from layerscope.cli.options import (
 )
 from layerscope.cli.output import output_style
 from layerscope.cli.report import text_option
-from layerscope.cli.screen import can_show_screen, show_screen
+from layerscope.cli.screen import can_show_screen, show_pair, show_screen
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
@@ -114,8 +114,9 @@ def _say_next(before: Analysis, build: Analysis) -> None:
 @compare_contents_option
 @no_cache_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@text_option
 @engine_options
-def diff(old: str, new: str | None, limit: int, platform: str | None, *, as_json: bool) -> int:
+def diff(old: str, new: str | None, limit: int, platform: str | None, *, as_json: bool, is_text: bool) -> int:
     """Compare two images: layers, sizes, waste and files, and why a layer is not the same.
 
     Or compare two platforms of one image: what only one has, and what is much bigger on one. Paths that differ in their
@@ -127,6 +128,8 @@ def diff(old: str, new: str | None, limit: int, platform: str | None, *, as_json
       layerscope diff myimage:1.0 myimage:1.1 --json | jq -r '.paths[] | select(.change == "added") | .path'
       layerscope diff myimage:1.1 --platform linux/amd64,linux/arm64
     """
+    if not (as_json or is_text) and can_show_screen(old, new):
+        return show_pair(_sides(old, new, platform))
     from layerscope.compare.comparison import compare
 
     analyses = analyze_images(_sides(old, new, platform))

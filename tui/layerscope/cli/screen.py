@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,45 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
 
         for sentence in said:
             say_on_stderr(sentence)
+
+
+def show_pair(named: Sequence[tuple[str, str | None]]) -> int:
+    """Compare two images, each a reference and a platform, on the screen. Returns the exit code."""
+    from layerscope.sources.location import locate
+
+    context = click.get_current_context()
+    said: list[str] = []
+    read: list[Analysis] = []
+
+    def opener(reference: str, platform: str | None, progress: Progress) -> tuple[Image, Base]:
+        from layerscope.cli.options import chosen_engine_options, open_image
+        from layerscope.sources.base import Base
+
+        with context.scope(cleanup=False):
+            engine_options = chosen_engine_options(say=said.append)
+        return open_image(reference, platform, progress, engine_options=engine_options), Base()
+
+    for reference, _ in named:
+        locate(reference)  # a missing file is reported before the screen opens
+    read_keys_from_terminal(*(reference for reference, _ in named))
+    tune_textual()
+    from layerscope.app.app import run
+    from layerscope.app.explorer.pair_screen import ImagePair
+    from layerscope.app.key_names import textual_keys
+    from layerscope.app.keys import KEY_IDS
+    from layerscope.app.terminal import Terminal
+    from layerscope.settings import read_settings
+
+    title = " → ".join(f"{name} ({platform})" if platform else name for name, platform in named)
+    pair = ImagePair([partial(opener, *each) for each in named], title, read.extend)
+    try:
+        code = exit_code(run(pair, settings=read_settings(key_ids=KEY_IDS, name_keys=textual_keys), terminal=Terminal.of()))
+    finally:
+        from layerscope.cli.options import damage_exit_code, say_on_stderr
+
+        for sentence in said:
+            say_on_stderr(sentence)
+    return max([code, *(damage_exit_code(analysis.contents) for analysis in read)])
 
 
 def show_demo() -> int:

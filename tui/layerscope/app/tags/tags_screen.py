@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
-from layerscope.app.tags.diff_screen import TagDiffScreen
 from layerscope.app.tags.tag_lines import TagHeads, TagLines, TagsSummary, tag_note
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
@@ -113,4 +112,4 @@ class TagsScreen(Home):
             return
         openers = [partial(self._opened, number) for number in chosen]
         title = " → ".join(pane.series.tags[number].tag for number in chosen)
-        self.app.push_screen(TagDiffScreen(openers, title, keys=self._keys, is_ascii=self._is_ascii))
+        self.post_message(self.Paired(openers, title))

@@ -37,6 +37,13 @@ class Home(Screen[None]):
             self.opener, self.reference = opener, reference
             super().__init__()
 
+    class Paired(Message):
+        """The user compares two images, which `openers` open, the old one first; `title` says which."""
+
+        def __init__(self, openers: Sequence[Callable[[Progress], tuple[Image, Base]]], title: str) -> None:
+            self.openers, self.title = openers, title
+            super().__init__()
+
     class Broken(Message):
         """There is nothing to list, because of `error`: the app ends with it."""
 
