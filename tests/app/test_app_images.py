@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from layerscope.app.explorer.pair_screen import PairScreen, PairTree
 from layerscope.app.images.images_screen import ImagesScreen
 from layerscope.app.terminal import Terminal
 from layerscope.errors import NotFound
@@ -262,3 +263,21 @@ async def test_enter_right_after_the_letters_of_a_filter_goes_to_what_they_find(
         images = shown.app.home
         assert isinstance(images, ImagesScreen)
         assert (images.filter_line.is_on, images.filter_line.text, shown.focus) == (True, "nod", "images")
+
+
+@piloted
+async def test_m_marks_an_image_and_enter_on_another_compares_them(tmp_path: Path) -> None:
+    for name, content in (("one", b"1"), ("two", b"22")):
+        (tmp_path / f"{name}.tar").write_bytes(image(layer(file(name, content)), tag=f"{name}:1"))
+    images = find_images([str(tmp_path / "one.tar"), str(tmp_path / "two.tar")])
+    async with listed(images.found, keys="m down") as shown:
+        assert sum("◆" in line for line in shown.lines("images")) == 1
+        await shown.keys("enter")
+        await shown.until(lambda: isinstance(shown.app.screen, PairScreen))
+        await shown.until(lambda: shown.widget("pair", PairTree).rows is not None)
+        await shown.settled()
+        assert len(shown.lines("pair")) == 2
+        await shown.keys("escape")
+        assert shown.focus == "images"
+        await shown.keys("escape")
+        assert not any("◆" in line for line in shown.lines("images"))

@@ -181,6 +181,7 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("file.right", _V, "right,l", "across(1)", "", "Scroll right"),
     KeyAction("images.open", _I, "enter", "open", "open", "Explore the image", 11),
     KeyAction("images.toggle", _I, "space", "toggle_family", "fold", "Expand or collapse the images built on this one", 12),
+    KeyAction("images.mark", _I, "m", "mark", "mark", "Mark the image; Enter on another compares them; Esc unmarks", 16),
     KeyAction("images.filter", _I, "slash", "filter", "filter", "Show only images with a matching name", 13, is_first=True),
     KeyAction("images.sort", _I, "s", "sort", "sort", "Sort by size, own bytes, freed by removal, waste, name", 14),
     KeyAction("images.analyze", _I, "a", "analyze", "analyze", "Read all images to learn what they waste; again: stop", 15),
@@ -197,7 +198,7 @@ KEYS: tuple[KeyAction, ...] = (
     ),
     KeyAction("registry.left", _R, "left,h", "fold", "", "Collapse it, or go to the row around it"),
     KeyAction("registry.right", _R, "right,l", "unfold", "", "Expand it, or go into it"),
-    KeyAction("tags.open", _G, "enter", "open", "open", "Explore the tag's image; with two tags marked, compare them", 11),
+    KeyAction("tags.open", _G, "enter", "open", "open", "Explore the tag's image; with another one marked, compare them", 11),
     KeyAction("tags.mark", _G, "m,space", "mark", "mark", "Mark the tag, two at most; Esc unmarks", 12),
     KeyAction("tags.compare", _G, "c", "compare", "compare", "Compare the marked tags, or the tag with the one before", 13),
 )

@@ -90,6 +90,10 @@ class ImageHeads(Widget):
         return self.get_component_rich_style("images--sorted" if head == self._order.value else "images--head", partial=True)
 
 
+MARK = "◆ "
+"""What stands before the name of a marked image."""
+
+
 class ImageLines(CursorLines):
     """Draws the rows of an Outline. It posts Moved, and Chosen for an image that the user opened."""
 
@@ -98,6 +102,22 @@ class ImageLines(CursorLines):
         self._outline = outline
         self._now = now
         self._largest = 0
+        self.marked: list[int] = []
+        """The numbers of the marked images, two at most, in the order they were marked in."""
+
+    def mark(self) -> None:
+        """Mark the image under the cursor, or unmark it. Of three, the one that was marked first is unmarked."""
+        number = self.row.image if self.row is not None else TRUNK
+        if number in self.marked:
+            self.marked.remove(number)
+        elif number != TRUNK:
+            self.marked = [*self.marked[-1:], number]
+        self.refresh()
+
+    def unmark(self) -> None:
+        """Unmark all images."""
+        self.marked = []
+        self.refresh()
 
     @property
     def row(self) -> Row | None:
@@ -195,8 +215,9 @@ class ImageLines(CursorLines):
         start = Segment(" " * indent + sign, self.style("dim"))
         if row.image == TRUNK:
             return [start, Segment(fitted(trunk_text(outline.usage, row.node), left), self.style("dim"))]
-        text = titles_in(outline.usage.titles(row.image), left)
-        return [start, Segment(fitted(text, left), self._name_style(row))]
+        mark = MARK if row.image in self.marked else ""
+        text = titles_in(outline.usage.titles(row.image), left - len(mark))
+        return [start, Segment(mark, self.style("key")), Segment(fitted(text, left - len(mark)), self._name_style(row))]
 
     def _name_style(self, row: Row) -> Style:
         if not self._outline.is_hit(row):

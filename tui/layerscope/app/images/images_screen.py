@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,10 +29,12 @@ from layerscope.families.outline import TRUNK, Outline
 from layerscope.progress import Progress
 from layerscope.sources.base import Base
 from layerscope.sources.listing.found import FoundImage
+from layerscope.text import escape
 from layerscope.units import count_text
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
+    from layerscope.sources.image import Image
 
 WasteOf = Callable[[FoundImage, Progress], int | None]
 """Reads an image and returns its wasted bytes, None where layers are not there. Raises what opening and reading raise."""
@@ -205,18 +208,35 @@ class ImagesScreen(FilteredHome):
 
     @on(CursorLines.Chosen)
     def _open(self) -> None:
-        number = self.image
-        if number != TRUNK:
-            usage = self.outline.usage
-            below = usage.images_below(number)
-            base = Base(len(usage.forest.images[below[0]].layers), usage.titles(below[0])[0]) if below else Base()
-            found, self._opened = self._images.found[number], number
-            self.post_message(self.Opened(lambda progress: (found.open(progress), base), found.reference))
+        number, marked = self.image, self.pane.marked
+        if len(marked) == 2 or (marked and number not in (*marked, TRUNK)):
+            pair = marked if len(marked) == 2 else [*marked, number]
+            title = " → ".join(escape(self._images.found[each].reference) for each in pair)
+            self.post_message(self.Paired([partial(self._opened_by, each) for each in pair], title))
+        elif number != TRUNK:
+            self._opened = number
+            self.post_message(self.Opened(partial(self._opened_by, number), self._images.found[number].reference))
+
+    def _opened_by(self, number: int, progress: Progress) -> tuple[Image, Base]:
+        usage = self.outline.usage
+        below = usage.images_below(number)
+        base = Base(len(usage.forest.images[below[0]].layers), usage.titles(below[0])[0]) if below else Base()
+        return self._images.found[number].open(progress), base
 
     # What keys do.
 
     def action_open(self) -> None:
         self.pane.choose()
+
+    def action_mark(self) -> None:
+        self.pane.mark()
+
+    def action_back(self) -> None:
+        """Close the filter, else unmark all images."""
+        if self.filter_line.is_on:
+            self.filter_line.close()
+        else:
+            self.pane.unmark()
 
     def action_toggle_family(self) -> None:
         self.pane.toggle()

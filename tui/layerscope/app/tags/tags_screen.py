@@ -76,7 +76,8 @@ class TagsScreen(Home):
 
     @on(CursorLines.Chosen)
     def _open(self) -> None:
-        if len(self.pane.marked) == 2:
+        marked = self.pane.marked
+        if len(marked) == 2 or (marked and self.pane.cursor not in marked):
             self.action_compare()
             return
         number = self.pane.cursor
