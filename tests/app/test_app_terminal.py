@@ -115,7 +115,7 @@ def look_around(opened: Bare) -> bytes:
         (b"q", "/ filter"),
         (b"\x10", "Search for"),
         (b"copy the path\r", "Copied"),
-        (b"w", "deleted"),
+        (b"w\t", "deleted"),
     ):
         opened.settle()
         opened.type(keys)

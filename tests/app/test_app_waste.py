@@ -17,10 +17,12 @@ from layerscope.analysis import Analysis
 from layerscope.app.app import Ending, LayerscopeApp
 from layerscope.app.explorer.loader import ImageSource
 from layerscope.app.terminal import Terminal
+from layerscope.app.waste.fix_outline import FixOutline
 from layerscope.app.waste.outline import Grouping, WasteOutline
 from layerscope.app.waste.waste_lines import WasteLines, WasteNote
 from layerscope.app.waste.waste_screen import WasteScreen, WasteTabs
 from layerscope.app.widgets.jump import Jump
+from layerscope.app.widgets.lines import Lines
 from layerscope.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.open import open_image
@@ -45,6 +47,7 @@ class Used:
     app: LayerscopeApp
     pilot: Pilot[Ending]
     outline: WasteOutline
+    fixes: FixOutline
     ended: list[Jump | None] = field(default_factory=list)
 
     @property
@@ -83,8 +86,12 @@ class Used:
         assert jump is not None
         return jump.layer, self.analysis.tree.nodes.paths[jump.node]
 
+    @property
+    def has_advice(self) -> bool:
+        return self.fixes.is_shown
+
     async def open(self) -> None:
-        self.app.push_screen(WasteScreen(self.outline), self.ended.append)
+        self.app.push_screen(WasteScreen(self.outline, self.fixes), self.ended.append)
         await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
@@ -115,7 +122,9 @@ async def opened(
         await pilot.pause()
         assert app.explorer is not None
         assert app.explorer.analysis is not None
-        used = Used(app, pilot, WasteOutline(app.explorer.analysis))
+        analysis = app.explorer.analysis
+        used = Used(app, pilot, WasteOutline(analysis), FixOutline(analysis))
+        used.fixes.is_shown = False
         await used.open()
         yield used
 
@@ -191,10 +200,10 @@ def test_tab_steps_through_the_groupings_and_around(tmp_path: Path) -> None:
     async def use() -> None:
         async with opened(tmp_path) as used:
             seen = [used.lines]
-            for _ in range(4):
+            for _ in range(5):
                 await used.press("tab")
-                seen.append(used.lines)
-            assert seen == [BY_CAUSE, BY_PAIR, BY_DIRECTORY, BY_PATH, BY_CAUSE]
+                seen.append(used.lines if not used.has_advice else ["fixes"])
+            assert seen == [BY_CAUSE, BY_PAIR, BY_DIRECTORY, BY_PATH, ["fixes"], BY_CAUSE]
 
     asyncio.run(use())
 
@@ -225,10 +234,10 @@ def test_shift_tab_steps_back_through_the_groupings(tmp_path: Path) -> None:
     async def use() -> None:
         async with opened(tmp_path) as used:
             seen = []
-            for _ in range(4):
+            for _ in range(5):
                 await used.press("shift+tab")
-                seen.append(used.outline.grouping)
-            assert seen == [Grouping.PATH, Grouping.DIRECTORY, Grouping.PAIR, Grouping.CAUSE]
+                seen.append(Grouping.ADVICE if used.has_advice else used.outline.grouping)
+            assert seen == [Grouping.ADVICE, Grouping.PATH, Grouping.DIRECTORY, Grouping.PAIR, Grouping.CAUSE]
 
     asyncio.run(use())
 
@@ -237,7 +246,10 @@ def test_a_grouping_can_be_clicked(tmp_path: Path) -> None:
     async def use() -> None:
         async with opened(tmp_path) as used:
             tabs = used.app.screen.query_one(WasteTabs)
-            assert tabs.render_line(0).text.rstrip() == " Waste: 190 B in 1 of 4 layers  by [cause] layer pair  directory  path"
+            assert (
+                tabs.render_line(0).text.rstrip()
+                == " Waste: 190 B in 1 of 4 layers   advice [cause] layer pair  directory  path"
+            )
             await used.pilot.click(tabs, offset=(tabs.render_line(0).text.index("directory"), 0))
             await used.pilot.pause()
             assert used.lines == BY_DIRECTORY
@@ -267,7 +279,7 @@ def test_a_directory_unfolds_to_the_paths_below_it(tmp_path: Path) -> None:
 
 def test_choosing_a_path_ends_with_the_layer_that_wrote_it(tmp_path: Path) -> None:
     assert ended(tmp_path, "down", "enter", "down", "enter") == [(1, b"a/b/x")]
-    assert ended(tmp_path, "shift+tab", "down", "space") == [(1, b"a/c/y")]
+    assert ended(tmp_path, "shift+tab", "shift+tab", "down", "space") == [(1, b"a/c/y")]
 
 
 def test_any_line_can_be_shown_in_the_files(tmp_path: Path) -> None:
@@ -289,8 +301,8 @@ def test_a_content_whose_last_name_came_later_is_shown_under_its_first(tmp_path:
         layer(whiteout("first")),
         layer(whiteout("last")),
     )
-    assert after(tmp_path, "shift+tab", layers=stack) == ["9 B deleted 1 → 4 /last"]
-    assert ended(tmp_path, "shift+tab", "enter", layers=stack) == [(1, b"first")]
+    assert after(tmp_path, "shift+tab", "shift+tab", layers=stack) == ["9 B deleted 1 → 4 /last"]
+    assert ended(tmp_path, "shift+tab", "shift+tab", "enter", layers=stack) == [(1, b"first")]
 
 
 @pytest.mark.parametrize("key", ["w", "escape"])
@@ -359,7 +371,7 @@ def test_of_an_image_without_waste_it_says_so(tmp_path: Path) -> None:
         async with opened(tmp_path, [layer("a"), layer("b")]) as used:
             assert any("Nothing is wasted: a container sees every byte" in line for line in used.screen)
             assert "open" not in used.screen[-1]
-            await used.press("enter", "tab", "f", "down")
+            await used.press("enter", "f", "down", "tab")
             assert used.ended == []
             await used.press("w")
             assert used.ended == [None]
@@ -376,7 +388,7 @@ def test_an_unfolded_group_says_how_many_more_it_has(tmp_path: Path) -> None:
             assert used.pane.count == 203
             assert used.text(202) == "and 100 more, 1.00 kB in total: group by path to list them"
             assert used.cursor == "10 B /d/199"
-            await used.press("shift+tab")
+            await used.press("shift+tab", "shift+tab")
             assert used.pane.count == 300
 
     asyncio.run(use())
@@ -434,7 +446,7 @@ def test_a_long_path_takes_two_lines_of_the_note_and_leaves_room_for_the_layers(
 
     async def use() -> None:
         async with opened(tmp_path, stack) as used:
-            await used.press("shift+tab")
+            await used.press("shift+tab", "shift+tab")
             assert used.note[1].endswith("nnn")
             assert used.note[3:] == ["written by layer 1: step 1", "buried by layer 2: step 2"]
 
@@ -460,12 +472,16 @@ def test_every_line_has_exactly_the_width_of_the_list(tmp_path: Path, width: int
         async with opened(tmp_path, stack, size=(width, 24)) as used:
             for _ in Grouping:
                 await used.press("enter" if used.outline.grouping is not Grouping.PATH else "down", "tab")
-                for line in range(used.pane.count):
-                    text = used.raw(line)
-                    assert cell_len(text) == used.pane.room or width < 30
-                    assert text.isprintable()
-                for y in range(used.pane.size.height):
-                    assert used.pane.render_line(y).cell_length == used.pane.room
+                screen = used.app.screen
+                assert isinstance(screen, WasteScreen)
+                shown: tuple[Lines, ...] = (screen.fix_pane, screen.edit_pane) if used.has_advice else (screen.pane,)
+                for pane in shown:
+                    for line in range(pane.count):
+                        text = "".join(part.text for part in pane.segments(line, pane.room))
+                        assert cell_len(text) == pane.room or width < 30 or pane.id == "fix-edit"
+                        assert text.isprintable()
+                    for y in range(pane.scrollable_content_region.height):
+                        assert pane.render_line(y).cell_length == pane.room
 
     asyncio.run(use())
 
@@ -496,7 +512,7 @@ def test_a_click_on_a_group_unfolds_it_and_a_second_on_a_path_shows_it(tmp_path:
 def test_a_second_choice_before_the_first_has_ended_it_closes_nothing_more(tmp_path: Path) -> None:
     async def use() -> None:
         async with opened(tmp_path) as used:
-            await used.press("shift+tab")
+            await used.press("shift+tab", "shift+tab")
             used.pane.choose()
             used.pane.choose()
             await used.pilot.pause()
@@ -526,7 +542,7 @@ def test_the_first_line_is_that_of_the_explorer_and_the_last_shows_the_keys(tmp_
                 "enter",
                 "open",
                 "tab",
-                "group",
+                "tab",
                 "f",
                 "in",
                 "files",

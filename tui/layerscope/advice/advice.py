@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from layerscope.advice.editing.plan import EditPlan
+
+if TYPE_CHECKING:
+    from layerscope.analysis import Analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +76,7 @@ class Advice:
     def edited_bytes(self) -> int:
         """Return what all fixes save together that have an edit."""
         return sum(fix.size for fix in self.fixes if fix.has_edit)
+
+
+Adviser = Callable[["Analysis", Collection[str]], Advice]
+"""Finds what to change in an image; of the fixes that have an edit, only those with the given ids, or all if none is given."""

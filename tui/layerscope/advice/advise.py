@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from layerscope.advice.fixes.workshop import Workshop
 from layerscope.analysis import Analysis
 from layerscope.text import escape
 
-__all__ = ["advise", "find_dockerfile"]
+__all__ = ["advise", "find_dockerfile", "taken_alone"]
 
 FINDERS = (
     find_caches,
@@ -82,6 +82,26 @@ def advise(
     edited, plan = edited_fixes(workshop, places, only)
     fixes = (*edited, *_by_hand(analysis, mapping, Reasons(workshop, ""), parsed))
     return Advice(name, mapping.lines, _sorted(fixes), _notes(analysis, mapping, name), plan)
+
+
+def taken_alone(
+    advice: Advice, chosen: tuple[str, ...], find: Callable[[tuple[str, ...]], Advice]
+) -> tuple[Advice, tuple[str, ...]]:
+    """Find chosen fixes again without the others, which may have saved some of the same bytes before them.
+
+    `find` is given ids, and finds these fixes alone. Returns the chosen ones, or more of them where one is only right in the
+    image as the fixes before it leave it.
+    """
+    edits = {fix.id for fix in advice.fixes if fix.has_edit} & set(chosen)
+    if not edits:
+        return advice, chosen
+    alone = find(tuple(sorted(edits)))
+    if edits <= {fix.id for fix in alone.fixes}:
+        return alone, chosen
+    if advice.plan is None:
+        return advice, chosen
+    order = list(advice.plan.steps)
+    return advice, tuple(order[: max(map(order.index, edits)) + 1])
 
 
 def _name(path: Path, root: Path) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from layerscope.app.file.file_screen import FileScreen
     from layerscope.app.sizes.biggest_lines import BiggestState
     from layerscope.app.sizes.treemap_screen import TreemapState
+    from layerscope.app.waste.fix_outline import FixOutline
     from layerscope.app.waste.outline import WasteOutline
     from layerscope.app.widgets.jump import Jump
     from layerscope.tree.tree import View
@@ -88,6 +89,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self.home: Home | None = None
         self.explorer: Explorer | None = None
         self._outline: WasteOutline | None = None
+        self._fixes: FixOutline | None = None
         self.key_queue = KeyQueue(self, self._is_searching)
         self._map_state: TreemapState | None = None
         self._biggest: BiggestState | None = None
@@ -198,7 +200,16 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
         if self._outline is None or self._outline.analysis is not message.analysis:
             self._outline = WasteOutline(message.analysis)
-        self.push_screen(WasteScreen(self._outline, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
+        fixes = self._fixes_of(message.analysis)
+        self.push_screen(WasteScreen(self._outline, fixes, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
+
+    def _fixes_of(self, analysis: Analysis) -> FixOutline:
+        from layerscope.app.waste.fix_outline import FixOutline, without_dockerfile
+
+        if self._fixes is None or self._fixes.analysis is not analysis:
+            adviser = self.explorer.source.adviser if self.explorer is not None else None
+            self._fixes = FixOutline(analysis, adviser or without_dockerfile)
+        return self._fixes
 
     def _show_treemap(self, message: Explorer.TreemapRequested) -> None:
         from layerscope.app.sizes.treemap_screen import TreemapScreen, TreemapState
@@ -288,7 +299,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         if explorer is not None:
             is_read = explorer.analysis is not None and explorer.analysis.contents.is_complete
             home.left(explorer.analysis if is_read else None)
-        self.explorer = self._outline = self._map_state = self._biggest = None
+        self.explorer = self._outline = self._fixes = self._map_state = self._biggest = None
 
     # What keys do.
 

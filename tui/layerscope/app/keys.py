@@ -129,13 +129,18 @@ KEYS: tuple[KeyAction, ...] = (
     KeyAction("layers.open", _Y, "space,enter,right,l", "open", "files", "Go to the layer's files", 12),
     KeyAction("filter.close", _T, "escape", "close", "clear", "Clear the filter", 11),
     KeyAction("filter.files", KeyContext.FILTER, "enter,down", "to_files", "matches", "Go to the matches", 12, is_first=True),
-    KeyAction("waste.open", _W, "enter,space", "open", "open", "Expand or collapse a group; show a file in the image", 11),
+    KeyAction(
+        "waste.open", _W, "enter,space", "open", "open", "Expand or collapse a group; show a file or a fix in the image", 11
+    ),
     KeyAction("waste.show", _W, "f", "show_in_files", "in files", "Show it in the image, at the layer that wrote it", 13),
-    KeyAction("waste.next", _W, "tab", "group(1)", "group", "Group by cause, layer pair, directory, path", 12),
-    KeyAction("waste.previous", _W, "shift+tab", "group(-1)", "", "Group by the previous one"),
-    KeyAction("waste.left", _W, "left,h", "fold", "", "Collapse the group, or go to the one around it"),
-    KeyAction("waste.right", _W, "right,l", "unfold", "", "Expand the group"),
-    KeyAction("waste.close", _W, "w", "back", "back", "Back to the files", 14),
+    KeyAction("waste.next", _W, "tab", "group(1)", "tab", "What to change; waste by cause, layer pair, directory, path", 12),
+    KeyAction("waste.previous", _W, "shift+tab", "group(-1)", "", "The previous tab"),
+    KeyAction(
+        "waste.left", _W, "left,h", "fold", "", "Collapse the group, or go to the one around it; from an edit to its fix"
+    ),
+    KeyAction("waste.right", _W, "right,l", "unfold", "", "Expand the group; go into a fix's edit, to scroll through it"),
+    KeyAction("waste.copy", _W, "y", "copy", "copy patch", "Copy the patch of the fix under the cursor to the clipboard", 14),
+    KeyAction("waste.close", _W, "w", "back", "back", "Back to the files", 15),
     KeyAction("map.left", _M, "left,h", "go('left')", "", "To the box on the left"),
     KeyAction("map.right", _M, "right,l", "go('right')", "", "To the box on the right"),
     KeyAction("map.up", _M, "up,k", "go('up')", "", "To the box above"),

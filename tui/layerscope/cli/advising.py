@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from layerscope.advice.advice import Advice
     from layerscope.analysis import Analysis
@@ -45,19 +45,29 @@ def known_base(image: Image, given: str | None, *, open_base: Callable[[str], Im
     return found if mapped.layers is None else mapped
 
 
-def find_advice(analysis: Analysis, dockerfile: Path | None) -> Advice:
-    """Find fixes, with their lines in the named Dockerfile, or else in the one of the current directory.
+def find_advice(
+    analysis: Analysis,
+    dockerfile: Path | None,
+    *,
+    context: Path | None = None,
+    only: Collection[str] = (),
+    may_fetch: bool = False,
+) -> Advice:
+    """Find fixes, with their lines in the named Dockerfile, or else in the one of `context` (default: the current directory).
 
-    Raises BadDockerfile if the named one cannot be read; for one that was not named, a note says so.
+    Of those with an edit, `only` some, or all if none is given. Raises BadDockerfile if the named one cannot be read; for one
+    that was not named, a note says so. Unless it `may_fetch`, nothing is fetched
+    from a registry for a Dockerfile that was not named.
     """
     from layerscope.advice.advise import advise, find_dockerfile
     from layerscope.errors import BadDockerfile
 
-    found = None if dockerfile else find_dockerfile(Path())
+    is_here = analysis.image.count_fetched is None or context is not None or may_fetch
+    found = find_dockerfile(context or Path()) if dockerfile is None and is_here else None
     if found is None:
-        return advise(analysis, dockerfile, root=repository_of(dockerfile))
+        return advise(analysis, dockerfile, root=repository_of(dockerfile), context=context, only=only)
     try:
-        return advise(analysis, found, root=repository_of(found))
+        return advise(analysis, found, root=repository_of(found), context=context, only=only)
     except BadDockerfile as error:  # it was found, not named, so the image is judged without it
         advice = advise(analysis, None)
         return replace(advice, notes=(*advice.notes, f"{error}."))

@@ -146,7 +146,7 @@ def _judge(reference: str, platform: str | None, base: str | None, **options: An
     from layerscope.report.verdict.gate_run import GateRun
 
     verdict = evaluate(analysis, config, today=today(), baseline=baseline)
-    advice = find_advice(analysis, options["dockerfile"])
+    advice = find_advice(analysis, options["dockerfile"], may_fetch=True)
     # Notes about the Dockerfile are shown once, with the others.
     verdict = replace(verdict, notes=(*verdict.notes, *advice.notes))
     write_reports(GateRun(analysis, verdict, replace(advice, notes=())), reports, has_edits=options["fixes"] == "full")

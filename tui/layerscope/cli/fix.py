@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from layerscope.cli.options import analyze_image, base_option, image_argument, platform_option
+from layerscope.cli.options import (
+    analyze_image,
+    base_option,
+    context_option,
+    dockerfile_option,
+    image_argument,
+    platform_option,
+)
 
 if TYPE_CHECKING:
     from layerscope.advice.advice import Advice
@@ -19,18 +25,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @image_argument
-@click.option(
-    "--dockerfile",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The Dockerfile that made IMAGE; default: the one in the context.",
-)
-@click.option(
-    "--context",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="The directory that is built; default: the Dockerfile's, else this one.",
-)
+@dockerfile_option
+@context_option
 @click.option("--only", "only", metavar="FIX", multiple=True, help="Take only this fix, and those that it needs. Repeatable.")
 @click.option("--list", "is_list", is_flag=True, help="List the fixes, one a line, without their edits.")
 @click.option("--write", "is_written", is_flag=True, help="Edit the files in place.")
@@ -61,6 +57,7 @@ def fix(  # noqa: PLR0913 - one parameter an option
       layerscope fix myimage --list
       layerscope fix myimage --only join-runs-7 --write
     """
+    from layerscope.advice.advise import taken_alone
     from layerscope.report.fixes import fix_list, fixes_json, fixes_patch
 
     place = _dockerfile(dockerfile, context)
@@ -68,7 +65,7 @@ def fix(  # noqa: PLR0913 - one parameter an option
     advice = _advice(analysis, place, context)
     chosen = _chosen(advice, only)
     if only:
-        advice, chosen = _without_others(advice, chosen, partial(_advice, analysis, place, context))
+        advice, chosen = taken_alone(advice, chosen, partial(_advice, analysis, place, context))
     if is_written:
         _write(advice, chosen)
     if as_json:
@@ -113,25 +110,6 @@ def _chosen(advice: Advice, only: tuple[str, ...]) -> tuple[str, ...]:
             raise UsageError(f"there is no fix {escape(name[:60])}{words}")
     needed = {need for name in only for need in known[name].needs}
     return tuple(name for name in known if name in only or name in needed)
-
-
-def _without_others(
-    advice: Advice, chosen: tuple[str, ...], find: Callable[[tuple[str, ...]], Advice]
-) -> tuple[Advice, tuple[str, ...]]:
-    """Find chosen fixes again without the others, which may have saved some of the same bytes before them.
-
-    Returns those fixes, or more of them where one is only right in the image as the fixes before it leave it.
-    """
-    edits = {fix.id for fix in advice.fixes if fix.has_edit} & set(chosen)
-    if not edits:
-        return advice, chosen
-    alone = find(tuple(sorted(edits)))
-    if edits <= {fix.id for fix in alone.fixes}:
-        return alone, chosen
-    if advice.plan is None:
-        return advice, chosen
-    order = list(advice.plan.steps)
-    return advice, tuple(order[: max(map(order.index, edits)) + 1])
 
 
 def _write(advice: Advice, chosen: tuple[str, ...]) -> None:

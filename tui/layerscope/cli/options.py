@@ -226,6 +226,19 @@ def platform_option(command: Command) -> Command:
     return platform(no_cache_option(command))
 
 
+dockerfile_option = click.option(
+    "--dockerfile",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    shell_complete=complete_file,
+    help="The Dockerfile that made IMAGE; default: the one in the context.",
+)
+context_option = click.option(
+    "--context",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The directory that is built; default: the Dockerfile's, else this one.",
+)
 base_option = click.option(
     "--base",
     shell_complete=complete_image,

@@ -13,15 +13,19 @@ from layerscope.cli.options import (
     base_option,
     compare_contents_option,
     complete_file,
+    context_option,
     damage_exit_code,
+    dockerfile_option,
     image_argument,
     json_lines_option,
     platform_option,
 )
 from layerscope.cli.output import is_stdout, output_style, spare_the_image, write_bytes
-from layerscope.cli.screen import can_show_screen, show_demo, show_screen
+from layerscope.cli.screen import can_show_screen, named_dockerfile, show_demo, show_screen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from layerscope.analysis import Analysis
 
 json_option = click.option(
@@ -47,10 +51,21 @@ class _Nameless(click.Command):
 @platform_option
 @compare_contents_option
 @base_option
+@dockerfile_option
+@context_option
 @json_option
 @text_option
 @click.option("--ci", is_flag=True, expose_value=False, help="Check IMAGE against rules instead: see layerscope ci --help.")
-def report(reference: str, platform: str | None, base: str | None, json_file: str | None, *, is_text: bool) -> int:
+def report(  # noqa: PLR0913 - one parameter an option
+    reference: str,
+    platform: str | None,
+    base: str | None,
+    dockerfile: Path | None,
+    context: Path | None,
+    json_file: str | None,
+    *,
+    is_text: bool,
+) -> int:
     """Explore IMAGE on the screen: its layers, their files and what they waste. `?` shows the keys.
 
     Without a terminal, or with --text, print a report. With --ci, or with CI=true in the environment and neither --text nor
@@ -65,8 +80,9 @@ def report(reference: str, platform: str | None, base: str | None, json_file: st
     if json_file is not None:
         spare_the_image(reference, json_file, option=f"--json {json_file}")
     elif not is_text and can_show_screen(reference, base):
-        return show_screen(reference, platform, base)
-    return _show_report(analyze_image(reference, platform, base), json_file)
+        return show_screen(reference, platform, base, dockerfile=dockerfile, build_context=context)
+    place = named_dockerfile(dockerfile, context)
+    return _show_report(analyze_image(reference, platform, base, dockerfile=place), json_file, place, context)
 
 
 @click.command()
@@ -114,19 +130,16 @@ def show_image(reference: str) -> int:
     return _show_report(analyze_image(reference, None, None), None)
 
 
-def _show_report(analysis: Analysis, json_file: str | None) -> int:
+def _show_report(analysis: Analysis, json_file: str | None, dockerfile: Path | None = None, context: Path | None = None) -> int:
     if json_file is not None:
         from layerscope.report.image_json import analysis_json
 
         write_bytes(json_file, analysis_json(analysis))
     if not is_stdout(json_file):
-        from layerscope.advice.advise import advise
         from layerscope.cli.advising import find_advice
         from layerscope.report.image_text import report_text
 
-        # Fixes with edits read files, which a report does not fetch from a registry.
-        is_here = analysis.image.count_fetched is None
-        advice = find_advice(analysis, None) if is_here else advise(analysis, None)
+        advice = find_advice(analysis, dockerfile, context=context)
         sys.stdout.write(report_text(analysis, output_style(), advice))
         sys.stdout.flush()
     return damage_exit_code(analysis.contents)

@@ -13,6 +13,10 @@ import click
 from layerscope.progress import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from layerscope.advice.advice import Advice, Adviser
     from layerscope.analysis import Analysis
     from layerscope.app.app import Ending, OnAnalyzed
     from layerscope.app.explorer.loader import Opener
@@ -56,8 +60,19 @@ def _has_terminal() -> bool:
     return True
 
 
-def show_screen(reference: str, platform: str | None, base: str | None, *, is_watched: bool = False) -> int:
-    """Explore an image on the screen, and every rebuild if it `is_watched`. Returns the exit code."""
+def show_screen(
+    reference: str,
+    platform: str | None,
+    base: str | None,
+    *,
+    dockerfile: Path | None = None,
+    build_context: Path | None = None,
+    is_watched: bool = False,
+) -> int:
+    """Explore an image on the screen, and every rebuild if it `is_watched`. Returns the exit code.
+
+    What to change is looked for in `dockerfile`, by default the one in `build_context`, by default the current directory.
+    """
     from layerscope.sources.location import locate
 
     context = click.get_current_context()
@@ -73,9 +88,17 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
             engine_options = chosen_engine_options(say=said.append)
         image = open_image(reference, platform, progress, engine_options=engine_options, may_change=is_watched)
         found = known_base(
-            image, base, open_base=lambda name: open_image(name, str(image.platform), progress, engine_options=engine_options)
+            image,
+            base,
+            open_base=lambda name: open_image(name, str(image.platform), progress, engine_options=engine_options),
+            dockerfile=named_dockerfile(dockerfile, build_context),
         )
         return image, found
+
+    def adviser(analysis: Analysis, only: Collection[str]) -> Advice:
+        from layerscope.cli.advising import find_advice
+
+        return find_advice(analysis, dockerfile, context=build_context, only=only)
 
     def remember(analysis: Analysis) -> None:
         from layerscope.cli.options import open_cache, remember_waste
@@ -86,7 +109,7 @@ def show_screen(reference: str, platform: str | None, base: str | None, *, is_wa
     locate(reference)  # a missing file is reported before the screen opens
     read_keys_from_terminal(reference, base)
     try:
-        return _show(opener, reference, is_watched=is_watched, on_analyzed=remember)
+        return _show(opener, reference, is_watched=is_watched, on_analyzed=remember, adviser=adviser)
     finally:
         from layerscope.cli.options import say_on_stderr
 
@@ -133,6 +156,13 @@ def show_pair(named: Sequence[tuple[str, str | None]]) -> int:
     return max([code, *(damage_exit_code(analysis.contents) for analysis in read)])
 
 
+def named_dockerfile(named: Path | None, build_context: Path | None) -> Path | None:
+    """Return the Dockerfile that was named, or else the one in the context that was named."""
+    from layerscope.advice.advise import find_dockerfile
+
+    return named or (find_dockerfile(build_context) if build_context else None)
+
+
 def show_demo() -> int:
     """Explore the built-in image on the screen. Returns the exit code."""
 
@@ -167,7 +197,14 @@ def tune_textual() -> None:
     os.environ.setdefault("TEXTUAL_FPS", "120")
 
 
-def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analyzed: OnAnalyzed | None = None) -> int:
+def _show(
+    opener: Opener,
+    reference: str,
+    *,
+    is_watched: bool = False,
+    on_analyzed: OnAnalyzed | None = None,
+    adviser: Adviser | None = None,
+) -> int:
     tune_textual()
     from layerscope.app.app import run
     from layerscope.app.explorer.loader import ImageSource
@@ -179,7 +216,7 @@ def _show(opener: Opener, reference: str, *, is_watched: bool = False, on_analyz
 
     settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
     watched = partial(fingerprint, reference) if is_watched else None
-    source = ImageSource(opener, reference, watched)
+    source = ImageSource(opener, reference, watched, adviser)
     return exit_code(run(source, settings=settings, terminal=Terminal.of(), on_analyzed=on_analyzed))
 
 

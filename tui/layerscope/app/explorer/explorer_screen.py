@@ -121,7 +121,7 @@ class Explorer(Screen[None]):
     ) -> None:
         super().__init__()
         self._ask = ask or self.post_message
-        self._source, self._settings, self._order, self._keys, self._is_ascii = source, settings, order, keys, is_ascii
+        self.source, self._settings, self._order, self._keys, self._is_ascii = source, settings, order, keys, is_ascii
         self._loader = Loader(source, self.post_message)
         self.progressed: Signal[Progressed] = Signal(self, "progressed")
         self._state = ExplorerState()
@@ -130,7 +130,7 @@ class Explorer(Screen[None]):
         self._before_details: Widget | None = None
 
     def compose(self) -> ComposeResult:
-        yield Summary(self._source.reference, id="summary", is_ascii=self._is_ascii)
+        yield Summary(self.source.reference, id="summary", is_ascii=self._is_ascii)
         with Container(id="panes"):
             with Container(id="side"):
                 yield LayerList(id="layers", is_ascii=self._is_ascii)
@@ -154,7 +154,7 @@ class Explorer(Screen[None]):
     def action_read_again(self) -> None:
         """Open and read the image again, as it is now; the cursors stay on their layer number and path."""
         self._loader.stop()
-        self._loader = Loader(self._source, self.post_message)
+        self._loader = Loader(self.source, self.post_message)
         self._is_reading = True
         self.summary.show_progress(Progressed("opening", 0, 0, 0))
         self._load()

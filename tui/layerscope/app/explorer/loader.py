@@ -15,6 +15,7 @@ from layerscope.errors import Cancelled, LayerscopeError
 from layerscope.progress import Progress
 
 if TYPE_CHECKING:
+    from layerscope.advice.advice import Adviser
     from layerscope.analysis import Analysis, Contents
     from layerscope.compare.comparison import Comparison
     from layerscope.layers.readers.blob import ReadLayer
@@ -33,12 +34,14 @@ class ImageSource:
     """Where the explorer gets its image from.
 
     `fingerprint` makes it watch the image: it returns another value when the image was built again, and None while there
-    is no image (a file's time and size, a tag's image id).
+    is no image (a file's time and size, a tag's image id). `adviser` finds what to change in it; without one, that is what
+    its history alone tells.
     """
 
     opener: Opener
     reference: str
     fingerprint: Callable[[], object] | None = None
+    adviser: Adviser | None = None
 
 
 @dataclass
@@ -140,7 +143,7 @@ class Loader:
         self._reads.clear()
         self.progress.check()
         self._post(Read(contents, frozenset(layer.number for layer in image.layers), is_complete=True))
-        analysis = analyze(contents, base_layers=base.layers, base_name=base.name)
+        analysis = analyze(contents, base_layers=base.layers, base_name=base.name, base_known_by=base.known_by)
         self.progress.check()
         self._post(Analyzed(analysis))
         return analysis
@@ -157,7 +160,7 @@ class Loader:
             if isinstance(build, Exception):
                 self._post(Progressed(f"the new build cannot be read: {build}", 0, 0, 0))
                 continue
-            base = Base(build.base_layers, build.base_name)
+            base = Base(build.base_layers, build.base_name, build.base_known_by)
             self._post(Rebuilt(build.image, base, build, compare(before, build)))
             before = build
 
@@ -177,7 +180,7 @@ class Loader:
         finally:
             if not is_whole:
                 self._post(Progressed("the new build is not complete yet", 0, 0, 0))
-        analysis = analyze(contents, base_layers=base.layers, base_name=base.name)
+        analysis = analyze(contents, base_layers=base.layers, base_name=base.name, base_known_by=base.known_by)
         self.progress.check()
         return analysis
 

@@ -26,8 +26,9 @@ NEARLY_ALL = 0.99
 
 
 class Grouping(Enum):
-    """What waste is grouped by. The values are the words shown."""
+    """What waste is grouped by, and before that, what to change, which lists no waste. The values are the words shown."""
 
+    ADVICE = "advice"
     CAUSE = "cause"
     PAIR = "layer pair"
     DIRECTORY = "directory"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from rich.segment import Segment
 from rich.style import Style
 
+from layerscope.analysis import Analysis
 from layerscope.app.waste.outline import Grouping, Heading, Path, WasteGroup, WasteLine, WasteOutline
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.lines import LABEL, SIZE, TWISTY, Detail, Details, bar_cell, fitted, size_cell
@@ -38,6 +39,10 @@ class WasteLines(CursorLines):
         self._largest = 0
 
     @property
+    def nothing(self) -> str:
+        return nothing_wasted(self._outline.analysis)
+
+    @property
     def line(self) -> WasteLine | None:
         """Return the line under the cursor."""
         return self._outline.lines[self.cursor] if self.count else None
@@ -49,7 +54,8 @@ class WasteLines(CursorLines):
         cursor = outline.cursors.get(grouping, -1)
         self._largest = outline.largest
         self.set_count(len(outline.lines))
-        self.go(cursor if cursor >= 0 else self.nearest_stop(0, 1), is_centered=True)
+        if self.count:
+            self.go(cursor if cursor >= 0 else self.nearest_stop(0, 1), is_centered=True)
         self.post_message(self.Moved(self))
 
     def watch_cursor(self, old: int, new: int) -> None:
@@ -194,6 +200,13 @@ class WasteLines(CursorLines):
         paths = self._outline.analysis.tree.nodes.paths
         path = escape(paths[node][len(paths[below]) + 1 :]) if below and below != node else "/" + escape(paths[node])
         return fitted(cut_middle(path, room), room)
+
+
+def nothing_wasted(analysis: Analysis) -> str:
+    """Return the sentence for an image without waste."""
+    if analysis.contents.is_complete:
+        return "Nothing is wasted: a container sees every byte that the layers carry."
+    return "Nothing is wasted in the parts that could be read; others could not (`i` shows the problems)."
 
 
 class WasteNote(Details, can_focus=False):

@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 from rich.segment import Segment
 from textual import events, on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import BindingType
-from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import Static
 
+from layerscope.advice.advice import Fix
 from layerscope.analysis import Analysis
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, bindings
+from layerscope.app.waste.advice_lines import FixEdit, FixLines
+from layerscope.app.waste.fix_outline import FixOutline
 from layerscope.app.waste.outline import Grouping, Heading, WasteOutline
 from layerscope.app.waste.waste_lines import WasteLines, WasteNote
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.jump import Jump
 from layerscope.app.widgets.summary import Summary
-from layerscope.units import size_text
+from layerscope.errors import LayerscopeError
+from layerscope.units import count_text, size_text
 
 GROUPINGS = list(Grouping)
 
 
 class WasteTabs(Widget):
-    """A line: `Waste: 377 MB in 4 of 10 layers  by [cause]  layer pair …`. It posts Picked when a grouping is clicked."""
+    """A line: `Waste: 377 MB in 4 of 10 layers  [advice] cause  layer pair …`. It posts Picked when a tab is clicked."""
 
-    COMPONENT_CLASSES = {"tabs--title", "tabs--tab", "tabs--active", "tabs--by"}  # noqa: RUF012 - Textual's
+    COMPONENT_CLASSES = {"tabs--title", "tabs--tab", "tabs--active"}  # noqa: RUF012 - Textual's
 
     class Picked(Message):
         """The user wants another grouping."""
@@ -46,12 +49,9 @@ class WasteTabs(Widget):
         super().__init__(id=id)
         waste, layers = analysis.waste, len(analysis.image.layers)
         writers = int(np.count_nonzero(waste.by_layer(analysis.tree.layers)))
-        self._titles = (
-            f" Waste: {size_text(waste.wasted_bytes)} in {writers} of {layers} layers",
-            f" Waste: {size_text(waste.wasted_bytes)}",
-            "",
-        )
-        self._active = Grouping.CAUSE
+        size = size_text(waste.wasted_bytes) if len(waste) else "nothing"
+        self._titles = (f" Waste: {size} in {writers} of {layers} layers", f" Waste: {size}", "")
+        self._active = Grouping.ADVICE
         self._places: list[tuple[int, int, Grouping]] = []
 
     def show(self, grouping: Grouping) -> None:
@@ -67,13 +67,9 @@ class WasteTabs(Widget):
         groupings, tabs = list(Grouping), sum(len(each.value) + 2 for each in Grouping)
         if tabs > width:
             groupings = [self._active]
-        title = next((each for each in self._titles if len(each) + len("  by ") + tabs <= width), "")
-        by = "  by " if title else ""
-        segments = [
-            Segment(title, self.get_component_rich_style("tabs--title", partial=True)),
-            Segment(by, self.get_component_rich_style("tabs--by", partial=True)),
-        ]
-        at, self._places = len(title + by), []
+        title = next((each for each in self._titles if len(each) + len("  ") + tabs <= width), "")
+        segments = [Segment(title + "  " if title else "", self.get_component_rich_style("tabs--title", partial=True))]
+        at, self._places = len(segments[0].text), []
         for each in groupings:
             text, name = (f"[{each.value}]", "active") if each is self._active else (f" {each.value} ", "tab")
             self._places.append((at, at + len(text), each))
@@ -88,41 +84,83 @@ class WasteTabs(Widget):
 
 
 class WasteScreen(Screen[Jump | None]):
-    """Shows a WasteOutline, which remembers cursors and open groups. It ends with where to go in the files, or None."""
+    """Shows a FixOutline and a WasteOutline, which remember what is open. It ends with where to go in the files, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.WASTE)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
-    AUTO_FOCUS = "#waste"
+    AUTO_FOCUS = ""
 
-    def __init__(self, outline: WasteOutline, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False) -> None:
+    def __init__(
+        self, outline: WasteOutline, fixes: FixOutline, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False
+    ) -> None:
         super().__init__()
+        self._fixes = fixes
         self._outline, self._keys, self._is_ascii = outline, keys, is_ascii
 
     def compose(self) -> ComposeResult:
         yield Summary(self._outline.analysis.image.reference, id="summary", is_ascii=self._is_ascii)
-        if len(self._outline.waste):
-            yield WasteTabs(self._outline.analysis, id="waste-tabs")
-            yield WasteLines(self._outline, id="waste", is_ascii=self._is_ascii)
-            yield WasteNote(self._outline, id="waste-note")
-        else:
-            yield Static(Content(nothing_wasted(self._outline.analysis)), id="waste-none")
+        yield WasteTabs(self._outline.analysis, id="waste-tabs")
+        yield FixLines(self._fixes, id="fixes", is_ascii=self._is_ascii)
+        yield FixEdit(self._fixes, id="fix-edit")
+        yield WasteLines(self._outline, id="waste", is_ascii=self._is_ascii)
+        yield WasteNote(self._outline, id="waste-note")
         yield Footer(self._keys, id="footer")
 
     def on_mount(self) -> None:
         summary, analysis = self.query_one(Summary), self._outline.analysis
         summary.show_image(analysis.image)
         summary.show_analysis(analysis)
-        if len(self._outline.waste):
-            self._show(self._outline.grouping)
+        self._show(self.tab)
 
     @property
     def pane(self) -> WasteLines:
-        """Return the list."""
+        """Return the list of waste."""
         return self.query_one(WasteLines)
+
+    @property
+    def fix_pane(self) -> FixLines:
+        """Return the list of what to change."""
+        return self.query_one(FixLines)
+
+    @property
+    def edit_pane(self) -> FixEdit:
+        """Return the edit of the fix under the cursor."""
+        return self.query_one(FixEdit)
+
+    @property
+    def has_advice(self) -> bool:
+        """Tell whether what to change is shown, and not waste."""
+        return self._fixes.is_shown
+
+    @property
+    def tab(self) -> Grouping:
+        """Return what is shown."""
+        return Grouping.ADVICE if self.has_advice else self._outline.grouping
 
     def _show(self, grouping: Grouping) -> None:
         self.query_one(WasteTabs).show(grouping)
-        self.pane.show(grouping)
+        self._fixes.is_shown = grouping is Grouping.ADVICE
+        self.set_class(self.has_advice, "-advice")
+        if self.has_advice:
+            self._find_fixes()
+            self.fix_pane.show()
+            self.set_focus(self.fix_pane)
+        else:
+            self.pane.show(grouping)
+            self.set_focus(self.pane)
+        self.refresh_bindings()
+
+    def _find_fixes(self) -> None:
+        """Look for what to change, once, in a thread of the app: the screen may be closed before it is found."""
+        if not self._fixes.is_begun:
+            self._fixes.is_begun = True
+            self.app.run_worker(partial(_find, self._fixes, self.app), thread=True, group="advice")
+
+    def show_found(self) -> None:
+        """Show what was found, if the user still waits for it."""
+        if self.has_advice:
+            self.fix_pane.show()
+            self.refresh_bindings()
 
     @on(WasteTabs.Picked)
     def _pick(self, event: WasteTabs.Picked) -> None:
@@ -130,8 +168,11 @@ class WasteScreen(Screen[Jump | None]):
 
     @on(CursorLines.Moved)
     def _tell(self) -> None:
-        line = self.pane.line
-        self.query_one(WasteNote).tell(None if isinstance(line, Heading) else line)
+        line, fix = self.pane.line, self.fix_pane.line
+        if self.has_advice:
+            self.edit_pane.tell(fix if isinstance(fix, Fix) else None)
+        else:
+            self.query_one(WasteNote).tell(None if isinstance(line, Heading) else line)
 
     @on(CursorLines.Chosen)
     def _chosen(self) -> None:
@@ -140,29 +181,53 @@ class WasteScreen(Screen[Jump | None]):
     # What keys do.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable all keys except those that go back if nothing is wasted."""
-        if action in ("open", "group", "show_in_files", "fold", "unfold") and not len(self._outline.waste):
-            return False
+        """Disable the keys for lines where there are none."""
+        if action in ("open", "show_in_files", "fold", "unfold", "copy") and self.is_mounted:
+            count = self.fix_pane.count if self.has_advice else self.pane.count
+            if not count or (action == "copy" and not isinstance(self.fix_pane.line, Fix)):
+                return False
         return super().check_action(action, parameters)
 
     def action_open(self) -> None:
-        self.pane.choose()
+        self.fix_pane.choose() if self.has_advice else self.pane.choose()
 
     def action_fold(self) -> None:
-        self.pane.fold()
+        """Fold a group; go back from the edit to the fixes."""
+        self.set_focus(self.fix_pane) if self.has_advice else self.pane.fold()
 
     def action_unfold(self) -> None:
-        self.pane.unfold()
+        """Unfold a group; go from a fix to its edit, to scroll through it."""
+        self.set_focus(self.edit_pane) if self.has_advice else self.pane.unfold()
 
     def action_group(self, step: int) -> None:
         """Show the next or previous grouping."""
-        self._show(GROUPINGS[(GROUPINGS.index(self._outline.grouping) + step) % len(GROUPINGS)])
+        self._show(GROUPINGS[(GROUPINGS.index(self.tab) + step) % len(GROUPINGS)])
 
     def action_show_in_files(self) -> None:
         """Show the line under the cursor in the files, at the layer that wrote it."""
-        line = self.pane.line
-        if line is not None and not isinstance(line, Heading):
+        line, fix = self.pane.line, self.fix_pane.line
+        if self.has_advice:
+            if isinstance(fix, Fix) and (jump := self._fixes.jump(fix)) is not None:
+                self._end(jump)
+        elif line is not None and not isinstance(line, Heading):
             self._end(self._outline.jump(line))
+
+    def action_copy(self) -> None:
+        """Copy the patch of the fix under the cursor, or what to do by hand."""
+        fix = self.fix_pane.line
+        if isinstance(fix, Fix):
+            self.run_worker(partial(self._copy, self.app, fix), thread=True, exclusive=True, group="copy")
+
+    def _copy(self, app: App[object], fix: Fix) -> None:
+        """Make the patch as `layerscope fix --only` does, which takes seconds, and copy it."""
+        try:
+            text = self._fixes.patch(fix)
+        except LayerscopeError as error:
+            app.call_from_thread(app.notify, str(error), severity="error", markup=False)
+            return
+        what = f"The patch of {fix.id} ({count_text(text.count(chr(10)), 'line')})" if text else "What to do by hand"
+        app.call_from_thread(app.copy_to_clipboard, text or f"{fix.sentence} {fix.by_hand}")
+        app.call_from_thread(app.notify, f"{what} was copied", markup=False)
 
     def action_back(self) -> None:
         """Go back to the files as they were."""
@@ -174,8 +239,12 @@ class WasteScreen(Screen[Jump | None]):
             self.dismiss(jump)
 
 
-def nothing_wasted(analysis: Analysis) -> str:
-    """Return the sentence for an image without waste."""
-    if analysis.contents.is_complete:
-        return "Nothing is wasted: a container sees every byte that the layers carry."
-    return "Nothing is wasted in the parts that could be read; others could not (`i` shows the problems)."
+def _find(fixes: FixOutline, app: App[object]) -> None:
+    """Find what to change, and show it on the waste screen that is then open: it may be another one than at the start."""
+    fixes.find()
+
+    def show() -> None:
+        if isinstance(app.screen, WasteScreen):
+            app.screen.show_found()
+
+    app.call_from_thread(show)
