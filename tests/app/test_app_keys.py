@@ -147,7 +147,7 @@ def test_in_dives_keymap_no_key_is_bound_twice() -> None:
 # Anything, in any order.
 
 POOL = [
-    *sorted({each for key in KEYS for each in key.keys.split(",")} - {"q", "ctrl+c", "ctrl+z", "ctrl+p"}),
+    *sorted({each for key in KEYS for each in key.keys.split(",")} - {"q", "ctrl+c", "ctrl+q", "ctrl+z", "ctrl+p"}),
     *"abcz*!>/' .1", *["escape"] * 4, "backspace", "delete", "ctrl+u", "shift+left", "ctrl+a",
 ]  # fmt: skip
 SIZES = (NARROW, WIDE, (40, 10), (200, 60), (60, 15))
