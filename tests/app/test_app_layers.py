@@ -8,7 +8,11 @@ import pytest
 
 from layerscope.analysis import read_image
 from layerscope.app.widgets.lines import Lines
+from layerscope.progress import Progress
 from layerscope.settings import Settings
+from layerscope.sources.base import Base
+from layerscope.sources.demo import open_demo
+from layerscope.sources.image import Image
 from layerscope.sources.open import open_image
 from layerscope.units import size_text
 from support.image_builder import Layer, digest, file, layer, squeeze, whiteout, write_layout
@@ -364,3 +368,12 @@ async def test_a_click_on_the_line_below_the_base_does_nothing() -> None:
         await screen.click("layers", 2)
         await screen.click("layers", 0)
         assert screen.layer == 3
+
+
+@piloted
+async def test_details_say_how_the_base_is_known() -> None:
+    def opener(_progress: Progress) -> tuple[Image, Base]:
+        return open_demo(), Base(1, "demo-base:1", "Dockerfile")
+
+    async with explored(opener, size=WIDE) as screen:
+        assert any("demo-base:1, the first 1 layer, by" in line for line in screen.lines("details"))

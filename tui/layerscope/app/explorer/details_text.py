@@ -99,6 +99,9 @@ def efficiency_details(analysis: Analysis) -> Iterator[Detail]:
     own, base = analysis.own_and_base_waste
     if base is not None:
         yield Detail(f"{size_text(own)}, the base's {size_text(base)}", "yours", "wasted")
+        if analysis.base_known_by:
+            layers = count_text(analysis.base_layers or 0, "layer")
+            yield Detail(f"{escape(analysis.base_name)}, the first {layers}, by {analysis.base_known_by}", "base")
     for cause, size in sorted(waste.by_cause().items(), key=lambda item: -item[1]):
         if size:
             yield Detail(f"{size_text(size):>8}  {EXPLANATIONS[cause]}", cause.word, "wasted")
