@@ -599,6 +599,25 @@ def test_what_a_command_names_or_lists_before_it_is_removed_is_copied(tmp_path: 
         assert edited(tmp_path, *steps[:2], made(harmless, "b"), steps[3], context=files)[1] == ["tests"]
 
 
+@pytest.mark.parametrize(("source", "ignored"), [("/src", []), ("/src/.git/x", []), ("$A", []), ("/src/dist", [".git"])])
+def test_what_another_stage_hands_on_is_not_ignored(tmp_path: Path, source: str, ignored: list[str]) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM base AS build\nWORKDIR /src\nCOPY . .\nFROM build AS more\n"
+        f"FROM scratch\nCOPY --from=more {source} /b\nCOPY . /app/\n"
+    )
+    for name in ("a", ".git/x"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    steps = (
+        made(f"COPY --from=more {source} /b", big("b")),
+        made("COPY . /app/", directory("app"), big("app/a"), big("app/.git/x")),
+    )
+    advised = advise(analyzed(tmp_path, *steps), tmp_path / "Dockerfile", root=tmp_path)
+    assert advised.plan is not None
+    lines = [each.after.splitlines() for each in advised.plan.changed() if each.path == ".dockerignore"]
+    assert lines == ([ignored] if ignored else [])
+
+
 def test_an_exception_above_does_not_bring_back_what_is_ignored(tmp_path: Path) -> None:
     steps = (
         made("COPY . /app/", directory("app"), big("app/a"), big("app/tests/x")),

@@ -315,9 +315,36 @@ def _is_unused_in_stage(workshop: Workshop, key: int, top: Top) -> bool:
     start = max(index for index, each in enumerate(instructions[:key]) if each.keyword == "FROM")
     end = next((index for index in range(key, len(instructions)) if instructions[index].keyword == "FROM"), len(instructions))
     runs = [index for index in range(start, end) if instructions[index].keyword == "RUN"]
+    if _is_copied_on(workshop, start, key, top):
+        return False
     if top.path.rpartition("/")[2] == "node_modules":
         return any(_INSTALLS.search(instructions[index].text) for index in runs)
     return all(index < key for index in runs)
+
+
+def _is_copied_on(workshop: Workshop, start: int, key: int, top: Top) -> bool:
+    """Tell whether a later COPY brings on what one brought into the stage that begins at `start`, or into one built on it."""
+    instructions, stages = workshop.dockerfile.instructions, workshop.dockerfile.stages
+    number = sum(each.keyword == "FROM" for each in instructions[:start])
+    names = {stages[number].name.lower(), str(number)} - {""}
+    for index, other in enumerate(stages[number + 1 :], number + 1):
+        if other.base.lower() in names:
+            names |= {other.name.lower(), str(index)} - {""}
+    directory = ""
+    for each in instructions[start:key]:
+        if each.keyword == "WORKDIR":
+            directory = resolve(each.arguments.strip(), directory) or ""
+    target = resolve(instructions[key].destination, directory)
+    sources = [source for each in instructions if each.flag("from").lower() in names for source in each.sources]
+    if target is None or "$" in target:
+        return bool(sources)
+    own = (posixpath.normpath(source.lstrip("/") or ".") for source in instructions[key].sources)
+    places = [posixpath.normpath(posixpath.join(target, posixpath.relpath(top.path, each))) for each in own]
+    return any(
+        "$" in source or "*" in source or _is_below(place, source) or _is_below(source, place)
+        for source in sources
+        for place in places
+    )
 
 
 def is_used(workshop: Workshop, top: Top, place: str) -> bool:
