@@ -103,6 +103,8 @@ class KeyQueue:
                 passed = asyncio.Event()
                 if pump.call_later(passed.set):
                     await passed.wait()
+                else:  # it is closing
+                    await asyncio.sleep(EVERY)
 
     @property
     def _chain(self) -> list[MessagePump]:
