@@ -146,7 +146,7 @@ def test_what_json_hides_it_still_says(tmp_path: Path, capsys: pytest.CaptureFix
 def test_a_terminal_gets_no_escape_but_ours(tmp_path: Path, command: list[str]) -> None:
     place = saved_image(tmp_path)
     shown, _ = on_terminal(*command[:1], place, *command[1:], settings={"NO_COLOR": "1"})
-    assert_harmless(shown)
+    assert_harmless(shown.replace("\r\x1b[K", "\n"))  # progress, on a slow machine
 
 
 def test_a_file_on_a_terminal_is_escaped_too(tmp_path: Path) -> None:
