@@ -120,7 +120,7 @@ def look_around(opened: Bare) -> bytes:
         opened.settle()
         opened.type(keys)
         opened.wait(answer)
-    opened.type(b"q")
+    opened.type(b"\x11")
     assert opened.ended() == 0
     return opened.written
 
