@@ -12,7 +12,7 @@ import click
 from layerscope.cli.completion import complete_image
 from layerscope.cli.options import chosen_engine_options, no_registry_option, open_cache, registry_options
 from layerscope.cli.output import Progress, output_style
-from layerscope.cli.screen import can_show_screen, exit_code, read_keys_from_terminal, tune_textual
+from layerscope.cli.screen import can_show_screen, read_keys_from_terminal, run_screen, tune_textual
 
 if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
@@ -118,12 +118,7 @@ def _write(all_images: FoundImages, *, is_json: bool) -> None:
 
 def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     tune_textual()
-    from layerscope.app.app import run
     from layerscope.app.images.images_screen import ImageList
-    from layerscope.app.key_names import textual_keys
-    from layerscope.app.keys import KEY_IDS
-    from layerscope.app.terminal import Terminal
-    from layerscope.settings import read_settings
     from layerscope.sources.listing.known_waste import remember_waste
 
     read_keys_from_terminal(*references)
@@ -132,6 +127,4 @@ def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
     def learned(each: FoundImage, wasted_bytes: int) -> None:
         remember_waste(cache, [each.facts.wasting(wasted_bytes)])
 
-    settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
-    listed = ImageList(found, partial(_waste_of, cache=cache), learned)
-    return exit_code(run(listed, settings=settings, terminal=Terminal.of()))
+    return run_screen(ImageList(found, partial(_waste_of, cache=cache), learned))

@@ -13,9 +13,9 @@ from click.shell_completion import CompletionItem
 
 from layerscope.cli.completion import complete_host
 from layerscope.cli.help import LISTING
-from layerscope.cli.options import chosen_engine_options, open_image, platform_option, registry_options, say_on_stderr
+from layerscope.cli.options import chosen_engine_options, open_image, platform_option, registry_options
 from layerscope.cli.output import Progress, output_style
-from layerscope.cli.screen import can_show_screen, exit_code, tune_textual
+from layerscope.cli.screen import can_show_screen, run_screen, said_afterwards, tune_textual
 
 if TYPE_CHECKING:
     from layerscope.oci.platform import Platform
@@ -111,34 +111,29 @@ def listing(place: str, *, platform: str | None, as_json: bool, is_text: bool, *
 
 def _show_screen(place: RegistryPlace, platform: Platform | None) -> int:
     tune_textual()
-    from layerscope.app.app import run
-    from layerscope.app.key_names import textual_keys
-    from layerscope.app.keys import KEY_IDS
     from layerscope.app.registry.registry_loader import RegistryLoader
     from layerscope.app.registry.registry_screen import RegistryList
-    from layerscope.app.terminal import Terminal
-    from layerscope.settings import read_settings
     from layerscope.sources.base import find_base
     from layerscope.sources.registry.browse import Browser
     from layerscope.sources.registry.check import low_limits
     from layerscope.sources.registry.open import open_registry_image
 
-    said: list[str] = []
-    # Standard error is the screen's while it is open, so that what is said is printed afterwards.
-    options = chosen_engine_options(say=said.append)
+    with said_afterwards() as say:
+        options = chosen_engine_options(say=say)
 
-    def opened(name: RegistryName, progress: Watch) -> tuple[Image, Base]:
-        image = open_registry_image(name, reference="", platform=platform, options=options, progress=progress)
-        like = str(image.platform)
-        return image, find_base(image, None, open_base=lambda base: open_image(base, like, progress, engine_options=options))
+        def opened(name: RegistryName, progress: Watch) -> tuple[Image, Base]:
+            image = open_registry_image(name, reference="", platform=platform, options=options, progress=progress)
+            like = str(image.platform)
+            return image, find_base(
+                image, None, open_base=lambda base: open_image(base, like, progress, engine_options=options)
+            )
 
-    settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
-    loader = RegistryLoader(Browser(place.host, options), place, platform, options.cache)
-    try:
-        return exit_code(run(RegistryList(loader, opened), settings=settings, terminal=Terminal.of()))
-    finally:
-        for sentence in [*said, *low_limits(loader.browser.traffic)]:
-            say_on_stderr(sentence)
+        loader = RegistryLoader(Browser(place.host, options), place, platform, options.cache)
+        try:
+            return run_screen(RegistryList(loader, opened))
+        finally:
+            for sentence in low_limits(loader.browser.traffic):
+                say(sentence)
 
 
 def _print_all(place: RegistryPlace, depth: SurveyDepth, *, as_json: bool) -> int:

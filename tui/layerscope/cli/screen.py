@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from layerscope.advice.advice import Advice, Adviser
     from layerscope.analysis import Analysis
     from layerscope.app.app import Ending, OnAnalyzed
-    from layerscope.app.explorer.loader import Opener
+    from layerscope.app.explorer.loader import ImageSource, Opener
+    from layerscope.app.widgets.home import HomeStart
     from layerscope.sources.base import Base
     from layerscope.sources.image import Image
 
@@ -76,7 +78,6 @@ def show_screen(
     from layerscope.sources.location import locate
 
     context = click.get_current_context()
-    said: list[str] = []
 
     # Both run in a thread after the first frame: importing what the cache needs takes as long as drawing that frame.
     def opener(progress: Progress) -> tuple[Image, Base]:
@@ -84,8 +85,7 @@ def show_screen(
         from layerscope.cli.options import chosen_engine_options, open_image
 
         with context.scope(cleanup=False):
-            # Standard error is the screen's while it is open, so that what is said is printed afterwards.
-            engine_options = chosen_engine_options(say=said.append)
+            engine_options = chosen_engine_options(say=say)
         image = open_image(reference, platform, progress, engine_options=engine_options, may_change=is_watched)
         found = known_base(
             image,
@@ -108,13 +108,8 @@ def show_screen(
 
     locate(reference)  # a missing file is reported before the screen opens
     read_keys_from_terminal(reference, base)
-    try:
+    with said_afterwards() as say:
         return _show(opener, reference, is_watched=is_watched, on_analyzed=remember, adviser=adviser)
-    finally:
-        from layerscope.cli.options import say_on_stderr
-
-        for sentence in said:
-            say_on_stderr(sentence)
 
 
 def show_pair(named: Sequence[tuple[str, str | None]]) -> int:
@@ -122,7 +117,6 @@ def show_pair(named: Sequence[tuple[str, str | None]]) -> int:
     from layerscope.sources.location import locate
 
     context = click.get_current_context()
-    said: list[str] = []
     read: list[Analysis] = []
 
     def opener(reference: str, platform: str | None, progress: Progress) -> tuple[Image, Base]:
@@ -130,29 +124,21 @@ def show_pair(named: Sequence[tuple[str, str | None]]) -> int:
         from layerscope.sources.base import Base
 
         with context.scope(cleanup=False):
-            engine_options = chosen_engine_options(say=said.append)
+            engine_options = chosen_engine_options(say=say)
         return open_image(reference, platform, progress, engine_options=engine_options), Base()
 
     for reference, _ in named:
         locate(reference)  # a missing file is reported before the screen opens
     read_keys_from_terminal(*(reference for reference, _ in named))
     tune_textual()
-    from layerscope.app.app import run
     from layerscope.app.explorer.pair_screen import ImagePair
-    from layerscope.app.key_names import textual_keys
-    from layerscope.app.keys import KEY_IDS
-    from layerscope.app.terminal import Terminal
-    from layerscope.settings import read_settings
 
     title = " → ".join(f"{name} ({platform})" if platform else name for name, platform in named)
     pair = ImagePair([partial(opener, *each) for each in named], title, read.extend)
-    try:
-        code = exit_code(run(pair, settings=read_settings(key_ids=KEY_IDS, name_keys=textual_keys), terminal=Terminal.of()))
-    finally:
-        from layerscope.cli.options import damage_exit_code, say_on_stderr
+    with said_afterwards() as say:
+        code = run_screen(pair)
+    from layerscope.cli.options import damage_exit_code
 
-        for sentence in said:
-            say_on_stderr(sentence)
     return max([code, *(damage_exit_code(analysis.contents) for analysis in read)])
 
 
@@ -206,21 +192,42 @@ def _show(
     adviser: Adviser | None = None,
 ) -> int:
     tune_textual()
-    from layerscope.app.app import run
     from layerscope.app.explorer.loader import ImageSource
+    from layerscope.sources.fingerprint import fingerprint
+
+    watched = partial(fingerprint, reference) if is_watched else None
+    return run_screen(ImageSource(opener, reference, watched, adviser), on_analyzed)
+
+
+def run_screen(start: ImageSource | HomeStart, on_analyzed: OnAnalyzed | None = None) -> int:
+    """Run the app with the user's settings; return its exit code. Raises BadSettings, and the error that ended the app.
+
+    Call `tune_textual` before anything of the app is imported.
+    """
+    from layerscope.app.app import run
     from layerscope.app.key_names import textual_keys
     from layerscope.app.keys import KEY_IDS
     from layerscope.app.terminal import Terminal
     from layerscope.settings import read_settings
-    from layerscope.sources.fingerprint import fingerprint
 
     settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
-    watched = partial(fingerprint, reference) if is_watched else None
-    source = ImageSource(opener, reference, watched, adviser)
-    return exit_code(run(source, settings=settings, terminal=Terminal.of(), on_analyzed=on_analyzed))
+    return _exit_code(run(start, settings=settings, terminal=Terminal.of(), on_analyzed=on_analyzed))
 
 
-def exit_code(ending: Ending) -> int:
+@contextmanager
+def said_afterwards() -> Iterator[Callable[[str], None]]:
+    """Keep the sentences that are said while a screen is open, which has standard error, and print them there at the end."""
+    said: list[str] = []
+    try:
+        yield said.append
+    finally:
+        from layerscope.cli.options import say_on_stderr
+
+        for sentence in said:
+            say_on_stderr(sentence)
+
+
+def _exit_code(ending: Ending) -> int:
     """Turn the way a screen ended into an exit code. Raises the error that ended it."""
     from layerscope.app.app import Crashed
     from layerscope.app.explorer.loader import Failed

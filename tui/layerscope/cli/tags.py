@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from layerscope.cli.completion import complete_image
-from layerscope.cli.options import chosen_engine_options, open_image, platform_option, registry_options, say_on_stderr
+from layerscope.cli.options import chosen_engine_options, open_image, platform_option, registry_options
 from layerscope.cli.output import Progress, is_stdout, output_style, write_bytes
 from layerscope.cli.report import text_option
-from layerscope.cli.screen import can_show_screen, exit_code, tune_textual
+from layerscope.cli.screen import can_show_screen, run_screen, said_afterwards, tune_textual
 from layerscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,24 +91,12 @@ def _write(report: TagReport, *, is_json: bool, html_file: str | None) -> None:
 
 def _show_screen(found: FoundTags, platform: str | None) -> int:
     tune_textual()
-    from layerscope.app.app import run
-    from layerscope.app.key_names import textual_keys
-    from layerscope.app.keys import KEY_IDS
     from layerscope.app.tags.tags_screen import TagList
-    from layerscope.app.terminal import Terminal
-    from layerscope.settings import read_settings
 
-    said: list[str] = []
-    # Standard error is the screen's while it is open, so that what is said is printed afterwards.
-    options = chosen_engine_options(say=said.append)
+    with said_afterwards() as say:
+        options = chosen_engine_options(say=say)
 
-    def opened(reference: str, progress: Watch) -> Image:
-        return open_image(reference, platform, progress, engine_options=options)
+        def opened(reference: str, progress: Watch) -> Image:
+            return open_image(reference, platform, progress, engine_options=options)
 
-    settings = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
-    listed = TagList(_report(found), opened, found.reference)
-    try:
-        return exit_code(run(listed, settings=settings, terminal=Terminal.of()))
-    finally:
-        for sentence in said:
-            say_on_stderr(sentence)
+        return run_screen(TagList(_report(found), opened, found.reference))
