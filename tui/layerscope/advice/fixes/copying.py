@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from layerscope.advice.dockerfile.instructions import COPIES
 from layerscope.advice.fixes.fix_context import joined
 from layerscope.advice.fixes.ignoring import Top, brought_by, is_used, without_removal
 from layerscope.advice.fixes.reach import resolve
 from layerscope.advice.fixes.sites import Site
 from layerscope.advice.fixes.workshop import Draft, Proposal, Said, Workshop
-from layerscope.layers.table import Kind
+from layerscope.layers.table import Entries, Kind
 from layerscope.text import escape
+from layerscope.tree.nodes import Flags
 from layerscope.tree.tree import Longs
 from layerscope.waste.find import Cause
 
@@ -23,10 +25,7 @@ MOST_NAMED = 6
 
 def copy_once(workshop: Workshop) -> None:
     """Make a fix of each COPY that brings only what is there already, and of each that brings what is removed again."""
-    for site in [site for site in workshop.draft.sites.values() if site.is_copy and site.layer is not None]:
-        proposal = _from_stage(workshop, site) if site.instruction.flag("from") else _again(workshop, site)
-        if proposal is not None:
-            workshop.accept(proposal)
+    workshop.propose(COPIES, lambda _, site: (_from_stage if site.instruction.flag("from") else _again)(workshop, site))
 
 
 def _again(workshop: Workshop, site: Site) -> Proposal | None:
@@ -64,13 +63,19 @@ def _are_same(workshop: Workshop, before: Longs, own: Longs) -> bool:
     """Tell whether entries are what they replace: kind, mode, owner, content."""
     tree, stored = workshop.tree, workshop.draft.stored
     entries = tree.entries
-    same = np.ones(len(own), bool)
-    for column in (entries.kind, entries.mode, entries.uid, entries.gid, entries.size):
-        same &= column[before] == column[own]
+    same = have_same_facts(entries, before, own)
     has_content = (entries.kind[own] == Kind.FILE) & (entries.size[own] > 0)
     same[has_content] &= stored.successor[before[has_content]] == own[has_content]
     same[has_content] &= np.isin(stored.cause[before[has_content]], (Cause.METADATA, Cause.IDENTICAL))
     return bool(same.all()) and not (entries.kind[own] == Kind.SYMLINK).any() and not (entries.kind[own] == Kind.HARDLINK).any()
+
+
+def have_same_facts(entries: Entries, first: Longs, second: Longs) -> Flags:
+    """Return a flag for each pair of entries: whether their kind, mode, owner and size are the same."""
+    same = np.ones(len(first), bool)
+    for column in (entries.kind, entries.mode, entries.uid, entries.gid, entries.size):
+        same &= column[first] == column[second]
+    return same
 
 
 def _covers(workshop: Workshop, first: Site, second: Site) -> bool:

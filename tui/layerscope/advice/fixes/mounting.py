@@ -24,10 +24,7 @@ def mount_for_one_run(workshop: Workshop) -> None:
     """Make a fix of each COPY whose files one later RUN uses and removes: the RUN mounts them instead."""
     if workshop.builder != BUILDKIT:
         return
-    for site in [site for site in workshop.draft.sites.values() if site.instruction.keyword == "COPY" and site.layer]:
-        proposal = _mounted(workshop, site)
-        if proposal is not None:
-            workshop.accept(proposal)
+    workshop.propose(("COPY",), _mounted)
 
 
 def _mounted(workshop: Workshop, site: Site) -> Proposal | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from layerscope.advice.editing.shell import ShellList, ShellPart
+from layerscope.advice.fixes.copying import have_same_facts
 from layerscope.advice.fixes.ignoring import brought_by, part_removed
 from layerscope.advice.fixes.reach import Reach, commutes, resolve
 from layerscope.advice.fixes.sites import Site
@@ -25,10 +26,7 @@ _OPTIONS = frozenset({"-f", "-v", "-fv", "-vf", "--force", "--verbose"})
 
 def move_at_once(workshop: Workshop) -> None:
     """Make a fix of each COPY all of whose files one later RUN moves elsewhere as they are."""
-    for site in [site for site in workshop.draft.sites.values() if site.instruction.keyword == "COPY" and site.layer]:
-        proposal = _moved(workshop, site)
-        if proposal is not None:
-            workshop.accept(proposal)
+    workshop.propose(("COPY",), _moved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +154,7 @@ def _arrived(workshop: Workshop, brought: Brought, target: str, layer: int) -> b
     first = tree.versions.layer[np.searchsorted(tree.versions.node, tree.entry_node[new])]
     entries = tree.entries
     same = (first == layer) & (stored.group[new] == stored.layer_group[layer])
-    for column in (entries.kind, entries.mode, entries.uid, entries.gid, entries.size):
-        same &= column[old] == column[new]
+    same &= have_same_facts(entries, old, new)
     if not same.all() or not workshop.analysis.identity.is_same(old, new).all():
         return False
     starts = len(path_of(tree, brought.node)), len(target)

@@ -39,10 +39,7 @@ PIECE = 1 << 20
 
 def unpack_at_once(workshop: Workshop) -> None:
     """Make a fix of each COPY of an archive that a RUN unpacks as ADD does, and that is removed then."""
-    for site in [site for site in workshop.draft.sites.values() if site.instruction.keyword == "COPY" and site.layer]:
-        proposal = _unpacked(workshop, site)
-        if proposal is not None:
-            workshop.accept(proposal)
+    workshop.propose(("COPY",), _unpacked)
 
 
 def _unpacked(workshop: Workshop, site: Site) -> Proposal | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -259,6 +259,13 @@ class Workshop:
         self.draft = proposal.draft
         self._add(offer)
         return True
+
+    def propose(self, keywords: Collection[str], find: Callable[[Workshop, Site], Proposal | None]) -> None:
+        """Take into the draft what `find` proposes for each instruction of some keywords that made a layer; None is nothing."""
+        for site in [each for each in self.draft.sites.values() if each.instruction.keyword in keywords and each.layer]:
+            proposal = find(self, site)
+            if proposal is not None:
+                self.accept(proposal)
 
     def name(self, offer: Offer) -> str:
         """Name a fix by its kind and the line of its instruction."""
