@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import events, on
 from textual.app import App, SystemCommand
@@ -29,10 +29,7 @@ from layerscope.settings import Order, SavedState, Settings, recall, remember
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
     from layerscope.app.file.file_screen import FileScreen
-    from layerscope.app.sizes.biggest_lines import BiggestState
-    from layerscope.app.sizes.treemap_screen import TreemapState
     from layerscope.app.waste.fix_outline import FixOutline
-    from layerscope.app.waste.outline import WasteOutline
     from layerscope.app.widgets.jump import Jump
     from layerscope.tree.tree import View
 
@@ -58,6 +55,9 @@ ANSI_COLORS = {
     "key": "ansi_cyan",
 }
 """Names of the terminal's own sixteen colors, for the `ansi` themes; `faint` text is dimmed instead (app.tcss)."""
+
+
+Remembered = TypeVar("Remembered")
 
 
 class LayerscopeApp(App[Ending], inherit_bindings=False):
@@ -88,11 +88,9 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         self.set_keymap(keymap)
         self.home: Home | None = None
         self.explorer: Explorer | None = None
-        self._outline: WasteOutline | None = None
-        self._fixes: FixOutline | None = None
         self.key_queue = KeyQueue(self, self._is_searching)
-        self._map_state: TreemapState | None = None
-        self._biggest: BiggestState | None = None
+        self._remembered: dict[object, Any] = {}
+        self._remembered_of: Analysis | None = None
 
     def get_default_screen(self) -> Screen[None]:
         """Return the first screen, the explorer or a list of images, so that Textual draws no empty screen before it."""
@@ -198,35 +196,38 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         from layerscope.app.waste.outline import WasteOutline
         from layerscope.app.waste.waste_screen import WasteScreen
 
-        if self._outline is None or self._outline.analysis is not message.analysis:
-            self._outline = WasteOutline(message.analysis)
-        fixes = self._fixes_of(message.analysis)
-        self.push_screen(WasteScreen(self._outline, fixes, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
+        outline = self._remember_of(message.analysis, WasteOutline)
+        fixes = self._remember_of(message.analysis, self._fixes)
+        self.push_screen(WasteScreen(outline, fixes, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
 
-    def _fixes_of(self, analysis: Analysis) -> FixOutline:
+    def _remember_of(self, analysis: Analysis, make: Callable[[Analysis], Remembered]) -> Remembered:
+        """Return what a screen remembers while it is closed: what `make` made first, as long as the analysis is the same."""
+        if self._remembered_of is not analysis:
+            self._remembered_of, self._remembered = analysis, {}
+        if make not in self._remembered:
+            self._remembered[make] = make(analysis)
+        return cast("Remembered", self._remembered[make])
+
+    def _fixes(self, analysis: Analysis) -> FixOutline:
         from layerscope.app.waste.fix_outline import FixOutline, without_dockerfile
 
-        if self._fixes is None or self._fixes.analysis is not analysis:
-            adviser = self.explorer.source.adviser if self.explorer is not None else None
-            self._fixes = FixOutline(analysis, adviser or without_dockerfile)
-        return self._fixes
+        adviser = self.explorer.source.adviser if self.explorer is not None else None
+        return FixOutline(analysis, adviser or without_dockerfile)
 
     def _show_treemap(self, message: Explorer.TreemapRequested) -> None:
         from layerscope.app.sizes.treemap_screen import TreemapScreen, TreemapState
 
-        if self._map_state is None or self._map_state.analysis is not message.analysis:
-            self._map_state = TreemapState(message.analysis)
-        self._map_state.come_from(message.node)
-        self.push_screen(TreemapScreen(self._map_state, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
+        state = self._remember_of(message.analysis, TreemapState)
+        state.come_from(message.node)
+        self.push_screen(TreemapScreen(state, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
 
     def _show_biggest(self, message: Explorer.BiggestRequested) -> None:
         from layerscope.app.sizes.biggest_lines import BiggestState
         from layerscope.app.sizes.biggest_screen import BiggestScreen
 
-        if self._biggest is None or self._biggest.analysis is not message.analysis:
-            self._biggest = BiggestState(message.analysis)
-        self._biggest.filter(None)
-        screen = BiggestScreen(self._biggest, message.layer, keys=self.key_table, is_ascii=self._is_ascii)
+        state = self._remember_of(message.analysis, BiggestState)
+        state.filter(None)
+        screen = BiggestScreen(state, message.layer, keys=self.key_table, is_ascii=self._is_ascii)
         self.push_screen(screen, self._jump)
 
     def _jump(self, jump: Jump | None) -> None:
@@ -299,7 +300,8 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         if explorer is not None:
             is_read = explorer.analysis is not None and explorer.analysis.contents.is_complete
             home.left(explorer.analysis if is_read else None)
-        self.explorer = self._outline = self._fixes = self._map_state = self._biggest = None
+        self.explorer = self._remembered_of = None
+        self._remembered = {}
 
     # What keys do.
 
