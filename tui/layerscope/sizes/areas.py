@@ -56,23 +56,22 @@ class Areas:
 
     def files(self, node: int) -> int:
         """Return how many contents the bytes at and below a node are."""
-        tree = self.analysis.tree
-        return int(np.count_nonzero(self._inside(node, tree.entry_node) & (tree.entries.kind == Kind.FILE)))
+        return int(np.count_nonzero(self._inside(node) & (self.analysis.tree.entries.kind == Kind.FILE)))
 
     def by_layer(self, node: int) -> list[LayerPart]:
         """Return what each layer writes at and below a node, biggest first; nothing for layers that write nothing there."""
         tree, waste = self.analysis.tree, self.analysis.waste
-        inside = np.flatnonzero(self._inside(node, tree.entry_node) & (tree.entries.kind == Kind.FILE))
+        is_inside = self._inside(node)
+        inside, dead = np.flatnonzero(is_inside & (tree.entries.kind == Kind.FILE)), waste.entry[is_inside[waste.entry]]
         size = _by_layer(tree.entry_layer[inside], tree.entries.size[inside], tree.layers)
-        dead = waste.entry[(tree.entry_node[waste.entry] >= node) & (tree.entry_node[waste.entry] < tree.nodes.end[node])]
         wasted = _by_layer(tree.entry_layer[dead], tree.entries.size[dead], tree.layers)
         order = np.argsort(-size, kind="stable")
         return [LayerPart(layer, int(size[layer]), int(wasted[layer])) for layer in order.tolist() if size[layer]]
 
-    def _inside(self, node: int, nodes: Ints) -> Flags:
+    def _inside(self, node: int) -> Flags:
         """Return a flag for each entry: whether it is at or below a node, in the layers meant."""
         tree = self.analysis.tree
-        flags = (nodes >= node) & (nodes < tree.nodes.end[node])
+        flags = (tree.entry_node >= node) & (tree.entry_node < tree.nodes.end[node])
         return np.asarray(flags & (tree.entry_layer == self.layer) if self.layer else flags)
 
 

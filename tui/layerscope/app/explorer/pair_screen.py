@@ -14,6 +14,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import ContentSwitcher
 
+from layerscope.app.explorer.loader import Opener
 from layerscope.app.explorer.tree import FileTree
 from layerscope.app.explorer.tree_lines import hidden_words
 from layerscope.app.keys import KeyAction, KeyContext, back, bindings
@@ -25,7 +26,6 @@ from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.lines import Detail, Details, Lines
 from layerscope.app.widgets.summary import Progressed, ProgressPoster, Summary
 from layerscope.errors import Cancelled, LayerscopeError
-from layerscope.progress import Progress
 from layerscope.settings import Order
 from layerscope.text import escape
 from layerscope.units import count_text, growth_text, size_text
@@ -35,14 +35,11 @@ if TYPE_CHECKING:
     from layerscope.analysis import Analysis
     from layerscope.compare.comparison import Comparison
     from layerscope.compare.merged_tree import MergedTree
-    from layerscope.sources.base import Base
-    from layerscope.sources.image import Image
     from layerscope.tree.tree import Longs
 
 MOST_PATHS = 1000
 GROWTH = 9
 """Cells of a difference of sizes."""
-Opener = Callable[[Progress], tuple["Image", "Base"]]
 
 
 @dataclass
