@@ -67,7 +67,7 @@ class KeyQueue:
 
     async def _hand_over(self) -> None:
         try:
-            while self._waiting and self._app.is_running:
+            while self._waiting and self._is_open:
                 event, deliver = self._waiting.popleft()
                 if self._is_counted(event):
                     continue
@@ -91,13 +91,15 @@ class KeyQueue:
         return is_digit or (bool(before) and key == "escape")
 
     async def _searched(self) -> None:
-        while self._is_searching() and not any(getattr(event, "key", "") in NOT_WAITING for event, _ in self._waiting):
+        while self._is_open and self._is_searching():
+            if any(getattr(event, "key", "") in NOT_WAITING for event, _ in self._waiting):
+                return
             await asyncio.sleep(EVERY)
 
     async def _quiet(self) -> None:
         """Wait until the focused widget and all around it have nothing left to do."""
         before: list[MessagePump] = []
-        while (chain := self._chain) != before or any(pump.message_queue_size for pump in chain):
+        while self._is_open and ((chain := self._chain) != before or any(pump.message_queue_size for pump in chain)):
             before = chain
             for pump in chain:
                 passed = asyncio.Event()
@@ -105,6 +107,11 @@ class KeyQueue:
                     await passed.wait()
                 else:  # it is closing
                     await asyncio.sleep(EVERY)
+
+    @property
+    def _is_open(self) -> bool:
+        """Tell whether the app still has a screen: while it ends, its tasks go on for a moment without one."""
+        return self._app.is_running and bool(self._app.screen_stack)
 
     @property
     def _chain(self) -> list[MessagePump]:
