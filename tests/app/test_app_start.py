@@ -242,7 +242,7 @@ def test_a_filter_typed_at_once_is_all_there(opened: Tmux) -> None:
     opened.wait("after layer 8")
     opened.type("/main.py")
     opened.wait("1 hit")
-    assert "/main.py" in opened.lines[-2]
+    until(lambda: "/main.py" in opened.lines[-2], lambda: opened.shown)
     opened.press("Escape")
     opened.wait_gone("1 hit")
     opened.type("q")

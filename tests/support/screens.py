@@ -128,6 +128,7 @@ class Shown:
         while self.app.is_running and not self.app._exit and self._is_at_work:
             await self.pilot.pause(0.002)
             await self._quiet()
+        await self._quiet()  # what work that ended just before the last look has told is on its way
 
     @property
     def _is_at_work(self) -> bool:
