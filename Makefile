@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint format bench prove dist clean
+.PHONY: help demo test quick lint format pictures bench prove dist clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1  /p' $(MAKEFILE_LIST) | awk '{ printf "  make %-6s", $$1; $$1 = ""; print }'
+	@sed -n 's/^\([a-z]*\):.*## /\1  /p' $(MAKEFILE_LIST) | awk '{ printf "  make %-8s", $$1; $$1 = ""; print }'
 
 demo: $(VENV)/.installed ## set up, and report on a small built-in image
 	@$(BIN)/layerscope demo --text
@@ -34,6 +34,9 @@ lint: $(VENV)/.installed-dev ## every check but the tests
 format: $(VENV)/.installed-dev ## mend the form of the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+pictures: $(VENV)/.installed-dev ## record the README's moving picture and the still ones of docs/ from the screen
+	PYTHONPATH=tests $(BIN)/python tests/tour.py
 
 bench: $(VENV)/.installed-dev ## measure side by side with dive (CORPUS=DIR: see tests/bench.py)
 	$(BIN)/python tests/bench.py $(CORPUS)

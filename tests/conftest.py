@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +16,15 @@ os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 # Podman 5 asks for more open files and processes than a machine may allow, and warns of cgroups v1 wherever it finds them.
 os.environ.setdefault("CONTAINERS_CONF_OVERRIDE", str(Path(__file__).with_name("containers.conf")))
 os.environ.setdefault("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")
+
+# A CI may start its jobs as nohup does: what tests start would ignore Ctrl-C and the end of a terminal, too.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", parent=settings.get_profile("ci"), max_examples=20)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerscope.units import bar, count_text, parse_size, percent_text, size_text
+from layerscope.units import bar, count_text, efficiency_grade, parse_size, percent_text, size_text
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,10 @@ def test_a_bar_is_drawn_in_eighths_and_shows_the_least_of_something(share: float
 )
 def test_sizes_are_read_as_people_write_them(text: str, size: int | None) -> None:
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("efficiency", "color"), [(1, "added"), (0.95, "added"), (0.94, "modified"), (0.8, "modified"), (0.51, "removed")]
+)
+def test_an_efficiency_has_the_color_of_its_grade(efficiency: float, color: str) -> None:
+    assert efficiency_grade(efficiency) == color

@@ -17,6 +17,8 @@ from layerscope.analysis import Analysis
 from layerscope.app.app import LayerscopeApp
 from layerscope.app.explorer.loader import ImageSource
 from layerscope.app.terminal import Terminal
+from layerscope.app.waste.advice_lines import FixLines, shorter
+from layerscope.app.waste.fix_outline import FixOutline
 from layerscope.app.waste.outline import Grouping
 from layerscope.app.waste.waste_screen import WasteScreen
 from layerscope.cli.advising import find_advice
@@ -28,7 +30,7 @@ from layerscope.sources.open import open_image
 from support.commands import process
 from support.fixing import analyzed, big, made
 from support.image_builder import whiteout
-from support.screens import Shown, piloted
+from support.screens import Shown, demo, explored, piloted
 
 LAYERS = (
     made("COPY app /app", big("app", 2_000_000)),
@@ -52,6 +54,11 @@ def adviser_of(place: Path, text: str = DOCKERFILE) -> Adviser:
         return find_advice(analysis, place / "Dockerfile", only=only)
 
     return adviser
+
+
+def test_while_there_is_no_advice_the_cursor_has_somewhere_to_be(tmp_path: Path) -> None:
+    lines = FixLines(FixOutline(analyzed(tmp_path, *LAYERS)))
+    assert [lines.nearest_stop(line, step) for line in (0, 24) for step in (1, -1)] == [0, 0, 0, 0]
 
 
 @asynccontextmanager
@@ -112,6 +119,13 @@ async def test_added_and_removed_lines_stand_apart_in_every_terminal(
         assert not terminal.is_ascii or text(shown).isascii()
 
 
+def test_what_is_wrong_can_be_read_however_long_the_instruction_is() -> None:
+    sentence = "`RUN apt-get update && apt-get install python3` leaves 3 MB"
+    assert shorter(sentence, 80) == sentence
+    assert shorter(sentence, 42) == "`RUN apt-get u…` leaves 3 MB"
+    assert shorter("nothing is quoted, and it is too long", 10) == "nothing is quoted, and it is too long"
+
+
 @piloted
 async def test_y_copies_a_patch_that_git_applies(tmp_path: Path) -> None:
     async with advised(tmp_path, adviser_of(tmp_path)) as shown:
@@ -161,7 +175,7 @@ async def test_without_a_dockerfile_the_history_tells_what_it_can(tmp_path: Path
     async with advised(tmp_path, None) as shown:
         await shown.settled()
         lines = shown.lines("fixes")
-        assert lines[1].startswith(" 3.00 MB layer 2  by hand: ")
+        assert lines[1].startswith(" 3.00 MB layer 2  `RUN npm ci --token=…` leaves 3.00 MB of npm's cache")
         assert any("with --dockerfile FILE" in line for line in lines)
 
 
@@ -213,3 +227,14 @@ async def test_it_opens_again_on_the_same_fix(tmp_path: Path) -> None:
         assert isinstance(screen, WasteScreen)
         assert screen.fix_pane.cursor == 2
         assert screen.has_advice and Grouping.ADVICE.value in text(shown)
+
+
+@piloted
+async def test_what_there_is_to_say_of_a_fix_is_there_again_when_the_view_is_opened_again() -> None:
+    async with explored(demo, keys=["w"]) as screen:
+        await screen.until(lambda: bool(screen.lines("fix-edit")[0].strip()))
+        said = screen.lines("fix-edit")
+        await screen.keys("escape w")
+        assert screen.lines("fix-edit") == said
+        await screen.keys("tab shift+tab")
+        assert screen.lines("fix-edit") == said

@@ -41,13 +41,13 @@ async def test_b_lists_every_version_biggest_first() -> None:
 
 
 @piloted
-async def test_w_shows_what_is_wasted_then_what_is_seen() -> None:
+async def test_an_exclamation_mark_shows_what_is_wasted_then_what_is_seen() -> None:
     async with explored(built(*LAYERS)) as shown:
-        await shown.keys("B w")
+        await shown.keys("B !")
         assert listed(shown) == ["3.00 kB 1 ! overwritten by 2 /d/big", "2.00 kB 1 ! deleted by 2 /old"]
-        await shown.keys("w end")
+        await shown.keys("! end")
         assert listed(shown) == ["4.00 kB 2 /d/big", "10 B 1 /small"]
-        await shown.keys("w")
+        await shown.keys("!")
         assert len(listed(shown)) == 4
         assert shown.lines("biggest-note")[0].strip() == "/small  10 B, a container sees it"
 
@@ -129,5 +129,16 @@ async def test_a_list_of_nothing_says_so() -> None:
     async with explored(built(layer(directory("empty")))) as shown:
         await shown.keys("B")
         assert "No such files." in "\n".join(shown.picture)
-        await shown.keys("enter w s t")
+        await shown.keys("enter ! s t")
         assert isinstance(shown.app.screen, BiggestScreen)
+
+
+@piloted
+async def test_a_click_on_a_head_sorts_and_the_sorted_one_has_a_mark() -> None:
+    async with explored(built(*LAYERS), keys=["B"]) as shown:
+        heads = shown.widget("biggest-heads", BiggestHeads)
+        assert "size▼" in heads.render_line(1).text
+        await shown.pilot.click(heads, offset=(heads.render_line(1).text.index("path") + 1, 1))
+        await shown.settled()
+        assert "path▲" in heads.render_line(1).text
+        assert [line.split()[-1] for line in listed(shown)] == ["/d/big", "/d/big", "/old", "/small"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from layerscope.app.widgets.lines import Lines
 from layerscope.settings import Settings, recall
 from support.image_builder import file, layer, whiteout
 from support.screens import NARROW, WIDE, built, demo, explored, piloted
@@ -164,23 +165,6 @@ async def test_escape_steps_back_and_never_quits() -> None:
         assert screen.app.is_running
 
 
-# Copying.
-
-
-@pytest.mark.parametrize("name", ["plain", "with space", "中文", "e\u0301"])
-@piloted
-async def test_y_copies_the_path(name: str) -> None:
-    async with explored(built(layer(f"d/{name}")), keys=["tab e j y"]) as screen:
-        assert screen.app.clipboard == f"/d/{name}"
-        assert screen.said == [f"/d/{name}"]
-
-
-@piloted
-async def test_y_works_from_the_layers_too() -> None:
-    async with explored(built(layer("f")), keys=["y"]) as screen:
-        assert screen.app.clipboard == "/f"
-
-
 # The footer and the palette.
 
 
@@ -219,17 +203,17 @@ async def test_a_click_on_a_word_of_the_footer_presses_its_key() -> None:
 @piloted
 async def test_every_word_of_the_footer_can_be_clicked() -> None:
     async with explored(demo, size=(200, 40)) as screen:
-        for word in ("files", "pane", "filter", "sort", "so far", "mark", "info", "copy path", "help"):
+        for word in ("files", "pane", "filter", "sort", "so far", "mark", "info", "copy", "help"):
             assert word in screen.footer, word
             await screen.click("footer", 0, screen.footer.index(f" {word}") + 1)
             await screen.keys("escape escape")
-        assert (recall().sort, screen.app.clipboard) == ("size", "/bin")
+        assert screen.rows.order.value == "size"
 
 
 @piloted
 async def test_a_click_beside_the_keys_of_the_footer_does_nothing() -> None:
     async with explored(demo) as screen:
-        await screen.click("footer", 0, 79)
+        await screen.click("footer", 0, 0)
         assert screen.app.is_running
         assert len(screen.app.screen_stack) == 1
 
@@ -254,7 +238,12 @@ def _found(palette: object) -> bool:
 async def test_the_palette_has_everything_that_works_now() -> None:
     async with explored(demo) as screen:
         titles = {command.title for command in screen.app.get_system_commands(screen.app.screen)}
-        wanted = {"Filter the files", "Show all waste and what caused it", "Sort by size, by change, by name", "Theme"}
+        wanted = {
+            "Filter the files",
+            "Show where the bytes are: a treemap",
+            "Sort by size, change, wasted bytes, name",
+            "Theme",
+        }
         assert wanted <= titles
         assert "Content of the version" not in titles
 
@@ -378,3 +367,20 @@ async def test_keys_typed_ahead_go_to_the_screen_that_the_first_of_them_opens(ke
         await screen.write(keys)
         assert type(screen.app.screen).__name__ == kind
         assert (screen.path, screen.layer) == before
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 30)])
+@piloted
+async def test_z_gives_the_pane_with_the_focus_all_the_room_and_escape_shares_it_again(size: tuple[int, int]) -> None:
+    async with explored(demo, size=size) as screen:
+        panes = {name: screen.widget(name, Lines) for name in ("layers", "files")}
+        before = {name: pane.size for name, pane in panes.items()}
+        await screen.keys("z")
+        room = [pane.size.width * pane.size.height > 0 for pane in panes.values()]
+        assert (room, panes["layers"].outer_size.height) == ([True, False], size[1] - 2)
+        await screen.keys("tab")
+        assert (screen.focus, screen.title[:11]) == ("files", "after layer")
+        assert (panes["files"].outer_size.width, panes["files"].outer_size.height) == (size[0], size[1] - 2)
+        await screen.keys("escape")
+        assert {name: pane.size for name, pane in panes.items()} == before
+        assert screen.focus == "files"

@@ -94,7 +94,7 @@ async def test_what_is_there_is_not_replaced_until_asked_again(tmp_path: Path) -
     async with explored(built(*STACK), keys=["tab x"]) as screen:
         await answer(screen, tmp_path / "out")
         assert is_open(screen)
-        assert "Enter again replaces it." in note(screen)
+        assert note(screen).endswith("nothing was written; Enter again replaces it")
         assert (tmp_path / "out/changed").read_bytes() == b"mine"
         await screen.keys("enter")
         assert not is_open(screen)
@@ -178,8 +178,59 @@ async def test_long_and_odd_names_fit_into_the_dialog(size: tuple[int, int]) -> 
 
 
 @piloted
+async def test_all_that_is_marked_is_extracted_into_one_directory(tmp_path: Path) -> None:
+    stack = built(layer("d/a", "d/e/b", "top", "z"), layer(whiteout("top")))
+    async with explored(stack, keys=["tab e 2 *"]) as screen:
+        assert screen.title.startswith("2 marked, 32 B ─ ")
+        assert [path for path in screen.paths if "◆" in screen.line(path)] == ["d", "d/a"]
+        await screen.keys("j j * x")
+        assert any("Copy 2 marked files and directories into the directory:" in line for line in screen.picture)
+        await answer(screen, tmp_path / "out")
+        written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*"))
+        assert written == ["d", "d/a", "d/e", "d/e/b", "top"]
+        assert "marked" not in screen.title
+        await screen.keys("home * escape")
+        assert "marked" not in screen.title
+        assert screen.files.has_focus
+
+
+@piloted
+async def test_marks_stay_on_their_paths_and_what_is_in_the_way_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "b").touch()
+    async with explored(built(layer("a", "b", "d/a")), keys=["tab e * * r"]) as screen:
+        await screen.until(lambda: screen.explorer.analysis is not None)
+        await screen.settled()
+        assert [path for path in screen.paths if "◆" in screen.line(path)] == ["a", "b"]
+        await screen.keys("x")
+        await answer(screen, tmp_path)
+        assert "already exists; nothing was written" in note(screen)
+        assert not (tmp_path / "a").exists()
+        await screen.keys("enter")
+        assert (tmp_path / "b").read_bytes() == b"content of b\n"
+
+
+@piloted
+async def test_two_of_one_name_do_not_go_into_one_directory(tmp_path: Path) -> None:
+    async with explored(built(layer("a", "d/a")), keys=["tab e * j * x"]) as screen:
+        await answer(screen, tmp_path)
+        assert "two of them are called a" in note(screen)
+        assert list(tmp_path.iterdir()) == []
+
+
+@piloted
 async def test_without_any_file_there_is_nothing_to_copy() -> None:
     async with explored(built(layer()), keys=["x"]) as screen:
         screen.check_lines()
         await screen.keys("escape")
         assert screen.app.screen is screen.explorer
+
+
+@piloted
+async def test_in_the_layers_what_the_layer_wrote_is_copied_into_a_directory_of_its_own(tmp_path: Path) -> None:
+    async with explored(built(*STACK), keys=["x"]) as screen:
+        assert any("Copy what layer 2 wrote, to the directory:" in line for line in screen.picture)
+        assert screen.app.screen.query_one(Input).value == "layer-2"
+        await answer(screen, tmp_path / "layer-2")
+        found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+        assert found == ["layer-2", "layer-2/changed"]
+        assert screen.said[-1].startswith("1 file, 3 B copied to")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -84,12 +85,24 @@ class Opened:
 
     async def settled(self) -> None:
         for _ in range(1000):
-            for _ in range(6):
-                await self.pilot.pause(0)
-            if all(worker.is_finished for worker in self.app.workers):
+            # Twice: what a worker has told at its end is on its way when the first look finds that it has ended.
+            if await self._is_quiet() and await self._is_quiet():
                 return
             await self.pilot.pause(0.002)
         raise AssertionError("it is still at work")
+
+    async def _is_quiet(self) -> bool:
+        for _ in range(6):
+            await self.pilot.pause(0)
+        return all(worker.is_finished for worker in self.app.workers)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something; what never comes is a failure."""
+        for _ in range(2000):
+            if condition():
+                return
+            await self.pilot.pause(0.005)
+        raise AssertionError("it never came")
 
     @property
     def lines(self) -> FileLines:
@@ -242,14 +255,17 @@ async def test_an_archive_lists_its_members(tmp_path: Path) -> None:
 @piloted
 async def test_what_is_cut_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_reading, "load", lambda *args, **names: load(*args, **names, limit=1000))
-    async with opened(tmp_path, (layer(file("a", LONG)),), "a") as view:
-        assert view.status.startswith("cut: the first 1.00 kB of 3.29 kB")
+    async with opened(tmp_path, (layer(file("a.gz", gzip.compress(LONG, mtime=0))),), "a.gz") as view:
+        assert view.status.startswith("cut: ")
+        assert "gzip, the first 1.00 kB unpacked" in view.status
+        await view.press("slash", *"line 200")
+        assert view.found == "not found in what is shown"
 
 
 @piloted
 async def test_a_symlink_shows_its_target(tmp_path: Path) -> None:
     async with opened(tmp_path, (layer(symlink("a", "/usr/b")),), "a") as view:
-        assert view.text == "→ /usr/b"
+        assert view.text == "-> /usr/b"
 
 
 @piloted
@@ -282,8 +298,6 @@ async def test_control_characters_of_names_and_contents_reach_no_line(tmp_path: 
     async with opened(tmp_path, (layer(file("e\x1b[31m", b"a\x1b[2Jb\n")),), "e\x1b[31m") as view:
         assert view.text == "a\\x1b[2Jb"
         assert "/e\\x1b[31m" in view.header
-        await view.press("y")
-        assert view.app.clipboard == "/e\\x1b[31m"
 
 
 @piloted
@@ -343,7 +357,7 @@ async def test_where_there_is_nothing_to_compare_a_sentence_says_why(tmp_path: P
 async def test_a_file_that_became_a_link_is_listed_as_both(tmp_path: Path) -> None:
     async with opened(tmp_path, (layer(file("a", b"x")), layer(symlink("a", "b"))), "a", "diff") as view:
         assert "- -rw-r--r--" in view.shown[0]
-        assert "→ b" in view.shown[1]
+        assert "-> b" in view.shown[1]
 
 
 def test_numbers_of_a_difference_go_where_there_is_no_room_for_them() -> None:
@@ -517,7 +531,7 @@ async def test_x_asks_for_the_version_that_is_shown(tmp_path: Path) -> None:
 @piloted
 async def test_the_footer_has_only_the_keys_that_work_now(tmp_path: Path) -> None:
     async with opened(tmp_path, STORY, "etc/app.conf", after=1, size=WIDE) as view:
-        assert view.footer.startswith("] version  d diff  b blame  / search  x extract  y copy path")
+        assert view.footer.startswith("] version  d diff  b blame  / search  x extract  y copy")
         await view.press("right_square_bracket", "b")
         assert view.footer.startswith("[ ] version  v content  d diff")
         await view.press("down")

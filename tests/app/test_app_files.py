@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from layerscope.settings import Settings, recall
+from layerscope.settings import SavedState, Settings, recall
 from layerscope.tree.tree import Change
 from support.image_builder import directory, file, hardlink, layer, symlink, whiteout
-from support.screens import NARROW, WIDE, built, explored, piloted
+from support.screens import NARROW, POOR, WIDE, Shown, built, explored, piloted
 
 CHANGED = (
     layer(file("d/kept", b"k" * 100), file("d/gone", b"g" * 1000), file("d/new", b"o" * 10), "e/f"),
@@ -45,7 +45,7 @@ async def test_each_change_has_a_color_of_its_own() -> None:
 @piloted
 async def test_in_16_colors_nothing_is_dim_on_the_ground_of_the_cursor() -> None:
     async with explored(built(*CHANGED), settings=Settings(theme="ansi-dark"), keys=["tab"]) as screen:
-        with_cursor, without = ({bool(each.style and each.style.dim) for each in screen.files.render_line(y)} for y in (0, 1))
+        with_cursor, without = ({bool(each.style and each.style.dim) for each in screen.files.render_line(y)} for y in (1, 2))
         assert (with_cursor, without) == ({False}, {False, True})
 
 
@@ -71,9 +71,9 @@ async def test_a_bar_is_the_share_of_the_directory_around() -> None:
 
 
 @piloted
-async def test_a_line_has_mode_owner_size_and_name() -> None:
+async def test_a_line_has_mode_size_and_name() -> None:
     async with explored(built(layer(file("f", b"x" * 12, mode=0o4755, uid=1000, gid=33)))) as screen:
-        assert screen.line("f") == "+  -rwsr-xr-x 1000:33      12  B ████████   f"
+        assert screen.line("f") == "+  -rwsr-xr-x    12  B ████████             f"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,13 @@ async def test_symbolic_links_show_where_they_lead() -> None:
 
 
 @piloted
+async def test_in_ascii_links_have_the_arrows_of_ls() -> None:
+    async with explored(built(layer("a", symlink("s", "a"), hardlink("t", "a"))), terminal=POOR[0]) as screen:
+        ends = [line.strip("| ") for line in screen.picture if "-> a" in line or "=>" in line]
+        assert [each[each.index("s -" if "->" in each else "t =") :] for each in ends] == ["s -> a", "t => /a"]
+
+
+@piloted
 async def test_a_directory_that_no_tar_has_an_entry_of_has_no_mode() -> None:
     async with explored(built(layer("d/f"))) as screen:
         assert "drwx" not in screen.line("d")
@@ -106,7 +113,12 @@ async def test_a_directory_without_anything_in_it_has_no_sign() -> None:
 
 @pytest.mark.parametrize(
     ("size", "has"),
-    [((140, 40), (True, True, True, True)), ((80, 24), (True, True, True, True)), ((56, 24), (True, False, True, False))],
+    [
+        ((200, 60), (True, True, True, True)),
+        ((140, 40), (True, False, True, True)),
+        ((80, 24), (True, False, True, True)),
+        ((56, 24), (False, False, True, False)),
+    ],
 )
 @piloted
 async def test_columns_go_where_there_is_no_room_for_names(size: tuple[int, int], has: tuple[bool, ...]) -> None:
@@ -122,16 +134,17 @@ async def test_in_the_narrowest_terminal_there_are_still_size_and_name() -> None
 
 
 @piloted
-async def test_o_leaves_out_mode_and_owner_and_brings_them_back() -> None:
-    async with explored(built(layer(file("f", b"x" * 12, uid=1000))), keys=["o"]) as screen:
-        assert ("-rw-r--r--" in screen.line("f"), "1000:0" in screen.line("f")) == (False, False)
-        await screen.keys("o")
-        assert "-rw-r--r-- 1000:0" in screen.line("f")
+async def test_o_brings_mode_and_owner_and_leaves_them_out() -> None:
+    async with explored(built(layer(file("f", b"x" * 12, uid=1000)))) as screen:
+        for is_shown in (True, False, True):
+            await screen.keys("o")
+            assert ("-rw-r--r-- 1000:0" in screen.line("f"), "-rw" in screen.line("f")) == (is_shown, is_shown)
 
 
 @piloted
-async def test_what_is_wasted_below_has_the_place_of_mode_and_owner_that_are_left_out() -> None:
-    async with explored(built(*CHANGED), keys=["o"]) as screen:
+async def test_what_is_wasted_below_is_shown_before_the_owner() -> None:
+    async with explored(built(*CHANGED)) as screen:
+        assert ("wasted" in screen.head("files"), "owner" in screen.head("files")) == (True, False)
         assert "! 1.01 kB" in screen.line("d")
         assert "!" not in screen.line("e")
 
@@ -141,6 +154,24 @@ async def test_where_there_is_room_what_is_wasted_stands_beside_mode_and_owner()
     async with explored(built(*CHANGED), size=(160, 40)) as screen:
         assert "! 1.01 kB" in screen.line("d")
         assert screen.line("d").endswith("▸ d/  3 changes, 1.70 kB")
+
+
+@pytest.mark.parametrize("width", [110, 112, 120, 128, 139])
+@piloted
+async def test_no_width_shows_less_than_a_narrower_one(width: int) -> None:
+    async with explored(built(*CHANGED), size=(width, 30)) as screen:
+        heads, line = screen.head("files").split(), screen.line("d")
+        assert ({"size", "wasted"} <= set(heads), "█" in line, "! 1.01 kB" in line) == (True, True, True)
+        assert "wasted" in screen.head("layers")
+        assert any("█" in each for each in screen.lines("layers"))
+
+
+@piloted
+async def test_where_there_is_room_a_directory_has_its_share_and_its_number_of_files() -> None:
+    async with explored(built(*CHANGED), size=(200, 60)) as screen:
+        assert screen.head("files").split() == ["~", "mode", "owner", "size", "%", "wasted", "files", "name▲"]
+        assert "99%" in screen.line("d")
+        assert " 3 ▸ d/" in " ".join(screen.line("d").split())
 
 
 @piloted
@@ -221,24 +252,49 @@ async def test_all_unfolds_and_folds_the_cursor_staying_on_its_path() -> None:
 
 
 @piloted
-async def test_sort_goes_round_is_named_and_remembered() -> None:
+async def test_sort_goes_round_is_named_and_not_remembered() -> None:
     sized = layer(file("a", b"x"), file("b", b"xxx"), file("c", b"x"))
     async with explored(built(sized, layer(file("c", b"xx"))), keys=["tab"]) as screen:
         assert screen.paths == ["a", "b", "c"]
         seen = []
-        for _ in range(3):
+        for _ in range(4):
             await screen.keys("s")
-            seen.append((screen.paths, recall().sort, "by" in screen.title))
-        assert seen == [(["b", "c", "a"], "size", True), (["c", "a", "b"], "change", True), (["a", "b", "c"], "name", False)]
+            seen.append((screen.paths, screen.rows.order.value, "by" in screen.title))
+        assert seen == [
+            (["b", "c", "a"], "size", True),
+            (["c", "a", "b"], "change", True),
+            (["c", "a", "b"], "wasted", True),
+            (["a", "b", "c"], "name", False),
+        ]
+        assert recall() == SavedState()
+
+
+@pytest.mark.parametrize(
+    ("head", "order"), [("size", "size"), ("wasted", "wasted"), ("~", "change"), ("name", "name"), ("mode", "name")]
+)
+@piloted
+async def test_a_click_on_a_column_head_sorts_by_it_and_marks_it(head: str, order: str) -> None:
+    async with explored(built(*CHANGED)) as screen:
+        cell = screen.head("files").index(head)
+        await screen.click("files", -1, cell)
+        assert screen.rows.order.value == order
+        assert f"{'~' if order == 'change' else order}{'▲' if order == 'name' else '▼'}" in screen.head("files")
 
 
 @piloted
-async def test_the_order_last_used_is_that_of_the_next_run() -> None:
+async def test_sorted_by_waste_what_wastes_most_is_first() -> None:
+    first = layer(file("a", b"1"), file("b", b"2" * 50), file("c", b"3" * 20))
+    async with explored(built(first, layer(file("a", b"x"), file("b", b"y"), file("c", b"z"))), keys=["s s s"]) as screen:
+        assert screen.paths == ["b", "c", "a"]
+
+
+@piloted
+async def test_the_next_run_sorts_by_name_again() -> None:
     sized = built(layer(file("a", b"x"), file("b", b"xx")))
     async with explored(sized, keys=["s"]):
         pass
     async with explored(sized) as screen:
-        assert screen.paths == ["b", "a"]
+        assert screen.paths == ["a", "b"]
 
 
 @piloted
@@ -251,9 +307,11 @@ async def test_the_settings_order_wins_over_what_is_remembered() -> None:
 
 
 @piloted
-async def test_sorting_keeps_the_cursor_on_its_path() -> None:
-    async with explored(built(layer(file("a", b"x"), file("b", b"xx"))), keys=["tab s"]) as screen:
-        assert screen.path == "a"
+async def test_sorting_keeps_the_cursor_on_its_path_but_at_the_top() -> None:
+    async with explored(built(layer(file("a", b"x"), file("b", b"xx"), file("c", b"xxx"))), keys=["tab j s"]) as screen:
+        assert screen.path == "b"
+        await screen.keys("g s s s s")
+        assert (screen.path, screen.files.cursor) == ("c", 0)
 
 
 @pytest.mark.parametrize(
@@ -372,13 +430,13 @@ async def test_the_scrollbar_follows_what_is_unfolded() -> None:
     many = layer(*(f"d/{number:03}" for number in range(50)), *(f"f{number}" for number in range(30)))
     async with explored(built(many, layer("f0/x")), keys=["tab"]) as screen:
         bar = screen.files.vertical_scrollbar
-        assert (bar.window_virtual_size, screen.files.virtual_size.height) == (31, 31)
+        assert (bar.window_virtual_size, screen.files.virtual_size.height) == (32, 32)
         await screen.keys("space")
-        assert (bar.window_virtual_size, screen.files.virtual_size.height) == (81, 81)
+        assert (bar.window_virtual_size, screen.files.virtual_size.height) == (82, 82)
         await screen.keys("G")
-        assert screen.files.scroll_y == screen.files.max_scroll_y == 81 - screen.files.scrollable_content_region.height
+        assert screen.files.scroll_y == screen.files.max_scroll_y == 82 - screen.files.scrollable_content_region.height
         await screen.keys("E")
-        assert bar.window_virtual_size == 31
+        assert bar.window_virtual_size == 32
         await screen.keys("d a u")
         assert not screen.files.show_vertical_scrollbar
 
@@ -509,6 +567,8 @@ async def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
     ) as screen:
         assert any(line.endswith("[@click=app.quit]y") for line in screen.lines("files"))
         for _ in range(3):
+            await screen.keys("y")
+            screen.check_lines()
             await screen.keys("y down")
         assert "/[red]x" in "\n".join(screen.picture)
         screen.check_lines()
@@ -529,3 +589,21 @@ async def test_deeply_nested_files_still_show_their_names() -> None:
     async with explored(built(layer(path + "/leaf")), keys=["tab e G"]) as screen:
         assert screen.line(path + "/leaf").endswith("leaf")
         screen.check_lines()
+
+
+def names(screen: Shown) -> list[str]:
+    """The name in each row of the files."""
+    nodes = screen.rows.view.tree.nodes
+    return [nodes.name(node).decode() for node in screen.rows.nodes.tolist()]
+
+
+@piloted
+async def test_the_tree_opens_itself_until_the_pane_is_full_or_the_user_opens_or_closes_something() -> None:
+    many = [file(f"many/{number}", b"1" * 9) for number in range(99)]
+    images = built(layer(*many, "some/a", "some/b/c"), layer("some/b/d"))
+    async with explored(images, settings=Settings()) as screen:
+        assert names(screen) == ["many", "some", "a", "b", "c", "d"]
+        await screen.keys("[ tab j space")
+        assert names(screen) == ["many", "some"]
+        await screen.keys("]")
+        assert names(screen) == ["many", "some"]

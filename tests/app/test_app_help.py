@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from textual.command import CommandList
 
 from layerscope.app.keys import KEYS, KeyAction
 from layerscope.app.widgets.footer import key_text
-from layerscope.settings import Settings
+from layerscope.settings import Settings, recall
 from support.screens import NARROW, WIDE, Shown, demo, explored, piloted
 
 
@@ -47,7 +48,7 @@ async def test_keys_that_the_user_chose_are_listed() -> None:
     keys = {"explore.waste": "f5", "layer.next": "ctrl+n,full_stop"}
     async with explored(demo, settings=Settings(keys=keys), keys=["?"]) as screen:
         lines = help_of(screen)
-        assert "f5 Show all waste and what caused it" in lines
+        assert "f5 Show what to change, all waste and what caused it" in lines
         assert "^n . Step to the next layer" in lines
 
 
@@ -61,7 +62,7 @@ async def test_dives_keys_are_listed_where_they_hold() -> None:
 async def test_marks_and_filters_are_explained() -> None:
     async with explored(demo, keys=["?"]) as screen:
         text = " ".join(help_of(screen))
-        for word in ("+ ~ -", "!", "◆", "is:removed", "layer:3", "*.pyc", ">10M"):
+        for word in ("+ added", "~ modified", "- removed", "! wasted", "◆", "is:removed", "layer:3", "*.pyc", ">10M"):
             assert word in text
 
 
@@ -70,10 +71,10 @@ async def test_marks_and_filters_are_explained() -> None:
 async def test_it_fits_and_scrolls_to_its_end_at_every_size(size: tuple[int, int]) -> None:
     async with explored(demo, size=size, keys=["?"]) as screen:
         screen.check_lines()
-        assert "Everywhere" in "\n".join(screen.picture)
+        assert "Marks, colors, columns" in "\n".join(screen.picture)
         await screen.keys("end")
         screen.check_lines()
-        assert any("!is:wasted" in line for line in screen.picture)
+        assert any("compare them" in " ".join(line.split()) or "one before" in line for line in screen.picture)
 
 
 @piloted
@@ -104,3 +105,46 @@ def test_no_key_does_two_things_in_one_place() -> None:
     for place in {key.context for key in KEYS}:
         keys = [each for key in KEYS if key.context is place for each in key.keys.split(",")]
         assert len(keys) == len(set(keys)), place
+
+
+@pytest.mark.parametrize(("keys", "first"), [("", "Layers (here)"), ("tab", "Files (here)"), ("w", "Waste (here)")])
+@piloted
+async def test_keys_that_work_here_come_first(keys: str, first: str) -> None:
+    async with explored(demo, keys=[f"{keys} ?"]) as screen:
+        headings = [line for line in help_of(screen) if line in {f"{key.context.value} (here)" for key in KEYS}]
+        assert headings[0] == first
+
+
+@piloted
+async def test_it_is_searched() -> None:
+    async with explored(demo, size=NARROW, keys=["? / t r e e m"]) as screen:
+        assert "T Show where the bytes are: a treemap" in help_of(screen)
+        assert not any("Sort by" in line for line in help_of(screen))
+        await screen.keys("escape")
+        assert any("Sort by" in line for line in help_of(screen))
+        await screen.keys("escape")
+        assert screen.app.screen is screen.explorer
+
+
+@piloted
+async def test_the_palette_begins_with_what_was_used_last() -> None:
+    async with explored(demo) as screen:
+
+        def titles() -> list[str]:
+            return [command.title for command in screen.app.get_system_commands(screen.app.screen)]
+
+        assert titles().index("Filter the files") < titles().index("Theme")
+        await screen.keys("ctrl+p")
+        await screen.write("previous layer")
+        await screen.until(lambda: bool(screen.app.screen.query_one(CommandList).option_count))
+        await screen.keys("enter")
+        await screen.until(lambda: screen.layer == 9)
+        assert titles()[0] == "Step to the previous layer"
+        assert recall().recent == ("Step to the previous layer",)
+
+
+@piloted
+async def test_what_is_searched_for_in_the_help_can_be_seen() -> None:
+    async with explored(demo, keys=["? /"]) as screen:
+        await screen.write("sort")
+        assert any(line.lstrip().startswith("/ sort") or line.lstrip().startswith("/sort") for line in screen.picture)

@@ -8,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from layerscope.app.explorer.pair_screen import PairScreen, PairTree
+from layerscope.app.images.image_lines import ImageHeads
 from layerscope.app.images.images_screen import ImagesScreen
 from layerscope.app.terminal import Terminal
 from layerscope.errors import NotFound
@@ -83,6 +84,15 @@ async def test_enter_opens_an_image_and_q_comes_back_to_its_line() -> None:
         assert (len(learned), "8 images" in shown.summary) == (1, True)
         await shown.keys("q")
         assert shown.app._exit
+
+
+@piloted
+async def test_an_image_is_sorted_as_the_one_opened_before() -> None:
+    async with listed(found(family()), keys="enter") as shown:
+        await shown.until(lambda: shown.explorer.analysis is not None)
+        await shown.keys("s q enter")
+        await shown.until(lambda: shown.explorer.analysis is not None)
+        assert shown.rows.order.value == "size"
 
 
 @piloted
@@ -281,3 +291,16 @@ async def test_m_marks_an_image_and_enter_on_another_compares_them(tmp_path: Pat
         assert shown.focus == "images"
         await shown.keys("escape")
         assert not any("◆" in line for line in shown.lines("images"))
+
+
+@piloted
+async def test_a_click_on_a_head_sorts_and_the_sorted_one_has_a_mark() -> None:
+    async with listed(found(family())) as shown:
+        heads = shown.widget("images-heads", ImageHeads)
+        assert "size▼" in heads.render_line(0).text
+        await shown.pilot.click(heads, offset=(heads.render_line(0).text.index("name") + 1, 0))
+        await shown.settled()
+        assert "name▲" in heads.render_line(0).text
+        await shown.pilot.click(heads, offset=(heads.render_line(0).text.index("frees") + 1, 0))
+        await shown.settled()
+        assert "frees▼" in heads.render_line(0).text

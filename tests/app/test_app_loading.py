@@ -386,3 +386,16 @@ def test_progress_is_told_at_most_ten_times_a_second(monkeypatch: pytest.MonkeyP
         now[0] += 0.001
         reading.progress("reading", 1, 2)
     assert 8 <= len(told) <= 10
+
+
+@piloted
+async def test_a_stage_of_unknown_length_says_how_long_it_takes(gate: Gate) -> None:
+    async with explored(slowly_opened(gate), is_waiting=False) as screen:
+        screen.explorer.post_message(Progressed("merging layers", 0, 0, 0))
+        await screen.settled()
+        assert "merging layers … " in screen.summary
+        screen.explorer.summary._since -= 7.4
+        await screen.until(lambda: " 7 s " in screen.summary)
+        before = screen.summary
+        await screen.until(lambda: screen.summary != before)
+        gate.open()

@@ -1,4 +1,4 @@
-"""Pictures of every view of the demo image, in two sizes and three themes. Look at a changed one before accepting it."""
+"""Pictures of every view of the sample image, in two or three sizes and in three themes. Look at one before accepting it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from layerscope.progress import Progress
-from layerscope.sources.base import Base
-from layerscope.sources.demo import open_demo
-from layerscope.sources.image import Image
-from support.pictures import SIZES, Picture, in_each_theme
+from support.pictures import MIDDLE, SIZES, Picture, in_each_theme
+from support.sample_builds import adviser, sample
 from support.screens import explored
 
 VIEWS: dict[str, Sequence[str]] = {
@@ -32,27 +29,29 @@ VIEWS: dict[str, Sequence[str]] = {
     "blame": ["tab", *"/words", "enter", "b"],
     "help": ["question_mark"],
     "extract": ["tab", "down", "x"],
+    "left-out": ["tab", *["down"] * 3, "D"],
+    "slim": ["w", "tab", "D", "down", "down", "D", "W"],
 }
 
 
-def opener(_progress: Progress) -> tuple[Image, Base]:
-    return open_demo(), Base(1, "demo-base:1")
+IN_THE_MIDDLE = ("explorer", "advice", "treemap", "biggest")
+"""What is also pictured at a size between the two."""
+PICTURED = [(view, size) for view in VIEWS for size in (*SIZES, *(MIDDLE if view in IN_THE_MIDDLE else ()))]
 
 
-async def pictures(size: tuple[int, int], keys: Sequence[str]) -> dict[str, str]:
+async def pictures(size: tuple[int, int], keys: Sequence[str], place: Path) -> dict[str, str]:
     """The view that `keys` lead to, in each theme."""
-    async with explored(opener, size=size, keys=keys) as shown:
+    async with explored(sample, size=size, keys=keys, adviser=adviser(place)) as shown:
         return await in_each_theme(shown)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("view", "size"), PICTURED)
 def test_every_view_looks_as_it_did(
     view: str, size: str, snapshot: SnapshotAssertion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("NO_COLOR", raising=False)
-    drawn = asyncio.run(pictures(SIZES[size], VIEWS[view]))
+    drawn = asyncio.run(pictures((SIZES | MIDDLE)[size], VIEWS[view], tmp_path))
     picture = snapshot.use_extension(Picture)
     for theme, svg in drawn.items():
         assert svg == picture(name=theme)

@@ -164,6 +164,28 @@ async def test_leaving_the_comparison_stops_the_reading() -> None:
         assert shown.focus == "tags"
 
 
+@piloted
+async def test_s_and_clicks_on_heads_sort_and_the_cursor_and_marks_stay_on_their_tags() -> None:
+    def listed(shown: Shown) -> list[str]:
+        return [line.split()[0 if line[0] == " " else 1] for line in shown.lines("tags")]
+
+    async with tags_listed(keys="up m s") as shown:
+        assert shown.head("tags").split() == ["tag", "date", "size▼", "▒", "base", "█", "own", "growth"]
+        assert listed(shown) == ["1.9.0", "1.1.0", "1.10.0", "latest", "1.0.1", "1.0.0"]
+        assert (list_of(shown).cursor, marked(shown)) == (2, ["1.10.0"])
+        await shown.click("tags", -1, 78)
+        assert shown.head("tags").endswith("growth▼")
+        assert listed(shown) == ["1.1.0", "1.9.0", "1.0.1", "1.0.0", "latest", "1.10.0"]
+        await shown.keys("s")
+        assert listed(shown) == ["1.0.0", "1.0.1", "1.1.0", "1.9.0", "1.10.0", "latest"]
+        assert "same as latest" in note(shown)
+        await shown.click("tags", -1, 12)
+        assert "date▲" in shown.head("tags")
+        await shown.keys("s up m enter")
+        await compared(shown)
+        assert "1.1.0 → 1.10.0" in shown.summary
+
+
 @pytest.mark.parametrize("size", [NARROW, WIDE, (40, 12), (120, 30)])
 @pytest.mark.parametrize("terminal", [*POOR, Terminal()])
 @piloted

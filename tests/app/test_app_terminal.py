@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
 
 from layerscope.app.terminal import Terminal
 from layerscope.errors import BadSettings
 from support.commands import Settings, written
 from support.image_builder import file, layer
-from support.terminals import READY, Bare, bare, styles, tmux, without_codes
+from support.terminals import READY, Bare, bare, styles, tmux, until, without_codes
 
 FOREGROUNDS_AND_BACKGROUNDS = {*range(30, 50), *range(90, 108)}
 WIDE_NAMES = ("日本語.txt", "👩‍💻.md", "é", "naïve·…")
@@ -70,6 +73,14 @@ def test_the_locale_says_whether_it_is_ascii(environment: Settings, is_ascii: bo
     assert Terminal.of(environment, encoding="utf-8").is_ascii is is_ascii
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system does not tell how a process began")
+@pytest.mark.parametrize(("environment", "is_ascii"), [({"LANG": "C"}, True), ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, False)])
+def test_a_locale_that_python_itself_has_set_is_none(environment: dict[str, str], is_ascii: bool) -> None:
+    ask = "from layerscope.app.terminal import Terminal; print(Terminal.of().is_ascii)"
+    said = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == str(is_ascii)
+
+
 def test_an_encoding_that_has_no_signs_makes_it_ascii() -> None:
     assert Terminal.of({"LANG": "C.UTF-8"}, encoding="ascii").is_ascii
 
@@ -100,6 +111,23 @@ def test_in_ascii_every_text_keeps_its_width(text: str) -> None:
     assert cell_len(drawn.text) == cell_len(text)
 
 
+def test_the_console_of_linux_gets_only_signs_that_its_fonts_have() -> None:
+    (only,) = terminal(TERM="linux").filters
+    (shown,) = only.apply([Segment("▸ 12 kB █▌▏ ◆ → ▼ ▄▀")], Color(0, 0, 0))
+    assert shown.text == "▸ 12 kB █││ ♦ → ▼ ──"
+    assert terminal(TERM="xterm-16color").filters == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "number"),
+    [("#242f38", 236), ("#000000", 16), ("#ffffff", 231), ("#0178d4", 32), ("#8b949e", 246), ("#ff0000", 196)],
+)
+def test_256_colors_are_the_nearest_ones_and_dark_grays_stay_gray(shown: str, number: int) -> None:
+    (only,) = terminal(TERM="xterm-256color").filters
+    (drawn,) = only.apply([Segment("x", Style(color="red", bgcolor=shown, bold=True))], Color(0, 0, 0))
+    assert drawn.style == Style(color="red", bgcolor=f"color({number})", bold=True)
+
+
 # On a terminal.
 
 
@@ -109,12 +137,13 @@ def look_around(opened: Bare) -> bytes:
     for keys, answer in (
         (b"[", "after layer 9"),
         (b"/py", r"\d hits?"),
-        (b"\r", "esc clear|space"),
+        (b"\r", "."),
         (b"\x1b", "."),
-        (b"?", "Show all keys"),
+        (b"?", "Marks, colors, columns"),
         (b"q", "/ filter"),
         (b"\x10", "Search for"),
-        (b"copy the path\r", "Copied"),
+        (b"copy a path\r", "enter takes it"),
+        (b"p", "[Cc]opied"),
         (b"w\t", "deleted"),
     ):
         opened.settle()
@@ -171,7 +200,7 @@ def test_the_cursor_and_the_focus_can_be_seen(settings: Settings, tmp_path: Path
         opened.wait(READY)
         with_focus = styled(opened.colored, "COPY fonts")
         opened.press("Tab")
-        opened.wait("space open")
+        until(lambda: styled(opened.colored, "COPY fonts") != with_focus, lambda: opened.colored)
         without = styled(opened.colored, "COPY fonts")
         plain = styled(opened.colored, "make static")
     assert len({with_focus, without, plain}) == 3

@@ -52,10 +52,10 @@ async def test_t_shows_where_the_bytes_are_and_t_leaves() -> None:
     async with explored(built(*LAYERS)) as shown:
         await shown.keys("T")
         assert is_open(shown)
-        assert trail(shown).startswith(" All layers  150 kB, 40.0 kB wasted")
+        assert trail(shown).strip() == f"All layers  150 kB = 110 kB seen + 40.0 kB wasted {HATCH * 2}"
         assert "big/  130 kB" in drawn(shown)
         assert "small" in drawn(shown)
-        said = "/big  130 kB, 86.7% of the image · 40.0 kB wasted (30.8%) · 3 file versions"
+        said = "/big  130 kB = 90.0 kB seen + 40.0 kB wasted · 86.7% of the image · …"
         assert shown.lines("map-note")[0].strip() == said
         assert shown.lines("map-note")[1].strip() == "layer 1: 100 kB, 40.0 kB of it wasted · layer 2: 30.0 kB"
         await shown.keys("T")
@@ -88,7 +88,7 @@ async def test_enter_on_a_file_shows_it_in_the_files_at_the_last_layer_that_wrot
 async def test_f_shows_a_directory_at_the_layer_shown() -> None:
     async with explored(built(*LAYERS)) as shown:
         await shown.keys("T right_square_bracket")
-        assert trail(shown).startswith(" Layer 1 of 2  120 kB, 40.0 kB wasted")
+        assert trail(shown).startswith(" Layer 1 of 2  120 kB = 80.0 kB seen + 40.0 kB wasted")
         await shown.keys("f")
         assert (shown.path, shown.layer) == ("big", 1)
 

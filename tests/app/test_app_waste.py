@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from textual.pilot import Pilot
 from layerscope.analysis import Analysis
 from layerscope.app.app import Ending, LayerscopeApp
 from layerscope.app.explorer.loader import ImageSource
+from layerscope.app.slim.planner import SlimPlanner
 from layerscope.app.terminal import Terminal
 from layerscope.app.waste.fix_outline import FixOutline
 from layerscope.app.waste.outline import Grouping, WasteOutline
@@ -23,6 +25,7 @@ from layerscope.app.waste.waste_lines import WasteLines, WasteNote
 from layerscope.app.waste.waste_screen import WasteScreen, WasteTabs
 from layerscope.app.widgets.jump import Jump
 from layerscope.app.widgets.lines import Lines
+from layerscope.app.widgets.overview import OverviewName
 from layerscope.settings import Settings
 from layerscope.sources.base import Base
 from layerscope.sources.open import open_image
@@ -48,7 +51,7 @@ class Used:
     pilot: Pilot[Ending]
     outline: WasteOutline
     fixes: FixOutline
-    ended: list[Jump | None] = field(default_factory=list)
+    ended: list[Jump | OverviewName | None] = field(default_factory=list)
 
     @property
     def analysis(self) -> Analysis:
@@ -82,8 +85,8 @@ class Used:
     def raw(self, line: int) -> str:
         return "".join(part.text for part in self.pane.segments(line, self.pane.room))
 
-    def path(self, jump: Jump | None) -> tuple[int, bytes]:
-        assert jump is not None
+    def path(self, jump: Jump | OverviewName | None) -> tuple[int, bytes]:
+        assert isinstance(jump, Jump)
         return jump.layer, self.analysis.tree.nodes.paths[jump.node]
 
     @property
@@ -91,7 +94,7 @@ class Used:
         return self.fixes.is_shown
 
     async def open(self) -> None:
-        self.app.push_screen(WasteScreen(self.outline, self.fixes), self.ended.append)
+        self.app.push_screen(WasteScreen(self.outline, self.fixes, SlimPlanner(self.app, self.analysis)), self.ended.append)
         await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
@@ -493,18 +496,57 @@ def test_a_wide_terminal_has_room_for_files_and_whole_instructions(tmp_path: Pat
 def test_a_click_on_a_group_unfolds_it_and_a_second_on_a_path_shows_it(tmp_path: Path) -> None:
     async def use() -> None:
         async with opened(tmp_path) as used:
-            await used.pilot.click(WasteLines, offset=(2, 1))
+            await used.pilot.click(WasteLines, offset=(2, 2))
             await used.pilot.pause()
             assert used.lines == BY_CAUSE
-            await used.pilot.click(WasteLines, offset=(40, 1))
+            await used.pilot.click(WasteLines, offset=(40, 2))
             await used.pilot.pause()
             assert used.cursor == BY_CAUSE[1].replace("▸", "▾")
-            await used.pilot.click(WasteLines, offset=(40, 2))
+            await used.pilot.click(WasteLines, offset=(40, 3))
             await used.pilot.pause()
             assert used.ended == []
-            await used.pilot.click(WasteLines, offset=(40, 2))
+            await used.pilot.click(WasteLines, offset=(40, 3))
             await used.pilot.pause()
             assert [used.path(each) for each in used.ended] == [(1, b"a/b/x")]
+
+    asyncio.run(use())
+
+
+@pytest.mark.parametrize(
+    ("tabs", "keys", "head", "order"),
+    [
+        (0, "", "size▼ cause written by → buried by", ["150 B", "100 B", "50 B", "30 B", "30 B", "10 B", "10 B"]),
+        (0, "s", "size cause▲ written by → buried by", ["150 B", "100 B", "50 B", "10 B", "10 B", "30 B", "30 B"]),
+        (1, "s s", "size cause written by▲ → buried by", ["1 → 2", "1 → 2", "1 → 3", "1 → 4"]),
+        (2, "s s", "size files directory▲", ["/", "/a", "/a/b", "/a/c"]),
+        (3, "s s s", "size cause layer path▲", ["/a/b/x", "/a/c/y", "/kept", "/z"]),
+    ],
+)
+def test_each_grouping_is_sorted_by_its_columns(tmp_path: Path, tabs: int, keys: str, head: str, order: list[str]) -> None:
+    async def use() -> None:
+        async with opened(tmp_path) as used:
+            await used.press(*["tab"] * tabs, *keys.split())
+            pane = used.pane
+            assert " ".join("".join(part.text for part in pane.head(pane.room)).split()) == head
+            shown = [re.sub(r" step \d", "", line) for line in used.lines]
+            assert [each for each, line in zip(order, shown, strict=True) if each not in line] == []
+
+    asyncio.run(use())
+
+
+def test_a_click_on_a_head_sorts_and_the_cursor_stays_on_its_line(tmp_path: Path) -> None:
+    async def use() -> None:
+        async with opened(tmp_path, base=1) as used:
+            await used.press("shift+tab", "shift+tab", "down")
+            at = used.cursor
+            await used.pilot.click(WasteLines, offset=(60, 0))
+            await used.pilot.pause()
+            assert [line.rpartition(" ")[2] for line in used.lines if "→" in line] == ["/a/b/x", "/a/c/y", "/kept", "/z"]
+            assert used.cursor == at
+            await used.press("home")
+            await used.pilot.click(WasteLines, offset=(3, 0))
+            await used.pilot.pause()
+            assert used.cursor.startswith("100 B"), "the first line is the first again"
 
     asyncio.run(use())
 
@@ -538,23 +580,7 @@ def test_the_first_line_is_that_of_the_explorer_and_the_last_shows_the_keys(tmp_
         async with opened(tmp_path) as used:
             first, last = used.screen[0], used.screen[-1]
             assert "190 B wasted" in first
-            assert last.split() == [
-                "enter",
-                "open",
-                "tab",
-                "tab",
-                "f",
-                "in",
-                "files",
-                "w",
-                "back",
-                "?",
-                "help",
-                "q",
-                "back",
-                "^q",
-                "quit",
-            ]
+            assert last.strip() == "enter open  tab next view  f in files  D leave out  ? help  q back  ^q quit"
             await used.press("w")
             assert used.screen[0] == first
 

@@ -385,6 +385,15 @@ def test_the_json_says_all_of_the_verdict(wasteful: Path, capsys: pytest.Capture
         {"path": "/a", "layer": 1, "buried_by": 2, "cause": "deleted", "bytes": 5000, "is_base": False, "note": "1 file"}
     ]
     assert document["layers"][1]["instruction"] == "step 2"
+    assert document["slim"].pop("push_bytes_estimate") > 0
+    assert document["slim"] == {"possible_bytes": 5000, "rewritten_layers": [1]}
+
+
+def test_the_json_says_what_a_smaller_image_leaves_out_but_of_the_base(
+    wasteful: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(ran(capsys, "ci", wasteful, "--base", "1", "--json", "-").out)
+    assert document["slim"] == {"possible_bytes": 0, "push_bytes_estimate": 0, "rewritten_layers": []}
 
 
 def test_a_report_that_cannot_be_written_is_no_pass_and_keeps_no_other_from_being_written(

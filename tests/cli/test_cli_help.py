@@ -22,7 +22,7 @@ def test_the_help_opens_with_the_screen_and_its_keys(capsys: pytest.CaptureFixtu
 def test_the_help_lists_commands_by_what_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:
     lines = ran(capsys, "--help").lines
     titles = [line.removesuffix(":") for line in lines if line.endswith(":") and not line.startswith(" ")]
-    assert titles == ["Look", "Compare", "Check", "Set up", "Options"]
+    assert titles == ["Look", "Compare", "Make smaller", "Check", "Set up", "Options"]
     for title, group in GROUPS.items():
         start = lines.index(f"{title}:") + 1
         assert [line.split()[0] for line in lines[start : start + len(group)]] == list(group)

@@ -13,6 +13,7 @@ import pytest
 from layerscope.cli.screen import can_show_screen
 from support.commands import COMMAND, Settings, process, written
 from support.image_builder import layer
+from support.sources_build import REF_NAME, Layout, layer_tar, write_tar
 from support.terminals import READY, Tmux, bare, tmux, without_codes
 
 
@@ -161,3 +162,29 @@ def test_without_any_terminal_a_pipe_gives_the_report(image: Path) -> None:
     ran = process("-", stdin=image.read_bytes(), settings={"TERM": "xterm"})
     assert ran.returncode == 0
     assert b"efficien" in ran.stdout
+
+
+@pytest.fixture
+def two_images(tmp_path: Path) -> str:
+    """An archive of two images."""
+    layout = Layout()
+    images = [layout.image(layer_tar(name), names={REF_NAME: f"{name}:1"}) for name in ("first", "second")]
+    return write_tar(tmp_path / "two.tar", layout.files(*images))
+
+
+def test_an_archive_of_two_images_shows_the_choice(tmp_path: Path, two_images: str) -> None:
+    with bare(tmp_path, two_images) as opened:
+        assert "first:1" in opened.wait("(?s)second:1.*quit").decode()
+        opened.type(b"j\r")
+        opened.wait("after layer 1 .* /second")
+        opened.type(b"q")
+        opened.wait("first:1")
+        opened.type(b"q")
+        assert opened.ended() == 0
+
+
+def test_without_a_terminal_the_images_are_named(two_images: str) -> None:
+    done = process(two_images)
+    assert done.returncode
+    assert b"holds 2 images" in done.stderr
+    assert b":TAG`: first:1, second:1" in done.stderr

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.compare.comparison import Comparison, compare
-from layerscope.report.diff_text import comparison_lines, summary_sentence
+from layerscope.report.diff_text import comparison_lines, diff_text, summary_sentence
 from layerscope.sources.open import open_image
 from layerscope.tree.tree import Change
-from layerscope.wording.style import Style
+from layerscope.wording.style import Style, cells
 from support.image_builder import Layer, directory, file, image, layer, symlink
+from support.sources_build import config, saved, tar
 
 
 def analyzed(*layers: Layer) -> Analysis:
-    opened = open_image("-", platform=None, stdin=io.BytesIO(image(*layers)))
-    return analyze(read_image(opened))
+    return opened(image(*layers))
+
+
+def opened(archive: bytes) -> Analysis:
+    return analyze(read_image(open_image("-", platform=None, stdin=io.BytesIO(archive))))
 
 
 def paths(found: Comparison) -> dict[str, str]:
@@ -65,3 +71,15 @@ def test_it_is_said_in_a_sentence_and_by_path() -> None:
     lines = list(comparison_lines(found, Style(60)))
     assert lines[2] == "  +  +3.00 kB  /b\\x1b[2J"
     assert all(line.isascii() for line in comparison_lines(found, Style(60, is_ascii=True)))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_every_line_of_the_comparison_fits_and_a_cut_instruction_has_a_mark(width: int) -> None:
+    history = [{"created_by": "RUN " + "make everything && " * 20}]
+    old, new = (
+        opened(tar(saved(blob, settings=config(blob, history=history))))
+        for blob in (layer(file("a", content)).tar() for content in (b"1", b"2" * 12_300))
+    )
+    lines = diff_text(compare(old, new), Style(width), limit=10).splitlines()
+    assert max(map(cells, lines)) <= width
+    assert next(line for line in lines if "RUN make" in line).endswith("…")

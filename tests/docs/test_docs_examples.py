@@ -170,7 +170,7 @@ def _parse(call: list[str]) -> None:
     """Parse a call without running it. Raises click's error for an option that there is not."""
     name = call[0] if call and call[0] in COMMANDS else GATE if "--ci" in call else "report"
     arguments = [word for word in call if word != "--ci"][call[:1] == [name] :]
-    group = click.Context(layerscope, info_name="layerscope")
+    group = click.Context(layerscope, info_name="layerscope", **layerscope.context_settings)
     if call[:1] in (["--version"], ["--help"], ["build"]):  # the engine reads what follows `build`
         return
     command = layerscope.get_command(group, name)

@@ -27,7 +27,7 @@ TOUR = (
     ("]", "version 2 of 3"),
     ("d", "same 640,000 bytes"),
     ("b", "3 versions"),
-    ("?", "Keys and marks"),
+    ("?", "Help"),
     ("q", ""),
 )
 """Every code of the tour in its order, and what can be seen after it; empty: it is a mark, or ends the tour."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.segment import Segment
 
 from layerscope.text import escape
-from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
+from layerscope.wording.style import Style, cells, cut_end, cut_middle, without_shared_start, wrapped
 
 SCREENFUL = st.text(st.characters()).map(escape)
 NAMES = st.text(st.sampled_from("ab/ é日🐳\u0301\u200d\u202e\x1b")).map(escape)
@@ -97,3 +97,18 @@ def test_in_ascii_our_signs_are_replaced_and_names_are_escaped() -> None:
     assert style.plain("a · b → c ≈ d…") == "a | b > c ~ d~"
     assert style.name("é日🐳".encode() + b"\xff\x1b") == "\\u00e9\\u65e5\\U0001f433\\xff\\x1b"
     assert Style().name("é日") == "é日"
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["/b/7/app.tar", "/b/8/app.tar"], ["7/app.tar", "8/app.tar"]),
+        (["/b/app-1.tar", "/b/app-2.tar"], ["app-1.tar", "app-2.tar"]),
+        (["host/team/app:1", "host/team/app:1"], ["app:1", "app:1"]),
+        (["a:1", "host/a:2"], ["a:1", "host/a:2"]),
+        (["dir/a", "dir/a/b"], ["a", "a/b"]),
+        (["", "/"], ["", "/"]),
+    ],
+)
+def test_names_are_shown_from_where_they_differ(names: list[str], short: list[str]) -> None:
+    assert without_shared_start(names) == short

@@ -134,3 +134,23 @@ def test_an_image_without_files_has_no_rows() -> None:
     rows = Rows(tree_of([layer()]).view(1))
     rows.open_all()
     assert (len(rows), rows.reveal(0), rows.nearest(0), rows.hit_count) == (0, 0, 0, 0)
+
+
+def test_directories_with_changes_open_first_then_the_biggest_as_long_as_there_is_room() -> None:
+    lower = layer(file("big/x", b"1" * 900), file("mid/x", b"1" * 500), file("mid/y"), "new/deep/old", file("small/x", b"1"))
+    rows = Rows(tree_of([lower, layer("new/deep/added")]).view(2))
+    rows.open_until(4)
+    assert shown(rows) == ["big", "mid", "new", "small"]
+    rows.open_until(5)
+    assert shown(rows) == ["big", "mid", "new", "new/deep", "small"]
+    rows.open_until(8)
+    assert shown(rows) == ["big", "big/x", "mid", "new", "new/deep", "new/deep/added", "new/deep/old", "small"]
+    rows.open_until(11)
+    assert len(rows) == 11
+
+
+def test_a_directory_that_does_not_fit_stays_closed_and_a_smaller_one_opens() -> None:
+    many = [file(f"many/{number}", b"11") for number in range(9)]
+    rows = Rows(tree_of([layer(*many, "few/a")]).view(1))
+    rows.open_until(5)
+    assert shown(rows) == ["few", "few/a", "many"]

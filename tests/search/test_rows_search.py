@@ -258,6 +258,7 @@ def test_a_removed_file_has_the_size_it_had() -> None:
         (("xab", "a-b", "abxx"), "abxx"),
         (("a-b", "xxab"), "xxab"),
         (("axxb", "axb", "xaxb"), "axb"),
+        (("a/deep/ab", "z/ab"), "z/ab"),
     ],
 )
 def test_the_best_hit_is_exact_then_begins_then_holds_then_is_shortest(names: tuple[str, ...], best: str) -> None:

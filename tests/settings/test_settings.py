@@ -39,15 +39,17 @@ def settings(file: Path, text: str) -> Settings:
 def test_without_a_file_all_is_as_by_default() -> None:
     found = read_settings(key_ids=KEY_IDS, name_keys=textual_keys)
     assert found == Settings()
-    assert (found.theme, found.keymap, found.sort, found.start, found.empty_steps) == ("", "default", None, "layers", True)
-    assert found.columns == ("mode", "owner", "size", "bar", "wasted")
+    assert (found.theme, found.keymap, found.sort, found.start, found.empty_steps) == ("", "default", "name", "layers", True)
+    assert found.columns == ("mode", "owner", "size", "bar", "percent", "wasted", "files")
 
 
 def test_every_key_can_be_set(file: Path) -> None:
-    text = 'theme = "nord"\nkeymap = "dive"\ncolumns = ["size"]\nsort = "change"\nstart = "waste"\nempty_steps = false\n'
+    text = 'theme = "nord"\nkeymap = "dive"\ncolumns = ["size"]\nsort = "change"\nstart = "waste"\n'
+    text += "open_files = false\nempty_steps = false\n"
     text += 'insecure = ["a.example:5000"]\nlimit_rate = "5MB"\nkeep_windows = true\nno_registry = true\n'
     registries = {"insecure": ("a.example:5000",), "limit_rate": "5MB", "keep_windows": True, "no_registry": True}
-    expected = Settings("nord", "dive", ("size",), "change", "waste", False, **registries, keys={"list.up": "k"})  # type: ignore[arg-type]
+    flags = {"open_files": False, "empty_steps": False, **registries}
+    expected = Settings("nord", "dive", ("size",), "change", "waste", **flags, keys={"list.up": "k"})  # type: ignore[arg-type]
     assert settings(file, text + '[keys]\n"list.up" = "k"\n') == expected
 
 

@@ -33,13 +33,13 @@ def test_as_printed_nothing_is_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", LINES)
 def test_each_line_can_be_used_by_taking_its_mark_away(tmp_path: Path, line: str) -> None:
     found = settings(tmp_path / "config.toml", TEXT.replace(line, line[1:]))
-    assert msgspec.structs.replace(found, sort=None, keys={}) == Settings()
+    assert msgspec.structs.replace(found, keys={}) == Settings()
 
 
 def test_all_lines_together_say_the_defaults(tmp_path: Path) -> None:
     found = settings(tmp_path / "config.toml", SETTING.sub("", TEXT))
     keys = {"list.up": "up,k", "layer.next": "right_square_bracket", "odd": "left_square_bracket"}
-    assert found == Settings(sort="name", keys=keys)
+    assert found == Settings(keys=keys)
 
 
 def test_every_setting_has_a_line_of_comment_with_what_is_allowed() -> None:
@@ -50,6 +50,6 @@ def test_every_setting_has_a_line_of_comment_with_what_is_allowed() -> None:
 
 
 def test_the_printed_defaults_are_those_of_the_settings() -> None:
-    assert '\n#columns = ["mode", "owner", "size", "bar", "wasted"]\n' in TEXT
+    assert '\n#columns = ["mode", "owner", "size", "bar", "percent", "wasted", "files"]\n' in TEXT
     assert "\n#empty_steps = true\n" in TEXT
     assert '\n#"list.up" = "up,k"  # Up\n' in TEXT

@@ -38,22 +38,22 @@ def refusal(file: Path, text: str | bytes) -> str:
         ("Sort = 'size'", "unknown key `Sort`; did you mean `sort`?"),
         (
             "zzz = 1",
-            "unknown key `zzz`; allowed: theme, keymap, columns, sort, start, empty_steps, insecure, limit_rate, "
+            "unknown key `zzz`; allowed: theme, keymap, columns, sort, start, open_files, empty_steps, insecure, limit_rate, "
             "keep_windows, no_registry, keys",
         ),
         ("'a\\u001b\u202e' = 1", "unknown key `a\\u001b\\u202e`; allowed: theme, keymap"),
-        ('sort = "sise"', '`sort = "sise"`: must be one of name, size, change; did you mean `size`?'),
-        ('sort = "SIZE"', '`sort = "SIZE"`: must be one of name, size, change; did you mean `size`?'),
+        ('sort = "sise"', '`sort = "sise"`: must be one of name, size, change, wasted; did you mean `size`?'),
+        ('sort = "SIZE"', '`sort = "SIZE"`: must be one of name, size, change, wasted; did you mean `size`?'),
         ('start = "everything"', '`start = "everything"`: must be one of layers, files, waste'),
         ('keymap = "dives"', '`keymap = "dives"`: must be one of default, dive; did you mean `dive`?'),
-        ("sort = true", "`sort`: must be one of name, size, change"),
+        ("sort = true", "`sort`: must be one of name, size, change, wasted"),
         ("theme = 1", "`theme`: must be text in quotes"),
         ('empty_steps = "yes"', '`empty_steps = "yes"`: must be true or false'),
         (
             'columns = ["mode", "sise"]',
-            '`columns` has "sise": must be a list of any of mode, owner, size, bar, wasted; did you',
+            '`columns` has "sise": must be a list of any of mode, owner, size, bar, percent, wasted, files; did you',
         ),
-        ('columns = "mode"', '`columns = "mode"`: must be a list of any of mode, owner, size, bar, wasted'),
+        ('columns = "mode"', '`columns = "mode"`: must be a list of any of mode, owner, size, bar, percent, wasted, files'),
         ("columns = [1]", "`columns`: must be a list of any of mode"),
         ('columns = ["mode", "mode"]', "`columns`: a column is named twice"),
         ("keys = 1", "`keys`: must be a table, which begins with the line [keys]"),

@@ -24,54 +24,50 @@ def kept(state: Path, raw: bytes) -> SavedState:
 
 
 def test_nothing_is_remembered_at_first() -> None:
-    assert recall() == SavedState(sort="", theme="")
+    assert recall() == SavedState(theme="", recent=())
 
 
 def test_what_was_remembered_is_recalled() -> None:
-    remember(SavedState("size", "nord"))
-    remember(SavedState("change", "gruvbox"))
-    assert recall() == SavedState("change", "gruvbox")
+    remember(SavedState("nord"))
+    remember(SavedState("gruvbox", ("Filter the files",)))
+    assert recall() == SavedState("gruvbox", ("Filter the files",))
 
 
 def test_the_directory_is_the_users_own(state: Path) -> None:
-    remember(SavedState("size"))
+    remember(SavedState("nord"))
     assert state.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_nothing_is_left_beside_the_file(state: Path) -> None:
-    remember(SavedState("size"))
+    remember(SavedState("nord"))
     assert list(state.parent.iterdir()) == [state]
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"{", b"[]", b"\xff", b'{"sort": 1}', b'{"theme": "\xff"}', b"[" * 50_000, b'{"x": ' + b"[" * 50_000]
+    "raw", [b"", b"{", b"[]", b"\xff", b'{"theme": 1}', b'{"theme": "\xff"}', b"[" * 50_000, b'{"x": ' + b"[" * 50_000]
 )
 def test_a_broken_file_is_as_none(state: Path, raw: bytes) -> None:
     assert kept(state, raw) == SavedState()
 
 
-def test_what_a_newer_version_remembers_beside_is_passed_over(state: Path) -> None:
-    assert kept(state, b'{"sort": "size", "more": [1]}') == SavedState("size")
-
-
-def test_a_sort_order_that_there_is_not_is_forgotten(state: Path) -> None:
-    assert kept(state, b'{"sort": "color", "theme": "nord"}') == SavedState("", "nord")
+def test_what_another_version_remembers_beside_is_passed_over(state: Path) -> None:
+    assert kept(state, b'{"sort": "size", "theme": "nord", "more": [1]}') == SavedState("nord")
 
 
 def test_a_place_that_cannot_be_written_is_no_error(state: Path) -> None:
     state.parent.parent.write_text("a file where the directory should be")
-    remember(SavedState("size"))
+    remember(SavedState("nord"))
     assert recall() == SavedState()
 
 
 def test_a_failed_replacement_leaves_nothing_behind(state: Path) -> None:
     state.mkdir(parents=True)
-    remember(SavedState("size"))
+    remember(SavedState("nord"))
     assert list(state.parent.iterdir()) == [state]
 
 
 def test_without_a_home_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("layerscope.settings.state_path", lambda: Path("~/.local/state/layerscope/state.json"))
     monkeypatch.chdir(tmp_path)
-    remember(SavedState("size"))
+    remember(SavedState("nord"))
     assert list(tmp_path.iterdir()) == []

@@ -211,3 +211,14 @@ def test_a_signed_address_of_s3_that_ran_out_is_asked_for_again(logged_in: tuple
     assert Digest.of(b"".join(parts)) == first.digest
     assert sum(each.startswith(asked) for each in traffic.requests) == 2
     assert store.signed[-1].path not in store.expired
+
+
+def test_what_is_in_s3_is_not_sent_there_again(logged_in: tuple[str, ObjectStore], capsys: pytest.CaptureFixture[str]) -> None:
+    """A registry answers even what is there with a signed address."""
+    host, store = logged_in
+    ways = []
+    for _ in range(2):
+        assert run(["slim", f"docker://{host}/team/app:1", "--push", f"{host}/slim/app:1", "--always", "--json"]) == 0
+        ways.append([each["way"] for each in json.loads(capsys.readouterr().out)["pushed"]["blobs"]])
+    assert ways == [["mounted", "mounted", "sent"], ["there", "there", "there"]]
+    assert {"HEAD"} <= {each.method for each in store.signed}

@@ -110,6 +110,8 @@ def test_mirrors_of_registries_conf_come_first_with_the_prefix_replaced(settings
     mirror, own = settings.endpoints(parse_image_name("ghcr.io/team/app:1"))
     assert (mirror.is_mirror, mirror.is_insecure, mirror.schemes) == (True, True, ("https", "http"))
     assert (own.is_mirror, own.is_insecure) == (False, False)
+    pushed_to = settings.own_endpoint(parse_image_name("ghcr.io/team/app:1"))
+    assert (pushed_to.host, pushed_to.repository) == ("ghcr.io", "team/app")
     with pytest.raises(NotFound, match="blocks"):
         settings.endpoints(parse_image_name("ghcr.io/other/app:1"))
 

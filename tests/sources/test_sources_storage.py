@@ -6,9 +6,7 @@ import json
 import os
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from layerscope.tree.merge import merge
 from support.commands import ran, without_estimates
 from support.image_builder import blob
 from support.kept_images import KeptImages, found
+from support.overlay import overlay
 from support.same_tables import assert_same
 from support.seen import as_somebody_else, seen, state_of
 from support.unpacked import OnDisk, listing
@@ -139,7 +138,7 @@ def test_the_last_view_is_what_the_kernel_mounts(
 ) -> None:
     kept = found(request.getfixturevalue(f"{engine}_images"), monkeypatch)
     expected = {path: node for path, node in on_disk(read_image(open_image("app:1"))).items() if not path.startswith(b"etc")}
-    with mounted(kept.layers_of_storage) as merged:
+    with overlay(kept.layers_of_storage) as merged:
         assert {path: node for path, node in listed(merged).items() if not path.startswith(b"etc")} == expected
 
 
@@ -295,23 +294,6 @@ def rest_of(path: bytes) -> tuple[int, dict[bytes, bytes]]:
     names = [name for name in os.listxattr(path, follow_symlinks=False) if name != "security.selinux"]
     xattrs = {os.fsencode(name): os.getxattr(path, name, follow_symlinks=False) for name in names}
     return int(os.lstat(path).st_mtime), xattrs
-
-
-@contextmanager
-def mounted(layers: list[Path]) -> Iterator[Path]:
-    """The layers, base first, as the kernel puts them on each other."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as top:
-        links = [Path(top, str(number)) for number, _ in enumerate(layers)]  # mount's options may have 4096 bytes
-        for link, layer in zip(links, layers, strict=True):
-            link.symlink_to(layer)
-        lower = "lowerdir=" + ":".join(str(link) for link in reversed(links))
-        merged = Path(top, "merged")
-        merged.mkdir()
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", lower, merged], check=True)
-        try:
-            yield merged
-        finally:
-            subprocess.run(["umount", merged], check=True)
 
 
 def times(root: Path) -> dict[Path, int]:

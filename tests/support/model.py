@@ -117,6 +117,39 @@ def merge(layers: Iterable[Layer]) -> Result:
     return image.result()
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """All that is seen at a path, wherever it comes from; of implied parents only the kind is known."""
+
+    kind: str
+    inode: Inode | None = None
+    data: bytes = b""
+    linkname: bytes = b""
+    device: tuple[int, int] = (0, 0)
+    names: frozenset[bytes] = frozenset()
+    """All paths that name the same content."""
+
+
+def sights(layers: Iterable[Layer]) -> dict[bytes, Sight]:
+    """What is seen at the end, by path."""
+    image = _Image()
+    for each in layers:
+        image.add(each)
+    names: dict[Version | None, set[bytes]] = {}
+    for path, version in image.tree.items():
+        names.setdefault(version.origin, set()).add(path)
+    return {path: _sight(version, names[version.origin]) for path, version in image.tree.items()}
+
+
+def _sight(version: Version, names: set[bytes]) -> Sight:
+    node = _node(version)
+    if version.member is None:
+        return Sight(node.kind)
+    shown = version.origin.member if version.origin and version.origin.member else version.member
+    data = version.content.data if version.content else b""
+    return Sight(node.kind, version.inode, data, node.linkname, shown.device, frozenset(names))
+
+
 # Paths
 
 

@@ -16,6 +16,8 @@ from support.screens import Shown
 PICTURED = Path(__file__).parents[1] / "app"
 """The folder of the tests that draw pictures; `--snapshot-dirname` is relative to it."""
 SIZES = {"80x24": (80, 24), "140x40": (140, 40)}
+MIDDLE = {"120x30": (120, 30)}
+"""Between them: for screens that look unlike either there."""
 THEMES = {"dark": "textual-dark", "light": "textual-light", "16-colors": "ansi-dark"}
 
 

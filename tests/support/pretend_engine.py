@@ -49,6 +49,10 @@ class Pretended:
     image_id: str = IMAGE_ID
     about: dict[str, str] = field(default_factory=dict)
     """What it says of itself (Engine API, SystemInfo)."""
+    refusal: str = ""
+    """Why it does not load an archive, of which it then reads nothing."""
+    load: Answer = field(default_factory=sent)
+    """What it answers to an archive, once it has all of it."""
     hangs_at: str = ""
     """The end of the paths that are never answered."""
     asked: list[str] = field(default_factory=list)
@@ -114,6 +118,25 @@ def pretended_engine(
             self.end_headers()
             try:
                 (answer or sent(b"{}"))(self.chunk)
+            except OSError:
+                pretended.hung_up.set()
+
+        def do_POST(self) -> None:
+            pretended.asked.append(urlsplit(self.path).path)
+            self.close_connection = True
+            if pretended.refusal:
+                body = json.dumps({"message": pretended.refusal}).encode()
+                self.send_response(500)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+                return
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            try:
+                pretended.load(self.chunk)
             except OSError:
                 pretended.hung_up.set()
 

@@ -127,7 +127,7 @@ def pretended_registry() -> Iterator[PretendedRegistry]:
             if answer.cut_after >= 0 or is_false or not answer.has_length:
                 self.close_connection = True
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names of the base class
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - the names of the base class
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name of the base class
             """Nothing is logged."""

@@ -19,6 +19,7 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from layerscope.advice.advice import Adviser
 from layerscope.app.app import Ending, LayerscopeApp
 from layerscope.app.explorer.explorer_screen import Explorer
 from layerscope.app.explorer.layers import LayerList
@@ -39,7 +40,7 @@ from support.image_builder import Layer, image
 NARROW, WIDE = (80, 24), (140, 40)
 HOPS = 8
 """From queue to queue a key goes, and what it brings about: no message is on its way for longer."""
-DEFAULTS, COLORED = Settings(), Terminal()
+DEFAULTS, COLORED = Settings(open_files=False), Terminal()
 POOR = (Terminal(is_ascii=True), Terminal(has_no_color=True))
 """Terminals that show less than all."""
 
@@ -115,7 +116,8 @@ class Shown:
         clicked = self.app.screen.query_one(f"#{pane}")
         top = round(clicked.scroll_y)
         left, above = clicked.content_region.offset - clicked.region.offset
-        await self.pilot.click(clicked, offset=(left + cell, above + line - top), times=times)
+        heads = clicked.heads if isinstance(clicked, Lines) else 0
+        await self.pilot.click(clicked, offset=(left + cell, above + heads + line - top), times=times)
         await self.settled()
 
     async def resize(self, width: int, height: int) -> None:
@@ -199,7 +201,7 @@ class Shown:
     @property
     def said(self) -> list[str]:
         """What was notified, oldest first."""
-        return [note.message for note in self.app._notifications]
+        return [said.text for said in self.app.messages.last]
 
     def widget(self, pane: str, kind: type[W]) -> W:
         return self.app.screen.query_one(f"#{pane}", kind)
@@ -208,6 +210,11 @@ class Shown:
         """All lines of a list, also those that are out of sight, as wide as they are."""
         lines: Lines = self.widget(pane, Lines)
         return ["".join(segment.text for segment in lines.segments(line, lines.room)).rstrip() for line in range(lines.count)]
+
+    def head(self, pane: str) -> str:
+        """The column heads of a list."""
+        lines: Lines = self.widget(pane, Lines)
+        return "".join(segment.text for segment in lines.head(lines.room)).rstrip()
 
     def line(self, path: str) -> str:
         """A file's line."""
@@ -250,9 +257,10 @@ async def explored(
     terminal: Terminal = COLORED,
     is_waiting: bool = True,
     keys: Sequence[str] = (),
+    adviser: Adviser | None = None,
 ) -> AsyncIterator[Shown]:
     """The app on an image, all of which is known unless not `is_waiting` for it; `keys` were pressed."""
-    app = LayerscopeApp(ImageSource(opener, "test.tar"), settings=settings, terminal=terminal)
+    app = LayerscopeApp(ImageSource(opener, "test.tar", adviser=adviser), settings=settings, terminal=terminal)
     async with app.run_test(size=Size(*size)) as pilot:
         shown = Shown(app, pilot)
         if is_waiting:

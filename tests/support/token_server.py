@@ -25,7 +25,7 @@ def _base64url(content: bytes) -> str:
 
 @dataclass
 class TokenServer:
-    """Gives tokens to those in `users`, and to nobody in particular for reading below `public/`.
+    """Gives tokens to those in `users`, and to nobody in particular for reading below `public/`; `readers` may only read.
 
     `identities` are identity tokens with the user each stands for; `seconds` is how long a token holds.
     """
@@ -35,6 +35,7 @@ class TokenServer:
     users: dict[str, str]
     identities: dict[str, str] = field(default_factory=dict)
     seconds: int = 300
+    readers: frozenset[str] = frozenset()
 
     @property
     def realm(self) -> str:
@@ -51,7 +52,8 @@ class TokenServer:
         user = self._user(asked, fields)
         if user is None:
             return Answer(401, b'{"details": "incorrect username or password"}', {"Content-Type": "application/json"})
-        access = [_granted(scope, user) for scope in fields.get("scope", [])]
+        may = {"pull"} if user in self.readers else {"pull", "push"}
+        access = [_granted(scope, user, may) for scope in fields.get("scope", [])]
         body = {"access_token" if asked.method == "POST" else "token": self._token(user, [each for each in access if each])}
         return Answer(200, json.dumps(body | {"expires_in": self.seconds}).encode(), {"Content-Type": "application/json"})
 
@@ -76,11 +78,11 @@ class TokenServer:
         return f"{signed}.{_base64url(subprocess.run(command, input=signed.encode(), capture_output=True, check=True).stdout)}"
 
 
-def _granted(scope: str, user: str) -> dict[str, Any] | None:
+def _granted(scope: str, user: str, may: set[str]) -> dict[str, Any] | None:
     """What of a scope (`repository:NAME:pull,push`) somebody may do."""
     kind, _, rest = scope.partition(":")
     name, _, actions = rest.rpartition(":")
-    wanted = actions.split(",")
+    wanted = [each for each in actions.split(",") if each in may or kind != "repository"]
     if not user:
         wanted = [each for each in wanted if each == "pull" and name.startswith("public/")]
     return {"type": kind, "name": name, "actions": wanted} if wanted else None

@@ -118,7 +118,7 @@ def test_what_was_not_read_is_not_called_the_same() -> None:
     assert [line.text for line in difference(part, part)] == [
         "20 B -> 20 B",
         "the first 10 B are the same",
-        "only what is shown of each side was compared",
+        "compared: the first 10 B of 20 B with the first 10 B of 20 B; what follows was not compared",
     ]
 
 

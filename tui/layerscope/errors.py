@@ -65,6 +65,16 @@ class CannotWrite(LayerscopeError):
     """The place that the user named cannot be written (full disk, no permission)."""
 
 
+class CannotSlim(LayerscopeError):
+    """A smaller image cannot be made, or cannot be proved to hold the same files; nothing was written."""
+
+
+class OverBudget(LayerscopeError):
+    """The image cannot be made as small as the user asked; nothing was written."""
+
+    exit_code = 1
+
+
 class BadSettings(LayerscopeError):
     """The user's config file cannot be read or has an invalid value; the message names the file and the key."""
 

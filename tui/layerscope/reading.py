@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
@@ -168,6 +168,33 @@ def _checked(layer: StoredLayer, read: ReadLayer) -> ReadLayer:
     """Return the same layer with a problem for each wrong digest, if its bytes were hashed."""
     found = layer_problems(layer, read.hashes) if read.hashes else []
     return replace(read, table=replace(read.table, problems=(*read.table.problems, *found))) if found else read
+
+
+class ByteCount:
+    """Adds up the bytes that threads pass, as progress of one `stage`, and stops these threads at their next piece."""
+
+    def __init__(self, progress: Progress, stage: str, total: int) -> None:
+        self._progress, self._stage, self._total, self._done = progress, stage, total, 0
+        self._is_stopped = False
+        self._lock = Lock()
+
+    def stop(self) -> None:
+        """Have every thread raise Cancelled at its next piece."""
+        self._is_stopped = True
+
+    def add(self, length: int) -> None:
+        """Count some bytes. Raises Cancelled once it is stopped."""
+        if self._is_stopped:
+            raise Cancelled
+        with self._lock:
+            self._done += length
+            self._progress(self._stage, min(self._done, self._total), self._total)
+
+    def counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield `pieces`, and count their bytes. Raises Cancelled once it is stopped, and what the progress raises."""
+        for piece in pieces:
+            self.add(len(piece))
+            yield piece
 
 
 class _Counter:

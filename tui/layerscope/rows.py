@@ -5,6 +5,8 @@ Also finds the nodes at which the keys for the next and the previous change stop
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,13 +30,14 @@ class Rows:
 
     def __init__(self, view: View, *, order: Order = Order.NAME) -> None:
         self.view = view
+        self._columns: dict[Order, Longs] = {}
         self._shape = Shape.of(view.tree.nodes)
         self._order = order
         self._hidden: frozenset[Change] = frozenset()
         self._hits: Flags | None = None
         self._is_open = np.zeros(len(self._shape), bool)
         self._is_open_outside = self._is_open
-        self._sort_columns = sort_columns(view, order)
+        self._sort_columns = sort_columns(view, order, self._columns)
         self._presence = RowVisibility.of(view, self._shape, self._hidden, None)
         self.nodes: Ints = self._rows_below(0)
 
@@ -80,16 +83,60 @@ class Rows:
         """Return the indentation of a node's row: 0 for the root's children."""
         return int(self.view.tree.nodes.depth[node]) - 1
 
+    @property
+    def unfolded(self) -> Flags:
+        """Return a flag for each node: whether it is an open directory, without the filter."""
+        return (self._is_open if self._hits is None else self._is_open_outside).copy()
+
+    def unfold(self, unfolded: Flags) -> None:
+        """Open the directories flagged in `unfolded`, and close all others."""
+        self._is_open = unfolded.copy()
+        self._lay_out()
+
+    def open_until(self, height: int) -> None:
+        """Open directories as long as all rows fit into `height`, and close all others.
+
+        Those that the view's layers changed something in come first, by changed bytes, then the biggest. It looks at no more
+        directories than have a row.
+        """
+        changes, changed, size = self.view.subtree_changes, self.view.subtree_changed_bytes, self.view.subtree_bytes
+        closed: list[tuple[bool, int, int]] = []
+
+        def add(nodes: Ints) -> None:
+            for node in nodes.tolist():
+                if self._shape.end[node] > node + 1:
+                    inside = changes[node] - (self.view.change[node] != Change.UNCHANGED) > 0
+                    heapq.heappush(closed, (not inside, -int((changed if inside else size)[node]), node))
+
+        self._is_open = np.zeros(len(self._shape), bool)
+        top = self._rows_below(0)
+        left = height - len(top)
+        add(top)
+        while closed and left > 0:
+            node = heapq.heappop(closed)[-1]
+            below = self._rows_below(node)
+            if 0 < len(below) <= left:
+                self._is_open[node] = True
+                left -= len(below)
+                add(below)
+        self._lay_out()
+
     def show(self, view: View) -> None:
         """Show other layers of the same tree; folding, order, hidden changes and the filter stay."""
         self.view = view
-        self._sort_columns = sort_columns(view, self._order)
+        self._sort_columns = sort_columns(view, self._order, self._columns)
         self._find_rows(self._presence.hits)
 
     def set_order(self, order: Order) -> None:
         self._order = order
-        self._sort_columns = sort_columns(self.view, order)
+        self._sort_columns = sort_columns(self.view, order, self._columns)
         self._lay_out()
+
+    def set_column(self, order: Order, column: Longs) -> None:
+        """Sort by these numbers (int64, one for each node, none negative) where `order` asks for it; until then, by name."""
+        self._columns[order] = column
+        if self._order is order:
+            self.set_order(order)
 
     def set_hidden(self, hidden: frozenset[Change]) -> None:
         """Hide nodes with one of these kinds of change; a directory stays as long as anything below it is shown."""
@@ -281,8 +328,13 @@ def next_stop(stops: Flags, node: int, step: int, shape: Shape, columns: tuple[L
     return int(ordered[at]) if 0 <= at < len(ordered) else None
 
 
-def sort_columns(view: View, order: Order) -> tuple[Longs, ...]:
-    """Return the columns (int64, over all nodes) that `order` sorts by, biggest first; the first column decides first."""
+def sort_columns(view: View, order: Order, given: Mapping[Order, Longs]) -> tuple[Longs, ...]:
+    """Return the columns (int64, over all nodes) that `order` sorts by, biggest first; the first column decides first.
+
+    `given` are the columns that do not follow from the view, as far as they are known.
+    """
+    if order in given:
+        return (given[order],)
     if order is Order.SIZE:
         return (view.subtree_bytes + view.subtree_removed_bytes,)
     if order is Order.CHANGE:

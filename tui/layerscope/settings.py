@@ -24,8 +24,8 @@ from layerscope.text import escape, suggestion
 from layerscope.units import parse_size
 
 Keymap = Literal["default", "dive"]
-Column = Literal["mode", "owner", "size", "bar", "wasted"]
-SortOrder = Literal["name", "size", "change"]
+Column = Literal["mode", "owner", "size", "bar", "percent", "wasted", "files"]
+SortOrder = Literal["name", "size", "change", "wasted"]
 Start = Literal["layers", "files", "waste"]
 
 _NO_KEY = re.compile(rb"#[^\n]*|\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'", re.DOTALL)
@@ -43,8 +43,9 @@ DESCRIPTIONS = {
     "theme": "The colors: a theme's name, as the command palette lists them. Empty: what suits the terminal",
     "keymap": "Which keys do what: layerscope's own, or with dive's where dive has one",
     "columns": "The columns before the name in the files pane, in this order",
-    "sort": "How the files are sorted at start. Without this line: as they last were",
+    "sort": "How the files are sorted at start",
     "start": "What has the focus at start",
+    "open_files": "Whether files open by themselves, what a layer changed first, until the pane is full or you open one",
     "empty_steps": "Whether the steps of the build that made no layer are shown among the layers",
     "insecure": "Registries that may answer without TLS, or with any certificate",
     "limit_rate": "Bytes a second fetched from registries, such as 5MB. Empty: no limit",
@@ -67,19 +68,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of config.toml.
 
     `theme`: a theme's name, which only the screen can check; empty: chosen by the terminal · `columns`: the columns before the
-    name in the files pane, in this order, none twice · `sort`: None: as last used · `start`: the pane or view that has the
-    focus at start · `empty_steps`: whether history steps that made no layer are shown · `keys`: binding id -> Textual's names
-    of its keys, separated by commas and without spaces · `insecure`: hosts of registries that may answer without TLS ·
-    `limit_rate`: bytes a second that registries may send, as `parse_size` reads them; empty: all they can ·
-    `keep_windows`: whether places to restart gzip at are stored in the cache, which hold contents · `no_registry`:
-    whether a NAME that no engine has is an error, instead of being read in its registry.
+    name in the files pane, in this order, none twice · `sort`: the order of the files at start · `start`: the pane or view that
+    has the focus at start · `open_files`: whether directories open by themselves until the pane is full · `empty_steps`:
+    whether history steps that made no layer are shown · `keys`: binding id -> Textual's names of its keys, separated by commas
+    and without spaces · `insecure`: hosts of registries that may answer without TLS · `limit_rate`: bytes a second that
+    registries may send, as `parse_size` reads them; empty: all they can · `keep_windows`: whether places to restart gzip at are
+    stored in the cache, which hold contents · `no_registry`: whether a NAME that no engine has is an error, instead of being
+    read in its registry.
     """
 
     theme: str = ""
     keymap: Keymap = "default"
-    columns: tuple[Column, ...] = ("mode", "owner", "size", "bar", "wasted")
-    sort: SortOrder | None = None
+    columns: tuple[Column, ...] = ("mode", "owner", "size", "bar", "percent", "wasted", "files")
+    sort: SortOrder = "name"
     start: Start = "layers"
+    open_files: bool = True
     empty_steps: bool = True
     insecure: tuple[str, ...] = ()
     limit_rate: str = ""
@@ -96,17 +99,17 @@ def choices(wanted: Any) -> tuple[str, ...]:
 
 
 class Order(Enum):
-    """A sort order of siblings. Sizes are biggest first; ties are in the order of names."""
+    """A sort order of siblings. Numbers are biggest first, growth whatever its sign; ties are in the order of names."""
 
     NAME = "name"
     SIZE = "size"
     CHANGE = "change"
+    WASTED = "wasted"
+    GROWTH = "growth"
 
-    @property
-    def next(self) -> Order:
-        """Return the order that the key for the next order switches to: from name to size, then change, then name again."""
-        orders = list(Order)
-        return orders[(orders.index(self) + 1) % len(orders)]
+    def next_of(self, orders: Sequence[Order]) -> Order:
+        """Return the one of `orders` that follows this one; after the last, and if it is none of them, the first."""
+        return orders[(orders.index(self) + 1) % len(orders)] if self in orders else orders[0]
 
 
 def read_settings(path: Path | None = None, *, key_ids: Collection[str], name_keys: NameKeys) -> Settings:
@@ -279,15 +282,15 @@ def state_path() -> Path:
 def defaults_text(keys: Sequence[tuple[str, str, str]]) -> str:
     """Return the defaults as TOML. `keys`: the id, default keys and description of each binding.
 
-    A line that starts with `#` and no space is a setting: without the `#` it states the default (except for `sort`, which has
-    none). All settings are commented out, so a copy of the file does not freeze defaults that change later.
+    A line that starts with `#` and no space is a setting: without the `#` it states the default. All settings are commented
+    out, so a copy of the file does not freeze defaults that change later.
     """
     bindings = [f"#{_toml(name)} = {_toml(default_keys)}  # {description}" for name, default_keys, description in keys]
     settings = []
     for field in msgspec.structs.fields(Settings):
         if field.name != KEYS:
-            value = choices(field.type)[0] if field.default is None else field.default
-            settings.append(f"# {DESCRIPTIONS[field.name]}. Allowed: {allowed(field.type)}.\n#{field.name} = {_toml(value)}\n")
+            default = _toml(field.default)
+            settings.append(f"# {DESCRIPTIONS[field.name]}. Allowed: {allowed(field.type)}.\n#{field.name} = {default}\n")
     return "\n".join([*settings, f"{_KEYS_COMMENT}[{KEYS}]", *bindings, ""])
 
 
@@ -297,25 +300,22 @@ def _toml(value: object) -> str:
 
 
 class SavedState(msgspec.Struct, frozen=True):
-    """The sort order last used, and the theme last chosen in the palette; empty: none yet."""
+    """The theme and the commands last chosen in the palette, the last first; empty: none yet."""
 
-    sort: str = ""
     theme: str = ""
+    recent: tuple[str, ...] = ()
 
 
 def recall() -> SavedState:
     """Read the state of the last run; all empty when there is none, or it cannot be read.
 
-    `sort` is empty or a SortOrder. `theme` may name a theme that no longer exists.
+    `theme` may name a theme that no longer exists.
     """
     try:
         with state_path().open("rb") as file:
-            saved = msgspec.json.decode(file.read(MAX_STATE), type=SavedState)
+            return msgspec.json.decode(file.read(MAX_STATE), type=SavedState)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return SavedState()
-    if saved.sort in choices(SortOrder):
-        return saved
-    return msgspec.structs.replace(saved, sort="")
 
 
 def remember(saved: SavedState) -> None:

@@ -5,11 +5,14 @@ Also suggests words after typing mistakes.
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 _UNUSUAL = re.compile(r"[^ -~]")
+_ALL_BUT_LAYOUT = re.compile(r"[^\n\t]+")
 _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 """Unicode categories that are escaped: control, format (bidi, zero width), unassigned, private, surrogate, line separator."""
 
@@ -39,6 +42,14 @@ def _escape_one(match: re.Match[str]) -> str:
     if code < 0x80 or 0xDC80 <= code <= 0xDCFF:  # PEP 383: U+DC80 and up stand for bytes that could not be decoded
         return f"\\x{code & 0xFF:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def harmless_text(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Decode the pieces of a file, and escape control characters except line ends and tabs. A character may span pieces."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    for piece in chain(pieces, [b""]):
+        text = decoder.decode(piece, final=not piece)
+        yield _ALL_BUT_LAYOUT.sub(lambda match: escape(match[0]), text)
 
 
 def utf8_text(text: str) -> str:

@@ -12,6 +12,8 @@ LONGEST_SIZE = 40
 """The longest text, in characters, that `parse_size` accepts."""
 _SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)\s*(?:([kmgtpe])(i)?)?b?", re.IGNORECASE)
 _POWERS = " kmgtpe"
+GOOD, FAIR = 0.95, 0.8
+"""The efficiencies from which an image has little to gain, and from which it is not bad."""
 
 
 def size_text(size: int) -> str:
@@ -46,6 +48,16 @@ def percent_text(share: float) -> str:
     if share in (0.0, 1.0):
         return f"{share:.0%}"
     return f"{min(max(100 * share, 0.1), 99.9):.1f}%"
+
+
+def efficiency_grade(efficiency: float) -> str:
+    """Return the color of an efficiency, by the name of a change: `added` from 95%, `modified` from 80%, else `removed`."""
+    return "added" if efficiency >= GOOD else "modified" if efficiency >= FAIR else "removed"
+
+
+def efficiency_word(efficiency: float) -> str:
+    """Return its grade in a word, for where there is no color: `good`, `fair` or `poor`."""
+    return {"added": "good", "modified": "fair", "removed": "poor"}[efficiency_grade(efficiency)]
 
 
 def count_text(count: int, noun: str) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Lock
 
 from layerscope.doubt import Check, document_checks, hash_algorithms, layer_checks
-from layerscope.errors import Cancelled
 from layerscope.progress import Progress
+from layerscope.reading import ByteCount
 from layerscope.sources.image import Image, StoredLayer
 
 AT_ONCE = 2
@@ -22,12 +21,12 @@ def verify(image: Image, *, progress: Progress) -> list[Check]:
 
     Each blob is read once, in bounded memory, two layers at a time.
     """
-    watch = _Watch(progress, sum(layer.reader.stored_bytes for layer in image.layers))
+    watch = ByteCount(progress, "verifying", sum(layer.reader.stored_bytes for layer in image.layers))
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         try:
             found = list(pool.map(lambda layer: _layer_checks(layer, watch), image.layers))
         except BaseException:
-            watch.stopped.set()
+            watch.stop()
             image.stop_reading()
             pool.shutdown(cancel_futures=True)
             raise
@@ -40,29 +39,13 @@ def exit_code(checks: Iterable[Check]) -> int:
     return 1 if any(not check.is_unread for check in failed) else 2 if failed else 0
 
 
-class _Watch:
-    """Adds up the progress of all layers; `add` raises Cancelled in every thread once `stopped` is set."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self.stopped = Event()
-        self._progress, self._total, self._done = progress, total, 0
-        self._lock = Lock()
-
-    def add(self, length: int) -> None:
-        if self.stopped.is_set():
-            raise Cancelled
-        with self._lock:
-            self._done += length
-            self._progress("verifying", self._done, self._total)
-
-
 def _stated_checks(image: Image) -> list[Check]:
     """Return a failed check for each doubt found when the image was opened: about counts, sizes or the indexes above it."""
     found = [problem for problem in image.problems if problem.is_doubt]
     return [Check("image", "", "", ok=False, note=problem.text, is_unread=problem.is_fatal) for problem in found]
 
 
-def _layer_checks(layer: StoredLayer, watch: _Watch) -> list[Check]:
+def _layer_checks(layer: StoredLayer, watch: ByteCount) -> list[Check]:
     reader = layer.reader
     if reader.missing_bytes:
         note, ok = reader.missing_bytes, reader.may_be_missing

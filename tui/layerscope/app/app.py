@@ -7,7 +7,8 @@ import gc
 import importlib
 import os
 import signal
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -19,19 +20,32 @@ from textual.screen import Screen
 
 from layerscope.app.explorer.explorer_screen import Explorer
 from layerscope.app.explorer.loader import Analyzed, Failed, ImageSource, Rebuilt
+from layerscope.app.explorer.panes import Split
+from layerscope.app.export.requests import ExportRequested, SaveRequested, SlimRequested
 from layerscope.app.key_queue import KeyQueue
 from layerscope.app.keys import KeyContext, bindings, keymap_of, keys_with
 from layerscope.app.terminal import Terminal, TerminalDriver
-from layerscope.app.widgets.footer import key_text
+from layerscope.app.widgets.footer import Footer, footer_place, key_text
 from layerscope.app.widgets.home import Home, HomeStart
+from layerscope.app.widgets.messages import SECONDS, Messages, Severity, ShortMessage, show_messages
 from layerscope.settings import Order, SavedState, Settings, recall, remember
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from layerscope.analysis import Analysis, Contents
+    from layerscope.app.explorer.pair_screen import PairScreen
     from layerscope.app.file.file_screen import FileScreen
     from layerscope.app.waste.fix_outline import FixOutline
     from layerscope.app.widgets.jump import Jump
+    from layerscope.app.widgets.overview import Overview, OverviewName
     from layerscope.tree.tree import View
+
+
+def _commands_by_use() -> type[Provider]:
+    from layerscope.app.palette import CommandsByUse
+
+    return CommandsByUse
 
 
 class Crashed:
@@ -46,6 +60,8 @@ Ending = Failed | Crashed | int | None
 
 GARBAGE = 20_000
 """The number of new objects after which the garbage collector runs: some thirty times Python's default."""
+PATIENCE = 0.0005
+"""Seconds that a thread that reads layers may keep Python's lock: a frame asks for it dozens of times. Python has 0.005."""
 _COLORS = ("added", "modified", "removed", "wasted", "faint", "key")
 DARK_COLORS = {"wasted": "#d670d6", "faint": "#8b949e"}
 LIGHT_COLORS = dict(zip(_COLORS, ("#116329", "#7d4e00", "#b31d28", "#8f1d87", "#57606a", "#0550ae"), strict=True))
@@ -67,6 +83,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.EVERYWHERE)
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[Any]] = {_commands_by_use}
 
     def __init__(
         self, start: ImageSource | HomeStart, *, settings: Settings, terminal: Terminal, on_analyzed: OnAnalyzed | None = None
@@ -81,13 +98,16 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         # Textual's own detection of colors is less reliable.
         self.console._color_system = terminal.colors
         remembered = recall()
-        self._order = Order(settings.sort or remembered.sort or "name")
+        self._order = Order(settings.sort)
+        self._recent = remembered.recent
+        self._split = Split()
         self.theme = terminal.theme(settings.theme, remembered.theme, self.available_themes)
         keymap = keymap_of(settings)
         self.key_table = keys_with(keymap)
         self.set_keymap(keymap)
         self.home: Home | None = None
         self.explorer: Explorer | None = None
+        self.messages = Messages()
         self.key_queue = KeyQueue(self, self._is_searching)
         self._remembered: dict[object, Any] = {}
         self._remembered_of: Analysis | None = None
@@ -96,8 +116,13 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         """Return the first screen, the explorer or a list of images, so that Textual draws no empty screen before it."""
         if isinstance(self._start, ImageSource):
             return self._explorer_on(self._start)
-        self.home = self._start.screen(keys=self.key_table, is_ascii=self._is_ascii)
+        self.home = self._home_of(self._start)
         return self.home
+
+    def _home_of(self, start: HomeStart) -> Home:
+        screen = start.screen(keys=self.key_table, is_ascii=self._is_ascii)
+        screen.opens_files = self._settings.open_files
+        return screen
 
     def _explorer_on(self, source: ImageSource) -> Explorer:
         self.explorer = Explorer(
@@ -108,6 +133,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             is_ascii=self._is_ascii,
             ask=self._answer,
         )
+        self.explorer.split = self._split
         return self.explorer
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -117,7 +143,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         """
         theme = self.current_theme
         if theme.ansi:
-            return ANSI_COLORS
+            return ANSI_COLORS if theme.dark else ANSI_COLORS | {"key": "ansi_blue"}
         if not theme.dark:
             return LIGHT_COLORS
         warning, error, success = theme.warning or "orange", theme.error or "red", theme.success or "green"
@@ -132,9 +158,36 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         """Hand over keys one at a time, and all else at once."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._end_message()
             self.key_queue.put(event, partial(super().on_event, event))
         else:
             await super().on_event(event)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: Severity = "information",
+        timeout: float | None = None,
+        markup: bool = True,  # noqa: ARG002 - Textual's
+    ) -> None:
+        """Say something in the last line for `timeout` seconds or, if it is no error, until the next key."""
+        self.call_later(self._say, message, title, severity, timeout or SECONDS)
+
+    def _say(self, text: str, title: str, severity: Severity, seconds: float) -> None:
+        said = self.messages.say(text, title, severity)
+        self._refresh_footers()
+        self.set_timer(seconds, partial(self._end_message, said))
+
+    def _end_message(self, said: ShortMessage | None = None) -> None:
+        if self.messages.end(said):
+            self._refresh_footers()
+
+    def _refresh_footers(self) -> None:
+        for screen in self.screen_stack:
+            for footer in screen.query(Footer):
+                footer.refresh()
 
     def _is_searching(self) -> bool:
         is_waiting = self.explorer is not None and self.screen is self.explorer and self.explorer.bar.is_waiting
@@ -164,7 +217,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             self.exit(message)
         elif self.screen is not self.home:
             self._leave_image()
-            self.notify(str(message.error), title="Not opened", severity="error", markup=False, timeout=20)
+            self.notify(str(message.error), title="Not opened", severity="error", markup=False)
 
     def _answer(self, request: Message) -> None:
         """Open another screen, leave the image or quit, as the explorer asks.
@@ -172,33 +225,59 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         This is called at once, because a posted message would arrive after keys that are already waiting.
         """
         match request:
-            case Explorer.WasteRequested():
-                self._show_waste(request)
-            case Explorer.TreemapRequested():
-                self._show_treemap(request)
-            case Explorer.BiggestRequested():
-                self._show_biggest(request)
+            case Explorer.OverviewRequested():
+                self.push_screen(self._overview(request), self._leave_overview)
             case Explorer.FileRequested():
                 self._show_file(request)
             case Explorer.ExtractRequested():
-                self._ask_where_to(request.contents, request.view, request.node)
+                self._ask_where_to(request.contents, request.parts, layer=request.layer)
+            case ExportRequested():
+                self._export(request)
+            case SaveRequested():
+                self._save(request)
+            case SlimRequested():
+                self._slim(request)
             case Explorer.Stopped():
                 self._reading_over()
             case Explorer.Left() if self.home is not None:
                 self._leave_image()
 
     @on(Explorer.SortChanged)
-    def _remember_order(self, message: Explorer.SortChanged) -> None:
+    def _keep_order(self, message: Explorer.SortChanged) -> None:
+        """Sort the next image of this session as this one."""
         self._order = message.order
-        self._remember()
 
-    def _show_waste(self, message: Explorer.WasteRequested) -> None:
-        from layerscope.app.waste.outline import WasteOutline
-        from layerscope.app.waste.waste_screen import WasteScreen
+    def _overview(self, request: Explorer.OverviewRequested) -> Overview:
+        """Return the screen of an overview, as it was left."""
+        analysis, name, keys, is_ascii = request.analysis, request.name, self.key_table, self._is_ascii
+        if name == "waste":
+            from layerscope.app.waste.outline import WasteOutline
+            from layerscope.app.waste.waste_screen import WasteScreen
 
-        outline = self._remember_of(message.analysis, WasteOutline)
-        fixes = self._remember_of(message.analysis, self._fixes)
-        self.push_screen(WasteScreen(outline, fixes, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
+            outline, fixes = self._remember_of(analysis, WasteOutline), self._remember_of(analysis, self._fixes)
+            return WasteScreen(outline, fixes, request.planner, keys=keys, is_ascii=is_ascii)
+        if name == "treemap":
+            from layerscope.app.sizes.treemap_screen import TreemapScreen, TreemapState
+
+            boxes = self._remember_of(analysis, TreemapState)
+            boxes.come_from(request.node)
+            return TreemapScreen(boxes, keys=keys, is_ascii=is_ascii)
+        from layerscope.app.sizes.biggest_lines import BiggestState
+        from layerscope.app.sizes.biggest_screen import BiggestScreen
+
+        files = self._remember_of(analysis, BiggestState)
+        files.filter(None)
+        return BiggestScreen(files, request.layer, keys=keys, is_ascii=is_ascii)
+
+    def _leave_overview(self, result: Jump | OverviewName | None) -> None:
+        """Go where an overview leads to: a place in the files, another overview, or back."""
+        explorer = self.explorer
+        if explorer is None or result is None:
+            return
+        if isinstance(result, str):
+            explorer.action_overview(result)
+        else:
+            explorer.jump(result.layer, result.node)
 
     def _remember_of(self, analysis: Analysis, make: Callable[[Analysis], Remembered]) -> Remembered:
         """Return what a screen remembers while it is closed: what `make` made first, as long as the analysis is the same."""
@@ -213,26 +292,6 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
 
         adviser = self.explorer.source.adviser if self.explorer is not None else None
         return FixOutline(analysis, adviser or without_dockerfile)
-
-    def _show_treemap(self, message: Explorer.TreemapRequested) -> None:
-        from layerscope.app.sizes.treemap_screen import TreemapScreen, TreemapState
-
-        state = self._remember_of(message.analysis, TreemapState)
-        state.come_from(message.node)
-        self.push_screen(TreemapScreen(state, keys=self.key_table, is_ascii=self._is_ascii), self._jump)
-
-    def _show_biggest(self, message: Explorer.BiggestRequested) -> None:
-        from layerscope.app.sizes.biggest_lines import BiggestState
-        from layerscope.app.sizes.biggest_screen import BiggestScreen
-
-        state = self._remember_of(message.analysis, BiggestState)
-        state.filter(None)
-        screen = BiggestScreen(state, message.layer, keys=self.key_table, is_ascii=self._is_ascii)
-        self.push_screen(screen, self._jump)
-
-    def _jump(self, jump: Jump | None) -> None:
-        if jump is not None and self.explorer is not None:
-            self.explorer.jump(jump.layer, jump.node)
 
     def _show_file(self, message: Explorer.FileRequested) -> None:
         from layerscope.app.file.file_screen import FileScreen
@@ -253,18 +312,71 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
                 self.pop_screen()
             explorer.action_read_again()
 
+    def on_pair_screen_file_requested(self, message: PairScreen.FileRequested) -> None:
+        """Show, copy or extract a file of two images."""
+        from layerscope.app.file.pair_file_screen import PairedFile, PairFileScreen
+
+        file = PairedFile.of(message.merged, message.node)
+        if message.what == "view":
+            self.push_screen(PairFileScreen(file, keys=self.key_table))
+        elif message.what == "copy":
+            self._export(ExportRequested(file.subject(), "copy"))
+        else:
+            contents, node = file.history().contents, file.history().node
+            self._ask_where_to(contents, [(contents.tree.view(contents.tree.layers), node)])
+
     def on_file_screen_extract_requested(self, message: FileScreen.ExtractRequested) -> None:
         """Ask where to copy a version of a file to."""
-        self._ask_where_to(message.contents, message.contents.tree.view(message.layer), message.node)
+        self._ask_where_to(message.contents, [(message.contents.tree.view(message.layer), message.node)])
 
-    def _ask_where_to(self, contents: Contents, view: View, node: int) -> None:
+    def _ask_where_to(self, contents: Contents, parts: Sequence[tuple[View, int]], *, layer: int = 0) -> None:
         from layerscope.app.dialogs import ExtractDialog
 
-        self.push_screen(ExtractDialog(contents, view, node), self._say_extracted)
+        self.push_screen(ExtractDialog(contents, parts, layer=layer), self._say_extracted)
+
+    @on(ExportRequested)
+    def _export(self, message: ExportRequested) -> None:
+        from layerscope.app.export.copying import ask_what_to_copy
+        from layerscope.app.export.opening import ask_what_to_open_with, ask_what_to_pipe_to
+
+        analysis = self.explorer.analysis if self.explorer is not None else None
+        match message.how:
+            case "copy":
+                fixes = self._remember_of(analysis, self._fixes) if analysis is not None else None
+                ask_what_to_copy(self, message.about, fixes, again=self._keys_of("explore.copy"))
+            case "open":
+                ask_what_to_open_with(self, message.about, again=self._keys_of("explore.open"))
+            case "pipe":
+                ask_what_to_pipe_to(self, message.about)
+
+    @on(SaveRequested)
+    def _save(self, message: SaveRequested) -> None:
+        from layerscope.app.export.copying import found_advice
+        from layerscope.app.export.saving import ask_what_to_save, reports
+
+        explorer = self.explorer
+        assert explorer is not None
+        views = [message.shown] if message.shown is not None else []
+        if explorer.analysis is not None:
+            fixes = self._remember_of(explorer.analysis, self._fixes)
+            views += reports(explorer.analysis, partial(found_advice, fixes), message.by)
+        ask_what_to_save(self, views, explorer.source.reference, again=self._keys_of("explore.save"))
+
+    @on(SlimRequested)
+    def _slim(self, message: SlimRequested) -> None:
+        from layerscope.app.slim.slim_dialog import SlimDialog
+
+        assert self.explorer is not None
+        self.push_screen(SlimDialog(message.planner, self.explorer.source.reference, is_ascii=self._is_ascii))
+
+    def _keys_of(self, id_: str) -> list[str]:
+        return next(key for key in self.key_table if key.id == id_).keys.split(",")
 
     def _say_extracted(self, sentence: str | None) -> None:
         if sentence:
-            self.notify(sentence, title="Extracted", markup=False)
+            self.notify(sentence, markup=False)
+            if self.explorer is not None and self.screen is self.explorer:
+                self.explorer.file_pane.unmark()
 
     # What a list of images posts.
 
@@ -278,8 +390,7 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
         from layerscope.app.explorer.pair_screen import ImagePair
 
         if self.screen is self.home:
-            pair = ImagePair(message.openers, message.title)
-            self.push_screen(pair.screen(keys=self.key_table, is_ascii=self._is_ascii))
+            self.push_screen(self._home_of(ImagePair(message.openers, message.title)))
 
     @on(Home.Broken)
     def _end_list(self, message: Home.Broken) -> None:
@@ -331,12 +442,10 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             self.screen.dismiss()
 
     def action_help(self) -> None:
-        """Show all keys, those of a list of images first while it is shown."""
-        from layerscope.app.dialogs import HelpScreen
+        """Show the marks and all keys, those that work here first."""
+        from layerscope.app.help_screen import HelpScreen, contexts_here
 
-        shown = self.home.CONTEXT if self.home is not None and self.screen is self.home else None
-        first = [key for key in self.key_table if key.context is shown]
-        self.push_screen(HelpScreen(first + [key for key in self.key_table if key not in first]))
+        self.push_screen(HelpScreen(self.key_table, contexts_here(self.screen, self.key_table)))
 
     def watch_theme(self, theme: str) -> None:
         """Remember a theme chosen in the palette."""
@@ -344,24 +453,50 @@ class LayerscopeApp(App[Ending], inherit_bindings=False):
             self._remember(theme)
 
     def _remember(self, theme: str = "") -> None:
-        remember(SavedState(sort=self._order.value, theme=theme or recall().theme))
+        remember(SavedState(theme=theme or recall().theme, recent=self._recent))
+
+    def _used(self, title: str) -> None:
+        """Remember which command of the palette was used last."""
+        from layerscope.app.palette import with_used
+
+        self._recent = with_used(self._recent, title)
+        self._remember()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Yield the palette's commands: the actions of all keys that work in `screen`, then most of Textual's own commands."""
+        """Yield the palette's commands, those used last first: see `_commands`."""
+        from layerscope.app.palette import by_use
+
+        yield from by_use(self._commands(screen), self._recent, self._used)
+
+    def _commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Yield the actions of all keys that work in `screen`, in the footer's order, then most of Textual's own commands."""
         names = {key.id: key for key in self.key_table}
         seen = set()
-        for active in screen.active_bindings.values():
+        actives = screen.active_bindings.values()
+        for active in sorted(actives, key=lambda each: footer_place(names.get(each.binding.id or ""))):
             key = names.get(active.binding.id or "")
             if key is not None and active.enabled and key.context is not KeyContext.LISTS and key.action not in seen:
                 seen.add(key.action)
-                hint = f"{key_text(key.keys.split(',')[0])}  ({key.id})"
+                hint = f"key {' or '.join(map(key_text, key.keys.split(',')))}"
                 yield SystemCommand(key.description, hint, partial(self.run_action, active.binding.action, active.node))
+        yield SystemCommand("Show the last messages", "Whole, the newest first", partial(show_messages, self, self.messages))
         yield from (each for each in super().get_system_commands(screen) if each.title not in ("Quit", "Keys", "Screenshot"))
 
 
 def _import_screens() -> None:
     """Import the screens that a key may open, so that neither the first frame nor the key waits for them."""
-    for name in ("waste.waste_screen", "file.file_screen", "sizes.treemap_screen", "sizes.biggest_screen", "dialogs"):
+    for name in (
+        "waste.waste_screen",
+        "file.file_screen",
+        "sizes.treemap_screen",
+        "sizes.biggest_screen",
+        "dialogs",
+        "help_screen",
+        "export.copying",
+        "export.opening",
+        "export.saving",
+        "slim.slim_dialog",
+    ):
         importlib.import_module(f"layerscope.app.{name}")
 
 
@@ -369,6 +504,7 @@ def run(
     start: ImageSource | HomeStart, *, settings: Settings, terminal: Terminal, on_analyzed: OnAnalyzed | None = None
 ) -> Ending:
     """Run the app until it ends, leave the terminal as it was before, and return how the app ended."""
+    sys.setswitchinterval(PATIENCE)
     app = LayerscopeApp(start, settings=settings, terminal=terminal, on_analyzed=on_analyzed)
     # A loop of our own: asyncio.run would wait for threads that still read.
     ending = app.run(loop=asyncio.new_event_loop())

@@ -13,9 +13,11 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.cells import set_cell_size
+from rich.color import Color as RichColor
 from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
@@ -34,7 +36,11 @@ if TYPE_CHECKING:
 _ALL_COLORS = ("alacritty", "contour", "foot", "ghostty", "iterm2", "kitty", "rio", "wezterm")
 """Parts of TERM of terminals with 24-bit colors, such as `xterm-kitty`."""
 _SYSTEMS = {"truecolor": ColorSystem.TRUECOLOR, "256": ColorSystem.EIGHT_BIT, "standard": ColorSystem.STANDARD}
+_CUBE = (0, 95, 135, 175, 215, 255)
+"""The levels of red, green and blue in xterm's cube of colors."""
 HIDE_CURSOR = "\x1b[?25l"
+CONSOLE_SIGNS = str.maketrans("▏▎▍▌▐▕▋▊▉▅▆▇▀▄▘▖▔▁▂▃▓⇒◆✓⭘", "││││││██████─────   ▒»♦xo")
+"""Similar signs for our own that are not among the 512 of Linux's console fonts (Lat15 and Uni2 of Debian's console-setup)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +53,18 @@ class Terminal:
     """Whether it shows only 16 colors, which the user's terminal settings define."""
     has_all_colors: bool = True
     """Whether it shows 24-bit colors; else 256 of them, unless it has few."""
+    is_console: bool = False
+    """Whether it is Linux's own console, whose fonts have few signs."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ, *, encoding: str = "") -> Terminal:
         """Detect the abilities from the locale, NO_COLOR, TERM, COLORTERM, and the encoding of standard error.
 
-        POSIX puts LC_ALL before LC_CTYPE before LANG. Without any of them we assume UTF-8, as Python does.
+        POSIX puts LC_ALL before LC_CTYPE before LANG. Without any of them we assume UTF-8, as Python does. An LC_CTYPE that
+        Python itself has set, because the locale is C (PEP 538), says nothing about the terminal.
         """
-        locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or "C.UTF-8"
+        kind = "" if environment is os.environ and not _began_with("LC_CTYPE") else environment.get("LC_CTYPE")
+        locale = environment.get("LC_ALL") or kind or environment.get("LANG") or "C.UTF-8"
         encoding = encoding or getattr(sys.__stderr__, "encoding", None) or "utf-8"
         colors = _colors(environment)
         return cls(
@@ -62,6 +72,7 @@ class Terminal:
             has_no_color=bool(environment.get("NO_COLOR")),
             has_few_colors=colors is ColorSystem.STANDARD,
             has_all_colors=colors is ColorSystem.TRUECOLOR,
+            is_console=environment.get("TERM") == "linux",
         )
 
     @property
@@ -86,7 +97,18 @@ class Terminal:
     @property
     def filters(self) -> list[LineFilter]:
         """Return the filters to apply to every line before it is drawn."""
-        return [_Colorless()] * self.has_no_color + [_PlainAscii()] * self.is_ascii
+        is_indexed = not (self.has_no_color or self.has_few_colors or self.has_all_colors)
+        signs: list[LineFilter] = [_PlainAscii()] if self.is_ascii else [_ConsoleSigns()] * self.is_console
+        return [_Colorless()] * self.has_no_color + [_Indexed()] * is_indexed + signs
+
+
+def _began_with(variable: str) -> bool:
+    """Tell whether an environment variable was set when the process began; True where the system does not tell."""
+    try:
+        began = Path("/proc/self/environ").read_bytes()
+    except OSError:
+        return True
+    return any(each.startswith(f"{variable}=".encode()) for each in began.split(b"\0"))
 
 
 def _is_utf8(name: str) -> bool:
@@ -121,6 +143,43 @@ class _Colorless(LineFilter):
 @lru_cache(1024)
 def _without_color(style: Style) -> Style:
     return style.without_color
+
+
+class _Indexed(LineFilter):
+    """Replaces 24-bit colors by the nearest of the 256 numbered ones. Rich's own choice turns dark grays into navy blue."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+        return [Segment(text, style and _indexed(style), control) for text, style, control in segments]
+
+
+@lru_cache(4096)
+def _indexed(style: Style) -> Style:
+    color, back = (each and _nearest(each) for each in (style.color, style.bgcolor))
+    return style + Style(color=color, bgcolor=back)
+
+
+def _nearest(color: RichColor) -> RichColor:
+    """Return the color of xterm's cube (16 to 231) or of its ramp of grays (232 to 255) that is nearest to a 24-bit one."""
+    if color.triplet is None:
+        return color
+    levels = [min(range(6), key=lambda level: abs(_CUBE[level] - part)) for part in color.triplet]
+    step = min(max(round((sum(color.triplet) / 3 - 8) / 10), 0), 23)
+    numbers = {
+        16 + 36 * levels[0] + 6 * levels[1] + levels[2]: [_CUBE[level] for level in levels],
+        232 + step: [8 + 10 * step] * 3,
+    }
+
+    def distance(number: int) -> int:
+        return sum((theirs - ours) ** 2 for theirs, ours in zip(numbers[number], color.triplet or (), strict=True))
+
+    return RichColor.from_ansi(min(numbers, key=distance))
+
+
+class _ConsoleSigns(LineFilter):
+    """Replaces our signs that the fonts of Linux's console lack by similar ones."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+        return [Segment(text.translate(CONSOLE_SIGNS), style, control) for text, style, control in segments]
 
 
 class _PlainAscii(LineFilter):

@@ -68,6 +68,9 @@ class _Cached:
         """Return access to the files, by the reader behind the cache; the table in `read` may be from the cache."""
         return self.reader.content(read)
 
+    def blob_of_all(self, on_bytes: OnBytes) -> Blob | None:
+        return self.reader.blob_of_all(on_bytes)
+
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
         """Hash the layer with the reader behind the cache."""
         return self.reader.hashes(algorithms, on_bytes)

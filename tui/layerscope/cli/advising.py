@@ -45,6 +45,31 @@ def known_base(image: Image, given: str | None, *, open_base: Callable[[str], Im
     return found if mapped.layers is None else mapped
 
 
+def with_instructions(image: Image, base_layers: int | None, dockerfile: Path | None, *, context: Path | None = None) -> Image:
+    """Return the image with the instructions that made its layers, as far as the Dockerfile tells that `find_advice` reads.
+
+    If that cannot be read, nothing is known, and `find_advice` says why. The first `base_layers` layers are the base's.
+    """
+    from layerscope.advice.advise import find_dockerfile
+    from layerscope.advice.dockerfile.mapping import map_layers
+    from layerscope.advice.dockerfile.stages import parse_dockerfile, read_text
+    from layerscope.errors import BadDockerfile
+    from layerscope.sources.image import WrittenInstruction
+    from layerscope.text import escape
+
+    is_here = image.count_fetched is None or context is not None
+    place = dockerfile or (find_dockerfile(context or Path()) if is_here else None)
+    if place is None:
+        return image
+    name = escape(place.name)
+    try:
+        found = map_layers(image, parse_dockerfile(read_text(place, name=name), name=name), base_layers=base_layers).lines
+    except BadDockerfile:
+        return image
+    written = {number: WrittenInstruction(line.line, line.end_line, line.text) for number, line in found.items()}
+    return replace(image, layers=tuple(replace(layer, written=written.get(layer.number)) for layer in image.layers))
+
+
 def find_advice(
     analysis: Analysis,
     dockerfile: Path | None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from layerscope.cli.advising import find_advice
-from layerscope.cli.ci_reports import wanted_reports, write_reports
+from layerscope.cli.ci_reports import told_of, wanted_reports, write_reports
 from layerscope.cli.completion import complete_image
 from layerscope.cli.options import (
     analyze_image,
@@ -39,7 +39,14 @@ LOCK_FILE = "layerscope.lock.json"
 
 
 @click.command()
-@click.argument("reference", metavar="IMAGE", required=False, shell_complete=complete_image)
+@click.argument("references", metavar="IMAGE...", nargs=-1, shell_complete=complete_image)
+@click.option(
+    "--from",
+    "listed",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Check the images that FILE names, too, one a line (`-`: standard input).",
+)
 @click.option(
     "--report",
     "reports",
@@ -66,6 +73,9 @@ LOCK_FILE = "layerscope.lock.json"
     default="short",
     help="Show what to change in a sentence each, or with the edits: full.",
 )
+@click.option(
+    "--history", metavar="FILE", shell_complete=complete_file, help="Append the figures to FILE, for `layerscope trend`."
+)
 @click.option("--print-config", is_flag=True, help="Print all rules in force and where each is set; check nothing.")
 @click.option("--init", "is_init", is_flag=True, help="Write layerscope.toml with limits just above IMAGE's present figures.")
 @rule_options
@@ -76,9 +86,11 @@ LOCK_FILE = "layerscope.lock.json"
 @base_option
 @platform_option
 @engine_options
-def ci(reference: str | None, platform: str | None, base: str | None, **options: Any) -> int:
+def ci(references: tuple[str, ...], listed: str | None, platform: str | None, base: str | None, **options: Any) -> int:
     """Check IMAGE against rules. Exit code 0: passed, 1: a rule is broken, 2: the image could not be judged
     because it is damaged, contradictory or incomplete.
+
+    Several images are a line each, and one report of each kind; the exit code is the highest of theirs.
 
     Rules come from layerscope.toml, [tool.layerscope] in pyproject.toml, .dive-ci, variables such as LAYERSCOPE_MAX_SIZE,
     and flags; later ones override earlier ones. `layerscope IMAGE --ci` does the same, and so does `layerscope IMAGE` with
@@ -90,6 +102,7 @@ def ci(reference: str | None, platform: str | None, base: str | None, **options:
       layerscope ci image.tar --max-size 500MB --forbid 'anywhere:**/.git/**'
       layerscope ci image.tar --report junit=gate.xml --report markdown=gate.md
       docker save myimage | layerscope ci -
+      layerscope ci build/*.tar --report junit=gate.xml
     """
     from layerscope.errors import UsageError
 
@@ -98,11 +111,15 @@ def ci(reference: str | None, platform: str | None, base: str | None, **options:
 
         sys.stdout.write(config_text(read_rules()))
         return 0
-    if reference is None:
+    if listed is not None or len(references) > 1:
+        from layerscope.cli.ci_many import judge_many
+
+        return judge_many(references, listed, platform, base, today=today(), **options)
+    if not references:
         raise UsageError("name the image to check: layerscope ci IMAGE")
     if options["is_init"]:
-        return _init(reference, platform, base)
-    return _judge(reference, platform, base, **options)
+        return _init(references[0], platform, base)
+    return _judge(references[0], platform, base, **options)
 
 
 def today() -> date:
@@ -137,19 +154,23 @@ def refuse_doubt(analysis: Analysis) -> None:
 
 
 def _judge(reference: str, platform: str | None, base: str | None, **options: Any) -> int:
-    reports = wanted_reports(reference, options["reports"], options["json_file"])
+    reports = wanted_reports((reference,), options["reports"], options["json_file"], options["history"])
     config = read_rules()  # before the image, so that a mistake in it is reported at once
     baseline = read_baseline_of(config, platform, base)
     analysis = analyze_image(reference, platform, base, dockerfile=options["dockerfile"], is_judged=True)
 
     from layerscope.gate.evaluate import evaluate
+    from layerscope.report.trend.points import append_points, point_of
     from layerscope.report.verdict.gate_run import GateRun
 
     verdict = evaluate(analysis, config, today=today(), baseline=baseline)
     advice = find_advice(analysis, options["dockerfile"], may_fetch=True)
     # Notes about the Dockerfile are shown once, with the others.
     verdict = replace(verdict, notes=(*verdict.notes, *advice.notes))
-    write_reports(GateRun(analysis, verdict, replace(advice, notes=())), reports, has_edits=options["fixes"] == "full")
+    run = GateRun(analysis, verdict, replace(advice, notes=()))
+    write_reports(told_of(run, has_edits=options["fixes"] == "full"), reports)
+    if options["history"]:
+        append_points(options["history"], [point_of(run, datetime.now(UTC))])
     return verdict.exit_code
 
 

@@ -48,10 +48,14 @@ GROUPS = {
         "diff": "Compare two images, or two platforms of one.",
         "watch": "Show the image again after every rebuild.",
     },
+    "Make smaller": {
+        "fix": "Edit the Dockerfile of an image so that it gets smaller.",
+        "slim": "Write an image again without what no container sees.",
+    },
     "Check": {
         "ci": "Check an image against rules: the gate for CI.",
-        "fix": "Edit the Dockerfile of an image so that it gets smaller.",
         "baseline": "Record an image's sizes for later builds to be compared with.",
+        "trend": "Show how images grew from run to run of `ci`.",
         "verify": "Check the digests, diff_ids and sizes of all blobs.",
         "registry": "List what a registry has, or check the way to it.",
     },

@@ -16,6 +16,7 @@ from layerscope.cli.screen import can_show_screen, read_keys_from_terminal, run_
 
 if TYPE_CHECKING:
     from layerscope.cache.cache import Cache
+    from layerscope.errors import AmbiguousImage
     from layerscope.progress import Progress as Watch
     from layerscope.sources.listing.found import FoundImage, FoundImages
 
@@ -58,6 +59,22 @@ def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_
     for problem in all_images.problems:
         click.echo(f"layerscope: {problem}", err=True)
     return code or (2 if all_images.problems else 0)
+
+
+def choose_on_screen(reference: str, ambiguous: AmbiguousImage) -> int:
+    """List the images that `reference` may mean on the screen, to open one. Raises `ambiguous` if they cannot be listed."""
+    from layerscope.sources.listing.find_images import find_images
+    from layerscope.sources.listing.known_waste import recall_waste
+    from layerscope.sources.location import locate
+
+    if locate(reference).is_stdin:  # it was read, and cannot be read again
+        raise ambiguous
+    with Progress() as progress:
+        engine_options = chosen_engine_options()
+        all_images = recall_waste(open_cache(), find_images((reference,), engine_options=engine_options, progress=progress))
+    if len(all_images.found) < 2:
+        raise ambiguous
+    return _show_screen(all_images.found, (reference,))
 
 
 def _analyzed(all_images: FoundImages, progress: Watch) -> FoundImages:

@@ -35,6 +35,8 @@ def complete_file(_ctx: click.Context, _parameter: click.Parameter, incomplete: 
 
 NO_REGISTRY_OPTION = "layerscope.no_registry"
 PULL, KEEP, SAID = "layerscope.pull", "layerscope.keep", "layerscope.said"
+NEEDS_TARS = "layerscope.needs_tars"
+"""Set in the context of a command that needs the tars of all layers, which an engine then exports."""
 
 
 def _note(context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -74,11 +76,13 @@ compare_contents_option = click.option(
 )
 
 
+pull_option = click.option(
+    "--pull", is_flag=True, expose_value=False, callback=_note, help="Pull the image first if the engine does not have it."
+)
+
+
 def engine_options(command: Command) -> Command:
     """Add --pull and --keep, which every command that takes an IMAGE has; `chosen_engine_options` reads them."""
-    pull = click.option(
-        "--pull", is_flag=True, expose_value=False, callback=_note, help="Pull the image first if the engine does not have it."
-    )
     keep = click.option(
         "--keep",
         metavar="DIR",
@@ -87,7 +91,7 @@ def engine_options(command: Command) -> Command:
         callback=_note,
         help="If the engine has to export the image, keep the archive as DIR/NAME.tar.",
     )
-    return pull(keep(registry_options(no_registry_option(command))))
+    return pull_option(keep(registry_options(no_registry_option(command))))
 
 
 def registry_options(command: Command) -> Command:
@@ -137,7 +141,7 @@ def chosen_engine_options(
         pull=bool(noted.get(PULL)),
         keep=noted.get(KEEP),
         needs_bytes=needs_bytes,
-        needs_tars=needs_tars,
+        needs_tars=needs_tars or bool(noted.get(NEEDS_TARS)),
         cache=open_cache(),
         insecure=_insecure_hosts(settings.insecure),
         bytes_per_second=_bytes_per_second(settings.limit_rate),

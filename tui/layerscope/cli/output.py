@@ -6,12 +6,13 @@ Standard output has the terminal's encoding, width and colors, and no terminal e
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
-import re
 import sys
+import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from layerscope.atomic import replace_file
 from layerscope.errors import CannotWrite, UsageError
 from layerscope.progress import Rate
-from layerscope.text import escape
+from layerscope.text import escape, harmless_text
 
 if TYPE_CHECKING:
     from layerscope.wording.style import Style
@@ -29,7 +30,6 @@ STDOUT = "-"
 _STDOUT_NAMES = frozenset({STDOUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 NARROWEST = 60
 _ESCAPING = "layerscope.escaping"
-_ALL_BUT_LAYOUT = re.compile(r"[^\n\t]+")
 
 PATIENCE = 0.5
 INTERVAL = 0.1
@@ -96,6 +96,21 @@ def write_bytes(name: str, data: bytes) -> None:
         raise CannotWrite(f"{escape(name) or 'a file without a name'} cannot be written: {error.strerror}") from error
 
 
+def check_writable(name: str) -> None:
+    """Raise CannotWrite if `write_bytes` could not make the file, before the work whose result it is."""
+    if is_stdout(name):
+        return
+    path = Path(os.path.realpath(name))
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not path.exists() or path.is_file():
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+    except OSError as error:
+        raise CannotWrite(f"{escape(name)} cannot be written: {error.strerror}") from error
+
+
 def write_to_terminal(pieces: Iterable[bytes], *, path: str) -> None:
     """Write text to standard output, control characters escaped. Raises UsageError for binary content."""
     pieces = iter(pieces)
@@ -106,14 +121,6 @@ def write_to_terminal(pieces: Iterable[bytes], *, path: str) -> None:
     sys.stdout.flush()
     for text in harmless_text(chain([head], pieces)):
         sys.stdout.buffer.write(text.encode(encoding, "backslashreplace"))
-
-
-def harmless_text(pieces: Iterable[bytes]) -> Iterator[str]:
-    """Decode the pieces of a file, and escape control characters except line ends and tabs. A character may span pieces."""
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    for piece in chain(pieces, [b""]):
-        text = decoder.decode(piece, final=not piece)
-        yield _ALL_BUT_LAYOUT.sub(lambda match: escape(match[0]), text)
 
 
 class Progress:

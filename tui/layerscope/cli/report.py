@@ -22,6 +22,7 @@ from layerscope.cli.options import (
 )
 from layerscope.cli.output import is_stdout, output_style, spare_the_image, write_bytes
 from layerscope.cli.screen import can_show_screen, named_dockerfile, show_demo, show_screen
+from layerscope.errors import AmbiguousImage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +81,7 @@ def report(  # noqa: PLR0913 - one parameter an option
     if json_file is not None:
         spare_the_image(reference, json_file, option=f"--json {json_file}")
     elif not is_text and can_show_screen(reference, base):
-        return show_screen(reference, platform, base, dockerfile=dockerfile, build_context=context)
+        return _explore(reference, platform, base, dockerfile, context)
     place = named_dockerfile(dockerfile, context)
     return _show_report(analyze_image(reference, platform, base, dockerfile=place), json_file, place, context)
 
@@ -126,8 +127,20 @@ def _save(name: str) -> int:
 def show_image(reference: str) -> int:
     """Explore an image, or without a terminal print its report."""
     if can_show_screen(reference):
-        return show_screen(reference, None, None)
+        return _explore(reference, None, None)
     return _show_report(analyze_image(reference, None, None), None)
+
+
+def _explore(
+    reference: str, platform: str | None, base: str | None, dockerfile: Path | None = None, context: Path | None = None
+) -> int:
+    """Explore an image on the screen, or choose one there where the reference names several."""
+    try:
+        return show_screen(reference, platform, base, dockerfile=dockerfile, build_context=context)
+    except AmbiguousImage as ambiguous:
+        from layerscope.cli.images import choose_on_screen
+
+        return choose_on_screen(reference, ambiguous)
 
 
 def _show_report(analysis: Analysis, json_file: str | None, dockerfile: Path | None = None, context: Path | None = None) -> int:

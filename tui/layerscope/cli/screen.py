@@ -81,7 +81,7 @@ def show_screen(
 
     # Both run in a thread after the first frame: importing what the cache needs takes as long as drawing that frame.
     def opener(progress: Progress) -> tuple[Image, Base]:
-        from layerscope.cli.advising import known_base
+        from layerscope.cli.advising import known_base, with_instructions
         from layerscope.cli.options import chosen_engine_options, open_image
 
         with context.scope(cleanup=False):
@@ -93,7 +93,7 @@ def show_screen(
             open_base=lambda name: open_image(name, str(image.platform), progress, engine_options=engine_options),
             dockerfile=named_dockerfile(dockerfile, build_context),
         )
-        return image, found
+        return with_instructions(image, found.layers, dockerfile, context=build_context), found
 
     def adviser(analysis: Analysis, only: Collection[str]) -> Advice:
         from layerscope.cli.advising import find_advice
@@ -132,8 +132,10 @@ def show_pair(named: Sequence[tuple[str, str | None]]) -> int:
     read_keys_from_terminal(*(reference for reference, _ in named))
     tune_textual()
     from layerscope.app.explorer.pair_screen import ImagePair
+    from layerscope.wording.style import without_shared_start
 
-    title = " → ".join(f"{name} ({platform})" if platform else name for name, platform in named)
+    names = without_shared_start([name for name, _ in named])
+    title = " → ".join(f"{name} ({platform})" if platform else name for name, (_, platform) in zip(names, named, strict=True))
     pair = ImagePair([partial(opener, *each) for each in named], title, read.extend)
     with said_afterwards() as say:
         code = run_screen(pair)

@@ -51,6 +51,17 @@ class MergedTree:
         view = _tree(comparison, all_keys, entry, row, before).view(NEW)
         return cls(comparison, view, view.subtree_bytes - view.tree.view(OLD).subtree_bytes, row)
 
+    def nodes_of(self, node: int) -> tuple[int | None, int | None]:
+        """Return the nodes of a path in the old image's tree and in the new one's; None where no container sees it."""
+        path, comparison, row = self.view.tree.nodes.paths[node], self.comparison, int(self.row[node])
+        if row >= 0:
+            old, new = int(comparison.old_node[row]), int(comparison.new_node[row])
+        else:  # it does not differ
+            old, new = (
+                found if (found := each.tree.nodes.find(path)) is not None else -1 for each in (comparison.old, comparison.new)
+            )
+        return old if old >= 0 else None, new if new >= 0 else None
+
     def difference(self, node: int) -> list[str]:
         """Return the words for what differs at a node that both images have: `size`, `content`, `mode`."""
         row = int(self.row[node])

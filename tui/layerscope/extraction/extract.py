@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -18,7 +19,7 @@ from layerscope.errors import CannotWrite, CorruptLayer, WouldOverwrite
 from layerscope.extraction.destination import NO_HARD_LINK, Destination
 from layerscope.extraction.selection import Selection, check_names, check_room
 from layerscope.layers.compression import PIECE
-from layerscope.layers.content import HOLE
+from layerscope.layers.content import HOLE, LayerContent
 from layerscope.layers.table import Kind
 from layerscope.progress import Progress, ignore
 from layerscope.text import escape
@@ -63,6 +64,53 @@ def extract(
             return _write(SelectionWriter(contents, selection, opened, overwrite=overwrite), selection, opened, progress)
     except OSError as error:
         raise CannotWrite(f"{escape(os.fsencode(destination))}: {error.strerror or error}") from error
+
+
+def extract_all(
+    contents: Contents,
+    parts: Sequence[tuple[View, int]],
+    destination: Path,
+    *,
+    overwrite: bool,
+    progress: Progress = ignore,
+) -> Extracted:
+    """Write nodes, each as it is in its view, as `extract` does; several go into the directory `destination`, made if need be.
+
+    Raises what `extract` raises; CannotWrite, before anything is written, if two have one name or there is no such directory.
+    """
+    if len(parts) > 1:
+        _make_room(parts, destination, overwrite=overwrite)
+    total, done, found = sum(int(view.subtree_bytes[node]) for view, node in parts), 0, []
+    for view, node in parts:
+        before = done
+
+        def so_far(stage: str, size: int, _size: int, before: int = before) -> None:
+            progress(stage, before + size, total)
+
+        found.append(extract(contents, view, node, destination, overwrite=overwrite, progress=so_far))
+        done += found[-1].content_bytes
+    return Extracted(
+        sum(each.files for each in found),
+        sum(each.directories for each in found),
+        done,
+        sum(each.devices for each in found),
+        tuple(note for each in found for note in each.notes),
+    )
+
+
+def _make_room(parts: Sequence[tuple[View, int]], destination: Path, *, overwrite: bool) -> None:
+    """Make the directory for several nodes, and check that there is room for each. Raises CannotWrite and WouldOverwrite."""
+    names = [view.tree.nodes.name(node) for view, node in parts]
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise CannotWrite(f"two of them are called {escape(twice)}, and one directory has room for one")
+    try:
+        destination.mkdir(exist_ok=True)
+        with Destination(destination) as opened:
+            for name, (view, node) in zip(names, parts, strict=True):
+                _check(Selection.of(view, node, name), opened, overwrite=overwrite)
+    except OSError as error:
+        raise CannotWrite(f"{escape(os.fsencode(destination))} is needed as a directory: {error.strerror}") from error
 
 
 def _place(view: View, node: int, destination: Path) -> tuple[Path, bytes]:
@@ -281,6 +329,18 @@ def content_pieces(contents: Contents, entry: int) -> Iterator[bytes]:
         yield from pieces
 
 
+def content_tail(contents: Contents, entry: int, start: int) -> Iterator[bytes]:
+    """Yield the content of a regular-file entry from its byte `start` on. Raises CorruptLayer as `content_pieces` does."""
+    tree = contents.tree
+    layer = int(tree.entry_layer[entry])
+    stretch = (
+        entry - int(contents.stack.first[layer - 1]),
+        int(tree.entries.content_offset[entry]),
+        int(tree.entries.size[entry]),
+    )
+    return _named(contents, entry, _layer_content(contents, layer).tail(stretch, start))
+
+
 def many_contents(contents: Contents, entries: Iterable[int]) -> Iterator[tuple[int, Iterator[bytes]]]:
     """Yield each regular-file entry with its `content_pieces`; read these before asking for the next.
 
@@ -288,12 +348,17 @@ def many_contents(contents: Contents, entries: Iterable[int]) -> Iterator[tuple[
     """
     tree = contents.tree
     for layer, group in groupby(entries, key=lambda entry: int(tree.entry_layer[entry])):
-        content, first = contents.layers[layer - 1], contents.stack.first[layer - 1]
-        if content is None:
-            raise CorruptLayer(f"{escape(contents.image.reference)}: the bytes of layer {layer} are not there")
+        content, first = _layer_content(contents, layer), contents.stack.first[layer - 1]
         wanted = ((entry - first, int(tree.entries.content_offset[entry]), int(tree.entries.size[entry])) for entry in group)
         for entry, pieces in content.many(wanted):
             yield first + entry, _named(contents, first + entry, pieces)
+
+
+def _layer_content(contents: Contents, layer: int) -> LayerContent:
+    content = contents.layers[layer - 1]
+    if content is None:
+        raise CorruptLayer(f"{escape(contents.image.reference)}: the bytes of layer {layer} are not there")
+    return content
 
 
 def _named(contents: Contents, entry: int, pieces: Iterator[bytes]) -> Iterator[bytes]:

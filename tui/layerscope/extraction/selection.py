@@ -19,6 +19,8 @@ NOWHERE = -1
 """The kind of a hard link that leads to nothing."""
 LONGEST_TARGET = 4095
 """Bytes in a symlink's target: Linux's PATH_MAX without its NUL."""
+FORCE = " (--force replaces files)"
+"""What the command line's user can do about a file that is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def check_room(selection: Selection, destination: Destination, *, overwrite: boo
     first = destination.shown(selection.path(found[0]))
     others = f", and so {'is' if len(found) == 2 else 'are'} {len(found) - 1:,} more" if len(found) > 1 else ""
     if not overwrite:
-        hint = "" if blocked else " (--force replaces files)"
+        hint = "" if blocked else FORCE
         raise WouldOverwrite(f"{first} already exists{others}; nothing was written{hint}")
     kind = "directory" if selection.kind[found[0]] == Kind.DIRECTORY else "file"
     raise CannotWrite(f"{first} exists and cannot be replaced by a {kind}{others}; nothing was written")

@@ -28,7 +28,10 @@ class Outline:
         self._refresh()
 
     def sort_next(self) -> None:
-        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self.sort(ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)])
+
+    def sort(self, order: ImageOrder) -> None:
+        self.order = order
         self.usage = self.usage.ordered(self.order)
         self._refresh()
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from layerscope.dive.rule_limits import DIVE_KEYS
-from layerscope.gate.quantities import Growth, Quantity, count_of, growth_of, share_of, size_of, text_of
+from layerscope.gate.quantities import Growth, Quantity, bare_size, count_of, growth_of, share_of, size_of, text_of
 from layerscope.gate.verdict import RuleSeverity, Unit
+from layerscope.text import escape
 from layerscope.waste.find import Cause
 
 PREFIX = "LAYERSCOPE_"
@@ -21,6 +22,8 @@ FLOOR, BASELINE = "wasted-floor", "baseline"
 GROWTH_KEYS = ("max-growth", "max-own-growth", "max-waste-growth")
 TABLES = ("forbid", "budget", "max-cause", "directory-growth", "waive")
 """Keys that may appear several times, each time with a table."""
+EXTENDS, LOCKED = "extends", "locked"
+"""Keys of a file: others whose rules it takes over, and which of its rules those who take them over may not loosen."""
 PATH_KEYS = frozenset({"min-efficiency", "max-wasted", "max-wasted-percent", "max-file-size", "forbid", "budget", "max-cause"})
 """Rules about paths, for which a waiver may name some of the paths."""
 DEFAULT = "default"
@@ -106,7 +109,7 @@ RULE_KEYS = (*(key.name for key in _KEYS if key.unit), *TABLES[:-1], *DIVE_KEYS)
 
 def is_key(name: str) -> bool:
     """Tell whether a configuration file may have this key at its top level."""
-    return name in KEYS or name in TABLES
+    return name in KEYS or name in TABLES or name in (EXTENDS, LOCKED)
 
 
 def limit_text(quantity: Quantity | None) -> str:
@@ -124,6 +127,19 @@ class Limit:
     value: Quantity | None
     origin: str
     severity: RuleSeverity | None = None
+
+    def is_looser(self, key: Key, than: Limit) -> bool:
+        """Tell whether this limit of `key` lets through what the other does not."""
+        if than.value is None or self.value == than.value:
+            is_looser = False
+        elif self.value is None or isinstance(than.value, str) or isinstance(self.value, str):
+            is_looser = True  # another baseline may be of anything
+        elif isinstance(self.value, Growth) and isinstance(than.value, Growth):
+            is_looser = self.value.size > than.value.size or self.value.share > than.value.share
+        else:
+            one, other = float(str(self.value)), float(str(than.value))
+            is_looser = one < other if key.is_floor else one > other
+        return is_looser or (self.severity is RuleSeverity.WARN and than.severity is not RuleSeverity.WARN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +189,7 @@ class GateConfig:
     """The rules of one source, or of all sources together.
 
     `dive` is empty unless one of dive's rules is stated; then it has all three. `notes` are sentences that the user should see.
+    `locked` are keys of `limits` that no stronger source may loosen, with the file that says so.
     """
 
     limits: dict[str, Limit] = field(default_factory=dict)
@@ -180,23 +197,28 @@ class GateConfig:
     waive: tuple[Waiver, ...] = ()
     dive: dict[str, Limit] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    locked: dict[str, str] = field(default_factory=dict)
 
     def under(self, stronger: GateConfig) -> GateConfig:
         """Return this configuration overridden by a stronger source: its limits win key by key, its tables are added.
 
-        A limit that is stated without a severity keeps the severity of the weaker source.
+        A limit that is stated without a severity keeps the severity of the weaker source. Raises BadSettings where the stronger
+        source loosens what this one locks.
         """
         limits = dict(self.limits)
         for key, limit in stronger.limits.items():
             weaker = limits.get(key)
             severity = limit.severity or (weaker.severity if weaker else None)
             limits[key] = replace(limit, severity=severity)
+            if weaker and key in self.locked and limits[key].is_looser(KEYS[key], weaker):
+                raise _locked(key, limits[key], weaker, self.locked[key])
         return GateConfig(
             limits,
             self.tables + stronger.tables,
             self.waive + stronger.waive,
             self.dive | stronger.dive,
             self.notes + stronger.notes,
+            stronger.locked | self.locked,
         )
 
     @property
@@ -216,6 +238,18 @@ class GateConfig:
         """Return the value of a key; None where it is off or not stated."""
         stated = self.limits.get(key)
         return stated.value if stated else None
+
+
+def _locked(key: str, limit: Limit, weaker: Limit, origin: str) -> Exception:
+    from layerscope.errors import BadSettings
+
+    def told(each: Limit) -> str:
+        is_size = KEYS[key].unit is not Unit.COUNT and type(each.value) is int
+        text = bare_size(int(str(each.value))) if is_size else limit_text(each.value)
+        return text + (f" as {each.severity}" if each.severity else "")
+
+    words = f"{told(limit)} ({limit.origin}) is looser than {told(weaker)}, which {origin} locks"
+    return BadSettings(escape(f"`{key}`: {words}; a [[waive]] with a reason and a date lets it through"))
 
 
 def with_defaults(config: GateConfig) -> GateConfig:

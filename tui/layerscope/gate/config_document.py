@@ -14,7 +14,9 @@ from layerscope.errors import BadSettings, UsageError
 from layerscope.gate.config import (
     ANYWHERE,
     CAUSES,
+    EXTENDS,
     KEYS,
+    LOCKED,
     OFF,
     PATH_KEYS,
     RULE_KEYS,
@@ -39,15 +41,39 @@ _Value = TypeVar("_Value")
 
 def read_document(document: Mapping[str, Any], *, origin: str) -> GateConfig:
     """Read the rules in a decoded file. Raises BadSettings with a sentence that names the key but not the file."""
-    unknown = next((key for key in document if key not in KEYS and key not in TABLES), None)
+    allowed = [*KEYS, *TABLES, EXTENDS, LOCKED]
+    unknown = next((key for key in document if key not in allowed), None)
     if unknown is not None:
-        near = suggestion(unknown, [*KEYS, *TABLES]) or f"; allowed: {', '.join([*KEYS, *TABLES])}"
+        near = suggestion(unknown, allowed) or f"; allowed: {', '.join(allowed)}"
         raise BadSettings(f"unknown key `{_shown(unknown)}`{near}")
+    limits = {key: _limit(KEYS[key], value, origin) for key, value in document.items() if key in KEYS}
     return GateConfig(
-        limits={key: _limit(KEYS[key], value, origin) for key, value in document.items() if key in KEYS},
+        limits=limits,
+        locked=dict.fromkeys(_locked_keys(document.get(LOCKED, False), limits), origin),
         tables=tuple(row for name, read in _READERS.items() for row in _rows(document, name, read, origin)),
         waive=tuple(_rows(document, "waive", _waiver, origin)),
     )
+
+
+def read_extends(document: Mapping[str, Any]) -> list[str]:
+    """Return the names of the files that a decoded file extends, weakest first. Raises BadSettings."""
+    written = document.get(EXTENDS, [])
+    names = [written] if isinstance(written, str) else written
+    if not isinstance(names, list) or not all(isinstance(name, str) and name and "\0" not in name for name in names):
+        raise BadSettings(f"`{EXTENDS}`: must be a file name or an address in quotes, or a list of them")
+    return names
+
+
+def _locked_keys(written: object, limits: Mapping[str, Limit]) -> Iterable[str]:
+    """Return the keys that `locked` names: a list of limits in the same file, or true for all of them."""
+    if isinstance(written, bool):
+        return limits if written else ()
+    if not isinstance(written, list) or not all(isinstance(key, str) for key in written):
+        raise BadSettings(f"`{LOCKED}`: must be true, or a list of keys in quotes")
+    absent = next((key for key in written if key not in limits), None)
+    if absent is not None:
+        raise BadSettings(f"`{LOCKED}`: `{_shown(absent)}` has no limit in this file{suggestion(absent, limits)}")
+    return written
 
 
 def read_limit(key: Key, written: object, *, origin: str) -> Limit:

@@ -6,18 +6,22 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 from layerscope.dive.rule_limits import DEFAULTS, dive_limit
 from layerscope.errors import BadSettings
-from layerscope.gate.config import ANYWHERE, KEYS, PREFIX, WHERE, GateConfig, Limit, TableRule, with_defaults
-from layerscope.gate.config_document import checked_cause, checked_glob, read_document, read_limit
+from layerscope.gate.config import ANYWHERE, EXTENDS, KEYS, PREFIX, WHERE, GateConfig, Limit, TableRule, with_defaults
+from layerscope.gate.config_document import checked_cause, checked_glob, read_document, read_extends, read_limit
 from layerscope.gate.quantities import named, size_of
+from layerscope.gate.shared_rules import SharedPlace, shared_place
 from layerscope.gate.verdict import RuleSeverity
 from layerscope.settings import decode_toml
 from layerscope.text import escape, suggestion
 
 FILE, PYPROJECT, DIVE_FILE = "layerscope.toml", "pyproject.toml", ".dive-ci"
 MAX_FILE = 1 << 20
+DEEPEST = 5
+"""How many files may extend each other in a row."""
 _OTHER_VARIABLES = ("LAYERSCOPE_MAX_UNPACKED",)
 _SHAPES = ("LAYERSCOPE_MAX_", "LAYERSCOPE_MIN_", "LAYERSCOPE_WASTED_")
 """Beginnings of variables that are rules, or mistyped rules."""
@@ -61,20 +65,38 @@ def _sources(flags: Flags, directory: Path, environment: Mapping[str, str]) -> I
 
 
 def _of_toml(place: Path, *, name: str = "", must_exist: bool = False) -> GateConfig:
-    """Read the rules of a layerscope.toml, or of the `[tool.layerscope]` table of a pyproject.toml."""
+    """Read the rules of a layerscope.toml, or of the `[tool.layerscope]` table of a pyproject.toml, and those it extends."""
     name = name or str(place)
 
     def read(raw: bytes) -> GateConfig:
         document = decode_toml(raw)
         if place.name != PYPROJECT:
-            return read_document(document, origin=name)
+            return _extended(document, name, str(place), ())
         tool = document.get("tool", {})
         table = tool.get("layerscope", {}) if isinstance(tool, dict) else {}
         if not isinstance(table, dict):
             raise BadSettings("`tool.layerscope` must be a table")
-        return read_document(table, origin=f"{name} [tool.layerscope]")
+        return _extended(table, f"{name} [tool.layerscope]", str(place), ())
 
     return _read(place, name, read, must_exist=must_exist)
+
+
+def _extended(document: Mapping[str, Any], origin: str, place: str, above: tuple[str, ...]) -> GateConfig:
+    """Read the rules of a decoded file over those of the files that it extends; `above` are the files that extend it."""
+    names = read_extends(document)
+    if len(above) >= DEEPEST and names:
+        raise BadSettings(f"`{EXTENDS}`: files extend each other more than {DEEPEST} deep")
+    shared = (_shared(shared_place(name, beside=place), (*above, place)) for name in names)
+    return reduce(GateConfig.under, (*shared, read_document(document, origin=origin)), GateConfig())
+
+
+def _shared(shared: SharedPlace, above: tuple[str, ...]) -> GateConfig:
+    """Read the rules of a file that another one extends, and of those that it extends."""
+    with named(escape(shared.shown)):
+        if shared.place in above:
+            raise BadSettings("extends itself")
+        raw = shared.fetched() if shared.is_address else _raw(Path(shared.place), must_exist=True)
+        return _extended(decode_toml(shared.checked(raw or b"")), shared.shown, shared.place, above)
 
 
 def dive_config(raw: bytes, *, origin: str) -> GateConfig:

@@ -51,6 +51,9 @@ class LayerContent(Protocol):
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
         """Yield several contents, each as an entry's number and its `pieces`; read these before asking for the next."""
 
+    def tail(self, stretch: Stretch, start: int) -> Iterator[bytes]:
+        """Yield one content as `pieces` does, but from its byte number `start` on, from 0."""
+
     def digest(self, entry: int, offset: int, size: int) -> bytes:
         """Return the xxh3_128 of the content of entry number `entry`. Raises CorruptLayer like `pieces`."""
 
@@ -75,6 +78,14 @@ def refuse_large_sparse(size: int) -> None:
         raise CorruptLayer(f"a sparse file of {size} bytes, most of them a hole, is not read through")
 
 
+def skipped(pieces: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """Yield what follows the first `count` bytes of a content that comes in pieces."""
+    for piece in pieces:
+        if len(piece) > count:
+            yield piece[count:]
+        count = max(count - len(piece), 0)
+
+
 class UnmappedContent:
     """What all contents have in common that do not lie plain in a blob here: each is read in pieces, also to be hashed."""
 
@@ -87,6 +98,10 @@ class UnmappedContent:
 
     def pieces(self, entry: int, offset: int, size: int) -> Iterator[bytes]:
         raise NotImplementedError
+
+    def tail(self, stretch: Stretch, start: int) -> Iterator[bytes]:
+        """Yield a content from byte `start` on; what is before it is read, too."""
+        return skipped(self.pieces(*stretch), start)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
         return digest_of(self.pieces(entry, offset, size))
@@ -130,6 +145,13 @@ class BlobContent:
         forward = _UnpackedReader(self)
         for entry, offset, size in wanted:
             yield entry, self._content(forward, entry, offset, size)
+
+    def tail(self, stretch: Stretch, start: int) -> Iterator[bytes]:
+        """Yield a content from byte `start` on, from the nearest seek point; a sparse file is read from its beginning."""
+        entry, offset, size = stretch
+        if entry in self.sparse:
+            return skipped(self.pieces(entry, offset, size), start)
+        return _UnpackedReader(self).read(offset + start, size - start)
 
     def digest(self, entry: int, offset: int, size: int) -> bytes:
         """Return the xxh3_128 of the content of entry number `entry`. Raises CorruptLayer like `pieces`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from itertools import pairwise
@@ -14,6 +14,8 @@ import numpy.typing as npt
 Column = npt.NDArray[np.generic]
 MANY_ENTRIES = 250_000
 """The least number of entries for which freeing memory is worth a few milliseconds."""
+PIECE = 1 << 14
+"""How many strings are handled by one call that holds Python's lock: some milliseconds' worth."""
 
 
 class Kind(IntEnum):
@@ -76,6 +78,15 @@ class Problem:
         return self.severity >= Severity.REFUSED
 
 
+def pieces(count: int) -> Iterator[slice[int, int, None]]:
+    """Divide `count` items into slices of at most PIECE.
+
+    A call on a list of a million objects holds Python's lock all the while, and the screen, which is drawn in another thread,
+    stands still; between the calls on its pieces it goes on.
+    """
+    return (slice(first, min(first + PIECE, count)) for first in range(0, count, PIECE))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Strings:
     """`n` byte strings in one buffer: string `i` is `buffer[offsets[i]:offsets[i + 1]]`; `offsets` is int64, n + 1 long.
@@ -90,8 +101,12 @@ class Strings:
     def of(cls, strings: list[bytes]) -> Strings:
         """Join `strings` into one buffer."""
         offsets = np.zeros(len(strings) + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, strings), np.int64, len(strings)), out=offsets[1:])
-        return cls(b"".join(strings), offsets)
+        parts = []
+        for piece in pieces(len(strings)):
+            part = strings[piece]
+            offsets[1:][piece] = np.fromiter(map(len, part), np.int64, len(part))
+            parts.append(b"".join(part))
+        return cls(b"".join(parts), np.cumsum(offsets, out=offsets))
 
     @classmethod
     def concatenate(cls, parts: list[Strings]) -> Strings:
@@ -113,13 +128,17 @@ class Strings:
 
     def translated(self, old: bytes, new: bytes) -> Strings:
         """Return the same strings with one byte replaced by another everywhere."""
-        return Strings(self.buffer.replace(old, new), self.offsets)
+        bounds = [*self.offsets[:-1:PIECE].tolist(), *self.offsets[-1:].tolist()]
+        parts = [self.buffer[start:end].replace(old, new) for start, end in pairwise(bounds)]
+        return Strings(b"".join(parts), self.offsets - self.offsets[0])
 
     def tolist(self) -> list[bytes]:
         """Return every string as `bytes`: 0.12 s per million, so only where a whole layer is needed at once."""
-        bounds = self.offsets.tolist()
-        buffer = self.buffer
-        return [buffer[start:end] for start, end in pairwise(bounds)]
+        buffer, found = self.buffer, list[bytes]()
+        for piece in pieces(len(self)):
+            bounds = self.offsets[piece.start : piece.stop + 1].tolist()
+            found += [buffer[start:end] for start, end in pairwise(bounds)]
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

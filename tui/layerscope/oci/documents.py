@@ -61,11 +61,12 @@ class PlatformFields(msgspec.Struct, frozen=True):
     architecture: str = ""
     variant: str = ""
     os_version: str = msgspec.field(default="", name="os.version")
+    os_features: tuple[str, ...] = msgspec.field(default=(), name="os.features")
 
     @property
     def platform(self) -> Platform:
         """Convert it to a Platform."""
-        return Platform(self.os, self.architecture, self.variant, self.os_version)
+        return Platform(self.os, self.architecture, self.variant, self.os_version, self.os_features)
 
 
 class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
@@ -137,6 +138,7 @@ class Config(msgspec.Struct, frozen=True):
     os: str = ""
     variant: str = ""
     os_version: str = msgspec.field(default="", name="os.version")
+    os_features: tuple[str, ...] = msgspec.field(default=(), name="os.features")
     created: str = ""
     config: RuntimeConfig = RuntimeConfig()
     rootfs: RootFs = RootFs()
@@ -145,7 +147,7 @@ class Config(msgspec.Struct, frozen=True):
     @property
     def platform(self) -> Platform:
         """Return the platform that the image runs on; linux where it does not say."""
-        return Platform(self.os or "linux", self.architecture, self.variant, self.os_version)
+        return Platform(self.os or "linux", self.architecture, self.variant, self.os_version, self.os_features)
 
 
 class ArchiveManifest(msgspec.Struct, frozen=True, rename="pascal"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform as machine
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from layerscope.errors import UsageError
 from layerscope.text import escape
@@ -23,12 +23,14 @@ class Platform:
     """Operating system, architecture and its variant (often empty), in Go's words.
 
     `os_version` is set for Windows, whose images run on hosts of their own version only (image-spec `os.version`).
+    `os_features` are kept, but choose nothing.
     """
 
     os: str
     architecture: str
     variant: str = ""
     os_version: str = ""
+    os_features: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def parse(cls, text: str) -> Platform:
@@ -53,7 +55,7 @@ class Platform:
         if variant.isdecimal():
             variant = "v" + variant
         variant = "" if variant == _PLAIN_VARIANT.get(architecture) else variant
-        return Platform(self.os, architecture, variant, self.os_version)
+        return Platform(self.os, architecture, variant, self.os_version, self.os_features)
 
     @property
     def is_unknown(self) -> bool:

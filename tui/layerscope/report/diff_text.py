@@ -92,11 +92,12 @@ def _layer(comparison: Comparison, pair: PairedLayer, style: Style) -> Iterator[
     old, new = comparison.old, comparison.new
     before = old.layer_content_bytes[pair.old - 1] if pair.old else 0
     after = new.layer_content_bytes[pair.new - 1] if pair.new else 0
-    start = style.plain(f"  {pair.old or '':>5} → {pair.new or '':<5}  ")
-    start += style.paint(f"{pair.state:<7}", _COLORS[pair.state]) + f"  {growth_text(after - before):>9}  "
+    numbers, grown = style.plain(f"  {pair.old or '':>5} → {pair.new or '':<5}  "), f"  {growth_text(after - before):>9}  "
+    state = f"{pair.state:<7}"
     layer = new.image.layers[pair.new - 1] if pair.new else old.image.layers[(pair.old or 1) - 1]
     instruction = style.name(step_text(layer.history)) or "(no history)"
-    yield start + cut_end(instruction, style.width - 36, mark=style.plain("…"))
+    room = style.width - cells(numbers + state + grown)
+    yield numbers + style.paint(state, _COLORS[pair.state]) + grown + cut_end(instruction, room, mark=style.plain("…"))
     if pair.state is LayerState.CHANGED and not comparison.is_of_platforms:
         sentence = style.name(style.plain(why_changed(layer_difference(old, new, pair))))
         yield from wrapped(sentence, style.width, indent=" " * 17)

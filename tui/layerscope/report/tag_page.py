@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from layerscope.families.tag_series import LayerGrowth, TagGrowth, TagSeries
+from layerscope.report.column_chart import STYLE, Column, column_chart
 from layerscope.report.tag_sizes import (
     TagReport,
     base_sentence,
@@ -20,22 +21,8 @@ from layerscope.report.verdict.html import Cell, section, sentence, shown, table
 from layerscope.units import growth_text, size_text
 from layerscope.wording.style import Style, cut_end
 
-WIDTH, HEIGHT, LEFT, TOP, BELOW = 1000, 300, 64, 8, 96
-"""The chart in units of its viewBox: its plot of HEIGHT has room for figures on the left and for names below."""
-NARROWEST, WIDEST = 12, 60
-"""The least width of a column's place, for a chart of more columns is wider and scrolled; and the greatest of a column."""
-LABELS, LONGEST_LABEL, WORST, LONGEST_INSTRUCTION = 5, 16, 30, 300
+WORST, LONGEST_INSTRUCTION = 30, 300
 _PLAIN = Style()
-_STYLE = """
-.chart { display: block; min-width: 100%; height: auto; }
-.chart text { fill: var(--faint); font: 11px var(--mono); }
-.chart line { stroke: var(--edge); }
-rect.base, i.base { fill: var(--live); background: var(--live); }
-rect.own, i.own { fill: var(--accent); background: var(--accent); }
-.chart g:hover rect { opacity: 0.75; }
-.legend i.base, .legend i.own { display: inline-block; width: 26px; height: 12px; border-radius: 3px; margin-right: 7px;
-  vertical-align: -1px; }
-"""
 
 
 def tag_page(report: TagReport) -> bytes:
@@ -51,54 +38,26 @@ def tag_page(report: TagReport) -> bytes:
         "</main>",
         "<footer>Decimal units. Written by layerscope.</footer>",
     )
-    return whole_page(f"{report.name}: size over time", "\n".join(filter(None, parts)), more_style=_STYLE)
+    return whole_page(f"{report.name}: size over time", "\n".join(filter(None, parts)), more_style=STYLE)
 
 
 # The chart.
 
 
 def _chart(series: TagSeries) -> str:
-    count = len(series.tags)
-    plot = max(WIDTH - LEFT, NARROWEST * count)
-    step = plot / count
-    columns = "\n".join(_column(series, number, LEFT + number * step, step) for number in range(count))
     legend = base_sentence(series)
     base = f'<span><i class="base"></i>base: {shown(legend)}</span>' if legend else ""
-    size = f'viewBox="0 0 {LEFT + plot} {TOP + HEIGHT + BELOW}"' + (f' width="{LEFT + plot}"' if plot > WIDTH else "")
+    columns = [_column(series, number) for number in range(len(series.tags))]
     return (
-        f'<div class="scroll"><svg class="chart" {size} role="img" aria-label="Sizes of all tags, oldest first">\n'
-        f"{''.join(_grid(series.largest, LEFT + plot))}\n{columns}\n</svg></div>\n"
+        f"{column_chart(columns, 'Sizes of all tags, oldest first')}\n"
         f'<p class="legend"><span><i class="own"></i>own</span>{base}</p>'
     )
 
 
-def _grid(largest: int, right: float) -> Iterator[str]:
-    """Yield a line with its size at each round number of bytes, five or six at most."""
-    if not largest:
-        return
-    power = 10 ** max(len(str(largest)) - 2, 0)
-    step = next(power * factor for factor in (1, 2, 5, 10, 20, 50) if largest / (power * factor) <= LABELS)
-    for size in range(0, largest + 1, step):
-        y = TOP + HEIGHT * (1 - size / largest)
-        yield f'<line x1="{LEFT}" x2="{right:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{size_text(size)}</text>'
-
-
-def _column(series: TagSeries, number: int, x: float, step: float) -> str:
+def _column(series: TagSeries, number: int) -> Column:
     tag, base = series.tags[number], series.bases[number]
-    scale = HEIGHT / series.largest if series.largest else 0.0
-    size, of_base = (tag.wire_bytes or 0) * scale, (base.size if base is not None else 0) * scale
-    width, bottom = max(min(step * 0.72, WIDEST), 1), TOP + HEIGHT
-    x += (step - width) / 2
     facts = (tag.tag, date_text(tag), _size(tag.wire_bytes), growth_cell(series, number, _PLAIN))
-    middle = x + width / 2 + 4
-    return (
-        f"<g><title>{shown(' · '.join(filter(None, facts)))}</title>"
-        f'<rect class="own" x="{x:.1f}" y="{bottom - size:.1f}" width="{width:.1f}" height="{max(size - of_base, 0):.1f}"/>'
-        f'<rect class="base" x="{x:.1f}" y="{bottom - of_base:.1f}" width="{width:.1f}" height="{of_base:.1f}"/>'
-        f'<text x="{middle:.1f}" y="{bottom + 12}" text-anchor="end" transform="rotate(-55 {middle:.1f} {bottom + 12})">'
-        f"{shown(cut_end(tag.tag, LONGEST_LABEL))}</text></g>"
-    )
+    return Column(" · ".join(filter(None, facts)), tag.tag, tag.wire_bytes or 0, base.size if base is not None else 0)
 
 
 def _size(size: int | None) -> str:

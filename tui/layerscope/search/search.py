@@ -45,8 +45,8 @@ def search(
 
     Yields partial results while it takes long, and at last a SearchHits that is complete; ends without one when `is_cancelled`,
     which is called every few milliseconds, returns True. The best hit is the one whose name (or path) is the typed text, else
-    begins with it, else contains it, and of equals the shortest; without any words to search for it is the first. Raises
-    UsageError when a regular expression takes too long.
+    begins with it, else contains it, of equals the shortest, and of these the one with the shortest path; without any words to
+    search for it is the first. Raises UsageError when a regular expression takes too long.
     """
     candidates = _candidates(query, index, view, NodeColumns(view, waste), is_cancelled)
     if candidates is None:
@@ -104,7 +104,7 @@ class _TextSearch:
     def __init__(self, index: NameIndex, conditions: list[Condition], fits: list[Fits]) -> None:
         self.conditions, self._fits = conditions, fits
         self.best: int | None = None
-        self._best_fit = (OTHER + 1, 0)
+        self._best_rank = np.iinfo(np.int64).max
         self._index = index
         texts = (each.test for each in conditions if isinstance(each.test, Text) and not each.is_negated)
         self._ranked = next((text for text in texts if text.literal), None)
@@ -124,10 +124,13 @@ class _TextSearch:
         if self._ranked is not None:
             batch = self._index.batch(nodes, self._ranked)
             fits, lengths = fit_of(batch, self._ranked.literal), batch.stops - batch.starts
-        best = int(np.argmin(fits.astype(np.int64) << 48 | lengths))
-        fit = (int(fits[best]), int(lengths[best]))
-        if fit < self._best_fit:
-            self.best, self._best_fit = int(nodes[best]), fit
+        paths = self._index.nodes.paths.offsets
+        ranks = fits.astype(np.int64)
+        for each in (lengths, paths[nodes + 1] - paths[nodes]):
+            ranks = ranks << 24 | np.minimum(each, (1 << 24) - 1)
+        first = int(np.argmin(ranks))
+        if ranks[first] < self._best_rank:
+            self.best, self._best_rank = int(nodes[first]), int(ranks[first])
 
 
 @dataclass(frozen=True, eq=False)

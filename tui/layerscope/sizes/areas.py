@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,7 +11,6 @@ from layerscope.analysis import Analysis
 from layerscope.layers.table import Kind
 from layerscope.tree.nodes import Flags, Ints
 from layerscope.tree.tree import Longs
-from layerscope.tree.versions import Layers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,13 +60,14 @@ class Areas:
 
     def by_layer(self, node: int) -> list[LayerPart]:
         """Return what each layer writes at and below a node, biggest first; nothing for layers that write nothing there."""
-        tree, waste = self.analysis.tree, self.analysis.waste
+        tree, waste, first = self.analysis.tree, self.analysis.waste, self.analysis.contents.stack.first
         is_inside = self._inside(node)
-        inside, dead = np.flatnonzero(is_inside & (tree.entries.kind == Kind.FILE)), waste.entry[is_inside[waste.entry]]
-        size = _by_layer(tree.entry_layer[inside], tree.entries.size[inside], tree.layers)
-        wasted = _by_layer(tree.entry_layer[dead], tree.entries.size[dead], tree.layers)
-        order = np.argsort(-size, kind="stable")
-        return [LayerPart(layer, int(size[layer]), int(wasted[layer])) for layer in order.tolist() if size[layer]]
+        counted = np.where(is_inside & (tree.entries.kind == Kind.FILE), tree.entries.size, 0)
+        sizes = [int(counted[start:end].sum()) for start, end in pairwise(first)]
+        lost = np.where(is_inside[waste.entry], waste.size, 0)
+        wasted = np.bincount(waste.written_by, weights=lost, minlength=len(first)).astype(np.int64)
+        parts = (LayerPart(layer, size, int(wasted[layer])) for layer, size in enumerate(sizes, start=1) if size)
+        return sorted(parts, key=lambda part: -part.size)
 
     def _inside(self, node: int) -> Flags:
         """Return a flag for each entry: whether it is at or below a node, in the layers meant."""
@@ -79,7 +80,3 @@ def _sums(analysis: Analysis, nodes: Ints, sizes: Longs) -> Longs:
     # As floating point, which is exact to 9 PB.
     own = np.bincount(nodes, weights=sizes, minlength=len(analysis.tree)).astype(np.int64)
     return analysis.tree.nodes.subtree_sums(own)
-
-
-def _by_layer(layers: Layers, sizes: Longs, count: int) -> Longs:
-    return np.bincount(layers, weights=sizes, minlength=count + 1).astype(np.int64)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from layerscope.layers.compression import Compression
 from layerscope.layers.readers.blob import ReadLayer
@@ -14,13 +15,26 @@ from layerscope.oci.documents import Config, HistoryStep
 from layerscope.oci.platform import Platform
 from layerscope.progress import ignore
 
+if TYPE_CHECKING:
+    from layerscope.sources.registry.attached import Attached
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenInstruction:
+    """An instruction as it is written in a Dockerfile: its lines, from 1, and its `text` on one line, unescaped."""
+
+    line: int
+    end_line: int
+    text: str
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredLayer:
     """One layer as it is stored, before any of its bytes are read.
 
     `number` counts from 1, base first. `digest` is of the stored bytes and None where the archive does not say (classic `docker
-    save`). Everything that depends on where its bytes are is asked of its `reader`.
+    save`). Everything that depends on where its bytes are is asked of its `reader`. `written` is the instruction that made it,
+    where a Dockerfile of the image is known.
     """
 
     number: int
@@ -30,6 +44,7 @@ class StoredLayer:
     media_type: str
     reader: LayerReader
     history: HistoryStep | None = None
+    written: WrittenInstruction | None = None
 
     @property
     def created_by(self) -> str:
@@ -90,7 +105,8 @@ class Image:
     what is shown as an image of one layer without being an image (`a root filesystem`), and is empty for an image; `is_guessed`
     says that the user did not ask for that. `problems` are about the documents (odd history, wrong sizes, ...), none of them
     about an entry. `stop_reading` makes every thread that reads a layer fail at once, where reading waits for a network, and
-    `count_fetched` returns how many bytes were fetched so far, None where nothing is.
+    `count_fetched` returns how many bytes were fetched so far, None where nothing is. `find_attached` lists the signatures and
+    the like that are where the image is; it may ask a registry, and raise LayerscopeError.
     """
 
     reference: str
@@ -109,6 +125,7 @@ class Image:
     is_guessed: bool = False
     stop_reading: Callable[[], None] = ignore
     count_fetched: Callable[[], int] | None = None
+    find_attached: Callable[[], Sequence[Attached]] = tuple
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from layerscope.layers.table import LayerStack
+from layerscope.layers.table import LayerStack, pieces
 from layerscope.tree.engine_differences import find_clashes, find_hidden, find_made_by_markers, find_turned
 from layerscope.tree.hard_links import origins_of, with_inodes
 from layerscope.tree.layer_paths import paths_of, settle
@@ -27,7 +27,9 @@ def merge(stack: LayerStack) -> Tree:
     follow_symlinks(layers)
     contested = []
     for layer in layers:
-        names = set(layer.keys)
+        names = set[bytes]()
+        for piece in pieces(len(layer.keys)):
+            names.update(layer.keys[piece])
         contested.append(find_clashes(layer, names))
         settle(layer, names)
     rows = sort_rows(layers)

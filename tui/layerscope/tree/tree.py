@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layerscope.layers.table import Entries, Kind, Problem
-from layerscope.tree.nodes import IMPLIED, Flags, Ints, Nodes
+from layerscope.tree.nodes import IMPLIED, Flags, Ints, Nodes, Shape
 from layerscope.tree.versions import Layers, Versions
 
 Longs = npt.NDArray[np.int64]
@@ -82,6 +82,14 @@ class Tree:
         if not 1 <= first <= last <= max(self.layers, 1):
             raise IndexError(f"no layers {first} to {last} in {self.layers}")
         return View(self, first, last, self._seen_after(first - 1), self._seen_after(last))
+
+    def written_by(self, layer: int) -> View:
+        """Compute the view of what layer `layer` alone wrote and shows, with the directories around it: all of it is ADDED."""
+        seen = self._seen_after(layer)
+        is_own = (seen >= 0) & (self.versions.layer[seen] == layer) if len(self.versions) else np.zeros(len(seen), bool)
+        is_own[0] = True
+        seen[~Shape.of(self.nodes).with_above(is_own)] = -1
+        return View(self, layer, layer, np.full(len(seen), -1, np.int32), seen)
 
     def _seen_after(self, layer: int) -> Ints:
         versions = self.versions

@@ -33,10 +33,11 @@ _UNUSUAL = re.compile(r"[^ -~\n\t]")
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Decoded text, not escaped yet; `encoding` is its name for the reader, empty for plain UTF-8."""
+    """Decoded text, not escaped yet; `encoding` is its name for the reader, empty for plain UTF-8, `codec` Python's."""
 
     text: str
     encoding: str
+    codec: str = "utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def decoded(content: bytes, *, is_whole: bool) -> Decoded | None:
     for bom, codec, name in _BOMS:
         if content.startswith(bom):
             text = codecs.getincrementaldecoder(codec)("replace").decode(content[len(bom) :], final=is_whole)
-            return Decoded(text, name) if _is_mostly_printable(text[:4096]) else None
+            return Decoded(text, name, codec) if _is_mostly_printable(text[:4096]) else None
     sample = content[:SAMPLE]
     if b"\0" in sample or _share(sample, _CONTROLS) > 0.02:
         return None
@@ -67,7 +68,7 @@ def decoded(content: bytes, *, is_whole: bool) -> Decoded | None:
     if _is_utf8(text):
         return Decoded(text, "")
     is_latin1 = _share(sample, _ODD) <= 0.02 and _share(sample, _HIGH) <= 0.3
-    return Decoded(content.decode("latin-1"), "Latin-1") if is_latin1 else None
+    return Decoded(content.decode("latin-1"), "Latin-1", "latin-1") if is_latin1 else None
 
 
 def _is_mostly_printable(sample: str) -> bool:
@@ -114,9 +115,12 @@ def _shown(raw: list[str], is_cancelled: IsCancelled, *, is_plain: bool) -> list
 
 
 def _line(line: str) -> str:
-    line = line[: LONGEST_LINE + 1]
-    escaped = "\t".join(map(escape, line.split("\t"))).expandtabs(TAB) if "\t" in line else escape(line)
-    return _cut(escaped)
+    return _cut(escaped_line(line[: LONGEST_LINE + 1]))
+
+
+def escaped_line(line: str) -> str:
+    """Return a line as it is shown: escaped, its tabs expanded."""
+    return "\t".join(map(escape, line.split("\t"))).expandtabs(TAB) if "\t" in line else escape(line)
 
 
 def _cut(line: str) -> str:

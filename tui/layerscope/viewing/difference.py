@@ -77,7 +77,17 @@ def _content_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:
     else:
         yield from _byte_changes(old, new)
     if old.is_cut or new.is_cut:
-        yield DiffLine("note", "only what is shown of each side was compared")
+        yield DiffLine("note", _compared(old, new))
+
+
+def _compared(old: ShownFile, new: ShownFile) -> str:
+    """Say how much of two files was compared, of which one is not shown whole."""
+    if not (old.is_own and new.is_own):
+        return "only what is shown of each side was compared"
+    was, now = (f"the first {size_text(side.shown_bytes)} of {size_text(side.size)}" for side in (old, new))
+    if old.shown_bytes == old.size and new.shown_bytes == new.size:
+        return "the ends of very long lines, and lines that are not shown, were not compared"
+    return f"compared: {was} with {now}; what follows was not compared"
 
 
 def _member_changes(old: ShownFile, new: ShownFile) -> Iterator[DiffLine]:

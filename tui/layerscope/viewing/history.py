@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,6 +112,14 @@ def versions_of_path(contents: Contents, node: int) -> list[PathVersion]:
     entries = np.flatnonzero(tree.entry_node == node)
     fallen = entries[tree.entry_until[entries] == tree.entry_layer[entries]].tolist()
     return [_version(contents, event) for event in history_of(tree, node, {node: fallen})]
+
+
+def seen_after(versions: Sequence[PathVersion], layer: int) -> int:
+    """Return the index of the version that is seen after a layer, else of the last one before it; `versions` is not empty."""
+    there = [index for index, version in enumerate(versions) if version.kind is not None]
+    seen = [index for index in there if versions[index].layer <= layer < versions[index].until]
+    before = [index for index in there if versions[index].layer <= layer]
+    return (seen or before[-1:] or there[:1] or [0])[0]
 
 
 def _version(contents: Contents, event: Event) -> PathVersion:

@@ -47,7 +47,8 @@ class ShownFile:
     `language` is an alias of a pygments lexer, empty for none. `size` is the file's, `shown_bytes` how many bytes the lines
     stand for: of the file, or of what it unpacks to. `is_cut` says that something is not shown. `content` is what the lines
     were made of, not escaped: `HexLines(shown.content, 8)` is another view of it. `digest` is xxh3_128 of the whole file, empty
-    when it was not read to its end. `members` are an archive's, one for each line.
+    when it was not read to its end. `members` are an archive's, one for each line. `is_own` says that the lines are of the
+    file's own bytes, so that `paged_file` has the rest, and `codec` how a text is encoded, in Python's name.
     """
 
     form: Form
@@ -60,6 +61,8 @@ class ShownFile:
     content: bytes = field(repr=False)
     digest: bytes = b""
     members: tuple[ArchiveMember, ...] = field(default=(), repr=False)
+    codec: str = ""
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,8 @@ def _listed(file: ReadFile, listing: ArchiveListing) -> ShownFile:
 
 
 def _start(file: ReadFile, note: str = "") -> ShownFile:
-    return plain(file, file.content[: file.limit], is_whole=file.is_whole and file.size <= file.limit, note=note)
+    shown = plain(file, file.content[: file.limit], is_whole=file.is_whole and file.size <= file.limit, note=note)
+    return replace(shown, is_own=True)
 
 
 def _packed(file: ReadFile) -> ShownFile | None:
@@ -212,6 +216,7 @@ def _text(file: ReadFile, content: bytes, text: Decoded, *, is_whole: bool, note
         shown_bytes=len(content),
         is_cut=lines.is_cut or not is_whole,
         content=content,
+        codec=text.codec,
     )
 
 
@@ -232,10 +237,11 @@ def _joined(*parts: str) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HexLines(Sequence[str]):
-    """Lines of `width` bytes (8 or 16) of `content`, made when they are asked for: 2 us each."""
+    """Lines of `width` bytes (8 or 16) of `content`, whose first byte is number `start`, made when asked for: 2 us each."""
 
     content: bytes
     width: int = 16
+    start: int = 0
 
     def __len__(self) -> int:
         return (len(self.content) + self.width - 1) // self.width
@@ -252,7 +258,7 @@ class HexLines(Sequence[str]):
         offset = number * self.width
         piece = self.content[offset : offset + self.width]
         shown = _UNPRINTABLE.sub(b".", piece).decode("ascii")
-        return f"{offset:08x}  {self._columns(piece)}  |{shown}|"
+        return f"{self.start + offset:08x}  {self._columns(piece)}  |{shown}|"
 
     def _columns(self, piece: bytes) -> str:
         groups = (piece[start : start + GROUP].hex(" ").ljust(3 * GROUP - 1) for start in range(0, self.width, GROUP))

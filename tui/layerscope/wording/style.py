@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from layerscope.text import escape
 
@@ -15,7 +16,7 @@ ASCII_SIGNS = str.maketrans(
         **dict.fromkeys("│┃║▏▕▎▍╎┆┊▌▐", "|"),
         **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝╋╶╴╵╷", "+"),
         **dict.fromkeys("█▉▊▋▀▄▇▆▅▃▂", "#"),
-        **dict(zip("…·→⇒←↑↓≈▾▸▶◆•✓⭘°—░▒▓", "~|>=<^v~v>>**xoo-.:+", strict=True)),
+        **dict(zip("…·→⇒←↑↓≈▾▸▶▲▼◆•✓✗⭘°—░▒▓", "~|>=<^v~v>>****xxoo-.:+", strict=True)),
         "\N{BOX DRAWINGS LIGHT DIAGONAL UPPER RIGHT TO LOWER LEFT}": "/",
     }
 )
@@ -88,6 +89,17 @@ def cut_middle(text: str, width: int, *, mark: str = "…") -> str:
         return text
     start = _start(text, max((width - 1) // 3, 0))
     return start + mark[: max(width, 0)] + _end(text, max(width - cells(start) - cells(mark), 0))
+
+
+def without_shared_start(names: Sequence[str]) -> list[str]:
+    """Shorten paths or names to the parts (between `/`) from the first that differs; the last part always stays.
+
+    `/builds/7/app.tar` and `/builds/8/app.tar` become `7/app.tar` and `8/app.tar`.
+    """
+    parts = [name.split("/") for name in names]
+    levels = zip(*(each[:-1] for each in parts), strict=False)
+    shared = len(list(takewhile(lambda level: len(set(level)) == 1, levels)))
+    return ["/".join(each[shared:]) for each in parts]
 
 
 def wrapped(sentence: str, width: int, *, indent: str = "") -> Iterator[str]:

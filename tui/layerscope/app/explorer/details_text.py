@@ -8,16 +8,25 @@ from itertools import islice
 import numpy as np
 
 from layerscope.analysis import Analysis
+from layerscope.app.explorer.layers import placed
 from layerscope.app.widgets.lines import Detail
 from layerscope.compare.comparison import Comparison
+from layerscope.oci.digest import Digest
 from layerscope.report.diff_text import comparison_lines
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 from layerscope.tree.tree import Change, View
-from layerscope.units import bar, count_text, percent_text, size_text
+from layerscope.units import bar, count_text, efficiency_grade, efficiency_word, percent_text, size_text
 from layerscope.waste.find import LayerPair
 from layerscope.wording.findings import EXPLANATIONS, problem_sentence
-from layerscope.wording.sentences import fetched_text, fetched_total_text, pull_text, step_text
+from layerscope.wording.sentences import (
+    comment_and_author,
+    fetched_text,
+    fetched_total_text,
+    instruction_lines,
+    layer_text,
+    pull_text,
+)
 from layerscope.wording.style import Style
 
 GAUGE = 20
@@ -32,7 +41,7 @@ def layer_details(
 
     `pairs` are all layer pairs of the image's waste; `changes` is the view of this layer alone, None until it was read.
     """
-    yield Detail(step_text(layer.history) or "(the history does not say what made it)", color="bold")
+    yield from _history(layer)
     if layer.reader.unreadable:
         what = "missing" if layer.reader.missing_bytes else "not readable"
         yield Detail(f"{what}: {layer.reader.unreadable}", color="removed")
@@ -46,17 +55,37 @@ def layer_details(
         )
 
 
+def _history(layer: StoredLayer) -> Iterator[Detail]:
+    """Yield the instruction as it was written, and what else the history says."""
+    lines = instruction_lines(layer.history)
+    if layer.written is not None and len(lines) < 2:
+        lines = [layer_text(layer)]
+    first, *more = lines or ["(the history does not say what made it)"]
+    yield Detail(first, color="bold")
+    for line in more:
+        yield Detail(line)
+    if place := placed(layer):
+        yield Detail(place, "Dockerfile")
+    for label, text in zip(("comment", "author"), comment_and_author(layer.history), strict=True):
+        if text:
+            yield Detail(text, label)
+
+
 def digest_details(layer: StoredLayer) -> Iterator[Detail]:
-    """Yield a layer's digests, media type and date."""
+    """Yield a layer's digests, shortened (copying has them whole), its media type and date."""
     yield Detail("")
     yield Detail(f"Layer {layer.number}", color="bold")
     for label, value in (("digest", layer.digest), ("diff_id", layer.diff_id), ("chain_id", layer.chain_id)):
         if value is not None:
-            yield Detail(str(value), label)
+            yield Detail(_short(value), label)
     if layer.media_type:
         yield Detail(escape(layer.media_type), "media type")
     if layer.history and layer.history.created:
         yield Detail(escape(layer.history.created), "created")
+
+
+def _short(digest: Digest) -> str:
+    return f"{digest.algorithm}:{digest.short}…"
 
 
 def _layer_figures(layer: StoredLayer, analysis: Analysis, pairs: Sequence[LayerPair]) -> Iterator[Detail]:
@@ -65,16 +94,18 @@ def _layer_figures(layer: StoredLayer, analysis: Analysis, pairs: Sequence[Layer
     fetched = analysis.contents.fetched_by(layer.number)
     if fetched is not None:
         yield Detail(fetched_text(fetched, layer.reader.stored_bytes), "read")
-    for pair in pairs:
-        if pair.written_by == layer.number:
-            yield Detail(_pair_text(pair, f"by layer {pair.buried_by}"), "wasted", "wasted")
-    for pair in pairs:
-        if pair.buried_by == layer.number != pair.written_by:
-            yield Detail(_pair_text(pair, f"of layer {pair.written_by}"), "buries", "wasted")
+    wasted = [(pair, pair.buried_by) for pair in pairs if pair.written_by == layer.number]
+    buried = [(pair, pair.written_by) for pair in pairs if pair.buried_by == layer.number != pair.written_by]
+    yield from _pair_table("wasted by", wasted)
+    yield from _pair_table("buries of", buried)
 
 
-def _pair_text(pair: LayerPair, other: str) -> str:
-    return f"{size_text(pair.size)} {other}, {count_text(pair.count, 'file')}: {pair.cause.word}, {EXPLANATIONS[pair.cause]}"
+def _pair_table(label: str, pairs: Sequence[tuple[LayerPair, int]]) -> Iterator[Detail]:
+    """Yield a line for each pair: bytes, the other layer, files, and the cause, which the image's details explain."""
+    if pairs:
+        yield Detail(f"{'bytes':>7} layer {'files':>5} cause", label, "dim")
+    for pair, number in pairs:
+        yield Detail(f"{size_text(pair.size):>7} {number:>5} {pair.count:>5,} {pair.cause.word}", " ", "wasted")
 
 
 def efficiency_details(analysis: Analysis) -> Iterator[Detail]:
@@ -85,7 +116,11 @@ def efficiency_details(analysis: Analysis) -> Iterator[Detail]:
     yield Detail(f"{size_text(waste.content_bytes)} on disk, {pull_text(analysis.pull_size)}", "size")
     if fetched := fetched_total_text(analysis.contents):
         yield Detail(fetched, "read")
-    yield Detail(f"{bar(waste.efficiency, GAUGE):{GAUGE}} {percent_text(waste.efficiency)}", "efficiency", "bar")
+    yield Detail(
+        f"{bar(waste.efficiency, GAUGE):{GAUGE}} {percent_text(waste.efficiency)} ({efficiency_word(waste.efficiency)})",
+        "efficiency",
+        efficiency_grade(waste.efficiency),
+    )
     if waste.wasted_bytes:
         hundredths = min(max(round(100 * waste.wasted_bytes / waste.content_bytes), 1), 99 if waste.live_bytes else 100)
         wire = analysis.pull_bytes_wasted
@@ -99,9 +134,9 @@ def efficiency_details(analysis: Analysis) -> Iterator[Detail]:
     own, base = analysis.own_and_base_waste
     if base is not None:
         yield Detail(f"{size_text(own)}, the base's {size_text(base)}", "yours", "wasted")
-        if analysis.base_known_by:
-            layers = count_text(analysis.base_layers or 0, "layer")
-            yield Detail(f"{escape(analysis.base_name)}, the first {layers}, by {analysis.base_known_by}", "base")
+        layers = f"the first {count_text(analysis.base_layers or 0, 'layer')}"
+        known_by = f"by {analysis.base_known_by}" if analysis.base_known_by else "as you said"
+        yield Detail(", ".join(filter(None, [escape(analysis.base_name), layers, known_by])), "base")
     for cause, size in sorted(waste.by_cause().items(), key=lambda item: -item[1]):
         if size:
             yield Detail(f"{size_text(size):>8}  {EXPLANATIONS[cause]}", cause.word, "wasted")
@@ -122,9 +157,9 @@ def _names(image: Image) -> Iterator[Detail]:
         yield Detail(escape(image.name), "name")
     yield Detail(escape(image.reference), "reference")
     yield Detail(escape(str(image.platform)), "platform")
-    yield Detail(str(image.id or image.noun), "image id" if image.id else "what")
+    yield Detail(_short(image.id), "image id") if image.id else Detail(image.noun, "what")
     if image.manifest_digest is not None:
-        yield Detail(str(image.manifest_digest), "manifest")
+        yield Detail(_short(image.manifest_digest), "manifest")
     if image.config.created:
         yield Detail(escape(image.config.created), "created")
 

@@ -10,7 +10,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
 from textual.signal import Signal
@@ -18,11 +17,15 @@ from textual.widget import Widget
 
 from layerscope.app.explorer.layers import LayerList
 from layerscope.app.explorer.loader import Analyzed, Failed, ImageSource, Loader, Opened, Read, Rebuilt
+from layerscope.app.explorer.panes import Panes, Split
+from layerscope.app.explorer.places import FilePlace, FilePlaces
 from layerscope.app.explorer.state import ExplorerState
 from layerscope.app.explorer.tree import FileTree
-from layerscope.app.explorer.tree_lines import LayerRange, files_title, hidden_words
+from layerscope.app.explorer.tree_lines import LayerRange, apart, files_title, hidden_words, marked_words
+from layerscope.app.export.requests import ExportRequested, SaveRequested, SlimRequested
 from layerscope.app.key_queue import counted
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
+from layerscope.app.slim.slim_line import SlimLine
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.filter import FilterBar
 from layerscope.app.widgets.footer import Footer, key_text
@@ -36,15 +39,18 @@ from layerscope.units import count_text
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis, Contents
+    from layerscope.app.slim.planner import SlimPlanner
+    from layerscope.app.widgets.overview import OverviewName
     from layerscope.tree.tree import View
 
 WIDE = 110
 """The width of the terminal, in cells, from which panes stand side by side."""
 NEEDS_TREE = {
-    "change", "view", "blame", "extract", "copy_path", "sort", "so_far", "mark", "expand_all", "collapse_all", "toggle_change",
-    "attributes",
+    "change", "view", "blame", "extract", "save", "sort", "so_far", "mark", "expand_all", "collapse_all", "toggle_change",
+    "attributes", "mark_node",
 }  # fmt: skip
-NEEDS_ANALYSIS = {"waste", "treemap", "biggest"}
+NEEDS_ANALYSIS = {"overview", "drop", "slim"}
+ORDERS = (Order.NAME, Order.SIZE, Order.CHANGE, Order.WASTED)
 
 
 class Explorer(Screen[None]):
@@ -57,7 +63,7 @@ class Explorer(Screen[None]):
     other screens to `ask`, which must act at once: keys that are already waiting belong to the screen that opens.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.EXPLORER), back("back")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.EXPLORER, KeyContext.OVERVIEWS), back("back")]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012 - Textual's
     AUTO_FOCUS = "#layers"
 
@@ -68,25 +74,15 @@ class Explorer(Screen[None]):
             self.order = order
             super().__init__()
 
-    class WasteRequested(Message):
-        """The user wants to see all waste."""
+    class OverviewRequested(Message):
+        """The user wants to see the overview `name`; the cursors are on the layer number `layer` and on `node` of the files.
 
-        def __init__(self, analysis: Analysis) -> None:
-            self.analysis = analysis
-            super().__init__()
+        `planner` has the marks on what is to go from a smaller image.
+        """
 
-    class TreemapRequested(Message):
-        """The user wants to see the image as a treemap; the cursor of the files is on `node`."""
-
-        def __init__(self, analysis: Analysis, node: int) -> None:
-            self.analysis, self.node = analysis, node
-            super().__init__()
-
-    class BiggestRequested(Message):
-        """The user wants to see the biggest files; the cursor is on layer number `layer`."""
-
-        def __init__(self, analysis: Analysis, layer: int) -> None:
-            self.analysis, self.layer = analysis, layer
+        def __init__(self, planner: SlimPlanner, name: OverviewName, *, layer: int, node: int) -> None:
+            self.planner, self.analysis = planner, planner.marks.analysis
+            self.name, self.layer, self.node = name, layer, node
             super().__init__()
 
     class FileRequested(Message):
@@ -97,10 +93,10 @@ class Explorer(Screen[None]):
             super().__init__()
 
     class ExtractRequested(Message):
-        """The user wants to copy `node`, as it is in `view`, out of the image."""
+        """The user wants to copy `parts` out of the image: nodes, each as it is in a view; or all that `layer` wrote."""
 
-        def __init__(self, contents: Contents, view: View, node: int) -> None:
-            self.contents, self.view, self.node = contents, view, node
+        def __init__(self, contents: Contents, parts: Sequence[tuple[View, int]], *, layer: int = 0) -> None:
+            self.contents, self.parts, self.layer = contents, parts, layer
             super().__init__()
 
     class Left(Message):
@@ -124,20 +120,29 @@ class Explorer(Screen[None]):
         self.source, self._settings, self._order, self._keys, self._is_ascii = source, settings, order, keys, is_ascii
         self._loader = Loader(source, self.post_message)
         self.progressed: Signal[Progressed] = Signal(self, "progressed")
+        self.split = Split()
+        """Where the divider between the panes is. Explorers that follow one another may share it."""
         self._state = ExplorerState()
         self._is_reading = True
         self._is_so_far = False
         self._before_details: Widget | None = None
+        self._planner: SlimPlanner | None = None
+        self._places = FilePlaces()
+        self._jumped_to = 0
+        """The layer that a jump led to, from which Escape leads back; 0 for none."""
+        self._before_filter: bytes | None = None
 
     def compose(self) -> ComposeResult:
         yield Summary(self.source.reference, id="summary", is_ascii=self._is_ascii)
-        with Container(id="panes"):
+        with Panes(self.split, id="panes"):
             with Container(id="side"):
                 yield LayerList(id="layers", is_ascii=self._is_ascii)
                 yield Details(id="details")
             with Container(id="main"):
-                yield FileTree(self._settings.columns, id="files", is_ascii=self._is_ascii)
+                opens = self._settings.open_files
+                yield FileTree(self._settings.columns, id="files", opens_itself=opens, is_ascii=self._is_ascii)
                 yield FilterBar(id="filter")
+        yield SlimLine(id="slim-line")
         yield Footer(self._keys, id="footer")
 
     def on_mount(self) -> None:
@@ -184,6 +189,11 @@ class Explorer(Screen[None]):
 
     def stop(self) -> None:
         self._loader.stop()
+
+    @property
+    def panes(self) -> Panes:
+        """Return what holds the panes and shares the room among them."""
+        return self.query_one(Panes)
 
     @property
     def summary(self) -> Summary:
@@ -242,6 +252,7 @@ class Explorer(Screen[None]):
     def _show_image(self, message: Opened) -> None:
         number = self.layer_pane.number or len(message.image.layers)
         self._state = ExplorerState(message.image, message.base)
+        self._plan_with(None)
         self.summary.show_image(message.image)
         self.layer_pane.mark(0)
         self.layer_pane.show_image(message.image, message.base.layers)
@@ -254,6 +265,7 @@ class Explorer(Screen[None]):
         self.layer_pane.show_figures(self._state.figures(message.contents))
         shown = self.layer_range
         self.file_pane.show_tree(message.contents.tree.view(shown.first, shown.last), self._order)
+        self.panes.want(len(message.contents.tree.nodes) + self.file_pane.heads)  # the root has no row, but the title has one
         self.bar.prepare(self.view, None)
         if not self._is_reading:
             self._say_stopped()
@@ -271,10 +283,23 @@ class Explorer(Screen[None]):
         self.layer_pane.show_figures(self._state.figures(analysis.contents))
         self.file_pane.show_waste(analysis.waste)
         self.bar.prepare(self.view, analysis.waste)
+        self._plan_with(analysis)
         self._show_details()
         self.refresh_bindings()
         if self._settings.start == "waste":
-            self.action_waste()
+            self.action_overview("waste")
+
+    def _plan_with(self, analysis: Analysis | None) -> None:
+        """Begin with no marks on what is to go from a smaller image."""
+        if analysis is None:
+            self._planner = None
+        else:
+            from layerscope.app.slim.planner import SlimPlanner  # numpy, which the first frame does not wait for
+
+            self._planner = SlimPlanner(self.app, analysis)
+            self._planner.changed.subscribe(self.file_pane, lambda _: self.file_pane.refresh())
+            self.file_pane.show_dropped(self._planner.marks.nodes)
+        self.query_one(SlimLine).show(self._planner)
 
     @on(Failed)
     def _say_failed(self, message: Failed) -> None:
@@ -330,10 +355,11 @@ class Explorer(Screen[None]):
     def _show_titles(self) -> None:
         files = self.file_pane
         if files.rows is not None:
-            warning = ""
+            marked = marked_words(files.rows.view, files.marked)
+            warning = f"{marked} ─ " if marked else ""
             if files.rows.hidden:
                 key = next(key for key in self._keys if key.id == "files.all").keys.split(",")[0]
-                warning = f"{', '.join(hidden_words(files.rows))} hidden, {key_text(key)} shows all ─ "
+                warning += f"{', '.join(hidden_words(files.rows))} hidden, {key_text(key)} shows all ─ "
             read, room = len(self._state.numbers), files.size.width - 4 - len(warning)
             title = files_title(files.rows, files.node, self.layer_range, read=read, room=room)
             files.show_title(title, warning=warning)
@@ -361,8 +387,11 @@ class Explorer(Screen[None]):
             self.bar.show_count(files.rows.hit_count, is_complete=event.is_complete)
 
     @on(InputLine.Closed)
-    def _unfilter(self) -> None:
-        self.file_pane.filter(None)
+    def _unfilter(self, event: InputLine.Closed) -> None:
+        """Show all files again: after typing as before the filter, else with the cursor on the match that was gone to."""
+        path, rows = self._before_filter if event.was_typed_in else None, self.file_pane.rows
+        before = rows.view.tree.nodes.find(path) if path is not None and rows is not None else None
+        self.file_pane.filter(None, before)
         self.set_focus(self.file_pane)
 
     # What keys do.
@@ -373,7 +402,7 @@ class Explorer(Screen[None]):
             (action in NEEDS_TREE and self.contents is None)
             or (action in NEEDS_ANALYSIS and self.analysis is None)
             or (action == "show_all" and (self.file_pane.rows is None or not self.file_pane.rows.hidden))
-            or (action == "step" and self._state.image is None)
+            or (action in ("step", "export") and self._state.image is None)
             or (action == "filter" and self.bar.is_typed_in)
         )
         return False if is_missing else super().check_action(action, parameters)
@@ -393,6 +422,7 @@ class Explorer(Screen[None]):
         is_there = self.has_class("-details") if self.has_class("-narrow") else details.has_focus
         if self.has_class("-narrow"):
             self.set_class(not is_there, "-details")
+            self.panes.share()
         if is_there:
             self.set_focus(self._before_details or self.layer_pane)
         else:
@@ -408,23 +438,20 @@ class Explorer(Screen[None]):
         if not all(self.file_pane.go_to_change(step) for _ in range(counted(self.app) or 1)):
             self.notify("No further change " + ("below" if step > 0 else "above"))
 
-    def action_waste(self) -> None:
-        if self.analysis is not None:
-            self._ask(self.WasteRequested(self.analysis))
-
-    def action_treemap(self) -> None:
-        if self.analysis is not None:
-            self._ask(self.TreemapRequested(self.analysis, self.file_pane.node))
-
-    def action_biggest(self) -> None:
-        if self.analysis is not None:
-            self._ask(self.BiggestRequested(self.analysis, max(self.layer_pane.number, 1)))
+    def action_overview(self, name: OverviewName) -> None:
+        """Show the waste, the treemap or the biggest files."""
+        if self._planner is not None:
+            layer, node = max(self.layer_pane.number, 1), self.file_pane.node
+            self._ask(self.OverviewRequested(self._planner, name, layer=layer, node=node))
 
     def jump(self, layer: int, node: int) -> None:
         """Show a file, unfiltered, among the changes of the layer that wrote it."""
         if self.bar.is_on:
             self.bar.close()
             self.file_pane.filter(None)
+        if (place := self._place) is not None:
+            self._places.leave(place)
+            self._jumped_to = layer
         self._is_so_far = False
         self.layer_pane.mark(0)
         self.layer_pane.step_to(layer)
@@ -433,14 +460,86 @@ class Explorer(Screen[None]):
         self.file_pane.go_to(node)
         self.set_focus(self.file_pane)
 
+    @property
+    def _place(self) -> FilePlace | None:
+        """Return where the user is in the files; None before there are any."""
+        rows, layers = self.file_pane.rows, self.layer_pane
+        if rows is None:
+            return None
+        node, tree = self.file_pane.node, rows.view.tree
+        return FilePlace(tree, node, rows.unfolded, rows.hidden, layers.number, layers.marked, self._is_so_far)
+
+    def _go_to_place(self, place: FilePlace) -> None:
+        if self.bar.is_on:
+            self.bar.close()
+            self.file_pane.filter(None)
+        self._jumped_to = 0
+        self._is_so_far = place.is_so_far
+        self.layer_pane.step_to(place.layer)
+        self.layer_pane.mark(place.marked)
+        self._show_layers()
+        self.file_pane.hide(place.hidden)
+        self.file_pane.unfold_as(place.unfolded, place.node)
+        self._show_titles()
+
+    def action_travel(self, step: int) -> None:
+        """Go back to where the last jump started, or forward again."""
+        now = self._place
+        place = self._places.go(step, now) if now is not None else None
+        if place is None:
+            self.notify("There is no place to go " + ("back to" if step < 0 else "forward to"))
+        else:
+            self._go_to_place(place)
+
+    def action_bookmarks(self) -> None:
+        """Show the bookmarks, to go to one or to add one."""
+        from layerscope.app.export.menu import Menu
+
+        now = self._place
+        if now is None:
+            return
+        found = self._places.bookmarks(now)
+
+        def go(index: int | None) -> None:
+            if index == 0:
+                self._places.mark(now)
+            elif index is not None:
+                self._places.leave(now)
+                self._go_to_place(found[index - 1])
+                self.set_focus(self.file_pane)
+
+        self.app.push_screen(Menu("Bookmarks", self._places.menu(now)), go)
+
+    def _step_back_from_jump(self) -> bool:
+        """Give back the place and the folds from before a jump, once, while its layer is shown; tell whether there was one."""
+        jumped_to, self._jumped_to = self._jumped_to, 0
+        now = self._place
+        if now is None or not jumped_to or now.layer != jumped_to:
+            return False
+        place = self._places.go(-1, now)
+        if place is not None:
+            self._go_to_place(place)
+        return place is not None
+
     @on(FileTree.Opened)
-    def action_view(self) -> None:
-        """View the file under the cursor."""
+    def _view_file(self) -> None:
         self._request_file("content")
+
+    def action_view(self) -> None:
+        """View the file under the cursor; of a layer, the details."""
+        if self._is_in_files:
+            self._request_file("content")
+        elif self.layer_pane.has_focus:
+            self.action_details()
+        else:
+            self.notify("These are the details of the layer. A file is viewed from the files.")
 
     def action_blame(self) -> None:
         """Show every layer that touched the path."""
-        self._request_file("blame")
+        if self._is_in_files:
+            self._request_file("blame")
+        else:
+            self.notify("Blame tells which layers touched a path: choose one in the files.")
 
     def _request_file(self, shows: Literal["content", "blame"]) -> None:
         if self.contents is not None and self.file_pane.node:
@@ -450,12 +549,22 @@ class Explorer(Screen[None]):
         """Open the filter line below the files; in a narrow terminal, show the files instead of the details."""
         if self.has_class("-details"):
             self.action_details()
+        if not self.bar.is_on:
+            rows, node = self.file_pane.rows, self.file_pane.node
+            self._before_filter = rows.view.tree.nodes.paths[node] if rows is not None and node else None
         self.bar.open()
 
     def action_sort(self) -> None:
-        """Sort the files by the next of the sort orders, and post SortChanged."""
-        self._order = self._order.next
-        self.file_pane.sort(self._order)
+        """Sort the files by the next of the sort orders."""
+        self._sort_by(self._order.next_of(ORDERS))
+
+    @on(FileTree.HeadClicked)
+    def _sort_by_head(self, event: FileTree.HeadClicked) -> None:
+        self._sort_by(event.order)
+
+    def _sort_by(self, order: Order) -> None:
+        self._order = order
+        self.file_pane.sort(order)
         self._show_titles()
         self.post_message(self.SortChanged(self._order))
 
@@ -470,6 +579,13 @@ class Explorer(Screen[None]):
         number = self.layer_pane.number
         self.layer_pane.mark(0 if self.layer_pane.marked == number else number)
         self._show_layers()
+
+    def action_mark_node(self) -> None:
+        """Mark the path under the cursor of the files, to extract it with others."""
+        if self._is_in_files:
+            self.file_pane.mark_under_cursor()
+        else:
+            self.notify("What is marked with * is extracted: choose it in the files.")
 
     def action_toggle_change(self, word: str) -> None:
         """Hide or show files by their change."""
@@ -489,34 +605,99 @@ class Explorer(Screen[None]):
     def action_collapse_all(self) -> None:
         self.file_pane.unfold_all(is_open=False)
 
+    def action_zoom(self) -> None:
+        """Give the pane with the focus all the room; again, or with Escape, share it as before."""
+        self.toggle_class("-zoomed")
+        self.panes.share()
+
+    def action_share(self, step: int) -> None:
+        """Give the pane with the focus more room, or less; as many times as was typed."""
+        step *= counted(self.app) or 1
+        self.panes.move_divider(-step if self._is_in_files else step)
+
     def action_attributes(self) -> None:
         """Show or hide mode and owner."""
         self.file_pane.toggle_attributes()
 
     def action_extract(self) -> None:
-        """Ask where to copy what is under the cursor to: as it is after this layer, or as it was before its removal."""
-        view, node = self.view, self.file_pane.node
-        if self.contents is None or view is None:
-            return
-        if not view.is_visible[node]:
-            line = self.file_pane.line
-            view = self.contents.tree.view(max((line.gone_in if line else 0) or view.first, 2) - 1)
-        if view.is_visible[node]:
-            self._ask(self.ExtractRequested(self.contents, view, node))
+        """Ask where to copy what is marked to, or else what is under the cursor.
 
-    def action_copy_path(self) -> None:
-        """Copy the path under the cursor to the clipboard."""
-        if self.contents is not None:
-            path = "/" + escape(self.contents.tree.nodes.paths[self.file_pane.node])
-            self.app.copy_to_clipboard(path)
-            self.notify(Content(path).plain, title="Copied", markup=False)
+        It is copied as it is after this layer, or as it was before its removal. In the panes of the layer, that is what
+        it wrote.
+        """
+        if self.contents is None or self.view is None:
+            return
+        if not self._is_in_files and (number := self.layer_pane.number):
+            self._ask(self.ExtractRequested(self.contents, [(self.contents.tree.written_by(number), 0)], layer=number))
+            return
+        nodes = apart(self.contents.tree, self.file_pane.marked) or [self.file_pane.node]
+        parts = [(view, node) for node in nodes if (view := self._view_with(node)).is_visible[node]]
+        if parts:
+            self._ask(self.ExtractRequested(self.contents, parts))
+
+    def _view_with(self, node: int) -> View:
+        """Return the view that is shown, or the one before the layer that removed the node."""
+        view, contents = self.view, self.contents
+        assert view is not None
+        assert contents is not None
+        if view.is_visible[node]:
+            return view
+        line = self.file_pane.line_of(node)
+        return contents.tree.view(max((line.gone_in if line else 0) or view.first, 2) - 1)
+
+    def action_export(self, how: Literal["copy", "open", "pipe"]) -> None:
+        """Copy, open or pipe the path under the cursor; in the other panes, the layer."""
+        from layerscope.app.export.subject import ExportSubject
+
+        image, contents = self._state.image, self.contents
+        if contents is not None and self._is_in_files:
+            self._ask(ExportRequested(ExportSubject.of_path(contents, self.file_pane.node, self.layer_range.last), how))
+        elif image is not None:
+            self._ask(ExportRequested(ExportSubject(image, self.layer_pane.number), how))
+
+    def action_save(self) -> None:
+        """Ask which view to save: the tree as it is shown, or what is known of the image."""
+        from layerscope.app.export.menu import MenuRow
+        from layerscope.app.export.saving import Savable, text_page
+
+        image, rows = self._state.image, self.file_pane.rows
+        if image is not None and rows is not None:
+            name = escape(image.name or image.reference)
+            text = self.file_pane.as_text(f"{name} after layer {rows.view.last}: {self.layer_range.title}")
+            row = MenuRow("t", "tree", f"{count_text(len(rows), 'row')}, as shown")
+            self._ask(SaveRequested(Savable(row, lambda: text().encode(), lambda: text_page(f"Files of {name}", text()))))
+
+    def action_drop(self) -> None:
+        """Mark the path under the cursor, to leave it out of a smaller image, or remove its mark."""
+        if not self._is_in_files or not self.file_pane.node:
+            self.notify("Choose a file or directory to leave out of a smaller image; or waste, with w.")
+        elif self._planner is not None:
+            if refusal := self._planner.marks.toggle_node(self.file_pane.node):
+                self.notify(refusal, severity="warning")
+            self._planner.follow()
+
+    def action_slim(self) -> None:
+        """Ask where to write a smaller image."""
+        if self._planner is not None:
+            self._ask(SlimRequested(self._planner))
+
+    @property
+    def _is_in_files(self) -> bool:
+        """Tell whether keys are about the path under the cursor of the files, and not about the layer."""
+        return self.focused not in (self.layer_pane, self.detail_pane)
 
     def action_back(self) -> None:
-        """Step back from the details, the filter, the mark or range; stop reading; go to the layers; or post Left."""
-        if self.has_class("-details"):
+        """Step back from zoom, details, filter, marks, range; stop reading; go to the layers; or post Left."""
+        if self.has_class("-zoomed"):
+            self.action_zoom()
+        elif self.has_class("-details"):
             self.action_details()
         elif self.bar.is_on:
             self.bar.close()
+        elif self.file_pane.marked:
+            self.file_pane.unmark()
+        elif self._step_back_from_jump():
+            pass
         elif self.layer_pane.marked or self._is_so_far:
             self._is_so_far = False
             self.layer_pane.mark(0)

@@ -12,10 +12,17 @@ from textual.message import Message
 from layerscope.app.keys import KeyContext, bindings
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.lines import bar_cell, fitted, size_cell
-from layerscope.wording.sentences import step_text
+from layerscope.wording.sentences import layer_text, step_text
+from layerscope.wording.style import cells
 
 if TYPE_CHECKING:
     from layerscope.sources.image import Image, StoredLayer
+
+
+WASTED, BARRED = 36, 44
+"""The fewest cells of a line with a column of wasted bytes, and of one with a bar, too."""
+LINED = 34
+"""The fewest cells of an instruction that is cut for its line in the Dockerfile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class LayerList(CursorLines):
     """The list of an image's layers, lowest first. It posts Stepped when the cursor comes to another layer, and Opened."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.LAYERS)
+
+    has_heads = True
 
     class Stepped(Message):
         """The cursor came to layer `number`."""
@@ -68,7 +77,7 @@ class LayerList(CursorLines):
     @property
     def lines_wanted(self) -> int:
         """Return how many lines the list needs to show all layers, including the line of column heads."""
-        return len(self._lines)
+        return len(self._lines) + self.heads
 
     @property
     def _digits(self) -> int:
@@ -81,7 +90,7 @@ class LayerList(CursorLines):
 
     def _list(self) -> None:
         assert self._image is not None
-        self._lines = [_LayerLine(None, ""), *_lines(self._image, self._base, has_steps=self._has_steps)]
+        self._lines = _lines(self._image, self._base, has_steps=self._has_steps)
         self.set_count(len(self._lines))
 
     def show_steps(self, *, has_steps: bool) -> None:
@@ -91,6 +100,7 @@ class LayerList(CursorLines):
             if self._image is not None:
                 self._list()
                 self.step_to(number)
+        self.set_count(self.count)  # the height of the pane follows from whether there are column heads now
 
     def show_figures(self, figures: dict[int, LayerSizes]) -> None:
         """Show the sizes of layers, given by layer number."""
@@ -112,12 +122,6 @@ class LayerList(CursorLines):
         """Let the cursor stop at layers only."""
         return self._lines[line].layer is not None
 
-    def show_cursor(self, *, is_centered: bool = False) -> None:
-        """Scroll to the cursor; to the very top, where the column heads are, if the cursor is in sight from there."""
-        super().show_cursor(is_centered=is_centered)
-        if self.cursor < self.scrollable_content_region.height - 1:
-            self.scroll_to_line(0)
-
     def watch_cursor(self, old: int, new: int) -> None:
         """Redraw the cursor and post Moved, as every list does, and post Stepped with the layer's number."""
         super().watch_cursor(old, new)
@@ -134,17 +138,19 @@ class LayerList(CursorLines):
     def segments(self, line: int, room: int) -> list[Segment]:
         """Draw number, size, bar, wasted bytes and instruction; bar and waste are left out where room is scarce."""
         shown = self._lines[line]
-        # Cells of the bar and of the wasted bytes, each with the space before it.
-        bar, wasted = (0, 0) if room < 48 else (11 if room >= 60 else 9, 9)
-        if line == 0:
-            head = f" {'#':>{self._digits}} {'size':>8}{'':{bar}}" + (f" {'wasted':>8}" if wasted else "") + " instruction"
-            return [Segment(fitted(head, room), self.style("dim"))]
         if shown.layer is None:
             return [Segment(fitted(shown.text, room), self.style("dim"))]
-        return self._layer_segments(shown, room, bar, wasted)
+        return self._layer_segments(shown, room)
 
-    def _layer_segments(self, shown: _LayerLine, room: int, bar: int, wasted: int) -> list[Segment]:
+    def head(self, room: int) -> list[Segment]:
+        """Draw the heads of the columns."""
+        bar, wasted = _widths(room)
+        head = f" {'#':>{self._digits}} {'size':>8}{'':{bar}}" + (f" {'wasted':>8}" if wasted else "") + " instruction"
+        return [Segment(fitted(head, room), self.style("dim"))]
+
+    def _layer_segments(self, shown: _LayerLine, room: int) -> list[Segment]:
         assert shown.layer is not None
+        bar, wasted = _widths(room)
         number = shown.layer.number
         figures = self._figures.get(number, LayerSizes(shown.layer.reader.stored_bytes, 0, is_read=False))
         largest = max((each.size for each in self._figures.values()), default=0)
@@ -163,14 +169,30 @@ class LayerList(CursorLines):
         if shown.layer.reader.unreadable:
             what = "missing" if shown.layer.reader.missing_bytes else "not readable"
             text, style = f"{what}: {shown.text}", self.style("removed")
-        return [*parts, Segment(" " + fitted(text, room - used - 1), style)]
+        left, place = room - used - 1, placed(shown.layer)
+        if not place or left < min(LINED, cells(text) + 2 + len(place)):
+            return [*parts, Segment(" " + fitted(text, left), style)]
+        return [*parts, Segment(" " + fitted(text, left - len(place) - 2), style), Segment(f"  {place}", self.style("dim"))]
+
+
+def placed(layer: StoredLayer) -> str:
+    """Say where the layer's instruction stands in the Dockerfile: `line 11` or `lines 4-9`; empty if that is not known."""
+    written = layer.written
+    if written is None:
+        return ""
+    return f"line {written.line}" if written.line == written.end_line else f"lines {written.line}-{written.end_line}"
+
+
+def _widths(room: int) -> tuple[int, int]:
+    """Return the cells of the bar and of the wasted bytes, each with the space before it; 0 where there is no room."""
+    return 0 if room < BARRED else 11 if room >= 60 else 9, 9 if room >= WASTED else 0
 
 
 def _lines(image: Image, base: int, *, has_steps: bool) -> list[_LayerLine]:
     lines = []
     for step in image.steps:
         if step.layer is not None:
-            lines.append(_LayerLine(step.layer, step_text(step.history) or "(no history)"))
+            lines.append(_LayerLine(step.layer, layer_text(step.layer) or "(no history)"))
             if step.layer.number == base < len(image.layers):
                 lines.append(_LayerLine(None, "    ── base above, yours below ──"))
         elif has_steps:

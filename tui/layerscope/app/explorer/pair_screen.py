@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from layerscope.tree.tree import Longs
 
 MOST_PATHS = 1000
+NEEDS_TREE = {"filter", "sort", "toggle_change", "change", "expand_all", "collapse_all", "view", "extract", "copy"}
 GROWTH = 9
 """Cells of a difference of sizes."""
+ORDERS = (Order.GROWTH, Order.CHANGE, Order.SIZE, Order.NAME)
 
 
 @dataclass
@@ -170,13 +172,27 @@ class PairSummary(Summary):
 class PairTree(FileTree):
     """The merged tree of two images, with how many bytes each file or directory grew."""
 
-    def __init__(self, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
-        super().__init__(("mode", "owner", "size"), id=id, is_ascii=is_ascii)
+    lead = GROWTH + 1
+
+    def __init__(self, *, opens_itself: bool, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
+        super().__init__(("mode", "owner", "size"), opens_itself=opens_itself, id=id, is_ascii=is_ascii)
         self.growth: Longs | None = None
 
-    @property
-    def name_column(self) -> int:
-        return super().name_column + GROWTH + 1
+    def show_growth(self, growth: Longs) -> None:
+        """Show how many bytes each node grew (int64, below zero: shrank), and sort by it where that is asked for."""
+        self.growth = growth
+        if self.rows is not None:
+            self.rows.set_column(Order.GROWTH, abs(growth))
+
+    def head(self, room: int) -> list[Segment]:
+        """Draw the head of the growth before those of a file tree."""
+        is_sorted = self.rows is not None and self.rows.order is Order.GROWTH
+        head, look = ("growth▾", "key") if is_sorted else ("growth", "dim")
+        return [Segment(f"{head:>{GROWTH}} ", self.style(look)), *super().head(room)]
+
+    def order_at(self, x: int) -> Order | None:
+        """Return what the head at cell `x` sorts by."""
+        return Order.GROWTH if x < GROWTH else super().order_at(x)
 
     def segments(self, line: int, room: int) -> list[Segment]:
         """Draw the growth before what a file tree shows."""
@@ -194,6 +210,13 @@ class PairScreen(Home):
     It is opened from a list, to which Escape goes back, or is the first screen.
     """
 
+    class FileRequested(Message):
+        """The user wants to see what `node` is in both images, or to copy it, from the new image if it is there."""
+
+        def __init__(self, merged: MergedTree, node: int, what: Literal["view", "extract", "copy"]) -> None:
+            self.merged, self.node, self.what = merged, node, what
+            super().__init__()
+
     CONTEXT = KeyContext.PAIR
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.PAIR), back("back")]
     AUTO_FOCUS = "#pair"
@@ -202,14 +225,14 @@ class PairScreen(Home):
         super().__init__()
         self._pair, self._keys, self._is_ascii = pair, keys, is_ascii
         self._is_busy = False
-        self._order = Order.CHANGE
+        self._order = Order.GROWTH
         self._merged: MergedTree | None = None
         self._reader = PairReader(pair.openers, Style(is_ascii=is_ascii, has_color=True), self.post_message)
 
     def compose(self) -> ComposeResult:
         yield PairSummary(self._pair.title, id="summary", is_ascii=self._is_ascii)
         with ContentSwitcher(initial="pair", id="pair-views"):
-            yield PairTree(id="pair", is_ascii=self._is_ascii)
+            yield PairTree(id="pair", opens_itself=self.opens_files, is_ascii=self._is_ascii)
             yield ReportLines(id="pair-report", is_ascii=self._is_ascii)
         yield FilterBar(id="filter")
         yield Details(id="pair-note")
@@ -261,8 +284,8 @@ class PairScreen(Home):
         merged = self._merged = message.merged
         old, new = merged.comparison.old.waste.content_bytes, merged.comparison.new.waste.content_bytes
         self.query_one(PairSummary).end(f"{size_text(old)} → {size_text(new)} ({growth_text(new - old)})")
-        self.pane.growth = merged.growth
         self.pane.show_tree(merged.view, self._order)
+        self.pane.show_growth(merged.growth)
         self.pane.toggle_change("unchanged")
         self._show_title()
         self._tell()
@@ -328,7 +351,7 @@ class PairScreen(Home):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable what needs the tree until it is there, and while the report is shown."""
         is_tree = self._merged is not None and self.pane.display
-        if action in ("filter", "sort", "toggle_change", "change", "expand_all", "collapse_all") and not is_tree:
+        if action in NEEDS_TREE and not is_tree:
             return False
         if action == "filter" and self.bar.is_typed_in:
             return False
@@ -347,9 +370,34 @@ class PairScreen(Home):
             self.bar.prepare(self._merged.view, None)
             self.bar.open()
 
+    @on(FileTree.Opened)
+    def action_view(self) -> None:
+        """Compare the contents of the file under the cursor."""
+        self._request("view")
+
+    def action_extract(self) -> None:
+        """Ask where to copy what is under the cursor to."""
+        self._request("extract")
+
+    def action_copy(self) -> None:
+        """Ask what to copy of what is under the cursor."""
+        self._request("copy")
+
+    def _request(self, what: Literal["view", "extract", "copy"]) -> None:
+        if self._merged is not None and self.pane.node:
+            self.post_message(self.FileRequested(self._merged, self.pane.node, what))
+
     def action_sort(self) -> None:
-        self._order = self._order.next
-        self.pane.sort(self._order)
+        """Sort by the next of the orders."""
+        self._sort(self._order.next_of(ORDERS))
+
+    @on(FileTree.HeadClicked)
+    def _sort_by_head(self, event: FileTree.HeadClicked) -> None:
+        self._sort(event.order)
+
+    def _sort(self, order: Order) -> None:
+        self._order = order
+        self.pane.sort(order)
         self._show_title()
 
     def action_toggle_change(self, word: str) -> None:

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
 
+from layerscope.app.widgets.column_heads import FALLING, RISING
 from layerscope.app.widgets.lines import TWISTY, bar_cell, fitted, size_cell
 from layerscope.layers.table import Kind
 from layerscope.report.listings import Describer
 from layerscope.rows import Rows
+from layerscope.settings import Order
 from layerscope.text import escape
 from layerscope.tree.tree import Change, Longs, View
 from layerscope.units import count_text, size_text
 from layerscope.wording.findings import CHANGE_MARKS, WASTED_MARK
 from layerscope.wording.style import cells, code_points, cut_middle
 
+MANY = 1_000_000
+"""The count of files from which there is no room for separators."""
 MARK = 3
-"""Cells of the marks, with the space after them."""
-WIDTHS = {"mode": 11, "owner": 10, "size": 9, "bar": 9, "wasted": 10}
+"""Cells of the marks: the change, the waste, and whether the user marked it."""
+MARKED = "◆"
+DROPPED_MARK = "✗"
+"""Stands before what is to be left out of a smaller image."""
+WIDTHS = {"mode": 11, "owner": 10, "size": 9, "bar": 9, "percent": 5, "wasted": 10, "files": 8}
 """Cells of each column, with the space after it."""
 NAME, WIDE_NAME = 26, 36
-"""The fewest cells for names: a column is left out if it leaves fewer than NAME, that of wasted bytes if fewer than WIDE_NAME.
-
-From WIDE_NAME on, each level of directories is indented by two cells instead of one.
-"""
-DROPPED = {"wasted": WIDE_NAME, "owner": NAME, "bar": NAME, "mode": NAME, "size": NAME}
+"""The fewest cells for names, and how many there should be; from there on, each level is indented by two cells, not one."""
+DROPPED = {
+    "files": 48, "percent": 44, "owner": WIDE_NAME, "mode": WIDE_NAME, "bar": NAME, "wasted": NAME, "size": NAME,
+}  # fmt: skip
 """The columns in the order in which they are left out, each if names would have fewer cells than the number with it."""
+ATTRIBUTES = ("mode", "owner")
+ATTRIBUTES_FIRST = ("files", "percent", "bar", "wasted", "owner", "mode", "size")
+"""The order in which columns are left out where mode and owner were asked for, each if names would have fewer than NAME."""
+SORTS = {"size": Order.SIZE, "bar": Order.SIZE, "percent": Order.SIZE, "wasted": Order.WASTED}
+"""What a click on the head of a column sorts by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +116,11 @@ class NodeLines:
     def _link(self, version: int, target: bytes) -> str:
         """Return where a link leads: the target as written for a symlink, the path for a hard link."""
         if target:
-            return f"→ {self.shown(target)}"
+            return f"{'->' if self._is_ascii else '→'} {self.shown(target)}"
         entry = int(self._tree.versions.entry[version]) if version >= 0 else -1
         entries = self._tree.entries
         is_hard = entry >= 0 and entries.kind[entry] == Kind.HARDLINK
-        return f"⇒ /{self.shown(entries.links[entry])}" if is_hard else ""
+        return f"{'=>' if self._is_ascii else '⇒'} /{self.shown(entries.links[entry])}" if is_hard else ""
 
     def _version(self, node: int) -> tuple[int, int]:
         """Return the version to show, -1 for none, and the layer that removed it if that was before the layers shown."""
@@ -123,51 +134,105 @@ class NodeLines:
         return (past[-1], int(versions.until[past[-1]])) if past else (-1, 0)
 
 
-def fitting_columns(wanted: Sequence[str], room: int) -> list[str]:
-    """Return the columns of `wanted` that leave names a useful length."""
-    columns = list(wanted)
-    for name, needed in DROPPED.items():
-        if name in columns and room - _width(columns) < needed:
+def fitting_columns(wanted: Sequence[str], room: int, *, has_attributes: bool | None = None) -> list[str]:
+    """Return the columns of `wanted` that leave names a useful length.
+
+    `has_attributes` asks for mode and owner before others (True) or for neither (False); None shows them where there is room.
+    """
+    columns = [name for name in wanted if has_attributes is not False or name not in ATTRIBUTES]
+    for name, needed in (dict.fromkeys(ATTRIBUTES_FIRST, NAME) if has_attributes else DROPPED).items():
+        if name in columns and room - width_of(columns) < needed:
             columns.remove(name)
     return columns
 
 
-class RowRenderer:
-    """Draws nodes of `rows`. `style` returns the style of a name; `wasted` are the bytes at and below each node, if known."""
+@dataclass(frozen=True, slots=True)
+class NodeMarks:
+    """What the user marked: nodes, and nodes to be left out of a smaller image with all below them."""
 
-    def __init__(self, rows: Rows, wasted: Longs | None, *, style: Callable[[str], Style], is_ascii: bool) -> None:
-        self._rows, self._style, self._is_ascii = rows, style, is_ascii
+    marked: Set[int] = frozenset()
+    dropped: Set[int] = frozenset()
+
+
+class RowRenderer:
+    """Draws nodes of `rows`, with a sign before those in `marks`.
+
+    `style` returns the style of a name; `wasted` are the bytes at and below each node, if known.
+    """
+
+    def __init__(
+        self, rows: Rows, wasted: Longs | None, marks: NodeMarks, *, style: Callable[[str], Style], is_ascii: bool
+    ) -> None:
+        self._rows, self._marks, self._style, self._is_ascii = rows, marks, style, is_ascii
         self.line = NodeLines(rows.view, wasted, is_ascii=is_ascii).line
 
-    def segments(self, node: int, wanted: Sequence[str], room: int) -> list[Segment]:
-        """Draw marks, the `wanted` columns that fit, and the name, in at most `room` cells."""
-        shown, columns = self.line(node), fitting_columns(wanted, room)
+    def segments(self, node: int, columns: Sequence[str], room: int) -> list[Segment]:
+        """Draw marks, `columns` and the name, in at most `room` cells."""
+        shown = self.line(node)
         style = self._style(shown.change.name.lower()) if shown.change is not Change.UNCHANGED else None
         if shown.gone_in:
             style = self._style("removed") + self._style("dim")
+        wasted = WASTED_MARK if shown.wasted and not shown.is_directory else " "
         parts = [
             Segment(CHANGE_MARKS[Change.REMOVED if shown.is_gone else shown.change], style),
-            Segment(f"{WASTED_MARK} " if shown.wasted and not shown.is_directory else "  ", self._style("wasted")),
+            *self._marks_of(node, wasted),
         ]
-        parts += [self._column(name, shown, style) for name in columns]
-        return [*parts, *self._name_parts(node, shown, room - _width(columns), style)]
+        parts += [self._column(name, node, shown, style) for name in columns]
+        return [*parts, *self._name_parts(node, shown, room - width_of(columns), style)]
 
-    def name_column(self, wanted: Sequence[str], room: int) -> int:
-        """Return the cell where the column of names begins, with the sign of a directory before the name."""
-        return _width(fitting_columns(wanted, room))
+    def _marks_of(self, node: int, wasted: str) -> list[Segment]:
+        """Draw the mark of waste, then the user's own; that of what is left out comes first."""
+        ink = self._style("wasted")
+        if self._marks.dropped and self._is_dropped(node):
+            return [Segment(wasted, ink), Segment(DROPPED_MARK, self._style("dropped"))]
+        if node in self._marks.marked:
+            return [Segment(wasted, ink), Segment(MARKED, self._style("key"))]
+        return [Segment(f"{wasted} ", ink)]
 
-    def _column(self, name: str, shown: NodeLine, style: Style | None) -> Segment:
-        if name == "mode":
-            return Segment(f"{shown.mode:<{WIDTHS['mode'] - 1}} ", self._style("dim"))
-        if name == "owner":
-            return Segment(fitted(shown.owner, WIDTHS["owner"] - 1) + " ", self._style("dim"))
-        if name == "size":
-            return Segment(size_cell(shown.size) + " ", style)
-        if name == "wasted":
-            return Segment(f"{WASTED_MARK if shown.wasted else ' '}{size_cell(shown.wasted)} ", self._style("wasted"))
+    def _is_dropped(self, node: int) -> bool:
+        parent = self._rows.view.tree.nodes.parent
+        while node and node not in self._marks.dropped:
+            node = int(parent[node])
+        return node > 0
+
+    def head(self, columns: Sequence[str]) -> list[Segment]:
+        """Draw the heads of the columns, with a mark at the one that the rows are sorted by."""
+        order = self._rows.order
+        sign = self._head("~", Order.CHANGE, order)
+        parts = [Segment(sign.text.ljust(MARK), sign.style)]
+        for name in columns:
+            head = self._head("%" if name == "percent" else "" if name == "bar" else name, SORTS.get(name), order)
+            width = WIDTHS[name] - 1
+            text = head.text.ljust(width) if name in ATTRIBUTES else head.text.rjust(width)
+            parts.append(Segment(("" if name == "bar" else text).ljust(width + 1), head.style))
+        return [*parts, Segment("  "), self._head("name", Order.NAME, order)]
+
+    def _head(self, text: str, sorts: Order | None, order: Order) -> Segment:
+        if sorts is not order:
+            return Segment(text, self._style("dim"))
+        return Segment(text + (RISING if order is Order.NAME else FALLING), self._style("key"))
+
+    def _column(self, name: str, node: int, shown: NodeLine, style: Style | None) -> Segment:
+        width, text, ink = WIDTHS[name] - 1, "", self._style("dim")
         # What went earlier is no part of what its directory holds now.
         size = 0 if shown.gone_in else shown.size
-        return Segment(bar_cell(size, shown.within, WIDTHS["bar"] - 1, is_ascii=self._is_ascii) + " ", self._style("bar"))
+        if name == "mode":
+            text = shown.mode
+        elif name == "owner":
+            text = fitted(shown.owner, width)
+        elif name == "size":
+            text, ink = size_cell(shown.size), style or Style()
+        elif name == "wasted":
+            text, ink = f"{WASTED_MARK if shown.wasted else ' '}{size_cell(shown.wasted)}", self._style("wasted")
+        elif name == "files":
+            count = int(self._rows.view.subtree_files[node]) if shown.is_directory else 0
+            text = f"{f'{count:,}' if 0 < count < MANY else count or '':>{width}}"
+        elif name == "percent":
+            share = f"{100 * size / shown.within:.0f}%" if size and shown.within else ""
+            text = f"{share:>{width}}"
+        else:
+            text, ink = bar_cell(size, shown.within, width, is_ascii=self._is_ascii), self._style("bar")
+        return Segment(f"{text:<{width}} ", ink)
 
     def _name_parts(self, node: int, shown: NodeLine, room: int, style: Style | None) -> list[Segment]:
         """Draw sign, name, link target, and the longest note that fits."""
@@ -193,7 +258,8 @@ class RowRenderer:
         return (style or Style()) + self._style("hit") if self._rows.is_hit(node) else style
 
 
-def _width(columns: Sequence[str]) -> int:
+def width_of(columns: Sequence[str]) -> int:
+    """Return the cells of marks and columns: where the column of names begins, with the sign of a directory before the name."""
     return MARK + sum(WIDTHS[name] for name in columns)
 
 

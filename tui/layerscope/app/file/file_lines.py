@@ -13,7 +13,9 @@ from textual.reactive import var
 from textual.strip import Strip
 
 from layerscope.app.file.highlight import pieces
+from layerscope.app.file.paged_page import PagedPage
 from layerscope.app.file.pages import Page
+from layerscope.app.key_queue import counted
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.wording.style import cells
 
@@ -37,6 +39,13 @@ class FileLines(CursorLines):
 
     class Scrolled(Message):
         """Other lines or columns are in sight."""
+
+    class EndWanted(Message):
+        """The user goes to a line of a file that is read on demand, or to its end for 0."""
+
+        def __init__(self, line: int) -> None:
+            self.line = line
+            super().__init__()
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -84,6 +93,10 @@ class FileLines(CursorLines):
         """Show the same lines in other colors."""
         self._page = page.at(self.room)
         self.refresh()
+
+    def grow(self) -> None:
+        """Show what was read since, of a file that is read on demand."""
+        self.set_count(len(self._page.texts))
 
     def mark(self, pattern: re.Pattern[str] | None, here: Match | None) -> None:
         """Mark all matches of `pattern`, and the one at `here` more strongly."""
@@ -149,6 +162,13 @@ class FileLines(CursorLines):
 
     def on_mouse_scroll_left(self) -> None:
         self.scroll_across(-1)
+
+    def action_bottom(self) -> None:
+        """Go to the last line, or to the one whose number was typed; what is not known yet is asked for."""
+        if isinstance(self._page, PagedPage):
+            self.post_message(self.EndWanted(counted(self.app) or 0))
+        else:
+            super().action_bottom()
 
     # What a line looks like.
 

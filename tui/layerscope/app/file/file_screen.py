@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -14,6 +14,8 @@ from textual.signal import Signal
 from textual.worker import get_current_worker
 
 from layerscope.analysis import Contents
+from layerscope.app.export.requests import ExportRequested
+from layerscope.app.export.subject import ExportSubject
 from layerscope.app.file.header import MODES, FileHeader, Mode
 from layerscope.app.file.page_reading import PageCache, PageKey, Ready, read
 from layerscope.app.file.pager import Pager
@@ -33,7 +35,9 @@ LOADING = Sentences(sentences=("loading …",), style="dim")
 class FileScreen(Screen[None]):
     """Shows the versions of a path, first the one seen after `layer`, as content, as a diff or as a list of all.
 
-    It posts ExtractRequested. `index` is the version shown, from 0, and `mode` the way it is shown. `progressed` publishes the
+    It posts ExtractRequested and ExportRequested.
+
+    `index` is the version shown, from 0, and `mode` the way it is shown. `progressed` publishes the
     progress of a container engine that has to send the image again, for contents that were not kept.
     """
 
@@ -211,14 +215,17 @@ class FileScreen(Screen[None]):
     def action_read_again(self) -> None:
         self.post_message(self.ReadAgainRequested())
 
-    def action_copy_path(self) -> None:
-        """Copy the path to the clipboard."""
-        self.app.copy_to_clipboard(self._history.path)
-        self.notify(self._history.path, title="Copied", markup=False)
+    def action_export(self, how: Literal["copy", "open", "pipe"]) -> None:
+        """Copy something of the version, open it in a program or pipe it to a command."""
+        history = self._history
+        about = ExportSubject.of_version(history.contents, history.node, history.versions[self.index])
+        self.post_message(ExportRequested(about, how))
 
     def action_back(self) -> None:
-        """Close the search, else the screen."""
-        if self.pager.bar.is_on:
+        """Stop what goes through the file, else close the search, else the screen."""
+        if self.pager.is_going_through:
+            self.pager.stop()
+        elif self.pager.bar.is_on:
             self.pager.close_search()
         else:
             self.dismiss()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from textual.message import Message
 
 from layerscope.app.file.header import Mode
 from layerscope.app.file.highlight import highlighted
+from layerscope.app.file.paged_page import AROUND, PagedPage
 from layerscope.app.file.pages import Difference, Hex, Page, Sentences, SourceText
 from layerscope.app.file.path_history import PathHistory
 from layerscope.errors import Cancelled, FileChanged, IsCancelled, LayerscopeError
+from layerscope.extraction.extract import content_tail
 from layerscope.units import size_text
 from layerscope.viewing.difference import difference
+from layerscope.viewing.paged import PagedHex, PagedText
 from layerscope.viewing.shown import Form, ShownFile, load
 from layerscope.viewing.unified import DiffLine
 
@@ -69,8 +73,13 @@ def read(history: PathHistory, key: PageKey, files: dict[int, ShownFile], is_can
     except Cancelled:
         return
     except LayerscopeError as error:
-        sentence = f"{error.what_happened}; r reads it again" if isinstance(error, FileChanged) else str(error)
-        yield Ready(key, Sentences(sentences=(sentence,), style="removed"), reading.files, is_final=False)
+        yield Ready(key, failure_page(error), reading.files, is_final=False)
+
+
+def failure_page(error: LayerscopeError) -> Page:
+    """Return what is shown in place of a content that cannot be read."""
+    sentence = f"{error.what_happened}; r reads it again" if isinstance(error, FileChanged) else str(error)
+    return Sentences(sentences=(sentence,), style="removed")
 
 
 class Reading:
@@ -85,9 +94,17 @@ class Reading:
         if version.kind is None:
             return Sentences(sentences=(f"removed by layer {version.layer}",), style="removed")
         if version.content_entry is None:
-            described = f"→ {version.link}" if version.link else f"{history.noun(index)}: it has no content of its own"
+            described = f"-> {version.link}" if version.link else f"{history.noun(index)}: it has no content of its own"
             return Sentences(sentences=(described,))
-        return content_page(self._load(version.content_entry))
+        shown = self.load(version.content_entry)
+        if not (shown.is_own and shown.is_cut):
+            return content_page(shown)
+        entry, contents = version.content_entry, history.contents
+        tail = partial(content_tail, contents, entry)
+        file = PagedText(shown.size, tail, codec=shown.codec) if shown.codec else PagedHex(shown.size, tail)
+        file.read_on(AROUND, self._is_cancelled)
+        file.load(range(AROUND), self._is_cancelled)
+        return PagedPage.of(file, _status(shown, is_paged=True))
 
     def diff(self, index: int) -> Page:
         """Return the differences between a version and the one before it as a page. Raises CorruptLayer and Cancelled."""
@@ -100,11 +117,12 @@ class Reading:
         old, new = history.versions[before], version
         against = f"layer {old.layer} → layer {new.layer}"
         if old.content_entry is None or new.content_entry is None:
-            return Difference.of(list(_look_changes(history, before, index)), against)
-        shown = (self._load(old.content_entry), self._load(new.content_entry))
+            return Difference.of(look_changes(history.look(before), history.look(index)), against)
+        shown = (self.load(old.content_entry), self.load(new.content_entry))
         return Difference.of(difference(*shown, old_version=old, new_version=new), against)
 
-    def _load(self, entry: int) -> ShownFile:
+    def load(self, entry: int) -> ShownFile:
+        """Read the file of an entry, unless it was read before. Raises CorruptLayer and Cancelled."""
         if entry not in self.files:
             name = self._history.contents.tree.nodes.name(self._history.node)
             self.files[entry] = load(self._history.contents, entry, name=name, is_cancelled=self._is_cancelled)
@@ -123,10 +141,12 @@ def content_page(shown: ShownFile) -> Page:
     return Page(shown.lines, status, shown.is_cut)
 
 
-def _status(shown: ShownFile) -> str:
-    """Return the notes on a file, what is not shown first, since the end may not fit."""
+def _status(shown: ShownFile, *, is_paged: bool = False) -> str:
+    """Return the notes on a file, what is not shown first, since the end may not fit; nothing is missing if it `is_paged`."""
     notes = shown.note.split("; ") if shown.note else []
-    if shown.is_cut and not notes:
+    if is_paged:
+        notes = [note for note in notes if not note.startswith("the first ")]
+    elif shown.is_cut and not notes:
         notes = ["the ends of long lines are not shown"]
     size = size_text(shown.size)
     missing = [note for note in notes if note.startswith("the first ")]
@@ -141,12 +161,8 @@ def _first(history: PathHistory, index: int) -> str:
     return f"nothing before it: {f'removed by layer {past[-1].layer}, ' if past else ''}{added}"
 
 
-def _look_changes(history: PathHistory, before: int, index: int) -> Iterator[DiffLine]:
-    """Yield the differences between the attributes of two versions of which at least one is not a regular file."""
-    old, new = (f"{history.facts[each].look}  {history.noun(each)}" for each in (before, index))
+def look_changes(old: str, new: str) -> list[DiffLine]:
+    """Return the difference between the looks of two versions of which at least one is not a regular file."""
     if old == new:
-        yield DiffLine("note", "the same mode, owner and time again")
-        yield DiffLine("context", new)
-    else:
-        yield DiffLine("removed", old)
-        yield DiffLine("added", new)
+        return [DiffLine("note", "the same mode, owner and time again"), DiffLine("context", new)]
+    return [DiffLine("removed", old), DiffLine("added", new)]

@@ -193,7 +193,7 @@ def _version_line(facts: VersionFacts, columns: _VersionColumns, owner: int) -> 
     if facts.mode:
         shown = (facts.owner or "-") if owner else ""
         text += f" {facts.mode} {shown:<{owner}}{facts.size:>8}" + (f"  {facts.date}" if columns.has_date else "")
-    text += f"  → {facts.link}" if facts.link else ""
+    text += f"  -> {facts.link}" if facts.link else ""
     return text + (f"  ({_ending(facts)})" if columns.has_ending and facts.buried_by else "")
 
 

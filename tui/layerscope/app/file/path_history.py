@@ -14,10 +14,10 @@ from layerscope.text import escape
 from layerscope.tree.lookup import NOUNS
 from layerscope.tree.tree import Change
 from layerscope.units import size_text, utc_text
-from layerscope.viewing.history import PathVersion, versions_of_path
+from layerscope.viewing.history import PathVersion, seen_after, versions_of_path
 from layerscope.waste.find import Waste
 from layerscope.wording.findings import CHANGE_MARKS
-from layerscope.wording.sentences import step_text
+from layerscope.wording.sentences import layer_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class VersionFacts:
     @property
     def look(self) -> str:
         """Return mode, owner, size, date and link target, as far as there are any."""
-        target = f"→ {self.link}" if self.link else ""
+        target = f"-> {self.link}" if self.link else ""
         return "  ".join(part for part in (self.mode, self.owner, self.size, self.date, target) if part)
 
 
@@ -85,10 +85,7 @@ class PathHistory:
 
     def seen_after(self, layer: int) -> int:
         """Return the index of the version that is seen after a layer, else of the last one before it."""
-        there = [index for index, version in enumerate(self.versions) if version.kind is not None]
-        seen = [index for index in there if self.versions[index].layer <= layer < self.versions[index].until]
-        before = [index for index in there if self.versions[index].layer <= layer]
-        return (seen or before[-1:] or there[:1] or [0])[0]
+        return seen_after(self.versions, layer)
 
     def before(self, index: int) -> int | None:
         """Return the index of the version that `index` replaced, None where the path was not there."""
@@ -100,6 +97,10 @@ class PathHistory:
         """Return whether a version can be seen after its layer: not a removal, and not buried by its own layer."""
         version = self.versions[index]
         return version.kind is not None and not version.is_shadowed
+
+    def look(self, index: int) -> str:
+        """Return mode, owner, size, date and link target of a version, and what kind it is."""
+        return f"{self.facts[index].look}  {self.noun(index)}"
 
     def noun(self, index: int) -> str:
         """Return the kind of a version with its article, such as `a symlink`."""
@@ -121,7 +122,7 @@ def _facts(contents: Contents, version: PathVersion, wasted: set[int]) -> Versio
         size=size_text(version.size) if version.kind is Kind.FILE else "",
         date=utc_text(look.mtime) if look.mtime is not None else "",
         link=version.link if version.kind in (Kind.SYMLINK, Kind.HARDLINK) else "",
-        instruction=step_text(version.step),
+        instruction=layer_text(contents.image.layers[version.layer - 1]),
         buried_by=version.until if is_buried else 0,
         is_wasted=version.origin in wasted,
     )

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from layerscope.app.widgets.column_heads import FALLING, RISING
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.lines import SIZE, TWISTY, Detail, bar_cell, fitted, size_cell
 from layerscope.families.figures import FamilyTotals, ImageFigures, ImageOrder, LayerUsage, age_text
@@ -61,7 +64,14 @@ class FigureColumns:
 
 
 class ImageHeads(Widget):
-    """The heads of the columns, with that of the sort order highlighted."""
+    """The heads of the columns, with that of the sort order marked. It posts Picked for a head that is clicked."""
+
+    class Picked(Message):
+        """The user wants the images in this order."""
+
+        def __init__(self, order: ImageOrder) -> None:
+            self.order = order
+            super().__init__()
 
     COMPONENT_CLASSES = {"images--head", "images--sorted"}  # noqa: RUF012 - Textual's
 
@@ -79,12 +89,28 @@ class ImageHeads(Widget):
         if y:
             return Strip.blank(width, base)
         columns = FigureColumns.of(width - 1)
-        parts = [Segment(f"{head:>{SIZE}} " + columns.gap(head), self._style(head)) for head in columns.heads]
+        parts = [Segment(f"{self._text(head):>{SIZE}} " + columns.gap(head), self._style(head)) for head in columns.heads]
         room = max(width - 1 - columns.width - (AGE + 1) * columns.has_age, 0)
-        parts.append(Segment(fitted("  name", room), self._style("name")))
+        parts.append(Segment(fitted(f"  {self._text('name')}", room), self._style("name")))
         if columns.has_age:
             parts.append(Segment(f" {'age':>{AGE}}", self._style("age")))
         return Strip(parts).crop_extend(0, width, base).apply_style(base)
+
+    def on_click(self, event: events.Click) -> None:
+        """Ask for the order of the head under the mouse."""
+        columns, at = FigureColumns.of(self.size.width - 1), 0
+        for head in columns.heads:
+            at += SIZE + 1 + len(columns.gap(head))
+            if event.x < at:
+                if head in (order.value for order in ImageOrder):
+                    self.post_message(self.Picked(ImageOrder(head)))
+                return
+        if event.x < self.size.width - (AGE + 1) * columns.has_age:
+            self.post_message(self.Picked(ImageOrder.NAME))
+
+    def _text(self, head: str) -> str:
+        """Return a head, with a mark if it is that of the sort order."""
+        return head if head != self._order.value else head + (RISING if self._order is ImageOrder.NAME else FALLING)
 
     def _style(self, head: str) -> Style:
         return self.get_component_rich_style("images--sorted" if head == self._order.value else "images--head", partial=True)

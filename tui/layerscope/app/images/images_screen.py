@@ -31,6 +31,7 @@ from layerscope.sources.base import Base
 from layerscope.sources.listing.found import FoundImage
 from layerscope.text import escape
 from layerscope.units import count_text
+from layerscope.wording.style import without_shared_start
 
 if TYPE_CHECKING:
     from layerscope.analysis import Analysis
@@ -197,7 +198,7 @@ class ImagesScreen(FilteredHome):
         self.query_one(ImagesSummary).show_reading("")
         if message.problems:
             more = f" (and {len(message.problems) - 1} more)" if len(message.problems) > 1 else ""
-            self.notify(f"{message.problems[0]}{more}", title="Not read", severity="error", markup=False, timeout=20)
+            self.notify(f"{message.problems[0]}{more}", title="Not read", severity="error", markup=False)
 
     # What follows the cursor.
 
@@ -211,7 +212,7 @@ class ImagesScreen(FilteredHome):
         number, marked = self.image, self.pane.marked
         if len(marked) == 2 or (marked and number not in (*marked, TRUNK)):
             pair = marked if len(marked) == 2 else [*marked, number]
-            title = " → ".join(escape(self._images.found[each].reference) for each in pair)
+            title = " → ".join(map(escape, without_shared_start([self._images.found[each].reference for each in pair])))
             self.post_message(self.Paired([partial(self._opened_by, each) for each in pair], title))
         elif number != TRUNK:
             self._opened = number
@@ -255,6 +256,11 @@ class ImagesScreen(FilteredHome):
 
     def action_sort(self) -> None:
         self._show_after(self.outline.sort_next)
+        self.query_one(ImageHeads).show(self.outline.order)
+
+    @on(ImageHeads.Picked)
+    def _sort_by_head(self, event: ImageHeads.Picked) -> None:
+        self._show_after(lambda: self.outline.sort(event.order))
         self.query_one(ImageHeads).show(self.outline.order)
 
     def _show_after(self, change: Callable[[], None]) -> None:

@@ -119,7 +119,7 @@ class RegistryScreen(FilteredHome):
         if message.error is not None and not self.outline.tags:
             self.post_message(self.Broken(message.error))
         elif message.error is not None:
-            self.notify(str(message.error), title="Not all listed", severity="error", markup=False, timeout=20)
+            self.notify(str(message.error), title="Not all listed", severity="error", markup=False)
         self._arrange()
 
     @on(TagsArrived)

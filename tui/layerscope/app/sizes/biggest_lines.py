@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from rich.segment import Segment
 
 from layerscope.analysis import Analysis
+from layerscope.app.widgets.column_heads import ColumnHead
 from layerscope.app.widgets.cursor_lines import CursorLines
-from layerscope.app.widgets.lines import bar_cell, size_cell
+from layerscope.app.widgets.lines import SIZE, bar_cell, size_cell
 from layerscope.sizes.biggest import Biggest, Fate, FileOrder
 from layerscope.text import escape
 from layerscope.tree.nodes import Flags
@@ -57,7 +60,10 @@ class BiggestState:
         self._choose()
 
     def next_order(self) -> None:
-        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self.sort(ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)])
+
+    def sort(self, order: FileOrder) -> None:
+        self.order = order
         self._choose()
 
     def _choose(self) -> None:
@@ -122,12 +128,15 @@ class BiggestLines(CursorLines):
         left = room - sum(cells(part.text) for part in parts)
         return [*parts, Segment(cut_middle(path, max(left, 1)))]
 
-    def heads(self) -> str:
-        """Return the heads of the columns."""
+    def heads_in(self, room: int) -> Iterator[ColumnHead[FileOrder]]:
+        """Yield the heads of the columns in a line of `room` cells."""
         digits = len(str(self._state.analysis.tree.layers))
-        bar = " " * (BAR + 1) if self.room >= WITH_BAR else ""
-        layer = f"{'L':>{digits}}  "
-        return f" {'size':>8} {bar}{layer}{'wasted':<{FATE + digits}} path"
+        yield ColumnHead("size", SIZE + 2, FileOrder.SIZE, is_right=True)
+        if room >= WITH_BAR:
+            yield ColumnHead("", BAR + 1, FileOrder.SIZE)
+        yield ColumnHead(f"{'L':>{digits}}", digits + 2, FileOrder.LAYER, is_rising=True)
+        yield ColumnHead("wasted", FATE + digits + 1)
+        yield ColumnHead("path", room, FileOrder.PATH, is_rising=True)
 
 
 def fate_text(analysis: Analysis, row: int) -> str:

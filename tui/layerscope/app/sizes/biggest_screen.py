@@ -6,32 +6,42 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
 from layerscope.app.sizes.biggest_lines import BiggestLines, BiggestState, fate_text
+from layerscope.app.widgets.column_heads import head_segments, order_at
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.filter import FilterBar
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.input_line import InputLine
 from layerscope.app.widgets.jump import Jump
 from layerscope.app.widgets.lines import Detail, Details
+from layerscope.app.widgets.overview import Overview
 from layerscope.app.widgets.summary import Summary
+from layerscope.sizes.biggest import FileOrder
 from layerscope.text import escape
 from layerscope.units import size_text
-from layerscope.wording.sentences import step_text
+from layerscope.wording.sentences import layer_text
 from layerscope.wording.style import cells, cut_end, cut_middle
 
 
 class BiggestHeads(Widget):
-    """Two lines: which files are listed and how many, and the heads of the columns."""
+    """Two lines: which files are listed and how many, and the heads of the columns. It posts Picked for a clicked head."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"biggest--title", "biggest--head"}
+    class Picked(Message):
+        """The user wants the files in this order."""
+
+        def __init__(self, order: FileOrder) -> None:
+            self.order = order
+            super().__init__()
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"biggest--title", "biggest--head", "biggest--sorted"}
 
     def __init__(self, state: BiggestState, lines: BiggestLines, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -40,7 +50,8 @@ class BiggestHeads(Widget):
     def render_line(self, y: int) -> Strip:
         width, base = self.size.width, self.rich_style
         if y:
-            parts = [Segment(self._lines.heads(), self.get_component_rich_style("biggest--head", partial=True))]
+            plain, chosen = (self.get_component_rich_style(f"biggest--{name}", partial=True) for name in ("head", "sorted"))
+            parts = head_segments(self._lines.heads_in(self._lines.room), self._state.order, plain=plain, chosen=chosen)
             return Strip(parts).crop_extend(0, width, base).apply_style(base)
         title, sums = f" {self._state.title}", f"{self._state.sums} "
         gap = width - cells(title + sums)
@@ -48,15 +59,21 @@ class BiggestHeads(Widget):
         parts = [Segment(title, bold), Segment(" " * gap + sums if gap > 0 else "")]
         return Strip(parts).crop_extend(0, width, base).apply_style(base)
 
+    def on_click(self, event: events.Click) -> None:
+        """Ask for the order of the head under the mouse."""
+        order = order_at(self._lines.heads_in(self._lines.room), event.x) if event.y else None
+        if order is not None:
+            self.post_message(self.Picked(order))
 
-class BiggestScreen(Screen[Jump | None]):
+
+class BiggestScreen(Overview):
     """Lists the files of a BiggestState, which it changes. It ends with where to go in the files, or None.
 
     `layer` is the number of the layer under the explorer's cursor.
     """
 
+    NAME = "biggest"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.BIGGEST), back("back")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
     AUTO_FOCUS = "#biggest"
 
     def __init__(self, state: BiggestState, layer: int, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False) -> None:
@@ -71,7 +88,7 @@ class BiggestScreen(Screen[Jump | None]):
         yield lines
         yield FilterBar(id="filter")
         yield Details(id="biggest-note")
-        yield Footer(self._keys, id="footer")
+        yield Footer(self._keys, id="footer", without=f"explore.{self.NAME}")
 
     def on_mount(self) -> None:
         summary, analysis = self.query_one(Summary), self._state.analysis
@@ -111,7 +128,7 @@ class BiggestScreen(Screen[Jump | None]):
         """Show the file in the tree, at the layer that wrote it."""
         if self.pane.count:
             files = self._state.files
-            self._end(Jump(int(files.layer[self.pane.cursor]), int(files.node[self.pane.cursor])))
+            self.end(Jump(int(files.layer[self.pane.cursor]), int(files.node[self.pane.cursor])))
 
     # The filter.
 
@@ -158,6 +175,11 @@ class BiggestScreen(Screen[Jump | None]):
         self._state.next_order()
         self._show()
 
+    @on(BiggestHeads.Picked)
+    def _sort_by_head(self, event: BiggestHeads.Picked) -> None:
+        self._state.sort(event.order)
+        self._show()
+
     def action_this_layer(self) -> None:
         """List only the files of the layer that the explorer is at, or of all layers again."""
         self._state.show_layer(0 if self._state.layer else self._layer)
@@ -173,15 +195,7 @@ class BiggestScreen(Screen[Jump | None]):
         if self.bar.is_on:
             self.bar.close()
         else:
-            self._end(None)
-
-    def action_close(self) -> None:
-        self._end(None)
-
-    def _end(self, jump: Jump | None) -> None:
-        # A third click is still on its way when the second has ended it: Textual would close the screen below, too.
-        if self.is_current:
-            self.dismiss(jump)
+            self.end(None)
 
 
 def note(state: BiggestState, line: int, room: int) -> list[str]:
@@ -191,4 +205,4 @@ def note(state: BiggestState, line: int, room: int) -> list[str]:
     fate = f"wasted, {fate_text(analysis, row)}" if row >= 0 else "a container sees it"
     said = f"  {size_text(int(files.size[line]))}, {fate}"
     path = cut_middle("/" + escape(analysis.tree.nodes.paths[int(files.node[line])]), max(room - cells(said), 1))
-    return [path + said, cut_end(f"layer {layer}: {step_text(analysis.image.layers[layer - 1].history)}", room)]
+    return [path + said, cut_end(f"layer {layer}: {layer_text(analysis.image.layers[layer - 1])}", room)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
@@ -43,6 +44,8 @@ class TreemapMap(Widget, can_focus=True):
         self._cursor = 0
         self._canvas: Canvas | None = None
         self._laid_out = Size()
+        self._ground: Style | None = None
+        """The map's own colors, cached: Textual takes 0.1 ms to compute them on every access."""
 
     def show(self, areas: Areas, node: int, meant: int) -> None:
         """Show what is below a node. The cursor goes to the box of the node `meant`, or to the one around it."""
@@ -97,18 +100,20 @@ class TreemapMap(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Draw a row of characters."""
         width, height = self.size
+        if self._ground is None:
+            self._ground = self.rich_style
         if self._laid_out != self.size:  # it is resized, which on_resize is told only afterwards
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._ground)
         if not self._boxes:
             sentence = " Nothing here has any bytes." if y == 0 and self._areas is not None else ""
-            return Strip([Segment(sentence)]).crop_extend(0, width, self.rich_style).apply_style(self.rich_style)
+            return Strip([Segment(sentence)]).crop_extend(0, width, self._ground).apply_style(self._ground)
         if self._canvas is None:
             self._canvas = paint(self._boxes, self._titles, self._palette, self._cursor, (width, height))
-        return Strip(self._canvas.segments(y), width).apply_style(self.rich_style)
+        return Strip(self._canvas.segments(y), width).apply_style(self._ground)
 
     def notify_style_update(self) -> None:
         """Draw in the colors of another theme."""
-        self._canvas = None
+        self._canvas = self._ground = None
         super().notify_style_update()
 
     def on_resize(self) -> None:

@@ -11,7 +11,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
-from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -22,6 +21,7 @@ from layerscope.app.sizes.treemap_map import Side, TreemapMap
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.jump import Jump
 from layerscope.app.widgets.lines import Detail, Details
+from layerscope.app.widgets.overview import Overview
 from layerscope.app.widgets.summary import Summary
 from layerscope.sizes.areas import Areas
 from layerscope.sizes.boxes import Box
@@ -88,9 +88,8 @@ class Trail(Widget):
         nodes, areas = state.analysis.tree.nodes, state.areas
         start = f" Layer {areas.layer} of {state.analysis.tree.layers}" if areas.layer else " All layers"
         size, lost = int(areas.size[state.node]), int(areas.wasted[state.node])
-        end = f"  {size_text(size)}" + (f", {size_text(lost)} wasted" if lost else "")
-        legend = f"{HATCH}{HATCH} wasted " if cells(start + end) + 30 <= width and areas.wasted[state.node] else ""
-        room = width - cells(start + end + legend) - 1
+        end = f"  {seen_and_wasted(size, lost)}" + (f" {HATCH}{HATCH}" if lost else "")
+        room = width - cells(start + end) - 1
         chain = nodes_above(state)
         path = "".join(f" / {escape(nodes.name(node))}" for node in chain)
         self._places, segments = [(0, cells(start), 0)], [Segment(start, self._look("step" if chain else "where"))]
@@ -106,8 +105,6 @@ class Trail(Widget):
                 ]
                 self._places.append((at, at := at + cells(name) + 3, node))
         segments.append(Segment(end))
-        gap = width - sum(segment.cell_length for segment in segments) - cells(legend)
-        segments += [Segment(" " * max(gap, 0)), Segment(legend, self._look("dim"))]
         return Strip(segments).crop_extend(0, width, base).apply_style(base)
 
     def _look(self, name: str) -> Style:
@@ -128,11 +125,11 @@ def nodes_above(state: TreemapState) -> list[int]:
     return found[::-1]
 
 
-class TreemapScreen(Screen[Jump | None]):
+class TreemapScreen(Overview):
     """Shows a treemap of a TreemapState, which it changes. It ends with where to go in the files, or None."""
 
+    NAME = "treemap"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KeyContext.TREEMAP), back("back")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
     AUTO_FOCUS = "#map"
 
     def __init__(self, state: TreemapState, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False) -> None:
@@ -144,7 +141,7 @@ class TreemapScreen(Screen[Jump | None]):
         yield Trail(self._state, id="map-trail")
         yield TreemapMap(id="map", is_ascii=self._is_ascii)
         yield Details(id="map-note")
-        yield Footer(self._keys, id="footer")
+        yield Footer(self._keys, id="footer", without=f"explore.{self.NAME}")
 
     def on_mount(self) -> None:
         summary, analysis = self.query_one(Summary), self._state.analysis
@@ -216,27 +213,27 @@ class TreemapScreen(Screen[Jump | None]):
         """Show the box under the cursor in the files, at the layer shown, else at the last one that wrote it."""
         box = self.map.box
         if box is not None:
-            self._end(Jump(self._state.areas.layer or last_layer(self._state.areas, box.node), box.node))
+            self.end(Jump(self._state.areas.layer or last_layer(self._state.areas, box.node), box.node))
 
     def action_back(self) -> None:
         """Zoom out, else go back to the files."""
         if not self._state.out():
-            self._end(None)
+            self.end(None)
         else:
             self._show()
-
-    def action_close(self) -> None:
-        self._end(None)
-
-    def _end(self, jump: Jump | None) -> None:
-        # A second click is still on its way when the first has ended it: Textual would close the screen below, too.
-        if self.is_current:
-            self.dismiss(jump)
 
 
 def last_layer(areas: Areas, node: int) -> int:
     """Return the last layer that writes anything at or below a node."""
     return max((part.layer for part in areas.by_layer(node)), default=1)
+
+
+def seen_and_wasted(size: int, wasted: int) -> str:
+    """Say how many of `size` bytes a container sees, as the files count them: `180 MB = 164 MB seen + 16.0 MB wasted`."""
+    if not wasted:
+        return size_text(size)
+    seen = f" = {size_text(size - wasted)} seen + {size_text(wasted)} wasted" if wasted < size else ", all wasted"
+    return size_text(size) + seen
 
 
 def note(state: TreemapState, box: Box, room: int) -> list[str]:
@@ -247,8 +244,8 @@ def note(state: TreemapState, box: Box, room: int) -> list[str]:
     areas, whole = state.areas, int(state.areas.size[0])
     path = ("smaller ones in /" if box.is_rest else "/") + escape(state.analysis.tree.nodes.paths[box.node])
     facts = [
-        f"{size_text(box.size)}, {percent_text(box.size / whole)} of the {'layer' if areas.layer else 'image'}",
-        f"{size_text(box.wasted)} wasted ({percent_text(box.wasted / box.size)})" if box.wasted else "",
+        seen_and_wasted(box.size, box.wasted),
+        f"{percent_text(box.size / whole)} of the {'layer' if areas.layer else 'image'}",
         "" if box.is_rest else count_text(areas.files(box.node), "file version"),
     ]
     said = _as_many(facts, room - min(cells(path), SHORTEST_PATH) - 2)

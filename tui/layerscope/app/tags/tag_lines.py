@@ -1,18 +1,21 @@
-"""The widgets of the list of tags: the totals, the heads, a bar for each tag, and the note about the tag under the cursor."""
+"""The widgets of the list of tags: the totals, a bar for each tag, and the note about the tag under the cursor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from rich.segment import Segment
 from rich.style import Style as Ink
 from textual.strip import Strip
 from textual.widget import Widget
 
+from layerscope.app.widgets.column_heads import ColumnHead, head_segments, order_at
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.lines import SIZE, Detail, fitted, size_cell
-from layerscope.families.tag_series import TagSeries
+from layerscope.families.tag_series import TagOrder, TagSeries
+from layerscope.oci.version_order import version_key
 from layerscope.report.tag_sizes import (
     BASE_SIGNS,
     DATE,
@@ -54,31 +57,36 @@ class TagColumns:
         return cls(tag, date, max(room - len(MARK) - tag - 1 - (date + 1 if date else 0) - SIZE - 2 - GROWTH - 1, 0))
 
 
-class TagHeads(Widget):
-    """The heads of the columns."""
+class TagSort(Enum):
+    """What the list is sorted by: date and tag with the least first, size and growth with the most."""
 
-    COMPONENT_CLASSES = {"tags--head"}  # noqa: RUF012 - Textual's
+    DATE = "date"
+    TAG = "tag"
+    SIZE = "size"
+    GROWTH = "growth"
 
-    def __init__(self, series: TagSeries, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
-        self._series, self._is_ascii = series, is_ascii
-        self._columns: dict[int, TagColumns] = {}
 
-    def render_line(self, y: int) -> Strip:
-        width, base = self.size.width, self.rich_style
-        if y:
-            return Strip.blank(width, base)
-        columns = self._columns.get(width) or self._columns.setdefault(width, TagColumns.of(self._series, width - 1))
-        date = f"{'date':<{columns.date}} " if columns.date else ""
-        own, of_base = OWN_SIGNS[self._is_ascii], BASE_SIGNS[self._is_ascii]
-        legend = fitted(f"{of_base} base {own} own" if base_sentence(self._series) else "", columns.bar)
-        text = f"{'':{len(MARK)}}{'tag':<{columns.tag}} {date}{'size':>{SIZE}} {legend} {'growth':>{GROWTH}}"
-        head = self.get_component_rich_style("tags--head", partial=True)
-        return Strip([Segment(text, head)]).crop_extend(0, width, base).apply_style(base)
+def sorted_tags(series: TagSeries, order: TagSort) -> list[int]:
+    """Return the numbers of the tags in an order. Those that are equal stay in the order of the series."""
+    numbers = list(range(len(series.tags)))
+    if order is TagSort.TAG:
+        return sorted(numbers, key=lambda number: version_key(series.tags[number].tag))
+    if order is TagSort.SIZE:
+        return sorted(numbers, key=lambda number: -(series.tags[number].wire_bytes or 0))
+    if order is TagSort.GROWTH:
+        return sorted(numbers, key=lambda number: -_grown(series, number))
+    return numbers
+
+
+def _grown(series: TagSeries, number: int) -> int:
+    growth = series.growths[number]
+    return growth.grown if growth is not None and series.twins[number] is None else 0
 
 
 class TagLines(CursorLines):
-    """Draws a line for each tag, oldest first. It posts Moved, and Chosen for a tag that the user opened."""
+    """Draws a line for each tag, at first oldest first. It posts Moved, and Chosen for a tag that the user opened."""
+
+    has_heads = True
 
     def __init__(self, series: TagSeries, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, is_ascii=is_ascii)
@@ -86,14 +94,56 @@ class TagLines(CursorLines):
         self.marked: list[int] = []
         """The numbers of the marked tags, two at most, in the order they were marked in."""
         self._columns: dict[int, TagColumns] = {}
+        self._order = TagSort.TAG if series.order is TagOrder.VERSION else TagSort.DATE
+        self._numbers = sorted_tags(series, TagSort.DATE)
+
+    @property
+    def number(self) -> int:
+        """Return the number of the tag under the cursor in the series."""
+        return self._numbers[self.cursor]
 
     def mark(self) -> None:
         """Mark the tag under the cursor, or unmark it. Of three, the one that was marked first is unmarked."""
-        if self.cursor in self.marked:
-            self.marked.remove(self.cursor)
+        if self.number in self.marked:
+            self.marked.remove(self.number)
         else:
-            self.marked = [*self.marked[-1:], self.cursor]
+            self.marked = [*self.marked[-1:], self.number]
         self.refresh()
+
+    def sort(self, order: TagSort) -> None:
+        """Sort the list; the cursor stays on its tag."""
+        number = self.number
+        self._order, self._numbers = order, sorted_tags(self.series, order)
+        self.go(self._numbers.index(number), is_centered=True)
+        self.refresh()
+
+    def sort_by_next(self) -> None:
+        """Sort the list by the next of the columns that are shown."""
+        orders = [head.order for head in self._heads(self.room) if head.order]
+        self.sort(orders[(orders.index(self._order) + 1) % len(orders) if self._order in orders else 0])
+
+    def head_clicked(self, x: int) -> None:
+        """Sort by the column under the mouse."""
+        if (order := order_at(self._heads(self.room), x)) is not None:
+            self.sort(order)
+
+    def head(self, room: int) -> list[Segment]:
+        """Draw the heads of the columns, with a mark at the one that the tags are sorted by, and what the bars mean."""
+        return head_segments(self._heads(room), self._order, plain=self.style("dim"), chosen=self.style("key"))
+
+    def _heads(self, room: int) -> Iterator[ColumnHead[TagSort]]:
+        columns = self._columns_in(room)
+        yield ColumnHead("", len(MARK))
+        yield ColumnHead("tag", columns.tag + 1, TagSort.TAG, is_rising=True)
+        if columns.date:
+            yield ColumnHead("date", columns.date + 1, TagSort.DATE, is_rising=True)
+        yield ColumnHead("size", SIZE + 1, TagSort.SIZE, is_right=True)
+        own, of_base = OWN_SIGNS[self.is_ascii], BASE_SIGNS[self.is_ascii]
+        yield ColumnHead(f"{of_base} base {own} own" if base_sentence(self.series) else "", columns.bar + 1)
+        yield ColumnHead("growth", GROWTH + 1, TagSort.GROWTH, is_right=True)
+
+    def _columns_in(self, room: int) -> TagColumns:
+        return self._columns.get(room) or self._columns.setdefault(room, TagColumns.of(self.series, room))
 
     def unmark(self) -> None:
         """Unmark all tags."""
@@ -103,24 +153,24 @@ class TagLines(CursorLines):
     def segments(self, line: int, room: int) -> list[Segment]:
         """Draw the mark, the tag, its date and size, the bar of its two parts, and its growth."""
         series = self.series
-        columns = self._columns.get(room) or self._columns.setdefault(room, TagColumns.of(series, room))
-        tag = series.tags[line]
-        base, own = bar_parts(series, line, columns.bar)
+        columns, number = self._columns_in(room), self._numbers[line]
+        tag = series.tags[number]
+        base, own = bar_parts(series, number, columns.bar)
         size = f"{'?':>{SIZE}}" if tag.wire_bytes is None else size_cell(tag.wire_bytes, zero="0  B")
         return [
-            Segment(MARK if line in self.marked else " " * len(MARK), self.style("key")),
+            Segment(MARK if number in self.marked else " " * len(MARK), self.style("key")),
             Segment(fitted(escape(tag.tag), columns.tag) + " "),
             Segment(f"{date_text(tag):<{columns.date}} " if columns.date else "", self.style("dim")),
             Segment(size + " "),
             Segment(BASE_SIGNS[self.is_ascii] * base, self.style("dim")),
             Segment(OWN_SIGNS[self.is_ascii] * own, self.style("bar")),
             Segment(" " * (columns.bar - base - own + 1)),
-            Segment(f"{cut_end(growth_cell(series, line, PLAIN), GROWTH):>{GROWTH}}", self._growth_style(line)),
+            Segment(f"{cut_end(growth_cell(series, number, PLAIN), GROWTH):>{GROWTH}}", self._growth_style(number)),
         ]
 
-    def _growth_style(self, line: int) -> Ink:
-        growth = self.series.growths[line]
-        if growth is None or not growth.grown or self.series.twins[line] is not None:
+    def _growth_style(self, number: int) -> Ink:
+        growth = self.series.growths[number]
+        if growth is None or not growth.grown or self.series.twins[number] is not None:
             return self.style("dim")
         return self.style("removed" if growth.grown > 0 else "added")
 

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, back, bindings
-from layerscope.app.tags.tag_lines import TagHeads, TagLines, TagsSummary, tag_note
+from layerscope.app.tags.tag_lines import TagLines, TagsSummary, tag_note
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
 from layerscope.app.widgets.home import Home
@@ -50,10 +50,8 @@ class TagsScreen(Home):
         self._tags, self._keys, self._is_ascii = tags, keys, is_ascii
 
     def compose(self) -> ComposeResult:
-        series = self._tags.report.series
         yield TagsSummary(self._tags.report, id="summary")
-        yield TagHeads(series, id="tags-heads", is_ascii=self._is_ascii)
-        yield TagLines(series, id="tags", is_ascii=self._is_ascii)
+        yield TagLines(self._tags.report.series, id="tags", is_ascii=self._is_ascii)
         yield Details(id="tags-note")
         yield Footer(self._keys, id="footer")
 
@@ -72,15 +70,15 @@ class TagsScreen(Home):
 
     @on(CursorLines.Moved)
     def _tell(self) -> None:
-        self.query_one("#tags-note", Details).show(list(tag_note(self._tags.report, self.pane.cursor)))
+        self.query_one("#tags-note", Details).show(list(tag_note(self._tags.report, self.pane.number)))
 
     @on(CursorLines.Chosen)
     def _open(self) -> None:
         marked = self.pane.marked
-        if len(marked) == 2 or (marked and self.pane.cursor not in marked):
+        if len(marked) == 2 or (marked and self.pane.number not in marked):
             self.action_compare()
             return
-        number = self.pane.cursor
+        number = self.pane.number
         self.post_message(self.Opened(partial(self._opened, number), self._reference(number)))
 
     def _opened(self, number: int, progress: Progress) -> tuple[Image, Base]:
@@ -99,15 +97,18 @@ class TagsScreen(Home):
     def action_mark(self) -> None:
         self.pane.mark()
 
+    def action_sort(self) -> None:
+        self.pane.sort_by_next()
+
     def action_back(self) -> None:
         self.pane.unmark()
 
     def action_compare(self) -> None:
         """Compare the two marked tags, or the marked one with the one under the cursor, or this with the one before."""
         pane = self.pane
-        growth = pane.series.growths[pane.cursor]
-        before = growth.old if growth is not None else max(pane.cursor - 1, 0)
-        chosen = sorted({*pane.marked, pane.cursor} if len(pane.marked) == 1 else pane.marked or {before, pane.cursor})
+        growth = pane.series.growths[pane.number]
+        before = growth.old if growth is not None else max(pane.number - 1, 0)
+        chosen = sorted({*pane.marked, pane.number} if len(pane.marked) == 1 else pane.marked or {before, pane.number})
         if len(chosen) < 2:
             self.notify("mark another tag with `m` to compare this one with it", title="Nothing to compare", markup=False)
             return

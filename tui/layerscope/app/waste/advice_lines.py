@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from layerscope.app.widgets.lines import SIZE, TWISTY, Lines, bar_cell, fitted, 
 from layerscope.report.fix_lines import edit_lines, more_fixes_text
 from layerscope.text import escape
 from layerscope.units import count_text, percent_text, size_text
-from layerscope.wording.style import wrapped
+from layerscope.wording.style import cells, cut_end, wrapped
 
 ROOMY = 100
 """The width, in cells, from which a bar fits."""
@@ -25,6 +26,7 @@ BAR = 8
 PATHS = 100
 """The most paths of a fix to list."""
 TAB = 4
+INSTRUCTION = re.compile("`([^`]+)`")
 SIGNS = {"+": "added", "-": "removed", "@": "key"}
 """The color of a diff's line, by its first character; bytes without color still show the sign."""
 
@@ -38,6 +40,7 @@ class FixLines(CursorLines):
         self._lines: list[FixLine] = []
         self._largest = 0
         self._place = 0
+        self._has_edits = False
 
     @property
     def nothing(self) -> str:
@@ -53,6 +56,7 @@ class FixLines(CursorLines):
         """Show what is known now, with the cursor where it was."""
         fixes = self._outline.advice.fixes if self._outline.advice else ()
         self._largest = max((fix.size for fix in fixes), default=0)
+        self._has_edits = any(fix.has_edit for fix in fixes)
         self._place = max((len(_place(fix)) for fix in fixes), default=0)
         self._list()
         if self.count:
@@ -60,7 +64,9 @@ class FixLines(CursorLines):
         self.post_message(self.Moved(self))
 
     def fit(self) -> None:
+        """Wrap the notes to the width, and post Moved: another line may be under the cursor now."""
         self._list()
+        self.post_message(self.Moved(self))
 
     def _list(self) -> None:
         """Wrap the notes to the width."""
@@ -102,14 +108,24 @@ class FixLines(CursorLines):
             text = f"in {more_fixes_text(shown.count)} that save little"
             return [*parts, Segment(fitted(TWISTY[self._outline.has_trifles] + text, left), self.style("dim"))]
         place = f"{_place(shown):<{self._place}}  "
-        by_hand = "" if shown.has_edit else "by hand: "
+        by_hand = "by hand: " if self._has_edits and not shown.has_edit else ""
+        left -= len(place) + len(by_hand)
+        # The place stands before the sentence already.
+        sentence = shorter(escape(shown.sentence).removeprefix(f"{_place(shown)} "), left)
         return [
             *parts,
             Segment(place, self.style("key")),
             Segment(by_hand, self.style("modified")),
-            # The place stands before the sentence already.
-            Segment(fitted(escape(shown.sentence).removeprefix(f"{_place(shown)} "), left - len(place) - len(by_hand))),
+            Segment(fitted(sentence, left)),
         ]
+
+
+def shorter(sentence: str, room: int) -> str:
+    """Cut the instruction that a sentence begins with, so that `room` cells show the start of what is wrong with it."""
+    match = INSTRUCTION.match(sentence)
+    if match is None or cells(sentence) <= room:
+        return sentence
+    return f"`{cut_end(match[1], max(room // 3, 12))}`{sentence[match.end() :]}"
 
 
 def _place(fix: Fix) -> str:
@@ -175,7 +191,8 @@ def fix_text(advice: Advice, fix: Fix, content_bytes: int) -> Iterator[EditLine]
     if fix.has_edit:
         yield EditLine("")
     if fix.paths:
-        yield EditLine(f"{count_text(len(fix.paths), 'path')}:", "dim")
+        # Of a fix without an edit, only a few paths are known.
+        yield EditLine(f"{count_text(len(fix.paths), 'path')}:" if fix.has_edit else "Paths such as:", "dim")
         for path in fix.paths[:PATHS]:
             yield EditLine("/" + escape(path), is_code=True)
         if len(fix.paths) > PATHS:

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from layerscope.analysis import Analysis
+from layerscope.app.waste.waste_order import WasteOrder, sorted_groups, sorted_rows
 from layerscope.app.widgets.jump import Jump
 from layerscope.tree.tree import Longs
 from layerscope.tree.versions import Layers
@@ -137,15 +138,17 @@ class Listed(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, line: int, /) -> WasteLine: ...
+    def index(self, line: WasteLine, /) -> int: ...
 
 
 class WasteOutline:
-    """The lines of one grouping at a time. It keeps the grouping, cursors and open groups while the screen is closed."""
+    """The lines of one grouping at a time. It keeps grouping, orders, cursors and open groups while the screen is closed."""
 
     def __init__(self, analysis: Analysis) -> None:
         self.analysis = analysis
         self.grouping = Grouping.CAUSE
         self.cursors: dict[Grouping, int] = {}
+        self._orders: dict[Grouping, WasteOrder] = {}
         self._shares = list(shares(analysis))
         self._toggled: set[WasteGroup] = set()
         self._folded: dict[Grouping, list[Heading | WasteGroup]] = {}
@@ -158,10 +161,22 @@ class WasteOutline:
         return self.analysis.waste
 
     @property
+    def order(self) -> WasteOrder:
+        """Return what the current grouping is sorted by."""
+        return self._orders.get(self.grouping, WasteOrder.SIZE)
+
+    def sort(self, order: WasteOrder) -> None:
+        """Sort the current grouping. The paths in a group are always listed largest first."""
+        self._orders[self.grouping] = order
+        self._lines.pop(self.grouping, None)
+        self._folded.pop(self.grouping, None)
+
+    @property
     def lines(self) -> Listed:
         """Return the lines of the current grouping."""
         if self.grouping not in self._lines:
-            self._lines[self.grouping] = _AllPaths(self._shares) if self.grouping is Grouping.PATH else list(self._unfolded())
+            is_flat = self.grouping is Grouping.PATH
+            self._lines[self.grouping] = _AllPaths(self._shares, self.order) if is_flat else list(self._unfolded())
         return self._lines[self.grouping]
 
     @property
@@ -224,7 +239,7 @@ class WasteOutline:
                 yield from self._pairs_of(line) if line.kind is Grouping.CAUSE else self._inside(line)
 
     def _pairs_of(self, cause: WasteGroup) -> Iterator[WasteLine]:
-        for each in self._share_of(cause).pairs:
+        for each in sorted_groups(self._share_of(cause).pairs, self.order):
             if each.cause is cause.cause:
                 pair = replace(each, depth=1)
                 yield pair
@@ -251,11 +266,13 @@ class WasteOutline:
         if share.heading:
             yield Heading(share.heading)
         if self.grouping is Grouping.CAUSE:
-            yield from share.causes
+            yield from sorted_groups(share.causes, self.order)
         elif self.grouping is Grouping.PAIR:
-            yield from share.pairs
+            yield from sorted_groups(share.pairs, self.order)
         else:
-            yield from directories(self.analysis, share)
+            listed = list(directories(self.analysis, share))
+            yield from sorted_groups([line for line in listed if isinstance(line, WasteGroup)], self.order)
+            yield from (line for line in listed if isinstance(line, Heading))
 
 
 def _sums(numbers: Layers, sizes: Longs) -> dict[int, int]:
@@ -265,21 +282,32 @@ def _sums(numbers: Layers, sizes: Longs) -> dict[int, int]:
 
 
 class _AllPaths:
-    """The lines of the grouping by path: for each share its heading, then its wasted contents, largest first."""
+    """The lines of the grouping by path: for each share its heading, then its wasted contents, in an order."""
 
-    def __init__(self, all_shares: list[Share]) -> None:
+    def __init__(self, all_shares: list[Share], order: WasteOrder) -> None:
         self._shares = all_shares
+        self._rows = [share.rows[sorted_rows(share.waste, order)] for share in all_shares]
 
     def __len__(self) -> int:
         return sum(len(share.rows) + bool(share.heading) for share in self._shares)
 
     def __getitem__(self, line: int, /) -> WasteLine:
-        for share in self._shares:
+        for share, rows in zip(self._shares, self._rows, strict=True):
             if share.heading:
                 if line == 0:
                     return Heading(share.heading)
                 line -= 1
-            if line < len(share.rows):
-                return Path(int(share.rows[line]))
-            line -= len(share.rows)
+            if line < len(rows):
+                return Path(int(rows[line]))
+            line -= len(rows)
         raise IndexError(line)
+
+    def index(self, line: WasteLine, /) -> int:
+        """Return the number of the line with a content; raise ValueError for anything else."""
+        before = 0
+        for share, rows in zip(self._shares, self._rows, strict=True):
+            before += bool(share.heading)
+            if isinstance(line, Path) and (rows == line.row).any():
+                return before + int(np.argmax(rows == line.row))
+            before += len(rows)
+        raise ValueError(line)

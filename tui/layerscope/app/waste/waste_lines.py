@@ -7,33 +7,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 
 from layerscope.analysis import Analysis
+from layerscope.app.slim.marks import SlimMarks
 from layerscope.app.waste.outline import Grouping, Heading, Path, WasteGroup, WasteLine, WasteOutline
+from layerscope.app.waste.waste_order import WasteOrder
+from layerscope.app.widgets.column_heads import ColumnHead, head_segments, order_at
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.lines import LABEL, SIZE, TWISTY, Detail, Details, bar_cell, fitted, size_cell
 from layerscope.text import escape
+from layerscope.tree.tree import Longs
 from layerscope.units import count_text, size_text
 from layerscope.waste.find import Cause
 from layerscope.wording.findings import EXPLANATIONS
-from layerscope.wording.sentences import step_text
+from layerscope.wording.sentences import layer_text
 from layerscope.wording.style import cut_end, cut_middle, wrapped
 
 ROOMY, NARROW = 100, 60
 """The width, in cells, from which every column fits, and the width below which only sizes fit."""
+MARKED, PARTLY = "✗", "-"
+"""The signs before what is left out of a smaller image, wholly and in part."""
 WORD = max(len(cause.word) for cause in Cause)
 
 
 class WasteLines(CursorLines):
-    """Draws a WasteOutline. It posts Moved, and Chosen for a path that the user wants to see in the tree."""
+    """Draws a WasteOutline, with a sign before what is in `marks`.
 
-    def __init__(self, outline: WasteOutline, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
+    It posts Moved, and Chosen for a path that the user wants to see in the tree.
+    """
+
+    has_heads = True
+
+    def __init__(
+        self,
+        outline: WasteOutline,
+        marks: SlimMarks,
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's name
+        is_ascii: bool = False,
+    ) -> None:
         super().__init__(id=id, is_ascii=is_ascii)
-        self._outline = outline
+        self._outline, self._marks = outline, marks
         layers = outline.analysis.image.layers
-        self._instructions = [step_text(layer.history) or "(no history)" for layer in layers]
+        self._instructions = [layer_text(layer) or "(no history)" for layer in layers]
         self._digits = len(str(len(layers)))
         self._count_width = len(count_text(len(outline.waste), "file"))
         self._largest = 0
@@ -47,6 +66,16 @@ class WasteLines(CursorLines):
         """Return the line under the cursor."""
         return self._outline.lines[self.cursor] if self.count else None
 
+    @property
+    def rows_under_cursor(self) -> Longs:
+        """Return the rows of the image's Waste that the line under the cursor stands for."""
+        return self._rows_of(self.line) if self.line is not None else np.array([], np.int64)
+
+    def _rows_of(self, line: WasteLine) -> Longs:
+        if isinstance(line, WasteGroup):
+            return self._outline.rows(line)
+        return np.array([line.row] if isinstance(line, Path) else [], np.int64)
+
     def show(self, grouping: Grouping) -> None:
         """Show another grouping, with the cursor where it was when the grouping was last shown."""
         outline = self._outline
@@ -57,6 +86,28 @@ class WasteLines(CursorLines):
         if self.count:
             self.go(cursor if cursor >= 0 else self.nearest_stop(0, 1), is_centered=True)
         self.post_message(self.Moved(self))
+
+    def sort(self, order: WasteOrder) -> None:
+        """Sort the lines. The cursor stays on its line, but at the top if it is there, so that the first are in sight."""
+        if not self.count:
+            return
+        line, outline = self._outline.lines[self.cursor], self._outline
+        is_at_top = self.cursor == self.nearest_stop(0, 1)
+        outline.sort(order)
+        self.go(self.nearest_stop(0, 1) if is_at_top else outline.lines.index(line), is_centered=True)
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def sort_by_next(self) -> None:
+        """Sort the lines by the next of the columns that are shown."""
+        orders = list(dict.fromkeys(head.order for head in self._heads(self.room) if head.order))
+        at = orders.index(self._outline.order) if self._outline.order in orders else -1
+        self.sort(orders[(at + 1) % len(orders)])
+
+    def head_clicked(self, x: int) -> None:
+        """Sort by the column under the mouse."""
+        if (order := order_at(self._heads(self.room), x)) is not None:
+            self.sort(order)
 
     def watch_cursor(self, old: int, new: int) -> None:
         """Redraw the cursor and post Moved, as every list does, and remember the cursor of this grouping."""
@@ -121,10 +172,53 @@ class WasteLines(CursorLines):
             figures = self._figures(int(self._outline.waste.size[shown.row]), 0, room, is_base=is_base)
         left = room - self._figures_width(room)
         style = self.style("dim") if is_base else Style()
+        if share := self._marks.share(self._rows_of(shown)) if self._marks.has_any else 0.0:
+            # No size is as long as its column.
+            sign = Segment(MARKED if share == 1.0 else PARTLY, self.style("dropped"))
+            figures = [sign, Segment(figures[0].text[1:], figures[0].style), *figures[1:]]
         return [
             *figures,
             *(self._group(shown, left, style) if isinstance(shown, WasteGroup) else self._path(shown, left, style)),
         ]
+
+    def head(self, room: int) -> list[Segment]:
+        """Draw the heads of the columns, with a mark at the one that the lines are sorted by; none where nothing is listed."""
+        if not self.count:
+            return []
+        return head_segments(self._heads(room), self._outline.order, plain=self.style("dim"), chosen=self.style("key"))
+
+    def _heads(self, room: int) -> Iterator[ColumnHead[WasteOrder]]:
+        grouping, left = self._outline.grouping, room - self._figures_width(room)
+        yield ColumnHead("size", SIZE + 1, WasteOrder.SIZE, is_right=True)
+        if bar := self._bar_width(room):
+            yield ColumnHead("", bar + 1, WasteOrder.SIZE)
+        if self._has_counts(room):
+            yield ColumnHead("files", self._count_width + 1, WasteOrder.FILES, is_right=True)
+        if grouping in (Grouping.CAUSE, Grouping.PAIR):
+            yield ColumnHead("", 2)
+            yield from self._pair_heads(left - 2)
+            return
+        if grouping is Grouping.PATH and room >= NARROW:
+            yield ColumnHead("cause", WORD + 1, WasteOrder.CAUSE, is_rising=True)
+            yield ColumnHead("layer", 2 * self._digits + 5, WasteOrder.LAYERS, is_rising=True)
+        name = "path" if grouping is Grouping.PATH else "  directory"
+        yield ColumnHead(name, left, WasteOrder.PATH, is_rising=True)
+
+    def _pair_heads(self, room: int) -> Iterator[ColumnHead[WasteOrder]]:
+        """Yield the heads of causes and layer pairs, in `room` cells; those of layer pairs stand at their arrows."""
+        is_by_pair = self._outline.grouping is Grouping.PAIR
+        word = WORD + 2 if not is_by_pair or self._has_word(room) else 0
+        if word:
+            yield ColumnHead("cause", word, WasteOrder.CAUSE, is_rising=True)
+        # By cause, layer pairs are indented by two cells more, and have no word.
+        before = word if is_by_pair else 2
+        arrow = before + (room - before - 3) // 2 + 1
+        order = WasteOrder.LAYERS if is_by_pair else None
+        yield ColumnHead("written by", arrow - word, order, is_rising=True)
+        yield ColumnHead("→ buried by", room - arrow)
+
+    def _has_word(self, room: int) -> bool:
+        return self._outline.grouping is Grouping.PAIR and room >= NARROW - SIZE
 
     def _bar_width(self, room: int) -> int:
         if room >= ROOMY:
@@ -162,8 +256,7 @@ class WasteLines(CursorLines):
                 Segment(word, self.style("bold")),
                 Segment(fitted(EXPLANATIONS[group.cause], left - len(word)), style),
             ]
-        has_word = self._outline.grouping is Grouping.PAIR and left >= NARROW - SIZE
-        word = fitted(group.cause.word, WORD) + "  " if has_word else ""
+        word = fitted(group.cause.word, WORD) + "  " if self._has_word(left) else ""
         return [
             sign,
             Segment(word, style + self.style("bold")),
@@ -285,5 +378,5 @@ def _layers_text(outline: WasteOutline, sizes: dict[int, int]) -> str:
     if len(sizes) > 1:
         return "layers " + ", ".join(f"{number} ({size_text(size)})" for number, size in sizes.items())
     number = next(iter(sizes))
-    instruction = step_text(outline.analysis.image.layers[number - 1].history)
+    instruction = layer_text(outline.analysis.image.layers[number - 1])
     return f"layer {number}: {instruction or '(no history)'}"

@@ -12,25 +12,29 @@ from textual import events, on
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
-from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
 from layerscope.advice.advice import Fix
 from layerscope.analysis import Analysis
+from layerscope.app.export.requests import SaveRequested, SlimRequested
 from layerscope.app.keys import KEYS, KeyAction, KeyContext, bindings
+from layerscope.app.slim.planner import SlimPlanner
+from layerscope.app.slim.slim_line import SlimLine
 from layerscope.app.waste.advice_lines import FixEdit, FixLines
 from layerscope.app.waste.fix_outline import FixOutline
 from layerscope.app.waste.outline import Grouping, Heading, WasteOutline
 from layerscope.app.waste.waste_lines import WasteLines, WasteNote
 from layerscope.app.widgets.cursor_lines import CursorLines
 from layerscope.app.widgets.footer import Footer
-from layerscope.app.widgets.jump import Jump
+from layerscope.app.widgets.overview import Overview
 from layerscope.app.widgets.summary import Summary
 from layerscope.errors import LayerscopeError
 from layerscope.units import count_text, size_text
 
 GROUPINGS = list(Grouping)
+SAVED_BY = {Grouping.ADVICE: "path", Grouping.PAIR: "layer"}
+"""What the command calls the groupings that it calls otherwise; what to change is in the report."""
 
 
 class WasteTabs(Widget):
@@ -83,18 +87,27 @@ class WasteTabs(Widget):
                 self.post_message(self.Picked(grouping))
 
 
-class WasteScreen(Screen[Jump | None]):
-    """Shows a FixOutline and a WasteOutline, which remember what is open. It ends with where to go in the files, or None."""
+class WasteScreen(Overview):
+    """Shows a FixOutline and a WasteOutline, which remember what is open; marks are those of `planner`.
 
+    It ends with where to go in the files, or None.
+    """
+
+    NAME = "waste"
     BINDINGS: ClassVar[list[BindingType]] = bindings(KeyContext.WASTE)
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
     AUTO_FOCUS = ""
 
     def __init__(
-        self, outline: WasteOutline, fixes: FixOutline, *, keys: Sequence[KeyAction] = KEYS, is_ascii: bool = False
+        self,
+        outline: WasteOutline,
+        fixes: FixOutline,
+        planner: SlimPlanner,
+        *,
+        keys: Sequence[KeyAction] = KEYS,
+        is_ascii: bool = False,
     ) -> None:
         super().__init__()
-        self._fixes = fixes
+        self._fixes, self._planner = fixes, planner
         self._outline, self._keys, self._is_ascii = outline, keys, is_ascii
 
     def compose(self) -> ComposeResult:
@@ -102,14 +115,17 @@ class WasteScreen(Screen[Jump | None]):
         yield WasteTabs(self._outline.analysis, id="waste-tabs")
         yield FixLines(self._fixes, id="fixes", is_ascii=self._is_ascii)
         yield FixEdit(self._fixes, id="fix-edit")
-        yield WasteLines(self._outline, id="waste", is_ascii=self._is_ascii)
+        yield WasteLines(self._outline, self._planner.marks, id="waste", is_ascii=self._is_ascii)
         yield WasteNote(self._outline, id="waste-note")
-        yield Footer(self._keys, id="footer")
+        yield SlimLine(id="slim-line")
+        yield Footer(self._keys, id="footer", without=f"explore.{self.NAME}")
 
     def on_mount(self) -> None:
         summary, analysis = self.query_one(Summary), self._outline.analysis
         summary.show_image(analysis.image)
         summary.show_analysis(analysis)
+        self.query_one(SlimLine).show(self._planner)
+        self._planner.changed.subscribe(self.pane, lambda _: self.pane.refresh())
         self._show(self.tab)
 
     @property
@@ -148,7 +164,7 @@ class WasteScreen(Screen[Jump | None]):
         else:
             self.pane.show(grouping)
             self.set_focus(self.pane)
-        self.refresh_bindings()
+        self._tell()
 
     def _find_fixes(self) -> None:
         """Look for what to change, once, in a thread of the app: the screen may be closed before it is found."""
@@ -160,7 +176,7 @@ class WasteScreen(Screen[Jump | None]):
         """Show what was found, if the user still waits for it."""
         if self.has_advice:
             self.fix_pane.show()
-            self.refresh_bindings()
+            self._tell()
 
     @on(WasteTabs.Picked)
     def _pick(self, event: WasteTabs.Picked) -> None:
@@ -173,6 +189,7 @@ class WasteScreen(Screen[Jump | None]):
             self.edit_pane.tell(fix if isinstance(fix, Fix) else None)
         else:
             self.query_one(WasteNote).tell(None if isinstance(line, Heading) else line)
+        self.refresh_bindings()
 
     @on(CursorLines.Chosen)
     def _chosen(self) -> None:
@@ -182,9 +199,14 @@ class WasteScreen(Screen[Jump | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable the keys for lines where there are none."""
+        if action == "sort" and self.is_mounted:
+            return bool(self.pane.count) and not self.has_advice
+        if action == "drop" and self.is_mounted and (self.has_advice or not self.pane.count):
+            return False
         if action in ("open", "show_in_files", "fold", "unfold", "copy") and self.is_mounted:
             count = self.fix_pane.count if self.has_advice else self.pane.count
-            if not count or (action == "copy" and not isinstance(self.fix_pane.line, Fix)):
+            has_patch = self.has_advice and isinstance(self.fix_pane.line, Fix)
+            if not count or (action == "copy" and not has_patch):
                 return False
         return super().check_action(action, parameters)
 
@@ -208,9 +230,9 @@ class WasteScreen(Screen[Jump | None]):
         line, fix = self.pane.line, self.fix_pane.line
         if self.has_advice:
             if isinstance(fix, Fix) and (jump := self._fixes.jump(fix)) is not None:
-                self._end(jump)
+                self.end(jump)
         elif line is not None and not isinstance(line, Heading):
-            self._end(self._outline.jump(line))
+            self.end(self._outline.jump(line))
 
     def action_copy(self) -> None:
         """Copy the patch of the fix under the cursor, or what to do by hand."""
@@ -229,14 +251,29 @@ class WasteScreen(Screen[Jump | None]):
         app.call_from_thread(app.copy_to_clipboard, text or f"{fix.sentence} {fix.by_hand}")
         app.call_from_thread(app.notify, f"{what} was copied", markup=False)
 
+    def action_sort(self) -> None:
+        """Sort the waste by the next order."""
+        self.pane.sort_by_next()
+
+    def action_drop(self) -> None:
+        """Mark the line under the cursor, to leave it out of a smaller image, or remove its mark."""
+        rows = self.pane.rows_under_cursor
+        if len(rows):
+            if refusal := self._planner.marks.toggle_rows(rows):
+                self.notify(refusal, severity="warning")
+            self._planner.follow()
+
+    def action_slim(self) -> None:
+        """Ask where to write a smaller image."""
+        self.post_message(SlimRequested(self._planner))
+
+    def action_save(self) -> None:
+        """Ask whether to save the waste or the report."""
+        self.post_message(SaveRequested(None, SAVED_BY.get(self.tab, self.tab.value)))
+
     def action_back(self) -> None:
         """Go back to the files as they were."""
-        self._end(None)
-
-    def _end(self, jump: Jump | None) -> None:
-        # A third click is still on its way when the second has ended it: Textual would close the screen below, too.
-        if self.is_current:
-            self.dismiss(jump)
+        self.end(None)
 
 
 def _find(fixes: FixOutline, app: App[object]) -> None:

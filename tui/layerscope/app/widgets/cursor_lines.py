@@ -53,6 +53,9 @@ class CursorLines(Lines):
         if is_again:
             self.choose()
 
+    def head_clicked(self, x: int) -> None:
+        """Handle a click at cell `x` of the column heads."""
+
     def choose(self) -> None:
         """Open the line under the cursor."""
         self.post_message(self.Chosen(self))
@@ -78,7 +81,7 @@ class CursorLines(Lines):
 
     def show_cursor(self, *, is_centered: bool = False) -> None:
         """Scroll no further than needed to see the cursor's line."""
-        height = max(self.scrollable_content_region.height, 1)
+        height = max(self.lines_shown, 1)
         top = round(self.scroll_y)
         if is_centered and not top <= self.cursor < top + height:
             top = self.cursor - height // 3
@@ -86,8 +89,13 @@ class CursorLines(Lines):
         self.scroll_to_line(top)
 
     def nearest_stop(self, line: int, step: int) -> int:
-        """Return the first line where the cursor may stand, from `line` on in the direction of `step`, else the other way."""
-        line = min(max(line, 0), max(self.count - 1, 0))
+        """Return the first line where the cursor may stand, from `line` on in the direction of `step`, else the other way.
+
+        It is 0 where there are no lines.
+        """
+        if not self.count:
+            return 0
+        line = min(max(line, 0), self.count - 1)
         onward = range(line, self.count) if step > 0 else range(line, -1, -1)
         back = range(line, -1, -1) if step > 0 else range(line, self.count)
         return next((each for lines in (onward, back) for each in lines if self.can_stop(each)), line)
@@ -100,7 +108,7 @@ class CursorLines(Lines):
             self.post_message(self.Moved(self))
 
     def _redraw(self, line: int) -> None:
-        self.refresh(Region(0, line - self.scroll_offset.y, self.size.width, 1))
+        self.refresh(Region(0, line - self.scroll_offset.y + self.heads, self.size.width, 1))
 
     def on_focus(self) -> None:
         """Redraw the cursor, which looks different with the focus."""
@@ -120,6 +128,8 @@ class CursorLines(Lines):
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the clicked line, then let `clicked` do the rest."""
         line, offset = self.line_at(event), event.get_content_offset(self)
+        if offset is not None and offset.y < self.heads:
+            self.head_clicked(offset.x)
         if line is None or offset is None:
             return
         was_there = line == self.cursor
@@ -132,8 +142,8 @@ class CursorLines(Lines):
         offset = event.get_content_offset(self)
         if offset is None:
             return None
-        line = offset.y + self.scroll_offset.y
-        return line if line < self.count else None
+        line = offset.y + self.scroll_offset.y - self.heads
+        return line if offset.y >= self.heads and line < self.count else None
 
     def action_move(self, step: int) -> None:
         """Move to the next or previous line where the cursor may stand, or as many on as were typed."""

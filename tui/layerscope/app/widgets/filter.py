@@ -86,7 +86,12 @@ class FilterBar(InputLine):
 
     def show_count(self, count: int, *, is_complete: bool) -> None:
         """Show how many hits there are, or what is wrong with the query."""
-        self.show_text(self._query.problem or f"{count_text(count, 'hit')}{'' if is_complete else ' …'}")
+        self._show_note(f"{count_text(count, 'hit')}{'' if is_complete else ' …'}")
+
+    def _show_note(self, note: str) -> None:
+        """Show what is wrong with the query, or else `note`."""
+        problem = self._query.problem
+        self.show_text(problem or note, is_wrong=bool(problem))
 
     def close(self) -> None:
         """Cancel the search and hide the line."""
@@ -99,12 +104,12 @@ class FilterBar(InputLine):
         self._is_typed = True
         query = self._query
         if query.conditions and self._files is None:
-            self.show_text(query.problem or "searches as soon as a layer is read")
+            self._show_note("searches as soon as a layer is read")
         elif query.conditions:
             self._search(event.text)
         else:
             self.workers.cancel_group(self, "search")
-            self.show_text(query.problem)
+            self._show_note("")
             self.post_message(self.Found(event.text, None, None, is_complete=True))
 
     @on(Found)
@@ -135,7 +140,7 @@ class FilterBar(InputLine):
                 self.post_message(self.Found(text, found.mask, best, is_complete=found.is_complete, tree=tree))
         except UsageError as error:
             if not worker.is_cancelled:
-                self.app.call_from_thread(self.show_text, str(error))
+                self.app.call_from_thread(self.show_text, str(error), is_wrong=True)
 
     def _index_of(self, tree: Tree, worker: Worker[Any]) -> NameIndex | None:
         """Return the index of a tree's names, made only once; None when cancelled."""

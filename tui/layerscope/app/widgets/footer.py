@@ -1,4 +1,4 @@
-"""The last line: the keys that work now, as many as fit. Each can be clicked."""
+"""The last line: the keys that work now, as many as fit, each of which can be clicked; for a moment, a message instead."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from layerscope.app.key_queue import counted_so_far
 from layerscope.app.keys import KeyAction
+from layerscope.app.widgets.messages import COLORS, ShortMessage, shown_message
 
 ALWAYS = 9
 """Keys of a rank below this come last and are never left out: help, back and quit."""
@@ -20,14 +21,17 @@ LAST = ("help", "back", "quit")
 
 
 class Footer(Widget):
-    """Shows keys and their words by rank. Textual's own footer mounts a widget per key whenever the focus moves, in 30 ms."""
+    """Shows keys and their words by rank. Textual's own footer mounts a widget per key whenever the focus moves, in 30 ms.
 
-    COMPONENT_CLASSES = {"footer--key", "footer--word"}  # noqa: RUF012 - Textual's
+    `without` is the id of a key that is not shown though it works.
+    """
 
-    def __init__(self, keys: Sequence[KeyAction], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    COMPONENT_CLASSES = {"footer--key", "footer--word", "footer--modified", "footer--removed"}  # noqa: RUF012 - Textual's
+
+    def __init__(self, keys: Sequence[KeyAction], *, id: str | None = None, without: str = "") -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._places: list[tuple[int, int, str]] = []
-        self._table = keys
+        self._table = [key for key in keys if key.id != without]
 
     def on_mount(self) -> None:
         """Redraw whenever the keys that work change."""
@@ -38,6 +42,8 @@ class Footer(Widget):
         width, base = self.size.width, self.rich_style
         if y or not self.is_attached:
             return Strip.blank(width, base)
+        if (said := shown_message(self)) is not None:
+            return self._message(said, width)
         key_ink = self.get_component_rich_style("footer--key", partial=True)
         word_ink = self.get_component_rich_style("footer--word", partial=True)
         count = f"{counting} " if (counting := counted_so_far(self.app)) else ""
@@ -54,6 +60,12 @@ class Footer(Widget):
             at += len(word) + 2
         return Strip(segments).crop_extend(0, width, base).apply_style(base)
 
+    def _message(self, said: ShortMessage, width: int) -> Strip:
+        ink = self.get_component_rich_style(f"footer--{COLORS[said.severity] or 'word'}", partial=True)
+        self._places = []
+        segments = [Segment(" "), Segment(said.line(width - 2), ink)]
+        return Strip(segments).crop_extend(0, width, self.rich_style).apply_style(self.rich_style)
+
     def _shown(self) -> list[tuple[list[tuple[str, str]], str]]:
         """Return the footer's items: each is the keys that work now, as (text shown, Textual's name), and the word for them."""
         active: dict[str, str] = {}
@@ -65,7 +77,7 @@ class Footer(Widget):
                 works = (key for key in table[name].keys.split(",") if key in bound and bound[key].binding.id == name)
                 active[name] = next(works, "")
         found = (table[name] for name in active if active[name])
-        keys = sorted(found, key=lambda key: (key.rank < ALWAYS, key.rank, order[key.id]))
+        keys = sorted(found, key=lambda key: (footer_place(key), order[key.id]))
         return [
             ([(key_text(active[key.id]), active[key.id]) for key in group], label)
             for label, group in ((label, list(group)) for label, group in groupby(keys, key=self._label))
@@ -82,10 +94,17 @@ class Footer(Widget):
                 self.app.simulate_key(key)
 
 
+def footer_place(key: KeyAction | None) -> tuple[bool, int]:
+    """Return by what the footer sorts keys: by rank, with those that are always there at the end."""
+    return (key.rank < ALWAYS, key.rank) if key is not None else (True, 99)
+
+
 _SHORT = {
     "escape": "esc", "question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]",
     "left_curly_bracket": "{", "right_curly_bracket": "}", "left": "←", "right": "→", "up": "↑", "down": "↓",
-    "pageup": "pgup", "pagedown": "pgdn", "ctrl+@": "^space",
+    "pageup": "pgup", "pagedown": "pgdn", "ctrl+@": "^space", "vertical_line": "|",
+    "less_than_sign": "<", "greater_than_sign": ">", "apostrophe": "'", "asterisk": "*", "plus": "+", "minus": "-",
+    "equals_sign": "=", "exclamation_mark": "!",
 }  # fmt: skip
 
 

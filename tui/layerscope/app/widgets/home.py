@@ -28,6 +28,8 @@ class Home(Screen[None]):
     """
 
     CONTEXT: ClassVar[KeyContext]
+    opens_files = True
+    """Whether a tree of files opens itself until the pane is full, as the settings say."""
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-medium"), (36, "-tall")]  # noqa: RUF012 - Textual's
 
     class Opened(Message):

@@ -32,7 +32,11 @@ class InputLine(Horizontal):
         """The user goes from the input to what it found."""
 
     class Closed(Message):
-        """The line was closed; nothing is filtered or searched any more."""
+        """The line was closed, while it was typed in or not; nothing is filtered or searched any more."""
+
+        def __init__(self, *, was_typed_in: bool) -> None:
+            self.was_typed_in = was_typed_in
+            super().__init__()
 
     def __init__(self, placeholder: str, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -70,15 +74,17 @@ class InputLine(Horizontal):
 
     def close(self) -> None:
         """Hide the line and forget the text."""
+        was_typed_in = self.is_typed_in
         with self._input.prevent(Input.Changed):
             self._input.value = ""
         self.remove_class("-on")
         self.display = False
         self.show_text("")
-        self.post_message(self.Closed())
+        self.post_message(self.Closed(was_typed_in=was_typed_in))
 
-    def show_text(self, text: str) -> None:
-        """Show a note after the input, such as the number of hits."""
+    def show_text(self, text: str, *, is_wrong: bool = False) -> None:
+        """Show a note after the input, such as the number of hits; if what was typed `is_wrong`, whole, on lines below it."""
+        self.set_class(is_wrong, "-wrong")
         self.query_one(f"#{self.id}-count", Static).update(Content(text), layout=True)
 
     @on(Input.Changed)

@@ -22,6 +22,8 @@ from layerscope.units import bar, size_text
 from layerscope.wording.style import cells, wrapped
 
 LABEL = 12
+HEADED = 14
+"""The fewest lines of a terminal where lists have column heads."""
 SIZE = 8
 """Cells of a size: `12.3 MB` and `1000 MB` fit."""
 TWISTY = {True: "▾ ", False: "▸ "}
@@ -38,8 +40,13 @@ class Lines(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "line--cursor", "line--cursor-blurred", "line--dim", "line--bold", "line--added", "line--modified",
         "line--removed", "line--gone", "line--wasted", "line--bar", "line--head", "line--key", "line--link",
-        "line--match", "line--hit", "line--directory",
+        "line--match", "line--hit", "line--directory", "line--dropped",
     }  # fmt: skip
+
+    ALLOW_SELECT = False  # no text of a list can be selected, and a mouse that drags must not scroll it
+
+    has_heads: ClassVar[bool] = False
+    """Whether a line of column heads stands fixed at the top, above the lines that scroll."""
 
     def __init__(self, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -52,6 +59,10 @@ class Lines(ScrollView, can_focus=True):
     def segments(self, line: int, room: int) -> list[Segment]:
         """Return line number `line`, in color, in at most `room` cells."""
         raise NotImplementedError
+
+    def head(self, room: int) -> list[Segment]:  # noqa: ARG002
+        """Return the line of column heads, in at most `room` cells; it is drawn if the list `has_heads`."""
+        return []
 
     def overlay(self, line: int) -> Style | None:  # noqa: ARG002
         """Return a style to draw over a whole line, such as the cursor's."""
@@ -80,6 +91,16 @@ class Lines(ScrollView, can_focus=True):
         return self.scrollable_content_region.width
 
     @property
+    def heads(self) -> int:
+        """Return how many lines of column heads there are: 1, but 0 in a terminal that has few lines."""
+        return int(self.has_heads and self.app.size.height >= HEADED)
+
+    @property
+    def lines_shown(self) -> int:
+        """Return how many lines that scroll there is room for."""
+        return self.scrollable_content_region.height - self.heads
+
+    @property
     def ground(self) -> Style:
         """Return the pane's own colors, cached: Textual takes 0.1 ms to compute them on every access."""
         if self._ground is None:
@@ -94,7 +115,7 @@ class Lines(ScrollView, can_focus=True):
     def set_count(self, count: int, *, width: int = 0) -> None:
         """Set the number of lines; `width` is that of the widest line, in cells, in a list that scrolls sideways."""
         self.count = count
-        self._show_size(Size(width, count))
+        self._show_size(Size(width, count + self.heads))
         self.refresh()
 
     def _show_size(self, size: Size) -> None:
@@ -124,11 +145,13 @@ class Lines(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Draw the line at `y` of the widget: look up, format, cut to the width."""
         left, top = self.scroll_offset
-        line, room = top + y, self.room
+        line, room = top + y - self.heads, self.room
+        if y < self.heads:
+            return self._strip(self.head(room), left, room)
         if line < self.count:
             return self._strip(self.segments(line, room), left, room, self.overlay(line))
         sentence = list(wrapped(self.nothing, max(room - 2, 1))) if self.nothing and not self.count else []
-        return self._strip([Segment(f" {sentence[y]}" if y < len(sentence) else "", self.style("dim"))], 0, room)
+        return self._strip([Segment(f" {sentence[line]}" if line < len(sentence) else "", self.style("dim"))], 0, room)
 
     def _strip(self, segments: list[Segment], left: int, room: int, over: Style | None = None) -> Strip:
         """Put segments on the pane's ground in exactly `room` cells. Each intermediate Strip would cost 10 us."""
@@ -139,6 +162,8 @@ class Lines(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Adapt the lines to the new size."""
+        if self.has_heads:
+            self.set_count(self.count)
         self.fit()
         self.after_fit()
         self.refresh()
@@ -161,7 +186,7 @@ class Lines(ScrollView, can_focus=True):
     @property
     def page_height(self) -> int:
         """Return how many lines a page moves by."""
-        return max(self.scrollable_content_region.height - 1, 1)
+        return max(self.lines_shown - 1, 1)
 
     def action_top(self) -> None:
         """Scroll to the first line."""
@@ -218,10 +243,12 @@ def fitted(text: str, width: int, *, mark: str = "…") -> str:
 
 
 def _wrapped(part: Detail, room: int) -> Iterator[Detail]:
-    """Wrap a detail: the label stands before its first line, all further lines are indented."""
-    indent = LABEL if part.label else 0
-    for index, text in enumerate(wrapped(part.text, max(room - indent - 2, 8))):
-        yield Detail(text, part.label if index == 0 else " " if part.label else "", part.color)
+    """Wrap a detail: the label stands before its first line, all further lines are indented, as far as its text is."""
+    text_room = max(room - (LABEL if part.label else 0) - 2, 8)
+    text = part.text.lstrip(" ")
+    indent = " " * min(len(part.text) - len(text), text_room // 2)
+    for index, line in enumerate(wrapped(text, text_room, indent=indent)):
+        yield Detail(line, part.label if index == 0 else " " if part.label else "", part.color)
 
 
 def size_cell(size: int, *, zero: str = "") -> str:

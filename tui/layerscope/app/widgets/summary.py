@@ -11,12 +11,13 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.message import Message
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 
 from layerscope.errors import Cancelled
 from layerscope.progress import Rate
 from layerscope.text import escape
-from layerscope.units import bar, percent_text, size_text
+from layerscope.units import bar, efficiency_grade, efficiency_word, percent_text, size_text
 from layerscope.wording.sentences import pull_facts
 from layerscope.wording.style import cells, cut_middle
 
@@ -28,7 +29,9 @@ GAUGE = 10
 NAME = 14
 """Cells reserved for the image's name while it is read."""
 INTERVAL = 0.1
-"""Seconds between two messages."""
+"""Seconds between two messages, and between two pictures of the wheel."""
+WHEEL, ASCII_WHEEL = "⠋⠙⠸⠴⠦⠇", "|/-\\"
+"""What turns beside a stage of unknown length that takes more than a second."""
 
 
 @dataclass
@@ -76,7 +79,16 @@ class ProgressPoster:
 class Summary(Widget):
     """Shows the image as a whole in one line."""
 
-    COMPONENT_CLASSES = {"summary--name", "summary--wasted", "summary--gauge", "summary--dim", "summary--note"}  # noqa: RUF012 - Textual's
+    COMPONENT_CLASSES = {  # noqa: RUF012 - Textual's
+        "summary--name",
+        "summary--wasted",
+        "summary--gauge",
+        "summary--added",
+        "summary--modified",
+        "summary--removed",
+        "summary--dim",
+        "summary--note",
+    }
 
     def __init__(self, reference: str, *, id: str | None = None, is_ascii: bool = False) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -84,8 +96,19 @@ class Summary(Widget):
         self._heading = escape(reference)
         self._about = ""
         self._progress: Progressed | None = None
+        self._since = time.monotonic()
         self._analysis: Analysis | None = None
         self._note = ""
+        self._timer: Timer | None = None
+
+    def on_mount(self) -> None:
+        """Make the timer that turns the wheel while there is one."""
+        self._timer = self.set_interval(INTERVAL, self.refresh, pause=True)
+
+    @property
+    def _seconds(self) -> float:
+        """Return how long the stage has taken so far."""
+        return time.monotonic() - self._since
 
     def show_image(self, image: Image) -> None:
         """Show the name, platform and id of an image."""
@@ -95,18 +118,23 @@ class Summary(Widget):
 
     def show_progress(self, progress: Progressed | None) -> None:
         """Show progress in place of the figures; None removes it."""
-        self._progress = progress
+        if progress is not None and (self._progress is None or self._progress.stage != progress.stage):
+            self._since = time.monotonic()
+        self._show(progress=progress, analysis=self._analysis, note=self._note)
+
+    def _show(self, *, progress: Progressed | None = None, analysis: Analysis | None = None, note: str = "") -> None:
+        self._progress, self._analysis, self._note = progress, analysis, note
+        if self._timer is not None:
+            (self._timer.resume if progress is not None and not progress.total else self._timer.pause)()
         self.refresh()
 
     def show_note(self, sentence: str) -> None:
         """Show a sentence in place of the figures, such as why the image was not read to its end."""
-        self._analysis, self._progress, self._note = None, None, sentence
-        self.refresh()
+        self._show(note=sentence)
 
     def show_analysis(self, analysis: Analysis) -> None:
         """Show the figures of an analysis."""
-        self._analysis, self._progress, self._note = analysis, None, ""
-        self.refresh()
+        self._show(analysis=analysis)
 
     def render_line(self, y: int) -> Strip:
         """Draw the name on the left and figures on the right, as many as fit."""
@@ -142,16 +170,24 @@ class Summary(Widget):
         disk = f"{size_text(waste.content_bytes)} on disk  "
         wire = f"{pull_facts(analysis.pull_size)[-1]}  "
         wasted = f"{size_text(waste.wasted_bytes)} wasted  "
-        efficient = f"{percent_text(waste.efficiency)} efficient "
+        note = f" ({efficiency_word(waste.efficiency)})" if width >= 64 else ""
+        efficient = f"{percent_text(waste.efficiency)} efficient{note} "
         gauge = bar(waste.efficiency, GAUGE, is_ascii=self._is_ascii)
-        parts = [Segment(wasted, self._style("wasted")), Segment(efficient)]
+        grade = self._style(efficiency_grade(waste.efficiency))
+        parts = [Segment(wasted, self._style("wasted")), Segment(efficient, grade)]
         if width >= 110:
-            parts.append(Segment(f"▕{gauge:{GAUGE}}▏", self._style("gauge")))
+            parts.append(Segment(f"▕{gauge:{GAUGE}}▏", grade))
         if width >= 64:
             parts.insert(0, Segment(disk))
-        if width >= 90:
+        if width >= 104:
             parts.insert(1, Segment(wire))
         return parts if width >= 44 else parts[1:]
+
+    @property
+    def _wheel(self) -> str:
+        """Return dots at first, then a wheel and for how many seconds it has turned."""
+        seconds, wheel = self._seconds, ASCII_WHEEL if self._is_ascii else WHEEL
+        return f"{wheel[int(seconds / INTERVAL) % len(wheel)]} {seconds:.0f} s" if seconds >= 1 else "…"
 
     def _progress_parts(self, progress: Progressed, width: int) -> list[Segment]:
         """Draw the stage and its share, and as much more as leaves room for the name."""
@@ -159,7 +195,7 @@ class Summary(Widget):
         room = width - NAME - len(progress.stage)
         parts = [Segment(progress.stage)]
         if not total:
-            return [*parts, Segment(" … ", self._style("dim"))]
+            return [*parts, Segment(f" {self._wheel} ", self._style("dim"))]
         rate = f" {size_text(progress.rate)}/s" if progress.rate and done else ""
         gauge = bar(done / total, GAUGE, is_ascii=self._is_ascii)
         more = [

@@ -111,9 +111,12 @@ def _both(one: OnBytes, other: OnBytes) -> OnBytes:
     return on_bytes
 
 
-def read_plain(blob: Blob, *, layer: int = 0, on_bytes: OnBytes = ignore) -> LayerTable:
-    """Read every entry of an uncompressed tar, without touching large contents. 0.1 s for 117,000 entries."""
-    walk = HeaderWalk(layer)
+def read_plain(blob: Blob, *, layer: int = 0, on_bytes: OnBytes = ignore, walk: HeaderWalk | None = None) -> LayerTable:
+    """Read every entry of an uncompressed tar, without touching large contents. 0.1 s for 117,000 entries.
+
+    `walk` is a new walk, by default one that makes problems name `layer`.
+    """
+    walk = walk or HeaderWalk(layer)
     damage = ""
     try:
         position = _hop(walk, blob, on_bytes)
@@ -172,12 +175,13 @@ def _flush(walk: HeaderWalk) -> str:
     return ""
 
 
-def read_pieces(pieces: Iterable[bytes], *, layer: int = 0) -> LayerTable:
+def read_pieces(pieces: Iterable[bytes], *, layer: int = 0, walk: HeaderWalk | None = None) -> LayerTable:
     """Read every entry of an unpacked layer from a stream of pieces, and hash the contents of its files.
 
-    A CorruptLayer that `pieces` raises becomes a fatal problem of the table.
+    A CorruptLayer that `pieces` raises becomes a fatal problem of the table. `walk` is a new walk, by default one that makes
+    problems name `layer`.
     """
-    stream = _StreamWalk(HeaderWalk(layer))
+    stream = _StreamWalk(walk or HeaderWalk(layer))
     damage = ""
     try:
         for piece in pieces:

@@ -41,6 +41,11 @@ class FarContent(UnmappedContent):
         stretches = list(wanted)
         return self._foreseen(stretches).many(stretches)
 
+    def tail(self, stretch: Stretch, start: int) -> Iterator[bytes]:
+        """Yield one content from byte `start` on; see LayerContent."""
+        _, offset, size = stretch
+        return self._until(offset + size).tail(stretch, start)
+
     def digest(self, entry: int, offset: int, size: int) -> bytes:
         """Return the xxh3_128 of a content; raises NotCompared if nothing is fetched just to compare it."""
         if self.unfetched:

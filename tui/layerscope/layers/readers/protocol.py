@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from layerscope.layers.blob import OnBytes
+from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.content import LayerContent
 from layerscope.layers.hashing import Algorithms, LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
@@ -65,6 +65,13 @@ class LayerReader(Protocol):
     def content(self, read: ReadLayer) -> LayerContent | None:
         """Return access to the contents of the files of `read`, this layer's table; None if they cannot be read."""
 
+    def blob_of_all(self, on_bytes: OnBytes) -> Blob | None:
+        """Return all stored bytes on this machine, fetched into a temporary file if need be; None if bytes are missing.
+
+        With `missing_bytes` they may be put together again from what is there: check them against the layer's diff_id. Raises
+        CannotWrite where there is no room for them, CorruptLayer for damage.
+        """
+
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
         """Return hashes of all stored bytes, and a sentence on the damage that kept them from being unpacked (empty: none).
 
@@ -90,6 +97,10 @@ class KeptUnpacked:
 
     def known(self, options: ReadOptions, *, layer: int, on_bytes: OnBytes) -> ReadLayer | None:  # noqa: ARG002
         """Return None: the layer is always read."""
+        return None
+
+    def blob_of_all(self, on_bytes: OnBytes) -> Blob | None:  # noqa: ARG002
+        """Return None: there are no stored bytes."""
         return None
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:  # noqa: ARG002

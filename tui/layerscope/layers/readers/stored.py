@@ -73,6 +73,10 @@ class BlobReader:
         """Return access to the layer's files. `read` may be of the same layer compressed differently, as engines do."""
         return BlobContent(self.blob, self.compression, read.seek_points, read.table.sparse)
 
+    def blob_of_all(self, on_bytes: OnBytes) -> Blob | None:
+        on_bytes(self.blob.size)
+        return self.blob if self.blob.size >= self.stated_bytes else None
+
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
         return hash_blob(self.blob, algorithms, on_bytes)
 
@@ -103,6 +107,9 @@ class AbsentReader:
 
     def content(self, read: ReadLayer) -> None:
         """Return None: there are no contents."""
+
+    def blob_of_all(self, on_bytes: OnBytes) -> None:
+        """Return None: there are no bytes."""
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:  # noqa: ARG002
         """Return no hashes: there are no bytes."""
@@ -136,6 +143,10 @@ class SealedReader:
 
     def content(self, read: ReadLayer) -> None:
         """Return None: the contents cannot be read."""
+
+    def blob_of_all(self, on_bytes: OnBytes) -> Blob:
+        on_bytes(self.blob.size)
+        return self.blob
 
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
         """Return the hash of the stored bytes; the unpacked ones are unknown."""

@@ -23,6 +23,7 @@ from layerscope.layers.tar.exact import MAX_SIZE, size_field
 from layerscope.layers.tar.header_walk import BATCH, HEADER_ONLY, REGULAR, ZERO_BLOCK, HeaderWalk
 from layerscope.layers.tar.headers import BLOCK
 from layerscope.layers.tar.numbers import octal_12
+from layerscope.progress import ignore
 from layerscope.text import escape
 
 MAX_HEAD = 16 << 20
@@ -70,6 +71,16 @@ class TarSplitReader(KeptUnpacked):
         for records in records_of(blob, _Scaled(on_bytes, blob.size, self.stored_bytes).add):
             walk.take(records)
         walk.finish()
+
+    def blob_of_all(self, on_bytes: OnBytes) -> Blob:
+        """Put the layer's tar together in a temporary file. Raises CorruptLayer and CannotWrite."""
+        from layerscope.layers.readers.tar_split_tar import put_together
+
+        read = self.read(ReadOptions(), layer=0, on_bytes=ignore)
+        for problem in read.table.problems:
+            if problem.is_fatal:
+                raise CorruptLayer(problem.text)
+        return put_together(Blob.of_file(self.record), self.content(read), read.table, on_bytes)
 
     def content(self, read: ReadLayer) -> DirectoryContent:
         """Return access to the files in the layer's directory."""

@@ -268,7 +268,10 @@ class HeaderWalk:
         is_mapped = override.sparse is not None and override.sparse.runs is None and flag != ord("S")
         first = header.position + BLOCK if is_mapped else content.position
         self._stored_end = first + stored + header.shift
-        return first + -(-stored // BLOCK) * BLOCK
+        following = first + -(-stored // BLOCK) * BLOCK
+        if self._stored_row != NO_ROW:
+            self.rows.ends[self._stored_row] = following + header.shift
+        return following
 
     def _add(self, header: Header, content: Content, override: Overrides) -> None:
         self._pending, self.awaits_entry = NOTHING, False

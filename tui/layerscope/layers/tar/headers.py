@@ -66,7 +66,7 @@ class HeaderRows:
 
     `offsets` and `sizes` are those of the content in the unpacked tar (size 0 for all but regular files), `digests` its
     xxh3_128 (empty list: not computed), `extended` the extended headers that the fast path took. `overrides` and `sparse` are
-    what the exact path read, by row.
+    what the exact path read, by row, and `ends` where the padding of that row's content ends.
     """
 
     blocks: list[bytes] = field(default_factory=list)
@@ -75,6 +75,7 @@ class HeaderRows:
     digests: list[bytes] = field(default_factory=list)
     overrides: dict[int, Overrides] = field(default_factory=dict)
     sparse: dict[int, SparseMap] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)
     extended: list[ExtendedHeader] = field(default_factory=list)
 
     def drop_from(self, row: int) -> None:
@@ -82,7 +83,7 @@ class HeaderRows:
         del self.extended[bisect_left(self.extended, (row,)) :]
         for column in (self.blocks, self.offsets, self.sizes, self.digests):
             del column[row:]
-        for by_row in (self.overrides, self.sparse):
+        for by_row in (self.overrides, self.sparse, self.ends):
             for later in [number for number in by_row if number >= row]:
                 del by_row[later]
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import groupby
+from itertools import chain, groupby
+from typing import Any
 
 from layerscope.advice.advice import Fix
 from layerscope.gate.verdict import Finding, Outcome, RuleResult, RuleSeverity
@@ -32,7 +33,8 @@ MOST = 1000
 DEFAULT_DOCKERFILE = "Dockerfile"
 DOUBT = "unjudged-image"
 
-_CHECKSUM = re.compile(r"^(ADD|COPY) [0-9a-f]{8} ")
+CHECKSUM = re.compile(r"^(ADD|COPY) [0-9a-f]{8} ")
+"""What the history of BuildKit's and Docker's builders says of what is copied: it changes with the content."""
 
 ANNOTATIONS_SHOWN = 10
 """Annotations of each kind that GitHub shows for a step; it drops those that follow."""
@@ -100,6 +102,20 @@ def _doubts(run: GateRun) -> Iterator[Alert]:
     for doubt in run.verdict.doubts:
         message = f"the image could not be judged: {escape(doubt)}"
         yield Alert(DOUBT, DOUBT, Level.ERROR, message, _place(run, None), (), escape(doubt))
+
+
+def unread_alert(name: str, reason: str) -> Alert:
+    """Return the alert of an image that could not be read."""
+    message = f"the image could not be judged: {escape(reason)}"
+    return Alert(DOUBT, DOUBT, Level.ERROR, message, Place(DEFAULT_DOCKERFILE), (), _hashed(f"{name}\0{DOUBT}"))
+
+
+def distinct(found: Iterable[Alert], image: str, seen: set[str]) -> Iterator[Alert]:
+    """Yield alerts of one of several images with fingerprints that `seen` has not yet: two tags of a name have the same."""
+    for alert in found:
+        unlike = replace(alert, fingerprint=_hashed(f"{alert.fingerprint}\0{image}")) if alert.fingerprint in seen else alert
+        seen.add(unlike.fingerprint)
+        yield unlike
 
 
 def is_about_waste(result: RuleResult) -> bool:
@@ -229,7 +245,7 @@ def _instruction(run: GateRun, layer: int | None) -> str:
     if layer is None:
         return ""
     line = run.advice.lines.get(layer)
-    return line.text if line else _CHECKSUM.sub(r"\1 ", step_text(run.analysis.image.layers[layer - 1].history))
+    return line.text if line else CHECKSUM.sub(r"\1 ", step_text(run.analysis.image.layers[layer - 1].history))
 
 
 def _unique(run: GateRun, found: list[Alert]) -> list[Alert]:
@@ -239,9 +255,12 @@ def _unique(run: GateRun, found: list[Alert]) -> list[Alert]:
     for alert in found:
         mark = f"{image}\0{alert.rule}\0{alert.fingerprint}"
         count = seen[mark] = seen.get(mark, 0) + 1
-        digest = hashlib.sha256(f"{mark}\0{count}".encode("utf-8", "surrogateescape")).hexdigest()
-        unique.append(replace(alert, fingerprint=digest[:32]))
+        unique.append(replace(alert, fingerprint=_hashed(f"{mark}\0{count}")))
     return unique
+
+
+def _hashed(mark: str) -> str:
+    return hashlib.sha256(mark.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def more_sentence(count: int) -> str:
@@ -257,10 +276,20 @@ def gitlab_report(run: GateRun) -> bytes:
 
     Paths are relative to the repository.
     """
-    issues = [
+    return gitlab_of([gitlab_issues(alerts(run))])
+
+
+def gitlab_of(issues: Iterable[list[dict[str, Any]]]) -> bytes:
+    """Encode the issues of several images."""
+    return json_line(list(chain.from_iterable(issues)))
+
+
+def gitlab_issues(found: Iterable[Alert], image: str = "") -> list[dict[str, Any]]:
+    """Return an issue for each alert; with `image` each description begins with its name."""
+    return [
         {
             "type": "issue",
-            "description": f"{alert.title}: {alert.message}",
+            "description": f"{image}: {alert.title}: {alert.message}" if image else f"{alert.title}: {alert.message}",
             "check_name": f"layerscope/{alert.rule}",
             "fingerprint": alert.fingerprint,
             "severity": "blocker" if alert.rule == DOUBT else _SEVERITIES[alert.level],
@@ -270,9 +299,8 @@ def gitlab_report(run: GateRun) -> bytes:
                 "lines": {"begin": alert.place.line, "end": alert.place.end_line},
             },
         }
-        for alert in alerts(run)
+        for alert in found
     ]
-    return json_line(issues)
 
 
 _COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
@@ -284,6 +312,18 @@ def workflow_commands(run: GateRun) -> str:
     A line is `::error file=Dockerfile,line=14,title=max-wasted::...`.
     """
     lines = (line for level, group in groupby(alerts(run), lambda alert: alert.level) for line in _commands(level, list(group)))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def commands_of_images(images: Iterable[tuple[str, str]]) -> str:
+    """Format a workflow command for each image, given by its name, escaped, with a sentence why it did not pass."""
+    told = list(images)
+    shown = told if len(told) <= ANNOTATIONS_SHOWN else told[: ANNOTATIONS_SHOWN - 1]
+    lines = [_command(Level.ERROR, sentence, title=f"layerscope: {name}") for name, sentence in shown]
+    if len(told) > len(shown):
+        lines.append(
+            _command(Level.ERROR, f"{count_text(len(told) - len(shown), 'more image')} did not pass", title="layerscope")
+        )
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -58,10 +58,14 @@ def quantity_toml(key: str, value: Quantity | None) -> str:
 
 
 def _limits(config: GateConfig) -> Iterator[str]:
+    if config.locked:
+        yield f"locked = {json.dumps(list(config.locked))}"
     for key in KEYS:
         if key in config.limits:
             limit = config.limits[key]
-            yield _told(f"{key} = {_limit(key, limit)}", limit.origin)
+            lock = config.locked.get(key, "")
+            locked = ", locked" + (f" by {lock}" if lock != limit.origin else "") if lock else ""
+            yield _told(f"{key} = {_limit(key, limit)}", limit.origin + locked)
 
 
 def _limit(key: str, limit: Limit) -> str:

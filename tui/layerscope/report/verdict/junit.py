@@ -1,9 +1,12 @@
-"""JUnit XML: one test case per rule, for tools that show tests (Jenkins, GitLab, Azure; schema of Jenkins' xUnit plugin)."""
+"""JUnit XML: one test suite per image, one test case per rule, for tools that show tests (Jenkins, GitLab, Azure; schema of
+Jenkins' xUnit plugin).
+"""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from layerscope.gate.verdict import Outcome, RuleResult
 from layerscope.report.fix_lines import edit_lines, more_fixes_text, split_trifles
@@ -16,32 +19,62 @@ SHOWN = 50
 """Findings that a case lists."""
 
 
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The test suite of one image: how many of its cases there are, fail and have errors, and its lines of XML."""
+
+    tests: int
+    failures: int
+    errors: int
+    lines: tuple[str, ...]
+
+
 def junit_report(run: GateRun) -> bytes:
     """Encode the verdict as XML. Doubts are one test case with an error; a warning passes and says so in its output."""
-    results, doubts = run.verdict.results, run.verdict.doubts
-    skipped = sum(result.outcome in (Outcome.WAIVED, Outcome.UNJUDGED) for result in results)
-    counts = f'tests="{len(results) + bool(doubts)}" failures="{len(run.verdict.failed)}" errors="{int(bool(doubts))}"'
-    name = f"layerscope: {_xml(image_title(run.analysis.image))}"
-    doubt_case = (
-        (
-            '    <testcase classname="layerscope" name="the image can be judged">',
-            f'      <error type="doubt" message="{_xml(doubts[0])}">{_lines(doubts)}</error>',
-            "    </testcase>",
-        )
-        if doubts
-        else ()
-    )
+    return junit_of([suite_of(run)])
+
+
+def junit_of(suites: Iterable[Suite]) -> bytes:
+    """Encode the suites of several images."""
+    suites = tuple(suites)
+    counts = _counts(*(sum(getattr(suite, name) for suite in suites) for name in ("tests", "failures", "errors")))
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<testsuites name="layerscope" {counts}>',
-        f'  <testsuite name="{name}" {counts} skipped="{skipped}">',
-        *doubt_case,
-        *(line for result in results for line in _case(run, result)),
-        *_edits(run),
-        "  </testsuite>",
+        *(line for suite in suites for line in suite.lines),
         "</testsuites>",
     ]
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def suite_of(run: GateRun) -> Suite:
+    """Return the suite of a judged image."""
+    results, doubts = run.verdict.results, run.verdict.doubts
+    cases = (*_doubt_case(doubts), *(line for result in results for line in _case(run, result)), *_edits(run))
+    skipped = sum(result.outcome in (Outcome.WAIVED, Outcome.UNJUDGED) for result in results)
+    tests, failed = len(results) + bool(doubts), len(run.verdict.failed)
+    return _suite(image_title(run.analysis.image), tests, failed, int(bool(doubts)), skipped, cases)
+
+
+def unread_suite(name: str, reason: str) -> Suite:
+    """Return the suite of an image that could not be read."""
+    return _suite(name, 1, 0, 1, 0, tuple(_doubt_case((reason,))))
+
+
+def _suite(name: str, tests: int, failures: int, errors: int, skipped: int, cases: tuple[str, ...]) -> Suite:
+    head = f'  <testsuite name="layerscope: {_xml(name)}" {_counts(tests, failures, errors)} skipped="{skipped}">'
+    return Suite(tests, failures, errors, (head, *cases, "  </testsuite>"))
+
+
+def _counts(tests: int, failures: int, errors: int) -> str:
+    return f'tests="{tests}" failures="{failures}" errors="{errors}"'
+
+
+def _doubt_case(doubts: tuple[str, ...]) -> Iterator[str]:
+    if doubts:
+        yield '    <testcase classname="layerscope" name="the image can be judged">'
+        yield f'      <error type="doubt" message="{_xml(doubts[0])}">{_lines(doubts)}</error>'
+        yield "    </testcase>"
 
 
 def _case(run: GateRun, result: RuleResult) -> Iterator[str]:

@@ -36,7 +36,7 @@ SUMMARY_LIMIT = 1 << 20
 """Bytes of a step's summary; GitHub refuses a longer one whole."""
 COMMENT_LIMIT = 1 << 16
 """Characters of a comment; a byte is never more than one, so bytes are counted."""
-FULL, BRIEF = 200, 10
+FULL, BRIEF, MANY = 200, 10, 1000
 """Rows of a table."""
 
 Row = Sequence[str]
@@ -69,6 +69,20 @@ def pr_comment(run: GateRun) -> str:
     """
     mark = re.sub(r"[^A-Za-z0-9._/: -]|--+", "_", lasting_name(run.analysis.image))
     return _fitting([f"<!-- layerscope {cut_end(mark, LONGEST_NAME)} -->\n", *_blocks(run, BRIEF)], COMMENT_LIMIT)
+
+
+def folded_run(run: GateRun) -> str:
+    """Format what a comment has of one of several images, to be unfolded."""
+    title = f"<code>{html.escape(image_title(run.analysis.image))}</code> {verdict_word(run.verdict)}"
+    return _folded(title, "\n".join(islice(_blocks(run, BRIEF), 1, None)))
+
+
+def markdown_of(heading: str, rows: Sequence[Row], details: Sequence[str], *, is_comment: bool = False) -> str:
+    """Format the verdicts on several images, each a row, and details of some, kept below the limit of a summary or comment."""
+    heads = ("", "Image", "On disk", "Wasted", "Efficient", "Result")
+    table = _table(heads, "llrrrl", iter(rows), len(rows), BRIEF if is_comment else MANY)
+    mark = ["<!-- layerscope images -->\n"] if is_comment else []
+    return _fitting([*mark, f"### {heading}\n", table, *details], COMMENT_LIMIT if is_comment else SUMMARY_LIMIT)
 
 
 def _fitting(blocks: Sequence[str] | Iterator[str], limit: int) -> str:

@@ -16,18 +16,43 @@ Sample = tuple[dict[str, str], float]
 
 def openmetrics_report(run: GateRun) -> bytes:
     """Encode the report. Every sample is labeled with the image's name, so that reports of several images can be combined."""
-    image = image_title(run.analysis.image)
+    return openmetrics_of([metric_lines(run)])
+
+
+def openmetrics_of(images: Iterable[list[str]]) -> bytes:
+    """Encode the lines of several images, all samples of a metric together as the specification wants them."""
+    families: dict[str, list[str]] = {}
+    for lines in images:
+        family: list[str] = []
+        known = False
+        for line in lines:
+            if line.startswith("# TYPE "):
+                known = line in families
+                family = families.setdefault(line, [])
+            if not (known and line.startswith("# ")):
+                family.append(line)
+    return ("".join(f"{line}\n" for family in families.values() for line in family) + "# EOF\n").encode()
+
+
+def metric_lines(run: GateRun, reference: str = "") -> list[str]:
+    """Return the lines of one image; where several are judged, `reference` tells those of one name apart."""
     lines = (line for family in (_image(run), _layers(run), _rules(run), _gate(run)) for line in family)
-    return ("".join(f"{line}\n" for line in _labeled(lines, image)) + "# EOF\n").encode()
+    return list(_labeled(lines, image_title(run.analysis.image), reference))
 
 
-def _labeled(lines: Iterable[str | tuple[str, Sample]], image: str) -> Iterator[str]:
+def unread_lines(name: str) -> list[str]:
+    """Return the lines of an image that could not be read."""
+    return list(_labeled(_outcome(has_passed=False, doubts=1), name, name))
+
+
+def _labeled(lines: Iterable[str | tuple[str, Sample]], image: str, reference: str) -> Iterator[str]:
+    named = {"image": image, **({"reference": reference} if reference else {})}
     for line in lines:
         if isinstance(line, str):
             yield line
             continue
         name, (labels, value) = line
-        stated = ",".join(f'{label}="{_label(text)}"' for label, text in {"image": image, **labels}.items())
+        stated = ",".join(f'{label}="{_label(text)}"' for label, text in {**named, **labels}.items())
         yield f"{name}{{{stated}}} {_number(value)}"
 
 
@@ -99,13 +124,14 @@ def _rule(result: RuleResult) -> dict[str, str]:
 
 
 def _gate(run: GateRun) -> Iterator[str | tuple[str, Sample]]:
-    verdict = run.verdict
-    yield from _gauge("layerscope_gate_passed", "", "1 if the gate passed.", [({}, float(verdict.has_passed))])
-    yield from _gauge(
-        "layerscope_gate_doubts", "", "Number of reasons why the image could not be judged.", [({}, len(verdict.doubts))]
-    )
+    yield from _outcome(has_passed=run.verdict.has_passed, doubts=len(run.verdict.doubts))
     fixes: list[Sample] = [({"kind": escape(kind)}, size) for kind, size in _fixes(run).items()]
     yield from _gauge("layerscope_fix_bytes", "bytes", "Bytes that fixes of a kind save.", fixes)
+
+
+def _outcome(*, has_passed: bool, doubts: int) -> Iterator[str | tuple[str, Sample]]:
+    yield from _gauge("layerscope_gate_passed", "", "1 if the gate passed.", [({}, float(has_passed))])
+    yield from _gauge("layerscope_gate_doubts", "", "Number of reasons why the image could not be judged.", [({}, doubts)])
 
 
 def _fixes(run: GateRun) -> dict[str, int]:

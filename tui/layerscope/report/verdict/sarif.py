@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -40,33 +42,74 @@ _RULES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class SarifPart:
+    """What a log has of one image: its alerts, their results without the index of the rule, its invocation and its figures."""
+
+    alerts: tuple[Alert, ...]
+    results: tuple[dict[str, Any], ...]
+    invocation: dict[str, Any]
+    figures: dict[str, Any]
+
+
 def sarif_report(run: GateRun) -> bytes:
     """Encode a SARIF log with one run. Locations are relative to the repository's root."""
-    found = alerts(run)
-    rules = list(dict.fromkeys(alert.rule for alert in found))
+    part = sarif_part(run, alerts(run))
+    return _log([part], name=lasting_name(run.analysis.image), properties=part.figures)
+
+
+def sarif_of(parts: Iterable[SarifPart]) -> bytes:
+    """Encode a SARIF log of several images: one run with an invocation each, for code scanning takes but 20 runs of a file."""
+    parts = list(parts)
+    return _log(parts, name="images", properties={"images": [part.figures for part in parts]})
+
+
+def sarif_part(run: GateRun, found: Iterable[Alert], image: str = "") -> SarifPart:
+    """Return what a log has of a judged image and its alerts; with `image` each message begins with its name."""
+    found = tuple(found)
+    results = tuple({**_result(alert, image), **_edits(run, alert)} for alert in found)
+    return SarifPart(found, results, _invocation(run), _figures(run))
+
+
+def unread_part(image: str, alert: Alert) -> SarifPart:
+    """Return what a log has of an image that could not be read."""
+    notice = {"level": "error", "message": _message(f"{image}: {alert.message}")}
+    invocation = {"executionSuccessful": False, "exitCode": 2, "toolExecutionNotifications": [notice]}
+    return SarifPart((alert,), (_result(alert, image),), invocation, {"image": utf8_text(image)})
+
+
+def _log(parts: list[SarifPart], *, name: str, properties: dict[str, Any]) -> bytes:
+    levels: dict[str, str] = {}
+    for part in parts:
+        for alert in part.alerts:
+            levels.setdefault(alert.rule, alert.level)
+    index = {rule: number for number, rule in enumerate(levels)}
     log = {
         "$schema": SCHEMA,
         "version": VERSION,
         "runs": [
             {
-                "tool": {"driver": _driver(rules, found)},
-                "automationDetails": {"id": f"layerscope/{utf8_text(lasting_name(run.analysis.image))}/"},
-                "invocations": [_invocation(run)],
+                "tool": {"driver": _driver(levels)},
+                "automationDetails": {"id": f"layerscope/{utf8_text(name)}/"},
+                "invocations": [part.invocation for part in parts],
                 "columnKind": "unicodeCodePoints",
-                "results": [{**_result(alert, rules.index(alert.rule)), **_edits(run, alert)} for alert in found],
-                "properties": _figures(run),
+                "results": [
+                    {"ruleId": result["ruleId"], "ruleIndex": index[result["ruleId"]], **result}
+                    for part in parts
+                    for result in part.results
+                ],
+                "properties": properties,
             }
         ],
     }
     return json_line(log)
 
 
-def _driver(rules: list[str], found: list[Alert]) -> dict[str, Any]:
-    levels = {alert.rule: alert.level for alert in reversed(found)}
+def _driver(levels: dict[str, str]) -> dict[str, Any]:
     return {
         "name": "layerscope",
         "semanticVersion": __version__,
-        "rules": [_rule(rule, levels[rule]) for rule in rules],
+        "rules": [_rule(rule, level) for rule, level in levels.items()],
     }
 
 
@@ -95,16 +138,15 @@ def _invocation(run: GateRun) -> dict[str, Any]:
     }
 
 
-def _result(alert: Alert, index: int) -> dict[str, Any]:
+def _result(alert: Alert, image: str) -> dict[str, Any]:
     places = [
         {"id": number, **_location(place), "message": {"text": words}} for number, (place, words) in enumerate(alert.related, 1)
     ]
     related = {"relatedLocations": places} if places else {}
     return {
         "ruleId": alert.rule,
-        "ruleIndex": index,
         "level": str(alert.level),
-        "message": _message(f"{alert.title}: {alert.message}"),
+        "message": _message(f"{image}: {alert.title}: {alert.message}" if image else f"{alert.title}: {alert.message}"),
         "locations": [_location(alert.place)],
         **related,
         "partialFingerprints": {"primaryLocationLineHash": f"{alert.fingerprint}:1"},

@@ -4,8 +4,10 @@ that could be one layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from layerscope.errors import NotFound
 from layerscope.layers.blob import Blob
@@ -21,6 +23,9 @@ from layerscope.sources.documents.files import Archive, Files, because
 from layerscope.sources.file_type import is_root_filesystem
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
+
+if TYPE_CHECKING:
+    from layerscope.sources.registry.attached import Attached
 
 _SUFFIX = {
     Compression.NONE: "",
@@ -82,7 +87,14 @@ def assemble(files: Files, candidate: Candidate, *, reference: str, name: str, r
         states_id=candidate.states_id,
         noun=candidate.noun,
         is_guessed=candidate.is_guessed,
+        find_attached=partial(_find_attached, files, candidate),
     )
+
+
+def _find_attached(files: Files, candidate: Candidate) -> Sequence[Attached]:
+    from layerscope.sources.documents.attachments import attached_in
+
+    return attached_in(files, candidate.manifest_digest)
 
 
 def _rows(candidate: Candidate) -> list[_Row]:

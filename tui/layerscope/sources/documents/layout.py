@@ -114,7 +114,11 @@ def _platform(descriptor: Descriptor, config: Config) -> Platform:
     stated = descriptor.platform
     if not (stated and stated.os and stated.architecture):
         return config.platform
-    return replace(stated.platform, os_version=stated.os_version or config.os_version)
+    return replace(
+        stated.platform,
+        os_version=stated.os_version or config.os_version,
+        os_features=stated.os_features or config.os_features,
+    )
 
 
 def _manifest(raw: bytes, what: str) -> Manifest:

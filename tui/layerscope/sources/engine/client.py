@@ -135,11 +135,24 @@ class Engine:
         wanted = {"fromImage": repository, "tag": tag} | ({"platform": str(platform)} if platform else {})
         return self._start("POST", "/images/create", wanted, credentials_header(repository))
 
+    def load(self, archive: http.Body, size: int) -> http.EngineResponse:
+        """Send an archive of `size` bytes to be loaded, and return the response: messages (Engine API, ImageLoad).
+
+        May raise anything.
+        """
+        headers = {"Content-Type": "application/x-tar", "Content-Length": str(size)}
+        return self._start("POST", "/images/load", {"quiet": 1}, headers, archive)
+
     def _start(
-        self, method: str, path: str, wanted: dict[str, Any], headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        wanted: dict[str, Any],
+        headers: dict[str, str] | None = None,
+        body: http.Body | None = None,
     ) -> http.EngineResponse:
         query = f"?{urlencode(wanted)}" if wanted else ""
-        response = self._transport.start(method, self._versioned(path) + query, headers)
+        response = self._transport.start(method, self._versioned(path) + query, headers, body)
         try:
             if not response.is_success:
                 self._checked(response.status, response.body(ENGINE_REFUSAL))

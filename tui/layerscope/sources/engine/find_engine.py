@@ -210,22 +210,22 @@ def _pull(engine: Engine, name: str, platform: Platform | None, progress: Progre
     layers = _PullProgress()
     call = Call(str(engine.endpoint), stage, stage, lambda: engine.pull(name, platform), engine.ping)
     with Receiving(call, expected=0, progress=lambda *_: layers.tell(progress, stage)) as stream:
-        for message in _messages(stream):
+        for message in messages(stream):
             if error := message.get("error"):
                 raise EngineFailed(f"{title} failed: {escape(str(error)[:500].strip())}")
             with taking_apart(engine.endpoint):
                 layers.take(message)
 
 
-def _messages(stream: Receiving) -> Iterator[dict[str, Any]]:
-    """Yield the engine's messages about a pull: one JSON object per line."""
+def messages(stream: Receiving) -> Iterator[dict[str, Any]]:
+    """Yield the engine's messages about a pull or a load: one JSON object per line."""
     line = b""
     while piece := stream.some():
         *lines, line = (line + piece).split(b"\n")
         for each in lines:
             yield from _decoded(each)
         if len(line) > LONGEST_LINE:
-            raise EngineFailed("the engine's messages about the pull are not what its API says")
+            raise EngineFailed("the engine's messages are not what its API says")
     yield from _decoded(line)
 
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from layerscope.limits import ENGINE_ANSWER, ENGINE_REFUSAL
@@ -21,6 +22,13 @@ CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
 """How long a short answer may take; a busy engine takes many seconds for an inspect. Saves and pulls have no limit."""
 PIECE = 64 << 10
+
+
+class Body(Protocol):
+    """What a request sends: a file, or what reads like one."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes; empty only at the end."""
 
 
 class EngineTransport:
@@ -51,11 +59,16 @@ class EngineTransport:
                 return self._answer(kept, path, seconds)
         return self._answer(_EngineConnection(self._address), path, seconds)
 
-    def start(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> EngineResponse:
-        """Send a request that may take any time, on a connection of its own, and return the response, which closes it."""
+    def start(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: Body | None = None
+    ) -> EngineResponse:
+        """Send a request that may take any time, on a connection of its own, and return the response, which closes it.
+
+        With a `body`, the headers have to say its length.
+        """
         connection = _EngineConnection(self._address)
         try:
-            return connection.respond(method, path, headers or {}, None)
+            return connection.respond(method, path, headers or {}, None, body)
         except BaseException:
             connection.close()
             raise
@@ -123,11 +136,13 @@ class _EngineConnection(http.client.HTTPConnection):
     """One connection to an engine, open from its first request on."""
 
     def __init__(self, address: EngineAddress) -> None:
-        super().__init__(address.host, address.port or None)
+        super().__init__(address.host, address.port or None, blocksize=PIECE)
         self._address = address
         self._proxy_headers: dict[str, str] = {}
 
-    def respond(self, method: str, path: str, headers: Mapping[str, str], seconds: float | None) -> EngineResponse:
+    def respond(
+        self, method: str, path: str, headers: Mapping[str, str], seconds: float | None, body: Body | None = None
+    ) -> EngineResponse:
         """Send a request; wait at most `seconds` for the first line of the answer, and then for each piece."""
         if self.sock is None:
             self.connect()
@@ -135,7 +150,12 @@ class _EngineConnection(http.client.HTTPConnection):
         line.settimeout(seconds)
         is_absolute = self._address.proxy and self._address.tls is None
         start = self._address.url if is_absolute else urlsplit(self._address.url).path
-        self.request(method, start.rstrip("/") + path, headers={**headers, **self._proxy_headers})
+        try:
+            self.request(method, start.rstrip("/") + path, body, {**headers, **self._proxy_headers})
+        except ConnectionError:
+            if body is None:
+                raise
+            # An engine that refuses what is sent says why, though it does not take the rest.
         return EngineResponse(self, self.getresponse(), line)
 
     def connect(self) -> None:

@@ -170,6 +170,9 @@ class RefetchedContent(UnmappedContent):
     def many(self, wanted: Iterable[Stretch]) -> Iterator[tuple[int, Iterator[bytes]]]:
         return self._stored().many(wanted)
 
+    def tail(self, stretch: Stretch, start: int) -> Iterator[bytes]:
+        return self._stored().tail(stretch, start)
+
     def digest(self, entry: int, offset: int, size: int) -> bytes:
         return self._stored().digest(entry, offset, size)
 

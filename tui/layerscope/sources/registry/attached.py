@@ -27,7 +27,7 @@ MOST_SUBJECTS = 32
 """Manifests of one tag of which referrers are asked for."""
 BY_REFERRER, BY_INDEX, BY_TAG, BY_ANNOTATION = "referrer", "index", "tag", "annotation"
 SIGNATURE, ATTESTATION, BILL, SOCI = "signature", "attestation", "bill of materials", "SOCI index"
-_SOCI_ANNOTATION = "com.amazon.soci.index-digest"
+SOCI_ANNOTATION = "com.amazon.soci.index-digest"
 _PREDICATE, _SIGSTORE_PREDICATE = "in-toto.io/predicate-type", "dev.sigstore.bundle.predicateType"
 _SUBJECT = "vnd.docker.reference.digest"
 _TAG_KINDS = {".sig": SIGNATURE, ".att": ATTESTATION, ".sbom": BILL}
@@ -111,18 +111,28 @@ def _under_tag(repository: Repository, subject: Digest, ending: str) -> list[Att
 
 
 def _in_index(repository: Repository, descriptor: Descriptor, cache: Cache | None) -> list[Attached]:
-    """Return what an attestation manifest of BuildKit holds: a layer for each statement, with its predicate's type."""
-    subject = descriptor.digest
-    with suppress(BadDocument):
-        subject = Digest.parse(descriptor.annotations.get(_SUBJECT, ""))
-    layers: tuple[Descriptor, ...] = ()
+    """Return what an attestation manifest of BuildKit holds."""
+    raw = None
     with suppress(LayerscopeError):  # what it holds is said where it can be read
         raw = cache.document(descriptor.digest) if cache is not None else None
         if raw is None:
             raw = repository.document(str(descriptor.digest)).raw
             if cache is not None:
                 cache.keep_document(descriptor.digest, raw)
-        layers = decode(raw, Manifest, what="an attestation").layers
+    return statements(descriptor, raw)
+
+
+def statements(descriptor: Descriptor, raw: bytes | None) -> list[Attached]:
+    """Return what an attestation manifest of BuildKit holds: a layer for each statement, with its predicate's type.
+
+    `raw` is the manifest, None where it cannot be read.
+    """
+    subject = descriptor.digest
+    with suppress(BadDocument):
+        subject = Digest.parse(descriptor.annotations.get(_SUBJECT, ""))
+    layers: tuple[Descriptor, ...] = ()
+    with suppress(BadDocument):
+        layers = decode(raw, Manifest, what="an attestation").layers if raw is not None else ()
     found = [
         Attached(
             kind_of(each.media_type, each.annotations),
@@ -138,12 +148,20 @@ def _in_index(repository: Repository, descriptor: Descriptor, cache: Cache | Non
     return found or [Attached(ATTESTATION, descriptor.digest, subject, BY_INDEX, descriptor.media_type)]
 
 
+def under_tag(tag: str, digest: Digest) -> Attached | None:
+    """Return what cosign put under this tag, which is made of its subject's digest; None for another tag."""
+    subject, dot, ending = tag.replace("-", ":", 1).partition(".")
+    if not dot or f".{ending}" not in _TAG_KINDS or not is_attaching_tag(tag):
+        return None
+    return Attached(_TAG_KINDS[f".{ending}"], digest, Digest.parse(subject), BY_TAG)
+
+
 def _stated(image: TagImage, top: Digest) -> Iterator[Attached]:
     """Yield what an index lists beside its images, and what a manifest's annotation names."""
     if image.is_artifact and image.digest != top:
         yield Attached(SOCI if "SOCI" in image.kind else image.kind, image.digest, top, BY_INDEX)
     with suppress(BadDocument):
-        digest = Digest.parse(image.annotations.get(_SOCI_ANNOTATION, ""))
+        digest = Digest.parse(image.annotations.get(SOCI_ANNOTATION, ""))
         yield Attached(SOCI, digest, image.digest, BY_ANNOTATION)
 
 

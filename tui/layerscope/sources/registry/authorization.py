@@ -109,12 +109,16 @@ class Authorization:
 
 
 def token_request(challenge: Challenge, scope: str, who: Credential) -> TokenRequest:
-    """Build a token request: an identity token is POSTed, a password sent as Basic, and nothing sent without a credential."""
-    fields = {"service": challenge.service, "scope": scope}
+    """Build a token request: an identity token is POSTed, a password sent as Basic, and nothing sent without a credential.
+
+    Several scopes stand in `scope` with spaces between, in a query each for itself.
+    """
     if who.identity_token:
-        form = {"grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": who.identity_token} | fields
+        form = {"grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": who.identity_token}
+        form |= {"service": challenge.service, "scope": scope}
         return TokenRequest(challenge.realm, form={name: value for name, value in form.items() if value})
     parts = split_address(challenge.realm)
-    query = urlencode([(name, value) for name, value in fields.items() if value])
+    scopes = [("scope", each) for each in scope.split()]
+    query = urlencode([*([("service", challenge.service)] if challenge.service else ()), *scopes])
     url = urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, query)))))
     return TokenRequest(url, {"Authorization": f"Basic {who.basic}"} if who.secret else {})

@@ -12,6 +12,10 @@ class RegistryFailed(LayerscopeError):
     """A registry cannot be reached, or failed halfway; the message names it and says what else to do."""
 
 
+class LineBroke(RegistryFailed):
+    """The line to a registry broke in the middle of a request; the same again may do."""
+
+
 class AccessDenied(RegistryFailed):
     """The registry requires credentials, or other ones; the message says which were sent and how to log in."""
 

@@ -132,12 +132,19 @@ class HostSettings:
 
     def endpoints(self, name: RegistryName) -> list[RegistryEndpoint]:
         """Return the endpoints to ask for an image: mirrors first, the registry last. Raises NotFound for a blocked name."""
-        tables = [table for table in self._registries_conf.registry if table.fits(name)]
-        table = max(tables, key=lambda each: len(each.matched), default=RegistryTable())
+        table = self._table(name)
         if table.blocked:
             raise NotFound(f"{escape(str(name))} may not be pulled: registries.conf blocks {escape(table.matched)}")
         mirrors = [*self._containerd_mirrors(name), *self._listed_mirrors(name, table), *self._docker_mirrors(name)]
         return [*(replace(mirror, is_mirror=True) for mirror in mirrors), self._own(name, table)]
+
+    def own_endpoint(self, name: RegistryName) -> RegistryEndpoint:
+        """Return the endpoint to push to: the registry itself, not a mirror, nor where `registries.conf` has a name read."""
+        return self._own(name, RegistryTable(insecure=self._table(name).insecure))
+
+    def _table(self, name: RegistryName) -> RegistryTable:
+        tables = [table for table in self._registries_conf.registry if table.fits(name)]
+        return max(tables, key=lambda each: len(each.matched), default=RegistryTable())
 
     def _own(self, name: RegistryName, table: RegistryTable) -> RegistryEndpoint:
         if table.location and table.location != table.matched:

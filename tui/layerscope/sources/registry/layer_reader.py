@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from layerscope.cache.cache import Cache
 from layerscope.cache.directory import CLAIMED, PROVED, CacheKey
-from layerscope.layers.blob import OnBytes
+from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.compression import SEEK_DISTANCE, Compression, SeekPoint
 from layerscope.layers.content import LayerContent
 from layerscope.layers.fetched import Fetched, FetchWay
@@ -31,6 +31,7 @@ from layerscope.sources.registry.ranged_blob import PassingBlob, RangedBlob
 from layerscope.sources.registry.repository import Repository
 from layerscope.sources.registry.soci import SociIndex
 from layerscope.sources.registry.visit import RegistryVisit
+from layerscope.sources.spool import spool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +111,11 @@ class RegistryReader:
         points = functools.cache(functools.partial(self._points, replace(read, table=LayerTable(Entries.none()))))
         return FarContent(self._ranged, self.stored_bytes, read.compression, points, read.table.sparse, unfetched)
 
+    def blob_of_all(self, on_bytes: OnBytes) -> Blob | None:
+        """Download the layer into a temporary file. Raises RegistryFailed and CannotWrite."""
+        pieces = self.repository.stream(self.digest, self.stored_bytes)
+        return spool(_counted(pieces, on_bytes), f"layer {self.digest.short}", "fetching", ignore)
+
     def hashes(self, algorithms: Algorithms, on_bytes: OnBytes) -> tuple[LayerHashes, str]:
         """Hash the streamed layer and compare its table of contents with the tar. Raises RegistryFailed; see LayerReader."""
         fault, said = (None, None) if self.unreadable else self._parts.table_to_check()
@@ -179,6 +185,12 @@ class RegistryReader:
 
     def _algorithms(self, options: ReadOptions) -> Algorithms:
         return options.hash_with or Algorithms()
+
+
+def _counted(pieces: Iterator[bytes], on_bytes: OnBytes) -> Iterator[bytes]:
+    for piece in pieces:
+        on_bytes(len(piece))
+        yield piece
 
 
 def _has_use_for_windows(read: ReadLayer) -> bool:

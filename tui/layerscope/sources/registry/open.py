@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from layerscope.cache.cache import Cache
 from layerscope.errors import AmbiguousImage, BadDocument, NotFound
@@ -18,7 +19,7 @@ from layerscope.oci.platform import Platform, host_platform
 from layerscope.oci.reference import familiar, is_like_a_host
 from layerscope.progress import Progress
 from layerscope.sources.documents.assemble import assemble
-from layerscope.sources.documents.candidate import StatedLayer, is_foreign
+from layerscope.sources.documents.candidate import Candidate, StatedLayer, is_foreign
 from layerscope.sources.documents.choose import choose, fitting
 from layerscope.sources.documents.files import Files, blob_name
 from layerscope.sources.documents.layout import REFERENCE_TYPE, Leaf, images_at, leaves
@@ -37,6 +38,9 @@ from layerscope.sources.registry.soci import SociIndex
 from layerscope.sources.registry.transport import Connection
 from layerscope.sources.registry.visit import RegistryVisit
 from layerscope.text import escape
+
+if TYPE_CHECKING:
+    from layerscope.sources.registry.attached import Attached
 
 
 def open_registry_image(
@@ -63,7 +67,23 @@ def open_registry_image(
     for sentence in low_limits(repository.connection.traffic):
         options.say(sentence)
     traffic = repository.connection.traffic
-    return replace(image, stop_reading=traffic.cancel, count_fetched=lambda: traffic.total)
+    return replace(
+        image,
+        stop_reading=traffic.cancel,
+        count_fetched=lambda: traffic.total,
+        find_attached=partial(_find_attached, repository, top.digest, candidate, options.cache),
+    )
+
+
+def _find_attached(repository: Repository, top: Digest, candidate: Candidate, cache: Cache | None) -> Sequence[Attached]:
+    """Return what is attached to an image, or to the index that lists it. Raises AccessDenied, RegistryFailed."""
+    from layerscope.sources.registry.attached import find_attached
+    from layerscope.sources.registry.tag_facts import fetch_tag_facts
+
+    wanted = repository.name.reference
+    (facts,) = fetch_tag_facts(repository, [wanted], cache=cache, platform=candidate.platform)
+    subjects = (top, candidate.manifest_digest)
+    return [each for each in find_attached(repository, facts, cache) if each.subject in subjects]
 
 
 def open_instead_of_engine(

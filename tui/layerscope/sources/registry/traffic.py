@@ -31,7 +31,7 @@ class Traffic:
         self.requests: list[str] = []
         """Every request as `METHOD URL`, without queries, which may hold signatures."""
         self.fetched: Counter[str] = Counter()
-        """Bytes of bodies, by what they belong to: a digest, or empty for documents."""
+        """Bytes of bodies that came, by what they belong to: a digest, or empty for documents."""
         self.remaining: dict[str, int] = {}
         """The last `ratelimit-remaining` of each host."""
         self._hosts: dict[str, BoundedSemaphore] = {}
@@ -69,6 +69,11 @@ class Traffic:
         """Count received bytes, and slow down if the user limits the rate."""
         with self._lock:
             self.fetched[owner] += length
+        self.pace(length)
+
+    def pace(self, length: int) -> None:
+        """Slow down after `length` bytes in either direction, if the user limits the rate. Raises Cancelled."""
+        with self._lock:
             if not self._rate:
                 return
             now = time.monotonic()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from importlib import import_module
@@ -22,7 +22,14 @@ from layerscope.sources.registry.authorization import Authorization, TokenReques
 from layerscope.sources.registry.challenge import Challenge
 from layerscope.sources.registry.credentials import Credential
 from layerscope.sources.registry.endpoint import RegistryEndpoint
-from layerscope.sources.registry.failures import AccessDenied, HiddenSecrets, NoSuchImage, RegistryFailed, RequestRefused
+from layerscope.sources.registry.failures import (
+    AccessDenied,
+    HiddenSecrets,
+    LineBroke,
+    NoSuchImage,
+    RegistryFailed,
+    RequestRefused,
+)
 from layerscope.sources.registry.guards import Guard, is_same_host, named_address, split_address
 from layerscope.sources.registry.registry_name import HUB_HOST
 from layerscope.sources.registry.traffic import Traffic, retry_after
@@ -32,16 +39,24 @@ if TYPE_CHECKING:
     from requests import Response, Session
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 45.0
+STORE_SECONDS = 600.0
+"""Seconds until a registry has stored what it got: some copy a blob of gigabytes before they answer."""
 MOST_REDIRECTS, MOST_TRIES = 5, 5
 MOST_DIGITS = 20
 LONGEST_ANSWER = 64 << 10
 """Bytes of a token server's answer, and of an error's, that are read (distribution writes a few thousand)."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS_OF_UPLOADS = frozenset({307, 308})
+"""Those after which a request is sent again as it was, body and all (RFC 9110 15.4)."""
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 WEB_PAGE = "text/html"
 CERTIFICATE_CLUES = ("CERTIFICATE", "certificate")
 CLIENT_CLUES = ("ALERT_BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_CA", "ALERT_CERTIFICATE_UNKNOWN")
 """Alerts of TLS that a server sends about the client's certificate, in OpenSSL's words."""
+
+
+Body = Mapping[str, str] | bytes | Iterable[bytes] | None
+"""Of a request: a form, bytes, or the pieces of a blob, which know their length."""
 
 
 class Connection:
@@ -133,6 +148,29 @@ class Connection:
                 )
             yield response
 
+    @contextmanager
+    def send(
+        self, method: str, url: str, *, scope: str, body: Body = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[Response]:
+        """Send a request that changes something, and yield the answer, after challenges and redirects; any status is one.
+
+        Another host than this endpoint's, in `url` or in a redirect, gets no credentials. Pieces of a blob are sent once: how
+        much of them arrived is not known, so that whoever sends them has to begin anew. Raises LineBroke, RegistryFailed.
+        """
+        with ExitStack() as stack:
+            for _ in range(MOST_REDIRECTS):
+                self._guard.check(url, "place for uploads")
+                if is_same_host(urlsplit(url), self.endpoint.host):
+                    response = self._answered(stack, method, url, scope, dict(headers or {}), body)
+                else:
+                    response = self._sent(stack, method, url, dict(headers or {}), body)
+                if response.status_code not in REDIRECTS_OF_UPLOADS:
+                    break
+                url = named_address(url, response.headers.get("Location", ""))
+            else:
+                raise RegistryFailed(f"{self.name} sends uploads from place to place endlessly")
+            yield response
+
     @property
     def name(self) -> str:
         """Return what messages call this endpoint."""
@@ -165,34 +203,38 @@ class Connection:
         self._redirected.pop(url, None)
         return None
 
-    def _answered(self, stack: ExitStack, method: str, url: str, scope: str, headers: dict[str, str]) -> Response:
+    def _answered(
+        self, stack: ExitStack, method: str, url: str, scope: str, headers: dict[str, str], body: Body = None
+    ) -> Response:
         """Send one authorized request without following redirects; a challenge is answered once."""
         sent = self._authorization.header(scope)
-        response = self._sent(stack, method, url, headers | ({"Authorization": sent} if sent else {}))
+        response = self._sent(stack, method, url, headers | ({"Authorization": sent} if sent else {}), body)
         if response.status_code != 401:
             return response
         renewed = self._authorization.answer(response.headers.get("WWW-Authenticate", ""), scope, refused=sent)
         if not renewed:
             return response
-        return self._sent(stack, method, url, headers | {"Authorization": renewed})
+        return self._sent(stack, method, url, headers | {"Authorization": renewed}, body)
 
-    def _sent(
-        self, stack: ExitStack, method: str, url: str, headers: dict[str, str], form: dict[str, str] | None = None
-    ) -> Response:
-        """Send one request, retrying while the host is busy or the line breaks; leaving `stack` closes the response."""
+    def _sent(self, stack: ExitStack, method: str, url: str, headers: dict[str, str], body: Body = None) -> Response:
+        """Send one request, retrying while the host is busy or the line breaks, unless `body` is pieces of a blob; leaving
+        `stack` closes the response.
+        """
         host = urlsplit(url).netloc
+        is_once = body is not None and not isinstance(body, Mapping | bytes)
         for attempt in range(MOST_TRIES):
-            is_last = attempt == MOST_TRIES - 1
+            is_last = is_once or attempt == MOST_TRIES - 1
             try:
                 with self.traffic.slot(host):
-                    response = self._request(method, url, headers, form)
+                    response = self._request(method, url, headers, body)
             except OSError as error:  # requests' errors are OSErrors
                 if is_last or not _is_passing(error):
                     raise self._unreachable(error, host) from error
                 self.traffic.postpone(host, retry_after(None, attempt))
                 continue
-            if response.status_code in BUSY and not is_last:
+            if response.status_code in BUSY and (is_once or not is_last):
                 self.traffic.postpone(host, retry_after(response.headers.get("Retry-After"), attempt))
+            if response.status_code in BUSY and not is_last:
                 response.close()
                 continue
             self._note_limit(host, response)
@@ -203,7 +245,7 @@ class Connection:
             return opened
         raise AssertionError("the last try returns or raises")
 
-    def _request(self, method: str, url: str, headers: dict[str, str], form: dict[str, str] | None = None) -> Response:
+    def _request(self, method: str, url: str, headers: dict[str, str], body: Body = None) -> Response:
         from requests.exceptions import InvalidURL
         from requests.utils import get_environ_proxies
         from urllib3.exceptions import LocationParseError
@@ -216,10 +258,10 @@ class Connection:
                 method,
                 url,
                 headers={"User-Agent": f"layerscope/{__version__}", "Accept-Encoding": "identity"} | headers,
-                data=form or None,
+                data=body or None,
                 stream=True,
                 allow_redirects=False,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                timeout=(CONNECT_SECONDS, STORE_SECONDS if method in ("PUT", "PATCH") else READ_SECONDS),
                 proxies=get_environ_proxies(url),
             )
         except LocationParseError as error:  # which requests lets through, of a name that cannot be resolved
@@ -316,7 +358,8 @@ class Connection:
 
     def _unreachable(self, error: OSError, host: str) -> RegistryFailed:
         """Return the error for an unreachable host with the innermost reason only, because libraries quote URLs."""
-        return RegistryFailed(f"{escape(host)} {_reason(error, self.endpoint)} ({self.hidden.hide(_innermost(error))})")
+        kind = LineBroke if _is_passing(error) else RegistryFailed
+        return kind(f"{escape(host)} {_reason(error, self.endpoint)} ({self.hidden.hide(_innermost(error))})")
 
 
 def _watched_pools(traffic: Traffic) -> dict[str, Any]:
