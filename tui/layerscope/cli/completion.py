@@ -95,8 +95,13 @@ def completion(shell: str) -> None:
       layerscope completion zsh > "${fpath[1]}/_layerscope"
       layerscope completion fish > ~/.config/fish/completions/layerscope.fish
     """
+    click.echo(completion_script(shell))
+
+
+def completion_script(shell: str) -> str:
+    """Return the script that makes `shell` (bash, zsh, fish) complete our commands."""
     from layerscope.cli.main import commands
 
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(commands, {}, "layerscope", "_LAYERSCOPE_COMPLETE").source())
+    return kind(commands, {}, "layerscope", VARIABLE).source()

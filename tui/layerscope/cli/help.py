@@ -63,6 +63,7 @@ GROUPS = {
         "config": "Print where the config file is, and all defaults.",
         "cache": "Show or clear the cache of layers.",
         "completion": "Print the completion script for your shell.",
+        "manual": "Write man pages, and completion scripts, into a directory.",
         "help": "Show the help of a command, or `help references`.",
         "version": "Print the version.",
     },

@@ -45,6 +45,7 @@ COMMANDS = {
     "config": "layerscope.cli.setup",
     "cache": "layerscope.cli.setup",
     "completion": "layerscope.cli.completion",
+    "manual": "layerscope.cli.manual",
     "help": "layerscope.cli.help",
     "version": "layerscope.cli.help",
 }
