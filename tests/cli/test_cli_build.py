@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -137,6 +138,38 @@ def test_the_exit_code_of_a_build_that_fails_is_passed_on_and_nothing_is_shown(d
     assert (done.returncode, b"COPY failed" in done.stderr, b"layerscope:" in done.stderr) == (1, True, False)
 
 
+@pytest.mark.parametrize("asked", ["CI", "--ci", "--ci --engine=docker"])
+def test_in_ci_what_was_built_is_judged(docker: RunningEngine, place: Path, asked: str) -> None:
+    settings = on_docker(docker) | ({"CI": "true"} if asked == "CI" else {})
+    own = asked.split() if asked != "CI" else []
+    done = built(*own, "-t", "own:ci", place, settings={**settings, "LAYERSCOPE_MAX_SIZE": "5kB"})
+    assert (done.returncode, re.search(rb"FAILED  max-size +5.01 kB +max 5.00 kB", done.stdout) is not None) == (1, True), (
+        done.stdout + done.stderr
+    )
+    assert done.stdout.index(b"Successfully tagged own:ci") < done.stdout.index(b"FAILED")
+    done = built(*own, "-t", "own:ci", place, settings={**settings, "LAYERSCOPE_MAX_SIZE": "6kB"})
+    assert (done.returncode, b"PASSED: 1 rule" in done.stdout) == (0, True)
+
+
+def test_in_ci_what_podman_built_is_judged(podman: RunningEngine, place: Path) -> None:
+    done = built("--ci", *PODMAN, "-q", place, settings={**on_podman(podman), "LAYERSCOPE_MAX_LAYERS": "1"})
+    assert (done.returncode, b"FAILED  max-layers" in done.stdout) == (1, True), done.stdout + done.stderr
+
+
+def test_in_ci_a_build_that_fails_and_what_cannot_be_judged_are_no_broken_rule(docker: RunningEngine, place: Path) -> None:
+    done = built("--ci", place, settings={**on_docker(docker), "LAYERSCOPE_MAX_SIZE": "much"})
+    assert (done.returncode, b"LAYERSCOPE_MAX_SIZE" in done.stderr, b"Step 1" in done.stdout) == (2, True, False)
+    (place / "Dockerfile").write_bytes(b"FROM scratch\nCOPY missing /\n")
+    done = built(place, settings={**on_docker(docker), "CI": "true"})
+    assert (done.returncode, b"COPY failed" in done.stderr, b"PASSED" in done.stdout) == (1, True, False)
+
+
+@pytest.mark.parametrize("value", ["", "false", "0"])
+def test_outside_of_ci_what_was_built_is_reported_on(docker: RunningEngine, place: Path, value: str) -> None:
+    done = built("-t", "own:1", place, settings={**on_docker(docker), "CI": value, "LAYERSCOPE_MAX_SIZE": "1"})
+    assert (done.returncode, b"Waste by cause" in done.stdout) == (0, True)
+
+
 def test_any_exit_code_and_signal_of_the_engines_command_counts(tmp_path: Path) -> None:
     for script, code in (("exit 17", 17), ("kill -9 $$", 137)):
         (tmp_path / "docker").write_text(f"#!/bin/sh\n{script}\n")
@@ -147,10 +180,11 @@ def test_any_exit_code_and_signal_of_the_engines_command_counts(tmp_path: Path) 
 def test_arguments_reach_the_engine_as_they_were_typed(tmp_path: Path) -> None:
     (tmp_path / "docker").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nexit 3\n')
     (tmp_path / "docker").chmod(0o755)
-    typed = ["-t", "a b", "--", "--no-cache", "-", "--engine", "podman", "--json", "", "-f=x"]
-    done = built(*typed, settings={"PATH": f"{tmp_path}:/bin"})
-    said = done.stdout.decode().splitlines()
-    assert (said[0], said[1].startswith("--iidfile="), said[2:]) == ("build", True, typed)
+    typed = ["-t", "a b", "--", "--no-cache", "-", "--engine", "podman", "--ci", "--json", "", "-f=x"]
+    for own in ([], ["--ci"], ["--engine", "docker", "--ci"]):
+        done = built(*own, *typed, settings={"PATH": f"{tmp_path}:/bin"})
+        said = done.stdout.decode().splitlines()
+        assert (said[0], said[1].startswith("--iidfile="), said[2:]) == ("build", True, typed)
 
 
 def test_what_the_user_asks_the_engine_for_help_is_the_engines(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`layerscope build`: run the engine's build, then show the image."""
+"""`layerscope build`: run the engine's build, then show the image, or in CI check it against rules."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ HELP = frozenset({"-h", "--help"})
 
 
 class _Verbatim(click.Command):
-    """A click command that passes all arguments after its own leading --engine on to the engine, as they were typed."""
+    """A click command that passes all arguments after its own leading options on to the engine, as they were typed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `--` before the engine's arguments: click would handle a `--help` among them itself."""
-        if len(args) == 1 and args[0] in (*HELP, "--engine"):
+        own = 0
+        while own < len(args) and (args[own] in ("--engine", "--ci") or args[own].startswith("--engine=")):
+            own += 2 if args[own] == "--engine" else 1
+        if own > len(args) or (len(args) == 1 and args[0] in HELP):
             return super().parse_args(ctx, args)
-        own = 2 if args[:1] == ["--engine"] else int(bool(args) and args[0].startswith("--engine="))
         return super().parse_args(ctx, [*args[:own], "--", *args[own:]])
 
 
@@ -34,20 +36,30 @@ class _Verbatim(click.Command):
 @click.option(
     "--engine", type=click.Choice(BUILDERS), help="Build with this engine; default: docker if installed, otherwise podman."
 )
+@click.option("--ci", "is_asked", is_flag=True, help="Check the image against rules instead: see layerscope ci --help.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[BUILD ARGUMENTS]...")
-def build(engine: str | None, arguments: tuple[str, ...]) -> int:
+def build(engine: str | None, arguments: tuple[str, ...], *, is_asked: bool) -> int:
     """Build an image with docker or podman, then explore it; without a terminal, print its report.
 
-    All arguments except a leading --engine go to the engine's `build`, whose output is shown as it is. If the build fails,
-    its exit code is passed on. `layerscope build . --help` shows the engine's options.
+    With --ci, or with CI=true in the environment, check it against rules instead, as `layerscope ci` does, with its exit code.
+
+    All arguments except a leading --engine or --ci go to the engine's `build`, whose output is shown as it is. If the build
+    fails, its exit code is passed on. `layerscope build . --help` shows the engine's options.
 
     \b
     Examples:
       layerscope build -t myimage .
       layerscope build --engine podman -f Containerfile .
+      LAYERSCOPE_MAX_SIZE=500MB layerscope build --ci -t myimage .
     """
+    from layerscope.cli.ci import judge_image
+    from layerscope.cli.main import is_ci
     from layerscope.cli.report import show_image
+    from layerscope.cli.rule_options import read_rules
 
+    is_judged = is_asked or is_ci()
+    if is_judged and not HELP & set(arguments):
+        read_rules()  # before the build, so that a mistake in them is reported at once
     builder = _builder(engine)
     with tempfile.TemporaryDirectory(prefix="layerscope-") as directory:
         file = Path(directory, "image-id")
@@ -58,7 +70,7 @@ def build(engine: str | None, arguments: tuple[str, ...]) -> int:
         identity = _identity([file, *map(Path, reversed(list(_values(arguments, "--iidfile"))))])  # the last one wins
     reference = _reference(Path(builder).name, identity, list(_values(arguments, "--tag", "-t")))
     try:
-        return show_image(reference)
+        return judge_image(reference) if is_judged else show_image(reference)
     except NotFound as error:
         raise NotFound(f"the build may have left its image elsewhere ({ELSEWHERE}): {error}") from error
 

@@ -153,6 +153,11 @@ def refuse_doubt(analysis: Analysis) -> None:
         raise CorruptLayer(f"{escape(analysis.image.reference)}: {doubts[0].rstrip('.')}")
 
 
+def judge_image(reference: str) -> int:
+    """Check an image against the rules that files and the environment state; return the exit code of `layerscope ci`."""
+    return _judge(reference, None, None, reports=(), json_file=None, history=None, dockerfile=None, fixes="short")
+
+
 def _judge(reference: str, platform: str | None, base: str | None, **options: Any) -> int:
     reports = wanted_reports((reference,), options["reports"], options["json_file"], options["history"])
     config = read_rules()  # before the image, so that a mistake in it is reported at once

@@ -63,8 +63,12 @@ def _meant(args: list[str]) -> list[str]:
     if "--ci" in args:
         return [GATE, *(each for each in args if each != "--ci")]
     wants_report = any(each.partition("=")[0] in _REPORTS for each in args)
-    is_ci = os.environ.get("CI", "").lower() not in NOT_ON
-    return [GATE if is_ci and not wants_report else REPORT, *args]
+    return [GATE if is_ci() and not wants_report else REPORT, *args]
+
+
+def is_ci() -> bool:
+    """Tell whether a CI system runs this command: CI=true is in the environment."""
+    return os.environ.get("CI", "").lower() not in NOT_ON
 
 
 class _ReaderGone(Exception):

@@ -38,7 +38,7 @@ OF_OTHERS = {
 """Variables that other programs have, too."""
 FAILED = {
     "": "A verification failed or a rule is broken.",
-    "build": "The build failed: its exit code, whatever it is, is passed on.",
+    "build": "With `--ci` or `CI=true`: a rule is broken. The exit code of a build that failed is passed on, whatever it is.",
     "ci": "A rule is broken.",
     "slim": "The image cannot be made as small as was asked.",
     "verify": "Something is not what the image says of it.",
