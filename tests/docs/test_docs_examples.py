@@ -13,6 +13,7 @@ import pytest
 import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft7Validator
+from pre_commit.clientlib import load_config, load_manifest
 
 from layerscope.app.key_names import textual_keys
 from layerscope.app.keys import KEY_IDS
@@ -112,6 +113,11 @@ def test_a_yaml_example_is_what_its_reader_wants(block: Block, tmp_path: Path) -
         assert block.file in RULE_FILES
         (tmp_path / block.file).write_text(block.content, "utf-8")
         assert read_config(Flags(), directory=tmp_path, environment={}).has_rules
+        return
+    if "pre-commit" in block.reason:
+        (tmp_path / "hooks.yaml").write_text(block.content, "utf-8")
+        hooks = [hook for repo in load_config(tmp_path / "hooks.yaml")["repos"] for hook in repo["hooks"]]
+        assert {hook["id"] for hook in hooks} <= {hook["id"] for hook in load_manifest(ROOT / ".pre-commit-hooks.yaml")}
         return
     schema = next(schema for name, schema in SCHEMAS.items() if name in block.reason)
     # BaseLoader: the schema of workflows knows the key `on`, which YAML 1.1 reads as true.
