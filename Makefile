@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint format pictures bench prove dist clean
+.PHONY: help demo test quick lint format pictures bench prove dist program clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' $(MAKEFILE_LIST) | awk '{ printf "  make %-8s", $$1; $$1 = ""; print }'
@@ -48,6 +48,9 @@ prove: $(VENV)/.installed-dev ## prove that fixes keep their word, with each bui
 
 dist: $(VENV)/.installed-dev ## build the wheel, the sdist and a single-file program for this Python into dist/
 	.ci/dist $(BIN)/python dist
+
+program: $(VENV)/.installed-dev ## build a single-file program for Linux without Python, and a Debian package, into build/program/
+	.ci/program/build $(BIN)/python build/program
 
 clean: ## remove the virtual environment and every cache
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

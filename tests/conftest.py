@@ -87,4 +87,6 @@ def images() -> Path:
     return Path(named)
 
 
-pytest_plugins = ["support.amazon", "support.commands", "support.kept_images", "support.markers", "support.newest"]
+pytest_plugins = [
+    *("support.amazon", "support.commands", "support.kept_images", "support.markers", "support.newest", "support.program"),
+]
