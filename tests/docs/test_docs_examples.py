@@ -71,8 +71,8 @@ def test_a_document_shows_what_its_commands_print(document: Path, tmp_path: Path
 
 
 def test_every_example_is_run_or_loaded_or_says_why_not() -> None:
-    """Make commands are held against the Makefile, YAML and TOML against their readers, by tests below."""
-    checked = {"console", "toml", "mermaid", "dockerfile"}
+    """Make commands are held against the Makefile, YAML and TOML by their readers, by tests below; Python runs elsewhere."""
+    checked = {"console", "toml", "mermaid", "dockerfile", "pycon"}
     silent = [
         str(block)
         for block in BLOCKS

@@ -316,14 +316,14 @@ def analyze_image(
     from layerscope.analysis import analyze
     from layerscope.analysis import read_image as read
     from layerscope.cli.advising import known_base
-    from layerscope.errors import NotAnImage
+    from layerscope.gate.evaluate import refuse_guessed
 
     with Progress() as progress:
         chosen = chosen_engine_options()
         options = replace(chosen, trust_toc=bool(chosen.trust_toc)) if is_judged else chosen
         image = open_image(reference, platform, progress, engine_options=options, may_change=may_change)
-        if is_judged and image.is_guessed:
-            raise NotAnImage(_not_judged(image))
+        if is_judged:
+            refuse_guessed(image)
         found = known_base(
             image, base, open_base=lambda name: open_image(name, str(image.platform), progress), dockerfile=dockerfile
         )
@@ -351,13 +351,6 @@ def analyze_images(named: Sequence[tuple[str, str | None]]) -> list[Analysis]:
     for analysis in analyses:
         remember_waste(analysis, open_cache())
     return analyses
-
-
-def _not_judged(image: Image) -> str:
-    from layerscope.text import escape
-
-    name = escape(image.reference)
-    return f"{name} is not a container image but {image.noun}; to check it as an image of one layer, write layer:{name}"
 
 
 def remember_waste(analysis: Analysis, cache: Cache | None) -> None:

@@ -50,6 +50,17 @@ def read_config(flags: Flags, *, directory: Path, environment: Mapping[str, str]
     return with_defaults(config)
 
 
+def rules_of(rules: Mapping[str, Any] | Path | None) -> GateConfig:
+    """Read the rules that a program states: a mapping like a layerscope.toml, or such a file; the defaults for none.
+
+    Raises BadSettings.
+    """
+    if isinstance(rules, Path):
+        return with_defaults(_of_toml(rules, must_exist=True))
+    with named("rules"):
+        return with_defaults(_extended(rules or {}, "rules", "rules", ()))
+
+
 def _sources(flags: Flags, directory: Path, environment: Mapping[str, str]) -> Iterator[GateConfig]:
     if flags.config_file is not None:
         yield _of_toml(flags.config_file, must_exist=True)

@@ -9,6 +9,7 @@ from itertools import chain
 
 from layerscope.analysis import Analysis, Contents
 from layerscope.doubt import doubts
+from layerscope.errors import NotAnImage
 from layerscope.gate.baseline import Baseline
 from layerscope.gate.config import GROWTH_KEYS, GateConfig
 from layerscope.gate.growth import growth_results
@@ -17,7 +18,7 @@ from layerscope.gate.rules import dive_notes, dive_results, limit_results, table
 from layerscope.gate.subject import Subject
 from layerscope.gate.verdict import RuleResult, Verdict
 from layerscope.layers.fetched import Fetched, FetchWay
-from layerscope.sources.image import StoredLayer
+from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 from layerscope.units import size_text
 
@@ -45,6 +46,15 @@ def evaluate(analysis: Analysis, config: GateConfig, *, today: date, baseline: B
     nothing = [] if results or doubts else ["Every rule is off, so nothing was judged."]
     notes = [*config.notes, *nothing, *_notes(judge, config), *judge.notes()]
     return Verdict(results, tuple(doubts), tuple(notes))
+
+
+def refuse_guessed(image: Image) -> None:
+    """Raise NotAnImage for a root filesystem or layer that was not named as layer:FILE: nobody meant it to be judged."""
+    if image.is_guessed:
+        name = escape(image.reference)
+        raise NotAnImage(
+            f"{name} is not a container image but {image.noun}; to check it as an image of one layer, write layer:{name}"
+        )
 
 
 def _unique(results: Iterable[RuleResult]) -> Iterator[RuleResult]:

@@ -103,6 +103,11 @@ class Verdict:
         return not self.doubts and not self.failed
 
     @property
+    def outcome(self) -> str:
+        """Return passed, failed or unjudged, as reports call it."""
+        return "unjudged" if self.doubts else "passed" if self.has_passed else "failed"
+
+    @property
     def exit_code(self) -> int:
         """Return 0 for passed, 1 if a rule failed, 2 if there are doubts.
 

@@ -22,8 +22,8 @@ def analysis_json(analysis: Analysis) -> bytes:
     """Encode an analysis as one document, with a newline at the end. Sizes are in bytes, layers count from 1, base first."""
     document = {
         "schema": SCHEMA,
-        "image": _image(analysis),
-        "layers": _layers(analysis),
+        "image": image_fields(analysis),
+        "layers": layer_fields(analysis),
         "waste": {
             "by_cause": {cause.word: size for cause, size in analysis.waste.by_cause().items()},
             "items": _items(analysis),
@@ -37,7 +37,8 @@ def analysis_json(analysis: Analysis) -> bytes:
     return json_line(document)
 
 
-def _image(analysis: Analysis) -> dict[str, Any]:
+def image_fields(analysis: Analysis) -> dict[str, Any]:
+    """Return the fields of the image as a whole."""
     image, waste = analysis.image, analysis.waste
     return {
         "reference": utf8_text(image.reference),
@@ -66,7 +67,8 @@ def _image(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _layers(analysis: Analysis) -> list[dict[str, Any]]:
+def layer_fields(analysis: Analysis) -> list[dict[str, Any]]:
+    """Return the fields of each layer, base first."""
     tree, waste, image = analysis.tree, analysis.waste, analysis.image
     wasted = waste.by_layer(tree.layers).tolist()
     buried = waste.by_layer(tree.layers, column="buried_by").tolist()

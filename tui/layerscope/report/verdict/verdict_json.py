@@ -51,10 +51,9 @@ def unread_document(reference: str, reason: str) -> dict[str, Any]:
 def verdict_document(run: GateRun) -> dict[str, Any]:
     """Return the verdict on one image, as JSON has it."""
     verdict = run.verdict
-    outcome = "unjudged" if verdict.doubts else "passed" if verdict.has_passed else "failed"
     return {
         "schema": SCHEMA,
-        "outcome": outcome,
+        "outcome": verdict.outcome,
         "exit_code": verdict.exit_code,
         "image": _image(run),
         "rules": [_rule(result) for result in verdict.results],
