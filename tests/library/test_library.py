@@ -172,6 +172,14 @@ def test_columns_of_any_image_add_up(layers: list[Layer]) -> None:
     assert sum(each.content_bytes for each in analyzed.layers) == analyzed.image.content_bytes
 
 
+def test_a_directory_that_only_a_whiteout_implies_is_a_row(tmp_path: Path) -> None:
+    analyzed = layerscope.open(written(tmp_path / "image.tar", layer("a/.wh.b")), use_cache=False).analyze()
+    (row,) = rows(analyzed.entries())
+    assert (row["path"], row["type"], row["mode"], row["layer"], row["content_bytes"]) == ("/a", "directory", -1, -1, 0)
+    assert analyzed.entry("a").mode is None
+    assert rows(analyzed.waste()) == []
+
+
 def test_facts_are_frozen_and_can_be_kept(analyzed: layerscope.AnalyzedImage) -> None:
     for fact in (analyzed.image, analyzed.layers[0], analyzed.worst()[0], analyzed.entry("/etc"), analyzed.judge()):
         assert pickle.loads(pickle.dumps(fact)) == copy.deepcopy(fact) == fact

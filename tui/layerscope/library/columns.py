@@ -27,14 +27,13 @@ def entry_columns(view: View) -> Columns:
     tree, nodes = view.tree, np.array(nodes_below(view, 0), np.int64)
     nodes = nodes[nodes > 0]
     entry = view.entry[nodes]
-    is_named = entry >= 0
-    origin = np.where(is_named, tree.origin[entry], UNKNOWN)
-    shown = np.where(origin >= 0, origin, entry)  # a hard link shows what its target is
-    kind = np.where(is_named, tree.entries.kind[shown], Kind.DIRECTORY)
 
     def of_entry(column: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        return np.where(is_named, column[entry], np.int64(UNKNOWN))
+        return np.append(column.astype(np.int64), UNKNOWN)[entry]  # IMPLIED, which is -1, finds the last
 
+    origin = of_entry(tree.origin)
+    shown = np.where(origin >= 0, origin, entry)  # a hard link shows what its target is
+    kind = np.append(tree.entries.kind, Kind.DIRECTORY)[shown]
     paths, links = tree.nodes.paths.tolist(), [""] * len(nodes)
     for row in np.flatnonzero(kind == Kind.SYMLINK).tolist():
         links[row] = text_of(tree.entries.links[int(shown[row])], root=b"")
