@@ -62,10 +62,11 @@ def test_it_runs_where_there_is_neither_python_nor_a_c_library(machine: BareMach
     """A regular expression is matched in a Python of its own, which it has to start by itself."""
     saved = machine.run("layerscope", "demo", "--save", "demo.tar", HOME="/home")
     assert saved.returncode == 0, saved.stderr.decode()
-    for arguments in (["demo.tar", "--text"], ["find", "demo.tar", "/\\.deb$/"], ["ci", "demo.tar"]):
+    for arguments in (["demo.tar", "--text"], ["find", "demo.tar", "/\\.env$/"], ["ci", "demo.tar"]):
         expected = subprocess.run([*COMMAND, *arguments], cwd=machine.root, check=False, capture_output=True)
         found = machine.run("layerscope", *arguments, HOME="/home")
         assert (found.returncode, found.stdout) == (expected.returncode, expected.stdout), found.stderr.decode()
+        assert found.stdout
     assert kept(machine.root / "home/.cache/layerscope") != []
 
 

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import tarfile
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +19,7 @@ from layerscope.sources.documents.files import Archive
 from layerscope.sources.image import Image
 from layerscope.sources.location import Location
 from layerscope.sources.open import open_files
+from layerscope.unnamed import unnamed_file
 
 REFERENCE = "layerscope/demo:latest"
 DEMO = "demo"
@@ -46,7 +46,7 @@ def open_demo() -> Image:
     MB.
     """
     try:
-        with tempfile.TemporaryFile(prefix="layerscope-") as file:
+        with unnamed_file() as file:
             write_demo(file)
             file.flush()
             blob = Blob.of_open_file(file)

@@ -12,6 +12,7 @@ from layerscope.layers.blob import Blob
 from layerscope.layers.compression import Compression, compression_of, unpack
 from layerscope.progress import Progress
 from layerscope.sources.file_type import HEAD, ZIP_MAGIC, describe_head, is_tar
+from layerscope.unnamed import unnamed_file
 
 CHUNK = 1 << 20
 REPORT_EVERY = 0.1
@@ -82,7 +83,7 @@ def spool(pieces: Iterator[bytes], place: str, stage: str, progress: Progress) -
 
     done, reported = 0, time.monotonic()
     try:
-        with tempfile.TemporaryFile(prefix="layerscope-", buffering=0) as file:
+        with unnamed_file(buffering=0) as file:
             for piece in pieces:
                 _write(file, piece)
                 done += len(piece)

@@ -12,6 +12,7 @@ from layerscope.layers.blob import Blob, OnBytes
 from layerscope.layers.readers.overlay.directory_content import DirectoryContent
 from layerscope.layers.readers.tar_split_records import FILE, records_of
 from layerscope.layers.table import Kind, LayerTable
+from layerscope.unnamed import unnamed_file
 
 
 def put_together(record: Blob, content: DirectoryContent, table: LayerTable, on_bytes: OnBytes) -> Blob:
@@ -20,7 +21,7 @@ def put_together(record: Blob, content: DirectoryContent, table: LayerTable, on_
     Raises CorruptLayer for a damaged record or a missing file, CannotWrite where there is no room.
     """
     try:
-        with tempfile.TemporaryFile(prefix="layerscope-") as file:
+        with unnamed_file() as file:
             for piece in _pieces(record, content, table):
                 file.write(piece)
                 on_bytes(len(piece))
