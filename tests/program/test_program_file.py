@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import requires
 from support.commands import COMMAND
 from support.program import BareMachine, BuiltProgram, bare_machine
 
@@ -241,3 +242,10 @@ def test_it_says_of_itself_no_path_of_the_machine_that_built_it(program: BuiltPr
     own = {str(Path(sys.prefix)).encode(), str(program.directory).encode()}
     for path in (program.tree / "lib").rglob("*.pyc"):
         assert not any(place in path.read_bytes() for place in own), path
+
+
+def test_every_library_of_debians_has_its_license(program: BuiltProgram) -> None:
+    requires("dpkg-query")
+    licenses = {path.name for path in (program.tree / "share/licenses").iterdir()}
+    assert {"libc6", "libssl3"} & licenses
+    assert all((program.tree / "share/licenses" / name).stat().st_size for name in licenses)
