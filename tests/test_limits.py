@@ -141,6 +141,7 @@ def test_security_states_the_limits_there_are() -> None:
         f"{limits.DOCUMENT_VALUES:,} values",
         f"{limits.CONFIGS_BYTES >> 20} MiB for all configs",
         f"{limits.TOML_DOTS} dots",
+        f"{limits.TOML_DEPTH} open brackets",
         f"{limits.ENGINE_ANSWER >> 20} MiB for an engine's JSON",
         f"{limits.EXPANDED:,} characters",
         f"{limits.RARE_BYTES >> 20} MiB for sparse maps",

@@ -24,6 +24,8 @@ DIVE_CI_BYTES: Final = 1 << 16
 """Bytes of a `.dive-ci` file, whose three rules take 100 bytes; PyYAML reads 64 KiB in 3 s."""
 TOML_DOTS: Final = 32
 """Dots in the keys of one line of TOML: the standard library's parser needs memory that grows with their square."""
+TOML_DEPTH: Final = 64
+"""Brackets open at once in TOML: the standard library's parser calls itself for each, which must not end at Python's limit."""
 ENGINE_ANSWER: Final = 64 << 20
 """Bytes of one JSON answer of an engine; the list of 10,000 images takes 10 MB."""
 ENGINE_REFUSAL: Final = 1 << 20

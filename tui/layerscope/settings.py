@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import Enum
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -19,7 +20,7 @@ import msgspec
 
 from layerscope.atomic import replace_file
 from layerscope.errors import BadSettings
-from layerscope.limits import TOML_DOTS
+from layerscope.limits import TOML_DEPTH, TOML_DOTS
 from layerscope.text import escape, suggestion
 from layerscope.units import parse_size
 
@@ -29,6 +30,7 @@ SortOrder = Literal["name", "size", "change", "wasted"]
 Start = Literal["layers", "files", "waste"]
 
 _NO_KEY = re.compile(rb"#[^\n]*|\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'", re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
 """Matches comments and strings, in which dots do not nest tables."""
 MAX_FILE = 1 << 20
 """The longest config file read, in bytes."""
@@ -163,8 +165,11 @@ def decode_toml(raw: bytes) -> dict[str, Any]:
         return {}
     import tomllib
 
-    if any(line.count(b".") > TOML_DOTS for line in _NO_KEY.sub(b"", raw).split(b"\n")):
+    keys = _NO_KEY.sub(b"", raw)
+    if any(line.count(b".") > TOML_DOTS for line in keys.split(b"\n")):
         raise BadSettings(f"nested too deeply: a key has more than {TOML_DOTS} dots")
+    if max(accumulate(1 if each in b"[{" else -1 for each in _BRACKET.findall(keys)), default=0) > TOML_DEPTH:
+        raise BadSettings(f"nested too deeply: more than {TOML_DEPTH} brackets are open")
     try:
         return tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from layerscope.errors import BadSettings, NotFound
 from layerscope.oci.reference import DEFAULT_DOMAIN, OFFICIAL
+from layerscope.settings import decode_toml
 from layerscope.sources.registry.endpoint import RegistryEndpoint, bare_host, is_loopback
 from layerscope.sources.registry.registry_name import RegistryName, parse_repository_name
 from layerscope.text import escape
@@ -290,15 +291,17 @@ def _is_in_range(host: str, stated: str) -> bool:
 
 def _read(path: Path, document: type[T]) -> T:
     """Read a configuration file in TOML or JSON. Raises BadSettings."""
-    decode: Any = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
     try:
         with path.open("rb") as file:
             raw = file.read(LONGEST_FILE + 1)
-        if len(raw) > LONGEST_FILE:
-            raise BadSettings(f"{escape(str(path))} is longer than {LONGEST_FILE >> 20} MiB")
-        found: T = decode(raw, type=document)
+        return _decode(raw, document, is_json=path.suffix == ".json")
     except OSError as error:
         raise BadSettings(f"{escape(str(path))} cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except (BadSettings, msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadSettings(f"{escape(str(path))} cannot be understood: {escape(str(error))[:300]}") from error
-    return found
+
+
+def _decode(raw: bytes, document: type[T], *, is_json: bool) -> T:
+    if len(raw) > LONGEST_FILE:
+        raise BadSettings(f"longer than {LONGEST_FILE >> 20} MiB")
+    return msgspec.json.decode(raw, type=document) if is_json else msgspec.convert(decode_toml(raw), document)
