@@ -20,6 +20,7 @@ from layerscope.progress import Progress, ignore
 from layerscope.sources.image import Image, StoredLayer
 from layerscope.text import escape
 from layerscope.units import size_text
+from layerscope.waiting import result_of
 
 WORTH_A_PROCESS = 512 << 20
 """The least work, in bytes of uncompressed layers, that is divided among processes: starting one and fetching its columns
@@ -122,7 +123,7 @@ def _read_in_threads(
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         futures = {layer.number: pool.submit(read, layer) for layer in layers}
         try:
-            return {number: future.result() for number, future in futures.items()}
+            return {number: result_of(future) for number, future in futures.items()}
         except BaseException:
             counter.is_cancelled = True
             stop()

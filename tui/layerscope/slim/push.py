@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -30,6 +30,7 @@ from layerscope.sources.registry.side_by_side import side_by_side
 from layerscope.sources.registry.upload import RepositoryWriter
 from layerscope.text import escape
 from layerscope.units import count_text
+from layerscope.waiting import as_they_end
 
 AT_ONCE = 3
 """Blobs sent side by side."""
@@ -204,7 +205,7 @@ class _Push:
 
         pool = ThreadPoolExecutor(AT_ONCE)
         try:
-            for done in as_completed([pool.submit(send, each) for each in blobs]):
+            for done in as_they_end([pool.submit(send, each) for each in blobs]):
                 done.result()
         except BaseException:
             watch.stop()

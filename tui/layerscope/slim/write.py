@@ -30,6 +30,7 @@ from layerscope.slim.proof import Original, Proof, prove
 from layerscope.slim.rewrite import rewritten
 from layerscope.sources.image import StoredLayer
 from layerscope.units import size_text
+from layerscope.waiting import result_of
 
 PIECE = 1 << 20
 ALGORITHMS = (SHA256, "sha384", "sha512")
@@ -163,7 +164,7 @@ class _Work:
                 return
             most = most or plan_slim(self.plan.analysis, replace(options, budget=None))
             before = {layer.number for layer in self.plan.rewritten}
-            sizes = self._sizes | {number: packed.result().size for number, packed in self._ahead.items()}
+            sizes = self._sizes | {number: result_of(packed).size for number, packed in self._ahead.items()}
             self._turn_to(within_budget(most, options.budget, sizes))
             self._leave_larger()
             if {layer.number for layer in self.plan.rewritten} == before:
@@ -172,20 +173,20 @@ class _Work:
     def _total(self) -> int:
         """Return the stored bytes of all layers as they are to be written."""
         stored = {layer.number: self._stored_bytes(layer) for layer in self.plan.analysis.image.layers}
-        stored |= {number: packed.result().size for number, packed in self._ahead.items()}
+        stored |= {number: result_of(packed).size for number, packed in self._ahead.items()}
         return sum(stored[numbers[-1]] for numbers in self.plan.made_of)
 
     def _leave_larger(self) -> None:
-        while larger := [number for number, packed in self._ahead.items() if not self._is_worth(number, packed.result())]:
+        while larger := [number for number, packed in self._ahead.items() if not self._is_worth(number, result_of(packed))]:
             self._turn_to(spared(self.plan, larger))
 
     def _turn_to(self, plan: Plan) -> None:
         """Rewrite what is other in this plan."""
-        self._sizes |= {number: packed.result().size for number, packed in self._ahead.items()}
+        self._sizes |= {number: result_of(packed).size for number, packed in self._ahead.items()}
         before, self.plan = self.plan, plan
         for number in list(self._ahead):
             if not _is_alike(before, plan, number):
-                self._ahead.pop(number).result().file.close()
+                result_of(self._ahead.pop(number)).file.close()
         self._start()
 
     def _is_worth(self, number: int, packed: _Packed) -> bool:
@@ -215,7 +216,7 @@ class _Work:
     def write(self, numbers: tuple[int, ...], output: Output) -> NewLayer:
         """Write one layer of the new image, which is made of the layers `numbers`: rewritten, or as it is."""
         if packed_ahead := self._ahead.get(numbers[-1]):
-            packed = packed_ahead.result()
+            packed = result_of(packed_ahead)
             with packed.file as file:
                 file.seek(0)
                 written = output.blob(_pieces_of(file))

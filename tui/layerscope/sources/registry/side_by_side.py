@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from layerscope.errors import LayerscopeError
 from layerscope.sources.registry.traffic import AT_ONCE, Traffic
+from layerscope.waiting import result_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,9 +28,9 @@ def side_by_side(call: Callable[[T], R], items: Iterable[T], traffic: Traffic) -
         for item in items:
             waiting.append(pool.submit(call, item))
             if len(waiting) == _AHEAD:
-                yield waiting.popleft().result()
+                yield result_of(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield result_of(waiting.popleft())
     except (GeneratorExit, LayerscopeError):  # the caller has seen enough, or a list broke off: other requests may go on
         raise
     except BaseException:
