@@ -28,7 +28,7 @@ def with_cache(reader: LayerReader, cache: Cache, stated: Digest | None) -> Laye
     return CachedBlobReader(reader, cache, stated) if isinstance(reader, BlobReader) and stated else reader
 
 
-class _Cached:
+class DelegatingReader:
     """The parts of a cached reader that it delegates to the `reader` behind the cache."""
 
     __slots__ = ()
@@ -77,7 +77,7 @@ class _Cached:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CachedReader(_Cached):
+class CachedReader(DelegatingReader):
     """Puts the cache before a slow reader of a layer that an engine keeps.
 
     `ids` is the kind of content ids in the tables of the reader behind the cache; `usable` are other acceptable kinds. The
@@ -108,7 +108,7 @@ class CachedReader(_Cached):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CachedBlobReader(_Cached):
+class CachedBlobReader(DelegatingReader):
     """Puts the cache before the reader of a blob; `stated` is the image's digest of its stored or unpacked bytes."""
 
     reader: BlobReader

@@ -83,7 +83,7 @@ def _found(listed: ListedImage, kind: EngineKind, known: Mapping[Digest, int], e
 
         return open_image(reference, engine_options=engine_options, progress=progress)
 
-    return FoundImage(facts_of(listed, known), reference, open_it)
+    return FoundImage(facts_of(listed, known), reference, open_it, f"{kind}:{listed.id}")
 
 
 def facts_of(listed: ListedImage, known: Mapping[Digest, int]) -> ImageFacts:

@@ -29,7 +29,9 @@ class ImageFacts:
     """One image. `names` are its tags, `repo_digests` such as `alpine@sha256:…` are set by pulls by digest.
 
     `layers` are base first. `created` is RFC 3339 as the config has it, or empty. `place` is the archive or layout that holds
-    it, empty for an engine. `wasted_bytes` (content) is None where its layers were not read.
+    it, or the host of its registry; empty for an engine. `wasted_bytes` (content) is None where its layers were not read.
+    `base_name` is what it states of its base (OCI image-spec `annotations.md`), `pushed` when the registry says that it was
+    pushed; both may be empty.
     """
 
     id: Digest
@@ -40,6 +42,8 @@ class ImageFacts:
     place: str = ""
     repo_digests: tuple[str, ...] = ()
     wasted_bytes: int | None = None
+    base_name: str = ""
+    pushed: str = ""
 
     @property
     def is_dangling(self) -> bool:

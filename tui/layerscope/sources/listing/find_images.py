@@ -8,6 +8,7 @@ from typing import BinaryIO
 from layerscope.errors import BadDocument, LayerscopeError, NotAnImage, NotFound
 from layerscope.oci.digest import Digest
 from layerscope.progress import Progress, ignore
+from layerscope.sources.base import annotated_base
 from layerscope.sources.documents.assemble import assemble
 from layerscope.sources.documents.candidate import Candidate, Refused, StatedLayer
 from layerscope.sources.documents.catalog import stored_images
@@ -72,7 +73,8 @@ def _in_registry(reference: str, options: EngineOptions, progress: Progress) -> 
     def open_again(progress: Progress) -> Image:
         return open_image(full, engine_options=options, progress=progress, platform=image.platform)
 
-    return FoundImages([FoundImage(_facts_in_registry(image), full, open_again)])
+    exact = f"{full.partition('@')[0]}@{image.manifest_digest}" if image.manifest_digest else full
+    return FoundImages([FoundImage(_facts_in_registry(image), full, open_again, exact)])
 
 
 def _facts_in_registry(image: Image) -> ImageFacts:
@@ -89,6 +91,7 @@ def _facts_in_registry(image: Image) -> ImageFacts:
         created=image.config.created,
         place=image.reference.removeprefix("docker://").partition("/")[0],
         wasted_bytes=None if image.layers else 0,
+        base_name=annotated_base(image)[0],
     )
 
 
@@ -138,7 +141,7 @@ def _found(files: Files, candidate: Candidate, location: Location) -> FoundImage
         return assemble(kept or open_place(locate(reference), None, progress).files, candidate, reference=reference, name=name)
 
     reference = location.typed if location.is_stdin else f"{location.typed}:{candidate.digest}"
-    return FoundImage(_facts(files, candidate, location.place), reference, open_again)
+    return FoundImage(_facts(files, candidate, location.place), reference, open_again, reference)
 
 
 def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
@@ -151,6 +154,7 @@ def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
         created=candidate.config.created,
         place=place,
         wasted_bytes=None if image.layers else 0,
+        base_name=annotated_base(image)[0],
     )
 
 

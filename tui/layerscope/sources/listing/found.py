@@ -20,28 +20,34 @@ Open = Callable[[Progress], "Image"]
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image's facts, and how to open it. `reference` is what a user types to open it."""
+    """An image's facts, and how to open it. `reference` is what a user types to open it, `exact` what opens this very image,
+    whatever its tag means by then. `uses` is how many containers of a cluster run it.
+    """
 
     facts: ImageFacts
     reference: str
     open: Open
+    exact: str = ""
+    uses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FoundImages:
-    """All images found; `problems` are sentences about what could not be read."""
+    """All images found; `problems` are sentences about what could not be read, `skipped` about what is no image."""
 
     found: list[FoundImage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
 
     def __add__(self, other: FoundImages) -> FoundImages:
-        return FoundImages([*self.found, *other.found], [*self.problems, *other.problems])
+        return FoundImages([*self.found, *other.found], [*self.problems, *other.problems], [*self.skipped, *other.skipped])
 
     def merged(self) -> FoundImages:
         """Merge duplicates: an image in several places under several names becomes one image with all of these names."""
         found: dict[tuple[Digest, tuple[LayerFacts, ...]], FoundImage] = {}
         for each in self.found:
-            facts = each.facts
-            twin = found.setdefault((facts.id, facts.layers), each)
-            found[facts.id, facts.layers] = replace(twin, facts=twin.facts.named(facts.names))
+            key = each.facts.id, each.facts.layers
+            twin = found.get(key)
+            named = twin and replace(twin, facts=twin.facts.named(each.facts.names), uses=twin.uses + each.uses)
+            found[key] = named or each
         return replace(self, found=list(found.values()))

@@ -28,7 +28,7 @@ from layerscope.sources.registry.tag_facts import TagFacts, TagImage, fetch_tag_
 from layerscope.text import escape
 from layerscope.units import count_text
 
-_ATTACHED = re.compile(r"sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{64,128})(?:\.\w+)?", re.ASCII)
+ATTACHED = re.compile(r"sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{64,128})(?:\.\w+)?", re.ASCII)
 """Tags by which signatures, attestations and referrers are attached to an image (cosign's, and the referrers tag schema)."""
 
 VERSION, PUSH = "version", "push"
@@ -90,8 +90,8 @@ def find_tags(typed: str, query: TagQuery, *, options: EngineOptions, progress: 
     """
     repository, listed = _listed(_parsed(typed), query, options, progress)
     found = FoundTags(familiar(str(repository.name)), f"{REGISTRY_URL}{repository.name}")
-    found.artifacts = [each.tag for each in listed.tags if _ATTACHED.fullmatch(each.tag)]
-    images = [each for each in listed.tags if not _ATTACHED.fullmatch(each.tag)]
+    found.artifacts = [each.tag for each in listed.tags if ATTACHED.fullmatch(each.tag)]
+    images = [each for each in listed.tags if not ATTACHED.fullmatch(each.tag)]
     found.total = 0 if listed.has_more else len(images)
     if query.last and (len(images) > query.last or listed.has_more):
         images, found.chosen_by = _newest(images, query.last)
@@ -143,7 +143,7 @@ def _tags(repository: Repository, query: TagQuery) -> _ListedTags:
     tags: dict[str, TagFacts] = {}
     for page in stated_tag_pages(repository, query.platform):
         tags |= {each.tag: each for each in page}
-        pushed = [each.pushed for each in tags.values() if not _ATTACHED.fullmatch(each.tag)]
+        pushed = [each.pushed for each in tags.values() if not ATTACHED.fullmatch(each.tag)]
         if 0 < query.last < len(pushed) and all(pushed) and pushed == sorted(pushed, reverse=True):
             return _ListedTags(list(tags.values()), has_more=True)
     return _ListedTags(list(tags.values()))

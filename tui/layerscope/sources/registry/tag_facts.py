@@ -38,7 +38,7 @@ class TagImage:
 
     `digest` is the manifest's. Unless `is_read`, only what the index says is known, and `stated_bytes` if the registry's own
     list has its size. `kind` says what it is if it is no image (`a Helm chart`). `created` is RFC 3339 as the config has it,
-    or empty. `config` is None for what is no image. `problem` is a sentence, empty if it could be read.
+    or empty. `config` and `config_digest` are None for what is no image. `problem` is a sentence, empty if it could be read.
     """
 
     digest: Digest
@@ -51,6 +51,7 @@ class TagImage:
     annotations: dict[str, str] = field(default_factory=dict)
     problem: str = ""
     stated_bytes: int | None = None
+    config_digest: Digest | None = None
 
     @property
     def is_artifact(self) -> bool:
@@ -233,6 +234,7 @@ def _read(files: RegistryFiles, leaf: Leaf) -> TagImage:
             layers=tuple(layers),
             config=found.config,
             annotations=found.annotations,
+            config_digest=found.config_digest,
         )
     try:
         manifest = decode(read_content(files, leaf.descriptor), Manifest, what=f"{files.place}: its manifest")

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from email.utils import parsedate_to_datetime
 from socket import SHUT_RDWR, socket
 from threading import BoundedSemaphore, Event, Lock, Thread
@@ -26,6 +26,11 @@ GLANCE = 0.05
 
 class Traffic:
     """One limiter for each host, one for the rate, and counters. Shared by all threads of a command."""
+
+    @staticmethod
+    def shared_limit(_host: str) -> AbstractContextManager[Any]:
+        """Return what holds back a request to a host while other processes or machines send theirs: here nothing."""
+        return nullcontext()
 
     def __init__(self, bytes_per_second: int = 0) -> None:
         self.requests: list[str] = []
@@ -49,8 +54,9 @@ class Traffic:
         while not semaphore.acquire(timeout=0.2):
             self.check()
         try:
-            self.wait(self._not_before.get(host, 0.0) - time.monotonic())
-            yield
+            with self.shared_limit(host):
+                self.wait(self._not_before.get(host, 0.0) - time.monotonic())
+                yield
         finally:
             semaphore.release()
 

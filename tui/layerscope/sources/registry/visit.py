@@ -20,9 +20,11 @@ from layerscope.sources.registry.transport import Connection
 class RegistryVisit:
     """Connections, documents and layers that the images which one command opens have in common: none is fetched twice.
 
-    Open all images before the layers of the first are read: only layers that several images have are kept in memory.
+    Open all images before the layers of the first are read: only layers that several images have are kept in memory, and none
+    unless it `keeps_layers`.
     """
 
+    keeps_layers: bool = True
     _traffic: Traffic | None = None
     _connections: dict[tuple[str, RegistryEndpoint], Connection] = field(default_factory=dict)
     _found: dict[str, tuple[Repository, Document]] = field(default_factory=dict)
@@ -50,7 +52,8 @@ class RegistryVisit:
 
     def expect(self, layer: Digest) -> None:
         """Note that an image has this layer."""
-        self._expected[layer] += 1
+        if self.keeps_layers:
+            self._expected[layer] += 1
 
     def keep(self, layer: Digest, read: ReadLayer, place: str = "") -> None:
         """Keep a layer that was read, if another image has it as well; for images of the same `place` alone, unless all of it

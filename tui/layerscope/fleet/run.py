@@ -1,0 +1,64 @@
+"""Reads every distinct layer of a fleet once, the biggest first, then merges each image; on any workers, with one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from layerscope.fleet.fleet import Fleet
+from layerscope.fleet.summaries import ImageSummary, LayerSummary
+from layerscope.fleet.tasks import HowToRead, ImageTask, LayerTask, read_image_task, read_layer_task
+from layerscope.fleet.workers import Workers
+from layerscope.progress import Progress, ignore
+
+DIED = "the process that read it died; it may need more memory than there is"
+
+OnImage = Callable[[int, ImageSummary], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetResults:
+    """What was read: a summary of each layer by its key, and of each image by its number."""
+
+    layers: dict[str, LayerSummary]
+    images: dict[int, ImageSummary]
+
+
+def analyze_fleet(
+    fleet: Fleet, workers: Workers, how: HowToRead, *, progress: Progress = ignore, on_image: OnImage = ignore
+) -> FleetResults:
+    """Read all layers and merge all images. `on_image` is called with each as it ends. Raises WorkersLost, CannotWrite.
+
+    The result does not depend on the order in which tasks end, nor on who does them.
+    """
+    tasks = layer_tasks(fleet, how)
+    total, done = sum(task.size for task in tasks), 0
+    layers: dict[str, LayerSummary] = {}
+    for count, (task, summary) in enumerate(workers.results(read_layer_task, tasks), 1):
+        layers[task.key] = summary or LayerSummary(problem=DIED)
+        done += task.size
+        progress(f"layer {count:,} of {len(tasks):,}", done, total)
+    images: dict[int, ImageSummary] = {}
+    numbers = {_image_task(fleet, number, how): number for number in range(len(fleet.images))}
+    for count, (each, merged) in enumerate(workers.results(read_image_task, numbers), 1):
+        number = numbers[each]
+        images[number] = merged or ImageSummary(problem=DIED)
+        progress(f"image {count:,} of {len(numbers):,}", 0, 0)
+        on_image(number, images[number])
+    return FleetResults({key: layers[key] for key in fleet.layers}, {number: images[number] for number in sorted(images)})
+
+
+def layer_tasks(fleet: Fleet, how: HowToRead) -> list[LayerTask]:
+    """Return a task for each distinct layer, the biggest first; it is read from the first image that has it."""
+    found = []
+    for layer in fleet.layers.values():
+        image = fleet.images[layer.images[0]]
+        number = next(number for number, each in enumerate(image.facts.layers, 1) if each.key == layer.key)
+        found.append(LayerTask(image.exact, image.facts.platform, number, layer.key, layer.size, how))
+    return sorted(found, key=lambda task: (-task.size, task.key))
+
+
+def _image_task(fleet: Fleet, number: int, how: HowToRead) -> ImageTask:
+    image = fleet.images[number]
+    keys = tuple(layer.key for layer in image.facts.layers)
+    return ImageTask(image.exact, image.facts.platform, str(image.facts.id), keys, how)

@@ -1,0 +1,249 @@
+"""The tasks of a fleet: read one layer, and merge one image. Each is small to send, and runs on any worker.
+
+A task names what it reads, and a worker finds credentials for that by itself. Results go to the shared place and come back as
+summaries; whoever does a task twice gets the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from layerscope.analysis import Analysis, analyze, read_image
+from layerscope.cache.cache import Cache
+from layerscope.doubt import doubts, hash_algorithms, layer_problems
+from layerscope.errors import CorruptLayer, LayerscopeError
+from layerscope.fleet.host_limits import limit_by_dask
+from layerscope.fleet.shared_reader import with_shared_layers
+from layerscope.fleet.store import open_store
+from layerscope.fleet.summaries import (
+    ImageSummary,
+    LargeFile,
+    LayerOfImage,
+    LayerSummary,
+    WastedPart,
+    decode_summary,
+    encode_summary,
+)
+from layerscope.layers.content import LayerContent
+from layerscope.layers.readers.blob import ReadLayer
+from layerscope.layers.readers.protocol import ReadOptions
+from layerscope.layers.table import Kind
+from layerscope.oci.platform import Platform
+from layerscope.progress import ignore
+from layerscope.sources.image import Image
+from layerscope.sources.location import EngineOptions
+from layerscope.sources.open import open_image
+from layerscope.sources.registry.visit import RegistryVisit
+from layerscope.waste.find import Cause
+
+LARGE = 1 << 20
+"""The least bytes of a file that is looked for in other images."""
+MOST_LARGE = 200
+"""The most such files of a layer, the largest first."""
+LONGEST_INSTRUCTION = 300
+
+
+@dataclass(frozen=True, slots=True)
+class HowToRead:
+    """How workers open images, and the `place` of the results.
+
+    With `is_cached`, they use their own cache, too; with `is_on_dask`, they ask dask's scheduler before a registry.
+    """
+
+    place: str
+    insecure: tuple[str, ...] = ()
+    bytes_per_second: int = 0
+    trust_toc: bool = False
+    is_cached: bool = True
+    is_on_dask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTask:
+    """Merge one image. `exact` opens it, `keys` identify its layers, base first, and `id` its config."""
+
+    exact: str
+    platform: Platform
+    id: str
+    keys: tuple[str, ...]
+    how: HowToRead
+
+    @property
+    def name(self) -> str:
+        """Return the name of its result's file."""
+        return f"images/{_hashed(self.id, str(self.platform), *self.keys)}"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTask:
+    """Read layer `number` of the image that `exact` opens; `key` identifies it, `size` is in stored bytes."""
+
+    exact: str
+    platform: Platform
+    number: int
+    key: str
+    size: int
+    how: HowToRead
+
+    @property
+    def name(self) -> str:
+        """Return the name of its result's file."""
+        return f"layers/{_hashed(self.key)}"
+
+
+def _hashed(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def table_name(key: str) -> str:
+    """Return the name of the file with a layer's table."""
+    return f"tables/{_hashed(key)}"
+
+
+def read_layer_task(task: LayerTask) -> LayerSummary:
+    """Read one layer, unless that was done. Never fails for the layer's sake: a summary has a `problem` then.
+
+    Raises CannotWrite if the result cannot be kept.
+    """
+    store = open_store(task.how.place)
+    known = decode_summary(store.read(task.name), task.name, LayerSummary)
+    if known is not None:
+        return known
+    try:
+        image = _opened(task.exact, task.platform, task.how)
+        layer = image.layers[task.number - 1]
+        shared = with_shared_layers(image, (table_name(task.key),) * len(image.layers), store, _cache(task.how))
+        reader = shared.layers[task.number - 1].reader
+        read = reader.read(ReadOptions(hash_with=hash_algorithms(layer)), layer=task.number, on_bytes=ignore)
+        wrong = layer_problems(layer, read.hashes) if read.hashes else []
+        found = doubts([*read.table.problems, *wrong])
+        if found:
+            return LayerSummary(problem=found[0].text)
+        summary = _of_layer(read, None if read.fetched else reader.content(read))
+    except (LayerscopeError, IndexError) as error:
+        return LayerSummary(problem=str(error))
+    store.write(task.name, encode_summary(summary, task.name))
+    return summary
+
+
+def read_image_task(task: ImageTask) -> ImageSummary:
+    """Merge one image whose layers were read, and read those that were not. See `read_layer_task`."""
+    store = open_store(task.how.place)
+    known = decode_summary(store.read(task.name), task.name, ImageSummary)
+    if known is not None:
+        return known
+    try:
+        image = _opened(task.exact, task.platform, task.how)
+        if len(image.layers) != len(task.keys):
+            return ImageSummary(problem="it has changed since it was listed")
+        shared = with_shared_layers(image, tuple(map(table_name, task.keys)), store, _cache(task.how))
+        summary = _of_image(analyze(read_image(shared, verify=True)))
+    except LayerscopeError as error:
+        return ImageSummary(problem=str(error))
+    if not summary.problem:
+        store.write(task.name, encode_summary(summary, task.name))
+    return summary
+
+
+def _opened(exact: str, platform: Platform, how: HowToRead) -> Image:
+    if how.is_on_dask:
+        limit_by_dask()
+    options = EngineOptions(
+        cache=_cache(how),
+        insecure=how.insecure,
+        bytes_per_second=how.bytes_per_second,
+        trust_toc=how.trust_toc,
+        visit=_visit(how),
+    )
+    return open_image(exact, platform=platform, engine_options=options)
+
+
+@lru_cache(maxsize=4)
+def _visit(how: HowToRead) -> RegistryVisit:  # noqa: ARG001 - what this worker shares is shared for one way to read
+    return RegistryVisit(keeps_layers=False)
+
+
+@lru_cache(maxsize=4)
+def _cache(how: HowToRead) -> Cache | None:
+    return Cache.open() if how.is_cached else None
+
+
+# Summaries.
+
+
+def _of_layer(read: ReadLayer, content: LayerContent | None) -> LayerSummary:
+    entries = read.table.entries
+    is_file = entries.kind == Kind.FILE
+    rows = np.flatnonzero(is_file & (entries.size >= LARGE))
+    rows = np.sort(rows[np.argsort(-entries.size[rows], kind="stable")][:MOST_LARGE])
+    ids = [bytes(each) for each in entries.content_id[rows].astype(">u8").view("V16").ravel().tolist()]
+    unknown = [index for index, each in enumerate(ids) if not any(each)]
+    if unknown and content is not None:
+        stretches = [
+            (int(rows[each]), int(entries.content_offset[rows[each]]), int(entries.size[rows[each]])) for each in unknown
+        ]
+        try:
+            found = content.digests(stretches)
+        except CorruptLayer:
+            found = [b""] * len(unknown)
+        ids = [found[unknown.index(index)] if index in unknown else each for index, each in enumerate(ids)]
+    files = tuple(
+        LargeFile(each, int(entries.size[row]), entries.paths[row])
+        for each, row in zip(ids, rows.tolist(), strict=True)
+        if any(each)
+    )
+    return LayerSummary(int(entries.size[is_file].sum()), len(entries), files)
+
+
+def _of_image(analysis: Analysis) -> ImageSummary:
+    waste, found = analysis.waste, doubts(analysis.problems)
+    sizes = [size.stored_bytes if size.pull_bytes is None else size.pull_bytes for size in analysis.layer_sizes]
+    layers = zip(_identities(analysis.image), analysis.layer_content_bytes, sizes, analysis.image.layers, strict=True)
+    return ImageSummary(
+        waste.content_bytes,
+        waste.live_bytes,
+        tuple(
+            LayerOfImage(identity, content, pull, layer.created_by[:LONGEST_INSTRUCTION])
+            for identity, content, pull, layer in layers
+        ),
+        tuple(_wasted_parts(analysis, sizes)),
+        found[0].text if found else "",
+    )
+
+
+def _identities(image: Image) -> list[str]:
+    """Return what identifies each layer together with all below it."""
+    names, found = [str(layer.digest or layer.diff_id or layer.number) for layer in image.layers], []
+    for number, layer in enumerate(image.layers, 1):
+        found.append(str(layer.chain_id or f"sha256:{_hashed(*names[:number])}"))
+    return found
+
+
+def _wasted_parts(analysis: Analysis, pull_sizes: list[int]) -> list[WastedPart]:
+    waste, tree = analysis.waste, analysis.tree
+    unpacked = [table.unpacked_bytes for table in analysis.contents.stack.tables]
+    columns = np.stack(
+        [waste.written_by.astype(np.int64), waste.buried_by.astype(np.int64), waste.cause.astype(np.int64)], axis=1
+    )
+    kinds, first, group = np.unique(columns, axis=0, return_index=True, return_inverse=True)
+    sizes = np.zeros(len(kinds), np.int64)
+    np.add.at(sizes, group.ravel(), waste.size)
+    counts = np.bincount(group.ravel(), minlength=len(kinds))
+    return [
+        WastedPart(
+            writer,
+            burier,
+            Cause(cause).word,
+            size,
+            round(size * pull_sizes[writer - 1] / unpacked[writer - 1]) if unpacked[writer - 1] else 0,
+            count,
+            tree.nodes.paths[int(waste.node[row])],
+        )
+        for (writer, burier, cause), size, count, row in zip(
+            kinds.tolist(), sizes.tolist(), counts.tolist(), first.tolist(), strict=True
+        )
+    ]

@@ -1,0 +1,210 @@
+"""Who does the tasks of a fleet: threads of this process, processes of this machine, or dask's workers on any machine.
+
+Each is a `concurrent.futures.Executor`, of which only a few tasks more than it can do at a time are waiting.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from itertools import islice
+from threading import Thread
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from layerscope.errors import LayerscopeError, UsageError
+from layerscope.fleet.host_limits import limit_by_semaphores, semaphores
+from layerscope.text import escape
+from layerscope.waiting import LOOK
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.synchronize import BoundedSemaphore
+
+T = TypeVar("T")
+R = TypeVar("R")
+AHEAD = 3
+"""Tasks that wait, for each that is being done."""
+CONNECT_SECONDS = 20
+
+
+class WorkersLost(LayerscopeError):
+    """The workers cannot be reached any more; what they did is kept."""
+
+
+class Workers(Protocol):
+    """Does tasks."""
+
+    def results(self, call: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | None]]:
+        """Yield tasks with what `call(task)` returned, as they end; None for one whose worker died of it.
+
+        Raises what `call` raises, WorkersLost.
+        """
+
+
+class ExecutorWorkers:
+    """Workers behind any executor, which does `at_once` tasks at a time."""
+
+    def __init__(self, executor: Executor, at_once: int) -> None:
+        self._executor, self._at_once = executor, at_once
+
+    def __enter__(self) -> ExecutorWorkers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._executor.shutdown(wait=kind is None, cancel_futures=True)
+
+    def results(self, call: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | None]]:
+        left, waiting = iter(tasks), dict[Future[R], T]()
+        while True:
+            for task in islice(left, self._at_once * (1 + AHEAD) - len(waiting)):
+                waiting[self._executor.submit(call, task)] = task
+            if not waiting:
+                return
+            for future in wait(waiting, LOOK, FIRST_COMPLETED).done:
+                yield waiting.pop(future), self._result(future)
+
+    def _result(self, future: Future[R]) -> R | None:
+        return future.result()
+
+
+def threads(count: int = 0) -> ExecutorWorkers:
+    """Return workers that are threads of this process: reading releases Python's lock where it decompresses or waits."""
+    at_once = count or os.cpu_count() or 1
+    return ExecutorWorkers(ThreadPoolExecutor(at_once), at_once)
+
+
+class ProcessWorkers:
+    """Workers that are processes. One that dies takes no other task with it: those that it may have died of are done again, each
+    alone.
+    """
+
+    def __init__(self, count: int, hosts: Sequence[str]) -> None:
+        self._count, self._hosts = count, hosts
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> ProcessWorkers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def results(self, call: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | None]]:
+        left, waiting, suspects = iter(tasks), dict[Future[R], T](), deque[T]()
+        while True:
+            while suspects:
+                yield self._alone(call, suspects.popleft())
+            for task in islice(left, self._count * (1 + AHEAD) - len(waiting)):
+                waiting[self._started().submit(call, task)] = task
+            if not waiting:
+                return
+            for future in wait(waiting, LOOK, FIRST_COMPLETED).done:
+                task = waiting.pop(future)
+                try:
+                    result = future.result()
+                except BrokenExecutor:
+                    suspects.append(task)
+                else:
+                    yield task, result
+            if suspects:
+                suspects.extend(waiting.values())
+                waiting.clear()
+                self._end()
+
+    def _alone(self, call: Callable[[T], R], task: T) -> tuple[T, R | None]:
+        future = self._started().submit(call, task)
+        try:
+            while not wait([future], LOOK).done:
+                pass
+            return task, future.result()
+        except BrokenExecutor:
+            self._end()
+            return task, None
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            from concurrent.futures import ProcessPoolExecutor
+            from multiprocessing import get_context
+
+            context = get_context("spawn")  # a fork would copy locks that other threads hold
+            limits = semaphores(context, self._hosts)
+            self._pool = ProcessPoolExecutor(self._count, mp_context=context, initializer=_begin, initargs=(limits,))
+        return self._pool
+
+    def _end(self) -> None:
+        if self._pool is None:
+            return
+        processes = list((self._pool._processes or {}).values())  # nothing else ends them at once
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for each in processes:
+            each.terminate()
+        for each in processes:
+            each.join()
+        self._pool = None
+
+
+def _begin(limits: dict[str, BoundedSemaphore]) -> None:
+    """Prepare a worker process: Ctrl-C is its parent's, and it does not outlive that."""
+    from multiprocessing import parent_process
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_by_semaphores(limits)
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    from multiprocessing.connection import wait as wait_for
+
+    wait_for([sentinel])
+    os._exit(1)
+
+
+class DaskWorkers(ExecutorWorkers):
+    """Dask's workers, wherever its scheduler has them."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise UsageError("--scheduler needs dask: pip install 'layerscope[fleet]'") from error
+        self._address = escape(address)
+        try:
+            self._client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            found = self._client.scheduler_info(n_workers=-1)["workers"]
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
+            raise WorkersLost(f"--scheduler {self._address}: {escape(str(error))[:300]}") from error
+        if not found:
+            self._client.close()
+            raise WorkersLost(f"--scheduler {self._address} has no workers: start some with dask worker {self._address}")
+        super().__init__(self._client.get_executor(pure=False), sum(each.get("nthreads", 1) for each in found.values()))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        super().__exit__(kind, error, trace)
+        self._client.close(timeout=5)
+
+    def _result(self, future: Future[R]) -> R | None:
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker:  # by the scheduler's own count of deaths
+            return None
+        except (CancelledError, OSError, TimeoutError) as error:
+            raise WorkersLost(
+                f"--scheduler {self._address} was lost; the same command with --resume goes on from what is done"
+            ) from error
+
+
+def workers_for(*, scheduler: str, count: int, hosts: Sequence[str]) -> AbstractContextManager[Workers]:
+    """Return dask's workers if a `scheduler` is named, `count` processes, or threads if it is 0. Raises WorkersLost."""
+    if scheduler:
+        return DaskWorkers(scheduler)
+    return ProcessWorkers(count, hosts) if count else threads()
