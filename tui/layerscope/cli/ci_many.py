@@ -58,14 +58,17 @@ def _all_named(references: tuple[str, ...], listed: str | None) -> tuple[str, ..
 
     if listed == STDOUT and STDOUT in references:
         raise UsageError("standard input is either an image or the list of them")
-    lines = [] if listed is None else _lines_of(listed)
-    named = tuple(dict.fromkeys((*references, *(line for line in lines if line and not line.startswith("#")))))
+    named = tuple(dict.fromkeys((*references, *(() if listed is None else listed_names(listed)))))
     if not named:
         raise UsageError("the list names no image")
     return named
 
 
-def _lines_of(listed: str) -> list[str]:
+def listed_names(listed: str) -> list[str]:
+    """Return the names in a file, or on standard input, one a line; lines that start with # are comments.
+
+    Raises NotFound, UsageError.
+    """
     from layerscope.errors import NotFound, UsageError
     from layerscope.text import escape
 
@@ -79,7 +82,8 @@ def _lines_of(listed: str) -> list[str]:
         raise NotFound(f"--from {escape(listed)}: {getattr(error, 'strerror', None) or error}") from error
     if len(raw) > MOST_LISTED or b"\0" in raw:
         raise UsageError(f"--from {escape(listed)}: not a list of images, one a line")
-    return [line.strip() for line in raw.decode("utf-8", "surrogateescape").splitlines()]
+    lines = [line.strip() for line in raw.decode("utf-8", "surrogateescape").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _judged(

@@ -40,6 +40,7 @@ GROUPS = {
         "blame": "Show every version of a path and the instruction behind it.",
         "waste": "List wasted bytes by path, cause, layer or directory.",
         "images": "Show which images share layers and what each costs.",
+        "fleet": "Show what thousands of images share, waste and could free.",
         "tags": "Show the size of a repository's tags over time.",
         "build": "Build with docker or podman, then explore the image.",
         "demo": "Explore a small built-in image.",

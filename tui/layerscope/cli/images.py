@@ -53,7 +53,7 @@ def images(references: tuple[str, ...], *, is_analyzed: bool, is_json: bool, is_
             all_images = _analyzed(all_images, progress)
     code = 0
     if all_images.found and not is_json and not is_text and can_show_screen(*references):
-        code = _show_screen(all_images.found, references)
+        code = show_screen(all_images.found, references)
     else:
         _write(all_images, is_json=is_json)
     for problem in all_images.problems:
@@ -74,7 +74,7 @@ def choose_on_screen(reference: str, ambiguous: AmbiguousImage) -> int:
         all_images = recall_waste(open_cache(), find_images((reference,), engine_options=engine_options, progress=progress))
     if len(all_images.found) < 2:
         raise ambiguous
-    return _show_screen(all_images.found, (reference,))
+    return show_screen(all_images.found, (reference,))
 
 
 def _analyzed(all_images: FoundImages, progress: Watch) -> FoundImages:
@@ -133,7 +133,8 @@ def _write(all_images: FoundImages, *, is_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
+def show_screen(found: list[FoundImage], references: tuple[str, ...]) -> int:
+    """List images on the screen, and open those that the user chooses."""
     tune_textual()
     from layerscope.app.images.images_screen import ImageList
     from layerscope.sources.listing.known_waste import remember_waste

@@ -37,6 +37,7 @@ COMMANDS = {
     "watch": "layerscope.cli.compare",
     "fix": "layerscope.cli.fix",
     "slim": "layerscope.cli.slim",
+    "fleet": "layerscope.cli.fleet",
     "ci": "layerscope.cli.ci",
     "baseline": "layerscope.cli.ci",
     "trend": "layerscope.cli.trend",

@@ -46,8 +46,8 @@ class FleetImage:
 
     @property
     def is_untagged(self) -> bool:
-        """Tell whether nothing names it: no tag, and no file or layout of its own."""
-        return not self.names and (self.facts.is_dangling or bool(self.facts.place and not self.facts.names))
+        """Tell whether nothing names it, no tag and no file of its own, so that an engine's `prune` removes it."""
+        return self.facts.is_dangling
 
 
 def repository_of(name: str) -> str:

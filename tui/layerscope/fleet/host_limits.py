@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from layerscope.sources.registry.traffic import AT_ONCE, Traffic
+from layerscope.sources.registry.traffic import AT_ONCE
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnContext
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LEASE = "layerscope requests to "
 """What the names of dask's semaphores begin with."""
+_of_this_process: dict[str, BoundedSemaphore] = {}
 
 
 def semaphores(context: SpawnContext, hosts: Iterable[str]) -> dict[str, BoundedSemaphore]:
@@ -22,23 +23,20 @@ def semaphores(context: SpawnContext, hosts: Iterable[str]) -> dict[str, Bounded
     return {host: context.BoundedSemaphore(AT_ONCE) for host in hosts}
 
 
-def limit_by_semaphores(found: dict[str, BoundedSemaphore]) -> None:
-    """Have every request of this process wait for its host's semaphore; other hosts (redirects of blobs) have no limit."""
-
-    def limit(host: str) -> AbstractContextManager[Any]:
-        return found.get(host, nullcontext())
-
-    Traffic.shared_limit = staticmethod(limit)  # type: ignore[method-assign]
+def use_semaphores(found: dict[str, BoundedSemaphore]) -> None:
+    """Note the semaphores for this process, for `semaphore_of`."""
+    _of_this_process.update(found)
 
 
-def limit_by_dask() -> None:
-    """Have every request of this worker wait for a lease from dask's scheduler."""
-    Traffic.shared_limit = staticmethod(_lease)  # type: ignore[method-assign]
+def semaphore_of(host: str) -> AbstractContextManager[Any]:
+    """Return a host's semaphore; for a host that is not known in advance (redirects of blobs) each process has its own limit."""
+    return _of_this_process.get(host, nullcontext())
 
 
 @lru_cache(maxsize=256)
-def _lease(host: str) -> AbstractContextManager[Any]:
+def lease_of(host: str) -> AbstractContextManager[Any]:
+    """Return a lease of dask's scheduler, of which there are as many for a host as requests may run at a time."""
     from distributed import Semaphore
 
-    found: AbstractContextManager[Any] = Semaphore(max_leases=AT_ONCE, name=f"{LEASE}{host}")  # type: ignore[no-untyped-call]
+    found: AbstractContextManager[Any] = Semaphore(max_leases=AT_ONCE, name=f"{LEASE}{host}")
     return found

@@ -16,7 +16,7 @@ from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.cache.cache import Cache
 from layerscope.doubt import doubts, hash_algorithms, layer_problems
 from layerscope.errors import CorruptLayer, LayerscopeError
-from layerscope.fleet.host_limits import limit_by_dask
+from layerscope.fleet.host_limits import lease_of, semaphore_of
 from layerscope.fleet.shared_reader import with_shared_layers
 from layerscope.fleet.store import open_store
 from layerscope.fleet.summaries import (
@@ -150,8 +150,6 @@ def read_image_task(task: ImageTask) -> ImageSummary:
 
 
 def _opened(exact: str, platform: Platform, how: HowToRead) -> Image:
-    if how.is_on_dask:
-        limit_by_dask()
     options = EngineOptions(
         cache=_cache(how),
         insecure=how.insecure,
@@ -163,8 +161,8 @@ def _opened(exact: str, platform: Platform, how: HowToRead) -> Image:
 
 
 @lru_cache(maxsize=4)
-def _visit(how: HowToRead) -> RegistryVisit:  # noqa: ARG001 - what this worker shares is shared for one way to read
-    return RegistryVisit(keeps_layers=False)
+def _visit(how: HowToRead) -> RegistryVisit:
+    return RegistryVisit(keeps_layers=False, shared_limit=lease_of if how.is_on_dask else semaphore_of)
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from layerscope.errors import LayerscopeError, UsageError
-from layerscope.fleet.host_limits import limit_by_semaphores, semaphores
+from layerscope.fleet.host_limits import semaphores, use_semaphores
 from layerscope.text import escape
 from layerscope.waiting import LOOK
 
@@ -55,9 +55,7 @@ class ExecutorWorkers:
     def __enter__(self) -> ExecutorWorkers:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._executor.shutdown(wait=kind is None, cancel_futures=True)
 
     def results(self, call: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | None]]:
@@ -81,9 +79,7 @@ def threads(count: int = 0) -> ExecutorWorkers:
 
 
 class ProcessWorkers:
-    """Workers that are processes. One that dies takes no other task with it: those that it may have died of are done again, each
-    alone.
-    """
+    """Workers that are processes. One that dies takes no other task with it: what it may have died of is done again, alone."""
 
     def __init__(self, count: int, hosts: Sequence[str]) -> None:
         self._count, self._hosts = count, hosts
@@ -154,7 +150,7 @@ def _begin(limits: dict[str, BoundedSemaphore]) -> None:
     from multiprocessing import parent_process
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limit_by_semaphores(limits)
+    use_semaphores(limits)
     parent = parent_process()
     if parent is not None:
         Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -52,7 +52,7 @@ def _labeled(lines: Iterable[str | tuple[str, Sample]], image: str, reference: s
             yield line
             continue
         name, (labels, value) = line
-        stated = ",".join(f'{label}="{_label(text)}"' for label, text in {**named, **labels}.items())
+        stated = ",".join(f'{label}="{label_text(text)}"' for label, text in {**named, **labels}.items())
         yield f"{name}{{{stated}}} {_number(value)}"
 
 
@@ -158,5 +158,5 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(value)
 
 
-def _label(text: str) -> str:
+def label_text(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

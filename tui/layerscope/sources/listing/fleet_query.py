@@ -23,8 +23,8 @@ EVERY = "all"
 class FleetQuery:
     """What to list. `newest` tags of a repository (0: all), only those that match the glob `tags`, if it is not empty.
 
-    `since` is in seconds since 1970: images that were built or pushed earlier are left out, those without a time stay. One image
-    of each tag, for `platform` (None: this machine's, else the first), or with `every_platform` all of them.
+    `since` is in seconds since 1970: images that were built or pushed earlier are left out, those without a time stay. There is
+    one image of each tag, for `platform` (None: this machine's, else the first), or with `every_platform` all of them.
     """
 
     newest: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,16 @@ class FoundImages:
 
     def __add__(self, other: FoundImages) -> FoundImages:
         return FoundImages([*self.found, *other.found], [*self.problems, *other.problems], [*self.skipped, *other.skipped])
+
+    @classmethod
+    def joined(cls, parts: Iterable[FoundImages]) -> FoundImages:
+        """Return everything that several searches found."""
+        parts = list(parts)
+        return cls(
+            [each for part in parts for each in part.found],
+            [each for part in parts for each in part.problems],
+            [each for part in parts for each in part.skipped],
+        )
 
     def merged(self) -> FoundImages:
         """Merge duplicates: an image in several places under several names becomes one image with all of these names."""

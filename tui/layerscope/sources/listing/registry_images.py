@@ -98,7 +98,7 @@ def _of_repository(browser: Browser, place: RegistryPlace, query: FleetQuery, op
         facts = fetch_tag_facts(
             browser.repository(name), pushed, cache=options.cache, platform=query.platform, every_platform=query.every_platform
         )
-        return sum((_of_tag(browser.host, name, each, pushed[each.tag], query, options) for each in facts), FoundImages())
+        return FoundImages.joined(_of_tag(browser.host, name, each, pushed[each.tag], query, options) for each in facts)
     except LayerscopeError as error:
         return FoundImages(problems=[str(error)])
 

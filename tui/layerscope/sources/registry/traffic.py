@@ -24,15 +24,20 @@ GLANCE = 0.05
 """Seconds after which a thread that waits for a connection looks whether it should still do so."""
 
 
+HostLimit = Callable[[str], AbstractContextManager[Any]]
+"""Returns what holds back a request to a host while other processes or machines send theirs."""
+
+
+def no_limit(_host: str) -> AbstractContextManager[Any]:
+    """Hold nothing back."""
+    return nullcontext()
+
+
 class Traffic:
     """One limiter for each host, one for the rate, and counters. Shared by all threads of a command."""
 
-    @staticmethod
-    def shared_limit(_host: str) -> AbstractContextManager[Any]:
-        """Return what holds back a request to a host while other processes or machines send theirs: here nothing."""
-        return nullcontext()
-
-    def __init__(self, bytes_per_second: int = 0) -> None:
+    def __init__(self, bytes_per_second: int = 0, shared_limit: HostLimit = no_limit) -> None:
+        self._shared_limit = shared_limit
         self.requests: list[str] = []
         """Every request as `METHOD URL`, without queries, which may hold signatures."""
         self.fetched: Counter[str] = Counter()
@@ -54,7 +59,7 @@ class Traffic:
         while not semaphore.acquire(timeout=0.2):
             self.check()
         try:
-            with self.shared_limit(host):
+            with self._shared_limit(host):
                 self.wait(self._not_before.get(host, 0.0) - time.monotonic())
                 yield
         finally:

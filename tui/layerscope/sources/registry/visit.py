@@ -12,7 +12,7 @@ from layerscope.layers.readers.stream import numbered
 from layerscope.oci.digest import Digest
 from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.repository import Document, Repository
-from layerscope.sources.registry.traffic import Traffic
+from layerscope.sources.registry.traffic import HostLimit, Traffic, no_limit
 from layerscope.sources.registry.transport import Connection
 
 
@@ -21,10 +21,11 @@ class RegistryVisit:
     """Connections, documents and layers that the images which one command opens have in common: none is fetched twice.
 
     Open all images before the layers of the first are read: only layers that several images have are kept in memory, and none
-    unless it `keeps_layers`.
+    unless it `keeps_layers`. `shared_limit` is that of all workers of a command that has several.
     """
 
     keeps_layers: bool = True
+    shared_limit: HostLimit = no_limit
     _traffic: Traffic | None = None
     _connections: dict[tuple[str, RegistryEndpoint], Connection] = field(default_factory=dict)
     _found: dict[str, tuple[Repository, Document]] = field(default_factory=dict)
@@ -34,7 +35,7 @@ class RegistryVisit:
     def traffic(self, bytes_per_second: int) -> Traffic:
         """Return the one limiter of all images."""
         if self._traffic is None:
-            self._traffic = Traffic(bytes_per_second)
+            self._traffic = Traffic(bytes_per_second, self.shared_limit)
         return self._traffic
 
     def connection(self, host: str, endpoint: RegistryEndpoint, opened: Callable[[], Connection]) -> Connection:

@@ -1,0 +1,1 @@
+"""Reports about a fleet of images, one module a format."""
