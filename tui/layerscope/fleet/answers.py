@@ -8,7 +8,7 @@ from layerscope.fleet.bases import FleetBases
 from layerscope.fleet.duplicates import FleetDuplicate, find_fleet_duplicates
 from layerscope.fleet.fixes import FleetFix, find_fixes
 from layerscope.fleet.fleet import Fleet
-from layerscope.fleet.growth import Baseline, FleetGrowth, growth_since
+from layerscope.fleet.growth import FleetBaseline, FleetGrowth, growth_since
 from layerscope.fleet.outliers import Outlier, find_outliers
 from layerscope.fleet.reclaim import Reclaimable, find_reclaimable
 from layerscope.fleet.run import FleetResults
@@ -82,7 +82,7 @@ def answer(
     *,
     older_than: float | None = None,
     keep: int = 1,
-    baseline: Baseline | None = None,
+    baseline: FleetBaseline | None = None,
 ) -> FleetAnswers:
     """Answer everything about a fleet. See `find_reclaimable` for `older_than` and `keep`."""
     bases = FleetBases.of(fleet)

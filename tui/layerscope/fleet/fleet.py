@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import PurePath
 
 from layerscope.oci.reference import tag_of
 from layerscope.sources.listing.facts import ImageFacts
 from layerscope.sources.listing.fleet_query import moment_of
 from layerscope.sources.listing.found import FoundImage, FoundImages
+from layerscope.text import escape
 
 NO_TEAM = "(no prefix)"
 
@@ -123,13 +125,16 @@ def _order(found: FoundImage) -> tuple[str, ...]:
 def _images(found: Sequence[FoundImage]) -> Iterable[FleetImage]:
     shown = [_names(each.facts) for each in found]
     at_place = _count(each.facts.place for each in found)
-    same = _count(_title(each.facts, names) for each, names in zip(found, shown, strict=True))
+    twins: dict[str, list[FoundImage]] = {}
+    for each, names in zip(found, shown, strict=True):
+        twins.setdefault(_title(each.facts, names), []).append(each)
+    same = {title: len(each) for title, each in twins.items()}
     for each, names in zip(found, shown, strict=True):
         facts = each.facts
         title = _title(facts, names)
-        platform = f" {facts.platform}" if same[title] > 1 else ""
         reference = _reference(each, names, is_alone=at_place[facts.place] == 1, is_only=same[title] == 1)
-        yield FleetImage(facts, title + platform, names, reference, each.exact or each.reference, each.uses)
+        more = _distinction(facts, [twin.facts for twin in twins[title]]) if same[title] > 1 else ""
+        yield FleetImage(facts, title + more, names, reference, each.exact or each.reference, each.uses)
 
 
 def _names(facts: ImageFacts) -> tuple[str, ...]:
@@ -150,6 +155,15 @@ def _reference(found: FoundImage, names: tuple[str, ...], *, is_alone: bool, is_
     if is_in_file and is_only and names and found.facts.names:
         return f"{place}:{found.facts.names[0]}"
     return found.reference if is_only or is_in_file else found.exact or found.reference
+
+
+def _distinction(image: ImageFacts, twins: Sequence[ImageFacts]) -> str:
+    """Return what tells an image from others of its name: its platform, else where it is, else its id."""
+    if len({twin.platform for twin in twins}) == len(twins):
+        return f" {image.platform}"
+    if len({twin.place for twin in twins}) == len(twins):
+        return f" ({escape(PurePath(image.place).name or 'engine')})"
+    return f" ({image.id.short})"
 
 
 def _count(items: Iterable[str]) -> dict[str, int]:

@@ -31,7 +31,7 @@ class _OldTotals(msgspec.Struct, frozen=True):
     wasted_bytes: int | None = None
 
 
-class Baseline(msgspec.Struct, frozen=True):
+class FleetBaseline(msgspec.Struct, frozen=True):
     """What of an earlier run's JSON is compared."""
 
     schema: str = ""
@@ -40,7 +40,7 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Grown:
+class NameGrowth:
     """One name then and now, in stored bytes; None where there was no such name, or is none any more."""
 
     name: str
@@ -57,14 +57,14 @@ class Grown:
 class FleetGrowth:
     """What changed since a baseline: names, by how much the largest change first, and totals, in stored bytes."""
 
-    changes: tuple[Grown, ...]
+    changes: tuple[NameGrowth, ...]
     old_images: int
     old_stored_bytes: int
     old_unique_bytes: int
     old_wasted_bytes: int | None
 
 
-def read_baseline(path: str) -> Baseline:
+def read_baseline(path: str) -> FleetBaseline:
     """Read what `layerscope fleet --json` wrote. Raises NotFound, BadDocument."""
     try:
         with Path(path).open("rb") as file:
@@ -72,7 +72,7 @@ def read_baseline(path: str) -> Baseline:
     except (OSError, ValueError) as error:
         raise NotFound(f"--baseline {escape(path)}: {getattr(error, 'strerror', None) or error}") from error
     try:
-        found = msgspec.json.decode(raw, type=Baseline)
+        found = msgspec.json.decode(raw, type=FleetBaseline)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadDocument(
             f"--baseline {escape(path)} is not what layerscope fleet --json wrote: {escape(str(error))[:200]}"
@@ -82,7 +82,7 @@ def read_baseline(path: str) -> Baseline:
     return found
 
 
-def growth_since(fleet: Fleet, baseline: Baseline) -> FleetGrowth:
+def growth_since(fleet: Fleet, baseline: FleetBaseline) -> FleetGrowth:
     """Compare the names of two runs; an image without one goes by its id, and a name with several platforms by each."""
     old = {key: each.stored_bytes for each in baseline.images for key in _keys(each.names, each.id, each.platform)}
     new = {
@@ -93,7 +93,7 @@ def growth_since(fleet: Fleet, baseline: Baseline) -> FleetGrowth:
     several = {name for name, _ in old.keys() | new.keys()}
     platforms = {name: {platform for each, platform in old.keys() | new.keys() if each == name} for name in several}
     changes = [
-        Grown(
+        NameGrowth(
             escape(f"{name} {platform}" if len(platforms[name]) > 1 else name),
             old.get((name, platform)),
             new.get((name, platform)),

@@ -29,7 +29,7 @@ def use_semaphores(found: dict[str, BoundedSemaphore]) -> None:
 
 
 def semaphore_of(host: str) -> AbstractContextManager[Any]:
-    """Return a host's semaphore; for a host that is not known in advance (redirects of blobs) each process has its own limit."""
+    """Return a host's semaphore; for one that is not known in advance (redirects of blobs) each process has its own limit."""
     return _of_this_process.get(host, nullcontext())
 
 

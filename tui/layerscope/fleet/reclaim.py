@@ -70,8 +70,7 @@ def _is_old(image: FleetImage, older_than: float | None) -> bool:
 def _superseded(fleet: Fleet, keep: int) -> set[int]:
     """Return the images all of whose names are of older builds of a repository than its `keep` newest ones, by platform.
 
-    Builds are ordered by their time, and those without by the version in the tag. Of images in one place under one name each
-    platform has its own order.
+    Builds are ordered by their time, then by the version in the tag; of those that are equal in both, all are kept.
     """
     builds: dict[tuple[str, str], list[tuple[tuple[float, object], int]]] = {}
     for number, image in enumerate(fleet.images):
@@ -80,6 +79,6 @@ def _superseded(fleet: Fleet, keep: int) -> set[int]:
             builds.setdefault((repository_of(name), str(image.facts.platform)), []).append((key, number))
     newest: set[int] = set()
     for found in builds.values():
-        ordered = dict.fromkeys(number for _, number in sorted(found, reverse=True))
-        newest.update(list(ordered)[:keep])
+        keys = sorted({number: key for key, number in sorted(found)}.values(), reverse=True)
+        newest.update(number for key, number in found if key >= keys[:keep][-1])
     return {number for number, image in enumerate(fleet.images) if image.names} - newest

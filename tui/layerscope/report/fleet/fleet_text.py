@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from layerscope.fleet.answers import FleetAnswers
 from layerscope.fleet.fixes import FleetFix
-from layerscope.fleet.growth import Grown
+from layerscope.fleet.growth import NameGrowth
 from layerscope.fleet.reclaim import Reclaimed, ReclaimReason
 from layerscope.text import escape
 from layerscope.units import count_text, growth_text, size_text
@@ -55,7 +55,7 @@ def _growth(answers: FleetAnswers, style: Style) -> Iterator[str]:
     yield from _rows([(growth_text(each.bytes), _changed(each)) for each in growth.changes], style, "change")
 
 
-def _changed(each: Grown) -> str:
+def _changed(each: NameGrowth) -> str:
     if each.old is None:
         return f"{each.name} (new)"
     return f"{each.name} (gone)" if each.new is None else each.name
