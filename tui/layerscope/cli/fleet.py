@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from layerscope.fleet.answers import FleetAnswers
     from layerscope.fleet.fleet import Fleet
     from layerscope.fleet.run import FleetResults
-    from layerscope.fleet.summaries import ImageSummary
+    from layerscope.fleet.summaries import ImageResult
     from layerscope.fleet.tasks import HowToRead
     from layerscope.progress import Progress as Watch
     from layerscope.sources.listing.find_fleet import FleetPlaces
@@ -198,7 +198,7 @@ def _analyzed(whole: Fleet, options: dict[str, Any], engine_options: EngineOptio
 
     bases = FleetBases.of(whole)
 
-    def tell(number: int, summary: ImageSummary) -> None:
+    def tell(number: int, summary: ImageResult) -> None:
         sys.stdout.buffer.write(image_line(whole, bases, number, summary))
         sys.stdout.flush()
 

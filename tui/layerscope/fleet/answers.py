@@ -12,7 +12,7 @@ from layerscope.fleet.growth import FleetBaseline, FleetGrowth, growth_since
 from layerscope.fleet.outliers import Outlier, find_outliers
 from layerscope.fleet.reclaim import Reclaimable, find_reclaimable
 from layerscope.fleet.run import FleetResults
-from layerscope.fleet.summaries import ImageSummary
+from layerscope.fleet.summaries import ImageResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class FleetAnswers:
     duplicates: tuple[FleetDuplicate, ...] = ()
     growth: FleetGrowth | None = None
 
-    def summary(self, number: int) -> ImageSummary | None:
+    def summary(self, number: int) -> ImageResult | None:
         """Return what was read of an image; None if it was not, or could not be judged."""
         found = self.results.images.get(number) if self.results else None
         return None if found is None or found.problem else found

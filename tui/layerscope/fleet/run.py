@@ -6,22 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from layerscope.fleet.fleet import Fleet
-from layerscope.fleet.summaries import ImageSummary, LayerSummary
+from layerscope.fleet.summaries import ImageResult, LayerResult
 from layerscope.fleet.tasks import HowToRead, ImageTask, LayerTask, read_image_task, read_layer_task
 from layerscope.fleet.workers import Workers
 from layerscope.progress import Progress, ignore
 
 DIED = "the process that read it died; it may need more memory than there is"
 
-OnImage = Callable[[int, ImageSummary], None]
+OnImage = Callable[[int, ImageResult], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FleetResults:
     """What was read: a summary of each layer by its key, and of each image by its number."""
 
-    layers: dict[str, LayerSummary]
-    images: dict[int, ImageSummary]
+    layers: dict[str, LayerResult]
+    images: dict[int, ImageResult]
 
 
 def analyze_fleet(
@@ -33,16 +33,16 @@ def analyze_fleet(
     """
     tasks = layer_tasks(fleet, how)
     total, done = sum(task.size for task in tasks), 0
-    layers: dict[str, LayerSummary] = {}
+    layers: dict[str, LayerResult] = {}
     for count, (task, summary) in enumerate(workers.results(read_layer_task, tasks), 1):
-        layers[task.key] = summary or LayerSummary(problem=DIED)
+        layers[task.key] = summary or LayerResult(problem=DIED)
         done += task.size
         progress(f"layer {count:,} of {len(tasks):,}", done, total)
-    images: dict[int, ImageSummary] = {}
+    images: dict[int, ImageResult] = {}
     numbers = {_image_task(fleet, number, how): number for number in range(len(fleet.images))}
     for count, (each, merged) in enumerate(workers.results(read_image_task, numbers), 1):
         number = numbers[each]
-        images[number] = merged or ImageSummary(problem=DIED)
+        images[number] = merged or ImageResult(problem=DIED)
         progress(f"image {count:,} of {len(numbers):,}", 0, 0)
         on_image(number, images[number])
     return FleetResults({key: layers[key] for key in fleet.layers}, {number: images[number] for number in sorted(images)})

@@ -24,7 +24,7 @@ class LargeFile(msgspec.Struct, array_like=True, frozen=True):
     path: bytes
 
 
-class LayerSummary(msgspec.Struct, array_like=True, frozen=True):
+class LayerResult(msgspec.Struct, array_like=True, frozen=True):
     """One layer. `content_bytes` are those of its regular files, `files` the large ones. `problem` says why it is not known."""
 
     content_bytes: int = 0
@@ -60,7 +60,7 @@ class WastedPart(msgspec.Struct, array_like=True, frozen=True):
     path: bytes
 
 
-class ImageSummary(msgspec.Struct, array_like=True, frozen=True):
+class ImageResult(msgspec.Struct, array_like=True, frozen=True):
     """One image. `problem` says why it could not be judged, and everything else is then as far as it was read."""
 
     content_bytes: int = 0
@@ -82,7 +82,7 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
     summary: msgspec.Raw
 
 
-def encode_summary(summary: LayerSummary | ImageSummary, name: str) -> bytes:
+def encode_summary(summary: LayerResult | ImageResult, name: str) -> bytes:
     """Encode a summary as a file called `name`."""
     raw = msgspec.Raw(msgspec.msgpack.encode(summary))
     return seal(msgspec.msgpack.encode(_Sealed(FORMAT, __version__, name, raw)))

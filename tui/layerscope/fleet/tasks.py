@@ -20,10 +20,10 @@ from layerscope.fleet.host_limits import lease_of, semaphore_of
 from layerscope.fleet.shared_reader import with_shared_layers
 from layerscope.fleet.store import open_store
 from layerscope.fleet.summaries import (
-    ImageSummary,
+    ImageResult,
     LargeFile,
     LayerOfImage,
-    LayerSummary,
+    LayerResult,
     WastedPart,
     decode_summary,
     encode_summary,
@@ -104,13 +104,13 @@ def table_name(key: str) -> str:
     return f"tables/{_hashed(key)}"
 
 
-def read_layer_task(task: LayerTask) -> LayerSummary:
+def read_layer_task(task: LayerTask) -> LayerResult:
     """Read one layer, unless that was done. Never fails for the layer's sake: a summary has a `problem` then.
 
     Raises CannotWrite if the result cannot be kept.
     """
     store = open_store(task.how.place)
-    known = decode_summary(store.read(task.name), task.name, LayerSummary)
+    known = decode_summary(store.read(task.name), task.name, LayerResult)
     if known is not None:
         return known
     try:
@@ -122,28 +122,28 @@ def read_layer_task(task: LayerTask) -> LayerSummary:
         wrong = layer_problems(layer, read.hashes) if read.hashes else []
         found = doubts([*read.table.problems, *wrong])
         if found:
-            return LayerSummary(problem=found[0].text)
+            return LayerResult(problem=found[0].text)
         summary = _of_layer(read, None if read.fetched else reader.content(read))
     except (LayerscopeError, IndexError) as error:
-        return LayerSummary(problem=str(error))
+        return LayerResult(problem=str(error))
     store.write(task.name, encode_summary(summary, task.name))
     return summary
 
 
-def read_image_task(task: ImageTask) -> ImageSummary:
+def read_image_task(task: ImageTask) -> ImageResult:
     """Merge one image whose layers were read, and read those that were not. See `read_layer_task`."""
     store = open_store(task.how.place)
-    known = decode_summary(store.read(task.name), task.name, ImageSummary)
+    known = decode_summary(store.read(task.name), task.name, ImageResult)
     if known is not None:
         return known
     try:
         image = _opened(task.exact, task.platform, task.how)
         if len(image.layers) != len(task.keys):
-            return ImageSummary(problem="it has changed since it was listed")
+            return ImageResult(problem="it has changed since it was listed")
         shared = with_shared_layers(image, tuple(map(table_name, task.keys)), store, _cache(task.how))
         summary = _of_image(analyze(read_image(shared, verify=True)))
     except LayerscopeError as error:
-        return ImageSummary(problem=str(error))
+        return ImageResult(problem=str(error))
     if not summary.problem:
         store.write(task.name, encode_summary(summary, task.name))
     return summary
@@ -173,7 +173,7 @@ def _cache(how: HowToRead) -> Cache | None:
 # Summaries.
 
 
-def _of_layer(read: ReadLayer, content: LayerContent | None) -> LayerSummary:
+def _of_layer(read: ReadLayer, content: LayerContent | None) -> LayerResult:
     entries = read.table.entries
     is_file = entries.kind == Kind.FILE
     rows = np.flatnonzero(is_file & (entries.size >= LARGE))
@@ -194,14 +194,14 @@ def _of_layer(read: ReadLayer, content: LayerContent | None) -> LayerSummary:
         for each, row in zip(ids, rows.tolist(), strict=True)
         if any(each)
     )
-    return LayerSummary(int(entries.size[is_file].sum()), len(entries), files)
+    return LayerResult(int(entries.size[is_file].sum()), len(entries), files)
 
 
-def _of_image(analysis: Analysis) -> ImageSummary:
+def _of_image(analysis: Analysis) -> ImageResult:
     waste, found = analysis.waste, doubts(analysis.problems)
     sizes = [size.stored_bytes if size.pull_bytes is None else size.pull_bytes for size in analysis.layer_sizes]
     layers = zip(_identities(analysis.image), analysis.layer_content_bytes, sizes, analysis.image.layers, strict=True)
-    return ImageSummary(
+    return ImageResult(
         waste.content_bytes,
         waste.live_bytes,
         tuple(

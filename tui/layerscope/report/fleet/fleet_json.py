@@ -10,7 +10,7 @@ from layerscope.fleet.fixes import FleetFix
 from layerscope.fleet.fleet import Fleet, FleetLayer
 from layerscope.fleet.growth import SCHEMA, FleetGrowth
 from layerscope.fleet.reclaim import Reclaimable
-from layerscope.fleet.summaries import ImageSummary
+from layerscope.fleet.summaries import ImageResult
 from layerscope.report.encode import json_line, path_fields
 from layerscope.text import utf8_text
 from layerscope.wording.sentences import clean_instruction
@@ -61,7 +61,7 @@ def fleet_json(answers: FleetAnswers) -> bytes:
     return json_line(document)
 
 
-def image_line(fleet: Fleet, bases: FleetBases, number: int, summary: ImageSummary | None) -> bytes:
+def image_line(fleet: Fleet, bases: FleetBases, number: int, summary: ImageResult | None) -> bytes:
     """Encode one image on a line of its own."""
     return json_line(image_fields(fleet, bases, number, summary))
 
@@ -75,7 +75,7 @@ def _image(answers: FleetAnswers, number: int) -> dict[str, Any]:
     return image_fields(answers.fleet, answers.bases, number, answers.results.images[number] if answers.results else None)
 
 
-def image_fields(fleet: Fleet, bases: FleetBases, number: int, summary: ImageSummary | None) -> dict[str, Any]:
+def image_fields(fleet: Fleet, bases: FleetBases, number: int, summary: ImageResult | None) -> dict[str, Any]:
     """Return what is said of one image; `summary` is None if it was not read."""
     image, base = fleet.images[number], bases.of_image(number)
     stored, own = fleet.size_of(number), fleet.freed_by((number,))
@@ -99,7 +99,7 @@ def image_fields(fleet: Fleet, bases: FleetBases, number: int, summary: ImageSum
     }
 
 
-def _summary_fields(summary: ImageSummary | None) -> dict[str, Any]:
+def _summary_fields(summary: ImageResult | None) -> dict[str, Any]:
     """Return what reading an image told: null where it was not read, or could not be judged."""
     if summary is None or summary.problem:
         return {
