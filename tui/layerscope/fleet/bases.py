@@ -18,6 +18,7 @@ NO_BASE = ""
 class FleetBase:
     """The `depth` lowest layers of at least two images, up to `chain_id`, with `stored_bytes` of them.
 
+    `spared_bytes` is what storing each of these layers once spares: nothing where images hold them compressed in different ways.
     `images` are the numbers of those images, an image that consists of exactly these layers among them. `name` is that image's,
     or what the images state most often, else empty.
     """
@@ -26,6 +27,7 @@ class FleetBase:
     depth: int
     images: tuple[int, ...]
     stored_bytes: int
+    spared_bytes: int
     name: str = ""
 
     @property
@@ -74,15 +76,17 @@ def _is_base(forest: Forest, node: int) -> bool:
 
 
 def _rank(base: FleetBase) -> tuple[int, str]:
-    return -base.stored_bytes * (len(base.images) - 1), str(base.chain_id)
+    return -base.spared_bytes, str(base.chain_id)
 
 
 def _base(fleet: Fleet, forest: Forest, node: int) -> FleetBase:
     images = tuple(sorted(forest.images_from(node)))
     chain_id, depth = forest.nodes[node].chain_id, forest.nodes[node].depth
     assert chain_id is not None, "only nodes with layers are bases"
-    keys = dict.fromkeys(layer.key for layer in fleet.images[images[0]].facts.layers[:depth])
-    return FleetBase(chain_id, depth, images, sum(fleet.layers[key].size for key in keys), _name(fleet, forest, node, images))
+    parts = [dict.fromkeys(layer.key for layer in fleet.images[each].facts.layers[:depth]) for each in images]
+    sizes = [sum(fleet.layers[key].size for key in keys) for keys in parts]
+    distinct = sum(fleet.layers[key].size for key in set().union(*parts))
+    return FleetBase(chain_id, depth, images, sizes[0], sum(sizes) - distinct, _name(fleet, forest, node, images))
 
 
 def _name(fleet: Fleet, forest: Forest, node: int, images: tuple[int, ...]) -> str:

@@ -143,7 +143,7 @@ def _base(answers: FleetAnswers, number: int, base: FleetBase) -> dict[str, Any]
         "layers": base.depth,
         "images": len(base.images),
         "stored_bytes": base.stored_bytes,
-        "spared_bytes": base.stored_bytes * (len(base.images) - 1),
+        "spared_bytes": base.spared_bytes,
         "wasted_bytes": sum(fix.content_bytes for fix in fixes) if has_waste else None,
         "wasted_bytes_on_pulls": sum(fix.pull_bytes for fix in fixes) if has_waste else None,
     }

@@ -67,8 +67,8 @@ def _tiles(answers: FleetAnswers) -> str:
         ),
     ]
     if totals.wasted_bytes is not None and totals.unique_bytes is not None:
-        tiles.append(("distinct content", size_text(totals.unique_bytes), "files as they unpack"))
         tiles.append(("wasted", size_text(totals.wasted_bytes), "no container sees these"))
+        tiles.append(("distinct content", size_text(totals.unique_bytes), "files as they unpack"))
     tiles.append(
         ("can be deleted", size_text(answers.reclaimable.freed_bytes), count_text(len(answers.reclaimable.images), "image"))
     )
@@ -213,7 +213,7 @@ def _bases(answers: FleetAnswers) -> str:
         (
             _size(base.stored_bytes),
             Cell(f"{len(base.images):,}", float(len(base.images))),
-            _size(base.stored_bytes * (len(base.images) - 1)),
+            _size(base.spared_bytes),
             _size(wasted[number] if answers.results else None, "lost"),
             Cell(str(base.depth), float(base.depth)),
             Cell(base.title, look="mono"),

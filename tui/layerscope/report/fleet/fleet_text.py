@@ -119,7 +119,7 @@ def _bases(answers: FleetAnswers, style: Style) -> Iterator[str]:
     yield style.paint("Bases, by what sharing them spares", "bold")
     yield style.paint(f"{'size':>9}{'images':>8}{'spares':>10}{'wasted' if has_waste else '':>10}  base", "dim")
     for number, base in enumerate(bases[:MOST]):
-        spared = size_text(base.stored_bytes * (len(base.images) - 1))
+        spared = size_text(base.spared_bytes)
         lost = size_text(wasted[number]) if has_waste else ""
         start = f"{size_text(base.stored_bytes):>9}{len(base.images):>8,}{spared:>10}{lost:>10}  "
         yield start + cut_middle(base.title, style.width - cells(start), mark=style.plain("…"))
