@@ -18,7 +18,7 @@ NO_BASE = ""
 class FleetBase:
     """The `depth` lowest layers of at least two images, up to `chain_id`, with `stored_bytes` of them.
 
-    `spared_bytes` is what storing each of these layers once spares: nothing where images hold them compressed in different ways.
+    `spared_bytes` is what storing each of these layers once spares: nothing where images hold them in different compression.
     `images` are the numbers of those images, an image that consists of exactly these layers among them. `name` is that image's,
     or what the images state most often, else empty.
     """
