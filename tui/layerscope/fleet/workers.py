@@ -183,7 +183,7 @@ class DaskWorkers(ExecutorWorkers):
         super().__init__(self._client.get_executor(pure=False), sum(each.get("nthreads", 1) for each in found.values()))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        super().__exit__(kind, error, trace)
+        self._executor.shutdown(wait=kind is None)  # which cancels what is waiting, but has no option for that
         self._client.close(timeout=5)
 
     def _result(self, future: Future[R]) -> R | None:
