@@ -9,7 +9,7 @@ from layerscope.fleet.fixes import FleetFix
 from layerscope.fleet.growth import NameGrowth
 from layerscope.fleet.reclaim import Reclaimed, ReclaimReason
 from layerscope.text import escape
-from layerscope.units import count_text, growth_text, size_text
+from layerscope.units import count_text, growth_text, size_text, utc_text
 from layerscope.wording.sentences import clean_instruction
 from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 
@@ -38,6 +38,10 @@ def _totals(answers: FleetAnswers, style: Style) -> Iterator[str]:
     yield _figures("as stored", totals.stored_bytes, totals.unique_stored_bytes, totals.shared_stored_bytes)
     if totals.content_bytes is not None:
         yield _figures("content", totals.content_bytes, totals.unique_bytes, totals.shared_bytes, totals.wasted_bytes)
+    moments = sorted(image.moment for image in answers.fleet.images if image.moment is not None)
+    if len(moments) > 1:
+        oldest, middle, newest = (utc_text(int(moments[place]), "%Y-%m-%d") for place in (0, len(moments) // 2, -1))
+        yield style.paint(f"built from {oldest} to {newest}, half of them before {middle}", "dim")
 
 
 def _figures(title: str, *sizes: int | None) -> str:
