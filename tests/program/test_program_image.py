@@ -70,6 +70,6 @@ def test_it_is_small_belongs_to_nobody_and_wastes_nothing(engine: RunningEngine,
     assert (tmp_path / "own.tar").stat().st_size < LARGEST
     config = json.loads(engine.run("inspect", NAME))[0]["Config"]
     assert config["User"] == "65532:65532"
-    rules = ("--max-wasted", "0", "--max-layers", "1")
+    rules = ("--max-wasted", "0", "--max-layers", "2")  # BuildKit makes a layer of WORKDIR, too
     judged = subprocess.run([*COMMAND, "ci", tmp_path / "own.tar", *rules], check=False, capture_output=True, text=True)
     assert judged.returncode == 0, judged.stdout
