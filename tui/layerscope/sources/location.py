@@ -131,7 +131,10 @@ def locate(reference: str) -> Location:
             continue
         if not may_be_engines or _holds_image(Path(path)):
             return Location(prefix + path, Path(path), tag, is_layer=is_layer)
-        no_path = f"the directory {escape(path)} is not an image: it has neither index.json (OCI layout) nor manifest.json"
+        no_path = (
+            f"the directory {escape(path)} is not an image: it has neither index.json (OCI layout) nor manifest.json "
+            f"(for all images in it: layerscope fleet {escape(path)})"
+        )
     if may_be_engines:
         return Location(rest, None, engine=EngineName(None, rest, no_path))
     raise NotFound(_not_found(rest))
