@@ -42,6 +42,7 @@ bench: $(VENV)/.installed-dev ## measure side by side with dive (CORPUS=DIR: see
 	$(BIN)/python tests/bench.py $(CORPUS)
 	$(BIN)/python tests/bench_screen.py $(CORPUS)
 	$(BIN)/python tests/bench_registry.py $(CORPUS)
+	$(BIN)/python tests/bench_fleet.py
 
 prove: $(VENV)/.installed-dev ## prove that fixes keep their word, with each builder (RANDOM=200: random Dockerfiles, too; PROVE=--help)
 	PYTHONPATH=tests $(BIN)/python -m prove --random $(RANDOM) $(PROVE)

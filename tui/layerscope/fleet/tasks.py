@@ -45,6 +45,8 @@ LARGE = 1 << 20
 MOST_LARGE = 200
 """The most such files of a layer, the largest first."""
 LONGEST_INSTRUCTION = 300
+KEPT_OPEN = 64
+"""Images that a worker keeps open, for the next task about one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ def read_image_task(task: ImageTask) -> ImageResult:
     return summary
 
 
+@lru_cache(maxsize=KEPT_OPEN)
 def _opened(exact: str, platform: Platform, how: HowToRead) -> Image:
     options = EngineOptions(
         cache=_cache(how),

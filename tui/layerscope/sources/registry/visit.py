@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from layerscope.layers.hashing import Algorithms
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.stream import numbered
 from layerscope.oci.digest import Digest
+from layerscope.sources.registry.credentials import parts_with_own_credentials
 from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.repository import Document, Repository
 from layerscope.sources.registry.traffic import HostLimit, Traffic, no_limit
@@ -27,7 +29,9 @@ class RegistryVisit:
     keeps_layers: bool = True
     shared_limit: HostLimit = no_limit
     _traffic: Traffic | None = None
-    _connections: dict[tuple[str, RegistryEndpoint], Connection] = field(default_factory=dict)
+    _connections: dict[tuple[str, str, RegistryEndpoint], Connection] = field(default_factory=dict)
+    _parts: dict[str, list[str]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
     _found: dict[str, tuple[Repository, Document]] = field(default_factory=dict)
     _expected: Counter[Digest] = field(default_factory=Counter)
     _layers: dict[tuple[Digest, str], ReadLayer] = field(default_factory=dict)
@@ -39,11 +43,19 @@ class RegistryVisit:
         return self._traffic
 
     def connection(self, host: str, endpoint: RegistryEndpoint, opened: Callable[[], Connection]) -> Connection:
-        """Return the connection to an endpoint with the credentials for `host`; `opened` makes the first one."""
-        key = (host, endpoint)
-        if key not in self._connections:
-            self._connections[key] = opened()
-        return self._connections[key]
+        """Return the connection to an endpoint with the credentials for `host`; `opened` makes the first one.
+
+        Repositories at one address share it, unless other credentials are stored for one of them.
+        """
+        with self._lock:
+            if host not in self._parts:
+                self._parts[host] = sorted(parts_with_own_credentials(host), key=len, reverse=True)
+            part = next((part for part in self._parts[host] if f"{endpoint.repository}/".startswith(f"{part}/")), "")
+            key = (host, part, replace(endpoint, repository=""))
+            if key not in self._connections:
+                self._connections[key] = opened()
+            known = self._connections[key]
+        return known if known.endpoint == endpoint else known.for_repository(endpoint)
 
     def found(self, name: str, find: Callable[[], tuple[Repository, Document]]) -> tuple[Repository, Document]:
         """Return what a full name leads to; a tag that moves meanwhile is the same image for the whole command."""
