@@ -66,9 +66,7 @@ def say_bytes(between: Forwarder, document: dict[str, dict[str, int]]) -> None:
     blobs = Counter(each.path for each in between.passed if BLOB in each.path and each.method == "GET")
     fetched = sum(each.length for each in between.passed if BLOB in each.path and each.method == "GET")
     images, distinct = document["totals"]["images"], document["totals"]["unique_stored_bytes"]
-    print(
-        f"{'fetched by one --analyze':<60} {fetched / 1e6:.1f} MB of blobs; {distinct / 1e6:.1f} MB of distinct layers (and configs)"
-    )
+    print(f"{'fetched by one --analyze':<60} {fetched / 1e6:.1f} MB of blobs; {distinct / 1e6:.1f} MB of layers, and configs")
     print(f"{'':<60} no blob more than {max(blobs.values())} times, {len(between.passed) / images:.2f} requests an image")
 
 
