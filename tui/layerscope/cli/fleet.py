@@ -124,6 +124,8 @@ def fleet(places: tuple[str, ...], **options: Any) -> int:
             return _show_screen(found, places)
         whole = Fleet.of(found)
         results = _analyzed(whole, options, engine_options, progress) if options["is_analyzed"] else None
+        if engine_options.cache is not None:
+            engine_options.cache.make_room()
     answers = answer(whole, results, older_than=older_than, keep=options["keep"], baseline=baseline)
     _write(answers, options)
     for sentence in answers.failed if _is_elsewhere(options) else ():

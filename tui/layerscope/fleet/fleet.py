@@ -91,7 +91,7 @@ class Fleet:
     @cached_property
     def stored_bytes(self) -> int:
         """Return the bytes of all images added up, as if no two shared a layer."""
-        return sum(self.size_of(number) for number in range(len(self.images)))
+        return sum(self._sizes)
 
     @cached_property
     def unique_stored_bytes(self) -> int:
@@ -109,7 +109,11 @@ class Fleet:
 
     def size_of(self, number: int) -> int:
         """Return the bytes of one image as it is stored."""
-        return sum(layer.size for layer in self.layers_of(number))
+        return self._sizes[number]
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return [sum(layer.size for layer in self.layers_of(number)) for number in range(len(self.images))]
 
     def freed_by(self, numbers: Collection[int]) -> int:
         """Return how many bytes removing these images frees: those of the layers that no other image has."""

@@ -7,8 +7,9 @@ summaries; whoever does a task twice gets the same.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import count
 
 import numpy as np
 
@@ -45,6 +46,8 @@ LARGE = 1 << 20
 MOST_LARGE = 200
 """The most such files of a layer, the largest first."""
 LONGEST_INSTRUCTION = 300
+MAKES_ROOM_EVERY = 200
+"""Tasks after which a worker looks whether its cache has outgrown its limit."""
 KEPT_OPEN = 64
 """Images that a worker keeps open, for the next task about one of them."""
 
@@ -129,6 +132,7 @@ def read_layer_task(task: LayerTask) -> LayerResult:
     except (LayerscopeError, IndexError) as error:
         return LayerResult(problem=str(error))
     store.write(task.name, encode_summary(summary, task.name))
+    _make_room_at_times(task.how)
     return summary
 
 
@@ -170,7 +174,17 @@ def _visit(how: HowToRead) -> RegistryVisit:
 
 @lru_cache(maxsize=4)
 def _cache(how: HowToRead) -> Cache | None:
-    return Cache.open() if how.is_cached else None
+    # A look at all of the cache takes longer than to write one file.
+    return replace(Cache.open(), makes_room=False) if how.is_cached else None
+
+
+_done = count(1)
+
+
+def _make_room_at_times(how: HowToRead) -> None:
+    cache = _cache(how)
+    if cache is not None and next(_done) % MAKES_ROOM_EVERY == 0:
+        cache.make_room()
 
 
 # Summaries.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from layerscope.errors import LayerscopeError, UsageError
 from layerscope.fleet.host_limits import semaphores, use_semaphores
+from layerscope.sources.registry.traffic import AT_ONCE
 from layerscope.text import escape
 from layerscope.waiting import LOOK
 
@@ -73,8 +74,11 @@ class ExecutorWorkers:
 
 
 def threads(count: int = 0) -> ExecutorWorkers:
-    """Return workers that are threads of this process: reading releases Python's lock where it decompresses or waits."""
-    at_once = count or os.cpu_count() or 1
+    """Return workers that are threads of this process: reading releases Python's lock where it decompresses or waits.
+
+    Where a registry is far away, more of them than there are cores can wait.
+    """
+    at_once = count or max(os.cpu_count() or 1, AT_ONCE)
     return ExecutorWorkers(ThreadPoolExecutor(at_once), at_once)
 
 

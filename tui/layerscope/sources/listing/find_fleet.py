@@ -40,7 +40,9 @@ def find_fleet(
 
     What cannot be read becomes a problem. Raises EngineFailed and NotFound if an engine is meant and none answers.
     """
-    options = replace(options, visit=options.visit or RegistryVisit(keeps_layers=False))
+    # A look at all of the cache takes longer than to write one file, and there are thousands.
+    many = replace(options.cache, makes_room=False) if options.cache is not None else None
+    options = replace(options, cache=many, visit=options.visit or RegistryVisit(keeps_layers=False))
     if places.is_engine:
         yield _fitting(find_images((), engine_options=options, progress=progress), query)
     for place in (*places.named, *places.listed):

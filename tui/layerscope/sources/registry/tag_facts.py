@@ -136,7 +136,7 @@ def fetch_tag_facts(
     try:
         yield from side_by_side(lambda tag: _facts(repository.at(tag), tag, many, known), tags, traffic)
     finally:
-        if cache is not None:
+        if cache is not None and cache.makes_room:
             cache.make_room()
 
 
