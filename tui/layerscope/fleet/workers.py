@@ -31,6 +31,7 @@ R = TypeVar("R")
 AHEAD = 3
 """Tasks that wait, for each that is being done."""
 CONNECT_SECONDS = 20
+_LOGGERS = ("asyncio", "distributed", "distributed.client", "distributed.core", "tornado", "tornado.application")
 
 
 class WorkersLost(LayerscopeError):
@@ -172,6 +173,10 @@ class DaskWorkers(ExecutorWorkers):
 
     def __init__(self, address: str) -> None:
         try:
+            import dask.config
+
+            # Its own words, tracebacks among them, stand beside ours otherwise; it sets up its loggers when it is imported.
+            dask.config.set(logging=dict.fromkeys(_LOGGERS, "critical"))
             from distributed import Client
         except ImportError as error:
             raise UsageError("--scheduler needs dask: pip install 'layerscope[fleet]'") from error
@@ -199,7 +204,7 @@ class DaskWorkers(ExecutorWorkers):
             return None
         except (CancelledError, OSError, TimeoutError) as error:
             raise WorkersLost(
-                f"--scheduler {self._address} was lost; the same command with --resume goes on from what is done"
+                f"--scheduler {self._address} was lost; the same command goes on from what is kept"
             ) from error
 
 
