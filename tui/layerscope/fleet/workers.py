@@ -203,9 +203,7 @@ class DaskWorkers(ExecutorWorkers):
         except KilledWorker:  # by the scheduler's own count of deaths
             return None
         except (CancelledError, OSError, TimeoutError) as error:
-            raise WorkersLost(
-                f"--scheduler {self._address} was lost; the same command goes on from what is kept"
-            ) from error
+            raise WorkersLost(f"--scheduler {self._address} was lost; the same command goes on from what is kept") from error
 
 
 def workers_for(*, scheduler: str, count: int, hosts: Sequence[str]) -> AbstractContextManager[Workers]:
