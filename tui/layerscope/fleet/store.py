@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import time
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,9 @@ from layerscope.atomic import replace_file
 from layerscope.errors import CannotWrite, UsageError
 from layerscope.text import escape
 
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:(?:://|//)|[a-z][a-z0-9+.-]*::", re.IGNORECASE)
+UNFINISHED = ".new-"
+ABANDONED = 3600
+"""Seconds after which a file that was never finished is taken for a dead process's."""
 LONGEST = 1 << 30
 """Bytes of a file that is read: the table of a layer of a million entries takes 150 MB."""
 
@@ -37,7 +39,16 @@ def open_store(place: str) -> ResultStore:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotWrite(f"--cache {escape(place)}: {error.strerror}") from error
+    _remove_abandoned(path)
     return DirectoryStore(path.absolute())
+
+
+def _remove_abandoned(directory: Path) -> None:
+    """Remove what dead processes left unfinished."""
+    for path in directory.glob(f"*/{UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                path.unlink()
 
 
 class DirectoryStore:
@@ -59,7 +70,7 @@ class DirectoryStore:
         path = self._directory / name
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            replace_file(path, data, mode=0o600)
+            replace_file(path, data, mode=0o600, prefix=UNFINISHED)
         except OSError as error:
             raise CannotWrite(f"--cache {escape(str(self._directory))}: {error.strerror}") from error
 

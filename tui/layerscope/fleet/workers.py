@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from itertools import islice
 from threading import Thread
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from layerscope.errors import LayerscopeError, UsageError
 from layerscope.fleet.host_limits import semaphores, use_semaphores
@@ -31,6 +32,8 @@ R = TypeVar("R")
 AHEAD = 3
 """Tasks that wait, for each that is being done."""
 CONNECT_SECONDS = 20
+ENDING_SECONDS = 5
+"""How long a worker process may take to end before it is killed."""
 _LOGGERS = ("asyncio", "distributed", "distributed.client", "distributed.core", "tornado", "tornado.application")
 
 
@@ -146,19 +149,25 @@ class ProcessWorkers:
         for each in processes:
             each.terminate()
         for each in processes:
-            each.join()
+            each.join(ENDING_SECONDS)
+            each.kill()
         self._pool = None
 
 
 def _begin(limits: dict[str, BoundedSemaphore]) -> None:
-    """Prepare a worker process: Ctrl-C is its parent's, and it does not outlive that."""
+    """Prepare a worker process: Ctrl-C is its parent's, which then ends it cleanly, and it does not outlive that."""
     from multiprocessing import parent_process
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_cleanly)
     use_semaphores(limits)
     parent = parent_process()
     if parent is not None:
         Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_cleanly(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)
 
 
 def _end_with(sentinel: int) -> None:
