@@ -16,7 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from layerscope.errors import UsageError
+from layerscope.fleet.tasks import HowToRead, LayerTask, read_layer_task
 from layerscope.fleet.workers import ProcessWorkers, Workers, threads
+from layerscope.oci.platform import Platform
 from support.commands import COMMAND, Ran, environment, ran
 from support.engines import free_port, registry
 from support.fleet_files import lay_archives, lay_registry, made_fleet
@@ -171,6 +174,13 @@ def test_what_a_lost_cluster_did_is_kept(
     assert f"{address} was lost" in errors
     done = ran(capsys, "fleet", archives, "--analyze", "--cache", shared, "--json", tmp_path / "found.json")
     assert (done.code, (tmp_path / "found.json").read_bytes()) == (0, by_threads)
+
+
+def test_a_worker_of_another_version_is_a_sentence(archives: Path, tmp_path: Path) -> None:
+    how = HowToRead(str(tmp_path), version="0.0.1")
+    task = LayerTask(str(archives), Platform("linux", "amd64"), 1, "sha256:0", 1, how)
+    with pytest.raises(UsageError, match=r"a worker has layerscope \d.* and not 0\.0\.1"):
+        read_layer_task(task)
 
 
 def test_a_scheduler_that_is_not_there_is_a_sentence(

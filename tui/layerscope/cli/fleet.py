@@ -219,6 +219,8 @@ def _analyzed(whole: Fleet, options: dict[str, Any], engine_options: EngineOptio
 
 
 def _how(place: str, options: dict[str, Any], engine_options: EngineOptions) -> HowToRead:
+    from uuid import uuid4
+
     from layerscope.fleet.tasks import HowToRead
 
     rate = engine_options.bytes_per_second
@@ -229,6 +231,7 @@ def _how(place: str, options: dict[str, Any], engine_options: EngineOptions) -> 
         bool(engine_options.trust_toc),
         open_cache() is not None,
         bool(options["scheduler"]),
+        uuid4().hex,
     )
 
 

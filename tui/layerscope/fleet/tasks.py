@@ -13,13 +13,14 @@ from itertools import count
 
 import numpy as np
 
+from layerscope import __version__
 from layerscope.analysis import Analysis, analyze, read_image
 from layerscope.cache.cache import Cache
 from layerscope.doubt import doubts, hash_algorithms, layer_problems
-from layerscope.errors import CorruptLayer, LayerscopeError
+from layerscope.errors import CorruptLayer, LayerscopeError, UsageError
 from layerscope.fleet.host_limits import lease_of, semaphore_of
 from layerscope.fleet.shared_reader import with_shared_layers
-from layerscope.fleet.store import open_store
+from layerscope.fleet.store import ResultStore, open_store
 from layerscope.fleet.summaries import (
     ImageResult,
     LargeFile,
@@ -48,15 +49,16 @@ MOST_LARGE = 200
 LONGEST_INSTRUCTION = 300
 MAKES_ROOM_EVERY = 200
 """Tasks after which a worker looks whether its cache has outgrown its limit."""
-KEPT_OPEN = 64
-"""Images that a worker keeps open, for the next task about one of them."""
+KEPT_OPEN = 8
+"""Images that a worker keeps open, for the next task about one of them; each may hold an engine's export."""
 
 
 @dataclass(frozen=True, slots=True)
 class HowToRead:
     """How workers open images, and the `place` of the results.
 
-    With `is_cached`, they use their own cache, too; with `is_on_dask`, they ask dask's scheduler before a registry.
+    With `is_cached`, they use their own cache, too; with `is_on_dask`, they ask dask's scheduler before a registry. `run` tells
+    a run from others, of which a worker that outlives it keeps nothing open; `version` is the client's.
     """
 
     place: str
@@ -65,6 +67,8 @@ class HowToRead:
     trust_toc: bool = False
     is_cached: bool = True
     is_on_dask: bool = False
+    run: str = ""
+    version: str = __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +116,9 @@ def table_name(key: str) -> str:
 def read_layer_task(task: LayerTask) -> LayerResult:
     """Read one layer, unless that was done. Never fails for the layer's sake: a summary has a `problem` then.
 
-    Raises CannotWrite if the result cannot be kept.
+    Raises CannotWrite if the result cannot be kept, UsageError where this worker has another version of layerscope.
     """
-    store = open_store(task.how.place)
+    store = _store(task.how)
     known = decode_summary(store.read(task.name), task.name, LayerResult)
     if known is not None:
         return known
@@ -138,7 +142,7 @@ def read_layer_task(task: LayerTask) -> LayerResult:
 
 def read_image_task(task: ImageTask) -> ImageResult:
     """Merge one image whose layers were read, and read those that were not. See `read_layer_task`."""
-    store = open_store(task.how.place)
+    store = _store(task.how)
     known = decode_summary(store.read(task.name), task.name, ImageResult)
     if known is not None:
         return known
@@ -153,6 +157,12 @@ def read_image_task(task: ImageTask) -> ImageResult:
     if not summary.problem:
         store.write(task.name, encode_summary(summary, task.name))
     return summary
+
+
+def _store(how: HowToRead) -> ResultStore:
+    if how.version != __version__:
+        raise UsageError(f"a worker has layerscope {__version__} and not {how.version}: install the same on all of them")
+    return open_store(how.place)
 
 
 @lru_cache(maxsize=KEPT_OPEN)
