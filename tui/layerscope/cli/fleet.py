@@ -23,6 +23,7 @@ from layerscope.cli.options import (
     trust_toc_option,
 )
 from layerscope.cli.output import STDOUT, Progress, check_writable, is_stdout, output_style, write_bytes
+from layerscope.cli.screen import can_show_screen
 
 if TYPE_CHECKING:
     from layerscope.fleet.answers import FleetAnswers
@@ -121,15 +122,16 @@ def fleet(places: tuple[str, ...], **options: Any) -> int:
     with Progress() as progress:
         found = _found(_places(places, options), options, engine_options, now, progress)
         if options["is_screen"]:
-            return _show_screen(found, places)
+            return _show_screen(found)
         whole = Fleet.of(found)
         results = _analyzed(whole, options, engine_options, progress) if options["is_analyzed"] else None
         if engine_options.cache is not None:
             engine_options.cache.make_room()
     answers = answer(whole, results, older_than=older_than, keep=options["keep"], baseline=baseline)
     _write(answers, options)
-    for sentence in answers.failed if _is_elsewhere(options) else ():
-        say_on_stderr(sentence)
+    if not _is_text(options):
+        for sentence in (*answers.failed, *whole.skipped):
+            say_on_stderr(sentence)
     return 2 if answers.failed else 0
 
 
@@ -138,8 +140,12 @@ def _check(options: dict[str, Any]) -> None:
     from layerscope.errors import UsageError
 
     named = [options[each] for each in _FORMATS if options[each] is not None]
-    if sum(map(is_stdout, named)) + options["is_jsonl"] + options["is_screen"] > 1:
-        raise UsageError("only one report can go to standard output, or the screen")
+    if options["is_screen"] and (named or options["is_jsonl"] or options["is_analyzed"] or options["baseline"]):
+        raise UsageError("--screen lists the images and writes no report: leave out the options for reports, and --analyze")
+    if options["is_screen"] and not can_show_screen():
+        raise UsageError("--screen needs a terminal")
+    if sum(map(is_stdout, named)) + options["is_jsonl"] > 1:
+        raise UsageError("only one report can go to standard output")
     for option in ("workers", "scheduler", "place", "is_resumed"):
         if options[option] and not options["is_analyzed"]:
             raise UsageError("--workers, --scheduler, --cache and --resume are about reading layers: add --analyze")
@@ -252,9 +258,9 @@ def _result_place(options: dict[str, Any]) -> Iterator[str]:
             yield directory
 
 
-def _is_elsewhere(options: dict[str, Any]) -> bool:
-    """Tell whether the report that lists what failed is not the one on standard output."""
-    return options["is_jsonl"] or any(options[each] is not None for each in _FORMATS)
+def _is_text(options: dict[str, Any]) -> bool:
+    """Tell whether standard output has the text, which lists what failed and what is no image."""
+    return not options["is_jsonl"] and not any(is_stdout(options[each]) for each in _FORMATS)
 
 
 def _write(answers: FleetAnswers, options: dict[str, Any]) -> None:
@@ -271,14 +277,15 @@ def _write(answers: FleetAnswers, options: dict[str, Any]) -> None:
     if options["is_jsonl"] and answers.results is None:
         for number in range(len(answers.fleet.images)):
             sys.stdout.buffer.write(image_line(answers.fleet, answers.bases, number, None))
-    elif not options["is_jsonl"] and not any(is_stdout(options[each]) for each in writers):
+    elif _is_text(options):
         sys.stdout.write(fleet_text(answers, output_style()))
     sys.stdout.flush()
 
 
-def _show_screen(found: FoundImages, places: tuple[str, ...]) -> int:
+def _show_screen(found: FoundImages) -> int:
     from layerscope.cli.images import show_screen
 
+    code = show_screen(found.merged().found, ())
     for sentence in (*found.problems, *found.skipped):
         say_on_stderr(sentence)
-    return show_screen(found.merged().found, places)
+    return code or (2 if found.problems else 0)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
 
 from layerscope.oci.reference import tag_of
-from layerscope.sources.listing.facts import ImageFacts
+from layerscope.sources.listing.facts import ImageFacts, is_word
 from layerscope.sources.listing.fleet_query import moment_of
 from layerscope.sources.listing.found import FoundImage, FoundImages
 from layerscope.text import escape
@@ -21,12 +21,14 @@ class FleetImage:
     """One image of a fleet. `name` is what reports call it, with its platform where another image has the same name.
 
     `reference` is what a user types to open it, `exact` opens this very image. `names` are its tags in the form that engines
-    show, each once. `uses` is how many containers of a cluster run it.
+    show, each once. `builds` are its repositories and tags; one of a layout, whose tags are only words, is the layout itself.
+    `uses` is how many containers of a cluster run it.
     """
 
     facts: ImageFacts
     name: str
     names: tuple[str, ...]
+    builds: tuple[tuple[str, str], ...]
     reference: str
     exact: str
     uses: int = 0
@@ -83,9 +85,10 @@ class Fleet:
     @classmethod
     def of(cls, found: FoundImages) -> Fleet:
         """Arrange what was found; the result does not depend on the order in which it was."""
-        ordered = sorted(found.found, key=_order)
-        merged = replace(found, found=ordered).merged()
-        images = sorted(_images(merged.found), key=lambda image: (image.name, image.exact))
+        alike: dict[object, list[FoundImage]] = {}
+        for each in sorted(found.found, key=_order):
+            alike.setdefault((each.facts.id, each.facts.layers), []).append(each)
+        images = sorted(_images(list(alike.values())), key=lambda image: (image.name, image.exact))
         return cls(tuple(images), _layers(images), tuple(sorted(set(found.problems))), tuple(sorted(set(found.skipped))))
 
     @cached_property
@@ -121,60 +124,57 @@ class Fleet:
         return sum(layer.size for layer in keys.values() if gone.issuperset(layer.images))
 
 
-def _order(found: FoundImage) -> tuple[str, ...]:
+def _order(found: FoundImage) -> tuple[object, ...]:
     facts = found.facts
-    return (*facts.names[:1], facts.place, str(facts.platform), found.reference, found.exact)
+    return (not facts.names, facts.names[:1], facts.place, str(facts.platform), found.reference, found.exact)
 
 
-def _images(found: Sequence[FoundImage]) -> Iterable[FleetImage]:
-    shown = [_names(each.facts) for each in found]
-    at_place = _count(each.facts.place for each in found)
+def _images(alike: Sequence[Sequence[FoundImage]]) -> Iterable[FleetImage]:
+    """Yield an image for all places where it was found, with the names that it has in any of them."""
+    names = [tuple(dict.fromkeys(name for each in group for name in _names(each.facts))) for group in alike]
+    titles = [shown[0] if shown else group[0].facts.titles()[0] for group, shown in zip(alike, names, strict=True)]
     twins: dict[str, list[FoundImage]] = {}
-    for each, names in zip(found, shown, strict=True):
-        twins.setdefault(_title(each.facts, names), []).append(each)
-    same = {title: len(each) for title, each in twins.items()}
-    for each, names in zip(found, shown, strict=True):
-        facts = each.facts
-        title = _title(facts, names)
-        reference = _reference(each, names, is_alone=at_place[facts.place] == 1, is_only=same[title] == 1)
-        more = _distinction(facts, [twin.facts for twin in twins[title]]) if same[title] > 1 else ""
-        yield FleetImage(facts, title + more, names, reference, each.exact or each.reference, each.uses)
+    meant: dict[str, set[int]] = {}
+    for number, (group, title) in enumerate(zip(alike, titles, strict=True)):
+        twins.setdefault(title, []).append(group[0])
+        for each in group:
+            meant.setdefault(each.reference, set()).add(number)
+    for group, shown, title in zip(alike, names, titles, strict=True):
+        first = group[0]
+        yield FleetImage(
+            first.facts,
+            title + _distinction(first, twins[title]),
+            shown,
+            tuple(dict.fromkeys(build for each in group for build in _builds(each.facts))),
+            first.reference if len(meant[first.reference]) == 1 or not first.exact else first.exact,
+            first.exact or first.reference,
+            sum(each.uses for each in group),
+        )
 
 
 def _names(facts: ImageFacts) -> tuple[str, ...]:
     """Return an image's tags in the form that engines show; that of a layout, which is only a word, after the layout's name."""
-    return tuple(dict.fromkeys(facts.titles())) if facts.names else ()
+    return facts.titles() if facts.names else ()
 
 
-def _title(facts: ImageFacts, names: tuple[str, ...]) -> str:
-    return names[0] if names else facts.titles()[0]
+def _builds(facts: ImageFacts) -> Iterable[tuple[str, str]]:
+    for name, title in zip(facts.names, _names(facts), strict=True):
+        yield (facts.place, name) if facts.place and is_word(name) else (repository_of(title), tag_of(title))
 
 
-def _reference(found: FoundImage, names: tuple[str, ...], *, is_alone: bool, is_only: bool) -> str:
-    """Return the most readable reference that opens the image: its tag if that is enough, its file if it holds no other."""
-    place = found.facts.place
-    is_in_file = place and found.reference.startswith(place)
-    if is_in_file and is_alone:
-        return place
-    if is_in_file and is_only and names and found.facts.names:
-        return f"{place}:{found.facts.names[0]}"
-    return found.reference if is_only or is_in_file else found.exact or found.reference
-
-
-def _distinction(image: ImageFacts, twins: Sequence[ImageFacts]) -> str:
-    """Return what tells an image from others of its name: its platform, else where it is, else its id."""
-    if len({twin.platform for twin in twins}) == len(twins):
-        return f" {image.platform}"
-    if len({twin.place for twin in twins}) == len(twins):
-        return f" ({escape(PurePath(image.place).name or 'engine')})"
-    return f" ({image.id.short})"
-
-
-def _count(items: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for item in items:
-        counts[item] = counts.get(item, 0) + 1
-    return counts
+def _distinction(found: FoundImage, twins: Sequence[FoundImage]) -> str:
+    """Return what tells an image from others of its name: its platform, else the end of where it is, else its id."""
+    if len(twins) == 1:
+        return ""
+    if len({twin.facts.platform for twin in twins}) == len(twins):
+        return f" {found.facts.platform}"
+    places = {twin.facts.place: PurePath(twin.facts.place).parts or ("engine",) for twin in twins}
+    if len(places) == len(twins):
+        lengths = range(1, 1 + max(map(len, places.values())))
+        length = next(each for each in lengths if len({parts[-each:] for parts in places.values()}) == len(twins))
+        return f" ({escape(str(PurePath(*places[found.facts.place][-length:])))})"
+    is_id_enough = len({twin.facts.id for twin in twins}) == len(twins)
+    return f" ({found.facts.id.short if is_id_enough else escape(found.exact or found.reference)})"
 
 
 def _layers(images: Sequence[FleetImage]) -> dict[str, FleetLayer]:

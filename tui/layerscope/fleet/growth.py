@@ -90,8 +90,9 @@ def growth_since(fleet: Fleet, baseline: FleetBaseline) -> FleetGrowth:
         for number, image in enumerate(fleet.images)
         for key in _keys(image.names, str(image.facts.id), image.facts.platform.name)
     }
-    several = {name for name, _ in old.keys() | new.keys()}
-    platforms = {name: {platform for each, platform in old.keys() | new.keys() if each == name} for name in several}
+    platforms: dict[str, set[str]] = {}
+    for name, platform in old.keys() | new.keys():
+        platforms.setdefault(name, set()).add(platform)
     changes = [
         NameGrowth(
             escape(f"{name} {platform}" if len(platforms[name]) > 1 else name),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from layerscope.fleet.fleet import Fleet, FleetImage, repository_of
-from layerscope.oci.reference import tag_of
-from layerscope.oci.version_order import version_key
+from layerscope.fleet.fleet import Fleet, FleetImage
+from layerscope.oci.version_order import variant_of, version_key
 
 
 class ReclaimReason(StrEnum):
@@ -68,15 +67,16 @@ def _is_old(image: FleetImage, older_than: float | None) -> bool:
 
 
 def _superseded(fleet: Fleet, keep: int) -> set[int]:
-    """Return the images all of whose names are of older builds of a repository than its `keep` newest ones, by platform.
+    """Return the images all of whose names are of older builds of a repository than its `keep` newest ones, by platform and
+    variant (`alpine` of `1.4-alpine`).
 
     Builds are ordered by their time, then by the version in the tag; of those that are equal in both, all are kept.
     """
-    builds: dict[tuple[str, str], list[tuple[tuple[float, object], int]]] = {}
+    builds: dict[tuple[str, str, str], list[tuple[tuple[float, object], int]]] = {}
     for number, image in enumerate(fleet.images):
-        for name in image.names:
-            key = (image.moment or 0.0, version_key(tag_of(name)))
-            builds.setdefault((repository_of(name), str(image.facts.platform)), []).append((key, number))
+        for repository, tag in image.builds:
+            key = (image.moment or 0.0, version_key(tag))
+            builds.setdefault((repository, variant_of(tag), str(image.facts.platform)), []).append((key, number))
     newest: set[int] = set()
     for found in builds.values():
         keys = sorted({number: key for key, number in sorted(found)}.values(), reverse=True)

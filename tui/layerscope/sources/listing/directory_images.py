@@ -19,43 +19,55 @@ from layerscope.units import count_text
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|oci|zip|tar\.\w+)$", re.IGNORECASE)
 """How an archive's name ends: such a file is told of if it is none."""
 
+_MARKS = frozenset({"oci-layout", "repositories", "version"})
+"""Files that only layouts have (of OCI, `docker save` and skopeo): a `manifest.json` without one may be a web page's."""
+
 
 def directory_images(directory: Path, *, progress: Progress) -> Iterator[FoundImages]:
-    """Yield the images of each archive and layout below a directory, in the order of their names.
+    """Yield the images of each archive and layout in and below a directory, in the order of their names.
 
-    Files that are no archives are passed by. An archive without an image is one of `skipped`; a damaged one is a problem.
-    Links to directories are not followed, and no file is read twice. Raises NotFound where the directory cannot be read.
+    Files that are no archives are passed by. An archive without an image is one of `skipped`; what is damaged or cannot be read
+    is a problem. Links to directories are not followed, and no file is read twice. Raises NotFound where the directory itself
+    cannot be read.
     """
-    seen: set[tuple[int, int]] = set()
     total = 0
-    for number, path in enumerate(_places(directory, seen), 1):
-        found = _stored_at(path, progress)
+    for number, found in enumerate(_below(directory, progress), 1):
         total += len(found.found)
         progress(f"{escape(str(directory))}: {count_text(total, 'image')} in {number:,} places", 0, 0)
         yield found
 
 
-def _places(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """Yield layouts, whose own files are left alone, and files that may be archives, each once."""
+def _below(directory: Path, progress: Progress) -> Iterator[FoundImages]:
+    seen: set[tuple[int, int]] = set()
+    problems: list[str] = []
 
     def refuse(error: OSError) -> None:
+        problems.append(f"{escape(str(error.filename))} cannot be read: {error.strerror}")
         if error.filename == str(directory):
-            raise NotFound(f"{escape(str(directory))} cannot be read: {error.strerror}") from error
+            raise NotFound(problems[0]) from error
 
     for parent, directories, files in os.walk(directory, onerror=refuse):
         directories.sort()
         if any(name in files for name in DOCUMENTS):
-            directories.clear()
-            yield Path(parent)
-            continue
-        yield from (path for name in sorted(files) if _is_new(path := Path(parent, name), seen) and _may_be_archive(path))
+            stored = _stored_at(Path(parent), progress)
+            if stored.found or _MARKS.intersection(files):
+                directories.clear()  # a layout's own files are no images
+                yield stored
+                continue
+            yield FoundImages(skipped=[*stored.problems, *stored.skipped])
+        for name in sorted(files):
+            path = Path(parent, name)
+            if _is_new(path, seen) and _may_be_archive(path):
+                yield _stored_at(path, progress)
+    yield FoundImages(problems=problems)
 
 
 def _is_new(path: Path, seen: set[tuple[int, int]]) -> bool:
+    """Tell whether a path is a file that was not seen; one that is not there, as a link leads to nothing, is new."""
     try:
         found = path.stat()
     except OSError:
-        return False
+        return True
     identity = (found.st_dev, found.st_ino)
     is_new = path.is_file() and identity not in seen
     seen.add(identity)
@@ -74,8 +86,11 @@ def _may_be_archive(path: Path) -> bool:
 
 
 def _stored_at(path: Path, progress: Progress) -> FoundImages:
+    typed = str(path)
+    if ":" in path.parts[0]:  # it would be taken for a prefix
+        typed = f"./{typed}"
     try:
-        return images_stored_at(Location(str(path), path), progress=progress)
+        return images_stored_at(Location(typed, path), progress=progress)
     except NotAnImage as error:
         return FoundImages(skipped=[str(error)])
     except LayerscopeError as error:

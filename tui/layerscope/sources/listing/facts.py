@@ -78,8 +78,13 @@ class ImageFacts:
         return replace(self, names=tuple(dict.fromkeys([*self.names, *names])))
 
 
+def is_word(name: str) -> bool:
+    """Tell whether a tag, as layouts have it, names no repository: `1.4`, but neither `app:1.4` nor `shop/app`."""
+    return not set("/:") & set(name)
+
+
 def _title(name: str, place: str) -> str:
-    if place and not set("/:") & set(name):
+    if place and is_word(name):
         return f"{place}:{escape(name)}"
     return escape(familiar(name))
 

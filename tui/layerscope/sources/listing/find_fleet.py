@@ -12,7 +12,8 @@ from layerscope.sources.listing.facts import ImageFacts
 from layerscope.sources.listing.find_images import find_images
 from layerscope.sources.listing.fleet_query import FleetQuery
 from layerscope.sources.listing.found import FoundImages
-from layerscope.sources.location import DOCUMENTS, REGISTRY, REGISTRY_URL, EngineOptions
+from layerscope.sources.location import REGISTRY, REGISTRY_URL, EngineOptions
+from layerscope.sources.registry.registry_name import parse_image_name
 from layerscope.sources.registry.side_by_side import side_by_side
 from layerscope.sources.registry.visit import RegistryVisit
 
@@ -45,10 +46,13 @@ def find_fleet(
     options = replace(options, cache=many, visit=options.visit or RegistryVisit(keeps_layers=False))
     if places.is_engine:
         yield _fitting(find_images((), engine_options=options, progress=progress), query)
+    in_registries = dict(places.running)
     for place in (*places.named, *places.listed):
-        yield from (_fitting(found, query) for found in _at(place, query, options, progress))
-    if places.running:
-        yield from (_fitting(found, query) for found in _running(places.running, options))
+        if place.startswith(REGISTRY_URL):
+            in_registries.setdefault(place.removeprefix(REGISTRY_URL), 0)
+        else:
+            yield from (_fitting(found, query) for found in _at(place, query, options, progress))
+    yield from (_fitting(found, query) for found in _in_registries(in_registries, query, options))
 
 
 def _at(place: str, query: FleetQuery, options: EngineOptions, progress: Progress) -> Iterator[FoundImages]:
@@ -57,34 +61,44 @@ def _at(place: str, query: FleetQuery, options: EngineOptions, progress: Progres
             from layerscope.sources.listing.registry_images import registry_images
 
             yield from registry_images(place.removeprefix(REGISTRY), query, options=options, progress=progress)
-        elif _is_plain_directory(place):
+        elif _is_directory(place):
             from layerscope.sources.listing.directory_images import directory_images
 
             yield from directory_images(Path(place), progress=progress)
         else:
-            yield find_images((place,), engine_options=options, progress=progress)
+            yield find_images((place,), platform=query.platform, engine_options=options, progress=progress)
     except LayerscopeError as error:
         yield FoundImages(problems=[str(error)])
 
 
-def _is_plain_directory(place: str) -> bool:
-    path = Path(place)
+def _is_directory(place: str) -> bool:
     try:
-        return path.is_dir() and not any((path / name).exists() for name in DOCUMENTS)
+        return Path(place).is_dir()
     except (OSError, ValueError):
         return False
 
 
-def _running(running: Mapping[str, int], options: EngineOptions) -> Iterator[FoundImages]:
-    """Yield the image of each name in its registry; several are asked for at a time."""
+def _in_registries(names: Mapping[str, int], query: FleetQuery, options: EngineOptions) -> Iterator[FoundImages]:
+    """Yield the image of each name in its registry, with how many containers run it; several are asked for at a time."""
     visit = options.visit or RegistryVisit()
     traffic = visit.traffic(options.bytes_per_second)
 
     def read(name: str) -> FoundImages:
-        images = find_images((f"{REGISTRY_URL}{name}",), engine_options=options)
-        return replace(images, found=[replace(each, uses=running[name]) for each in images.found])
+        if query.every_platform:
+            images = _every_platform(name, query, options)
+        else:
+            images = find_images((f"{REGISTRY_URL}{name}",), platform=query.platform, engine_options=options)
+        return replace(images, found=[replace(each, uses=names[name]) for each in images.found])
 
-    yield from side_by_side(read, running, traffic)
+    yield from side_by_side(read, names, traffic)
+
+
+def _every_platform(name: str, query: FleetQuery, options: EngineOptions) -> FoundImages:
+    try:
+        full = parse_image_name(name)
+    except LayerscopeError as error:
+        return FoundImages(problems=[str(error)])
+    return FoundImages.joined(_at(f"{REGISTRY}{full}", query, options, ignore))
 
 
 def _fitting(found: FoundImages, query: FleetQuery) -> FoundImages:

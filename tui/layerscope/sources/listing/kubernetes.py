@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from layerscope.errors import BadDocument
+from layerscope.oci.reference import DEFAULT_TAG, tag_of
 from layerscope.text import escape
 
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
@@ -48,9 +49,9 @@ def _collect(value: Any, found: Counter[str], depth: int) -> None:
 
 def _named(spec: dict[str, Any], status: dict[str, Any]) -> list[str]:
     """Return the images of one pod's containers; the status tells which image a tag meant when it was started."""
-    running = {each.get("name"): each.get("imageID") for key in _STATUSES for each in _dicts(status.get(key))}
+    running = {str(each.get("name")): each.get("imageID") for key in _STATUSES for each in _dicts(status.get(key))}
     stated = [each for key in _CONTAINERS for each in _dicts(spec.get(key))]
-    names = [_exact(each.get("image"), running.get(each.get("name"))) for each in stated]
+    names = [_exact(each.get("image"), running.get(str(each.get("name")))) for each in stated]
     return [name for name in names if name]
 
 
@@ -63,4 +64,7 @@ def _exact(image: Any, image_id: Any) -> str:
     name = image if isinstance(image, str) else ""
     running = image_id.partition("://")[2] or image_id if isinstance(image_id, str) else ""
     _, at, digest = running.rpartition("@")
-    return f"{name.partition('@')[0]}@{digest}" if name and at else name
+    if not (name and at):
+        return name
+    name = name.partition("@")[0]
+    return f"{name}{'' if tag_of(name) else f':{DEFAULT_TAG}'}@{digest}"

@@ -17,6 +17,7 @@ from layerscope.oci.digest import Digest, chain_ids
 from layerscope.oci.version_order import version_key
 from layerscope.progress import Progress
 from layerscope.sources.base import BASE_NAME
+from layerscope.sources.documents.choose import fitting
 from layerscope.sources.image import Image
 from layerscope.sources.listing.facts import ImageFacts, LayerFacts
 from layerscope.sources.listing.fleet_query import FleetQuery
@@ -120,20 +121,29 @@ def _of_tag(host: str, repository: str, tag: TagFacts, pushed: str, query: Fleet
     if not images and query.platform and any(not each.is_artifact for each in tag.images):
         return FoundImages(skipped=[f"{escape(name)} has no image for {query.platform}"])
     problems = [f"{escape(name)}: {each.problem}" for each in wanted if each.problem]
-    found = [_found(name, each, pushed, options) for each in wanted if each.is_read and not each.problem]
+    default = _opened_by(tag)
+    found = [_found(name, each, pushed, options, default) for each in wanted if each.is_read and not each.problem]
     if query.every_platform:
         found = [each for each in found if query.platform in (None, each.facts.platform)]
     return FoundImages([each for each in found if query.is_recent(each.facts)], problems)
 
 
-def _found(name: str, image: TagImage, pushed: str, options: EngineOptions) -> FoundImage:
+def _opened_by(tag: TagFacts) -> Digest | None:
+    """Return the manifest of the one image that the tag alone opens on this machine; None if it does not decide."""
+    images = [each for each in tag.images if not each.is_artifact]
+    fits = images if len(images) == 1 else fitting(images, None)
+    return fits[0].digest if len(fits) == 1 else None
+
+
+def _found(name: str, image: TagImage, pushed: str, options: EngineOptions, default: Digest | None) -> FoundImage:
     repository = name.partition("@")[0] if "@" in name else name.rpartition(":")[0]
     exact = f"{REGISTRY_URL}{repository}@{image.digest}"
 
     def open_it(progress: Progress) -> Image:
         return open_image(exact, platform=image.platform, engine_options=options, progress=progress)
 
-    return FoundImage(_facts(name, image, pushed), f"{REGISTRY_URL}{name}", open_it, exact)
+    reference = f"{REGISTRY_URL}{name}" if image.digest == default else exact
+    return FoundImage(_facts(name, image, pushed), reference, open_it, exact)
 
 
 def _facts(name: str, image: TagImage, pushed: str) -> ImageFacts:
