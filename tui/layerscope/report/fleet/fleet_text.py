@@ -41,7 +41,8 @@ def _totals(answers: FleetAnswers, style: Style) -> Iterator[str]:
     moments = sorted(image.moment for image in answers.fleet.images if image.moment is not None)
     if len(moments) > 1:
         oldest, middle, newest = (utc_text(int(moments[place]), "%Y-%m-%d") for place in (0, len(moments) // 2, -1))
-        yield style.paint(f"built from {oldest} to {newest}, half of them before {middle}", "dim")
+        said = f"built from {oldest} to {newest}, half of them before {middle}" if oldest < newest else f"built on {oldest}"
+        yield style.paint(said, "dim")
 
 
 def _figures(title: str, *sizes: int | None) -> str:
@@ -73,10 +74,10 @@ def _fixes(answers: FleetAnswers, style: Style) -> Iterator[str]:
     yield style.paint(f"{'on disk':>9}{'on pulls':>10}{'images':>8}  layer", "dim")
     for fix in fixes[:MOST]:
         start = f"{size_text(fix.disk_bytes):>9}{size_text(fix.pull_bytes):>10}{len(fix.images):>8,}  "
-        name = cut_middle(_layer_of(answers, fix), style.width - cells(start), mark=style.plain("…"))
+        name = _cut(_layer_of(answers, fix), style, cells(start))
         yield style.paint(start, "magenta") + name
         said = f"{', '.join(fix.causes)} {escape(b'/' + fix.path)}: {clean_instruction(fix.instruction)}"
-        yield style.paint(" " * 29 + cut_end(said, style.width - 29, mark=style.plain("…")), "dim")
+        yield style.paint(" " * 29 + cut_end(_shown(said, style), style.width - 29, mark=style.plain("…")), "dim")
     if len(fixes) > MOST:
         yield style.paint(f"{'':29}and {len(fixes) - MOST:,} more", "dim")
     disk, pulls = sum(fix.disk_bytes for fix in fixes), sum(fix.pull_bytes for fix in fixes)
@@ -96,7 +97,8 @@ def _reclaimable(answers: FleetAnswers, style: Style) -> Iterator[str]:
     yield style.paint("What can be deleted", "bold")
     yield style.paint(f"{'frees':>9}  image", "dim")
     for each in found.by_reason:
-        yield f"{size_text(each.freed_bytes):>9}  {count_text(len(each.images), 'image')}, {EXPLAINED[each.reason]}"
+        why = f"{size_text(each.freed_bytes):>9}  {count_text(len(each.images), 'image')}, {EXPLAINED[each.reason]}"
+        yield cut_end(why, style.width, mark=style.plain("…"))
         yield from _deleted(answers, each, style)
     if len(found.by_reason) > 1:
         yield f"{size_text(found.freed_bytes):>9}  all {len(found.images):,} of them together"
@@ -126,7 +128,7 @@ def _bases(answers: FleetAnswers, style: Style) -> Iterator[str]:
         spared = size_text(base.spared_bytes)
         lost = size_text(wasted[number]) if has_waste else ""
         start = f"{size_text(base.stored_bytes):>9}{len(base.images):>8,}{spared:>10}{lost:>10}  "
-        yield start + cut_middle(base.title, style.width - cells(start), mark=style.plain("…"))
+        yield start + _cut(base.title, style, cells(start))
     if len(bases) > MOST:
         yield style.paint(f"{'':39}and {len(bases) - MOST:,} more", "dim")
 
@@ -141,7 +143,7 @@ def _teams(answers: FleetAnswers, style: Style) -> Iterator[str]:
     for team in teams[:MOST]:
         lost = "" if team.wasted_bytes is None else size_text(team.wasted_bytes)
         start = f"{size_text(team.freed_bytes):>9}{len(team.images):>8,}{size_text(team.stored_bytes):>10}{lost:>10}  "
-        yield start + cut_middle(team.team, style.width - cells(start), mark=style.plain("…"))
+        yield start + _cut(team.team, style, cells(start))
     if len(teams) > MOST:
         yield style.paint(f"{'':39}and {len(teams) - MOST:,} more", "dim")
 
@@ -174,7 +176,7 @@ def _rows(rows: Sequence[tuple[str, str]], style: Style, head: str, *, left_out:
     if head and rows:
         yield style.paint(f"{head:>9}", "dim")
     for size, name in rows[:MOST]:
-        yield f"{size:>9}  {cut_middle(name, style.width - 11, mark=style.plain('…'))}"
+        yield f"{size:>9}  {_cut(name, style, 11)}"
     left_out += max(len(rows) - MOST, 0)
     if left_out:
         yield style.paint(f"{'':13}and {left_out:,} more", "dim")
@@ -185,7 +187,7 @@ def _unread(answers: FleetAnswers, style: Style) -> Iterator[str]:
         if sentences:
             yield style.paint(f"{title} ({len(sentences):,})", "bold")
             for sentence in sentences[:MOST]:
-                yield from wrapped(sentence, style.width, indent="  ")
+                yield from wrapped(_shown(sentence, style), style.width, indent="  ")
             if len(sentences) > MOST:
                 yield style.paint(f"  and {len(sentences) - MOST:,} more", "dim")
 
@@ -198,3 +200,13 @@ def _notes(answers: FleetAnswers, style: Style) -> Iterator[str]:
     sentence = f"{said}Sizes as stored are compressed in registries; unique counts a layer once, whatever images have it."
     for line in wrapped(sentence, style.width):
         yield style.paint(line, "dim")
+
+
+def _cut(text: str, style: Style, used: int) -> str:
+    """Return text that fits into what is left of a line, of which so many cells are used."""
+    return cut_middle(_shown(text, style), style.width - used, mark=style.plain("…"))
+
+
+def _shown(text: str, style: Style) -> str:
+    """Return escaped text in ASCII alone where nothing else can be shown."""
+    return style.name(style.plain(text))
