@@ -315,7 +315,7 @@ def test_results_that_cannot_be_used_are_made_again(
             path.write_bytes({"garbage": b"\xff" * 5000, "empty": b"", "short": whole[: len(whole) // 2]}[kind])
     done = ran(capsys, "fleet", archives, "--analyze", "--cache", shared, "--json", tmp_path / "found.json")
     if kind == "directory":
-        assert (done.code, "--cache" in done.err) == (2, True)
+        assert (done.code, "--cache" in done.out) == (2, True)
     else:
         assert (done.code, (tmp_path / "found.json").read_bytes()) == (0, by_threads)
 
