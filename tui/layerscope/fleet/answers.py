@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from layerscope.fleet.bases import FleetBases
 from layerscope.fleet.duplicates import FleetDuplicate, find_fleet_duplicates
@@ -69,6 +70,23 @@ class FleetAnswers:
     fixes: tuple[FleetFix, ...] = ()
     duplicates: tuple[FleetDuplicate, ...] = ()
     growth: FleetGrowth | None = None
+
+    @cached_property
+    def wasted_by_base(self) -> list[int] | None:
+        """Return the bytes that each base's own layers bury; None unless layers were read."""
+        if self.results is None:
+            return None
+        wasted = [0] * len(self.bases.bases)
+        for fix in self.fixes:
+            if fix.base is not None:
+                wasted[fix.base] += fix.content_bytes
+        return wasted
+
+    def place_of(self, fix: FleetFix) -> str:
+        """Return where the layer to mend is: `layer 3 of base node:20`, or of an image."""
+        if fix.base is not None:
+            return f"layer {fix.layer} of base {self.bases.bases[fix.base].title}"
+        return f"layer {fix.layer} of {self.fleet.images[fix.images[0]].name}"
 
     def summary(self, number: int) -> ImageResult | None:
         """Return what was read of an image; None if it was not, or could not be judged."""

@@ -135,8 +135,8 @@ def _layer(answers: FleetAnswers, layer: FleetLayer) -> dict[str, Any]:
 
 
 def _base(answers: FleetAnswers, number: int, base: FleetBase) -> dict[str, Any]:
-    fixes = [fix for fix in answers.fixes if fix.base == number]
-    has_waste = answers.results is not None
+    wasted = answers.wasted_by_base
+    on_pulls = sum(fix.pull_bytes for fix in answers.fixes if fix.base == number)
     return {
         "name": utf8_text(base.name) or None,
         "chain_id": base.chain_id,
@@ -144,8 +144,8 @@ def _base(answers: FleetAnswers, number: int, base: FleetBase) -> dict[str, Any]
         "images": len(base.images),
         "stored_bytes": base.stored_bytes,
         "spared_bytes": base.spared_bytes,
-        "wasted_bytes": sum(fix.content_bytes for fix in fixes) if has_waste else None,
-        "wasted_bytes_on_pulls": sum(fix.pull_bytes for fix in fixes) if has_waste else None,
+        "wasted_bytes": wasted[number] if wasted else None,
+        "wasted_bytes_on_pulls": on_pulls if wasted else None,
     }
 
 

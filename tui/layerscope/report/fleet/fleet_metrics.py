@@ -55,9 +55,8 @@ def _bases(answers: FleetAnswers) -> Iterator[str]:
         "images": ("Images that stand on a base.", [len(base.images) for base in bases]),
         "stored_bytes": ("Bytes of a base's layers as they are stored.", [base.stored_bytes for base in bases]),
     }
-    if answers.results is not None:
-        wasted = [sum(fix.content_bytes for fix in answers.fixes if fix.base == number) for number in range(len(bases))]
-        columns["wasted_bytes"] = ("Bytes that a base's own layers bury.", wasted)
+    if answers.wasted_by_base is not None:
+        columns["wasted_bytes"] = ("Bytes that a base's own layers bury.", answers.wasted_by_base)
     for name, (meaning, values) in columns.items():
         yield from _gauge(f"layerscope_fleet_base_{name}", meaning, list(zip(labels, values, strict=True)))
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from layerscope.fleet.answers import FleetAnswers
-from layerscope.fleet.fixes import FleetFix
 from layerscope.report.fleet.fleet_text import EXPLAINED
 from layerscope.report.verdict.html import Cell, section, sentence, shown, table, whole_page
 from layerscope.sizes.boxes import squarified
@@ -161,7 +160,7 @@ def _fixes(answers: FleetAnswers) -> str:
             _size(fix.disk_bytes, "lost"),
             _size(fix.pull_bytes, "lost"),
             Cell(f"{len(fix.images):,}", float(len(fix.images))),
-            Cell(_layer_of(answers, fix), look="mono"),
+            Cell(answers.place_of(fix), look="mono"),
             Cell(", ".join(fix.causes)),
             Cell(escape(b"/" + fix.path), look="mono"),
             Cell(cut_end(clean_instruction(fix.instruction), 200), look="mono"),
@@ -170,12 +169,6 @@ def _fixes(answers: FleetAnswers) -> str:
     ]
     heads = ("#Spared on disk", "#Spared on pulls", "#Images", "Layer", "Causes", "Largest file", "Instruction")
     return table("Layers that bury bytes", heads, rows, more=len(fixes) - MOST_ROWS) if rows else ""
-
-
-def _layer_of(answers: FleetAnswers, fix: FleetFix) -> str:
-    if fix.base is not None:
-        return f"{fix.layer} of base {answers.bases.bases[fix.base].title}"
-    return f"{fix.layer} of {answers.fleet.images[fix.images[0]].name}"
 
 
 def _reclaimable(answers: FleetAnswers) -> Iterator[str]:
@@ -205,16 +198,13 @@ def _growth(answers: FleetAnswers) -> str:
 
 def _bases(answers: FleetAnswers) -> str:
     bases = answers.bases.bases
-    wasted = [0] * len(bases)
-    for fix in answers.fixes:
-        if fix.base is not None:
-            wasted[fix.base] += fix.content_bytes
+    wasted = answers.wasted_by_base
     rows = [
         (
             _size(base.stored_bytes),
             Cell(f"{len(base.images):,}", float(len(base.images))),
             _size(base.spared_bytes),
-            _size(wasted[number] if answers.results else None, "lost"),
+            _size(wasted[number] if wasted else None, "lost"),
             Cell(str(base.depth), float(base.depth)),
             Cell(base.title, look="mono"),
         )

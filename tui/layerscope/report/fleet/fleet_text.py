@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from layerscope.fleet.answers import FleetAnswers
-from layerscope.fleet.fixes import FleetFix
 from layerscope.fleet.growth import NameGrowth
 from layerscope.fleet.reclaim import Reclaimed, ReclaimReason
 from layerscope.text import escape
@@ -74,7 +73,7 @@ def _fixes(answers: FleetAnswers, style: Style) -> Iterator[str]:
     yield style.paint(f"{'on disk':>9}{'on pulls':>10}{'images':>8}  layer", "dim")
     for fix in fixes[:MOST]:
         start = f"{size_text(fix.disk_bytes):>9}{size_text(fix.pull_bytes):>10}{len(fix.images):>8,}  "
-        name = _cut(_layer_of(answers, fix), style, cells(start))
+        name = _cut(answers.place_of(fix), style, cells(start))
         yield style.paint(start, "magenta") + name
         said = f"{', '.join(fix.causes)} {escape(b'/' + fix.path)}: {clean_instruction(fix.instruction)}"
         yield style.paint(" " * 29 + cut_end(_shown(said, style), style.width - 29, mark=style.plain("…")), "dim")
@@ -82,12 +81,6 @@ def _fixes(answers: FleetAnswers, style: Style) -> Iterator[str]:
         yield style.paint(f"{'':29}and {len(fixes) - MOST:,} more", "dim")
     disk, pulls = sum(fix.disk_bytes for fix in fixes), sum(fix.pull_bytes for fix in fixes)
     yield f"{size_text(disk):>9}{size_text(pulls):>10}{'':>8}  all of them, each of these bytes once"
-
-
-def _layer_of(answers: FleetAnswers, fix: FleetFix) -> str:
-    if fix.base is not None:
-        return f"layer {fix.layer} of base {answers.bases.bases[fix.base].title}"
-    return f"layer {fix.layer} of {answers.fleet.images[fix.images[0]].name}"
 
 
 def _reclaimable(answers: FleetAnswers, style: Style) -> Iterator[str]:
@@ -117,16 +110,12 @@ def _bases(answers: FleetAnswers, style: Style) -> Iterator[str]:
     bases = answers.bases.bases
     if not bases:
         return
-    has_waste = answers.results is not None
-    wasted = dict.fromkeys(range(len(bases)), 0)
-    for fix in answers.fixes:
-        if fix.base is not None:
-            wasted[fix.base] += fix.content_bytes
+    wasted = answers.wasted_by_base
     yield style.paint("Bases, by what sharing them spares", "bold")
-    yield style.paint(f"{'size':>9}{'images':>8}{'spares':>10}{'wasted' if has_waste else '':>10}  base", "dim")
+    yield style.paint(f"{'size':>9}{'images':>8}{'spares':>10}{'' if wasted is None else 'wasted':>10}  base", "dim")
     for number, base in enumerate(bases[:MOST]):
         spared = size_text(base.spared_bytes)
-        lost = size_text(wasted[number]) if has_waste else ""
+        lost = "" if wasted is None else size_text(wasted[number])
         start = f"{size_text(base.stored_bytes):>9}{len(base.images):>8,}{spared:>10}{lost:>10}  "
         yield start + _cut(base.title, style, cells(start))
     if len(bases) > MOST:
