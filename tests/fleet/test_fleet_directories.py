@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -96,30 +98,32 @@ def test_links_lead_to_files_but_never_to_directories_and_no_file_is_read_twice(
 
 
 @pytest.fixture
-def as_nobody(tmp_path: Path) -> Iterator[None]:
+def place() -> Iterator[Path]:
+    """A directory that any user may reach, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
     """Run as a user who may not read everything."""
-    if os.geteuid() != 0:
-        yield
-        return
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
-    os.seteuid(65534)
+    user = os.geteuid()
+    os.seteuid(user or 65534)
     try:
         yield
     finally:
-        os.seteuid(0)
+        os.seteuid(user)
 
 
-def test_what_may_not_be_read_is_a_problem_each(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
-) -> None:
-    written(tmp_path / "app.tar", BASE, tag="app:1")
-    written(tmp_path / "secret.tar", OWN, tag="secret:1").chmod(0)
-    (tmp_path / "closed").mkdir(mode=0)
-    request.getfixturevalue("as_nobody")
-    found = fleet_json(capsys, tmp_path, code=2)
+def test_what_may_not_be_read_is_a_problem_each(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(place / "app.tar", BASE, tag="app:1")
+    written(place / "secret.tar", OWN, tag="secret:1").chmod(0)
+    (place / "closed").mkdir(mode=0)
+    with as_nobody():
+        found = fleet_json(capsys, place, code=2)
     assert names(found) == ["app:1"]
-    assert found["failed"] == [f"{tmp_path}/{name} cannot be read: Permission denied" for name in ("closed", "secret.tar")]
+    assert found["failed"] == [f"{place}/{name} cannot be read: Permission denied" for name in ("closed", "secret.tar")]
 
 
 def test_a_damaged_layout_is_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

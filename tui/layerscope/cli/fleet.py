@@ -115,14 +115,14 @@ def fleet(places: tuple[str, ...], **options: Any) -> int:
     from layerscope.sources.listing.fleet_query import parse_moment
 
     now = time.time()
-    _check(options)
+    _check(places, options)
     baseline = read_baseline(options["baseline"]) if options["baseline"] else None
     older_than = parse_moment(options["older_than"], now, option="--older-than") if options["older_than"] else None
     engine_options = chosen_engine_options()
     with Progress() as progress:
         found = _found(_places(places, options), options, engine_options, now, progress)
         if options["is_screen"]:
-            return _show_screen(found)
+            return _show_screen(found, _read_once(places, options))
         whole = Fleet.of(found)
         results = _analyzed(whole, options, engine_options, progress) if options["is_analyzed"] else None
         if engine_options.cache is not None:
@@ -135,15 +135,20 @@ def fleet(places: tuple[str, ...], **options: Any) -> int:
     return 2 if answers.failed else 0
 
 
-def _check(options: dict[str, Any]) -> None:
+def _read_once(places: tuple[str, ...], options: dict[str, Any]) -> list[str]:
+    """Return what may be standard input: the lists, and the places themselves."""
+    return [each for each in (options["listed"], options["cluster"], *places) if each is not None]
+
+
+def _check(places: tuple[str, ...], options: dict[str, Any]) -> None:
     """Refuse options that do not go together, and files that cannot be written, before the work. Raises UsageError."""
     from layerscope.errors import UsageError
 
     named = [options[each] for each in _FORMATS if options[each] is not None]
-    if options["is_screen"] and (named or options["is_jsonl"] or options["is_analyzed"] or options["baseline"]):
-        raise UsageError("--screen lists the images and writes no report: leave out the options for reports, and --analyze")
-    if options["is_screen"] and not can_show_screen():
-        raise UsageError("--screen needs a terminal")
+    if _read_once(places, options).count(STDOUT) > 1 or (STDOUT in places and options["is_analyzed"]):
+        raise UsageError("standard input can be read only once: write what it has to a file, and name that")
+    if options["is_screen"]:
+        _check_screen(places, options, has_report=bool(named))
     if sum(map(is_stdout, named)) + options["is_jsonl"] > 1:
         raise UsageError("only one report can go to standard output")
     for option in ("workers", "scheduler", "place", "is_resumed"):
@@ -158,13 +163,20 @@ def _check(options: dict[str, Any]) -> None:
             check_writable(name)
 
 
+def _check_screen(places: tuple[str, ...], options: dict[str, Any], *, has_report: bool) -> None:
+    from layerscope.errors import UsageError
+
+    if has_report or options["is_jsonl"] or options["is_analyzed"] or options["baseline"]:
+        raise UsageError("--screen lists the images and writes no report: leave out the options for reports, and --analyze")
+    if not can_show_screen(*_read_once(places, options)):
+        raise UsageError("--screen needs a terminal")
+
+
 def _places(named: tuple[str, ...], options: dict[str, Any]) -> FleetPlaces:
     from layerscope.errors import UsageError
     from layerscope.sources.listing.find_fleet import FleetPlaces
     from layerscope.sources.listing.kubernetes import images_of_cluster
 
-    if [options["listed"], options["cluster"], *named].count(STDOUT) > 1:
-        raise UsageError("standard input can be read only once")
     listed = listed_names(options["listed"]) if options["listed"] else []
     running = images_of_cluster(_read(options["cluster"]), what=options["cluster"]) if options["cluster"] else {}
     places = FleetPlaces(named, listed, running)
@@ -282,10 +294,10 @@ def _write(answers: FleetAnswers, options: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _show_screen(found: FoundImages) -> int:
+def _show_screen(found: FoundImages, references: list[str]) -> int:
     from layerscope.cli.images import show_screen
 
-    code = show_screen(found.merged().found, ())
+    code = show_screen(found.merged().found, tuple(references))
     for sentence in (*found.problems, *found.skipped):
         say_on_stderr(sentence)
     return code or (2 if found.problems else 0)

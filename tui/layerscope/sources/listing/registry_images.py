@@ -69,11 +69,16 @@ def registry_images(text: str, query: FleetQuery, *, options: EngineOptions, pro
     pattern = RegistryPattern.parse(text)
     browser = Browser(pattern.place.host, options)
     read = partial(_of_repository, browser, pattern.place, query, options)
-    total = 0
+    host = escape(pattern.place.host)
+    number = total = 0
     for number, found in enumerate(side_by_side(read, _repositories(browser, pattern), browser.traffic), 1):
         total += len(found.found)
-        progress(f"{escape(pattern.place.host)}: {count_text(total, 'image')} in {number:,} repositories", 0, 0)
+        progress(f"{host}: {count_text(total, 'image')} in {number:,} repositories", 0, 0)
         yield found
+    if not number and (pattern.glob or pattern.place.prefix):
+        yield FoundImages(
+            problems=[f"{host} lists no repository {escape(pattern.glob or f'{pattern.place.prefix} or below it')}"]
+        )
 
 
 def _repositories(browser: Browser, pattern: RegistryPattern) -> Iterator[str]:
