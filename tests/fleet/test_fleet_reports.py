@@ -143,6 +143,7 @@ def test_the_text_says_what_to_do_once_and_by_name(reports: Reports) -> None:
     lines = reports.text.splitlines()
     assert lines[0] == "4 images, 9 layers, 5 of them distinct"
     assert lines[1].split() == ["all", "images", "unique", "in", "several", "wasted"]
+    assert [line.split()[0] for line in lines[2:4]] == ["as", "content"]
     assert "    shop/app:1" in reports.text.partition("What can be deleted")[2].partition("\n\n")[0]
     assert "layer 2 of base base:1" in reports.text
     assert "shop/app:2 (new)" in reports.text
@@ -233,6 +234,14 @@ def hostile() -> FleetAnswers:
         for number in range(7)
     ]
     return answer(fleet_of([*images, replace(facts(""), repo_digests=())], failed=[HOSTILE]))
+
+
+def test_an_image_that_stands_out_is_named_whole_before_it_is_said_in_what() -> None:
+    images = [facts(f"registry.example.com/a/long/name/of/a/repository/app:{each}", f"{each} {10**7}") for each in range(8)]
+    text = fleet_text(answer(fleet_of([*images, facts("registry.example.com/other/app:big", f"big {10**9}")])), Style())
+    name, sentence = text.partition("beyond\n")[2].splitlines()[:2]
+    assert name.endswith("  registry.example.com/other/app:big")
+    assert sentence.strip() == "1.00 GB, and an image of the fleet usually has 10.0 MB"
 
 
 def test_a_page_shows_hostile_names_as_text_and_has_no_script() -> None:

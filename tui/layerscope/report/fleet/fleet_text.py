@@ -33,7 +33,8 @@ def _totals(answers: FleetAnswers, style: Style) -> Iterator[str]:
     totals = answers.totals
     layers = f"{count_text(totals.layers, 'layer')}, {totals.distinct_layers:,} of them distinct"
     yield style.paint(f"{count_text(totals.images, 'image')}, {layers}", "bold")
-    yield style.paint(f"{'':12}{'all images':>12}{'unique':>12}{'in several':>12}{'wasted':>12}", "dim")
+    lost = "" if totals.wasted_bytes is None else f"{'wasted':>12}"
+    yield style.paint(f"{'':12}{'all images':>12}{'unique':>12}{'in several':>12}{lost}", "dim")
     yield _figures("as stored", totals.stored_bytes, totals.unique_stored_bytes, totals.shared_stored_bytes)
     if totals.content_bytes is not None:
         yield _figures("content", totals.content_bytes, totals.unique_bytes, totals.shared_bytes, totals.wasted_bytes)
@@ -90,7 +91,8 @@ def _reclaimable(answers: FleetAnswers, style: Style) -> Iterator[str]:
     yield style.paint("What can be deleted", "bold")
     yield style.paint(f"{'frees':>9}  image", "dim")
     for each in found.by_reason:
-        why = f"{size_text(each.freed_bytes):>9}  {count_text(len(each.images), 'image')}, {EXPLAINED[each.reason]}"
+        count = count_text(len(each.images), "image") + (" together" if len(each.images) > 1 else "")
+        why = f"{size_text(each.freed_bytes):>9}  {count}, {EXPLAINED[each.reason]}"
         yield cut_end(why, style.width, mark=style.plain("…"))
         yield from _deleted(answers, each, style)
     if len(found.by_reason) > 1:
@@ -152,12 +154,16 @@ def _duplicates(answers: FleetAnswers, style: Style) -> Iterator[str]:
 
 
 def _outliers(answers: FleetAnswers, style: Style) -> Iterator[str]:
-    if answers.outliers:
-        yield style.paint("Images that stand out", "bold")
-        rows = [
-            (f"+{size_text(each.bytes)}", f"{answers.fleet.images[each.image].name}: {each.text}") for each in answers.outliers
-        ]
-        yield from _rows(rows, style, "beyond")
+    found = answers.outliers
+    if not found:
+        return
+    yield style.paint("Images that stand out", "bold")
+    yield style.paint(f"{'beyond':>9}", "dim")
+    for each in found[:MOST]:
+        yield f"{f'+{size_text(each.bytes)}':>9}  {_cut(answers.fleet.images[each.image].name, style, 11)}"
+        yield style.paint(" " * 13 + cut_end(_shown(each.text, style), style.width - 13, mark=style.plain("…")), "dim")
+    if len(found) > MOST:
+        yield style.paint(f"{'':13}and {len(found) - MOST:,} more", "dim")
 
 
 def _rows(rows: Sequence[tuple[str, str]], style: Style, head: str, *, left_out: int = 0) -> Iterator[str]:
