@@ -312,3 +312,13 @@ def test_the_page_of_a_thousand_images_is_small() -> None:
     page = fleet_page(answer(fleet_of(images)))
     assert 100_000 < len(page) < 5_000_000
     assert page.count(b"registry.example.com/team") >= 1000
+
+
+def test_a_box_of_the_treemap_is_called_by_what_its_group_does_not_say() -> None:
+    page: Any = html.document_fromstring(
+        fleet_page(
+            answer(fleet_of([facts("registry.example.com/shop/api:1", "a 9000"), facts("shop/web:1", "b 500")]))
+        ).decode()
+    )
+    titles = page.xpath("//svg//title/text()")
+    assert titles == ["registry.example.com/shop: 9.00 kB", "api: 9.00 kB", "shop: 500 B", "web: 500 B"]

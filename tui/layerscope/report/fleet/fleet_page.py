@@ -126,7 +126,7 @@ def _groups(answers: FleetAnswers) -> list[FleetBox]:
     for layer in fleet.layers.values():
         image = fleet.images[layer.images[0]]
         if len(layer.images) == 1:
-            group, part = image.team, image.repository or image.name
+            group, part = image.team, image.repository.rpartition("/")[2] or image.name
         else:
             depth = next(depth for depth, each in enumerate(image.facts.layers, 1) if each.key == layer.key)
             base = answers.bases.owner_of(layer.images[0], depth)
