@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -124,6 +125,7 @@ def fleet(places: tuple[str, ...], **options: Any) -> int:
         if options["is_screen"]:
             return _show_screen(found, _read_once(places, options))
         whole = Fleet.of(found)
+        _spare_the_images(whole, options)
         results = _analyzed(whole, options, engine_options, progress) if options["is_analyzed"] else None
         if engine_options.cache is not None:
             engine_options.cache.make_room()
@@ -151,16 +153,43 @@ def _check(places: tuple[str, ...], options: dict[str, Any]) -> None:
         _check_screen(places, options, has_report=bool(named))
     if sum(map(is_stdout, named)) + options["is_jsonl"] > 1:
         raise UsageError("only one report can go to standard output")
+    _check_reading(options)
+    _check_files(named)
+
+
+def _check_reading(options: dict[str, Any]) -> None:
+    from layerscope.errors import UsageError
+
     for option in ("workers", "scheduler", "place", "is_resumed"):
         if options[option] and not options["is_analyzed"]:
             raise UsageError("--workers, --scheduler, --cache and --resume are about reading layers: add --analyze")
+    if options["place"] == "":
+        raise UsageError("--cache names no place")
     if options["workers"] and options["scheduler"]:
         raise UsageError("--workers is about this machine, and --scheduler about a cluster: give one of them")
     if options["scheduler"] and not (options["place"] or options["is_resumed"]):
         raise UsageError("--scheduler needs --cache, a place that all workers reach")
-    for name in named:
-        if not is_stdout(name):
-            check_writable(name)
+
+
+def _check_files(named: list[str]) -> None:
+    from layerscope.errors import UsageError
+
+    files = [os.path.realpath(name) for name in named if not is_stdout(name)]
+    if len(set(files)) < len(files):
+        raise UsageError("two reports would go to one file")
+    for name in files:
+        check_writable(name)
+
+
+def _spare_the_images(whole: Fleet, options: dict[str, Any]) -> None:
+    """Raise UsageError if a report would overwrite an image, before any layer is read."""
+    from layerscope.errors import UsageError
+    from layerscope.text import escape
+
+    files = {os.path.realpath(image.facts.place) for image in whole.images if image.facts.place}
+    for name in (options[each] for each in _FORMATS if options[each] is not None and not is_stdout(options[each])):
+        if os.path.realpath(name) in files:
+            raise UsageError(f"{escape(name)} is an image of the fleet, which a report would overwrite")
 
 
 def _check_screen(places: tuple[str, ...], options: dict[str, Any], *, has_report: bool) -> None:

@@ -106,7 +106,7 @@ def answer(
     bases = FleetBases.of(fleet)
     fixes = find_fixes(bases, results) if results else ()
     failed = (*fleet.failed, *_not_judged(fleet, results))
-    wasted = {number: (each.wasted_bytes, each.content_bytes) for number, each in results.images.items()} if results else {}
+    wasted = {number: (each.wasted_bytes, each.content_bytes) for number, each in _judged(results).items()}
     return FleetAnswers(
         fleet,
         bases,
@@ -120,6 +120,10 @@ def answer(
         find_fleet_duplicates(fleet, results) if results else (),
         growth_since(fleet, baseline) if baseline else None,
     )
+
+
+def _judged(results: FleetResults | None) -> dict[int, ImageResult]:
+    return {number: each for number, each in results.images.items() if not each.problem} if results else {}
 
 
 def _not_judged(fleet: Fleet, results: FleetResults | None) -> list[str]:
@@ -138,7 +142,7 @@ def _totals(fleet: Fleet, results: FleetResults | None, fixes: tuple[FleetFix, .
         stored_bytes=fleet.stored_bytes,
         unique_stored_bytes=fleet.unique_stored_bytes,
         shared_stored_bytes=fleet.shared_stored_bytes,
-        content_bytes=sum(each.content_bytes for each in results.images.values()) if results else None,
+        content_bytes=sum(each.content_bytes for each in _judged(results).values()) if results else None,
         unique_bytes=sum(contents.values()) if results else None,
         shared_bytes=sum(contents[key] for key in several) if results else None,
         wasted_bytes=sum(fix.content_bytes for fix in fixes) if results else None,

@@ -40,7 +40,8 @@ class FleetFix:
 def find_fixes(bases: FleetBases, results: FleetResults) -> tuple[FleetFix, ...]:
     """Return all layers that bury bytes, those that spare most on pulls first. Equal layers on equal layers are one."""
     images: dict[str, list[int]] = {}
-    for number, summary in results.images.items():
+    judged = {number: summary for number, summary in results.images.items() if not summary.problem}
+    for number, summary in judged.items():
         for buried_by in sorted({part.buried_by for part in summary.wasted}):
             images.setdefault(summary.layers[buried_by - 1].identity, []).append(number)
     found = [_fix(identity, tuple(numbers), bases, results) for identity, numbers in images.items()]

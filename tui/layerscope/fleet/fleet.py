@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -167,7 +168,7 @@ def _distinction(found: FoundImage, twins: Sequence[FoundImage]) -> str:
     if len(twins) == 1:
         return ""
     if len({twin.facts.platform for twin in twins}) == len(twins):
-        return f" {found.facts.platform}"
+        return f" {escape(str(found.facts.platform))}"
     places = {twin.facts.place: PurePath(twin.facts.place).parts or ("engine",) for twin in twins}
     if len(places) == len(twins):
         lengths = range(1, 1 + max(map(len, places.values())))
@@ -179,9 +180,14 @@ def _distinction(found: FoundImage, twins: Sequence[FoundImage]) -> str:
 
 def _layers(images: Sequence[FleetImage]) -> dict[str, FleetLayer]:
     users: dict[str, list[int]] = {}
-    sizes: dict[str, int] = {}
+    sizes: dict[str, Counter[int]] = {}
     for number, image in enumerate(images):
         for key, size in {layer.key: layer.size for layer in image.facts.layers}.items():
             users.setdefault(key, []).append(number)
-            sizes[key] = max(size, sizes.get(key, 0))
-    return {key: FleetLayer(key, sizes[key], tuple(numbers)) for key, numbers in users.items()}
+            sizes.setdefault(key, Counter())[size] += 1
+    return {key: FleetLayer(key, _likeliest(sizes[key]), tuple(numbers)) for key, numbers in users.items()}
+
+
+def _likeliest(stated: Counter[int]) -> int:
+    """Return the size that most images state, of equals the smallest: a document may state any."""
+    return min(stated, key=lambda size: (-stated[size], size))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from layerscope.fleet.fleet import Fleet, FleetImage
-from layerscope.oci.version_order import variant_of, version_key
+from layerscope.oci.version_order import VersionKey, variant_of, version_key
 
 
 class ReclaimReason(StrEnum):
@@ -70,15 +70,18 @@ def _superseded(fleet: Fleet, keep: int) -> set[int]:
     """Return the images all of whose names are of older builds of a repository than its `keep` newest ones, by platform and
     variant (`alpine` of `1.4-alpine`).
 
-    Builds are ordered by their time, then by the version in the tag; of those that are equal in both, all are kept.
+    Builds are ordered by their time, then by the version in the tag; of those that are equal in both, all are kept. Where the
+    time of one is not known, as of reproducible builds, that of none counts.
     """
-    builds: dict[tuple[str, str, str], list[tuple[tuple[float, object], int]]] = {}
+    builds: dict[tuple[str, str, str], list[tuple[float | None, VersionKey, int]]] = {}
     for number, image in enumerate(fleet.images):
         for repository, tag in image.builds:
-            key = (image.moment or 0.0, version_key(tag))
-            builds.setdefault((repository, variant_of(tag), str(image.facts.platform)), []).append((key, number))
+            build = (image.moment, version_key(tag), number)
+            builds.setdefault((repository, variant_of(tag), str(image.facts.platform)), []).append(build)
     newest: set[int] = set()
-    for found in builds.values():
+    for stated in builds.values():
+        has_times = all(moment is not None for moment, _, _ in stated)
+        found = [(((moment or 0.0) if has_times else 0.0, version), number) for moment, version, number in stated]
         keys = sorted({number: key for key, number in sorted(found)}.values(), reverse=True)
         newest.update(number for key, number in found if key >= keys[:keep][-1])
     return {number for number, image in enumerate(fleet.images) if image.names} - newest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from layerscope.fleet.fleet import Fleet
@@ -13,6 +13,8 @@ from layerscope.progress import Progress, ignore
 
 DIED = "the process that read it died; it may need more memory than there is"
 
+MOST_ORIGINS = 4
+"""Images from which a layer is tried to be read."""
 OnImage = Callable[[int, ImageResult], None]
 
 
@@ -31,13 +33,14 @@ def analyze_fleet(
 
     The result does not depend on the order in which tasks end, nor on who does them.
     """
-    tasks = layer_tasks(fleet, how)
-    total, done = sum(task.size for task in tasks), 0
     layers: dict[str, LayerResult] = {}
-    for count, (task, summary) in enumerate(workers.results(read_layer_task, tasks), 1):
-        layers[task.key] = summary or LayerResult(problem=DIED)
-        done += task.size
-        progress(f"layer {count:,} of {len(tasks):,}", done, total)
+    for attempt in range(MOST_ORIGINS):
+        tasks = layer_tasks(fleet, how, attempt=attempt, keys=[key for key in fleet.layers if _is_open(layers.get(key))])
+        total, done = sum(task.size for task in tasks), 0
+        for count, (task, summary) in enumerate(workers.results(read_layer_task, tasks), 1):
+            layers[task.key] = summary or LayerResult(problem=DIED)
+            done += task.size
+            progress(f"layer {count:,} of {len(tasks):,}", done, total)
     images: dict[int, ImageResult] = {}
     numbers = {_image_task(fleet, number, how): number for number in range(len(fleet.images))}
     for count, (each, merged) in enumerate(workers.results(read_image_task, numbers), 1):
@@ -48,14 +51,21 @@ def analyze_fleet(
     return FleetResults({key: layers[key] for key in fleet.layers}, {number: images[number] for number in sorted(images)})
 
 
-def layer_tasks(fleet: Fleet, how: HowToRead) -> list[LayerTask]:
-    """Return a task for each distinct layer, the biggest first; it is read from the first image that has it.
+def _is_open(result: LayerResult | None) -> bool:
+    return result is None or bool(result.problem and result.problem != DIED)
+
+
+def layer_tasks(fleet: Fleet, how: HowToRead, *, attempt: int, keys: Iterable[str]) -> list[LayerTask]:
+    """Return a task for each of the layers `keys`, the biggest first. It is read from the image number `attempt` that has it:
+    what one place lacks, damages or lies about, another may have.
 
     Of layers that differ in size by less than half, those of one image follow each other: a worker opens it once.
     """
     found = []
-    for layer in fleet.layers.values():
-        image = fleet.images[layer.images[0]]
+    for layer in map(fleet.layers.__getitem__, keys):
+        if attempt >= len(layer.images):
+            continue
+        image = fleet.images[layer.images[attempt]]
         number = next(number for number, each in enumerate(image.facts.layers, 1) if each.key == layer.key)
         found.append(LayerTask(image.exact, image.facts.platform, number, layer.key, layer.size, how))
     return sorted(found, key=lambda task: (-task.size.bit_length(), task.exact, -task.size, task.key))

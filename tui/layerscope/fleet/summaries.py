@@ -9,10 +9,12 @@ import msgspec
 from layerscope import __version__
 from layerscope.cache.columns import Unusable
 from layerscope.cache.format import OtherFormat, seal, unpacked, unseal
+from layerscope.waste.find import Cause
 
 FORMAT = 1
 """Raise it when a summary changes: one of another format counts as missing."""
 
+CAUSES = frozenset(cause.word for cause in Cause)
 T = TypeVar("T")
 
 
@@ -69,6 +71,11 @@ class ImageResult(msgspec.Struct, array_like=True, frozen=True):
     wasted: tuple[WastedPart, ...] = ()
     problem: str = ""
 
+    def has(self, part: WastedPart) -> bool:
+        """Tell whether a part names layers of this image and a known cause, as all do that this program wrote."""
+        layers = range(1, len(self.layers) + 1)
+        return part.written_by in layers and part.buried_by in layers and part.count > 0 and part.cause in CAUSES
+
     @property
     def wasted_bytes(self) -> int:
         """Return the bytes that no container sees."""
@@ -96,6 +103,7 @@ def decode_summary(data: bytes | None, name: str, wanted: type[T]) -> T | None:
         sealed = unpacked(unseal(data)[0], _Sealed)
         if (sealed.format, sealed.made_by, sealed.name) != (FORMAT, __version__, name):
             return None
-        return msgspec.msgpack.decode(sealed.summary, type=wanted)
+        found = msgspec.msgpack.decode(sealed.summary, type=wanted)
     except (OtherFormat, Unusable, msgspec.DecodeError, RecursionError):
         return None
+    return found if not isinstance(found, ImageResult) or all(map(found.has, found.wasted)) else None

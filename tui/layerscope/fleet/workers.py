@@ -155,10 +155,11 @@ class ProcessWorkers:
 
 
 def _begin(limits: dict[str, BoundedSemaphore]) -> None:
-    """Prepare a worker process: Ctrl-C is its parent's, which then ends it cleanly, and it does not outlive that."""
+    """Prepare a worker process: what a terminal sends is its parent's, which ends it, and it does not outlive that."""
     from multiprocessing import parent_process
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_cleanly)
     use_semaphores(limits)
     parent = parent_process()

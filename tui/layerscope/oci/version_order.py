@@ -17,6 +17,7 @@ _VERSION = re.compile(r"[vV]?(\d+(?:\.\d+)*)(.*)", re.ASCII | re.DOTALL)
 _HASH = re.compile(r"(?:sha-?|g)?(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{7,64}", re.ASCII)
 _PREVIEW = re.compile(r"[._-]?(?:alpha|beta|a|b|m|rc|cr|pre|preview|dev|snapshot|nightly|canary|next)(?![a-z])", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[._-]+")
+LONGEST_NUMBER = 64
 _RUN = re.compile(r"\d+|\D+", re.ASCII)
 _DIGITS = re.compile(r"[\d.]+", re.ASCII)
 _WORD, _NUMBERED, _LATEST = range(3)
@@ -34,7 +35,7 @@ def version_key(tag: str) -> VersionKey:
         return _WORD, (), 0, _natural(tag)
     rest = match[2]
     kind = -1 if _PREVIEW.match(rest) else 1 if rest else 0
-    return _NUMBERED, tuple(int(number) for number in match[1].split(".")), kind, _natural(rest)
+    return _NUMBERED, tuple(_number(number) for number in match[1].split(".")), kind, _natural(rest)
 
 
 def is_version(tag: str) -> bool:
@@ -58,6 +59,11 @@ def variant_of(tag: str) -> str:
     return "-".join(filter(None, (_DIGITS.sub("", part) for part in parts if not _HASH.fullmatch(part))))
 
 
+def _number(digits: str) -> int:
+    """Return a number; of one that no version has, only the first digits, as Python refuses to read 4,300."""
+    return int(digits[:LONGEST_NUMBER])
+
+
 def _natural(text: str) -> _Natural:
     """Split text into numbers and words, numbers first: `rc10` comes after `rc9`."""
-    return tuple((False, int(run), "") if run.isdecimal() else (True, 0, run) for run in _RUN.findall(text))
+    return tuple((False, _number(run), "") if run.isdecimal() else (True, 0, run) for run in _RUN.findall(text))

@@ -74,7 +74,7 @@ def _teams(answers: FleetAnswers) -> Iterator[str]:
 
 def _images(answers: FleetAnswers) -> Iterator[str]:
     fleet = answers.fleet
-    labels = [{"image": image.name, "id": str(image.facts.id)} for image in fleet.images]
+    labels = [{"image": image.name, "reference": image.exact, "id": str(image.facts.id)} for image in fleet.images]
     stored: list[Sample] = [(each, fleet.size_of(number)) for number, each in enumerate(labels)]
     yield from _gauge("layerscope_fleet_image_stored_bytes", "Bytes of an image's layers as they are stored.", stored)
     read = [(each, answers.summary(number)) for number, each in enumerate(labels)]

@@ -84,8 +84,9 @@ def _in_registries(names: Mapping[str, int], query: FleetQuery, options: EngineO
     traffic = visit.traffic(options.bytes_per_second)
 
     def read(name: str) -> FoundImages:
-        if query.every_platform:
-            images = _every_platform(name, query, options)
+        if query.every_platform or (names[name] and query.platform is not None):
+            # What runs may be of any platform that the name leads to, so that none of these is unused.
+            images = _every_platform(name, replace(query, platform=None, every_platform=True), options)
         else:
             images = find_images((f"{REGISTRY_URL}{name}",), platform=query.platform, engine_options=options)
         return replace(images, found=[replace(each, uses=names[name]) for each in images.found])

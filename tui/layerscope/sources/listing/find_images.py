@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
@@ -32,6 +33,9 @@ from layerscope.sources.location import (
     split_prefix,
 )
 from layerscope.sources.open import open_image, open_place, refusal
+
+_LAYER_ID = re.compile(r"[0-9a-f]{64}[./]", re.ASCII)
+"""How the name of a layer's file begins that is called by the id which Docker gave it, before 1.10."""
 
 
 def find_images(
@@ -173,7 +177,7 @@ def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
     return ImageFacts(
         id=candidate.config_digest,
         names=candidate.names,
-        layers=tuple(_layers(candidate.parts, image.layers)),
+        layers=tuple(_layers(candidate.parts, image.layers, place)),
         platform=candidate.platform,
         created=candidate.config.created,
         place=place,
@@ -182,15 +186,22 @@ def _facts(files: Files, candidate: Candidate, place: str) -> ImageFacts:
     )
 
 
-def _layers(parts: tuple[StatedLayer, ...], layers: tuple[StoredLayer, ...]) -> list[LayerFacts]:
-    """Return the facts of an image's layers; without diff_ids, as before Docker 1.10, names of blobs identify layers."""
+def _layers(parts: tuple[StatedLayer, ...], layers: tuple[StoredLayer, ...], place: str) -> list[LayerFacts]:
+    """Return the facts of an image's layers; without diff_ids, as before Docker 1.10, names of blobs identify layers.
+
+    Where such a name is Docker's id of the layer, that identifies it everywhere, else only in this archive.
+    """
     facts: list[LayerFacts] = []
     for part, layer in zip(parts, layers, strict=True):
-        name = layer.digest or layer.diff_id or Digest.of(part.file.encode("utf-8", "surrogatepass"))
+        name = layer.digest or layer.diff_id or Digest.of(_known_by(part.file, place).encode("utf-8", "surrogatepass"))
         chain_id = layer.chain_id or _chain_id(facts, name)
         size = layer.reader.stored_bytes if not layer.reader.missing_bytes else max(part.size, 0)
         facts.append(LayerFacts(chain_id, name, size))
     return facts
+
+
+def _known_by(file: str, place: str) -> str:
+    return file if _LAYER_ID.match(file) else f"{place}\0{file}"
 
 
 def _chain_id(below: list[LayerFacts], name: Digest) -> Digest:

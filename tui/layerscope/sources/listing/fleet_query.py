@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -17,6 +18,7 @@ NEWEST = "newest:"
 _AGE = re.compile(r"([0-9]{1,5})\s*(h|d|w|m|y)", re.IGNORECASE)
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
 EVERY = "all"
+A_DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,12 @@ class FleetQuery:
 
 
 def moment_of(image: ImageFacts) -> float | None:
-    """Return when an image was built, else when it was pushed, in seconds since 1970; None where neither is known."""
-    built = build_moment(image.created)
-    return build_moment(image.pushed) if built is None else built
+    """Return when an image was built, else when it was pushed, in seconds since 1970; None where neither is known.
+
+    A time to come is none at which it was built.
+    """
+    stated = (build_moment(image.created), build_moment(image.pushed))
+    return next((moment for moment in stated if moment is not None and moment < time.time() + A_DAY), None)
 
 
 def parse_moment(text: str, now: float, *, option: str) -> float:
@@ -77,7 +82,7 @@ def _parse_tags(text: str) -> tuple[int, str]:
     for part in filter(None, (each.strip() for each in text.split(","))):
         number = part.removeprefix(NEWEST)
         if part.startswith(NEWEST):
-            if not number.isdecimal() or not 0 < int(number) < 1 << 20:
+            if not (number.isascii() and number.isdecimal() and len(number) < 8 and int(number)):
                 raise UsageError(f"--tags {escape(text[:60])}: give a number above 0, such as newest:5")
             newest = int(number)
         elif glob:
