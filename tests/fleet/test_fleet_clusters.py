@@ -146,6 +146,21 @@ def test_what_runs_in_a_cluster_is_looked_up_and_never_listed_as_deletable(
     assert alone["reclaimable"]["images"] == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("platform", ["linux/arm64", "all"])
+def test_every_platform_of_what_runs_is_in_use(
+    platform: str, contents: Contents, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pods = tmp_path / "pods.json"
+    pods.write_text(json.dumps({"items": [pod({"image": f"{contents.host}/team/app@{contents.digest('index')}"})]}))
+    arguments = [f"registry:{contents.host}/team/app", "--from-kubernetes", str(pods), "--platform", platform]
+    told = fleet_json(capsys, *arguments)
+    used = {each["platform"]: each["uses"] for each in told["images"] if f"{contents.host}/team/app:1.10" in each["names"]}
+    assert used == ({"linux/amd64": 1, "linux/arm64": 1} if platform == "all" else {platform: 1})
+    deletable = {each["name"] for reason in told["reclaimable"]["reasons"] for each in reason["images"]}
+    assert all("1.10" not in name and "latest" not in name for name in deletable)
+
+
 def test_the_baseline_tells_what_changed_what_is_new_and_what_is_gone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

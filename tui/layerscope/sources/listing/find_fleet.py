@@ -99,7 +99,11 @@ def _every_platform(name: str, query: FleetQuery, options: EngineOptions) -> Fou
         full = parse_image_name(name)
     except LayerscopeError as error:
         return FoundImages(problems=[str(error)])
-    return FoundImages.joined(_at(f"{REGISTRY}{full}", query, options, ignore))
+    images = FoundImages.joined(_at(f"{REGISTRY}{full}", query, options, ignore))
+    if not (full.tag and full.digest):
+        return images
+    tagged = str(replace(full, digest=None))  # what a pod calls by both is listed by the digest, and shown by the tag
+    return replace(images, found=[replace(each, facts=replace(each.facts, names=(tagged,))) for each in images.found])
 
 
 def _fitting(found: FoundImages, query: FleetQuery) -> FoundImages:
