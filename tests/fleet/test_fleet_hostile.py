@@ -10,10 +10,22 @@ from typing import Any
 import pytest
 
 from layerscope.cache.format import seal
+from layerscope.fleet.fleet import Fleet
+from layerscope.fleet.run import analyze_fleet
 from layerscope.fleet.summaries import ImageResult, LayerOfImage, WastedPart, decode_summary, encode_summary
+from layerscope.fleet.tasks import HowToRead, LayerTask
+from layerscope.fleet.workers import threads
+from layerscope.oci.platform import Platform
 from layerscope.oci.version_order import version_key
+from layerscope.progress import ignore
+from layerscope.sources.listing.fleet_query import FleetQuery
+from layerscope.sources.listing.found import FoundImages
+from layerscope.sources.listing.registry_images import registry_images
+from layerscope.sources.location import EngineOptions
 from support.commands import ran
-from support.fleet_files import MadeImage, lay_archives, made_fleet
+from support.engines import registry
+from support.fleet_files import MadeImage, lay_archives, lay_registry, made_fleet
+from support.forwarding import forwarder
 from support.image_builder import Layer, file, image, layer, whiteout
 
 IMAGES = list(made_fleet(3, 1))
@@ -162,3 +174,45 @@ def test_a_cache_without_a_name_is_refused(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "image.tar").write_bytes(image(*LAYERS))
     done = ran(capsys, "fleet", tmp_path, "--analyze", "--cache", "")
     assert (done.code, "--cache names no place" in done.err) == (2, True)
+
+
+def test_a_wrong_diff_id_beside_a_right_digest_harms_its_own_image_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = IMAGES[0]
+    config = json.loads(honest.config)
+    config["rootfs"]["diff_ids"][-1] = f"sha256:{'0' * 64}"
+    lay_archives(tmp_path, [honest, replace(honest, repository="a-liar/app", config=json.dumps(config).encode())])
+    code, found = document(capsys, tmp_path, "--analyze")
+    liar, true = found["images"]
+    assert (code, liar["name"], true["problem"]) == (2, "a-liar/app:1.0", None)
+    assert liar["problem"].startswith("layer 12: its diff_id should be")
+    assert found["layers"][-1]["problem"] is None
+
+
+@pytest.mark.slow
+def test_a_layer_that_nobody_can_read_is_tried_a_few_times_and_not_for_each_image(tmp_path: Path) -> None:
+    images = list(made_fleet(12, 1))
+    lay_registry(tmp_path / "registry", images)
+    damaged = images[0].layers[3].digest.partition(":")[2]
+    (tmp_path / "registry/docker/registry/v2/blobs/sha256" / damaged[:2] / damaged / "data").write_bytes(b"not a layer")
+    with (
+        registry(storage={"filesystem": {"rootdirectory": str(tmp_path / "registry")}}) as host,
+        forwarder(f"http://{host}") as between,
+    ):
+        fleet = Fleet.of(
+            FoundImages.joined(registry_images(between.host, FleetQuery(), options=EngineOptions(), progress=ignore))
+        )
+        with threads(2) as workers:
+            results = analyze_fleet(fleet, workers, HowToRead(str(tmp_path / "results"), is_cached=False))
+    asked = [each for each in between.passed if damaged in each.path and each.method == "GET"]
+    assert len(asked) <= 4 * 5  # images that are tried, and tries of a line that breaks
+    assert {each.problem[:8] for each in results.images.values()} == {"layer 4:"}
+
+
+def test_what_a_table_of_contents_claims_is_kept_apart() -> None:
+    names = {
+        LayerTask("x", Platform("linux", "amd64"), 1, "sha256:0", 1, HowToRead("/", trust_toc=trusts)).name
+        for trusts in (True, False)
+    }
+    assert len(names) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from layerscope.fleet.fleet import Fleet
@@ -41,14 +41,25 @@ def analyze_fleet(
             layers[task.key] = summary or LayerResult(problem=DIED)
             done += task.size
             progress(f"layer {count:,} of {len(tasks):,}", done, total)
-    images: dict[int, ImageResult] = {}
-    numbers = {_image_task(fleet, number, how): number for number in range(len(fleet.images))}
+    images = dict(_without(fleet, layers))
+    for number, lacking in images.items():
+        on_image(number, lacking)
+    numbers = {_image_task(fleet, number, how): number for number in range(len(fleet.images)) if number not in images}
     for count, (each, merged) in enumerate(workers.results(read_image_task, numbers), 1):
         number = numbers[each]
         images[number] = merged or ImageResult(problem=DIED)
         progress(f"image {count:,} of {len(numbers):,}", 0, 0)
         on_image(number, images[number])
     return FleetResults({key: layers[key] for key in fleet.layers}, {number: images[number] for number in sorted(images)})
+
+
+def _without(fleet: Fleet, layers: Mapping[str, LayerResult]) -> Iterator[tuple[int, ImageResult]]:
+    """Yield the images that have a layer which nobody could read: trying once more would tell nothing new."""
+    for number, image in enumerate(fleet.images):
+        for layer, each in enumerate(image.facts.layers, 1):
+            if problem := layers[each.key].problem:
+                yield number, ImageResult(problem=f"layer {layer}: {problem}")
+                break
 
 
 def _is_open(result: LayerResult | None) -> bool:

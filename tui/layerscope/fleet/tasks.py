@@ -19,7 +19,7 @@ from layerscope.cache.cache import Cache
 from layerscope.doubt import doubts, hash_algorithms, layer_problems
 from layerscope.errors import CorruptLayer, LayerscopeError, UsageError
 from layerscope.fleet.host_limits import lease_of, semaphore_of
-from layerscope.fleet.shared_reader import with_shared_layers
+from layerscope.fleet.shared_reader import is_what_it_is_called, with_shared_layers
 from layerscope.fleet.store import ResultStore, open_store
 from layerscope.fleet.summaries import (
     ImageResult,
@@ -31,6 +31,7 @@ from layerscope.fleet.summaries import (
     encode_summary,
 )
 from layerscope.layers.content import LayerContent
+from layerscope.layers.hashing import LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.protocol import ReadOptions
 from layerscope.layers.table import Kind
@@ -40,6 +41,7 @@ from layerscope.sources.image import Image
 from layerscope.sources.location import EngineOptions
 from layerscope.sources.open import open_image
 from layerscope.sources.registry.visit import RegistryVisit
+from layerscope.text import escape
 from layerscope.waste.find import Cause
 
 LARGE = 1 << 20
@@ -70,6 +72,10 @@ class HowToRead:
     run: str = ""
     version: str = __version__
 
+    def name_of(self, key: str) -> str:
+        """Return what a layer's results are called by: what its table of contents claims is no result for those who read it."""
+        return f"{key} (as its table of contents says)" if self.trust_toc else key
+
 
 @dataclass(frozen=True, slots=True)
 class ImageTask:
@@ -84,7 +90,7 @@ class ImageTask:
     @property
     def name(self) -> str:
         """Return the name of its result's file."""
-        return f"images/{_hashed(self.id, str(self.platform), *self.keys)}"
+        return f"images/{_hashed(self.id, str(self.platform), *(self.how.name_of(key) for key in self.keys))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +107,19 @@ class LayerTask:
     @property
     def name(self) -> str:
         """Return the name of its result's file."""
-        return f"layers/{_hashed(self.key)}"
+        return f"layers/{_hashed(self.how.name_of(self.key))}"
+
+
+def _trouble(error: MemoryError | OSError) -> str:
+    return escape(error.strerror or str(error)) if isinstance(error, OSError) else "this machine has not the memory to read it"
 
 
 def _hashed(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def table_name(key: str) -> str:
-    """Return the name of the file with a layer's table."""
-    return f"tables/{_hashed(key)}"
+def _table_name(how: HowToRead, key: str) -> str:
+    return f"tables/{_hashed(how.name_of(key))}"
 
 
 def read_layer_task(task: LayerTask) -> LayerResult:
@@ -125,16 +134,18 @@ def read_layer_task(task: LayerTask) -> LayerResult:
     try:
         image = _opened(task.exact, task.platform, task.how)
         layer = image.layers[task.number - 1]
-        shared = with_shared_layers(image, (table_name(task.key),) * len(image.layers), store, _cache(task.how))
+        shared = with_shared_layers(image, (_table_name(task.how, task.key),) * len(image.layers), store, _cache(task.how))
         reader = shared.layers[task.number - 1].reader
         read = reader.read(ReadOptions(hash_with=hash_algorithms(layer)), layer=task.number, on_bytes=ignore)
-        wrong = layer_problems(layer, read.hashes) if read.hashes else []
+        wrong = () if is_what_it_is_called(layer, read.hashes) else layer_problems(layer, read.hashes or LayerHashes("", ""))
         found = doubts([*read.table.problems, *wrong])
         if found:
             return LayerResult(problem=found[0].text)
         summary = _of_layer(read, None if read.fetched else reader.content(read))
     except (LayerscopeError, IndexError) as error:
         return LayerResult(problem=str(error))
+    except (MemoryError, OSError) as error:
+        return LayerResult(problem=_trouble(error))
     store.write(task.name, encode_summary(summary, task.name))
     _make_room_at_times(task.how)
     return summary
@@ -150,10 +161,12 @@ def read_image_task(task: ImageTask) -> ImageResult:
         image = _opened(task.exact, task.platform, task.how)
         if len(image.layers) != len(task.keys):
             return ImageResult(problem="it has changed since it was listed")
-        shared = with_shared_layers(image, tuple(map(table_name, task.keys)), store, _cache(task.how))
+        shared = with_shared_layers(image, tuple(_table_name(task.how, key) for key in task.keys), store, _cache(task.how))
         summary = _of_image(analyze(read_image(shared, verify=True)))
     except LayerscopeError as error:
         return ImageResult(problem=str(error))
+    except (MemoryError, OSError) as error:
+        return ImageResult(problem=_trouble(error))
     if not summary.problem:
         store.write(task.name, encode_summary(summary, task.name))
     return summary
@@ -236,7 +249,7 @@ def _of_image(analysis: Analysis) -> ImageResult:
             for identity, content, pull, layer in layers
         ),
         tuple(_wasted_parts(analysis, sizes)),
-        found[0].text if found else "",
+        f"layer {found[0].layer}: {found[0].text}" if found and found[0].layer else found[0].text if found else "",
     )
 
 

@@ -105,8 +105,12 @@ class ProcessWorkers:
             while suspects:
                 yield self._alone(call, suspects.popleft())
             for task in islice(left, self._count * (1 + AHEAD) - len(waiting)):
-                waiting[self._started().submit(call, task)] = task
-            if not waiting:
+                try:
+                    waiting[self._started().submit(call, task)] = task
+                except BrokenExecutor:
+                    suspects.append(task)
+                    break
+            if not waiting and not suspects:
                 return
             for future in wait(waiting, LOOK, FIRST_COMPLETED).done:
                 task = waiting.pop(future)
@@ -193,6 +197,7 @@ class DaskWorkers(ExecutorWorkers):
         self._address = escape(address)
         try:
             self._client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
             found = self._client.scheduler_info(n_workers=-1)["workers"]
         except (OSError, TimeoutError, ValueError, TypeError) as error:
             raise WorkersLost(f"--scheduler {self._address}: {escape(str(error))[:300]}") from error
