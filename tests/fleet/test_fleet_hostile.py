@@ -216,3 +216,20 @@ def test_what_a_table_of_contents_claims_is_kept_apart() -> None:
         for trusts in (True, False)
     }
     assert len(names) == 2
+
+
+@pytest.mark.slow
+def test_a_directory_that_is_no_image_is_not_judged_as_a_registry_s_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_registry(tmp_path / "registry", [replace(IMAGES[0], repository="shop/app", tag="latest")])
+    with registry(storage={"filesystem": {"rootdirectory": str(tmp_path / "registry")}}) as host:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("LAYERSCOPE_NO_REGISTRY", raising=False)
+        name = f"{host}/shop/app"
+        assert ran(capsys, "ci", name, "--min-efficiency", "0").code == 0
+        Path(name).mkdir(parents=True)
+        done = ran(capsys, "ci", name, "--min-efficiency", "0")
+        assert (done.code, "is not an image" in done.err, "layerscope fleet" in done.err) == (2, True, True)
+        assert ran(capsys, "ci", f"docker://{name}", "--min-efficiency", "0").code == 0
+        assert ran(capsys, "ci", f"{name}:latest", "--min-efficiency", "0").code == 0

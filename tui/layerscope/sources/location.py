@@ -55,18 +55,21 @@ _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}", re.ASCII)
 class EngineName:
     """An image in an engine: which engine (None: any), its name, and why it is not a path (empty: a prefix says so).
 
-    With `is_container`, it is a container: its image with its own layer on top.
+    With `is_container`, it is a container: its image with its own layer on top. With `is_directory`, there is a directory of
+    exactly this name, which is no image: the user may have meant that, so that no registry is asked instead.
     """
 
     kind: EngineKind | None
     name: str
     no_path: str = ""
     is_container: bool = False
+    is_directory: bool = False
 
     @property
     def may_be_in_registry(self) -> bool:
         """Tell whether a registry may have it: no engine was named, and it is neither an image's id nor a mistyped file."""
-        return self.kind is None and not self.is_container and not _ID.fullmatch(self.name) and not _FILE.search(self.name)
+        is_other = self.is_container or self.is_directory or _ID.fullmatch(self.name) or _FILE.search(self.name)
+        return self.kind is None and not is_other
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ def locate(reference: str) -> Location:
     if not rest:
         raise UsageError("name an image: a file, a directory, - for standard input, or an image of Docker or Podman")
     may_be_engines = not prefix and not rest.startswith(_PATHS) and may_be_image(rest)
-    no_path = f"there is no file or directory {escape(rest[:200])}"
+    no_path, is_directory = f"there is no file or directory {escape(rest[:200])}", False
     is_layer = prefix == LAYER
     for path, tag in _splits(rest) if not is_layer else [(rest, "")]:
         if path == STDIN:
@@ -131,12 +134,13 @@ def locate(reference: str) -> Location:
             continue
         if not may_be_engines or _holds_image(Path(path)):
             return Location(prefix + path, Path(path), tag, is_layer=is_layer)
+        is_directory = not tag
         no_path = (
             f"the directory {escape(path)} is not an image: it has neither index.json (OCI layout) nor manifest.json "
-            f"(for all images in it: layerscope fleet {escape(path)})"
+            f"(for all images in it: layerscope fleet {escape(path)}; for a registry's: docker://NAME)"
         )
     if may_be_engines:
-        return Location(rest, None, engine=EngineName(None, rest, no_path))
+        return Location(rest, None, engine=EngineName(None, rest, no_path, is_directory=is_directory))
     raise NotFound(_not_found(rest))
 
 

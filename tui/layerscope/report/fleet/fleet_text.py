@@ -15,7 +15,7 @@ from layerscope.wording.style import Style, cells, cut_end, cut_middle, wrapped
 MOST = 8
 EXPLAINED = {
     ReclaimReason.UNTAGGED: "untagged: nothing names them",
-    ReclaimReason.SUPERSEDED: "superseded: their repository has newer builds",
+    ReclaimReason.SUPERSEDED: "superseded: their repository has newer builds or versions",
     ReclaimReason.OLD: "old: built before --older-than",
 }
 
@@ -191,7 +191,10 @@ def _notes(answers: FleetAnswers, style: Style) -> Iterator[str]:
     if answers.results is None:
         said = "Content and waste are known with --analyze. "
     else:
-        said = "On pulls: what one pull of each image moves less. " if answers.fixes else ""
+        estimates = (
+            "On disk and on pulls (one of each image): about what mending spares as stored; `layerscope fix IMAGE` mends. "
+        )
+        said = estimates if answers.fixes else ""
     sentence = f"{said}Sizes as stored are compressed in registries; unique counts a layer once, whatever images have it."
     for line in wrapped(sentence, style.width):
         yield style.paint(line, "dim")
