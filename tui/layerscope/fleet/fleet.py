@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
 
-from layerscope.oci.reference import tag_of
+from layerscope.oci.reference import DEFAULT_TAG, tag_of
 from layerscope.sources.listing.facts import ImageFacts, is_word
 from layerscope.sources.listing.fleet_query import moment_of
 from layerscope.sources.listing.found import FoundImage, FoundImages
@@ -154,12 +154,16 @@ def _images(alike: Sequence[Sequence[FoundImage]]) -> Iterable[FleetImage]:
 
 
 def _names(facts: ImageFacts) -> tuple[str, ...]:
-    """Return an image's tags in the form that engines show; that of a layout, which is only a word, after the layout's name."""
-    return facts.titles() if facts.names else ()
+    """Return an image's tags in the form that engines show; that of a layout, which is only a word, after the layout's name.
+
+    Engines list an image's tags in any order: `latest`, which says least, comes last.
+    """
+    titles = facts.titles() if facts.names else ()
+    return titles if facts.place else tuple(sorted(titles, key=lambda title: tag_of(title) == DEFAULT_TAG))
 
 
 def _builds(facts: ImageFacts) -> Iterable[tuple[str, str]]:
-    for name, title in zip(facts.names, _names(facts), strict=True):
+    for name, title in zip(facts.names, facts.titles() if facts.names else (), strict=True):
         yield (facts.place, name) if facts.place and is_word(name) else (repository_of(title), tag_of(title))
 
 
