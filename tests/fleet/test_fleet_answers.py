@@ -115,7 +115,8 @@ def test_bases_are_the_longest_beginnings_that_sets_of_images_have_in_common(
 
 
 def team_of(image: ImageFacts) -> str:
-    repository = image.names[0].rpartition(":")[0] if image.names else ""
+    named = [name for name in image.names if not name.endswith(":latest")] or image.names
+    repository = named[0].rpartition(":")[0] if named else ""
     return repository.rpartition("/")[0] or NO_TEAM
 
 
