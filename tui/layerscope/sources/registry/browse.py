@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Lock
 
 from layerscope.errors import BadDocument, NotFound, UsageError
 from layerscope.limits import REGISTRY_NAMES
@@ -15,8 +14,6 @@ from layerscope.oci.platform import Platform
 from layerscope.oci.reference import DEFAULT_DOMAIN, OFFICIAL
 from layerscope.oci.version_order import version_key
 from layerscope.sources.location import EngineOptions
-from layerscope.sources.registry.credentials import parts_with_own_credentials
-from layerscope.sources.registry.endpoint import RegistryEndpoint
 from layerscope.sources.registry.failures import AccessDenied, NoSuchImage, RegistryFailed, RequestRefused
 from layerscope.sources.registry.host_settings import HostSettings
 from layerscope.sources.registry.open import credential_for
@@ -26,8 +23,8 @@ from layerscope.sources.registry.repository import Repository
 from layerscope.sources.registry.stated_repositories import harbor_repositories, hub_repositories, quay_repositories
 from layerscope.sources.registry.stated_tags import HARBOR_SERVICE, QUAY, hub_connection, stated_tag_pages
 from layerscope.sources.registry.tag_facts import TagFacts, fetch_tag_facts
-from layerscope.sources.registry.traffic import Traffic
 from layerscope.sources.registry.transport import Connection
+from layerscope.sources.registry.visit import RegistryVisit
 from layerscope.text import escape
 
 GOOGLE = ("gcr.io", ".gcr.io", ".pkg.dev")
@@ -89,11 +86,9 @@ class Browser:
 
     def __init__(self, host: str, options: EngineOptions) -> None:
         self.host, self._options = host, options
-        self.traffic = Traffic(options.bytes_per_second)
+        self._visit = RegistryVisit()
+        self.traffic = self._visit.traffic(options.bytes_per_second)
         self._settings = HostSettings.of_this_machine(options.insecure)
-        self._parts = sorted(parts_with_own_credentials(host), key=len, reverse=True)
-        self._connections: dict[tuple[RegistryEndpoint, str], Connection] = {}
-        self._lock = Lock()
 
     def repository(self, name: str) -> Repository:
         """Return a repository; nothing is asked yet. Raises NotFound where registries.conf blocks it."""
@@ -134,12 +129,8 @@ class Browser:
 
     def _connection(self, full: RegistryName) -> Connection:
         endpoint = self._settings.endpoints(full)[-1]
-        part = next((part for part in self._parts if f"{full.repository}/".startswith(f"{part}/")), "")
-        place = replace(endpoint, repository=""), part
-        with self._lock:
-            if place not in self._connections:
-                self._connections[place] = Connection(endpoint, partial(credential_for, full, endpoint), self.traffic)
-            return self._connections[place].for_repository(endpoint)
+        opened = partial(Connection, endpoint, partial(credential_for, full, endpoint), self.traffic)
+        return self._visit.connection(full.host, endpoint, opened)
 
     def _name_pages(self, prefix: str) -> Iterator[Sequence[str]]:
         if self.host == DEFAULT_DOMAIN:
