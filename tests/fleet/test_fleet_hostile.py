@@ -158,7 +158,7 @@ def test_layers_that_only_share_a_file_s_name_are_not_shared(tmp_path: Path, cap
 
 def test_results_that_no_run_wrote_count_as_missing() -> None:
     part = WastedPart(1, 2, "deleted", 5, 5, 1, b"a")
-    layers = (LayerOfImage("x", 5, 5, ""), LayerOfImage("y", 0, 0, ""))
+    layers = (LayerOfImage("x", 5, ""), LayerOfImage("y", 0, ""))
     sound = ImageResult(10, 5, layers, (part,))
     assert decode_summary(encode_summary(sound, "n"), "n", ImageResult) == sound
     for odd in (

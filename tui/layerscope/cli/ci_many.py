@@ -64,22 +64,29 @@ def _all_named(references: tuple[str, ...], listed: str | None) -> tuple[str, ..
     return named
 
 
+def read_list(name: str, *, option: str, most: int) -> bytes:
+    """Return at most so many bytes of the file that an option names, or of standard input for `-`. Raises NotFound."""
+    from layerscope.errors import NotFound
+    from layerscope.text import escape
+
+    try:
+        if name == STDOUT:
+            return sys.stdin.buffer.read(most)
+        with Path(name).open("rb") as file:
+            return file.read(most)
+    except (OSError, ValueError) as error:
+        raise NotFound(f"{option} {escape(name)}: {getattr(error, 'strerror', None) or error}") from error
+
+
 def listed_names(listed: str) -> list[str]:
     """Return the names in a file, or on standard input, one a line; lines that start with # are comments.
 
     Raises NotFound, UsageError.
     """
-    from layerscope.errors import NotFound, UsageError
+    from layerscope.errors import UsageError
     from layerscope.text import escape
 
-    try:
-        if listed == STDOUT:
-            raw = sys.stdin.buffer.read(MOST_LISTED + 1)
-        else:
-            with Path(listed).open("rb") as file:
-                raw = file.read(MOST_LISTED + 1)
-    except (OSError, ValueError) as error:
-        raise NotFound(f"--from {escape(listed)}: {getattr(error, 'strerror', None) or error}") from error
+    raw = read_list(listed, option="--from", most=MOST_LISTED + 1)
     if len(raw) > MOST_LISTED or b"\0" in raw:
         raise UsageError(f"--from {escape(listed)}: not a list of images, one a line")
     lines = [line.strip() for line in raw.decode("utf-8", "surrogateescape").splitlines()]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from layerscope.cli.ci_many import listed_names
+from layerscope.cli.ci_many import listed_names, read_list
 from layerscope.cli.options import (
     chosen_engine_options,
     complete_file,
@@ -207,24 +207,13 @@ def _places(named: tuple[str, ...], options: dict[str, Any]) -> FleetPlaces:
     from layerscope.sources.listing.kubernetes import images_of_cluster
 
     listed = listed_names(options["listed"]) if options["listed"] else []
-    running = images_of_cluster(_read(options["cluster"]), what=options["cluster"]) if options["cluster"] else {}
+    running: Mapping[str, int] = {}
+    if cluster := options["cluster"]:
+        running = images_of_cluster(read_list(cluster, option="--from-kubernetes", most=MOST_JSON), what=cluster)
     places = FleetPlaces(named, listed, running)
     if places.is_engine and (options["listed"] or options["cluster"]):
         raise UsageError("the list names no image")
     return places
-
-
-def _read(name: str) -> bytes:
-    from layerscope.errors import NotFound
-    from layerscope.text import escape
-
-    try:
-        if name == STDOUT:
-            return sys.stdin.buffer.read(MOST_JSON)
-        with Path(name).open("rb") as file:
-            return file.read(MOST_JSON)
-    except (OSError, ValueError) as error:
-        raise NotFound(f"--from-kubernetes {escape(name)}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _found(
@@ -289,9 +278,11 @@ def _result_place(options: dict[str, Any]) -> Iterator[str]:
 
     from platformdirs import user_cache_path
 
+    from layerscope.fleet.store import is_address
+
     place: str | None = options["place"]
     if place is not None:
-        yield place if "://" in place or "::" in place else str(Path(place).absolute())
+        yield place if is_address(place) else str(Path(place).absolute())
     elif options["is_resumed"]:
         yield str(user_cache_path("layerscope", appauthor=False) / "fleet")
     else:

@@ -11,8 +11,6 @@ from layerscope.oci.digest import Digest
 from layerscope.oci.reference import familiar
 from layerscope.text import escape
 
-NO_BASE = ""
-
 
 @dataclass(frozen=True, slots=True)
 class FleetBase:

@@ -49,11 +49,6 @@ class FleetImage:
         """Return when it was built, else pushed, in seconds since 1970; None where neither is known."""
         return moment_of(self.facts)
 
-    @property
-    def is_untagged(self) -> bool:
-        """Tell whether nothing names it, no tag and no file of its own, so that an engine's `prune` removes it."""
-        return self.facts.is_dangling
-
 
 def repository_of(name: str) -> str:
     """Return a name without its tag or digest."""

@@ -46,7 +46,7 @@ def find_reclaimable(fleet: Fleet, *, older_than: float | None = None, keep: int
     """
     superseded = _superseded(fleet, keep)
     reasons = {
-        ReclaimReason.UNTAGGED: [number for number, image in enumerate(fleet.images) if image.is_untagged],
+        ReclaimReason.UNTAGGED: [number for number, image in enumerate(fleet.images) if image.facts.is_dangling],
         ReclaimReason.SUPERSEDED: sorted(superseded),
         ReclaimReason.OLD: [number for number, image in enumerate(fleet.images) if _is_old(image, older_than)],
     }

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from layerscope.atomic import replace_file
+from layerscope.cache.directory import ABANDONED, TEMPORARY, remove_unfinished
 from layerscope.errors import CannotWrite, UsageError
 from layerscope.text import escape
 
-UNFINISHED = ".new-"
-ABANDONED = 3600
-"""Seconds after which a file that was never finished is taken for a dead process's."""
 LONGEST = 1 << 30
 """Bytes of a file that is read: the table of a layer of a million entries takes 150 MB."""
 
@@ -32,23 +29,21 @@ class ResultStore(Protocol):
 @lru_cache(maxsize=4)
 def open_store(place: str) -> ResultStore:
     """Open the place that the user named. Raises UsageError, CannotWrite."""
-    if "://" in place or "::" in place:
+    if is_address(place):
         return FsspecStore(place)
     path = Path(place)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotWrite(f"--cache {escape(place)}: {error.strerror}") from error
-    _remove_abandoned(path)
+    for directory in path.glob("*/"):
+        remove_unfinished(directory, ABANDONED)
     return DirectoryStore(path.absolute())
 
 
-def _remove_abandoned(directory: Path) -> None:
-    """Remove what dead processes left unfinished."""
-    for path in directory.glob(f"*/{UNFINISHED}*"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > ABANDONED:
-                path.unlink()
+def is_address(place: str) -> bool:
+    """Tell whether a place is for fsspec to open, and no directory."""
+    return "://" in place or "::" in place
 
 
 class DirectoryStore:
@@ -70,7 +65,7 @@ class DirectoryStore:
         path = self._directory / name
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            replace_file(path, data, mode=0o600, prefix=UNFINISHED)
+            replace_file(path, data, mode=0o600, prefix=TEMPORARY)
         except OSError as error:
             raise CannotWrite(f"--cache {escape(str(self._directory))}: {error.strerror}") from error
 

@@ -11,7 +11,7 @@ from layerscope.cache.columns import Unusable
 from layerscope.cache.format import OtherFormat, seal, unpacked, unseal
 from layerscope.waste.find import Cause
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when a summary changes: one of another format counts as missing."""
 
 CAUSES = frozenset(cause.word for cause in Cause)
@@ -30,20 +30,15 @@ class LayerResult(msgspec.Struct, array_like=True, frozen=True):
     """One layer. `content_bytes` are those of its regular files, `files` the large ones. `problem` says why it is not known."""
 
     content_bytes: int = 0
-    entries: int = 0
     files: tuple[LargeFile, ...] = ()
     problem: str = ""
 
 
 class LayerOfImage(msgspec.Struct, array_like=True, frozen=True):
-    """A layer as part of an image. `identity` is its chain id, or where there is none a hash of the layers up to it.
-
-    `pull_bytes` is what a pull of it moves, estimated for layers that are stored uncompressed.
-    """
+    """A layer as part of an image. `identity` is its chain id, or where there is none a hash of the layers up to it."""
 
     identity: str
     content_bytes: int
-    pull_bytes: int
     instruction: str
 
 

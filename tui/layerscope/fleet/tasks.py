@@ -7,11 +7,15 @@ summaries; whoever does a task twice gets the same.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
+from threading import Lock
 
 import numpy as np
+import numpy.typing as npt
 
 from layerscope import __version__
 from layerscope.analysis import Analysis, analyze, read_image
@@ -31,10 +35,9 @@ from layerscope.fleet.summaries import (
     encode_summary,
 )
 from layerscope.layers.content import LayerContent
-from layerscope.layers.hashing import LayerHashes
 from layerscope.layers.readers.blob import ReadLayer
 from layerscope.layers.readers.protocol import ReadOptions
-from layerscope.layers.table import Kind
+from layerscope.layers.table import Entries, Kind, Problem
 from layerscope.oci.platform import Platform
 from layerscope.progress import ignore
 from layerscope.sources.image import Image
@@ -42,7 +45,7 @@ from layerscope.sources.location import EngineOptions
 from layerscope.sources.open import open_image
 from layerscope.sources.registry.visit import RegistryVisit
 from layerscope.text import escape
-from layerscope.waste.find import Cause
+from layerscope.waste.find import by_layer_pair
 
 LARGE = 1 << 20
 """The least bytes of a file that is looked for in other images."""
@@ -137,7 +140,7 @@ def read_layer_task(task: LayerTask) -> LayerResult:
         shared = with_shared_layers(image, (_table_name(task.how, task.key),) * len(image.layers), store, _cache(task.how))
         reader = shared.layers[task.number - 1].reader
         read = reader.read(ReadOptions(hash_with=hash_algorithms(layer)), layer=task.number, on_bytes=ignore)
-        wrong = () if is_what_it_is_called(layer, read.hashes) else layer_problems(layer, read.hashes or LayerHashes("", ""))
+        wrong = layer_problems(layer, read.hashes) if read.hashes and not is_what_it_is_called(layer, read.hashes) else []
         found = doubts([*read.table.problems, *wrong])
         if found:
             return LayerResult(problem=found[0].text)
@@ -190,8 +193,16 @@ def _opened(exact: str, platform: Platform, how: HowToRead) -> Image:
     return open_image(exact, platform=platform, engine_options=options)
 
 
-@lru_cache(maxsize=4)
+_visiting = Lock()
+
+
 def _visit(how: HowToRead) -> RegistryVisit:
+    with _visiting:  # two threads that come first at once would make one each, with a limit of its own
+        return _made_visit(how)
+
+
+@lru_cache(maxsize=4)
+def _made_visit(how: HowToRead) -> RegistryVisit:
     return RegistryVisit(keeps_layers=False, shared_limit=lease_of if how.is_on_dask else semaphore_of)
 
 
@@ -218,39 +229,43 @@ def _of_layer(read: ReadLayer, content: LayerContent | None) -> LayerResult:
     is_file = entries.kind == Kind.FILE
     rows = np.flatnonzero(is_file & (entries.size >= LARGE))
     rows = np.sort(rows[np.argsort(-entries.size[rows], kind="stable")][:MOST_LARGE])
-    ids = [bytes(each) for each in entries.content_id[rows].astype(">u8").view("V16").ravel().tolist()]
-    unknown = [index for index, each in enumerate(ids) if not any(each)]
-    if unknown and content is not None:
-        stretches = [
-            (int(rows[each]), int(entries.content_offset[rows[each]]), int(entries.size[rows[each]])) for each in unknown
-        ]
-        try:
-            found = content.digests(stretches)
-        except CorruptLayer:
-            found = [b""] * len(unknown)
-        ids = [found[unknown.index(index)] if index in unknown else each for index, each in enumerate(ids)]
     files = tuple(
         LargeFile(each, int(entries.size[row]), entries.paths[row])
-        for each, row in zip(ids, rows.tolist(), strict=True)
+        for each, row in zip(_ids(entries, rows, content), rows.tolist(), strict=True)
         if any(each)
     )
-    return LayerResult(int(entries.size[is_file].sum()), len(entries), files)
+    return LayerResult(int(entries.size[is_file].sum()), files)
+
+
+def _ids(entries: Entries, rows: npt.NDArray[np.intp], content: LayerContent | None) -> list[bytes]:
+    """Return the content ids of entries, 16 bytes each; zeros, or nothing, for contents that were not hashed and cannot be."""
+    ids = entries.content_id[rows].astype(">u8")
+    unhashed = ~ids.any(axis=1)
+    found = [row.tobytes() for row in ids]
+    if content is None or not unhashed.any():
+        return found
+    columns = (rows[unhashed], entries.content_offset[rows[unhashed]], entries.size[rows[unhashed]])
+    with suppress(CorruptLayer):
+        digests = content.digests(list(zip(*(column.tolist() for column in columns), strict=True)))
+        for index, digest in zip(np.flatnonzero(unhashed).tolist(), digests, strict=True):
+            found[index] = digest
+    return found
 
 
 def _of_image(analysis: Analysis) -> ImageResult:
     waste, found = analysis.waste, doubts(analysis.problems)
-    sizes = [size.stored_bytes if size.pull_bytes is None else size.pull_bytes for size in analysis.layer_sizes]
-    layers = zip(_identities(analysis.image), analysis.layer_content_bytes, sizes, analysis.image.layers, strict=True)
+    layers = zip(_identities(analysis.image), analysis.layer_content_bytes, analysis.image.layers, strict=True)
     return ImageResult(
         waste.content_bytes,
         waste.live_bytes,
-        tuple(
-            LayerOfImage(identity, content, pull, layer.created_by[:LONGEST_INSTRUCTION])
-            for identity, content, pull, layer in layers
-        ),
-        tuple(_wasted_parts(analysis, sizes)),
-        f"layer {found[0].layer}: {found[0].text}" if found and found[0].layer else found[0].text if found else "",
+        tuple(LayerOfImage(identity, content, layer.created_by[:LONGEST_INSTRUCTION]) for identity, content, layer in layers),
+        tuple(_wasted_parts(analysis)),
+        _told(found[0]) if found else "",
     )
+
+
+def _told(problem: Problem) -> str:
+    return f"layer {problem.layer}: {problem.text}" if problem.layer else problem.text
 
 
 def _identities(image: Image) -> list[str]:
@@ -261,27 +276,11 @@ def _identities(image: Image) -> list[str]:
     return found
 
 
-def _wasted_parts(analysis: Analysis, pull_sizes: list[int]) -> list[WastedPart]:
-    waste, tree = analysis.waste, analysis.tree
-    unpacked = [table.unpacked_bytes for table in analysis.contents.stack.tables]
-    columns = np.stack(
-        [waste.written_by.astype(np.int64), waste.buried_by.astype(np.int64), waste.cause.astype(np.int64)], axis=1
-    )
-    kinds, first, group = np.unique(columns, axis=0, return_index=True, return_inverse=True)
-    sizes = np.zeros(len(kinds), np.int64)
-    np.add.at(sizes, group.ravel(), waste.size)
-    counts = np.bincount(group.ravel(), minlength=len(kinds))
-    return [
-        WastedPart(
-            writer,
-            burier,
-            Cause(cause).word,
-            size,
-            round(size * pull_sizes[writer - 1] / unpacked[writer - 1]) if unpacked[writer - 1] else 0,
-            count,
-            tree.nodes.paths[int(waste.node[row])],
-        )
-        for (writer, burier, cause), size, count, row in zip(
-            kinds.tolist(), sizes.tolist(), counts.tolist(), first.tolist(), strict=True
-        )
-    ]
+def _wasted_parts(analysis: Analysis) -> Iterator[WastedPart]:
+    waste, nodes = analysis.waste, analysis.tree.nodes
+    pull_sizes = [size.stored_bytes if size.pull_bytes is None else size.pull_bytes for size in analysis.layer_sizes]
+    for pair in by_layer_pair(waste):
+        unpacked = analysis.contents.stack.tables[pair.written_by - 1].unpacked_bytes
+        pulled = round(pair.size * pull_sizes[pair.written_by - 1] / unpacked) if unpacked else 0
+        path = nodes.paths[int(waste.node[pair.largest])]
+        yield WastedPart(pair.written_by, pair.buried_by, pair.cause.word, pair.size, pulled, pair.count, path)

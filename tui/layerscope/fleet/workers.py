@@ -21,7 +21,7 @@ from layerscope.errors import LayerscopeError, UsageError
 from layerscope.fleet.host_limits import semaphores, use_semaphores
 from layerscope.sources.registry.traffic import AT_ONCE
 from layerscope.text import escape
-from layerscope.waiting import LOOK
+from layerscope.waiting import LOOK, result_of
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -128,9 +128,7 @@ class ProcessWorkers:
     def _alone(self, call: Callable[[T], R], task: T) -> tuple[T, R | None]:
         future = self._started().submit(call, task)
         try:
-            while not wait([future], LOOK).done:
-                pass
-            return task, future.result()
+            return task, result_of(future)
         except BrokenExecutor:
             self._end()
             return task, None

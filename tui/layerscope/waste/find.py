@@ -103,13 +103,14 @@ class Waste:
 
 @dataclass(frozen=True, slots=True)
 class LayerPair:
-    """What one layer wrote and another buried for one cause: bytes and number of contents."""
+    """What one layer wrote and another buried for one cause: bytes and number of contents; `largest` is a row of the Waste."""
 
     written_by: int
     buried_by: int
     cause: Cause
     size: int
     count: int
+    largest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,12 +264,13 @@ def _tagged(group: Longs, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.void]:
 def by_layer_pair(waste: Waste) -> list[LayerPair]:
     """Return every existing combination (written by, buried by, cause), the most bytes first."""
     key = waste.written_by.astype(np.int64) << 24 | waste.buried_by.astype(np.int64) << 8 | waste.cause
-    keys, index, counts = np.unique(key, return_inverse=True, return_counts=True)
+    # The first row of each is its largest: the rows of a Waste are biggest first.
+    keys, first, index, counts = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
     sizes = np.zeros(len(keys), np.int64)
     np.add.at(sizes, index, waste.size)
     pairs = [
-        LayerPair(key >> 24, key >> 8 & 0xFFFF, Cause(key & 0xFF), size, count)
-        for key, size, count in zip(keys.tolist(), sizes.tolist(), counts.tolist(), strict=True)
+        LayerPair(key >> 24, key >> 8 & 0xFFFF, Cause(key & 0xFF), size, count, largest)
+        for key, size, count, largest in zip(keys.tolist(), sizes.tolist(), counts.tolist(), first.tolist(), strict=True)
     ]
     return sorted(pairs, key=lambda pair: -pair.size)
 

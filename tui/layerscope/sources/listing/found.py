@@ -40,7 +40,7 @@ class FoundImages:
     skipped: list[str] = field(default_factory=list)
 
     def __add__(self, other: FoundImages) -> FoundImages:
-        return FoundImages([*self.found, *other.found], [*self.problems, *other.problems], [*self.skipped, *other.skipped])
+        return FoundImages.joined((self, other))
 
     @classmethod
     def joined(cls, parts: Iterable[FoundImages]) -> FoundImages:
@@ -56,8 +56,7 @@ class FoundImages:
         """Merge duplicates: an image in several places under several names becomes one image with all of these names."""
         found: dict[tuple[Digest, tuple[LayerFacts, ...]], FoundImage] = {}
         for each in self.found:
-            key = each.facts.id, each.facts.layers
-            twin = found.get(key)
-            named = twin and replace(twin, facts=twin.facts.named(each.facts.names), uses=twin.uses + each.uses)
-            found[key] = named or each
+            facts = each.facts
+            twin = found.setdefault((facts.id, facts.layers), each)
+            found[facts.id, facts.layers] = replace(twin, facts=twin.facts.named(facts.names))
         return replace(self, found=list(found.values()))

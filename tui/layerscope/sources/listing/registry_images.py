@@ -14,7 +14,6 @@ from itertools import chain
 
 from layerscope.errors import LayerscopeError
 from layerscope.oci.digest import Digest, chain_ids
-from layerscope.oci.version_order import version_key
 from layerscope.progress import Progress
 from layerscope.sources.base import BASE_NAME
 from layerscope.sources.documents.choose import fitting
@@ -24,7 +23,7 @@ from layerscope.sources.listing.fleet_query import FleetQuery
 from layerscope.sources.listing.found import FoundImage, FoundImages
 from layerscope.sources.location import REGISTRY_URL, EngineOptions
 from layerscope.sources.open import open_image
-from layerscope.sources.registry.browse import Browser, RegistryPlace, parse_place
+from layerscope.sources.registry.browse import Browser, RegistryPlace, newest_first, parse_place
 from layerscope.sources.registry.failures import RegistryFailed
 from layerscope.sources.registry.find_tags import ATTACHED
 from layerscope.sources.registry.side_by_side import side_by_side
@@ -112,9 +111,7 @@ def _of_repository(browser: Browser, place: RegistryPlace, query: FleetQuery, op
 def _wanted_tags(browser: Browser, name: str, query: FleetQuery) -> list[TagFacts]:
     found = {each.tag: each for page in browser.tag_pages(name, query.platform) for each in page}
     tags = [each for tag, each in found.items() if not ATTACHED.fullmatch(tag) and query.has_tag(tag)]
-    if query.newest:
-        tags = sorted(tags, key=lambda each: (each.pushed, version_key(each.tag)))[-query.newest :]
-    return tags
+    return newest_first(tags)[: query.newest] if query.newest else tags
 
 
 def _of_tag(host: str, repository: str, tag: TagFacts, pushed: str, query: FleetQuery, options: EngineOptions) -> FoundImages:
