@@ -215,6 +215,32 @@ def test_a_signal_is_not_lost_while_an_object_is_destroyed(number: signal.Signal
     assert (done.returncode, done.stdout, done.stderr) == (0, b"seen\n", b"")
 
 
+HALF_MADE = """
+import signal, sys
+from layerscope.cli.signals import Ended, raise_on_signals
+
+class Response:
+    def __init__(self):
+        signal.raise_signal(int(sys.argv[1]))
+        self.file = open("/dev/null")
+
+    def __del__(self):
+        self.file.close()
+
+raise_on_signals()
+try:
+    Response()
+except (KeyboardInterrupt, Ended):
+    print("seen")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_said_of_what_a_signal_left_half_made(number: signal.Signals) -> None:
+    done = subprocess.run([sys.executable, "-c", HALF_MADE, str(int(number))], capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"seen\n", b"")
+
+
 @pytest.mark.slow
 def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

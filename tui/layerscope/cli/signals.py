@@ -30,26 +30,41 @@ class Ended(BaseException):
 def raise_on_signals() -> None:
     """Raise Ended in the main thread for SIGTERM and SIGHUP, unless the caller ignores them, as nohup does.
 
-    From now on, neither of them nor Ctrl-C is lost that arrives while an object is destroyed.
+    From now on, neither of them nor Ctrl-C is lost that arrives while an object is destroyed, and nothing is said of an object
+    that one left half made.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     sys.unraisablehook = _send_again
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     # A shell and the system may both send one: the second must not interrupt the cleanup.
     signal.signal(number, signal.SIG_IGN)
+    sys.unraisablehook = _send_again_silently
     raise Ended(number)
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.unraisablehook = _send_again_silently
+    raise KeyboardInterrupt
+
+
 def _send_again(dropped: UnraisableHookArgs) -> None:
+    if isinstance(dropped.exc_value, (KeyboardInterrupt, Ended)):
+        _send_again_silently(dropped)
+    else:
+        sys.__unraisablehook__(dropped)
+
+
+def _send_again_silently(dropped: UnraisableHookArgs) -> None:
     """Send a signal again whose exception Python drops, because it was raised in an object's `__del__`."""
     error = dropped.exc_value
     if not isinstance(error, (KeyboardInterrupt, Ended)):
-        sys.__unraisablehook__(dropped)
-        return
+        return  # a response, for one, whose `__init__` was interrupted cannot be closed
     import threading
 
     number = error.number if isinstance(error, Ended) else signal.SIGINT

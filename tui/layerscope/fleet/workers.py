@@ -5,17 +5,19 @@ Each is a `concurrent.futures.Executor`, of which only a few tasks more than it 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from itertools import islice
+from queue import Empty, SimpleQueue
 from threading import Thread
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from layerscope.errors import LayerscopeError, UsageError
 from layerscope.fleet.host_limits import semaphores, use_semaphores
@@ -26,6 +28,7 @@ from layerscope.waiting import LOOK, result_of
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing.synchronize import BoundedSemaphore
+    from sys import UnraisableHookArgs
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,6 +37,8 @@ AHEAD = 3
 CONNECT_SECONDS = 20
 ENDING_SECONDS = 5
 """How long a worker process may take to end before it is killed."""
+ENDED = 128 + signal.SIGTERM
+"""The exit code of a worker process that was told to end."""
 _LOGGERS = ("asyncio", "distributed", "distributed.client", "distributed.core", "tornado", "tornado.application")
 
 
@@ -101,32 +106,38 @@ class ProcessWorkers:
 
     def results(self, call: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | None]]:
         left, waiting, suspects = iter(tasks), dict[Future[R], T](), deque[T]()
+        # A signal that ends `wait` may leave locks of futures held, which the pool's thread then waits for.
+        ended = SimpleQueue[Future[R]]()
         while True:
             while suspects:
                 yield self._alone(call, suspects.popleft())
             for task in islice(left, self._count * (1 + AHEAD) - len(waiting)):
                 try:
-                    waiting[self._started().submit(call, task)] = task
+                    future = self._started().submit(_do, call, task)
                 except BrokenExecutor:
                     suspects.append(task)
                     break
+                waiting[future] = task
+                future.add_done_callback(ended.put)
             if not waiting and not suspects:
                 return
-            for future in wait(waiting, LOOK, FIRST_COMPLETED).done:
-                task = waiting.pop(future)
-                try:
-                    result = future.result()
-                except BrokenExecutor:
-                    suspects.append(task)
-                else:
-                    yield task, result
+            with suppress(Empty):
+                future = ended.get(timeout=LOOK)
+                if future in waiting:  # and not of a pool that broke
+                    task = waiting.pop(future)
+                    try:
+                        result = future.result()
+                    except BrokenExecutor:
+                        suspects.append(task)
+                    else:
+                        yield task, result
             if suspects:
                 suspects.extend(waiting.values())
                 waiting.clear()
                 self._end()
 
     def _alone(self, call: Callable[[T], R], task: T) -> tuple[T, R | None]:
-        future = self._started().submit(call, task)
+        future = self._started().submit(_do, call, task)
         try:
             return task, result_of(future)
         except BrokenExecutor:
@@ -139,6 +150,7 @@ class ProcessWorkers:
             from multiprocessing import get_context
 
             context = get_context("spawn")  # a fork would copy locks that other threads hold
+            _start_tracker()
             limits = semaphores(context, self._hosts)
             self._pool = ProcessPoolExecutor(self._count, mp_context=context, initializer=_begin, initargs=(limits,))
         return self._pool
@@ -147,13 +159,33 @@ class ProcessWorkers:
         if self._pool is None:
             return
         processes = list((self._pool._processes or {}).values())  # nothing else ends them at once
+        manager: Any = self._pool._executor_manager_thread  # a thread; typeshed has another
         self._pool.shutdown(wait=False, cancel_futures=True)
+        for _ in range(int(ENDING_SECONDS / LOOK)):
+            for each in processes:
+                each.terminate()  # again: one that comes just before a wait for a lock is not handled, see waiting.py
+            for each in processes:
+                each.join(LOOK)
+            if not any(each.is_alive() for each in processes):
+                break
         for each in processes:
-            each.terminate()
-        for each in processes:
-            each.join(ENDING_SECONDS)
             each.kill()
-        self._pool = None
+        if manager is not None:
+            manager.join(ENDING_SECONDS)
+        self._pool = manager = None
+        # The pool's semaphores lie in cycles, and their tracker complains of each that the end of a process leaves.
+        gc.collect()
+
+
+def _start_tracker() -> None:
+    """Start multiprocessing's tracker of semaphores so that a terminal that goes away does not end it before us."""
+    from multiprocessing.resource_tracker import ensure_running
+
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # which a process that is started inherits
+    try:
+        ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _begin(limits: dict[str, BoundedSemaphore]) -> None:
@@ -162,15 +194,50 @@ def _begin(limits: dict[str, BoundedSemaphore]) -> None:
 
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end_cleanly)
+    signal.signal(signal.SIGTERM, _task.end)
     use_semaphores(limits)
     parent = parent_process()
     if parent is not None:
         Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
 
-def _end_cleanly(_number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)
+class _Task:
+    """The task that a worker process does, if any: only that is told to end, so that it leaves nothing half-written.
+
+    The pool's own code must not be interrupted by an exception: a lock of a queue that one leaves held stops all workers.
+    """
+
+    runs = False
+    ends = False
+
+    def do(self, call: Callable[[T], R], task: T) -> R:
+        try:
+            self.runs = True
+            return call(task)
+        except SystemExit:
+            os._exit(ENDED)
+        finally:
+            self.runs = False
+
+    def end(self, _number: int, _frame: FrameType | None) -> None:
+        if not self.runs:
+            os._exit(ENDED)
+        if not self.ends:
+            self.ends = True
+            sys.unraisablehook = self.dropped
+            sys.exit(ENDED)
+
+    def dropped(self, error: UnraisableHookArgs) -> None:
+        """End at once if Python drops what ends the task; say nothing of an object that was half made when it came."""
+        if isinstance(error.exc_value, SystemExit):
+            os._exit(ENDED)
+
+
+_task = _Task()
+
+
+def _do(call: Callable[[T], R], task: T) -> R:
+    return _task.do(call, task)
 
 
 def _end_with(sentinel: int) -> None:
