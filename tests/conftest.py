@@ -89,4 +89,5 @@ def images() -> Path:
 
 pytest_plugins = [
     *("support.amazon", "support.commands", "support.kept_images", "support.markers", "support.newest", "support.program"),
+    "support.registry_contents",
 ]

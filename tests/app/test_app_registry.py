@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from threading import Event
 
 import pytest
@@ -11,17 +10,11 @@ from rich.cells import cell_len
 from layerscope.app.explorer.loader import Failed
 from layerscope.units import size_text
 from support.pretend_registry import Answer, Asked, pretended_registry
-from support.registry_contents import LOWER, NEW, OLD, Contents, filled_registry
+from support.registry_contents import LOWER, NEW, OLD, Contents
 from support.registry_screens import arrived, looked_at, screen_of
 from support.screens import NARROW, POOR, WIDE, Shown, piloted
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def contents() -> Iterator[Contents]:
-    with filled_registry() as found:
-        yield found
 
 
 def rows(shown: Shown) -> list[str]:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from support.pictures import SIZES, Picture, in_each_theme
-from support.registry_contents import Contents, filled_registry
+from support.registry_contents import Contents
 from support.registry_screens import looked_at
 from support.screens import piloted
 
 VIEWS = {"registry": "down space down space down down down", "registry-filter": "slash a p p"}
-
-
-@pytest.fixture(scope="module")
-def contents() -> Iterator[Contents]:
-    with filled_registry() as found:
-        yield found
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -16,14 +16,7 @@ from support.pretend_registry import Answer, pretended_registry, served
 from support.registry_pushes import WORD, own_certificate, with_passwords
 from support.token_server import token_server
 
-
-@pytest.fixture(autouse=True)
-def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No credentials and no configuration of this machine's user."""
-    for name in ("DOCKER_CONFIG", "XDG_RUNTIME_DIR", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.delenv("REGISTRY_AUTH_FILE", raising=False)
-    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 def log_in(directory: Path, host: str, word: str) -> None:

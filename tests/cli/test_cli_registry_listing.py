@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -17,24 +16,10 @@ from layerscope.cli.main import COMMANDS
 from layerscope.units import size_text
 from support.commands import COMMAND, Ran, environment, ran
 from support.pretend_registry import Answer, Route, pretended_registry
-from support.registry_contents import ARM, LOWER, NEW, NEW_DATE, OLD, REPOSITORIES, Contents, filled_registry
+from support.registry_contents import ARM, LOWER, NEW, NEW_DATE, OLD, REPOSITORIES, Contents
 from support.registry_pushes import with_passwords
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def contents() -> Iterator[Contents]:
-    with filled_registry() as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No credentials, no configuration and no cache of this machine's user."""
-    for name in ("DOCKER_CONFIG", "XDG_RUNTIME_DIR", "HOME", "LAYERSCOPE_CACHE"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
 
 
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:

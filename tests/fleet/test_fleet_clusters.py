@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from layerscope.sources.listing.kubernetes import images_of_cluster
 from support.commands import process, ran, written
 from support.fleets import document, fleet_json, names
 from support.image_builder import file, layer
-from support.registry_contents import Contents, filled_registry
+from support.registry_contents import Contents
 
 DIGEST = f"sha256:{'a' * 64}"
 
@@ -115,12 +114,6 @@ def test_a_list_names_places_of_every_kind(tmp_path: Path) -> None:
     assert names(listed) == ["a:1", "b:1"]
     assert len(listed["failed"]) == 1
     assert done.stderr.count(b"\n") == 1
-
-
-@pytest.fixture(scope="module")
-def contents() -> Iterator[Contents]:
-    with filled_registry() as filled:
-        yield filled
 
 
 @pytest.mark.slow

@@ -15,28 +15,14 @@ from support.engines import registry
 from support.fleets import Json, check_references, fleet_json, names
 from support.image_builder import file, layer, write_layout
 from support.pretend_registry import Answer, PretendedRegistry, pretended_registry, served
-from support.registry_contents import ARM, LOWER, NEW, OLD, Contents, filled_registry
+from support.registry_contents import ARM, LOWER, NEW, OLD, Contents
 from support.registry_pushes import put_layout, with_passwords
 from support.sources_build import AMD64, ARM64, Layout, config, layer_tar
 from support.tagged_images import Built, put_tags
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
 
 IS_AMD64 = host_platform().name == "linux/amd64"
-
-
-@pytest.fixture(scope="module")
-def contents() -> Iterator[Contents]:
-    with filled_registry() as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No credentials and no configuration of this machine's user."""
-    for name in ("DOCKER_CONFIG", "XDG_RUNTIME_DIR", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
 
 
 @pytest.mark.skipif(not IS_AMD64, reason="which image a tag means depends on the machine")

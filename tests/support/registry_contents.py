@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
 
 from support.engines import registry
 from support.image_builder import MANIFEST_TYPE
@@ -29,6 +32,22 @@ class Contents:
         """The digest of something that was pushed."""
         found: str = self.pushed[name]["digest"]
         return found
+
+
+@pytest.fixture
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No credentials and no configuration of this machine's user."""
+    for name in ("DOCKER_CONFIG", "XDG_RUNTIME_DIR", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.delenv("REGISTRY_AUTH_FILE", raising=False)
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
+
+
+@pytest.fixture(scope="module")
+def contents() -> Iterator[Contents]:
+    """A `filled_registry` for the tests of one module."""
+    with filled_registry() as found:
+        yield found
 
 
 @contextmanager

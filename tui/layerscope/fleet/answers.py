@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,13 +75,21 @@ class FleetAnswers:
     @cached_property
     def wasted_by_base(self) -> list[int] | None:
         """Return the bytes that each base's own layers bury; None unless layers were read."""
+        return self._by_base(lambda fix: fix.content_bytes)
+
+    @cached_property
+    def wasted_on_pulls_by_base(self) -> list[int] | None:
+        """Return what that is on a pull of each of its images; None unless layers were read."""
+        return self._by_base(lambda fix: fix.pull_bytes)
+
+    def _by_base(self, size: Callable[[FleetFix], int]) -> list[int] | None:
         if self.results is None:
             return None
-        wasted = [0] * len(self.bases.bases)
+        sizes = [0] * len(self.bases.bases)
         for fix in self.fixes:
             if fix.base is not None:
-                wasted[fix.base] += fix.content_bytes
-        return wasted
+                sizes[fix.base] += size(fix)
+        return sizes
 
     def place_of(self, fix: FleetFix) -> str:
         """Return where the layer to mend is: `layer 3 of base node:20`, or of an image."""

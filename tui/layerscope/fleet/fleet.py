@@ -81,10 +81,8 @@ class Fleet:
     @classmethod
     def of(cls, found: FoundImages) -> Fleet:
         """Arrange what was found; the result does not depend on the order in which it was."""
-        alike: dict[object, list[FoundImage]] = {}
-        for each in sorted(found.found, key=_order):
-            alike.setdefault((each.facts.id, each.facts.layers), []).append(each)
-        images = sorted(_images(list(alike.values())), key=lambda image: (image.name, image.exact))
+        alike = FoundImages(sorted(found.found, key=_order)).alike()
+        images = sorted(_images(alike), key=lambda image: (image.name, image.exact))
         return cls(tuple(images), _layers(images), tuple(sorted(set(found.problems))), tuple(sorted(set(found.skipped))))
 
     @cached_property

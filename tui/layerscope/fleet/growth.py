@@ -91,7 +91,8 @@ def growth_since(fleet: Fleet, baseline: FleetBaseline) -> FleetGrowth:
         for key in _keys(image.names, str(image.facts.id), image.facts.platform.name)
     }
     platforms: dict[str, set[str]] = {}
-    for name, platform in old.keys() | new.keys():
+    keys = old.keys() | new.keys()
+    for name, platform in keys:
         platforms.setdefault(name, set()).add(platform)
     changes = [
         NameGrowth(
@@ -99,7 +100,7 @@ def growth_since(fleet: Fleet, baseline: FleetBaseline) -> FleetGrowth:
             old.get((name, platform)),
             new.get((name, platform)),
         )
-        for name, platform in old.keys() | new.keys()
+        for name, platform in keys
         if old.get((name, platform)) != new.get((name, platform))
     ]
     changes.sort(key=lambda each: (-abs(each.bytes), each.name))

@@ -11,10 +11,10 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, suppress
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from itertools import islice
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -23,7 +23,7 @@ from layerscope.errors import LayerscopeError, UsageError
 from layerscope.fleet.host_limits import semaphores, use_semaphores
 from layerscope.sources.registry.traffic import AT_ONCE
 from layerscope.text import escape
-from layerscope.waiting import LOOK, result_of
+from layerscope.waiting import LOOK, next_of, result_of
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -69,14 +69,16 @@ class ExecutorWorkers:
         self._executor.shutdown(wait=kind is None, cancel_futures=True)
 
     def results(self, call: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | None]]:
-        left, waiting = iter(tasks), dict[Future[R], T]()
+        left, waiting, ended = iter(tasks), dict[Future[R], T](), SimpleQueue[Future[R]]()
         while True:
             for task in islice(left, self._at_once * (1 + AHEAD) - len(waiting)):
-                waiting[self._executor.submit(call, task)] = task
+                future = self._executor.submit(call, task)
+                waiting[future] = task
+                future.add_done_callback(ended.put)
             if not waiting:
                 return
-            for future in wait(waiting, LOOK, FIRST_COMPLETED).done:
-                yield waiting.pop(future), self._result(future)
+            future = next_of(ended)
+            yield waiting.pop(future), self._result(future)
 
     def _result(self, future: Future[R]) -> R | None:
         return future.result()
@@ -106,7 +108,6 @@ class ProcessWorkers:
 
     def results(self, call: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R | None]]:
         left, waiting, suspects = iter(tasks), dict[Future[R], T](), deque[T]()
-        # A signal that ends `wait` may leave locks of futures held, which the pool's thread then waits for.
         ended = SimpleQueue[Future[R]]()
         while True:
             while suspects:
@@ -121,16 +122,14 @@ class ProcessWorkers:
                 future.add_done_callback(ended.put)
             if not waiting and not suspects:
                 return
-            with suppress(Empty):
-                future = ended.get(timeout=LOOK)
-                if future in waiting:  # and not of a pool that broke
-                    task = waiting.pop(future)
-                    try:
-                        result = future.result()
-                    except BrokenExecutor:
-                        suspects.append(task)
-                    else:
-                        yield task, result
+            if not suspects and (future := next_of(ended)) in waiting:  # and not of a pool that broke
+                task = waiting.pop(future)
+                try:
+                    result = future.result()
+                except BrokenExecutor:
+                    suspects.append(task)
+                else:
+                    yield task, result
             if suspects:
                 suspects.extend(waiting.values())
                 waiting.clear()

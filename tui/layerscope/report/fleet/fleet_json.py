@@ -135,8 +135,7 @@ def _layer(answers: FleetAnswers, layer: FleetLayer) -> dict[str, Any]:
 
 
 def _base(answers: FleetAnswers, number: int, base: FleetBase) -> dict[str, Any]:
-    wasted = answers.wasted_by_base
-    on_pulls = sum(fix.pull_bytes for fix in answers.fixes if fix.base == number)
+    wasted, on_pulls = answers.wasted_by_base, answers.wasted_on_pulls_by_base
     return {
         "name": utf8_text(base.name) or None,
         "chain_id": base.chain_id,
@@ -144,8 +143,8 @@ def _base(answers: FleetAnswers, number: int, base: FleetBase) -> dict[str, Any]
         "images": len(base.images),
         "stored_bytes": base.stored_bytes,
         "spared_bytes": base.spared_bytes,
-        "wasted_bytes": wasted[number] if wasted else None,
-        "wasted_bytes_on_pulls": on_pulls if wasted else None,
+        "wasted_bytes": wasted and wasted[number],
+        "wasted_bytes_on_pulls": on_pulls and on_pulls[number],
     }
 
 

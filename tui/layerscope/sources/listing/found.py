@@ -54,9 +54,12 @@ class FoundImages:
 
     def merged(self) -> FoundImages:
         """Merge duplicates: an image in several places under several names becomes one image with all of these names."""
-        found: dict[tuple[Digest, tuple[LayerFacts, ...]], FoundImage] = {}
+        groups = ((group[0], [name for each in group for name in each.facts.names]) for group in self.alike())
+        return replace(self, found=[replace(first, facts=first.facts.named(names)) for first, names in groups])
+
+    def alike(self) -> list[list[FoundImage]]:
+        """Return what was found by image: each with all places and names under which it was."""
+        groups: dict[tuple[Digest, tuple[LayerFacts, ...]], list[FoundImage]] = {}
         for each in self.found:
-            facts = each.facts
-            twin = found.setdefault((facts.id, facts.layers), each)
-            found[facts.id, facts.layers] = replace(twin, facts=twin.facts.named(facts.names))
-        return replace(self, found=list(found.values()))
+            groups.setdefault((each.facts.id, each.facts.layers), []).append(each)
+        return list(groups.values())
